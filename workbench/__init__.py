@@ -1,0 +1,45 @@
+"""A Jupyter workbench on why neural networks and language models forget, and what helps.
+
+Importing this package is cheap: PyTorch, scikit-learn and matplotlib are loaded when a name that
+needs them is first used.
+
+Examples
+--------
+>>> import workbench as wb
+>>> record = wb.run(wb.RunConfig(learner="replay", seeds=(0, 1, 2)))  # doctest: +SKIP
+"""
+
+from __future__ import annotations
+
+import importlib
+from typing import Any
+
+__version__ = "0.1.0"
+
+# Where each public name lives. `__getattr__` imports it on first use, which keeps
+# `import workbench` free of heavy packages; `tests/test_rooms.py` holds that.
+_HOMES = {
+    "AccuracyMatrix": "metrics",
+    "RunConfig": "config",
+    "RunRecord": "record",
+    "doctor": "doctor",
+    "make_learner": "experiment",
+    "make_stream": "tasks",
+    "prepare_notebook": "runtime",
+    "resume": "experiment",
+    "run": "experiment",
+    "run_stream": "loop",
+}
+
+__all__ = sorted(_HOMES)  # noqa: PLE0605
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _HOMES:
+        raise AttributeError(f"module 'workbench' has no attribute {name!r}; it has {__all__}")
+    home = importlib.import_module(f"workbench.{_HOMES[name]}")
+    return home if name == _HOMES[name] else getattr(home, name)
+
+
+def __dir__() -> list[str]:
+    return __all__

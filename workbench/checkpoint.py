@@ -1,0 +1,115 @@
+"""The folder of a run while it runs: checkpoints that survive ``kill -9``, and a lock.
+
+A checkpoint is a safetensors file with everything that the rest of the run depends on: weights,
+optimiser, the learner's state and its random generators. ``run.json`` is replaced after it and
+names it with its hash, so at any moment the two agree.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+import filelock
+import safetensors
+import safetensors.torch
+import torch
+from torch import Tensor
+
+from workbench.errors import RecordError
+from workbench.files import read_checked, sha256, write_atomically
+from workbench.learners import Learner
+from workbench.record import RunRecord, read_run_json
+
+
+@dataclass(frozen=True)
+class RunFolder:
+    """The folder of one run."""
+
+    path: Path
+
+    @contextmanager
+    def held(self, fresh: bool) -> Iterator[None]:
+        """Keep other processes out of the folder inside the block.
+
+        Parameters
+        ----------
+        fresh : bool
+            True for a new run: the folder must not hold one yet.
+
+        Raises
+        ------
+        RecordError
+            If another run is at work in the folder, or a new run would overwrite one.
+        """
+        try:
+            self.path.mkdir(parents=True, exist_ok=True)
+        except OSError as error:
+            raise RecordError(f"could not make {self.path}: {error.strerror}") from error
+        lock = filelock.FileLock(self.path / ".lock", blocking=False)
+        try:
+            lock.acquire()
+        except filelock.Timeout:
+            raise RecordError(f"{self.path} is in use by another run. Wait for it, or give another "
+                              "folder.") from None
+        try:
+            if fresh and (self.path / "run.json").exists():
+                raise RecordError(f"{self.path} already holds a run, which is left as it is. Go on "
+                                  "with it (workbench run --resume), or give another folder.")
+            yield
+        finally:
+            lock.release()
+
+    def save(self, record: RunRecord, learner: Learner,
+             optimizer: torch.optim.Optimizer | None) -> None:
+        """Save the run as it stands between two steps."""
+        tensors = learner.state_dict() | optimizer_tensors(optimizer)
+        content = safetensors.torch.save({k: v.contiguous() for k, v in tensors.items()})
+        name = f"checkpoint-{record.steps_taken:07d}.safetensors"
+        write_atomically(self.path / name, content)
+        record.save(self.path, checkpoint={"file": name, "sha256": sha256(content)})
+        self._remove("checkpoint-*.safetensors", but=name)
+
+    def finish(self, record: RunRecord, learner: Learner) -> None:
+        """Save the finished run; weights take the place of the checkpoint."""
+        content = safetensors.torch.save(dict(learner.model.state_dict()))
+        write_atomically(self.path / "weights.safetensors", content)
+        record.save(self.path, weights={"file": "weights.safetensors", "sha256": sha256(content)})
+        self._remove("checkpoint-*.safetensors", but="")
+
+    def tensors(self) -> dict[str, Tensor]:
+        """Return the tensors of the last checkpoint, checked against their hash."""
+        entry = read_run_json(self.path).get("files", {}).get("checkpoint")
+        if not entry:
+            raise RecordError(f"{self.path / 'run.json'} names no checkpoint to go on from")
+        content = read_checked(self.path, entry)
+        try:
+            return safetensors.torch.load(content)
+        except (safetensors.SafetensorError, json.JSONDecodeError) as error:
+            raise RecordError(f"{self.path / entry['file']}: {error}") from error
+
+    def _remove(self, pattern: str, but: str) -> None:
+        for old in self.path.glob(pattern):
+            if old.name != but:
+                old.unlink()
+
+
+def optimizer_tensors(optimizer: torch.optim.Optimizer | None) -> dict[str, Tensor]:
+    """Return an optimiser's state as tensors under dotted names."""
+    state = optimizer.state_dict()["state"] if optimizer else {}
+    return {f"optimizer.{i}.{name}": tensor for i, entries in state.items()
+            for name, tensor in entries.items()}
+
+
+def restore_optimizer(optimizer: torch.optim.Optimizer, tensors: dict[str, Tensor]) -> None:
+    """Give a fresh optimiser the state that `optimizer_tensors` returned."""
+    state: dict[int, dict[str, Tensor]] = {}
+    for key, tensor in tensors.items():
+        if key.startswith("optimizer."):
+            _, i, name = key.split(".", 2)
+            state.setdefault(int(i), {})[name] = tensor
+    groups = optimizer.state_dict()["param_groups"]
+    optimizer.load_state_dict({"state": state, "param_groups": groups})

@@ -1,0 +1,38 @@
+"""Errors a reader can act on: each says what is wrong, what was expected and what to do."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+
+class WorkbenchError(Exception):
+    """Base of every error this package raises on purpose."""
+
+
+class UnknownNameError(WorkbenchError, ValueError):
+    """A name that is not one of the known ones.
+
+    Parameters
+    ----------
+    kind : str
+        What the name should have named, such as ``"learner"``.
+    name : object
+        The name that was given.
+    known : iterable of str
+        The names that exist; they are listed in the message.
+    """
+
+    def __init__(self, kind: str, name: object, known: Iterable[str]) -> None:
+        super().__init__(f"unknown {kind} {name!r}; known: {', '.join(sorted(known))}")
+
+
+class ConfigError(WorkbenchError, ValueError):
+    """A setting with a value that cannot work; the message names the field."""
+
+
+class UndefinedMetricError(WorkbenchError, ValueError):
+    """A metric that these accuracies do not define; the message says why."""
+
+
+class RecordError(WorkbenchError):
+    """A run folder that cannot be read or written; the message names the file and the fault."""

@@ -1,0 +1,69 @@
+"""Files that are there whole or not at all, and are what their hash says."""
+
+from __future__ import annotations
+
+import contextlib
+import hashlib
+import os
+from pathlib import Path
+
+from workbench.errors import RecordError
+
+
+def sha256(content: bytes) -> str:
+    """Return the sha256 of some bytes in hexadecimal."""
+    return hashlib.sha256(content).hexdigest()
+
+
+def write_atomically(path: Path, content: bytes) -> None:
+    """Write a file so that at any moment either the old or the new content is there.
+
+    The content goes to a neighbouring file, is flushed to the disk, and then takes the name.
+
+    Raises
+    ------
+    RecordError
+        If the disk is full or refuses. What was there before is still there.
+    """
+    partial = path.with_name(f".{path.name}.partial")
+    try:
+        with open(partial, "wb") as file:
+            file.write(content)
+            file.flush()
+            os.fsync(file.fileno())
+        os.replace(partial, path)
+    except OSError as error:
+        with contextlib.suppress(OSError):
+            partial.unlink(missing_ok=True)
+        raise RecordError(f"could not write {path}: {error.strerror or error}. What was saved "
+                          "before is intact. Free some space (or mend the folder's permissions) "
+                          "and resume.") from error
+
+
+def read_checked(folder: Path, entry: dict[str, str]) -> bytes:
+    """Return the content of a file after comparing it with its recorded hash.
+
+    Parameters
+    ----------
+    folder : Path
+        Where it is.
+    entry : dict
+        ``file``, its name, and ``sha256``, the hash recorded when it was written.
+
+    Raises
+    ------
+    RecordError
+        If it is missing or is not what was written.
+    """
+    path = folder / Path(entry["file"]).name
+    try:
+        content = path.read_bytes()
+    except OSError as error:
+        raise RecordError(f"{path}: {error.strerror}; run.json names it. Restore it from a "
+                          "copy, or run again into another folder.") from error
+    found = sha256(content)
+    if found != entry["sha256"]:
+        raise RecordError(f"{path} is damaged or has been replaced: sha256 {found[:12]}…, recorded "
+                          f"{entry['sha256'][:12]}… ({len(content)} bytes). Restore it from a copy,"
+                          " or run again into another folder.")
+    return content

@@ -1,0 +1,25 @@
+"""How it is learned: one readable file per method."""
+
+from workbench.learners.base import Batch, Learner
+from workbench.learners.derpp import DERpp
+from workbench.learners.ewc import EWC
+from workbench.learners.finetune import Finetune
+from workbench.learners.fit import fit
+from workbench.learners.joint import Joint
+from workbench.learners.lwf import LwF
+from workbench.learners.replay import Replay
+from workbench.learners.si import SI
+
+LEARNERS: dict[str, type[Learner]] = {
+    "finetune": Finetune,
+    "joint": Joint,
+    "ewc": EWC,
+    "si": SI,
+    "lwf": LwF,
+    "replay": Replay,
+    "derpp": DERpp,
+}
+"""The methods by the names used in configs and on the command line."""
+
+__all__ = ["LEARNERS", "Batch", "DERpp", "EWC", "Finetune", "Joint", "Learner", "LwF", "Replay",
+           "SI", "fit"]

@@ -1,0 +1,114 @@
+"""`Learner`: what a method says of its own, and nothing else."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any, ClassVar
+
+import torch
+from torch import Tensor
+
+from workbench.errors import ConfigError
+from workbench.models import StackedMLP
+from workbench.runtime import generator
+from workbench.tasks import Task
+
+
+@dataclass(frozen=True)
+class Batch:
+    """Examples of one step.
+
+    Parameters
+    ----------
+    x : Tensor, shape (seeds, n, ...)
+        Inputs.
+    y : Tensor of int64, shape (seeds, n)
+        Index of the correct output.
+    mask : Tensor of bool, shape broadcastable to (seeds, n, outputs)
+        Outputs that may be answered, as the stream has it.
+    """
+
+    x: Tensor
+    y: Tensor
+    mask: Tensor
+
+
+class Learner:
+    """A method of learning one task after another.
+
+    A subclass says what differs from plain fine-tuning: `loss`, and where needed `begin` and
+    `end`. It is shown one task at a time; never the stream, nor how it is evaluated.
+
+    Parameters
+    ----------
+    model : StackedMLP
+        The networks, one per seed.
+
+    Attributes
+    ----------
+    state : dict of str to Tensor
+        All that is carried from task to task beside the weights: importances, a teacher, stored
+        examples. What is in here is checkpointed, restored and counted as stored bytes.
+    generators : list of torch.Generator
+        One per seed, for what the method itself draws.
+    """
+
+    scenarios: ClassVar[tuple[str, ...]] = ("task", "domain", "class")
+    """The scenarios in which the method makes sense."""
+
+    def __init__(self, model: StackedMLP) -> None:
+        self.model = model
+        self.state: dict[str, Tensor] = {}
+        self.generators = [generator(seed, "learner") for seed in model.seeds]
+
+    def begin(self, task: Task) -> None:
+        """Prepare for a task; called once before its first step."""
+
+    def loss(self, batch: Batch) -> Tensor:
+        """Return the loss of each network on a batch: shape (seeds,)."""
+        raise TypeError(f"{type(self).__name__} does not say what its loss is")
+
+    def end(self, task: Task) -> None:
+        """Take what is to be kept of a task; called once after its last step."""
+
+    def predict(self, x: Tensor, task: int | None = None) -> Tensor:
+        """Return the logits for inputs of shape (n, ...): shape (seeds, n, outputs).
+
+        `task` is the number of the task in the task scenario, and None where it is not told.
+        """
+        with torch.no_grad():
+            return self.model(x)  # type: ignore[no-any-return]
+
+    def stored_bytes(self) -> int:
+        """Return the bytes per seed that are kept beside the weights."""
+        return sum(t.nbytes for t in self.state.values()) // len(self.generators)
+
+    def state_dict(self) -> dict[str, Tensor]:
+        """Return weights, state and random generators as tensors under dotted names."""
+        return ({f"model.{k}": v for k, v in self.model.state_dict().items()}
+                | {f"state.{k}": v for k, v in self.state.items()}
+                | {f"generator.{i}": g.get_state() for i, g in enumerate(self.generators)})
+
+    def load_state_dict(self, tensors: dict[str, Tensor]) -> None:
+        """Take over what `state_dict` returned."""
+        def part(prefix: str) -> dict[str, Tensor]:
+            return {k.removeprefix(prefix): v for k, v in tensors.items() if k.startswith(prefix)}
+
+        self.model.load_state_dict(part("model."))
+        self.state = {k: v.clone() for k, v in part("state.").items()}
+        for i, state in part("generator.").items():
+            self.generators[int(i)].set_state(state)
+
+
+def positive(**settings: float) -> None:
+    """Raise `ConfigError` for a setting that is not above 0; the message names it."""
+    for name, value in settings.items():
+        if isinstance(value, bool) or not isinstance(value, (int, float)) or not value > 0:
+            raise ConfigError(f"{name} must be a number above 0, not {value!r}")
+
+
+def whole(**settings: Any) -> None:
+    """Raise `ConfigError` for a setting that is not a whole number of at least 1."""
+    for name, value in settings.items():
+        if isinstance(value, bool) or not isinstance(value, int) or value < 1:
+            raise ConfigError(f"{name} must be a whole number of at least 1, not {value!r}")

@@ -1,0 +1,78 @@
+"""The one step loop. Every method in this folder trains through it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import torch
+from torch import Tensor
+
+from workbench.learners.base import Batch, Learner
+from workbench.runtime import generator
+from workbench.tasks import Task
+
+
+def batch_order(seed: int, task: int, examples: int, steps: int, batch_size: int) -> Tensor:
+    """Return which examples each step of a task sees: shape (steps, batch_size).
+
+    Every example is seen once before any is seen again. The order follows from the seed and the
+    task alone, so that a resumed run needs no memory of it and all methods see the same batches.
+    """
+    draw = generator(seed, "batches", task)
+    epochs = -(-steps * batch_size // examples)
+    order = torch.cat([torch.randperm(examples, generator=draw) for _ in range(epochs)])
+    return order[: steps * batch_size].view(steps, batch_size)
+
+
+def clip_per_seed(parameters: list[Tensor], limit: float) -> None:
+    """Shrink each seed's gradient to at most `limit` in Euclidean norm."""
+    gradients = [p.grad for p in parameters if p.grad is not None]
+    norms = torch.stack([g.flatten(1).norm(dim=1) for g in gradients]).norm(dim=0)
+    factors = (limit / norms.clamp_min(1e-12)).clamp_max(1.0)
+    for g in gradients:
+        g.mul_(factors.view(-1, *[1] * (g.dim() - 1)))
+
+
+def make_optimizer(learner: Learner, lr: float) -> torch.optim.Optimizer:
+    """Return Adam over all seeds; being elementwise, it treats each as if it were alone."""
+    return torch.optim.Adam(learner.model.parameters(), lr=lr, fused=True)
+
+
+def fit(learner: Learner, task: Task, optimizer: torch.optim.Optimizer, *, steps: int,
+        batch_size: int, clip: float | None = None, start: int = 0) -> Iterator[Tensor]:
+    """Train on one task, step by step.
+
+    Parameters
+    ----------
+    learner : Learner
+        Whose loss is followed. Its `begin` has been called, and its `end` is yet to be.
+    task : Task
+        Its training examples are used.
+    optimizer : torch.optim.Optimizer
+        Over the learner's parameters.
+    steps, batch_size : int
+        How long and how many examples at a time.
+    clip : float, optional
+        Largest gradient norm of a seed.
+    start : int
+        Steps already taken, when a run is resumed.
+
+    Yields
+    ------
+    Tensor, shape (seeds,)
+        The loss before each step, once the step is taken. Between two of them the run may be
+        looked at, saved, or left.
+    """
+    order = torch.stack([batch_order(seed, task.index, len(task.train), steps, batch_size)
+                         for seed in learner.model.seeds], 1)
+    parameters = list(learner.model.parameters())
+    mask = task.masks[task.index]
+    for chosen in order[start:]:
+        batch = Batch(task.train.x[chosen], task.train.y[chosen], mask)
+        loss = learner.loss(batch)
+        optimizer.zero_grad()
+        loss.sum().backward()
+        if clip is not None:
+            clip_per_seed(parameters, clip)
+        optimizer.step()
+        yield loss.detach()

@@ -1,0 +1,239 @@
+"""`run_stream`: the only loop over tasks."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from contextlib import nullcontext
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from workbench.checkpoint import RunFolder, restore_optimizer
+from workbench.config import RunConfig
+from workbench.errors import ConfigError, RecordError
+from workbench.learners import Learner, fit
+from workbench.learners.fit import make_optimizer
+from workbench.losses import masked
+from workbench.record import RunRecord
+from workbench.runtime import Timer, threads
+from workbench.tasks import Stream
+
+Floats = NDArray[np.float64]
+
+
+@dataclass(frozen=True)
+class Snapshot:
+    """What an observer is shown: copies, so that looking cannot change the run.
+
+    Attributes
+    ----------
+    task, step : int
+        Tasks finished, and steps taken in the next.
+    steps_taken, steps_total : int
+        Since the start, and in all.
+    scores : ndarray, shape (seeds, tasks)
+        Accuracy on every task just now.
+    accuracy : ndarray, shape (seeds, tasks, tasks)
+        The matrix so far.
+    loss : ndarray, shape (seeds,)
+        Training loss of the last step in nats; NaN before the first.
+    """
+
+    task: int
+    step: int
+    steps_taken: int
+    steps_total: int
+    scores: Floats
+    accuracy: Floats
+    loss: Floats
+
+
+Observer = Callable[[Snapshot], None]
+
+
+def evaluate(learner: Learner, stream: Stream, trained: int, part: str = "test") -> Floats:
+    """Return the accuracy on every task.
+
+    Parameters
+    ----------
+    learner : Learner
+        Asked for its predictions; told the task in the task scenario alone.
+    stream : Stream
+        Decides which answers are allowed.
+    trained : int
+        Last task begun; -1 before any training.
+    part : {"test", "validation"}
+        Which examples.
+
+    Returns
+    -------
+    ndarray, shape (seeds, tasks)
+    """
+    columns = []
+    for j, task in enumerate(stream.tasks):
+        examples = getattr(task, part)
+        logits = learner.predict(examples.x, j if stream.scenario == "task" else None)
+        answers = masked(logits, stream.mask(trained, j)).argmax(-1)
+        columns.append((answers == examples.y).double().mean(1))
+    return torch.stack(columns, 1).numpy()
+
+
+def run_stream(learner: Learner, stream: Stream, config: RunConfig, *,
+               out: Path | str | None = None, resume: bool = False,
+               observer: Observer | None = None, stop: Callable[[], bool] | None = None,
+               progress: bool = False) -> RunRecord:
+    """Train through a stream, evaluating on all tasks before it and after each.
+
+    Parameters
+    ----------
+    learner : Learner
+        Fresh, also when a run is resumed: its state is then read from the checkpoint.
+    stream : Stream
+        The tasks.
+    config : RunConfig
+        Steps, batch size, learning rate and so on.
+    out : path, optional
+        Folder to keep the run in. Without one nothing is written.
+    resume : bool
+        Go on with the run in `out`. The outcome is bit for bit that of a run never interrupted.
+    observer : callable, optional
+        Called with a `Snapshot` after every evaluation.
+    stop : callable, optional
+        Asked between steps; the run stops, resumably, when it returns True.
+    progress : bool
+        Show a progress bar.
+
+    Returns
+    -------
+    RunRecord
+        With status ``"complete"``, or ``"stopped"``.
+    """
+    if stream.scenario not in learner.scenarios:
+        raise ConfigError(f"{type(learner).__name__} cannot do the {stream.scenario!r} scenario; "
+                          f"it can do: {', '.join(learner.scenarios)}")
+    folder = RunFolder(Path(out)) if out is not None else None
+    with folder.held(fresh=not resume) if folder else nullcontext(), threads(config.threads):
+        return _Run(learner, stream, config, folder, observer, stop).go(resume, progress)
+
+
+class _Run:
+    """One pass through `run_stream`."""
+
+    def __init__(self, learner: Learner, stream: Stream, config: RunConfig,
+                 folder: RunFolder | None, observer: Observer | None,
+                 stop: Callable[[], bool] | None) -> None:
+        self.learner, self.stream, self.config, self.folder = learner, stream, config, folder
+        self.observer, self.stop = observer, stop
+        self.record = RunRecord.start(config, stream)
+        self.optimizer: torch.optim.Optimizer | None = None
+        self.train, self.test = Timer(), Timer()
+
+    def go(self, resume: bool, progress: bool) -> RunRecord:
+        from tqdm.auto import tqdm
+
+        record, config = self.record, self.config
+        if resume:
+            record = self.restore()
+        else:
+            record.baseline[:] = self.evaluate(trained=-1)
+            self.save()
+        with tqdm(total=len(self.stream) * config.steps, initial=record.steps_taken, unit="step",
+                  disable=not progress, desc=f"{config.learner}, {record.scenario}") as bar:
+            while record.task < len(self.stream):
+                if not self.learn_task(bar.update):
+                    record.status = "stopped"
+                    self.save()
+                    return record
+        record.status = "complete"
+        self.note_seconds()
+        if self.folder:
+            self.folder.finish(record, self.learner)
+        return record
+
+    def learn_task(self, advance: Callable[[int], object]) -> bool:
+        """Train on the next task, from wherever it was left; False when asked to stop."""
+        record, config, learner = self.record, self.config, self.learner
+        task = self.stream.tasks[record.task]
+        if self.optimizer is None:
+            # Asked before `begin`, so that a run stopped between tasks has not half begun one.
+            if self.asked_to_stop():
+                return False
+            learner.begin(task)
+            self.optimizer = make_optimizer(learner, config.lr)
+        steps = fit(learner, task, self.optimizer, steps=config.steps, clip=config.clip,
+                    batch_size=config.batch_size, start=record.step)
+        while record.step < config.steps:
+            with self.train:
+                loss = next(steps)
+            record.losses[:, record.task, record.step] = loss.numpy()
+            record.step += 1
+            advance(1)
+            self.look(loss)
+            if record.step < config.steps:
+                if self.asked_to_stop():
+                    return False
+                if record.step % config.checkpoint_every == 0:
+                    self.save()
+        with self.train:
+            learner.end(task)
+        record.accuracy[:, record.task] = self.evaluate(trained=record.task)
+        record.stored_bytes.append(learner.stored_bytes())
+        record.task, record.step, self.optimizer = record.task + 1, 0, None
+        self.save()
+        return True
+
+    def asked_to_stop(self) -> bool:
+        return self.stop is not None and self.stop()
+
+    def look(self, loss: Tensor) -> None:
+        """Evaluate within a task, where the settings ask for it."""
+        record, every = self.record, self.config.evaluate_every
+        if every and record.step % every == 0:
+            point = record.task * (self.config.steps // every) + record.step // every - 1
+            record.curve[:, point] = self.evaluate(record.task, loss)
+
+    def evaluate(self, trained: int, loss: Tensor | None = None) -> Floats:
+        record = self.record
+        with self.test:
+            scores = evaluate(self.learner, self.stream, trained, self.config.evaluate_on)
+        if self.observer is not None:
+            seen = np.full(len(scores), np.nan) if loss is None else loss.double().numpy()
+            self.observer(Snapshot(record.task, record.step, record.steps_taken,
+                                   len(self.stream) * self.config.steps, scores.copy(),
+                                   record.accuracy.copy(), seen))
+        return scores
+
+    def save(self) -> None:
+        self.note_seconds()
+        if self.folder:
+            self.folder.save(self.record, self.learner, self.optimizer)
+
+    def note_seconds(self) -> None:
+        for name, timer in (("train", self.train), ("evaluate", self.test)):
+            self.record.seconds[name] += timer.seconds
+            timer.seconds = 0.0
+
+    def restore(self) -> RunRecord:
+        """Take the run up where its checkpoint left it."""
+        assert self.folder is not None, "resume needs out"
+        saved = RunRecord.load(self.folder.path)
+        if saved.status == "complete":
+            raise RecordError(f"{self.folder.path} is complete: there is nothing to resume. "
+                              "Look at it with: workbench show")
+        if saved.data_hash != self.record.data_hash:
+            raise RecordError(f"{self.folder.path}: the data have changed since this run began "
+                              "(another version of scikit-learn?); it cannot go on")
+        tensors = self.folder.tensors()
+        if saved.step > 0:
+            # `begin` sets up what is not in the state; the state it may touch is then replaced.
+            self.learner.begin(self.stream.tasks[saved.task])
+            self.optimizer = make_optimizer(self.learner, self.config.lr)
+            restore_optimizer(self.optimizer, tensors)
+        self.learner.load_state_dict(tensors)
+        saved.status = "running"
+        self.record = saved
+        return saved

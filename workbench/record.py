@@ -1,0 +1,242 @@
+"""`RunRecord`: what a run was and what came of it, in a folder of open formats.
+
+``run.json`` holds settings, versions, timings and the hash of every other file; ``arrays.npz`` the
+numbers; ``weights.safetensors`` the networks. Nothing is pickled. A record is checked when read.
+"""
+
+from __future__ import annotations
+
+import io
+import json
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from workbench.config import RunConfig
+from workbench.errors import ConfigError, RecordError
+from workbench.files import read_checked, sha256, write_atomically
+from workbench.metrics import AccuracyMatrix
+from workbench.provenance import environment
+from workbench.tasks import Stream
+
+FORMAT, VERSION = "workbench-run", 1
+Floats = NDArray[np.float64]
+ARRAYS = ("accuracy", "baseline", "losses", "curve")
+
+
+@dataclass
+class RunRecord:
+    """The outcome of a run; NaN marks what was not, or not yet, evaluated.
+
+    Attributes
+    ----------
+    config : RunConfig
+        The settings.
+    scenario : str
+        The scenario, as the stream resolved it.
+    task_names : list of str
+        In order.
+    accuracy : ndarray, shape (seeds, tasks, tasks)
+        Share of correct answers; row: trained through, column: tested on.
+    baseline : ndarray, shape (seeds, tasks)
+        The same before any training.
+    losses : ndarray, shape (seeds, tasks, steps)
+        Training loss in nats.
+    curve : ndarray, shape (seeds, points, tasks)
+        Accuracy within tasks, at the steps `curve_steps`.
+    status : {"running", "stopped", "complete"}
+        Whether the run came to its end.
+    task, step : int
+        Where it is: tasks finished, and steps taken in the next one.
+    seconds : dict
+        ``train`` and ``evaluate``; summed over interruptions.
+    stored_bytes : list of int
+        After each task, bytes per seed kept beside the weights.
+    examples : list of int
+        Test examples of each task (or validation ones, if `config.evaluate_on` says so).
+    data_hash : str
+        sha256 of all examples.
+    environment : dict
+        Versions, platform and git revision.
+    """
+
+    config: RunConfig
+    scenario: str
+    task_names: list[str]
+    accuracy: Floats
+    baseline: Floats
+    losses: Floats
+    curve: Floats
+    data_hash: str
+    examples: list[int]
+    status: str = "running"
+    task: int = 0
+    step: int = 0
+    seconds: dict[str, float] = field(default_factory=lambda: {"train": 0.0, "evaluate": 0.0})
+    stored_bytes: list[int] = field(default_factory=list)
+    environment: dict[str, Any] = field(default_factory=environment)
+
+    @classmethod
+    def start(cls, config: RunConfig, stream: Stream) -> RunRecord:
+        """Return the empty record of a run about to begin."""
+        def empty(*shape: int) -> Floats:
+            return np.full((len(config.seeds), *shape), np.nan)
+
+        tasks = len(stream)
+        points = tasks * (config.steps // config.evaluate_every) if config.evaluate_every else 0
+        return cls(config, stream.scenario, [t.name for t in stream.tasks],
+                   empty(tasks, tasks), empty(tasks), empty(tasks, config.steps),
+                   empty(points, tasks), stream.data_hash(),
+                   [len(getattr(t, config.evaluate_on)) for t in stream.tasks])
+
+    @property
+    def curve_steps(self) -> NDArray[np.int64]:
+        """Steps since the start of the run at the points of `curve`."""
+        every, steps = self.config.evaluate_every, self.config.steps
+        if not every:
+            return np.zeros(0, dtype=np.int64)
+        within = np.arange(every, steps + 1, every)
+        return np.concatenate([within + i * steps for i in range(len(self.task_names))])
+
+    @property
+    def steps_taken(self) -> int:
+        """Optimiser steps taken so far."""
+        return self.task * self.config.steps + self.step
+
+    @property
+    def samples_seen(self) -> int:
+        """New training examples seen so far by each network (repeats included)."""
+        return self.steps_taken * self.config.batch_size
+
+    @property
+    def total_seconds(self) -> float:
+        """Seconds spent training and evaluating all seeds together."""
+        return sum(self.seconds.values())
+
+    def matrix(self, seed: int | None = None) -> AccuracyMatrix:
+        """Return the accuracy matrix of one seed (by position), or of all with seeds first."""
+        index = slice(None) if seed is None else seed
+        return AccuracyMatrix(self.accuracy[index], self.baseline[index], self.scenario)
+
+    def to_json(self) -> dict[str, Any]:
+        """Return all but the arrays as plain JSON types."""
+        plain = {k: v for k, v in vars(self).items() if k not in ARRAYS and k != "config"}
+        return {"format": FORMAT, "version": VERSION, "config": self.config.to_json(), **plain,
+                "steps_taken": self.steps_taken, "samples_seen": self.samples_seen}
+
+    def array_bytes(self) -> bytes:
+        """Return the arrays as the bytes of an ``.npz`` file."""
+        buffer = io.BytesIO()
+        np.savez_compressed(buffer, **{name: getattr(self, name) for name in ARRAYS})
+        return buffer.getvalue()
+
+    def save(self, folder: Path, **files: dict[str, str]) -> None:
+        """Write the record, arrays first and ``run.json`` last, each file whole or not at all.
+
+        Parameters
+        ----------
+        folder : Path
+            An existing folder.
+        **files : dict
+            Further entries for ``run.json``, such as where the weights are.
+        """
+        arrays = self.array_bytes()
+        name = f"arrays-{sha256(arrays)[:12]}.npz"
+        write_atomically(folder / name, arrays)
+        entry = {"arrays": {"file": name, "sha256": sha256(arrays)}, **files}
+        text = json.dumps({**self.to_json(), "files": entry}, indent=1)
+        write_atomically(folder / "run.json", text.encode())
+        for old in folder.glob("arrays-*.npz"):
+            if old.name != name:
+                old.unlink()
+
+    @classmethod
+    def load(cls, folder: Path | str) -> RunRecord:
+        """Read a record and check it.
+
+        Raises
+        ------
+        RecordError
+            If a file is missing, damaged, foreign, or from a newer version; the message says which
+            and what to do. Nothing is changed on disk.
+        """
+        folder = Path(folder)
+        said = read_run_json(folder)
+        arrays = read_arrays(folder, said)
+        fields = {k: said.get(k) for k in ("scenario", "task_names", "data_hash", "examples",
+                                           "status", "task", "step", "seconds", "stored_bytes",
+                                           "environment")}
+        missing = sorted(k for k, v in fields.items() if v is None)
+        if missing:
+            raise RecordError(f"{folder / 'run.json'}: no {', '.join(missing)}. Restore the file "
+                              "from a copy, or run again into another folder.")
+        try:
+            config = RunConfig.from_json(said["config"])
+        except (ConfigError, KeyError, TypeError) as error:
+            raise RecordError(f"{folder / 'run.json'}: config: {error}") from error
+        record = cls(config=config, **arrays, **fields)
+        record.check(folder)
+        return record
+
+    def check(self, folder: Path) -> None:
+        """Raise `RecordError` unless the arrays have the shapes that the settings ask for."""
+        seeds, tasks = len(self.config.seeds), len(self.task_names)
+        wanted = {"accuracy": (seeds, tasks, tasks), "baseline": (seeds, tasks),
+                  "losses": (seeds, tasks, self.config.steps),
+                  "curve": (seeds, len(self.curve_steps), tasks)}
+        for name, shape in wanted.items():
+            found = getattr(self, name).shape
+            if found != shape:
+                raise RecordError(f"{folder}: array {name!r} has shape {found}, but run.json asks "
+                                  f"for {shape}: the two files are not of the same run")
+
+
+def read_run_json(folder: Path) -> dict[str, Any]:
+    """Return ``run.json`` of a record, known to be of this format and version."""
+    path = folder / "run.json"
+    try:
+        said = json.loads(path.read_text())
+    except FileNotFoundError:
+        raise RecordError(f"{folder} holds no run.json: not the folder of a run. "
+                          "Give the folder named by --out.") from None
+    except (UnicodeDecodeError, json.JSONDecodeError) as error:
+        raise RecordError(f"{path} is damaged: {error}. Restore it from a copy; the other files in "
+                          "the folder have not been touched.") from error
+    if not isinstance(said, dict) or said.get("format") != FORMAT:
+        raise RecordError(f"{path}: expected \"format\": \"{FORMAT}\": written by another program?")
+    if not isinstance(said.get("version"), int) or said["version"] > VERSION:
+        raise RecordError(f"{path} has version {said.get('version')!r}; this workbench reads up to "
+                          f"{VERSION}. Update it: git pull && make env")
+    return said
+
+
+def read_arrays(folder: Path, said: dict[str, Any]) -> dict[str, Floats]:
+    """Return the arrays of a record, checked against the hash in its ``run.json``."""
+    entry = said.get("files", {}).get("arrays")
+    if not entry:
+        raise RecordError(f"{folder / 'run.json'}: no files.arrays entry")
+    content = read_checked(folder, entry)
+    try:
+        with np.load(io.BytesIO(content), allow_pickle=False) as arrays:
+            return {name: arrays[name] for name in ARRAYS}
+    except (ValueError, KeyError, OSError) as error:
+        raise RecordError(f"{folder / entry['file']}: {error}") from error
+
+
+def summary(record: RunRecord) -> dict[str, Any]:
+    """Return what ``workbench run --json`` prints: lists with seeds first, None for NaN."""
+    from workbench.metrics import summarise
+
+    def lists(array: Floats) -> Any:
+        return np.where(np.isnan(array), None, array).tolist()  # type: ignore[call-overload]
+
+    defined, undefined = summarise(record.matrix())
+    return {"accuracy": lists(record.accuracy), "baseline": lists(record.baseline),
+            "metrics": {k: np.asarray(v).tolist() for k, v in defined.items()},
+            "undefined": undefined, "seconds": record.total_seconds,
+            "config": asdict(record.config), "scenario": record.scenario, "status": record.status,
+            "tasks": record.task_names, "steps": record.steps_taken,
+            "samples": record.samples_seen, "stored_bytes": record.stored_bytes}

@@ -1,0 +1,99 @@
+"""What every run needs from the machine: seeds, threads, the device, a clock."""
+
+from __future__ import annotations
+
+import os
+import time
+import zlib
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+
+
+def derive_seed(seed: int, purpose: str, *indices: int) -> int:
+    """Return a seed for one purpose of one run, independent of all others.
+
+    Two purposes must not share a stream of random numbers: otherwise a larger replay buffer, say,
+    would change the order of the batches and the comparison would no longer be paired.
+
+    Parameters
+    ----------
+    seed : int
+        The seed of the run, at least 0.
+    purpose : str
+        What the numbers are for, such as ``"batches"``.
+    *indices : int
+        Further distinctions, such as the number of the task.
+
+    Returns
+    -------
+    int
+        A 63-bit integer; the same arguments always give the same one.
+    """
+    entropy = [seed, zlib.crc32(purpose.encode()), *indices]
+    return int(np.random.SeedSequence(entropy).generate_state(1, np.uint64)[0] >> np.uint64(1))
+
+
+def generator(seed: int, purpose: str, *indices: int) -> torch.Generator:
+    """Return a fresh CPU generator for one purpose of one run; see `derive_seed`."""
+    return torch.Generator().manual_seed(derive_seed(seed, purpose, *indices))
+
+
+def pick_device(name: str = "auto") -> torch.device:
+    """Return the device to compute on: CUDA, else Apple's MPS, else the CPU, when ``"auto"``."""
+    if name != "auto":
+        return torch.device(name)
+    if torch.cuda.is_available():
+        return torch.device("cuda")
+    if torch.backends.mps.is_available():
+        return torch.device("mps")
+    return torch.device("cpu")
+
+
+@contextmanager
+def threads(count: int) -> Iterator[None]:
+    """Use `count` PyTorch threads inside the block.
+
+    Matrices of 100 by 100 are too small to share between cores: a second thread costs more in
+    hand-over than it saves.
+    """
+    before = torch.get_num_threads()
+    torch.set_num_threads(count)
+    try:
+        yield
+    finally:
+        torch.set_num_threads(before)
+
+
+def prepare_notebook() -> None:
+    """Set a notebook up: one thread a pool, no network, readable figures.
+
+    Several thread pools on a small machine fight each other; one notebook cell elsewhere fell from
+    761 s to 0.90 s when they were pinned (see `docs/PINS.md`).
+    """
+    for name in ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS"):
+        os.environ.setdefault(name, "1")
+    os.environ.setdefault("TOKENIZERS_PARALLELISM", "false")
+    os.environ.setdefault("HF_HUB_OFFLINE", "1")
+    torch.set_num_threads(1)
+
+    from workbench.plots import use_style
+
+    use_style()
+
+
+@dataclass
+class Timer:
+    """A clock that adds up the seconds spent inside its ``with`` blocks."""
+
+    seconds: float = 0.0
+
+    def __enter__(self) -> Timer:
+        self._started = time.perf_counter()
+        return self
+
+    def __exit__(self, *exception: object) -> None:
+        self.seconds += time.perf_counter() - self._started

@@ -1,0 +1,176 @@
+"""`Task` and `Stream`: what is learned, in which order, and which answers are allowed."""
+
+from __future__ import annotations
+
+import hashlib
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+from workbench.errors import ConfigError, UnknownNameError
+
+SCENARIOS = {
+    "task": "the learner is told which task an example is from and chooses among its classes",
+    "domain": "all tasks share the same outputs; the learner is not told the task",
+    "class": "the learner chooses among every class seen so far and is not told the task",
+}
+"""The three scenarios of van de Ven, Tuytelaars & Tolias (Nature Machine Intelligence 2022)."""
+
+
+@dataclass(frozen=True)
+class Examples:
+    """Inputs and labels.
+
+    Parameters
+    ----------
+    x : Tensor, shape (n, ...)
+        Inputs.
+    y : Tensor of int64, shape (n,)
+        Index of the correct output.
+    """
+
+    x: Tensor
+    y: Tensor
+
+    def __len__(self) -> int:
+        return len(self.y)
+
+
+@dataclass(frozen=True)
+class Task:
+    """One task, as a learner sees it.
+
+    Parameters
+    ----------
+    name : str
+        For people, such as ``"0 or 1"``.
+    index : int
+        Place in the stream, from 0.
+    train, validation, test : Examples
+        Three parts with no example in common.
+    classes : tuple of int
+        The outputs that its labels use.
+    masks : Tensor of bool, shape (index + 1, outputs)
+        Row `t`: the outputs allowed for an example of task `t` while this task is being trained.
+        Made by the `Stream`, which alone decides what may be answered.
+    """
+
+    name: str
+    index: int
+    train: Examples
+    validation: Examples
+    test: Examples
+    classes: tuple[int, ...]
+    masks: Tensor
+
+
+@dataclass(frozen=True)
+class Stream:
+    """Tasks in the order in which they are met, under one scenario.
+
+    Parameters
+    ----------
+    name : str
+        Such as ``"split-digits"``.
+    scenario : {"task", "domain", "class"}
+        See `SCENARIOS`.
+    tasks : tuple of Task
+        In order.
+    outputs : int
+        Number of outputs that a network needs for the whole stream.
+    """
+
+    name: str
+    scenario: str
+    tasks: tuple[Task, ...]
+    outputs: int
+
+    def __len__(self) -> int:
+        return len(self.tasks)
+
+    def mask(self, trained: int, tested: int) -> Tensor:
+        """Return which outputs may be answered; see `allowed_outputs`."""
+        return allowed_outputs(self.scenario, [t.classes for t in self.tasks], self.outputs,
+                               trained, tested)
+
+    def data_hash(self) -> str:
+        """Return the sha256 of every example, in order; stored in a run's record."""
+        digest = hashlib.sha256()
+        for task in self.tasks:
+            for part in (task.train, task.validation, task.test):
+                digest.update(part.x.numpy().tobytes())
+                digest.update(part.y.numpy().tobytes())
+        return digest.hexdigest()
+
+
+def allowed_outputs(scenario: str, classes: list[tuple[int, ...]], outputs: int,
+                    trained: int, tested: int) -> Tensor:
+    """Return which outputs may be answered on task `tested` once task `trained` is being learned.
+
+    Parameters
+    ----------
+    scenario : {"task", "domain", "class"}
+        See `SCENARIOS`.
+    classes : list of tuple of int
+        Per task, the outputs that its labels use.
+    outputs : int
+        Number of outputs of the network.
+    trained : int
+        Last task begun; -1 before any training.
+    tested : int
+        Task that the example is from. In the class scenario it makes no difference: an example
+        of a task not yet met can then only be answered wrongly, which is what the scenario says.
+
+    Returns
+    -------
+    Tensor of bool, shape (outputs,)
+    """
+    allowed = torch.zeros(outputs, dtype=torch.bool)
+    if scenario == "task":
+        allowed[list(classes[tested])] = True
+    elif scenario == "class" and trained >= 0:
+        for seen in classes[: trained + 1]:
+            allowed[list(seen)] = True
+    else:
+        allowed[:] = True
+    return allowed
+
+
+def build_stream(name: str, scenario: str, names: list[str],
+                 parts: list[tuple[Examples, Examples, Examples]], classes_per_task: int) -> Stream:
+    """Return the stream of these tasks, with labels and masks as the scenario asks.
+
+    Parameters
+    ----------
+    name, scenario : str
+        Of the stream.
+    names : list of str
+        Of the tasks.
+    parts : list of (train, validation, test)
+        Labels count from 0 within each task.
+    classes_per_task : int
+        Number of classes in each task.
+
+    Raises
+    ------
+    UnknownNameError
+        If there is no such scenario.
+    ConfigError
+        If there are no tasks.
+    """
+    if scenario not in SCENARIOS:
+        raise UnknownNameError("scenario", scenario, SCENARIOS)
+    if not parts:
+        raise ConfigError(f"stream {name!r} needs at least one task")
+    own_outputs = scenario != "domain"
+    outputs = classes_per_task * (len(parts) if own_outputs else 1)
+    offsets = [classes_per_task * i if own_outputs else 0 for i in range(len(parts))]
+    classes = [tuple(range(o, o + classes_per_task)) for o in offsets]
+    tasks = []
+    for i, split in enumerate(parts):
+        train, validation, test = (Examples(part.x, part.y + offsets[i]) for part in split)
+        masks = torch.stack([allowed_outputs(scenario, classes, outputs, i, t)
+                             for t in range(i + 1)])
+        tasks.append(Task(names[i], i, train, validation, test, classes[i], masks))
+    return Stream(name, scenario, tuple(tasks), outputs)
