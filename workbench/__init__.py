@@ -22,23 +22,22 @@ _HOMES = {
     "AccuracyMatrix": "metrics",
     "RunConfig": "config",
     "RunRecord": "record",
-    "doctor": "doctor",
     "make_learner": "experiment",
     "make_stream": "tasks",
-    "prepare_notebook": "runtime",
+    "prepare_notebook": "display",
     "resume": "experiment",
     "run": "experiment",
+    "show": "display",
     "run_stream": "loop",
 }
 
-__all__ = sorted(_HOMES)  # noqa: PLE0605
+__all__ = sorted(_HOMES)
 
 
 def __getattr__(name: str) -> Any:
     if name not in _HOMES:
         raise AttributeError(f"module 'workbench' has no attribute {name!r}; it has {__all__}")
-    home = importlib.import_module(f"workbench.{_HOMES[name]}")
-    return home if name == _HOMES[name] else getattr(home, name)
+    return getattr(importlib.import_module(f"workbench.{_HOMES[name]}"), name)
 
 
 def __dir__() -> list[str]:

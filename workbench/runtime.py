@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import time
 import zlib
 from collections.abc import Iterator
@@ -66,23 +65,6 @@ def threads(count: int) -> Iterator[None]:
         yield
     finally:
         torch.set_num_threads(before)
-
-
-def prepare_notebook() -> None:
-    """Set a notebook up: one thread a pool, no network, readable figures.
-
-    Several thread pools on a small machine fight each other; one notebook cell elsewhere fell from
-    761 s to 0.90 s when they were pinned (see `docs/PINS.md`).
-    """
-    for name in ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS"):
-        os.environ.setdefault(name, "1")
-    os.environ.setdefault("TOKENIZERS_PARALLELISM", "false")
-    os.environ.setdefault("HF_HUB_OFFLINE", "1")
-    torch.set_num_threads(1)
-
-    from workbench.plots import use_style
-
-    use_style()
 
 
 @dataclass

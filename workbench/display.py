@@ -1,0 +1,64 @@
+"""Hand a figure to the reader: as a picture, with its alternative text."""
+
+from __future__ import annotations
+
+import base64
+import html
+import io
+import os
+from typing import Any
+
+import matplotlib.pyplot as plt
+import torch
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+
+from workbench.plots import alt_text, use_style
+
+
+def prepare_notebook() -> None:
+    """Set a notebook up: one thread a pool, no network, readable figures.
+
+    Several thread pools on a small machine fight each other; one notebook cell elsewhere fell from
+    761 s to 0.90 s when they were pinned (see `docs/PINS.md`).
+    """
+    for name in ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS"):
+        os.environ.setdefault(name, "1")
+    os.environ.setdefault("TOKENIZERS_PARALLELISM", "false")
+    os.environ.setdefault("HF_HUB_OFFLINE", "1")
+    torch.set_num_threads(1)
+    use_style()
+
+
+def png(figure: Figure) -> bytes:
+    """Return a figure as PNG."""
+    buffer = io.BytesIO()
+    figure.savefig(buffer, format="png", metadata={"Software": None})
+    return buffer.getvalue()
+
+
+def picture(figure: Figure) -> tuple[dict[str, Any], dict[str, Any]]:
+    """Return a figure as a MIME bundle and its metadata; the figure is closed.
+
+    The alternative text stands in the metadata, where nbconvert looks for it, and as plain text.
+    """
+    words = alt_text(figure)
+    image = base64.b64encode(png(figure)).decode()
+    plt.close(figure)
+    return {"image/png": image, "text/plain": words}, {"image/png": {"alt": words}}
+
+
+def show(drawn: Axes | Figure) -> None:
+    """Display a figure, and under it, folded away, what it shows in words.
+
+    JupyterLab gives pictures in outputs no alternative text of their own, so the words are an
+    output that a screen reader reaches and anyone may open.
+    """
+    from IPython.display import display
+
+    figure = drawn if isinstance(drawn, Figure) else drawn.figure
+    bundle, metadata = picture(figure)  # type: ignore[arg-type]
+    display(bundle, metadata=metadata, raw=True)
+    words = html.escape(bundle["text/plain"])
+    display({"text/html": f"<details><summary>The figure in words</summary>{words}</details>",
+             "text/plain": bundle["text/plain"]}, raw=True)

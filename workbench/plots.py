@@ -1,0 +1,238 @@
+"""Figures: data in, axes out, each with an alternative text made from the same data.
+
+Colours are those of Okabe & Ito, which people with any common colour blindness can tell apart;
+line styles and markers differ as well, so that no figure depends on colour.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import matplotlib as mpl
+import matplotlib.pyplot as plt
+import numpy as np
+from matplotlib.axes import Axes
+from numpy.typing import ArrayLike, NDArray
+
+from workbench.intervals import seed_interval
+from workbench.metrics import AccuracyMatrix
+
+Floats = NDArray[np.float64]
+
+COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#000000")
+LINES = ("-", "--", "-.", ":", (0, (5, 1, 1, 1)), (0, (3, 1)), (0, (1, 1)))
+MARKERS = ("o", "s", "^", "D", "v", "P", "X")
+
+
+def use_style() -> None:
+    """Set fonts and sizes that can be read from the back of a room."""
+    mpl.rcParams.update({
+        "figure.figsize": (7.0, 3.6), "figure.dpi": 96, "savefig.dpi": 96, "font.size": 11,
+        "axes.spines.top": False, "axes.spines.right": False, "axes.grid": True,
+        "grid.alpha": 0.25, "figure.constrained_layout.use": True, "image.cmap": "cividis",
+        "lines.linewidth": 2.0, "lines.markersize": 6, "svg.hashsalt": "workbench",
+    })
+
+
+def look(i: int) -> dict[str, Any]:
+    """Return colour, line style and marker of the i-th series."""
+    return {"color": COLOURS[i % 7], "linestyle": LINES[i % 7], "marker": MARKERS[i % 7]}
+
+
+def describe(ax: Axes, text: str) -> Axes:
+    """Attach an alternative text to axes; `workbench.show` hands it to the reader."""
+    ax.set_label(text)
+    return ax
+
+
+def alt_text(figure: Any) -> str:
+    """Return the alternative texts of all axes of a figure, in reading order."""
+    texts = [str(ax.get_label()) for ax in figure.axes]
+    return " ".join(t for t in texts if t and not t.startswith("<"))
+
+
+def percent(value: float) -> str:
+    """Return a share as whole percent: ``0.613`` gives ``"61 %"``."""
+    return f"{100 * value:.0f} %"
+
+
+def _mean(values: ArrayLike, axes: int) -> Floats:
+    array = np.asarray(values, dtype=float)
+    return array.mean(axis=tuple(range(array.ndim - axes))) if array.ndim > axes else array
+
+
+def _axes(ax: Axes | None) -> Axes:
+    return plt.subplots()[1] if ax is None else ax
+
+
+def plot_accuracy_matrix(matrix: AccuracyMatrix, names: Sequence[str], ax: Axes | None = None,
+                         title: str = "Accuracy (%)") -> Axes:
+    """Draw the accuracy matrix as a heat map: a row per task learned, a column per task tested.
+
+    Parameters
+    ----------
+    matrix : AccuracyMatrix
+        With seeds, their mean is drawn.
+    names : sequence of str
+        Names of the tasks.
+    ax : Axes, optional
+        Where to draw.
+    title : str
+        Above the figure.
+    """
+    ax = _axes(ax)
+    R = _mean(matrix.R, 2)
+    ax.imshow(R, vmin=0, vmax=1, cmap="cividis")
+    for (i, j), value in np.ndenumerate(R):
+        text = "–" if np.isnan(value) else f"{100 * value:.0f}"
+        ax.text(j, i, text, ha="center", va="center",
+                color="black" if value > 0.55 else "white",
+                fontweight="bold" if i == j else "normal")
+    ax.set_xticks(range(len(names)), names, rotation=30, ha="right")
+    ax.set_yticks(range(len(names)), [f"after {n}" for n in names])
+    ax.set_xlabel("tested on")
+    ax.set_title(title)
+    ax.grid(False)
+    return describe(ax, f"Heat map, {title.lower()}: right after learning each task "
+                    f"{percent(np.diagonal(R).mean())} on average; after the last task "
+                    + ", ".join(f"{percent(v)} on {n}"
+                                for n, v in zip(names, R[-1], strict=True)) + ".")
+
+
+def plot_retention(series: Mapping[str, ArrayLike], names: Sequence[str], ax: Axes | None = None,
+                   title: str = "What is kept of the tasks seen so far") -> Axes:
+    """Draw mean accuracy on the tasks seen so far against the number learned.
+
+    Parameters
+    ----------
+    series : mapping of str to array-like, shape (seeds, tasks, tasks) or (tasks, tasks)
+        Accuracies by name of the method.
+    names : sequence of str
+        Names of the tasks.
+    ax, title
+        Where to draw, and what to write above.
+    """
+    ax = _axes(ax)
+    said = []
+    for i, (label, R) in enumerate(series.items()):
+        R = np.asarray(R, dtype=float)
+        R = R[None] if R.ndim == 2 else R
+        seen = np.stack([R[:, k, : k + 1].mean(1) for k in range(R.shape[1])], 1)
+        draw_band(ax, np.arange(1, R.shape[1] + 1), seen, label, i)
+        said.append(f"{label} ends at {percent(seen[:, -1].mean())}")
+    ax.set(xlabel="tasks learned", ylabel="accuracy (%)", ylim=(-3, 103), title=title)
+    ax.set_xticks(range(1, len(names) + 1))
+    ax.legend(frameon=False, fontsize=9, loc="center left", bbox_to_anchor=(1.0, 0.5))
+    return describe(ax, f"Curves of {title[0].lower()}{title[1:]}: {'; '.join(said)}.")
+
+
+def draw_band(ax: Axes, x: ArrayLike, values: Floats, label: str, i: int, **kwargs: Any) -> None:
+    """Draw the mean over seeds (first axis) in percent, its 95 % t interval, and each seed."""
+    style = look(i) | kwargs
+    values = 100 * np.asarray(values)
+    ax.plot(x, values.mean(0), label=label, **style)
+    if len(values) > 2:
+        low, high = seed_interval(values)
+        ax.fill_between(x, np.clip(low, 0, 100), np.clip(high, 0, 100), color=style["color"],
+                        alpha=0.15, linewidth=0)
+    if len(values) > 1:
+        ax.plot(x, values.T, color=style["color"], alpha=0.25, linewidth=0.7)
+
+
+def plot_task_curves(steps: ArrayLike, curve: Floats, names: Sequence[str],
+                     steps_per_task: int, ax: Axes | None = None,
+                     title: str = "Accuracy while training") -> Axes:
+    """Draw the accuracy on every task against the step of training.
+
+    Parameters
+    ----------
+    steps : array-like, shape (points,)
+        Since the start.
+    curve : ndarray, shape (seeds, points, tasks)
+        Accuracy; points not reached yet are NaN.
+    names : sequence of str
+        Names of the tasks.
+    steps_per_task : int
+        Where to draw the borders.
+    ax, title
+        Where to draw, and what to write above.
+    """
+    ax = _axes(ax)
+    steps = np.asarray(steps)
+    there = ~np.isnan(curve).any((0, 2))
+    for j, name in enumerate(names):
+        draw_band(ax, steps[there], curve[:, there, j], name, j, markevery=0.1)
+    for k in range(1, len(names)):
+        ax.axvline(k * steps_per_task, color="grey", linewidth=0.8)
+    ax.set(xlabel="steps", ylabel="accuracy (%)", ylim=(-3, 103), title=title,
+           xlim=(0, len(names) * steps_per_task))
+    ax.legend(frameon=False, fontsize=9, loc="center left", bbox_to_anchor=(1.0, 0.5))
+    if not there.any():
+        return describe(ax, f"Empty axes: {title.lower()}, nothing trained yet.")
+    now = curve[:, there][:, -1].mean(0)
+    return describe(ax, f"Curves of {title.lower()}, at step {steps[there][-1]}: "
+                    + ", ".join(f"{n} {percent(v)}" for n, v in zip(names, now, strict=True)) + ".")
+
+
+def plot_bars(values: Mapping[str, ArrayLike], ax: Axes | None = None, title: str = "",
+              ylabel: str = "accuracy (%)", reference: tuple[str, float] | None = None) -> Axes:
+    """Draw a bar per method with the 95 % t interval over seeds, and a dot per seed.
+
+    Parameters
+    ----------
+    values : mapping of str to array-like, shape (seeds,)
+        Shares from 0 to 1.
+    ax : Axes, optional
+        Where to draw.
+    title, ylabel : str
+        What to write.
+    reference : (str, float), optional
+        A level to compare with, such as ``("chance", 0.1)``.
+    """
+    ax = _axes(ax)
+    said = []
+    hatches = ("", "//", "..", "xx", "\\\\", "--", "++")
+    for i, (label, seeds) in enumerate(values.items()):
+        shares = 100 * np.atleast_1d(np.asarray(seeds, dtype=float))
+        ax.bar(i, shares.mean(), color=COLOURS[i % 7], alpha=0.75, hatch=hatches[i % 7],
+               edgecolor="white")
+        text = f"{label} {percent(shares.mean() / 100)}"
+        if len(shares) > 2:
+            low, high = seed_interval(shares)
+            ax.errorbar(i, shares.mean(), [[shares.mean() - low], [high - shares.mean()]],
+                        color="black", capsize=4, linewidth=1.2)
+            text += f" (from {percent(float(low) / 100)} to {percent(float(high) / 100)})"
+        ax.plot(np.full(len(shares), i), shares, ".", color="black", markersize=4)
+        said.append(text)
+    if reference is not None:
+        ax.axhline(100 * reference[1], color="grey", linestyle=":", label=reference[0])
+        ax.legend(frameon=False, fontsize=9)
+        said.append(f"{reference[0]} {percent(reference[1])}")
+    ax.set_xticks(range(len(values)), list(values), rotation=20, ha="right")
+    ax.set(ylabel=ylabel, title=title)
+    return describe(ax, f"Bars, {title.lower() or ylabel}, with 95 % intervals over seeds: "
+                    f"{'; '.join(said)}.")
+
+
+def plot_digits(images: ArrayLike, labels: Sequence[str], axes: Sequence[Axes],
+                title: str = "Digits") -> None:
+    """Draw 8 by 8 digits side by side.
+
+    Parameters
+    ----------
+    images : array-like, shape (n, 64)
+        Pixels, on any scale.
+    labels : sequence of str
+        Written above each.
+    axes : sequence of Axes
+        At least as many.
+    title : str
+        For the alternative text.
+    """
+    for image, label, ax in zip(np.asarray(images), labels, axes, strict=False):
+        ax.imshow(image.reshape(8, 8), cmap="gray_r")
+        ax.set_title(label, fontsize=9)
+        ax.axis("off")
+    describe(axes[0], f"{title}: scanned handwritten digits of 8 by 8 pixels, "
+             f"{', '.join(labels)}.")

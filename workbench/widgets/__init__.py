@@ -1,0 +1,7 @@
+"""Interactive views: thin layers over records and plots."""
+
+from workbench.widgets.live import LiveTraining
+from workbench.widgets.retention import RetentionExplorer
+from workbench.widgets.scenario import ScenarioExplorer
+
+__all__ = ["LiveTraining", "RetentionExplorer", "ScenarioExplorer"]

@@ -1,0 +1,209 @@
+"""`LiveTraining`: forgetting while it happens."""
+
+from __future__ import annotations
+
+import tempfile
+import threading
+import time
+from pathlib import Path
+
+import ipywidgets as w
+import numpy as np
+import pandas as pd
+from matplotlib.figure import Figure
+
+from workbench.config import RunConfig
+from workbench.experiment import resume, run
+from workbench.learners import LEARNERS
+from workbench.loop import Snapshot as Progress
+from workbench.plots import percent, plot_task_curves
+from workbench.record import RunRecord
+from workbench.tasks import SCENARIOS, make_stream
+from workbench.widgets.view import View, choice, row
+
+REDRAW_SECONDS = 0.2
+PACES = {"slow": 60, "watchable": 150, "as fast as it goes": 0}
+"""Steps a second; 0 does not wait."""
+
+
+class LiveTraining(View):
+    """Train on a stream of digits and watch the accuracy on every task, step by step.
+
+    The training runs in a thread of its own: a click could not arrive while a cell is running. It
+    writes a record with checkpoints, which is what Resume goes on from.
+
+    Parameters
+    ----------
+    stream : str
+        As in `RunConfig`.
+    seeds : tuple of int
+        Networks to train side by side.
+    steps : int
+        Steps per task.
+    """
+
+    def __init__(self, stream: str = "split-digits", seeds: tuple[int, ...] = (0, 1, 2),
+                 steps: int = 200) -> None:
+        super().__init__()
+        self.stream, self.seeds, self.steps = stream, seeds, steps
+        self.learner = choice("learner", list(LEARNERS))
+        self.scenario = choice("scenario", list(SCENARIOS), make_stream(stream).scenario)
+        self.lr = choice("learning rate", [3e-4, 1e-3, 3e-3, 1e-2], 1e-3)
+        self.pace = choice("pace", list(PACES), "watchable")
+        names = ("Start", "Stop", "Resume", "Reset")
+        self.buttons = {name: w.Button(description=name, tooltip=f"{name} training")
+                        for name in names}
+        for name, button in self.buttons.items():
+            button.on_click(getattr(self, f"_on_{name.lower()}"))
+        self.bar = w.IntProgress(max=1, layout=w.Layout(width="60%"))
+        self.verdict_box = w.HTML()
+        self.root.children = [row(self.learner, self.scenario, self.lr, self.pace),
+                              row(*self.buttons.values(), self.bar), self.image,
+                              self.verdict_box, self.words, self.trouble]
+        self._thread: threading.Thread | None = None
+        self._stop, self._lock = threading.Event(), threading.Lock()
+        self._clear()
+
+    def config(self) -> RunConfig:
+        """Return the settings chosen in the controls."""
+        return RunConfig(stream=self.stream, scenario=self.scenario.value,
+                         learner=self.learner.value, lr=self.lr.value, seeds=self.seeds,
+                         steps=self.steps, evaluate_every=max(1, self.steps // 20))
+
+    def start(self) -> LiveTraining:
+        """Begin training with the chosen settings; what was there is dropped."""
+        if not self.running:
+            self._clear()
+            self._launch(lambda: run(self.config(), out=self.folder, observer=self._observe,
+                                     stop=self._stop.is_set))
+        return self
+
+    def stop(self) -> LiveTraining:
+        """Ask the training to stop after the present step, and wait until it has."""
+        self._stop.set()
+        return self.wait()
+
+    def resume(self) -> LiveTraining:
+        """Go on from where the training was stopped."""
+        if not self.running and self.record is not None and self.record.status == "stopped":
+            self._launch(lambda: resume(self.folder, observer=self._observe,
+                                        stop=self._stop.is_set))
+        return self
+
+    def reset(self) -> LiveTraining:
+        """Stop, and forget the run."""
+        self.stop()
+        self._clear()
+        self.redraw()
+        return self
+
+    def wait(self) -> LiveTraining:
+        """Wait until the training has ended or stopped."""
+        if self._thread is not None and self._thread is not threading.current_thread():
+            self._thread.join()
+        return self
+
+    @property
+    def running(self) -> bool:
+        """Whether the training is under way."""
+        return self._thread is not None and self._thread.is_alive()
+
+    def verdict(self) -> str:
+        """Return one sentence on what became of the first task."""
+        if self.record is None or self.record.status != "complete":
+            return "No verdict yet: the training has not come to its end."
+        own = self.record.accuracy[:, 0, 0].mean()
+        end = self.record.accuracy[:, -1].mean(0)
+        kept = end[0] / own if own else float("nan")
+        word = "forgot" if kept < 0.5 else "partly forgot" if kept < 0.9 else "kept"
+        return (f"{self.record.config.learner} {word} the first task ({percent(own)} right after "
+                f"learning it, {percent(end[0])} at the end) and ends at {percent(end.mean())} "
+                "on average over all tasks.")
+
+    def figure(self) -> Figure:
+        """Return the curves so far."""
+        figure = Figure(figsize=(8.5, 3.6))
+        ax = figure.subplots()
+        with self._lock:
+            steps, curve = np.array(self._steps), np.array(self._curve)
+        config, names = self._drawn
+        curve = curve.transpose(1, 0, 2) if len(steps) else np.zeros((1, 0, len(names)))
+        plot_task_curves(steps, curve, names, self.steps, ax,
+                         f"{config.learner}, {config.scenario} scenario, "
+                         f"learning rate {config.lr:g}")
+        return figure
+
+    def table(self) -> pd.DataFrame:
+        """Return the mean accuracy in percent on every task, at ten moments."""
+        with self._lock:
+            steps, curve = list(self._steps), list(self._curve)
+        chosen = sorted({round(i) for i in np.linspace(0, len(steps) - 1, 11)}) if steps else []
+        rows = [np.round(100 * curve[i].mean(0)).astype(int) for i in chosen]
+        return pd.DataFrame(rows, index=pd.Index([steps[i] for i in chosen], name="step"),
+                            columns=self._drawn[1])
+
+    def _clear(self) -> None:
+        self._temporary = tempfile.TemporaryDirectory(prefix="workbench-live-")
+        self.folder = Path(self._temporary.name) / "run"
+        self.record: RunRecord | None = None
+        config = self.config()
+        self._drawn = config, [t.name for t in make_stream(config.stream, config.scenario).tasks]
+        with self._lock:
+            self._steps: list[int] = []
+            self._curve: list[np.ndarray[tuple[int, ...], np.dtype[np.float64]]] = []
+        self._last_draw = self._last_step = 0.0
+        self.bar.value, self.verdict_box.value, self.trouble.value = 0, "", ""
+        self._enable()
+
+    def _launch(self, work: object) -> None:
+        self._stop.clear()
+        self._thread = threading.Thread(target=self._work, args=(work,), daemon=True)
+        self._thread.start()
+        self._enable()
+
+    def _work(self, work: object) -> None:
+        try:
+            self.record = work()  # type: ignore[operator]
+        except Exception as fault:
+            self.complain(fault)
+        else:
+            self.redraw()
+            self.verdict_box.value = f"<p><b>{self.verdict()}</b></p>"
+        self._enable(ended=True)
+
+    def _observe(self, seen: Progress) -> None:
+        """Take in an evaluation; called from the training thread."""
+        with self._lock:
+            self._steps.append(seen.steps_taken)
+            self._curve.append(seen.scores)
+        self.bar.max, self.bar.value = seen.steps_total, seen.steps_taken
+        if time.monotonic() - self._last_draw > REDRAW_SECONDS:
+            self.redraw()
+            self._last_draw = time.monotonic()
+        pace = PACES[self.pace.value]
+        if pace:
+            done = seen.steps_taken - self._last_step
+            self._stop.wait(max(0.0, done) / pace)
+        self._last_step = seen.steps_taken
+
+    def _enable(self, ended: bool = False) -> None:
+        running = self.running and not ended
+        stopped = self.record is not None and self.record.status == "stopped"
+        for name, usable in (("Start", not running), ("Stop", running), ("Reset", True),
+                             ("Resume", not running and stopped)):
+            self.buttons[name].disabled = not usable
+        for control in (self.learner, self.scenario, self.lr):
+            control.disabled = running
+
+    def _on_start(self, _: w.Button) -> None:
+        self.start()
+
+    def _on_stop(self, _: w.Button) -> None:
+        # Only asked: the training thread draws the end of it.
+        self._stop.set()
+
+    def _on_resume(self, _: w.Button) -> None:
+        self.resume()
+
+    def _on_reset(self, _: w.Button) -> None:
+        self.reset()

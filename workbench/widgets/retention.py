@@ -1,0 +1,163 @@
+"""`RetentionExplorer`: the accuracy matrices of several learners, cell by cell."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+import ipywidgets as w
+import matplotlib as mpl
+import numpy as np
+import pandas as pd
+from matplotlib.colors import to_hex
+from matplotlib.figure import Figure
+from numpy.typing import NDArray
+
+from workbench.errors import ConfigError
+from workbench.metrics import AccuracyMatrix
+from workbench.plots import describe, draw_band, percent
+from workbench.record import RunRecord
+from workbench.widgets.view import View, choice, row
+
+Floats = NDArray[np.float64]
+
+METRICS = {
+    "accuracy": "accuracy (%)",
+    "retention": "accuracy in % of that right after learning",
+    "loss since its best": "accuracy lost since its best (points)",
+}
+
+
+class RetentionExplorer(View):
+    """Compare learners and seeds; read any cell by hovering, clicking or with the keyboard.
+
+    Left the matrix of one learner, as buttons: Tab reaches a cell, Enter chooses it. Right the
+    curves of the chosen task for all ticked learners, with the chosen moment marked.
+
+    Parameters
+    ----------
+    records : RunRecord, or mapping of str to RunRecord
+        Runs on the same stream.
+    """
+
+    def __init__(self, records: RunRecord | Mapping[str, RunRecord]) -> None:
+        super().__init__()
+        if isinstance(records, RunRecord):
+            records = {records.config.learner: records}
+        if not records:
+            raise ConfigError("RetentionExplorer needs at least one record")
+        self.records = dict(records)
+        first = next(iter(self.records.values()))
+        self.names = first.task_names
+        for label, record in self.records.items():
+            if record.task_names != self.names or record.scenario != first.scenario:
+                raise ConfigError(f"the record of {label!r} is of another stream or scenario than "
+                                  "the first; compare runs on the same one")
+        self.learner = choice("matrix of", list(self.records))
+        seeds = [("mean of all", -1)] + [(str(s), i) for i, s in enumerate(first.config.seeds)]
+        self.seed = choice("seed", seeds, -1)
+        self.metric = choice("show", list(METRICS))
+        self.ticks = {name: w.Checkbox(value=True, description=name, indent=False,
+                                       layout=w.Layout(width="max-content"))
+                      for name in self.records}
+        self.cell = (len(self.names) - 1, 0)
+        self.grid = self._grid()
+        self.reading = w.HTML()
+        for control in (self.learner, self.seed, self.metric, *self.ticks.values()):
+            control.observe(self.redraw, "value")
+        self.root.children = [
+            row(self.learner, self.seed, self.metric), row(w.Label("curves of"),
+                                                           *self.ticks.values()),
+            row(w.VBox([self.grid, self.reading]), self.image), self.words, self.trouble]
+
+    def values(self, learner: str) -> Floats:
+        """Return the chosen metric of one learner: shape (seeds, trained, tested)."""
+        record = self.records[learner]
+        R = record.accuracy
+        if self.seed.value >= 0:
+            R = R[self.seed.value:self.seed.value + 1]
+        learned = np.tril(np.ones(R.shape[1:], dtype=bool))
+        if self.metric.value == "retention":
+            return AccuracyMatrix(R).retention()
+        if self.metric.value == "loss since its best":
+            best = np.maximum.accumulate(np.where(learned, R, -np.inf), axis=1)
+            return np.where(learned, best - R, np.nan)
+        return R
+
+    def choose(self, trained: int, tested: int) -> None:
+        """Choose a cell of the matrix."""
+        self.cell = (trained, tested)
+        self.redraw()
+
+    def sentence(self) -> str:
+        """Return what the chosen cell says."""
+        i, j = self.cell
+        value = self.values(self.learner.value)[:, i, j].mean()
+        said = "not defined" if np.isnan(value) else percent(value)
+        return (f"{self.learner.value}, trained through “{self.names[i]}”, tested on "
+                f"“{self.names[j]}”: {self.metric.value} {said}.")
+
+    def redraw(self, *_: object) -> None:
+        """Draw the curves and colour the matrix again."""
+        super().redraw()
+        try:
+            self._colour()
+            self.reading.value = f'<p aria-live="polite">{self.sentence()}</p>'
+        except Exception as fault:
+            self.complain(fault)
+
+    def figure(self) -> Figure:
+        """Return the curves of the chosen task."""
+        figure = Figure(figsize=(6.4, 3.6))
+        ax = figure.subplots()
+        i, j = self.cell
+        said = []
+        for k, (label, tick) in enumerate(self.ticks.items()):
+            if tick.value:
+                curve = self.values(label)[:, j:, j]
+                draw_band(ax, np.arange(j, len(self.names)), curve, label, k)
+                said.append(f"{label} {percent(curve.mean(0)[-1])} at the end")
+        ax.axvline(i, color="grey", linestyle=":", linewidth=1.5)
+        chosen = 100 * self.values(self.learner.value)[:, i, j].mean()
+        if not np.isnan(chosen):
+            ax.plot(i, chosen, "o", markersize=13, markerfacecolor="none", color="black")
+        ax.set_xticks(range(len(self.names)), [f"after\n{n}" for n in self.names], fontsize=9)
+        ax.set(ylabel=METRICS[self.metric.value], xlim=(-0.3, len(self.names) - 0.7),
+               title=f"Task “{self.names[j]}”")
+        if said:
+            ax.legend(frameon=False, fontsize=9)
+        describe(ax, f"{self.sentence()} Curves of {self.metric.value} on task {self.names[j]}: "
+                 f"{'; '.join(said) or 'no learner is ticked'}.")
+        return figure
+
+    def table(self) -> pd.DataFrame:
+        """Return the matrix of the chosen learner in percent; empty where not defined."""
+        values = self.values(self.learner.value).mean(0)
+        shown = [["" if np.isnan(v) else f"{100 * v:.0f} %" for v in line] for line in values]
+        return pd.DataFrame(shown, index=[f"after {n}" for n in self.names], columns=self.names)
+
+    def _grid(self) -> w.GridBox:
+        self.cells: dict[tuple[int, int], w.Button] = {}
+        children: list[w.Widget] = [w.Label("")] + [w.Label(n) for n in self.names]
+        for i, trained in enumerate(self.names):
+            children.append(w.Label(f"after {trained}"))
+            for j in range(len(self.names)):
+                button = w.Button(layout=w.Layout(width="58px", height="30px", margin="1px"))
+                button.on_click(lambda _, i=i, j=j: self.choose(i, j))
+                self.cells[i, j] = button
+                children.append(button)
+        columns = f"max-content repeat({len(self.names)}, 62px)"
+        return w.GridBox(children, layout=w.Layout(grid_template_columns=columns))
+
+    def _colour(self) -> None:
+        values = self.values(self.learner.value).mean(0)
+        for (i, j), button in self.cells.items():
+            value = values[i, j]
+            known = not np.isnan(value)
+            button.description = f"{100 * value:.0f}" if known else "–"
+            shade = mpl.colormaps["cividis"](float(np.clip(value, 0, 1))) if known else "white"
+            button.style.button_color = to_hex(shade)
+            button.style.text_color = "white" if known and value < 0.55 else "black"
+            button.style.font_weight = "bold" if (i, j) == self.cell else "normal"
+            button.style.text_decoration = "underline" if (i, j) == self.cell else "none"
+            button.tooltip = (f"after {self.names[i]}, tested on {self.names[j]}: "
+                              f"{percent(value) if known else 'not defined'}")

@@ -1,0 +1,121 @@
+"""`ScenarioExplorer`: one digit, one architecture, three questions."""
+
+from __future__ import annotations
+
+import ipywidgets as w
+import pandas as pd
+import torch
+from matplotlib.figure import Figure
+from torch import Tensor
+
+from workbench.config import RunConfig
+from workbench.experiment import make_learner
+from workbench.learners.fit import fit, make_optimizer
+from workbench.losses import masked
+from workbench.plots import COLOURS, describe, percent
+from workbench.runtime import threads
+from workbench.tasks import SCENARIOS, Stream, make_stream
+from workbench.widgets.view import View, choice, row
+
+
+class ScenarioExplorer(View):
+    """Ask networks about one test digit under the task, domain and class scenario.
+
+    For each scenario a network with the same hidden layers, seed and batches is fine-tuned through
+    the five tasks of split digits, and kept as it was after each of them.
+
+    Parameters
+    ----------
+    seed : int
+        Of the networks.
+    steps : int
+        Steps per task.
+    """
+
+    def __init__(self, seed: int = 0, steps: int = 200) -> None:
+        super().__init__()
+        self.streams: dict[str, Stream] = {}
+        self.networks: dict[str, list[Tensor]] = {}
+        self.models = {}
+        for scenario in SCENARIOS:
+            config = RunConfig(scenario=scenario, seeds=(seed,), steps=steps)
+            stream = make_stream(config.stream, scenario)
+            learner = make_learner(config, stream)
+            kept = []
+            with threads(1):
+                for task in stream.tasks:
+                    for _ in fit(learner, task, make_optimizer(learner, config.lr), steps=steps,
+                                 batch_size=config.batch_size):
+                        pass
+                    kept.append(learner.model.vector().detach().clone())
+            self.streams[scenario], self.networks[scenario] = stream, kept
+            self.models[scenario] = learner.model
+        names = [task.name for task in self.streams["class"].tasks]
+        self.scenario = w.ToggleButtons(options=list(SCENARIOS), value="class",
+                                        description="scenario")
+        self.trained = choice("trained through", [(n, i) for i, n in enumerate(names)], 0)
+        self.tested = choice("a digit of task", [(n, i) for i, n in enumerate(names)], 0)
+        self.example = w.BoundedIntText(value=0, min=0, max=30, description="number",
+                                        layout=w.Layout(width="160px"))
+        for control in (self.scenario, self.trained, self.tested, self.example):
+            control.observe(self.redraw, "value")
+        self.root.children = [row(self.scenario), row(self.trained, self.tested, self.example),
+                              self.image, self.words, self.trouble]
+
+    def probabilities(self, scenario: str) -> tuple[Tensor, Tensor, int]:
+        """Return the probability of each output, which are allowed, and the right one."""
+        i, j, n = self.trained.value, self.tested.value, self.example.value
+        stream = self.streams[scenario]
+        test, mask = stream.tasks[j].test, stream.mask(i, j)
+        with torch.no_grad():
+            logits = self.models[scenario].forward_with(self.networks[scenario][i],
+                                                        test.x[None, n:n + 1])
+        return masked(logits, mask)[0, 0].softmax(-1), mask, int(test.y[n])
+
+    def accuracy(self, scenario: str, trained: int, tested: int) -> float:
+        """Return the accuracy on one task's test digits, after training through another."""
+        i, j = trained, tested
+        stream = self.streams[scenario]
+        test = stream.tasks[j].test
+        with torch.no_grad():
+            logits = self.models[scenario].forward_with(self.networks[scenario][i], test.x[None])
+        right = masked(logits, stream.mask(i, j)).argmax(-1)[0] == test.y
+        return float(right.double().mean())
+
+    def figure(self) -> Figure:
+        """Return the digit, the answer under the chosen scenario, and the accuracy in all three."""
+        scenario, j = self.scenario.value, self.tested.value
+        p, mask, right = self.probabilities(scenario)
+        figure = Figure(figsize=(9.5, 3.2))
+        left, middle, last = figure.subplots(1, 3, width_ratios=[1, 2.4, 1.4])
+        image = self.streams["class"].tasks[j].test.x[self.example.value].reshape(8, 8)
+        left.imshow(image, cmap="gray_r")
+        left.axis("off")
+        left.set_title("the digit")
+        labels = ["even", "odd"] if scenario == "domain" else [str(c) for c in range(len(p))]
+        answer = int(p.argmax())
+        for c, label in enumerate(labels):
+            allowed = bool(mask[c])
+            middle.bar(label, 100 * float(p[c]) if allowed else 100, hatch="" if allowed else "//",
+                       color=COLOURS[2 if c == right else 0] if allowed else "#eeeeee",
+                       edgecolor="white" if allowed else "#bbbbbb")
+        middle.set(title=f"{scenario} scenario: it says {labels[answer]}", ylabel="probability (%)",
+                   ylim=(0, 103), xlabel="right answer green; hatched: may not be answered")
+        accuracies = {s: self.accuracy(s, self.trained.value, j) for s in SCENARIOS}
+        for k, (s, value) in enumerate(accuracies.items()):
+            last.bar(s, 100 * value, color=COLOURS[k], alpha=1 if s == scenario else 0.4)
+        last.set(title="accuracy on the task (%)", ylim=(0, 103))
+        describe(middle, f"A digit from the task {self.tested.label}, after training through "
+                 f"{self.trained.label}. In the {scenario} scenario ({SCENARIOS[scenario]}) the "
+                 f"network says {labels[answer]} with {percent(float(p[answer]))}; right is "
+                 f"{labels[right]}.")
+        describe(last, "Accuracy on that task: "
+                 + ", ".join(f"{s} {percent(v)}" for s, v in accuracies.items()) + ".")
+        return figure
+
+    def table(self) -> pd.DataFrame:
+        """Return the accuracy in percent on each task after all training, by scenario."""
+        names = [task.name for task in self.streams["class"].tasks]
+        last = len(names) - 1
+        return pd.DataFrame({s: [percent(self.accuracy(s, last, j)) for j in range(len(names))]
+                             for s in SCENARIOS}, index=pd.Index(names, name="tested on"))
