@@ -46,11 +46,12 @@ def cross_entropy(logits: Tensor, y: Tensor, mask: Tensor) -> Tensor:
     return each.view(y.shape).mean(1)
 
 
-def distillation(student: Tensor, teacher: Tensor, mask: Tensor, temperature: float = 2.0) -> Tensor:
+def distillation(student: Tensor, teacher: Tensor, mask: Tensor,
+                 temperature: float = 2.0) -> Tensor:
     r"""Return the distillation loss of Hinton, Vinyals & Dean (arXiv 1503.02531).
 
-    :math:`T^2\,\mathrm{KL}(p_T \| q_T)`, where both distributions are softmaxes of logits divided by
-    the temperature. The factor :math:`T^2` keeps the size of the gradient the same at every
+    :math:`T^2\,\mathrm{KL}(p_T \| q_T)`, where both distributions are softmaxes of logits divided
+    by the temperature. The factor :math:`T^2` keeps the size of the gradient the same at every
     temperature; some libraries leave it out (Avalanche's LwF does).
 
     Parameters

@@ -1,4 +1,4 @@
-"""`AccuracyMatrix` and what is read off it; intervals for the numbers that come out.
+"""`AccuracyMatrix` and what is read off it.
 
 ``R[i, j]`` is the accuracy on task j after training through task i, ``b[j]`` the accuracy on task j
 before any training; i and j run from 0 to T-1. Libraries disagree on the very same matrix, so each
@@ -66,7 +66,7 @@ class AccuracyMatrix:
 
         Mammoth and GMvandeVen do the same; Avalanche's ``StreamAccuracy`` weights samples equally.
         """
-        return _score(self._cells("ACC", self._row == self.tasks - 1)[..., -1, :].mean(-1))
+        return as_score(self._cells("ACC", self._row == self.tasks - 1)[..., -1, :].mean(-1))
 
     def average_incremental_accuracy(self) -> Score:
         """Return AIA = mean_i mean_{j<=i} R[i, j] (Rebuffi et al., iCaRL, 2017).
@@ -76,14 +76,14 @@ class AccuracyMatrix:
         """
         seen = self._column <= self._row
         rows = np.where(seen, self._cells("AIA", seen), 0.0).sum(-1) / np.arange(1, self.tasks + 1)
-        return _score(rows.mean(-1))
+        return as_score(rows.mean(-1))
 
     def learning_accuracy(self) -> Score:
         """Return mean_j R[j, j]: each task right after training. ACC is this plus (T-1)/T BWT.
 
         The name is, as we recall, from Riemer et al. (2019): check before citing.
         """
-        return _score(self._diagonal("learning_accuracy", self.tasks).mean(-1))
+        return as_score(self._diagonal("learning_accuracy", self.tasks).mean(-1))
 
     def backward_transfer(self) -> Score:
         """Return BWT = mean_{j<T-1} (R[T-1, j] - R[j, j]) (Lopez-Paz & Ranzato, GEM, 2017).
@@ -93,7 +93,7 @@ class AccuracyMatrix:
         """
         old = self._column < self.tasks - 1
         last = self._cells("BWT", old & (self._row == self.tasks - 1))[..., -1, :-1]
-        return _score((last - self._diagonal("BWT", self.tasks - 1)).mean(-1))
+        return as_score((last - self._diagonal("BWT", self.tasks - 1)).mean(-1))
 
     def forward_transfer(self) -> Score:
         """Return FWT = mean_{j>=1} (R[j-1, j] - b[j]) (Lopez-Paz & Ranzato, GEM, 2017).
@@ -112,7 +112,7 @@ class AccuracyMatrix:
             *run, j = np.argwhere(np.isnan(self.b[..., 1:]))[0].tolist()
             raise UndefinedMetricError(f"FWT needs b[{j + 1}] (task {j + 1} before any training), "
                                        f"which was not evaluated (NaN){_in_run(run)}")
-        return _score((ahead - self.b[..., 1:]).mean(-1))
+        return as_score((ahead - self.b[..., 1:]).mean(-1))
 
     def forgetting(self) -> Score:
         """Return F = mean_{j<T-1} (max_{j<=l<T-1} R[l, j] - R[T-1, j]); it may be below 0.
@@ -124,7 +124,7 @@ class AccuracyMatrix:
         trained = (self._column <= self._row) & (self._column < self.tasks - 1)
         R = self._cells("forgetting", trained)[..., :-1]
         best = np.where(trained[:-1, :-1], R[..., :-1, :], -np.inf).max(-2)
-        return _score((best - R[..., -1, :]).mean(-1))
+        return as_score((best - R[..., -1, :]).mean(-1))
 
     def intransigence(self, joint: AccuracyMatrix | ArrayLike) -> Score:
         """Return mean_k (a*_k - R[k, k]), a*_k = joint.R[k, k] (Chaudhry et al., RWalk, 2018).
@@ -141,7 +141,7 @@ class AccuracyMatrix:
         if other.tasks != self.tasks:
             raise ConfigError(f"joint has {other.tasks} tasks, this run has {self.tasks}")
         reference = other._diagonal("intransigence, in the joint run,", self.tasks)
-        return _score((reference - self._diagonal("intransigence", self.tasks)).mean(-1))
+        return as_score((reference - self._diagonal("intransigence", self.tasks)).mean(-1))
 
     def retention(self) -> Floats:
         """Return rho, shape (..., T, T): rho[k, j] = R[k, j] / R[j, j] for k >= j, NaN for k < j.
@@ -162,7 +162,7 @@ class AccuracyMatrix:
         rho = rho if clip is None else np.minimum(rho, clip)
         areas = [np.trapezoid(rho[..., j:, j], axis=-1) / (self.tasks - 1 - j)
                  for j in range(self.tasks - 1)]
-        return _score(np.mean(areas, axis=0))
+        return as_score(np.mean(areas, axis=0))
 
     def _ratio(self, metric: str, tasks: int) -> Floats:
         """Return the retention of the first tasks, shape (..., T, tasks)."""
@@ -216,72 +216,8 @@ def summarise(matrix: AccuracyMatrix) -> tuple[dict[str, Score], dict[str, str]]
     return defined, undefined
 
 
-def wilson_interval(correct: int, total: int, confidence: float = 0.95) -> tuple[float, float]:
-    """Return Wilson's interval (1927), (low, high), for an accuracy of ``correct`` in ``total``.
-
-    It covers the chance in the test sample, not in the training: seeds differ by more.
-    """
-    from scipy import stats
-
-    if total == 0:
-        raise UndefinedMetricError("an accuracy of 0 out of 0 has no interval")
-    if not 0 <= correct <= total:
-        raise ConfigError(f"correct must be from 0 to total ({total}), not {correct}")
-    interval = stats.binomtest(correct, total).proportion_ci(confidence, method="wilson")
-    return float(interval.low), float(interval.high)
-
-
-def bootstrap_interval(values: ArrayLike, confidence: float = 0.95,
-                       seed: int = 0) -> tuple[Score, Score]:
-    """Return the percentile bootstrap interval, (low, high), of the mean over the first axis.
-
-    With 3 to 5 seeds it is too narrow. On 10,000 normal samples each, nominal 95 % intervals held
-    the true mean in 75 % (n=3), 84 % (n=5) and 90 % (n=10); BCa in 73, 84 and 90 %, Student's t in
-    95 % of all. With 3 seeds it is just (minimum, maximum). Say the number of seeds beside it.
-
-    Parameters
-    ----------
-    values : array-like, shape (n, ...)
-        One row per seed. An entry on which all seeds agree gets an interval of no width.
-    confidence : float
-        Between 0 and 1.
-    seed : int
-        Seed of the 9999 resamples.
-
-    Raises
-    ------
-    UndefinedMetricError
-        If there are fewer than 2 seeds, a value is not finite, or all seeds agree on all entries.
-    """
-    from scipy import stats
-
-    rows = np.atleast_1d(np.asarray(values, dtype=np.float64))
-    if len(rows) < 2:
-        raise UndefinedMetricError(f"an interval over seeds needs at least 2, there is {len(rows)}")
-    if not np.isfinite(rows).all():
-        raise UndefinedMetricError("an interval over seeds needs finite values, not NaN or inf")
-    if np.allclose(rows, rows[:1], rtol=0, atol=1e-12):
-        raise UndefinedMetricError("all seeds have the same value: there is no spread to resample")
-    interval = stats.bootstrap((rows,), np.mean, axis=0, vectorized=True, n_resamples=9999,
-                               confidence_level=confidence, method="percentile",
-                               rng=np.random.default_rng(seed)).confidence_interval
-    return _score(interval.low), _score(interval.high)
-
-
-def paired_difference(a: ArrayLike, b: ArrayLike, confidence: float = 0.95,
-                      seed: int = 0) -> tuple[Score, Score, Score]:
-    """Return the mean of ``a - b`` over seeds and its `bootstrap_interval`: (mean, low, high).
-
-    Both have shape (n, ...), and row i of both is from the same seed, so that what the two runs
-    share cancels. The warning and the errors of `bootstrap_interval` hold here too.
-    """
-    first, second = np.asarray(a, dtype=np.float64), np.asarray(b, dtype=np.float64)
-    if first.shape != second.shape:
-        raise ConfigError(f"a and b must have one shape, not {first.shape} and {second.shape}")
-    return _score((first - second).mean(0)), *bootstrap_interval(first - second, confidence, seed)
-
-
-def _score(values: Any) -> Score:
+def as_score(values: Any) -> Score:
+    """Return a float where there are no axes, otherwise the array."""
     array = np.asarray(values, dtype=np.float64)
     return float(array) if array.ndim == 0 else array
 

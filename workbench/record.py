@@ -177,7 +177,8 @@ class RunRecord:
             config = RunConfig.from_json(said["config"])
         except (ConfigError, KeyError, TypeError) as error:
             raise RecordError(f"{folder / 'run.json'}: config: {error}") from error
-        record = cls(config=config, **arrays, **fields)
+        keywords: dict[str, Any] = {**arrays, **fields}
+        record = cls(config=config, **keywords)
         record.check(folder)
         return record
 

@@ -5,7 +5,6 @@ Buzzega et al., "Dark Experience for General Continual Learning" (NeurIPS 2020, 
 
 from __future__ import annotations
 
-import numpy as np
 import torch
 from torch import Tensor
 
@@ -68,13 +67,11 @@ class DERpp(Finetune):
             count = int(self.state["offered"][seed])
             arrivals = torch.arange(count, count + batch.y.shape[1])
             # Reservoir sampling: the k-th arrival lands on a place below k, and stays if it exists.
-            places = (torch.rand(len(arrivals), generator=g, dtype=torch.float64)
-                      * (arrivals + 1)).long()
-            places = torch.where(arrivals < self.capacity, arrivals, places).numpy()
+            drawn = torch.rand(len(arrivals), generator=g, dtype=torch.float64) * (arrivals + 1)
+            places = torch.where(arrivals < self.capacity, arrivals, drawn.long())
             # Of two arrivals at one place the later stays.
-            places, last = np.unique(places[::-1], return_index=True)
-            kept = torch.from_numpy(places[places < self.capacity])
-            source = torch.from_numpy(len(arrivals) - 1 - last[places < self.capacity])
+            last = {int(place): i for i, place in enumerate(places) if place < self.capacity}
+            kept, source = list(last), list(last.values())
             for name, tensor in new.items():
                 self._room(name, tensor, int(min(count + len(arrivals), self.capacity)))
                 self.state[name][seed, kept] = tensor[seed, source]

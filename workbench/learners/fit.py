@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
 import torch
 from torch import Tensor
@@ -24,7 +24,7 @@ def batch_order(seed: int, task: int, examples: int, steps: int, batch_size: int
     return order[: steps * batch_size].view(steps, batch_size)
 
 
-def clip_per_seed(parameters: list[Tensor], limit: float) -> None:
+def clip_per_seed(parameters: Sequence[Tensor], limit: float) -> None:
     """Shrink each seed's gradient to at most `limit` in Euclidean norm."""
     gradients = [p.grad for p in parameters if p.grad is not None]
     norms = torch.stack([g.flatten(1).norm(dim=1) for g in gradients]).norm(dim=0)

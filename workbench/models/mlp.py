@@ -112,4 +112,4 @@ class StackedMLP(nn.Module):
             size = p[0].numel()
             parameters[name] = vector[:, start:start + size].reshape(len(vector), *p.shape[1:])
             start += size
-        return functional_call(self, parameters, (x,))
+        return functional_call(self, parameters, (x,))  # type: ignore[no-any-return]

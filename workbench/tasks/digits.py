@@ -1,8 +1,8 @@
 """Streams made of the 1,797 handwritten digits that ship with scikit-learn.
 
 The data are the test part of Alpaydin & Kaynak, "Optical Recognition of Handwritten Digits" (UCI
-repository, 1998): 8 by 8 pixels, each a count from 0 to 16. Here they are centred on the mean of the
-training pixels and scaled to a range of 2: with blank pixels at exactly 0, the weights from the rim
+repository, 1998): 8 by 8 pixels, each a count from 0 to 16. Here they are centred on the mean of
+the training pixels and scaled to a range of 2: with blank pixels at exactly 0, weights from the rim
 of the image would hardly learn, and shuffled pixels would be slow to learn at all.
 """
 

@@ -42,8 +42,9 @@ class View:
 
     A subclass fills `root` with its controls and calls `redraw` when something has changed;
     `figure` and `table` say what there is to see. Figures are made without pyplot, which belongs to
-    the main thread and would show them under whatever cell runs next. The picture is a PNG made in the kernel, so no
-    front end needs an extension, and it is replaced in one message, so it does not flicker.
+    the main thread and would show them under whatever cell runs next. The picture is a PNG made in
+    the kernel, so no front end needs an extension, and it is replaced in one message, so it does
+    not flicker.
     """
 
     def __init__(self) -> None:

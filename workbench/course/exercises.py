@@ -1,0 +1,148 @@
+"""Exercises: what is asked, hints from vague to plain, and a check that says what is wrong."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+from workbench.course import checks, solutions
+from workbench.course.checks import Wrong
+from workbench.errors import UnknownNameError
+
+
+@dataclass(frozen=True)
+class Exercise:
+    """One exercise.
+
+    Parameters
+    ----------
+    name : str
+        Of the function to write.
+    goal : str
+        What it is to do, in Markdown.
+    difficulty : int
+        1 to 3.
+    minutes : int
+        For a student who has followed so far.
+    hints : tuple of str
+        From a nudge to nearly the answer.
+    check : callable
+        Raises `Wrong`, with a message for the student, if a function is not right.
+    """
+
+    name: str
+    goal: str
+    difficulty: int
+    minutes: int
+    hints: tuple[str, ...]
+    check: Callable[[Callable[..., Any]], None]
+
+    @property
+    def solution(self) -> Callable[..., Any]:
+        """The reference answer."""
+        return getattr(solutions, self.name)  # type: ignore[no-any-return]
+
+
+exercises = {e.name: e for e in (
+    Exercise(
+        "share_kept", "Write `share_kept(before, after)`: which share of the accuracy before is "
+        "still there after? Both are numbers from 0 to 1.", 1, 2,
+        ("If 80 % became 40 %, half was kept.", "It is a quotient.",
+         "Divide what is left by what there was: `after / before`."), checks.share_kept),
+    Exercise(
+        "allowed_answer", "Write `allowed_answer(logits, mask)`: for logits of shape `(n, outputs)`"
+        " and a mask of shape `(outputs,)`, True where an output may be answered, return the index "
+        "of the best *allowed* output of each row.", 1, 5,
+        ("An output that may not be answered should lose against any that may.",
+         "Give the forbidden outputs a logit that is lower than every other.",
+         "`logits.masked_fill(~mask, -torch.inf)`, then `argmax` over the last axis."),
+        checks.allowed_answer),
+    Exercise(
+        "masked_loss", "Write `masked_loss(logits, y, mask)`: the mean cross-entropy of labels `y` "
+        "when only the allowed outputs take part in the softmax.", 2, 10,
+        ("A forbidden output must have probability exactly 0.",
+         "Of which logit is the exponential 0?",
+         "`F.cross_entropy` takes logits: fill the forbidden ones with `-torch.inf` first."),
+        checks.masked_loss),
+    Exercise(
+        "backward_transfer", "Write `backward_transfer(R)` as Lopez-Paz & Ranzato define it: how "
+        "much did each task but the last change, on average, between the moment it was learned and "
+        "the end? `R[i, j]` is the accuracy on task `j` after training through task `i`.", 1, 5,
+        ("Which row of `R` is the end? Which cells are the moments of learning?",
+         "`R[-1, j]` and `R[j, j]`. The last task has had no time to change.",
+         "Average `R[-1, j] - R[j, j]` over `j` from 0 to `len(R) - 2`."),
+        checks.backward_transfer),
+    Exercise(
+        "retention", "Write `retention(R)`: an array like `R` with the accuracy on task `j` after "
+        "task `k`, divided by the accuracy right after task `j` was learned, and `np.nan` where "
+        "task `j` was not yet learned.", 2, 10,
+        ("The divisors stand on the diagonal of `R`.",
+         "Column `j` is divided by `R[j, j]`: does `R / x` divide rows or columns by `x`?",
+         "`np.where(np.tril(np.ones_like(R, dtype=bool)), R / np.diagonal(R), np.nan)`."),
+        checks.retention),
+    Exercise(
+        "ewc_penalty", "Write `ewc_penalty(weights, anchor, fisher)`: half the squared distance of "
+        "the weights from the anchor, where each weight counts by its Fisher information. All are "
+        "vectors; the result is one number.", 2, 5,
+        ("A weight with no Fisher information may go anywhere for free.",
+         "Square the distance of each weight first, then weigh, then add up.",
+         "`0.5 * (fisher * (weights - anchor) ** 2).sum()`."), checks.ewc_penalty),
+    Exercise(
+        "reservoir", "Write `reservoir(items, capacity, rng)`: go through `items` once and keep "
+        "`capacity` of them, so that in the end each has had the same chance to be kept. You may "
+        "not know in advance how many there are. `rng.integers(n)` draws from 0 to n - 1.", 3, 15,
+        ("The first `capacity` items are simply kept. What chance must the next one have?",
+         "Item number `k` (from 0) must be kept with chance `capacity / (k + 1)`, and push out "
+         "one of the kept at random.",
+         "Draw `place = rng.integers(k + 1)`; if `place < capacity`, put the item there."),
+        checks.reservoir),
+)}
+"""All exercises of the course by the name of the function to write."""
+
+_hinted: dict[str, int] = {}
+
+
+def _find(name: str) -> Exercise:
+    if name not in exercises:
+        raise UnknownNameError("exercise", name, exercises)
+    return exercises[name]
+
+
+def check(name: str, answer: Callable[..., Any]) -> bool:
+    """Check an answer at once and print what is wrong with it, or that it is right.
+
+    Nothing is raised: an unsolved exercise does not keep the rest of the notebook from running.
+
+    Parameters
+    ----------
+    name : str
+        Of the exercise.
+    answer : callable
+        The student's function.
+
+    Returns
+    -------
+    bool
+        Whether it is right.
+    """
+    exercise = _find(name)
+    try:
+        exercise.check(answer)
+    except Wrong as wrong:
+        print(f"{name}: not yet. {wrong} (hint({name!r}) gives a hint)")
+        return False
+    except Exception as fault:
+        print(f"{name}: your function raised {type(fault).__name__}: {fault} "
+              f"(hint({name!r}) gives a hint)")
+        return False
+    print(f"{name}: right!")
+    return True
+
+
+def hint(name: str) -> None:
+    """Print the next hint; each call gives a plainer one, the last one stays."""
+    hints = _find(name).hints
+    given = _hinted.get(name, 0)
+    _hinted[name] = min(given + 1, len(hints) - 1)
+    print(f"Hint {given + 1} of {len(hints)}: {hints[given]}")

@@ -1,0 +1,56 @@
+"""Solutions of the exercises. Notebooks show them folded, and the checks compare with them.
+
+They are written as a student would write them, without types.
+"""
+
+# mypy: ignore-errors
+
+from __future__ import annotations
+
+import numpy as np
+import torch
+import torch.nn.functional as F
+
+
+def share_kept(before, after):
+    """Share of the accuracy before that is still there after."""
+    return after / before
+
+
+def allowed_answer(logits, mask):
+    """Index of the best output among the allowed ones, for each row of logits."""
+    return logits.masked_fill(~mask, -torch.inf).argmax(-1)
+
+
+def masked_loss(logits, y, mask):
+    """Mean cross-entropy when only the allowed outputs take part in the softmax."""
+    return F.cross_entropy(logits.masked_fill(~mask, -torch.inf), y)
+
+
+def backward_transfer(R):
+    """Mean change of the earlier tasks between learning them and the end."""
+    return np.mean([R[-1, j] - R[j, j] for j in range(len(R) - 1)])
+
+
+def retention(R):
+    """Accuracy on task j after task k in units of that right after task j; NaN before it."""
+    learned = np.tril(np.ones_like(R, dtype=bool))
+    return np.where(learned, R / np.diagonal(R), np.nan)
+
+
+def ewc_penalty(weights, anchor, fisher):
+    """Half the squared distance from the anchor, each weight counting by its importance."""
+    return 0.5 * (fisher * (weights - anchor) ** 2).sum()
+
+
+def reservoir(items, capacity, rng):
+    """Even sample of a stream of unknown length, in one pass and with little memory."""
+    kept = []
+    for k, item in enumerate(items):
+        if len(kept) < capacity:
+            kept.append(item)
+        else:
+            place = rng.integers(k + 1)
+            if place < capacity:
+                kept[place] = item
+    return kept
