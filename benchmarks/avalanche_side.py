@@ -41,7 +41,7 @@ def make_environment() -> None:
           "package index.", file=sys.stderr)
     shutil.rmtree(ENVIRONMENT, ignore_errors=True)
     for command in ([sys.executable, "-m", "venv", str(ENVIRONMENT)],
-                    [str(PYTHON), "-m", "pip", "install", "--quiet", "-r", str(REQUIREMENTS)]):
+                    [str(PYTHON), "-m", "pip", "install", "-qq", "-r", str(REQUIREMENTS)]):
         if subprocess.run(command, stdout=sys.stderr, check=False).returncode:
             sys.exit(f"The environment for Avalanche could not be made. What failed was\n"
                      f"    {_shown(command)}\n"

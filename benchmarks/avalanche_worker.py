@@ -23,6 +23,7 @@ import json
 import sys
 import time
 import warnings
+from importlib import metadata
 from pathlib import Path
 from typing import Any
 
@@ -173,7 +174,8 @@ def run_seed(job: dict[str, Any], seed: int) -> dict[str, Any]:
     stored = [] if replay is None else [int(y) for y in replay.storage_policy.buffer.targets]
     return {"seconds": seconds, "accuracy": accuracy, "steps": counter.taken,
             "examples_per_step": [n / job["steps"] for n in counter.examples],
-            "stored_per_class": np.bincount(stored, minlength=classes).tolist()}
+            "stored_per_class": np.bincount(stored, minlength=classes).tolist(),
+            "versions": {name: metadata.version(name) for name in ("avalanche-lib", "torch")}}
 
 
 def main() -> None:

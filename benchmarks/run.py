@@ -20,6 +20,7 @@ import platform
 import sys
 import tempfile
 import time
+from itertools import product
 from pathlib import Path
 from typing import Any
 
@@ -81,7 +82,7 @@ def run_workbench(config: wb.RunConfig, stream: Stream) -> dict[str, Any]:
     record = wb.run_stream(wb.make_learner(config, stream), stream, config)
     seconds = time.perf_counter() - started
     return {"seconds": seconds, "accuracy": record.accuracy.tolist(),
-            "steps": [record.steps_taken // len(stream)] * len(stream)}
+            "steps": [[record.losses.shape[2]] * record.task] * len(config.seeds)}
 
 
 def run_avalanche(avalanche: Avalanche, learner: str, config: wb.RunConfig,
@@ -92,9 +93,9 @@ def run_avalanche(avalanche: Avalanche, learner: str, config: wb.RunConfig,
         "batch_size": config.batch_size, "lr": config.lr, "hidden": config.hidden,
         "per_class": PER_CLASS})
     return {"seconds": sum(r["seconds"] for r in results),
-            "accuracy": [r["accuracy"] for r in results],
+            "accuracy": [r["accuracy"] for r in results], "steps": [r["steps"] for r in results],
             **{key: results[0][key]
-               for key in ("steps", "examples_per_step", "stored_per_class")}}
+               for key in ("examples_per_step", "stored_per_class", "versions")}}
 
 
 def save_data(stream: Stream, path: Path) -> None:
@@ -105,11 +106,28 @@ def save_data(stream: Stream, path: Path) -> None:
     np.savez(path, **arrays)
 
 
-def measure(arguments: argparse.Namespace, stream: Stream, avalanche: Avalanche | None,
+def measure(repeats: dict[str, int], steps: int, stream: Stream, avalanche: Avalanche | None,
             data: Path) -> dict[tuple[str, str, int], list[dict[str, Any]]]:
-    """Return all runs by (learner, side, seeds), made in turns."""
-    runs: dict[tuple[str, str, int], list[dict[str, Any]]] = {}
+    """Return all runs by (learner, side, seeds), the sides taking turns.
 
+    Parameters
+    ----------
+    repeats : dict of str to int
+        How often each side runs: ``workbench``, and ``avalanche`` where there is one.
+    steps : int
+        Per task.
+    stream : Stream
+        The tasks.
+    avalanche : Avalanche, optional
+        The worker.
+    data : path
+        File with the tasks, for the worker.
+
+    Raises
+    ------
+    SystemExit
+        If a side took another number of steps than it was asked for.
+    """
     def once(side: str, learner: str, seeds: tuple[int, ...], steps: int) -> dict[str, Any]:
         config = make_config(learner, seeds, steps)
         if side == "workbench":
@@ -117,24 +135,18 @@ def measure(arguments: argparse.Namespace, stream: Stream, avalanche: Avalanche 
         assert avalanche is not None
         return run_avalanche(avalanche, learner, config, data)
 
-    repeats = {"workbench": arguments.repeats}
-    if avalanche is not None:
-        repeats["avalanche"] = arguments.avalanche_repeats
-    for learner in LEARNERS:
-        for side in repeats:
-            once(side, learner, ONE, min(WARM_UP_STEPS, arguments.steps))
-    rounds = max(repeats.values())
-    for i in range(rounds):
-        print(f"round {i + 1} of {rounds}", file=sys.stderr)
-        for learner in LEARNERS:
-            for seeds in (ONE, FIVE):
-                for side in repeats:
-                    if i < repeats[side]:
-                        result = once(side, learner, seeds, arguments.steps)
-                        if result["steps"] != [arguments.steps] * len(stream):
-                            sys.exit(f"{side} took {result['steps']} steps a task for {learner}, "
-                                     f"not {arguments.steps}: the times cannot be compared")
-                        runs.setdefault((learner, side, len(seeds)), []).append(result)
+    for learner, side in product(LEARNERS, repeats):
+        once(side, learner, ONE, min(WARM_UP_STEPS, steps))
+    runs: dict[tuple[str, str, int], list[dict[str, Any]]] = {}
+    for i in range(max(repeats.values())):
+        print(f"round {i + 1} of {max(repeats.values())}", file=sys.stderr)
+        for learner, seeds, side in product(LEARNERS, (ONE, FIVE), repeats):
+            if i < repeats[side]:
+                result = once(side, learner, seeds, steps)
+                if result["steps"] != [[steps] * len(stream)] * len(seeds):
+                    sys.exit(f"{side} took {result['steps']} steps, by seed and task, with "
+                             f"{learner}, not {steps} each: the times cannot be compared")
+                runs.setdefault((learner, side, len(seeds)), []).append(result)
     return runs
 
 
@@ -146,17 +158,19 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as folder:
         data = Path(folder) / "digits.npz"
         save_data(stream, data)
+        repeats = {"workbench": arguments.repeats}
         if arguments.without_avalanche:
-            runs = measure(arguments, stream, None, data)
+            runs = measure(repeats, arguments.steps, stream, None, data)
         else:
             make_environment()
+            repeats["avalanche"] = arguments.avalanche_repeats
             with Avalanche() as avalanche:
-                runs = measure(arguments, stream, avalanche, data)
+                runs = measure(repeats, arguments.steps, stream, avalanche, data)
     report = {
         "settings": {"tasks": len(stream), "steps": arguments.steps, "batch_size": 32,
                      "threads": 1, "per_class": PER_CLASS, "data_sha256": stream.data_hash()},
         "versions": {"python": platform.python_version(), "torch": torch.__version__,
-                     "workbench": wb.__version__, "avalanche-lib": "0.6.0"},
+                     "workbench": wb.__version__},
         "rows": summarise(runs)}
     print(as_markdown(report))
     OUTPUT.parent.mkdir(parents=True, exist_ok=True)

@@ -1,0 +1,135 @@
+# %% [markdown]
+# # Start here
+#
+# > **Claim you can check:** a network that reads two digits almost without fault reads neither any
+# > more a second after it has learned two others.
+#
+# | | |
+# |---|---|
+# | **Objectives** | see that your machine is ready · see forgetting happen · know how the exercises work |
+# | **Prerequisites** | Python; what a neural network is |
+# | **Time** | 10 minutes to read, under 1 minute to run on two CPU cores |
+# | **Memory** | under 1 GB; no GPU, no download, no network |
+
+# %% [markdown]
+# ## Is this machine ready?
+#
+# The doctor looks for everything that the course needs, and names the one command that mends what
+# is missing.
+
+# %%
+import workbench as wb
+from workbench.doctor import doctor
+
+wb.prepare_notebook()
+report = doctor()
+report
+
+# %%
+print(report.verdict())
+
+# %% [markdown]
+# ## The course
+#
+# | notebook | claim it lets you check |
+# |---|---|
+# | **00 Start here** | this one |
+# | [01 Catastrophic forgetting](01_catastrophic_forgetting.ipynb) | plain fine-tuning on digits forgets; how much depends on the question asked |
+# | [02 Measuring retention](02_measuring_retention.ipynb) | one table of accuracies holds all measures, libraries disagree on them, and remedies differ |
+#
+# Every number in the course is measured in front of you, from real data, with several random
+# seeds, beside a baseline and a control that would expose a wrong explanation.
+
+# %% [markdown]
+# ## A taste of forgetting
+#
+# The data are 1,797 digits that people wrote by hand, 8 by 8 pixels each. A task is to tell two of
+# them apart. There are five tasks; here we need the first two.
+
+# %%
+import matplotlib.pyplot as plt
+from workbench.plots import plot_digits
+from workbench.tasks import make_stream
+
+stream = make_stream("split-digits", scenario="class", tasks=2)
+figure, axes = plt.subplots(2, 8, figsize=(7.5, 2.2))
+for task, row in zip(stream.tasks, axes):
+    labels = [f"a {y}" for y in task.test.y[:8].tolist()]
+    plot_digits(task.test.x[:8], labels, row, f"Task {task.name}")
+wb.show(figure)
+
+# %% [markdown]
+# Five small networks, each from its own random start, learn to read 0 and 1, and then 2 and 3.
+# Nothing else happens to them: this is plain fine-tuning.
+
+# %%
+seeds = (0, 1, 2, 3, 4)
+fine_tuned = wb.run(wb.RunConfig(learner="finetune", tasks=2, seeds=seeds))
+before, after = fine_tuned.accuracy[:, 0, 0], fine_tuned.accuracy[:, 1, 0]
+learned = fine_tuned.accuracy[:, 1, 1]
+
+# %% [markdown]
+# Is it that one network cannot hold four digits? That would be another explanation, so it gets a
+# control: the same networks, when they may see *all* digits so far while they learn the second
+# task. This is called joint training.
+
+# %%
+joint = wb.run(wb.RunConfig(learner="joint", tasks=2, seeds=seeds))
+together = joint.accuracy[:, 1, 0]
+
+from workbench.plots import plot_bars
+
+wb.show(plot_bars({"0 or 1, just learned": before, "0 or 1, after 2 or 3": after,
+                   "2 or 3": learned, "0 or 1, joint training": together},
+                  title="Five networks, two tasks"))
+
+# %%
+from workbench.plots import percent
+
+print(f"Right after learning, the first task was answered {percent(before.mean())} right.")
+print(f"After the second task: {percent(after.mean())}.")
+print(f"With all digits in view: {percent(together.mean())}.")
+assert before.min() > 0.95 and after.max() < 0.2 and together.min() > 0.9
+print("Verdict: the network had room for both tasks. It forgot because it stopped seeing the first.")
+
+# %% [markdown]
+# The figure shows the mean of five networks, a dot for each, and the interval in which the mean of
+# very many such networks would lie with 95 % confidence.
+#
+# **What would change your mind?** If joint training had failed as well, the network would be too
+# small and we could not speak of forgetting. If the second task had not been learned either,
+# training would simply be broken.
+
+# %% [markdown]
+# ## How exercises work
+#
+# Write your answer in place of the `...`, run the cell, then run the check below it. It tells you
+# what is wrong. `hint("share_kept")` gives a hint, each call a plainer one. An unsolved exercise
+# does not stop the notebook.
+#
+# {{exercise share_kept}}
+
+# %%
+def share_kept(before, after):
+    ...
+
+
+# %%
+from workbench.course import check
+
+check("share_kept", share_kept);
+
+# %% [markdown]
+# {{solution share_kept}}
+
+# %% [markdown]
+# ## Try it yourself
+#
+# Change `seeds`, or `tasks=2` to `tasks=5` in the two runs above. Does any seed keep the first task?
+#
+# ## Limits
+#
+# Small networks on small pictures. That the same happens to language models, and what else happens
+# to them, is for later lessons.
+#
+# **Next:** [01 Catastrophic forgetting](01_catastrophic_forgetting.ipynb)
