@@ -61,7 +61,7 @@ class Avalanche:
 
     def __enter__(self) -> Avalanche:
         # Not a pipe: nobody reads it while the worker runs, and a full pipe would stop it.
-        self._log = tempfile.TemporaryFile("w+")  # noqa: SIM115
+        self._log = tempfile.TemporaryFile("w+")
         self._process = subprocess.Popen(
             [str(PYTHON), str(WORKER)], stdin=subprocess.PIPE, stdout=subprocess.PIPE,
             stderr=self._log, text=True, cwd=HERE.parent,
@@ -83,7 +83,8 @@ class Avalanche:
         SystemExit
             If the worker ended; the message has the last of what it said.
         """
-        assert self._process.stdin is not None and self._process.stdout is not None
+        assert self._process.stdin is not None
+        assert self._process.stdout is not None
         try:
             self._process.stdin.write(json.dumps(job) + "\n")
             self._process.stdin.flush()
@@ -95,6 +96,6 @@ class Avalanche:
             self._log.seek(0)
             said = "".join(self._log.readlines()[-15:])
             sys.exit(f"The Avalanche worker ended with:\n\n{said}\n"
-                     "If a package is missing or will not import, delete benchmarks/.venv-avalanche "
-                     "and run the benchmark again, which makes it anew.")
+                     "If a package is missing or will not import, delete "
+                     "benchmarks/.venv-avalanche and run the benchmark again, which makes it anew.")
         return json.loads(answer)  # type: ignore[no-any-return]

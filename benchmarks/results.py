@@ -84,7 +84,9 @@ def _differences(rows: list[dict[str, Any]], settings: dict[str, Any]) -> list[s
     taken = " + ".join(map(str, counted["naive"]["steps"][0]))
     return [
         "Steps were counted on both sides and are equal: "
-        f"{taken} for every seed and learner.", "",
+        f"{taken} for every seed and learner. "
+        f"Replay keeps {settings['per_class']} examples of each class. Avalanche's memory, counted "
+        f"at the end: {' + '.join(map(str, stored))}.", "",
         "Both use fused Adam, begun afresh with each task. What differs in the work done, all of "
         "it to Avalanche's advantage in time but the last:", "",
         f"- Examples per step, by task. Workbench: {batch} new, and with replay from the second "
@@ -92,11 +94,9 @@ def _differences(rows: list[dict[str, Any]], settings: dict[str, Any]) -> list[s
         f"is smaller). Avalanche, replay: {per_step('replay')} (its loader goes through the memory "
         f"in rounds of batches of at most {batch}, so that 20 stored examples give 20, and 40 give "
         f"{batch} and 8 in turn).",
-        f"- Avalanche's memory held, by class, {', '.join(map(str, stored))} examples at the end; "
-        f"the workbench's {settings['per_class']} of each.",
         "- The workbench also evaluates once before the first task.",
-        "- After its last step on a task Avalanche may load one more batch, about 0.5 % of a "
-        "task.", "",
+        "- After its last step on a task Avalanche may load one more batch, to "
+        f"{settings['steps']} that it uses.", "",
         "What differs in the methods, and so in accuracy:", "",
         "- The workbench leaves classes not yet seen out of the softmax. Avalanche's usual network "
         "has all ten outputs from the start.",

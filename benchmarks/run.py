@@ -31,12 +31,13 @@ os.environ["CUDA_VISIBLE_DEVICES"] = ""  # Both sides run on the CPU, on one thr
 for _pool in ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS"):
     os.environ[_pool] = "1"
 
-import numpy as np  # noqa: E402
-import torch  # noqa: E402
 from avalanche_side import Avalanche, make_environment  # noqa: E402
-from results import as_markdown, summarise  # noqa: E402
 
 try:
+    import numpy as np
+    import torch
+    from results import as_markdown, summarise
+
     import workbench as wb
     from workbench.tasks import Stream
 except ImportError as error:

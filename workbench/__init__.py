@@ -28,6 +28,8 @@ _HOMES = {
     "resume": "experiment",
     "run": "experiment",
     "show": "display",
+    "summarise": "metrics",
+    "tune": "experiment",
     "run_stream": "loop",
 }
 

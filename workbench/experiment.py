@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import inspect
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from dataclasses import replace
 from pathlib import Path
+
+import numpy as np
 
 from workbench.config import RunConfig
 from workbench.errors import ConfigError, UnknownNameError
@@ -46,6 +49,31 @@ def run(config: RunConfig, *, out: Path | str | None = None, observer: Observer 
     stream = make_stream(config.stream, config.scenario, config.tasks, config.data_seed)
     return run_stream(make_learner(config, stream), stream, config, out=out, observer=observer,
                       stop=stop, progress=progress)
+
+
+def tune(config: RunConfig, option: str, values: Sequence[float]) -> dict[float, float]:
+    """Return the validation accuracy at the end of the stream for each value of an option.
+
+    Parameters
+    ----------
+    config : RunConfig
+        The other settings. Use seeds that no comparison on test data uses.
+    option : str
+        Of the learner.
+    values : sequence of float
+        To try; give every method equally many.
+
+    Returns
+    -------
+    dict of float to float
+        Average accuracy (ACC), the mean over seeds, by value.
+    """
+    scores = {}
+    for value in values:
+        options = {**config.options, option: value}
+        record = run(replace(config, options=options, evaluate_on="validation"))
+        scores[value] = float(np.mean(record.matrix().average_accuracy()))
+    return scores
 
 
 def resume(out: Path | str, *, observer: Observer | None = None,

@@ -11,6 +11,7 @@ from torch import Tensor
 from workbench.learners.base import Batch, positive, whole
 from workbench.learners.finetune import Finetune
 from workbench.learners.memory import draw
+from workbench.losses import cross_entropy
 from workbench.models import StackedMLP
 from workbench.tasks import Task
 
@@ -48,7 +49,7 @@ class DERpp(Finetune):
     def loss(self, batch: Batch) -> Tensor:
         """Return the loss on new examples, on old labels and on old logits; then store."""
         logits = self.model(batch.x)
-        loss = super().loss(batch)
+        loss = cross_entropy(logits, batch.y, batch.mask)
         if "x" in self.state:
             old, index = draw(self, batch.y.shape[1], self.masks)
             stored = self.state["logits"][torch.arange(len(index))[:, None], index]
@@ -70,7 +71,7 @@ class DERpp(Finetune):
             drawn = torch.rand(len(arrivals), generator=g, dtype=torch.float64) * (arrivals + 1)
             places = torch.where(arrivals < self.capacity, arrivals, drawn.long())
             # Of two arrivals at one place the later stays.
-            last = {int(place): i for i, place in enumerate(places) if place < self.capacity}
+            last = {place: i for i, place in enumerate(places.tolist()) if place < self.capacity}
             kept, source = list(last), list(last.values())
             for name, tensor in new.items():
                 self._room(name, tensor, int(min(count + len(arrivals), self.capacity)))

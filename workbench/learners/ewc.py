@@ -27,7 +27,7 @@ class EWC(Finetune):
         scenarios and must be searched for.
     """
 
-    def __init__(self, model: StackedMLP, strength: float = 1000.0) -> None:
+    def __init__(self, model: StackedMLP, strength: float = 30.0) -> None:
         super().__init__(model)
         positive(strength=strength)
         self.strength = strength

@@ -28,7 +28,7 @@ class SI(Finetune):
         Keeps the importance of a weight that hardly moved finite (xi).
     """
 
-    def __init__(self, model: StackedMLP, strength: float = 1.0, damping: float = 1e-3) -> None:
+    def __init__(self, model: StackedMLP, strength: float = 0.3, damping: float = 1e-3) -> None:
         super().__init__(model)
         positive(strength=strength, damping=damping)
         self.strength, self.damping = strength, damping
