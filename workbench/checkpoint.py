@@ -22,7 +22,7 @@ from torch import Tensor
 from workbench.errors import RecordError
 from workbench.files import read_checked, sha256, write_atomically
 from workbench.learners import Learner
-from workbench.record import RunRecord, read_run_json
+from workbench.record import RunRecord, file_entry, read_run_json
 
 
 @dataclass(frozen=True)
@@ -45,16 +45,17 @@ class RunFolder:
         RecordError
             If another run is at work in the folder, or a new run would overwrite one.
         """
-        try:
-            self.path.mkdir(parents=True, exist_ok=True)
-        except OSError as error:
-            raise RecordError(f"could not make {self.path}: {error.strerror}") from error
+        if not fresh:
+            read_run_json(self.path)
         lock = filelock.FileLock(self.path / ".lock", blocking=False)
         try:
+            self.path.mkdir(parents=True, exist_ok=True)
             lock.acquire()
         except filelock.Timeout:
             raise RecordError(f"{self.path} is in use by another run. Wait for it, or give another "
                               "folder.") from None
+        except OSError as error:
+            raise RecordError(f"could not make {self.path}: {error.strerror}") from error
         try:
             if fresh and (self.path / "run.json").exists():
                 raise RecordError(f"{self.path} already holds a run, which is left as it is. Go on "
@@ -82,9 +83,7 @@ class RunFolder:
 
     def tensors(self) -> dict[str, Tensor]:
         """Return the tensors of the last checkpoint, checked against their hash."""
-        entry = read_run_json(self.path).get("files", {}).get("checkpoint")
-        if not entry:
-            raise RecordError(f"{self.path / 'run.json'} names no checkpoint to go on from")
+        entry = file_entry(self.path, read_run_json(self.path), "checkpoint")
         content = read_checked(self.path, entry)
         try:
             return safetensors.torch.load(content)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+from collections.abc import Iterable
 from dataclasses import asdict, dataclass, field, fields
 from typing import Any
 
@@ -46,20 +48,28 @@ class RunConfig:
     """PyTorch threads; for networks this small one is fastest."""
 
     def __post_init__(self) -> None:
-        object.__setattr__(self, "seeds", tuple(self.seeds))
-        object.__setattr__(self, "hidden", tuple(self.hidden))
-        for name in ("tasks", "steps", "batch_size", "checkpoint_every", "threads"):
-            if not isinstance(getattr(self, name), int) or getattr(self, name) < 1:
-                raise ConfigError(f"{name} must be a whole number of at least 1, "
+        for name, least in (("tasks", 1), ("steps", 1), ("batch_size", 1), ("checkpoint_every", 1),
+                            ("threads", 1), ("evaluate_every", 0), ("data_seed", 0)):
+            if not _whole(getattr(self, name), least):
+                raise ConfigError(f"{name} must be a whole number of at least {least}, "
                                   f"not {getattr(self, name)!r}")
-        if self.evaluate_every < 0:
-            raise ConfigError(f"evaluate_every must be 0 or more, not {self.evaluate_every}")
-        if not self.lr > 0:
-            raise ConfigError(f"lr must be above 0, not {self.lr!r}")
-        if self.clip is not None and not self.clip > 0:
-            raise ConfigError(f"clip must be above 0 or None, not {self.clip!r}")
-        if not self.seeds or min(self.seeds) < 0 or len(set(self.seeds)) < len(self.seeds):
+        for name, least in (("seeds", 0), ("hidden", 1)):
+            given = getattr(self, name)
+            numbers = tuple(given) if isinstance(given, Iterable) else (None,)
+            if not all(_whole(number, least) for number in numbers):
+                raise ConfigError(f"{name} must be whole numbers of at least {least}, "
+                                  f"not {given!r}")
+            object.__setattr__(self, name, numbers)
+        if not self.seeds or len(set(self.seeds)) < len(self.seeds):
             raise ConfigError(f"seeds must be different whole numbers from 0 up, not {self.seeds}")
+        for name in ("lr", "clip"):
+            value = getattr(self, name)
+            optional = name == "clip"
+            if not (optional and value is None) and not _above_zero(value):
+                raise ConfigError(f"{name} must be a finite number above 0"
+                                  f"{' or None' if optional else ''}, not {value!r}")
+        if not isinstance(self.options, dict):
+            raise ConfigError(f"options must be a dict of settings, not {self.options!r}")
         if self.evaluate_on not in ("test", "validation"):
             raise ConfigError(f"evaluate_on must be 'test' or 'validation', "
                               f"not {self.evaluate_on!r}")
@@ -83,3 +93,12 @@ class RunConfig:
         if unknown:
             raise ConfigError(f"unknown settings {unknown}; known: {sorted(known)}")
         return cls(**settings)
+
+
+def _whole(value: object, least: int) -> bool:
+    return isinstance(value, int) and not isinstance(value, bool) and value >= least
+
+
+def _above_zero(value: object) -> bool:
+    return (isinstance(value, int | float) and not isinstance(value, bool)
+            and 0 < value < math.inf)

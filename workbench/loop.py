@@ -224,6 +224,9 @@ class _Run:
         if saved.status == "complete":
             raise RecordError(f"{self.folder.path} is complete: there is nothing to resume. "
                               "Look at it with: workbench show")
+        if saved.config != self.config:
+            raise RecordError(f"{self.folder.path} was begun with other settings: {saved.config}; "
+                              "go on with those (workbench run --resume), or give another folder")
         if saved.data_hash != self.record.data_hash:
             raise RecordError(f"{self.folder.path}: the data have changed since this run began "
                               "(another version of scikit-learn?); it cannot go on")
@@ -233,7 +236,11 @@ class _Run:
             self.learner.begin(self.stream.tasks[saved.task])
             self.optimizer = make_optimizer(self.learner, self.config.lr)
             restore_optimizer(self.optimizer, tensors)
-        self.learner.load_state_dict(tensors)
+        try:
+            self.learner.load_state_dict(tensors)
+        except RuntimeError as error:
+            raise RecordError(f"{self.folder.path}: the checkpoint is not of these networks: "
+                              f"{error}") from error
         saved.status = "running"
         self.record = saved
         return saved

@@ -42,8 +42,8 @@ def cross_entropy(logits: Tensor, y: Tensor, mask: Tensor) -> Tensor:
     -------
     Tensor, shape (seeds,)
     """
-    each = F.cross_entropy(masked(logits, mask).flatten(0, 1), y.flatten(), reduction="none")
-    return each.view(y.shape).mean(1)
+    log_p = masked(logits, mask).log_softmax(-1)
+    return -log_p.gather(-1, y.unsqueeze(-1)).mean((1, 2))
 
 
 def distillation(student: Tensor, teacher: Tensor, mask: Tensor,

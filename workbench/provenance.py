@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import platform
 import subprocess
 import sys
@@ -34,6 +35,7 @@ def package_version(name: str) -> str | None:
         return None
 
 
+@functools.cache
 def environment() -> dict[str, Any]:
     """Return versions, platform and git revision, as stored in every record."""
     return {"python": platform.python_version(), "platform": sys.platform,

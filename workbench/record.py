@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import io
 import json
+import zipfile
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
@@ -25,6 +26,9 @@ from workbench.tasks import Stream
 FORMAT, VERSION = "workbench-run", 1
 Floats = NDArray[np.float64]
 ARRAYS = ("accuracy", "baseline", "losses", "curve")
+FIELDS = {"scenario": str, "task_names": list, "data_hash": str, "examples": list, "status": str,
+          "task": int, "step": int, "seconds": dict, "stored_bytes": list, "environment": dict}
+"""What ``run.json`` must hold beside the settings."""
 
 
 @dataclass
@@ -166,12 +170,12 @@ class RunRecord:
         folder = Path(folder)
         said = read_run_json(folder)
         arrays = read_arrays(folder, said)
-        fields = {k: said.get(k) for k in ("scenario", "task_names", "data_hash", "examples",
-                                           "status", "task", "step", "seconds", "stored_bytes",
-                                           "environment")}
-        missing = sorted(k for k, v in fields.items() if v is None)
-        if missing:
-            raise RecordError(f"{folder / 'run.json'}: no {', '.join(missing)}. Restore the file "
+        fields = {name: said.get(name) for name in FIELDS}
+        wrong = [f"no {name}" if fields[name] is None else
+                 f"{name} is {fields[name]!r}, expected {kind.__name__}"
+                 for name, kind in FIELDS.items() if not isinstance(fields[name], kind)]
+        if wrong:
+            raise RecordError(f"{folder / 'run.json'}: {', '.join(wrong)}. Restore the file "
                               "from a copy, or run again into another folder.")
         try:
             config = RunConfig.from_json(said["config"])
@@ -183,16 +187,23 @@ class RunRecord:
         return record
 
     def check(self, folder: Path) -> None:
-        """Raise `RecordError` unless the arrays have the shapes that the settings ask for."""
+        """Raise `RecordError` unless counts and arrays are such as the settings ask for."""
         seeds, tasks = len(self.config.seeds), len(self.task_names)
+        if self.status not in ("running", "stopped", "complete"):
+            raise RecordError(f"{folder / 'run.json'}: unknown status {self.status!r}")
+        if not (0 <= self.task <= tasks and 0 <= self.step < self.config.steps
+                and self.steps_taken <= tasks * self.config.steps):
+            raise RecordError(f"{folder / 'run.json'}: task {self.task}, step {self.step} do not "
+                              f"exist in {tasks} tasks of {self.config.steps} steps")
         wanted = {"accuracy": (seeds, tasks, tasks), "baseline": (seeds, tasks),
                   "losses": (seeds, tasks, self.config.steps),
                   "curve": (seeds, len(self.curve_steps), tasks)}
         for name, shape in wanted.items():
-            found = getattr(self, name).shape
-            if found != shape:
-                raise RecordError(f"{folder}: array {name!r} has shape {found}, but run.json asks "
-                                  f"for {shape}: the two files are not of the same run")
+            found = getattr(self, name)
+            if found.shape != shape or found.dtype != np.float64:
+                raise RecordError(f"{folder}: array {name!r} has shape {found.shape} of "
+                                  f"{found.dtype}, but run.json asks for {shape} of float64: the "
+                                  "two files are not of the same run")
 
 
 def read_run_json(folder: Path) -> dict[str, Any]:
@@ -203,6 +214,8 @@ def read_run_json(folder: Path) -> dict[str, Any]:
     except FileNotFoundError:
         raise RecordError(f"{folder} holds no run.json: not the folder of a run. "
                           "Give the folder named by --out.") from None
+    except OSError as error:
+        raise RecordError(f"{path}: {error.strerror}. Give the folder named by --out.") from error
     except (UnicodeDecodeError, json.JSONDecodeError) as error:
         raise RecordError(f"{path} is damaged: {error}. Restore it from a copy; the other files in "
                           "the folder have not been touched.") from error
@@ -214,17 +227,26 @@ def read_run_json(folder: Path) -> dict[str, Any]:
     return said
 
 
+def file_entry(folder: Path, said: dict[str, Any], kind: str) -> dict[str, str]:
+    """Return the entry of ``run.json`` that names a file and its hash."""
+    files = said.get("files")
+    entry = files.get(kind) if isinstance(files, dict) else None
+    if not isinstance(entry, dict) or not all(isinstance(entry.get(key), str)
+                                              for key in ("file", "sha256")):
+        raise RecordError(f"{folder / 'run.json'} names no {kind} file with its sha256 (files."
+                          f"{kind}). Restore it from a copy, or run again into another folder.")
+    return entry
+
+
 def read_arrays(folder: Path, said: dict[str, Any]) -> dict[str, Floats]:
     """Return the arrays of a record, checked against the hash in its ``run.json``."""
-    entry = said.get("files", {}).get("arrays")
-    if not entry:
-        raise RecordError(f"{folder / 'run.json'}: no files.arrays entry")
+    entry = file_entry(folder, said, "arrays")
     content = read_checked(folder, entry)
     try:
         with np.load(io.BytesIO(content), allow_pickle=False) as arrays:
             return {name: arrays[name] for name in ARRAYS}
-    except (ValueError, KeyError, OSError) as error:
-        raise RecordError(f"{folder / entry['file']}: {error}") from error
+    except (ValueError, KeyError, TypeError, OSError, EOFError, zipfile.BadZipFile) as error:
+        raise RecordError(f"{folder / entry['file']}: not the arrays of a run: {error}") from error
 
 
 def summary(record: RunRecord) -> dict[str, Any]:

@@ -40,8 +40,8 @@ network = nn.Sequential(nn.Linear(64, 100), nn.ReLU(), nn.Linear(100, 100), nn.R
                         nn.Linear(100, stream.outputs))
 # The package's first network, so that we can compare: same weights, stored the other way round.
 start = StackedMLP(64, (100, 100), stream.outputs, seeds=(0,))
-for ours, theirs in zip(network[::2], start.layers[::2]):
-    ours.weight.data, ours.bias.data = theirs.weight.data[0].T.clone(), theirs.bias.data[0, 0].clone()
+for layer, weight, bias in zip(network[::2], start.weights, start.biases):
+    layer.weight.data, layer.bias.data = weight.data[0].T.clone(), bias.data[0, 0].clone()
 
 
 # %%

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from typing import Any, ClassVar
 
@@ -101,10 +102,11 @@ class Learner:
 
 
 def positive(**settings: float) -> None:
-    """Raise `ConfigError` for a setting that is not above 0; the message names it."""
+    """Raise `ConfigError` for a setting that is not above 0 and finite; the message names it."""
     for name, value in settings.items():
-        if isinstance(value, bool) or not isinstance(value, (int, float)) or not value > 0:
-            raise ConfigError(f"{name} must be a number above 0, not {value!r}")
+        if (isinstance(value, bool) or not isinstance(value, (int, float))
+                or not 0 < value < math.inf):
+            raise ConfigError(f"{name} must be a finite number above 0, not {value!r}")
 
 
 def whole(**settings: Any) -> None:

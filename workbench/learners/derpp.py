@@ -48,38 +48,39 @@ class DERpp(Finetune):
 
     def loss(self, batch: Batch) -> Tensor:
         """Return the loss on new examples, on old labels and on old logits; then store."""
-        logits = self.model(batch.x)
-        loss = cross_entropy(logits, batch.y, batch.mask)
-        if "x" in self.state:
-            old, index = draw(self, batch.y.shape[1], self.masks)
-            stored = self.state["logits"][torch.arange(len(index))[:, None], index]
-            # New: a stored example is to get the logits it had when it was stored...
-            drift = (self.model(old.x) - stored).square().mean((1, 2))
-            old, _ = draw(self, batch.y.shape[1], self.masks)
-            # ... and another one the label it has.
-            loss = loss + self.alpha * drift + self.beta * super().loss(old)
-        self._offer(batch, logits.detach())
-        return loss
+        size = batch.y.shape[1]
+        if "x" not in self.state:
+            logits = self.model(batch.x)
+            self._offer(batch, logits.detach())
+            return cross_entropy(logits, batch.y, batch.mask)
+        # New: some stored examples are to get the logits they had when they were stored...
+        dark, index = draw(self, size, self.masks)
+        stored = self.state["logits"][torch.arange(len(index))[:, None], index]
+        # ... and some others the labels they have.
+        old, _ = draw(self, size, self.masks)
+        logits = self.model(torch.cat([batch.x, dark.x, old.x], 1))
+        of_new, of_dark, of_old = logits.split(size, 1)
+        self._offer(batch, of_new.detach())
+        loss: Tensor = cross_entropy(of_new, batch.y, batch.mask)
+        loss = loss + self.alpha * (of_dark - stored).square().mean((1, 2))
+        return loss + self.beta * cross_entropy(of_old, old.y, old.mask)
 
     def _offer(self, batch: Batch, logits: Tensor) -> None:
+        """Let the examples of a step compete for places in the reservoir."""
         new = {"x": batch.x, "y": batch.y, "logits": logits,
                "task": torch.full_like(batch.y, len(self.masks) - 1)}
+        arrivals = int(self.state["offered"][0]) + torch.arange(batch.y.shape[1])
+        self.state["offered"] += len(arrivals)
+        for name, tensor in new.items():
+            old = self.state.get(name, tensor[:, :0])
+            room = min(len(arrivals), self.capacity - old.shape[1])
+            if room:
+                self.state[name] = torch.cat([old, torch.zeros_like(tensor[:, :room])], 1)
         for seed, g in enumerate(self.generators):
-            count = int(self.state["offered"][seed])
-            arrivals = torch.arange(count, count + batch.y.shape[1])
             # Reservoir sampling: the k-th arrival lands on a place below k, and stays if it exists.
             drawn = torch.rand(len(arrivals), generator=g, dtype=torch.float64) * (arrivals + 1)
             places = torch.where(arrivals < self.capacity, arrivals, drawn.long())
             # Of two arrivals at one place the later stays.
             last = {place: i for i, place in enumerate(places.tolist()) if place < self.capacity}
-            kept, source = list(last), list(last.values())
-            for name, tensor in new.items():
-                self._room(name, tensor, int(min(count + len(arrivals), self.capacity)))
-                self.state[name][seed, kept] = tensor[seed, source]
-        self.state["offered"] += batch.y.shape[1]
-
-    def _room(self, name: str, tensor: Tensor, size: int) -> None:
-        old = self.state.get(name, tensor[:, :0])
-        if old.shape[1] < size:
-            more = torch.zeros(len(old), size - old.shape[1], *old.shape[2:], dtype=old.dtype)
-            self.state[name] = torch.cat([old, more], 1)
+            for name, tensor in new.items() if last else ():
+                self.state[name][seed, list(last)] = tensor[seed, list(last.values())]

@@ -5,6 +5,7 @@ Kirkpatrick et al., "Overcoming catastrophic forgetting in neural networks" (PNA
 
 from __future__ import annotations
 
+import torch
 from torch import Tensor
 
 from workbench.learners.base import Batch, positive
@@ -35,11 +36,13 @@ class EWC(Finetune):
     def loss(self, batch: Batch) -> Tensor:
         """Return the loss on the batch and one penalty per old task."""
         loss = super().loss(batch)
+        if not self.state:
+            return loss
         # New: each old task keeps its own anchor and its own importances.
-        for i in range(len(self.state) // 2):
-            loss = loss + self.strength * quadratic_penalty(
-                self.model.vector(), self.state[f"anchor.{i}"], self.state[f"fisher.{i}"])
-        return loss
+        weights, kept = self.model.vector(), self.state
+        penalties = [quadratic_penalty(weights, kept[f"anchor.{i}"], kept[f"fisher.{i}"])
+                     for i in range(len(kept) // 2)]
+        return loss + self.strength * torch.stack(penalties).sum(0)
 
     def end(self, task: Task) -> None:
         """Keep the weights and the Fisher information of the task just learned."""

@@ -6,7 +6,7 @@ import torch
 from torch import Tensor
 
 from workbench.losses import masked
-from workbench.models import StackedLinear, StackedMLP
+from workbench.models import StackedMLP
 
 
 def diagonal_fisher(model: StackedMLP, x: Tensor, mask: Tensor) -> Tensor:
@@ -35,27 +35,16 @@ def diagonal_fisher(model: StackedMLP, x: Tensor, mask: Tensor) -> Tensor:
     Tensor, shape (seeds, parameters)
         In the order of `StackedMLP.vector`.
     """
-    inputs: list[Tensor] = []
-    outputs: list[Tensor] = []
-
-    def note(_: torch.nn.Module, arguments: tuple[Tensor], output: Tensor) -> None:
-        inputs.append(arguments[0].detach())
-        outputs.append(output)
-
-    hooks = [layer.register_forward_hook(note) for layer in model.layers
-             if isinstance(layer, StackedLinear)]
-    log_p = masked(model(x), mask).log_softmax(-1)
-    for hook in hooks:
-        hook.remove()
-
+    inputs, outputs = model.trace(x)
+    log_p = masked(outputs[-1], mask).log_softmax(-1)
     total = torch.zeros_like(model.vector())
     for answer in mask.nonzero().flatten():
         chosen = log_p[..., answer]
         slopes = torch.autograd.grad(chosen.sum(), outputs, retain_graph=True)
         p = chosen.detach().exp().unsqueeze(-1)
-        parts = []
-        for h, slope in zip(inputs, slopes, strict=True):
-            weighted = p * slope.square()
-            parts += [(h.square().transpose(1, 2) @ weighted).flatten(1), weighted.sum(1)]
-        total += torch.cat(parts, 1)
+        weighted = [p * slope.square() for slope in slopes]
+        of_weights = [h.detach().square().transpose(1, 2) @ w
+                      for h, w in zip(inputs, weighted, strict=True)]
+        of_biases = [w.sum(1) for w in weighted]
+        total += torch.cat([part.flatten(1) for part in of_weights + of_biases], 1)
     return total / len(x)

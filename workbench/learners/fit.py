@@ -70,7 +70,8 @@ def fit(learner: Learner, task: Task, optimizer: torch.optim.Optimizer, *, steps
     for chosen in order[start:]:
         batch = Batch(task.train.x[chosen], task.train.y[chosen], mask)
         loss = learner.loss(batch)
-        optimizer.zero_grad()
+        for p in parameters:  # what optimizer.zero_grad() does, without its bookkeeping
+            p.grad = None
         loss.sum().backward()
         if clip is not None:
             clip_per_seed(parameters, clip)

@@ -6,11 +6,13 @@ form of Chaudhry et al., "On tiny episodic memories" (arXiv 1902.10486).
 
 from __future__ import annotations
 
+import torch
 from torch import Tensor
 
 from workbench.learners.base import Batch, whole
 from workbench.learners.finetune import Finetune
 from workbench.learners.memory import draw, store
+from workbench.losses import cross_entropy
 from workbench.models import StackedMLP
 from workbench.tasks import Task
 
@@ -37,13 +39,15 @@ class Replay(Finetune):
 
     def loss(self, batch: Batch) -> Tensor:
         """Return the loss on new examples and on old ones, each weighted by the tasks it covers."""
-        new = super().loss(batch)
         if "x" not in self.state:
-            return new
+            return super().loss(batch)
         # New: old examples join in. With t tasks learned before, they speak for t of t + 1 tasks.
         old, _ = draw(self, batch.y.shape[1], self.masks)
+        logits = self.model(torch.cat([batch.x, old.x], 1))
+        of_new, of_old = logits.split(batch.y.shape[1], 1)
         share = 1 / len(self.masks)
-        return share * new + (1 - share) * super().loss(old)
+        return (share * cross_entropy(of_new, batch.y, batch.mask)
+                + (1 - share) * cross_entropy(of_old, old.y, old.mask))
 
     def end(self, task: Task) -> None:
         """Store some of the task's examples."""

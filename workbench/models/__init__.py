@@ -1,5 +1,5 @@
 """Who learns: small networks, several seeds of them at a time."""
 
-from workbench.models.mlp import StackedLinear, StackedMLP
+from workbench.models.mlp import StackedMLP
 
-__all__ = ["StackedLinear", "StackedMLP"]
+__all__ = ["StackedMLP"]

@@ -17,35 +17,6 @@ from torch.func import functional_call
 from workbench.runtime import generator
 
 
-class StackedLinear(nn.Module):
-    """``x @ weight + bias``, with a weight and a bias for each seed.
-
-    Initialised as `torch.nn.Linear` is: uniform within one over the root of `inputs`.
-
-    Parameters
-    ----------
-    inputs, outputs : int
-        Number of features in and out.
-    generators : sequence of torch.Generator
-        One per seed; a seed's weights are the same whatever other seeds it is stacked with.
-    """
-
-    def __init__(self, inputs: int, outputs: int, generators: Sequence[torch.Generator]) -> None:
-        super().__init__()
-        bound = 1 / math.sqrt(inputs)
-
-        def draw(*shape: int) -> nn.Parameter:
-            return nn.Parameter(torch.stack([
-                torch.empty(shape).uniform_(-bound, bound, generator=g) for g in generators]))
-
-        self.weight = draw(inputs, outputs)
-        self.bias = draw(1, outputs)
-
-    def forward(self, x: Tensor) -> Tensor:
-        """Map (seeds, n, inputs) to (seeds, n, outputs)."""
-        return torch.baddbmm(self.bias, x, self.weight)
-
-
 class StackedMLP(nn.Module):
     """Fully connected ReLU networks, one per seed.
 
@@ -64,16 +35,19 @@ class StackedMLP(nn.Module):
     def __init__(self, inputs: int, hidden: Sequence[int], outputs: int,
                  seeds: Sequence[int]) -> None:
         super().__init__()
+        self.seeds = tuple(seeds)
+        self.weights, self.biases = nn.ParameterList(), nn.ParameterList()
         generators = [generator(seed, "initial weights") for seed in seeds]
         widths = [inputs, *hidden, outputs]
-        layers: list[nn.Module] = []
-        for i in range(len(widths) - 1):
-            layers += [StackedLinear(widths[i], widths[i + 1], generators), nn.ReLU()]
-        self.layers = nn.Sequential(*layers[:-1])
-        self.seeds = tuple(seeds)
+        for before, after in zip(widths[:-1], widths[1:], strict=True):
+            # As in torch.nn.Linear: uniform within one over the root of the inputs.
+            bound = 1 / math.sqrt(before)
+            for kept, shape in ((self.weights, (before, after)), (self.biases, (1, after))):
+                kept.append(nn.Parameter(torch.stack([
+                    torch.empty(shape).uniform_(-bound, bound, generator=g) for g in generators])))
 
-    def forward(self, x: Tensor) -> Tensor:
-        """Return the logits.
+    def trace(self, x: Tensor) -> tuple[list[Tensor], list[Tensor]]:
+        """Return what goes into each layer and what comes out of it; the last output is the logits.
 
         Parameters
         ----------
@@ -82,11 +56,20 @@ class StackedMLP(nn.Module):
 
         Returns
         -------
-        Tensor, shape (seeds, n, outputs)
+        tuple of list of Tensor
+            Of shapes (seeds, n, features in) and (seeds, n, features out).
         """
-        if x.dim() == 2:
-            x = x.expand(len(self.seeds), *x.shape)
-        return self.layers(x)  # type: ignore[no-any-return]
+        h = x if x.dim() == 3 else x.expand(len(self.weights[0]), *x.shape)
+        inputs, outputs = [], []
+        for weight, bias in zip(self.weights, self.biases, strict=True):
+            inputs.append(h)
+            outputs.append(torch.baddbmm(bias, h, weight))
+            h = outputs[-1].relu()
+        return inputs, outputs
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Return the logits, shape (seeds, n, outputs); see `trace`."""
+        return self.trace(x)[1][-1]
 
     def vector(self) -> Tensor:
         """Return all parameters of each seed in one row: shape (seeds, parameters)."""

@@ -126,6 +126,8 @@ def make_stream(name: str, scenario: str | None = None, tasks: int = 5,
     """
     if name not in STREAMS:
         raise UnknownNameError("stream", name, STREAMS)
+    if tasks < 1:
+        raise ConfigError(f"stream {name!r} needs at least one task, not {tasks}")
     make, usual = STREAMS[name]
     names, parts, classes_per_task = make(data_seed, tasks)
     return build_stream(name, usual if scenario is None else scenario, names, parts,

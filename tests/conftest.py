@@ -1,0 +1,83 @@
+"""What several test files need: small settings, one thread, and ways to compare runs."""
+
+from __future__ import annotations
+
+import os
+
+os.environ.setdefault("OMP_NUM_THREADS", "1")  # before PyTorch is loaded, here and in children
+
+import multiprocessing  # noqa: E402
+from hashlib import sha256  # noqa: E402
+from pathlib import Path  # noqa: E402
+
+import numpy as np  # noqa: E402
+import pytest  # noqa: E402
+import torch  # noqa: E402
+
+from workbench.config import RunConfig  # noqa: E402
+from workbench.learners.fit import fit, make_optimizer  # noqa: E402
+from workbench.models import StackedMLP  # noqa: E402
+from workbench.record import ARRAYS  # noqa: E402
+
+torch.set_num_threads(1)
+
+
+@pytest.fixture(scope="session")
+def tiny():
+    """Settings of a run that takes a few hundredths of a second."""
+    def make(**changes) -> RunConfig:
+        return RunConfig(**({"seeds": (0, 1), "tasks": 3, "steps": 4, "batch_size": 8,
+                             "hidden": (8,), "checkpoint_every": 1, "evaluate_every": 2} | changes))
+    return make
+
+
+@pytest.fixture(scope="session")
+def learn():
+    """Train a learner on one task, as `run_stream` does; returns the losses, (seeds, steps)."""
+    def train(learner, task, steps=5, batch_size=8):
+        learner.begin(task)
+        optimizer = make_optimizer(learner, 1e-2)
+        losses = list(fit(learner, task, optimizer, steps=steps, batch_size=batch_size))
+        learner.end(task)
+        return torch.stack(losses, 1)
+    return train
+
+
+@pytest.fixture(scope="session")
+def networks():
+    """Small networks for a stream."""
+    def make(stream, seeds=(0, 1), hidden=(8,)) -> StackedMLP:
+        return StackedMLP(stream.tasks[0].train.x.shape[1], hidden, stream.outputs, seeds)
+    return make
+
+
+@pytest.fixture(scope="session")
+def same_run():
+    """Assert that two records, and the weights in their folders, are equal bit for bit."""
+    def compare(a, b, folder_a=None, folder_b=None) -> None:
+        for name in ARRAYS:
+            np.testing.assert_array_equal(getattr(a, name), getattr(b, name), err_msg=name)
+        for name in ("config", "scenario", "status", "task", "step", "stored_bytes", "data_hash",
+                     "examples", "task_names", "samples_seen"):
+            assert getattr(a, name) == getattr(b, name), name
+        if folder_a is not None:
+            weights = [(Path(f) / "weights.safetensors").read_bytes() for f in (folder_a, folder_b)]
+            assert weights[0] == weights[1]
+    return compare
+
+
+@pytest.fixture(scope="session")
+def fingerprint():
+    """Return the hash of every file in a folder, by name."""
+    def hashes(folder: Path) -> dict[str, str]:
+        return {p.name: sha256(p.read_bytes()).hexdigest() for p in sorted(folder.iterdir())}
+    return hashes
+
+
+@pytest.fixture(scope="session")
+def processes():
+    """Real processes that start in hundredths of a second: forked off one that has PyTorch."""
+    context = multiprocessing.get_context("forkserver")
+    context.set_forkserver_preload(["workbench.experiment", "sklearn.datasets", "tqdm.auto",
+                                    "sklearn.model_selection", "torch._dynamo"])
+    return context
