@@ -24,7 +24,7 @@ def test_forward_has_one_row_of_logits_per_seed_and_example():
     assert mlp(*SEEDS)(batch(3)[0]).shape == (3, 8, 3)
 
 
-@pytest.mark.parametrize("place, seed", enumerate(SEEDS))
+@pytest.mark.parametrize("place, seed", list(enumerate(SEEDS)))
 def test_a_stacked_seed_begins_with_the_weights_it_has_alone(place, seed):
     assert torch.equal(mlp(*SEEDS).vector()[place], mlp(seed).vector()[0])
 
@@ -36,14 +36,14 @@ def test_seeds_differ_and_a_seed_repeats():
 
 
 def test_initial_weights_fill_the_range_of_torch_linear():
-    bounds = [5 ** -0.5] * 2 + [6 ** -0.5] * 2 + [4 ** -0.5] * 2
-    for p, bound in zip(mlp(*range(50)).parameters(), bounds, strict=True):
-        assert p.abs().max() <= bound
-        assert p.abs().max() > 0.95 * bound
-        assert abs(p.mean()) < 0.1 * bound
+    model = mlp(*range(50))
+    for weight, bias, inputs in zip(model.weights, model.biases, (5, 6, 4), strict=True):
+        for p in (weight, bias):
+            assert 0.95 < p.abs().max() * inputs ** 0.5 <= 1
+            assert abs(p.mean()) * inputs ** 0.5 < 0.1
 
 
-@pytest.mark.parametrize("place, seed", enumerate(SEEDS))
+@pytest.mark.parametrize("place, seed", list(enumerate(SEEDS)))
 def test_a_stacked_seed_answers_as_it_does_alone(place, seed):
     x = batch()[0]
     torch.testing.assert_close(mlp(*SEEDS)(x[0])[place], mlp(seed)(x)[0], rtol=0, atol=1e-6)
@@ -51,12 +51,12 @@ def test_a_stacked_seed_answers_as_it_does_alone(place, seed):
 
 def test_forward_is_the_chain_of_matrix_products_and_relus():
     model, (x, _) = mlp(*SEEDS), batch(3)
-    w1, b1, w2, b2, w3, b3 = model.parameters()
+    (w1, w2, w3), (b1, b2, b3) = model.weights, model.biases
     by_hand = torch.relu(torch.relu(x @ w1 + b1) @ w2 + b2) @ w3 + b3
     torch.testing.assert_close(model(x), by_hand)
 
 
-@pytest.mark.parametrize("place, seed", enumerate(SEEDS))
+@pytest.mark.parametrize("place, seed", list(enumerate(SEEDS)))
 def test_a_stacked_seed_trains_as_it_does_alone(place, seed):
     x, y = batch(3)
 

@@ -134,11 +134,11 @@ class LiveTraining(View):
         return figure
 
     def table(self) -> pd.DataFrame:
-        """Return the mean accuracy in percent on every task, at ten moments."""
+        """Return the mean accuracy on every task, at about ten moments."""
         with self._lock:
             steps, curve = list(self._steps), list(self._curve)
         chosen = sorted({round(i) for i in np.linspace(0, len(steps) - 1, 11)}) if steps else []
-        rows = [np.round(100 * curve[i].mean(0)).astype(int) for i in chosen]
+        rows = [[percent(value) for value in curve[i].mean(0)] for i in chosen]
         return pd.DataFrame(rows, index=pd.Index([steps[i] for i in chosen], name="step"),
                             columns=self._drawn[1])
 
