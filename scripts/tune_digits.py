@@ -17,6 +17,7 @@ from workbench.provenance import environment
 SEEDS = (100, 101, 102)
 GRIDS = {
     "ewc": ("strength", (1.0, 3.0, 10.0, 30.0, 100.0)),
+    "ewc-shuffled-fisher": ("strength", (1.0, 3.0, 10.0, 30.0, 100.0)),
     "si": ("strength", (0.03, 0.1, 0.3, 1.0, 3.0)),
     "lwf": ("strength", (0.03, 0.1, 0.3, 1.0, 3.0)),
     "derpp": ("alpha", (0.03, 0.1, 0.3, 1.0, 3.0)),

@@ -77,6 +77,7 @@ def fingerprint():
 @pytest.fixture(scope="session")
 def processes():
     """Real processes that start in hundredths of a second: forked off one that has PyTorch."""
+    # torch._dynamo takes seconds and would be loaded by the first optimiser of every child.
     context = multiprocessing.get_context("forkserver")
     context.set_forkserver_preload(["workbench.experiment", "sklearn.datasets", "tqdm.auto",
                                     "sklearn.model_selection", "torch._dynamo"])

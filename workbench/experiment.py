@@ -11,7 +11,7 @@ import numpy as np
 
 from workbench.config import RunConfig
 from workbench.errors import ConfigError, UnknownNameError
-from workbench.learners import LEARNERS, Learner
+from workbench.learners import CONTROLS, LEARNERS, Learner
 from workbench.loop import Observer, run_stream
 from workbench.models import StackedMLP
 from workbench.record import RunRecord
@@ -28,9 +28,10 @@ def make_learner(config: RunConfig, stream: Stream) -> Learner:
     ConfigError
         If it has no such option, or not with that value.
     """
-    if config.learner not in LEARNERS:
-        raise UnknownNameError("learner", config.learner, LEARNERS)
-    method = LEARNERS[config.learner]
+    methods = LEARNERS | CONTROLS
+    if config.learner not in methods:
+        raise UnknownNameError("learner", config.learner, methods)
+    method = methods[config.learner]
     known = [name for name in inspect.signature(method).parameters if name != "model"]
     for option in config.options:
         if option not in known:

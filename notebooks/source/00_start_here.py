@@ -117,7 +117,7 @@ def share_kept(before, after):
 # %%
 from workbench.course import check
 
-check("share_kept", share_kept);
+check("share_kept", share_kept)
 
 # %% [markdown]
 # {{solution share_kept}}

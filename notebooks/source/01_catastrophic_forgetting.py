@@ -191,7 +191,7 @@ def allowed_answer(logits, mask):
     ...
 
 
-check("allowed_answer", allowed_answer);
+check("allowed_answer", allowed_answer)
 
 # %% [markdown]
 # {{solution allowed_answer}}
@@ -237,7 +237,7 @@ def masked_loss(logits, y, mask):
     ...
 
 
-check("masked_loss", masked_loss);
+check("masked_loss", masked_loss)
 
 # %% [markdown]
 # {{solution masked_loss}}

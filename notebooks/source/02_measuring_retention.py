@@ -141,7 +141,7 @@ def backward_transfer(R):
     ...
 
 
-check("backward_transfer", backward_transfer);
+check("backward_transfer", backward_transfer)
 
 # %% [markdown]
 # {{solution backward_transfer}}
@@ -153,7 +153,7 @@ def retention(R):
     ...
 
 
-check("retention", retention);
+check("retention", retention)
 
 # %% [markdown]
 # {{solution retention}}
@@ -180,7 +180,7 @@ tuning = json.loads(Path("../data/results/tuning_digits.json").read_text())
 found = tuning["results"]["permuted-digits"]
 for name, search in found.items():
     shown = "  ".join(f"{value}: {percent(score)}" for value, score in search["scores"].items())
-    print(f"{name:6s} {search['option']:8s} best {search['best']:<5g} of {shown}")
+    print(f"{name:20s} {search['option']:8s} best {search['best']:<5g} of {shown}")
 
 # %%
 config = wb.RunConfig(stream="permuted-digits", learner="si", seeds=tuning["seeds"])
@@ -272,38 +272,15 @@ print("Verdict: with new classes EWC, SI and LwF tie with fine-tuning, at any st
 # examples are replayed, but of the task at hand.
 
 # %%
-from workbench.learners import EWC, Replay
+import inspect
 
+from workbench.learners import controls
 
-class ReplayShuffledLabels(Replay):
-    def end(self, task):
-        super().end(task)
-        for seed, g in enumerate(self.generators):
-            order = torch.randperm(self.state["y"].shape[1], generator=g)
-            self.state["y"][seed] = self.state["y"][seed, order]
-
-
-class ReplayPresent(Replay):
-    def begin(self, task):
-        self.state.clear()
-        super().begin(task)
-        super().end(task)
-
-    def end(self, task):
-        pass
-
+print(inspect.getsource(controls.ReplayShuffledLabels))
 
 # %%
-def run_control(method, config, **options):
-    """Run a learner that is not in the package."""
-    stream = make_stream(config.stream, config.scenario)
-    model = wb.make_learner(config, stream).model
-    return wb.run_stream(method(model, **options), stream, config)
-
-
-config = wb.RunConfig(scenario="class", seeds=SEEDS)
-shuffled = run_control(ReplayShuffledLabels, config)
-present = run_control(ReplayPresent, config)
+shuffled = wb.run(wb.RunConfig(learner="replay-shuffled-labels", seeds=SEEDS))
+present = wb.run(wb.RunConfig(learner="replay-present", seeds=SEEDS))
 replay_controls = {"replay": classes["replay"], "labels shuffled": shuffled,
                    "only the present task": present, "finetune": classes["finetune"]}
 wb.show(plot_bars({n: r.matrix().average_accuracy() for n, r in replay_controls.items()},
@@ -312,27 +289,15 @@ wb.show(plot_bars({n: r.matrix().average_accuracy() for n, r in replay_controls.
 # %% [markdown]
 # **EWC.** Does it matter *which* weights are held, as the theory says, or would any pull do? Control:
 # the same Fisher values, dealt out to the weights at random within each layer. A random pull should
-# have its own best strength, so it gets the same five tries on the same validation data.
+# have its own best strength, so it had the same five tries on the same validation data.
 
 # %%
-class EWCShuffledFisher(EWC):
-    def end(self, task):
-        super().end(task)
-        fisher = self.state[f"fisher.{task.index}"]
-        sizes = [p[0].numel() for p in self.model.parameters()]
-        for row, g in zip(fisher, self.generators):
-            for part in row.split(sizes):
-                part.copy_(part[torch.randperm(len(part), generator=g)])
+print(inspect.getsource(controls.EWCShuffledFisher))
 
-
-from dataclasses import replace
-
-trial = wb.RunConfig(stream="permuted-digits", seeds=tuning["seeds"], evaluate_on="validation")
-tries = {s: run_control(EWCShuffledFisher, trial, strength=s).matrix().average_accuracy().mean()
-         for s in (1.0, 3.0, 10.0, 30.0, 100.0)}
-best = max(tries, key=tries.get)
-config = replace(trial, seeds=SEEDS, evaluate_on="test")
-random_pull = run_control(EWCShuffledFisher, config, strength=best)
+# %%
+random_best = found["ewc-shuffled-fisher"]["best"]
+random_pull = wb.run(wb.RunConfig(stream="permuted-digits", learner="ewc-shuffled-fisher",
+                                  options={"strength": random_best}, seeds=SEEDS))
 
 # %%
 ewc_controls = {"EWC": permuted["ewc"], "Fisher shuffled": random_pull,
@@ -373,7 +338,7 @@ def ewc_penalty(weights, anchor, fisher):
     ...
 
 
-check("ewc_penalty", ewc_penalty);
+check("ewc_penalty", ewc_penalty)
 
 # %% [markdown]
 # {{solution ewc_penalty}}
@@ -385,7 +350,7 @@ def reservoir(items, capacity, rng):
     ...
 
 
-check("reservoir", reservoir);
+check("reservoir", reservoir)
 
 # %% [markdown]
 # {{solution reservoir}}

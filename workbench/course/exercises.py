@@ -109,7 +109,7 @@ def _find(name: str) -> Exercise:
     return exercises[name]
 
 
-def check(name: str, answer: Callable[..., Any]) -> bool:
+def check(name: str, answer: Callable[..., Any]) -> None:
     """Check an answer at once and print what is wrong with it, or that it is right.
 
     Nothing is raised: an unsolved exercise does not keep the rest of the notebook from running.
@@ -120,24 +120,17 @@ def check(name: str, answer: Callable[..., Any]) -> bool:
         Of the exercise.
     answer : callable
         The student's function.
-
-    Returns
-    -------
-    bool
-        Whether it is right.
     """
     exercise = _find(name)
     try:
         exercise.check(answer)
     except Wrong as wrong:
         print(f"{name}: not yet. {wrong} (hint({name!r}) gives a hint)")
-        return False
     except Exception as fault:
         print(f"{name}: your function raised {type(fault).__name__}: {fault} "
               f"(hint({name!r}) gives a hint)")
-        return False
-    print(f"{name}: right!")
-    return True
+    else:
+        print(f"{name}: right!")
 
 
 def hint(name: str) -> None:

@@ -1,6 +1,7 @@
 """How it is learned: one readable file per method."""
 
 from workbench.learners.base import Batch, Learner
+from workbench.learners.controls import EWCShuffledFisher, ReplayPresent, ReplayShuffledLabels
 from workbench.learners.derpp import DERpp
 from workbench.learners.ewc import EWC
 from workbench.learners.finetune import Finetune
@@ -21,5 +22,12 @@ LEARNERS: dict[str, type[Learner]] = {
 }
 """The methods by the names used in configs and on the command line."""
 
-__all__ = ["LEARNERS", "Batch", "DERpp", "EWC", "Finetune", "Joint", "Learner", "LwF", "Replay",
-           "SI", "fit"]
+CONTROLS: dict[str, type[Learner]] = {
+    "ewc-shuffled-fisher": EWCShuffledFisher,
+    "replay-shuffled-labels": ReplayShuffledLabels,
+    "replay-present": ReplayPresent,
+}
+"""Negative controls, which can be run as the methods are."""
+
+__all__ = ["CONTROLS", "LEARNERS", "Batch", "DERpp", "EWC", "Finetune", "Joint", "Learner",
+           "LwF", "Replay", "SI", "fit"]
