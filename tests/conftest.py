@@ -13,6 +13,7 @@ from pathlib import Path  # noqa: E402
 import numpy as np  # noqa: E402
 import pytest  # noqa: E402
 import torch  # noqa: E402
+from hypothesis import settings  # noqa: E402
 
 from workbench.config import RunConfig  # noqa: E402
 from workbench.learners.fit import fit, make_optimizer  # noqa: E402
@@ -20,6 +21,9 @@ from workbench.models import StackedMLP  # noqa: E402
 from workbench.record import ARRAYS  # noqa: E402
 
 torch.set_num_threads(1)
+# The same examples on every machine, however slow it is.
+settings.register_profile("workbench", deadline=None, derandomize=True, database=None)
+settings.load_profile("workbench")
 
 
 @pytest.fixture(scope="session")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import signal
 
 import numpy as np
@@ -11,7 +12,7 @@ import torch
 from workbench.config import RunConfig
 from workbench.errors import ConfigError, RecordError
 from workbench.experiment import make_learner, resume, run
-from workbench.learners import LEARNERS, Finetune
+from workbench.learners import CONTROLS, LEARNERS, Finetune
 from workbench.loop import run_stream
 from workbench.models import StackedMLP
 from workbench.record import RunRecord
@@ -148,8 +149,8 @@ def test_what_an_observer_keeps_stays_as_it_was(tiny):
 STOPS = {"scenario=class": [0, 2, 4, 5, 11], "scenario=task": range(12), "scenario=domain": [7]}
 
 
-@pytest.mark.parametrize("name", LEARNERS)
-@pytest.mark.parametrize("stops", STOPS)
+@pytest.mark.parametrize("name, stops", [
+    *itertools.product(LEARNERS, STOPS), *((name, "scenario=class") for name in CONTROLS)])
 def test_a_stopped_and_resumed_run_equals_one_never_stopped(name, stops, tiny, same_run, tmp_path):
     config = tiny(learner=name, scenario=stops.removeprefix("scenario="), clip=0.5,
                   evaluate_every=1, checkpoint_every=3)

@@ -48,12 +48,13 @@ print(report.verdict())
 
 # %%
 import matplotlib.pyplot as plt
+
 from workbench.plots import plot_digits
 from workbench.tasks import make_stream
 
 stream = make_stream("split-digits", scenario="class", tasks=2)
 figure, axes = plt.subplots(2, 8, figsize=(7.5, 2.2))
-for task, row in zip(stream.tasks, axes):
+for task, row in zip(stream.tasks, axes, strict=True):
     labels = [f"a {y}" for y in task.test.y[:8].tolist()]
     plot_digits(task.test.x[:8], labels, row, f"Task {task.name}")
 wb.show(figure)
@@ -90,7 +91,7 @@ print(f"Right after learning, the first task was answered {percent(before.mean()
 print(f"After the second task: {percent(after.mean())}.")
 print(f"With all digits in view: {percent(together.mean())}.")
 assert before.min() > 0.95 and after.max() < 0.2 and together.min() > 0.9
-print("Verdict: the network had room for both tasks. It forgot because it stopped seeing the first.")
+print("Verdict: there was room for both tasks. It forgot since it stopped seeing the first.")
 
 # %% [markdown]
 # The figure shows the mean of five networks, a dot for each, and the interval in which the mean of

@@ -12,7 +12,6 @@
 # | **Memory** | under 1 GB; no GPU, no download, no network |
 
 # %%
-import matplotlib.pyplot as plt
 import numpy as np
 import torch
 import torch.nn.functional as F
@@ -40,7 +39,7 @@ network = nn.Sequential(nn.Linear(64, 100), nn.ReLU(), nn.Linear(100, 100), nn.R
                         nn.Linear(100, stream.outputs))
 # The package's first network, so that we can compare: same weights, stored the other way round.
 start = StackedMLP(64, (100, 100), stream.outputs, seeds=(0,))
-for layer, weight, bias in zip(network[::2], start.weights, start.biases):
+for layer, weight, bias in zip(network[::2], start.weights, start.biases, strict=True):
     layer.weight.data, layer.bias.data = weight.data[0].T.clone(), bias.data[0, 0].clone()
 
 
@@ -219,7 +218,8 @@ asked_untrained = evaluate(untrained, easier, trained=4)[:, 0]
 # %%
 wb.show(plot_bars({"asked among ten": asked_all, "asked 0 or 1": asked_two,
                    "untrained, asked 0 or 1": asked_untrained},
-                  title="Fine-tuned through all tasks, tested on 0 and 1", reference=("guessing", 0.5)))
+                  title="Fine-tuned through all tasks, tested on 0 and 1",
+                  reference=("guessing", 0.5)))
 
 # %%
 assert asked_all.max() < 0.1 and asked_two.mean() > 0.8
@@ -253,7 +253,8 @@ gentle = {}
 for lr in (1e-4, 3e-4, 1e-3, 3e-3):
     record = wb.run(wb.RunConfig(learner="finetune", tasks=2, lr=lr, seeds=SEEDS))
     gentle[lr] = (record.accuracy[:, 1, 0].mean(), record.accuracy[:, 1, 1].mean())
-    print(f"rate {lr:g}: kept {percent(gentle[lr][0])} of task 1, learned {percent(gentle[lr][1])} of task 2")
+    kept, new = (percent(value) for value in gentle[lr])
+    print(f"rate {lr:g}: kept {kept} of task 1, learned {new} of task 2")
 
 # %%
 assert all(kept < 0.5 for kept, new in gentle.values() if new > 0.95)

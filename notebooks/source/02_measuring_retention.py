@@ -16,7 +16,6 @@
 import json
 from pathlib import Path
 
-import matplotlib.pyplot as plt
 import numpy as np
 import pandas as pd
 import torch
@@ -51,7 +50,7 @@ learner = wb.make_learner(wb.RunConfig(learner="replay", seeds=(0,)), stream)
 R_by_hand = np.full((5, 5), np.nan)
 for i, task in enumerate(stream.tasks):
     learner.begin(task)
-    for loss in fit(learner, task, make_optimizer(learner, 1e-3), steps=200, batch_size=32):
+    for _ in fit(learner, task, make_optimizer(learner, 1e-3), steps=200, batch_size=32):
         pass
     learner.end(task)
     for j, tested in enumerate(stream.tasks):
@@ -247,7 +246,8 @@ wb.show(plot_bars(stiff, title="Intransigence: worse than joint when learned",
 
 # %%
 classes = compare("split-digits", "class")
-wb.show(plot_retention({name: r.accuracy for name, r in classes.items()}, classes["joint"].task_names,
+wb.show(plot_retention({name: r.accuracy for name, r in classes.items()},
+                       classes["joint"].task_names,
                        title="Two new digits per task, all to be told apart"))
 
 # %%
@@ -257,7 +257,7 @@ print(report(classes).to_string())
 acc = {name: r.matrix().average_accuracy().mean() for name, r in classes.items()}
 assert 0.19 < acc["finetune"] < 0.21 and max(acc["ewc"], acc["si"], acc["lwf"]) < 0.22
 assert acc["replay"] > 0.88 and acc["joint"] > 0.94
-print("Verdict: with new classes EWC, SI and LwF tie with fine-tuning, at any strength that was tried.")
+print("Verdict: with new classes EWC, SI and LwF tie with fine-tuning, at any strength tried.")
 
 # %% [markdown]
 # That is not a fault of the implementation: van de Ven et al. (2022) find 20 to 22 % for the same

@@ -1,0 +1,83 @@
+# The interface of the project. `make help` lists what there is.
+SHELL := /bin/bash
+.DEFAULT_GOAL := help
+.PHONY: help env lab test quick lint unit notebooks browser bench demo build clean distclean
+
+VENV := .venv
+BIN := $(VENV)/bin
+EXTRAS := models,retrieval,course,test
+# Further flags for pip, such as another index (see README, "Without a GPU").
+PIP_FLAGS ?=
+# The first Python on the path that is new enough; set PYTHON to choose another.
+PYTHON ?= $(shell for p in python3.11 python3.12 python3.13 python3.14 python3; do \
+	$$p -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null && echo $$p && break; done)
+
+# Small matrices gain nothing from more threads, and several pools on two cores fight.
+export OMP_NUM_THREADS ?= 1
+export OPENBLAS_NUM_THREADS ?= 1
+export MKL_NUM_THREADS ?= 1
+export TOKENIZERS_PARALLELISM := false
+export HF_HUB_OFFLINE := 1
+export HF_HUB_DISABLE_PROGRESS_BARS := 1
+# Sets of strings print in the same order in every kernel.
+export PYTHONHASHSEED := 0
+PYTEST := $(BIN)/python -m pytest -p no:cacheprovider
+
+help: ## list the targets
+	@grep -hE '^[a-z]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
+
+$(VENV)/.stamp: pyproject.toml constraints.txt etc/jupyterlab-overrides.json
+	@test -n "$(PYTHON)" || { echo "Python 3.11 or newer is needed and was not found on the path." \
+		"Install it, or say where it is: make env PYTHON=/path/to/python3.11"; exit 1; }
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { \
+		echo "$(PYTHON) is older than Python 3.11 (or is missing); set PYTHON to a newer one."; exit 1; }
+	@test -x $(BIN)/python && $(BIN)/python -m pip --version >/dev/null 2>&1 || { \
+		rm -rf $(VENV); $(PYTHON) -m venv $(VENV); }
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check $(PIP_FLAGS) \
+		-c constraints.txt -e '.[$(EXTRAS)]'
+	@mkdir -p $(VENV)/share/jupyter/lab/settings
+	@cp etc/jupyterlab-overrides.json $(VENV)/share/jupyter/lab/settings/overrides.json
+	@touch $@
+
+env: $(VENV)/.stamp ## make the environment, where it is missing or out of date
+
+lab: env ## open the course in JupyterLab
+	$(BIN)/python scripts/lab.py $(LAB_FLAGS)
+
+test: env lint unit notebooks browser ## run every test
+
+quick: env lint ## lint, types and unit tests: under a minute
+	$(PYTEST) -q -n 2 --ignore tests/recipes --ignore tests/browser tests
+
+lint: env
+	$(BIN)/ruff check .
+	$(BIN)/mypy
+	$(BIN)/codespell
+
+unit: env
+	$(PYTEST) -q -n 2 --ignore tests/browser tests
+
+notebooks: env ## run every notebook, compare its outputs (nbval), and run it again (nbmake)
+	$(PYTEST) -q -n 2 --dist loadfile --nbval --nbval-current-env \
+		--nbval-sanitize-with tests/sanitize.cfg --nbval-cell-timeout=120 \
+		--nbval-kernel-startup-timeout=180 notebooks
+	$(PYTEST) -q -n 2 --nbmake --nbmake-timeout=180 --ignore notebooks/source notebooks
+
+browser: env ## click through the course in headless Chromium
+	$(PYTEST) -q tests/browser
+
+bench: env ## measure against Avalanche, both sides in one run
+	$(BIN)/python benchmarks/run.py
+
+demo: env ## the story without a browser: verdicts, figures and one HTML page
+	$(BIN)/workbench demo
+
+build: env ## build the notebooks from their sources (NAME="01 02" builds some)
+	$(BIN)/python -m workbench.course.build $(NAME)
+
+clean: ## remove what runs and tests leave behind
+	rm -rf artifacts runs .hypothesis .mypy_cache .ruff_cache .pytest_cache
+	find . -name __pycache__ -not -path './$(VENV)/*' -prune -exec rm -rf {} +
+
+distclean: clean
+	rm -rf $(VENV) benchmarks/.venv-avalanche *.egg-info

@@ -1,0 +1,161 @@
+"""What must be true of every stored notebook, whatever it teaches."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+import nbformat
+import pytest
+from nbval.plugin import get_sanitize_patterns
+
+from workbench.course.build import BUDGET, read_source
+from workbench.course.exercises import exercises
+
+ROOT = Path(__file__).resolve().parents[2]
+NOTEBOOKS = sorted((ROOT / "notebooks").glob("*.ipynb"))
+SOURCES = sorted((ROOT / "notebooks" / "source").glob("*.py"))
+SANITIZE = ROOT / "tests" / "sanitize.cfg"
+LARGEST_KB = 700
+LONGEST_CELL = 20
+
+every_notebook = pytest.mark.parametrize("path", NOTEBOOKS, ids=lambda path: path.stem)
+
+
+def code_cells(path):
+    cells = nbformat.read(path, as_version=4).cells
+    return [cell for cell in cells if cell.cell_type == "code"]
+
+
+def test_every_source_has_its_notebook_and_the_other_way_round():
+    assert [path.stem for path in SOURCES] == [path.stem for path in NOTEBOOKS]
+    assert NOTEBOOKS
+
+
+@every_notebook
+def test_cells_were_run_in_order_from_a_fresh_kernel(path):
+    counts = [cell.execution_count for cell in code_cells(path)]
+    assert counts == list(range(1, len(counts) + 1))
+
+
+@every_notebook
+def test_no_cell_ended_in_an_error(path):
+    errors = [output for cell in code_cells(path) for output in cell.outputs
+              if output.output_type == "error"]
+    assert errors == []
+
+
+@every_notebook
+def test_no_widget_state_is_stored(path):
+    notebook = nbformat.read(path, as_version=4)
+    assert "widgets" not in notebook.metadata
+    assert "application/vnd.jupyter.widget-state+json" not in path.read_text()
+
+
+@every_notebook
+def test_it_is_small_and_names_its_kernel(path):
+    assert path.stat().st_size < LARGEST_KB * 1024
+    assert nbformat.read(path, as_version=4).metadata.kernelspec.name == "python3"
+
+
+@every_notebook
+def test_every_picture_has_an_alternative_text_with_numbers_from_the_data(path):
+    for cell in code_cells(path):
+        for output in cell.outputs:
+            if "image/png" in output.get("data", {}):
+                words = output.metadata["image/png"]["alt"]
+                assert len(words) > 40, f"cell {cell.execution_count}: {words!r}"
+                assert output.data["text/plain"] == words
+
+
+@every_notebook
+def test_every_widget_has_a_picture_beside_it_for_readers_without_a_kernel(path):
+    for cell in code_cells(path):
+        for output in cell.outputs:
+            data = output.get("data", {})
+            if "application/vnd.jupyter.widget-view+json" in data:
+                assert "image/png" in data
+
+
+@every_notebook
+def test_time_and_memory_were_measured_and_are_within_the_budget(path):
+    measured = nbformat.read(path, as_version=4).metadata["workbench"]
+    assert measured["budget"] == BUDGET == {"seconds": 60, "megabytes": 1500}
+    for unit, most in BUDGET.items():
+        assert 0 < measured["used"][unit] <= most
+
+
+@every_notebook
+def test_first_cell_says_claim_objectives_prerequisites_time_and_memory(path):
+    first = nbformat.read(path, as_version=4).cells[0]
+    assert first.cell_type == "markdown"
+    for word in ("Claim", "Objectives", "Prerequisites", "Time", "Memory"):
+        assert f"**{word}" in first.source
+
+
+@every_notebook
+def test_it_says_what_would_change_your_mind_and_what_to_try(path):
+    text = "\n".join(c.source for c in nbformat.read(path, as_version=4).cells)
+    for phrase in ("What would change your mind?", "## Try it yourself", "## Limits"):
+        assert phrase in text
+
+
+@every_notebook
+def test_cells_are_short_and_install_nothing(path):
+    for cell in code_cells(path):
+        assert len(cell.source.splitlines()) <= LONGEST_CELL, cell.source
+        assert "pip install" not in cell.source
+
+
+@every_notebook
+def test_headings_go_down_one_level_at_a_time(path):
+    text = "\n".join(re.sub(r"```.*?```", "", cell.source, flags=re.S)
+                     for cell in nbformat.read(path, as_version=4).cells
+                     if cell.cell_type == "markdown")
+    levels = [len(m.group(1)) for m in re.finditer(r"^(#+) ", text, flags=re.M)]
+    assert levels[0] == 1 and levels.count(1) == 1
+    assert all(after <= before + 1 for before, after in zip(levels, levels[1:], strict=False))
+
+
+@pytest.mark.parametrize("path", SOURCES, ids=lambda path: path.stem)
+def test_notebook_and_source_say_the_same(path):
+    built = nbformat.read(ROOT / "notebooks" / f"{path.stem}.ipynb", as_version=4)
+    source = read_source(path)
+    assert [(c.cell_type, c.source) for c in built.cells] == [
+        (c.cell_type, c.source) for c in source.cells], f"run: make build NAME={path.stem}"
+
+
+def test_every_exercise_is_set_checked_and_solved_in_some_notebook():
+    text = "\n".join(path.read_text() for path in SOURCES)
+    for name in exercises:
+        assert f"{{{{exercise {name}}}}}" in text
+        assert f"{{{{solution {name}}}}}" in text
+        assert f'check("{name}", {name})' in text
+
+
+def test_links_between_notebooks_lead_somewhere():
+    for path in NOTEBOOKS:
+        for target in re.findall(r"\]\(([\w./-]+\.ipynb)\)", path.read_text()):
+            assert (path.parent / target).exists(), f"{path.name} links to {target}"
+
+
+@pytest.mark.parametrize(("before", "after"), [
+    ("kept 61 % of it", "kept_PERCENT_of_it"), ("-0.5 %", "PERCENT"), ("0.123456", "0.123"),
+    ("at 0x7f3a2b", "at_ADDRESS"), ("took 3.2 s", "took_TIME"), ("on cuda:0", "on_DEVICE"),
+    ("in /tmp/a/b.txt", "in_PATH"), ("a   b", "a_b"), (" 61%|###   | 6/10", "PROGRESS"),
+    ("Verdict: it forgot.", "Verdict:_it_forgot."),
+])
+def test_what_may_differ_between_machines_is_left_out_of_the_comparison(before, after):
+    assert sanitize(before, get_sanitize_patterns(SANITIZE.read_text())) == after
+
+
+def test_every_sanitize_rule_is_read_by_nbval():
+    text = SANITIZE.read_text()
+    headings = [line for line in text.splitlines() if re.fullmatch(r"\[[a-z ]+\]", line)]
+    assert len(get_sanitize_patterns(text)) == text.count("regex: ") == len(headings) == 8
+
+
+def sanitize(text, rules):
+    for regex, replacement in rules:
+        text = re.sub(regex, replacement, text)
+    return text

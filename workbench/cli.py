@@ -1,0 +1,219 @@
+"""The command line: ``workbench doctor``, ``run``, ``show`` and ``demo``."""
+
+from __future__ import annotations
+
+import json
+import signal
+import sys
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from workbench.errors import ConfigError, WorkbenchError
+
+if TYPE_CHECKING:
+    from workbench.record import RunRecord
+
+app = typer.Typer(help=__doc__, no_args_is_help=True, add_completion=False,
+                  pretty_exceptions_enable=False, rich_markup_mode=None)
+
+INTERRUPTED = 130
+
+
+@app.command()
+def doctor(as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False) -> None:
+    """Say whether this machine is ready for the course, and what mends it if not."""
+    from workbench.doctor import doctor as examine
+
+    report = examine()
+    print(report.to_json() if as_json else report)
+    raise typer.Exit(0 if report.ready else 1)
+
+
+@app.command()
+def run(
+    stream: Annotated[str | None, typer.Option(help="Stream of tasks; 'help' lists them.")] = None,
+    scenario: Annotated[str | None, typer.Option(help="task, domain or class.")] = None,
+    learner: Annotated[str | None, typer.Option(help="Method; 'help' lists them.")] = None,
+    seeds: Annotated[list[str] | None, typer.Option(help="One network each: 0 1 2.")] = None,
+    option: Annotated[list[str] | None, typer.Option(
+        help="Setting of the learner's own: strength=30.")] = None,
+    tasks: Annotated[int | None, typer.Option(help="How many tasks.")] = None,
+    steps: Annotated[int | None, typer.Option(help="Optimiser steps per task.")] = None,
+    batch_size: Annotated[int | None, typer.Option(help="New examples per step.")] = None,
+    lr: Annotated[float | None, typer.Option(help="Learning rate of Adam.")] = None,
+    data_seed: Annotated[int | None, typer.Option(help="Which split of the data.")] = None,
+    evaluate_every: Annotated[int | None, typer.Option(
+        help="Steps between evaluations within a task; 0: none.")] = None,
+    out: Annotated[Path | None, typer.Option(help="Folder to keep the run in.")] = None,
+    resume: Annotated[Path | None, typer.Option(help="Go on with the run in this folder.")] = None,
+    as_json: Annotated[bool, typer.Option("--json", help="Print JSON on stdout.")] = False,
+    quiet: Annotated[bool, typer.Option(help="Show no progress bar.")] = False,
+) -> None:
+    """Train a learner on a stream and evaluate it on all tasks after each."""
+    if "help" in (stream, learner):
+        print(listing(stream == "help"))
+        return
+    given = {name: value for name, value in {
+        "stream": stream, "scenario": scenario, "learner": learner, "tasks": tasks, "steps": steps,
+        "batch_size": batch_size, "lr": lr, "data_seed": data_seed,
+        "evaluate_every": evaluate_every, "seeds": parse_seeds(seeds),
+        "options": parse_options(option)}.items() if value is not None}
+    if resume is not None and (given or out is not None):
+        raise ConfigError("--resume goes on with the settings that the run was begun with; leave "
+                          f"out: {', '.join([*given, *(['out'] if out else [])])}")
+    record = execute(given, out, resume, not quiet)
+    print_record(record, as_json)
+    if record.status == "stopped":
+        where = out or resume
+        print("stopped. " + (f"Go on with: workbench run --resume {where}" if where else
+                             "Without --out nothing was kept."), file=sys.stderr)
+        raise typer.Exit(INTERRUPTED)
+
+
+@app.command()
+def show(folder: Annotated[Path, typer.Argument(help="Folder of a run.")],
+         as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False) -> None:
+    """Print the accuracies and metrics of a run."""
+    from workbench.record import RunRecord
+
+    print_record(RunRecord.load(folder), as_json)
+
+
+@app.command()
+def demo(out: Annotated[Path, typer.Option(help="Folder for figures and page.")] =
+         Path("artifacts/demo")) -> None:
+    """Run every lesson's headline experiment and write its figures and one page."""
+    from workbench.demo import main as tell
+
+    if not all(verdict.holds for verdict in tell(out)):
+        raise typer.Exit(1)
+
+
+def execute(settings: dict[str, Any], out: Path | None, resume: Path | None,
+            progress: bool) -> RunRecord:
+    """Run or resume; the first Ctrl-C stops between two steps, a second one at once."""
+    from workbench import experiment
+    from workbench.config import RunConfig
+
+    with stop_on_interrupt() as stop:
+        if resume is not None:
+            return experiment.resume(resume, stop=stop.is_set, progress=progress)
+        return experiment.run(RunConfig(**settings), out=out, stop=stop.is_set, progress=progress)
+
+
+@contextmanager
+def stop_on_interrupt() -> Iterator[threading.Event]:
+    """Turn the first Ctrl-C inside the block into a set event."""
+    stop = threading.Event()
+
+    def asked(number: int, frame: object) -> None:
+        stop.set()
+        signal.signal(signal.SIGINT, before)
+
+    before = signal.signal(signal.SIGINT, asked)
+    try:
+        yield stop
+    finally:
+        signal.signal(signal.SIGINT, before)
+
+
+def parse_seeds(words: list[str] | None) -> tuple[int, ...] | None:
+    """Return seeds given as ``0 1 2`` or ``0,1,2``."""
+    if words is None:
+        return None
+    try:
+        return tuple(int(part) for word in words for part in word.split(",") if part)
+    except ValueError:
+        raise ConfigError(f"--seeds takes whole numbers such as 0 1 2, not {words}") from None
+
+
+def parse_options(words: list[str] | None) -> dict[str, float | int] | None:
+    """Return options given as ``name=number``."""
+    if words is None:
+        return None
+    options: dict[str, float | int] = {}
+    for word in words:
+        name, equals, value = word.partition("=")
+        try:
+            options[name] = int(value) if value.lstrip("-").isdigit() else float(value)
+        except ValueError:
+            raise ConfigError(f"--option takes name=number, such as strength=30, not {word!r}"
+                              ) from None
+    return options
+
+
+def listing(streams: bool) -> str:
+    """Return the known streams, or the known learners with what they do."""
+    if streams:
+        from workbench.tasks import STREAMS
+        return "\n".join(f"{name}  (usually in the {usual} scenario)"
+                         for name, (_, usual) in STREAMS.items())
+    from workbench.learners import CONTROLS, LEARNERS
+    return "\n".join(f"{name:24s}{(method.__doc__ or '').splitlines()[0]}"
+                     for name, method in (LEARNERS | CONTROLS).items())
+
+
+def print_record(record: RunRecord, as_json: bool) -> None:
+    """Print a record as JSON, or as tables for people."""
+    import numpy as np
+    import pandas as pd
+
+    from workbench.intervals import seed_interval
+    from workbench.metrics import summarise
+    from workbench.record import summary
+
+    if as_json:
+        print(json.dumps(summary(record)))
+        return
+    print(f"{record.config.learner} on {record.config.stream}, {record.scenario} scenario, seeds "
+          f"{', '.join(map(str, record.config.seeds))}: {record.status}, {record.steps_taken} "
+          f"steps, {record.total_seconds:.1f} s\n")
+    rows = pd.DataFrame(100 * record.accuracy.mean(0), columns=record.task_names,
+                        index=[f"after {name}" for name in record.task_names])
+    print("accuracy (%), mean over seeds; row: trained through, column: tested on")
+    print(rows.to_string(float_format="{:.1f}".format, na_rep="–"), end="\n\n")
+    defined, undefined = summarise(record.matrix())
+    for name, values in defined.items():
+        each = np.atleast_1d(values)
+        interval = ""
+        if len(each) > 1:
+            low, high = seed_interval(each)
+            interval = f"  95 % interval {low:.3f} to {high:.3f}"
+        print(f"{name:20s}{each.mean():7.3f}{interval}")
+    for name, reason in undefined.items():
+        print(f"{name:20s}      –  {reason}")
+
+
+def spread_lists(arguments: list[str]) -> list[str]:
+    """Return arguments with ``--seeds 0 1 2`` as ``--seeds 0 --seeds 1 --seeds 2``."""
+    spread: list[str] = []
+    name = ""
+    for word in arguments:
+        if word.startswith("--"):
+            name = word if word in ("--seeds", "--option") else ""
+        elif name and spread[-1] != name:
+            spread.append(name)
+        spread.append(word)
+    return spread
+
+
+def main() -> None:
+    """Run the command line; a mistake is told in one line, without a traceback."""
+    try:
+        app(spread_lists(sys.argv[1:]))
+    except WorkbenchError as error:
+        print(f"error: {error}", file=sys.stderr)
+        sys.exit(2)
+    except KeyboardInterrupt:
+        print("interrupted; a run with --out can be resumed from its last checkpoint",
+              file=sys.stderr)
+        sys.exit(INTERRUPTED)
+
+
+if __name__ == "__main__":
+    main()
