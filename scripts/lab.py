@@ -11,7 +11,7 @@ ROOT = Path(__file__).resolve().parent.parent
 FIRST = "notebooks/00_start_here.ipynb"
 
 
-def command(extra: list[str], browser: bool) -> list[str]:
+def command(extra: list[str], browser: bool, root: Path = ROOT) -> list[str]:
     """Return the command line of JupyterLab.
 
     Parameters
@@ -20,8 +20,10 @@ def command(extra: list[str], browser: bool) -> list[str]:
         Further arguments for JupyterLab.
     browser : bool
         Whether to open one; if not, the URL is printed for the reader to open.
+    root : Path
+        Folder to serve.
     """
-    words = [sys.executable, "-m", "jupyterlab", f"--ServerApp.root_dir={ROOT}",
+    words = [sys.executable, "-m", "jupyterlab", f"--ServerApp.root_dir={root}",
              "--ServerApp.ip=127.0.0.1", f"--LabApp.default_url=/lab/tree/{FIRST}"]
     if hasattr(os, "geteuid") and os.geteuid() == 0:
         words.append("--allow-root")

@@ -185,8 +185,12 @@ def test_ctrl_c_leaves_a_folder_that_can_be_resumed(moment, tiny, same_run, tmp_
             signal.raise_signal(signal.SIGINT)  # what Ctrl-C sends
         return False
 
-    with pytest.raises(KeyboardInterrupt):
-        run(config, out=tmp_path / "run", stop=interrupt)
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)  # ignored in background jobs
+    try:
+        with pytest.raises(KeyboardInterrupt):
+            run(config, out=tmp_path / "run", stop=interrupt)
+    finally:
+        signal.signal(signal.SIGINT, before)
     assert RunRecord.load(tmp_path / "run").status == "running"
     same_run(resume(tmp_path / "run"), whole, tmp_path / "run", tmp_path / "whole")
 

@@ -100,10 +100,17 @@ def execute(settings: dict[str, Any], out: Path | None, resume: Path | None,
     from workbench import experiment
     from workbench.config import RunConfig
 
-    with stop_on_interrupt() as stop:
-        if resume is not None:
-            return experiment.resume(resume, stop=stop.is_set, progress=progress)
-        return experiment.run(RunConfig(**settings), out=out, stop=stop.is_set, progress=progress)
+    try:
+        with stop_on_interrupt() as stop:
+            if resume is not None:
+                return experiment.resume(resume, stop=stop.is_set, progress=progress)
+            return experiment.run(RunConfig(**settings), out=out, stop=stop.is_set,
+                                  progress=progress)
+    except KeyboardInterrupt:
+        # Told here: typer would turn it into a bare exit.
+        print("interrupted; a run with --out can be resumed from its last checkpoint",
+              file=sys.stderr)
+        raise typer.Exit(INTERRUPTED) from None
 
 
 @contextmanager
@@ -209,10 +216,6 @@ def main() -> None:
     except WorkbenchError as error:
         print(f"error: {error}", file=sys.stderr)
         sys.exit(2)
-    except KeyboardInterrupt:
-        print("interrupted; a run with --out can be resumed from its last checkpoint",
-              file=sys.stderr)
-        sys.exit(INTERRUPTED)
 
 
 if __name__ == "__main__":

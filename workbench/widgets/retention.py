@@ -121,6 +121,8 @@ class RetentionExplorer(View):
         if not np.isnan(chosen):
             ax.plot(i, chosen, "o", markersize=13, markerfacecolor="none", color="black")
         ax.set_xticks(range(len(self.names)), [f"after\n{n}" for n in self.names], fontsize=9)
+        # Always from 0 to 100, so that a small difference looks small.
+        ax.set_ylim(min(-3, ax.get_ylim()[0]), max(103, ax.get_ylim()[1]))
         ax.set(ylabel=METRICS[self.metric.value], xlim=(-0.3, len(self.names) - 0.7),
                title=f"Task “{self.names[j]}”")
         if said:

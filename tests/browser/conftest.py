@@ -1,0 +1,130 @@
+"""A real JupyterLab, served as `make lab` serves it, and a headless Chromium looking at it."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import socket
+import subprocess
+import sys
+import time
+import urllib.request
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).resolve().parents[2]
+sys.path.insert(0, str(ROOT / "scripts"))
+
+from lab import command  # noqa: E402
+
+from workbench.doctor import find_chromium  # noqa: E402
+
+SCREENSHOTS = ROOT / "artifacts" / "browser"
+TOKEN = "browser-tests"
+FLAGS = ["--no-sandbox", "--disable-gpu", "--disable-background-networking", "--disable-sync",
+         "--disable-component-update", "--no-first-run", "--disable-quic"]
+
+
+@pytest.fixture(scope="session")
+def chromium():
+    path = find_chromium()
+    if path is None:
+        if os.environ.get("CI"):
+            pytest.fail("Chromium is missing, and with CI=true nothing may be skipped: "
+                        "apt-get install chromium")
+        pytest.skip("Chromium is missing: apt-get install chromium")
+    return path
+
+
+@pytest.fixture(scope="session")
+def lab(tmp_path_factory):
+    """Serve a copy of the course, so that no test writes into the stored notebooks."""
+    root = tmp_path_factory.mktemp("lab")
+    for folder in ("notebooks", "data"):
+        shutil.copytree(ROOT / folder, root / folder)
+    settings = root / "settings" / "@jupyterlab" / "notebook-extension"
+    settings.mkdir(parents=True)
+    # All cells are kept in the page, so that a test may look for any of them.
+    (settings / "tracker.jupyterlab-settings").write_text(json.dumps({"windowingMode": "none"}))
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = free.getsockname()[1]
+    words = command([f"--ServerApp.port={port}", f"--IdentityProvider.token={TOKEN}"],
+                    browser=False, root=root)
+    own = {f"JUPYTER_{name}_DIR": str(root / name.lower()) for name in ("CONFIG", "DATA", "RUNTIME")}
+    log = open(root / "lab.log", "wb")
+    server = subprocess.Popen(words, stdout=log, stderr=log, env={
+        **os.environ, **own, "JUPYTERLAB_SETTINGS_DIR": str(root / "settings")})
+    url = f"http://127.0.0.1:{port}"
+    for _ in range(240):
+        try:
+            urllib.request.urlopen(f"{url}/api/status?token={TOKEN}", timeout=2).read()
+            break
+        except OSError:
+            assert server.poll() is None, (root / "lab.log").read_text()[-2000:]
+            time.sleep(0.5)
+    yield url
+    server.terminate()
+    server.wait(20)
+    log.close()
+
+
+@pytest.fixture(scope="session")
+def browser(chromium):
+    from playwright.sync_api import sync_playwright
+
+    with sync_playwright() as playwright:
+        opened = playwright.chromium.launch(executable_path=chromium, args=FLAGS)
+        yield opened
+        opened.close()
+
+
+@pytest.fixture
+def page(browser):
+    opened = browser.new_page(viewport={"width": 1400, "height": 1000})
+    opened.set_default_timeout(60_000)
+    yield opened
+    opened.close()
+
+
+@pytest.fixture(scope="session")
+def screenshot():
+    SCREENSHOTS.mkdir(parents=True, exist_ok=True)
+
+    def take(page, name):
+        page.screenshot(path=SCREENSHOTS / f"{name}.png")
+
+    return take
+
+
+@pytest.fixture
+def open_notebook(lab, page):
+    """Open a notebook of the course, with its kernel ready."""
+    def opened(name):
+        page.goto(f"{lab}/lab/tree/notebooks/{name}.ipynb?token={TOKEN}&reset")
+        page.locator(".jp-NotebookPanel:visible").wait_for()
+        # Cells run before the kernel is there end in a dialogue that blocks everything.
+        page.get_by_text("| Idle").first.wait_for()
+        return page
+
+    return opened
+
+
+@pytest.fixture
+def run_all():
+    """Run all cells of the open notebook and wait until the last one is done."""
+    def ran(page, limit=150):
+        page.get_by_role("menuitem", name="Run", exact=True).click()
+        page.get_by_role("menuitem", name="Run All Cells", exact=True).click()
+        page.wait_for_timeout(1500)
+        prompts = page.locator(".jp-CodeCell .jp-InputPrompt")
+        for _ in range(limit):
+            texts = prompts.all_inner_texts()
+            if texts and not any("*" in text for text in texts):
+                return [text.strip("[]: ") for text in texts]
+            page.wait_for_timeout(1000)
+        raise AssertionError(f"still running after {limit} s: {texts}")
+
+    return ran

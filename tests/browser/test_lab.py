@@ -1,0 +1,183 @@
+"""Notebook 01 from top to bottom in a real JupyterLab, and every control of its widgets clicked."""
+
+from __future__ import annotations
+
+import re
+
+import pytest
+from playwright.sync_api import expect
+
+
+@pytest.fixture
+def first(open_notebook, run_all, screenshot):
+    page = open_notebook("01_catastrophic_forgetting")
+    assert page.get_by_text("official Jupyter news").count() == 0
+    counts = run_all(page)
+    assert counts == [str(i) for i in range(1, len(counts) + 1)]
+    errors = page.locator(".jp-OutputArea-output[data-mime-type='application/vnd.jupyter.error']")
+    assert errors.count() == 0, errors.first.inner_text()
+    screenshot(page, "01-top")
+    return page
+
+
+def output_with(page, label):
+    """The output that holds a button with this label."""
+    return page.locator(".jp-OutputArea-output").filter(
+        has=page.get_by_role("button", name=label, exact=True)).first
+
+
+def step_of(box):
+    words = box.locator(".workbench-words").text_content()
+    found = re.search(r"at step (\d+)", words or "")
+    return int(found.group(1)) if found else 0
+
+
+def wait_for(page, condition, what, seconds=60):
+    for _ in range(seconds * 5):
+        if condition():
+            return
+        page.wait_for_timeout(200)
+    raise AssertionError(f"waited {seconds} s for: {what}")
+
+
+def test_notebook_01_and_each_control_of_its_widgets(first, screenshot):
+    page = first
+    live_training(page, screenshot)
+    scenario_explorer(page, screenshot)
+
+
+def live_training(page, screenshot):
+    box = output_with(page, "Start")
+    box.scroll_into_view_if_needed()
+    start, stop, resume, reset = (box.get_by_role("button", name=name, exact=True)
+                                  for name in ("Start", "Stop", "Resume", "Reset"))
+    expect(stop).to_be_disabled()
+    expect(resume).to_be_disabled()
+    box.get_by_label("pace").select_option("watchable")
+
+    start.click()
+    expect(stop).to_be_enabled()
+    expect(start).to_be_disabled()
+    picture = box.locator("img")
+    wait_for(page, lambda: step_of(box) > 50, "the curve to begin")
+    before, shown = step_of(box), picture.get_attribute("src")
+    wait_for(page, lambda: step_of(box) > before, "the curve to grow")
+    assert picture.get_attribute("src") != shown
+    screenshot(page, "01-live-growing")
+
+    stop.click()
+    expect(resume).to_be_enabled()
+    page.wait_for_timeout(500)
+    stopped = step_of(box)
+    assert 0 < stopped < 1000
+    page.wait_for_timeout(1500)
+    assert step_of(box) == stopped, "the curve still grows after Stop"
+    screenshot(page, "01-live-stopped")
+
+    box.get_by_label("pace").select_option("as fast as it goes")
+    resume.click()
+    wait_for(page, lambda: step_of(box) == 1000, "the end after Resume")
+    box.get_by_text("finetune forgot the first task").wait_for()
+    screenshot(page, "01-live-finished")
+
+    reset.click()
+    wait_for(page, lambda: step_of(box) == 0, "an empty figure after Reset")
+    box.get_by_label("learner").select_option("replay")
+    box.get_by_label("scenario").select_option("domain")
+    box.get_by_label("learning rate").select_option("0.003")
+    start.focus()
+    page.keyboard.press("Enter")
+    wait_for(page, lambda: step_of(box) == 1000, "the end of a run begun by keyboard")
+    box.get_by_text(re.compile("replay (kept|partly forgot) the first task")).wait_for()
+    assert "domain scenario, learning rate 0.003" in box.locator(".workbench-words").text_content()
+    screenshot(page, "01-live-replay")
+
+
+def scenario_explorer(page, screenshot):
+    box = output_with(page, "domain")
+    box.scroll_into_view_if_needed()
+    words = box.locator(".workbench-words")
+    for scenario in ("task", "domain", "class"):
+        box.get_by_role("button", name=scenario, exact=True).click()
+        expect(words).to_contain_text(f"In the {scenario} scenario")
+        screenshot(page, f"01-scenario-{scenario}")
+    box.get_by_label("trained through").select_option("2 or 3")
+    expect(words).to_contain_text("after training through 2 or 3")
+    box.get_by_label("a digit of task").select_option("6 or 7")
+    expect(words).to_contain_text("A digit from the task 6 or 7")
+    before = words.text_content()
+    number = box.get_by_label("number")
+    for n in range(1, 6):
+        number.fill(str(n))
+        number.press("Enter")
+        page.wait_for_timeout(400)
+        if words.text_content() != before:
+            break
+    assert words.text_content() != before, "five other digits all read the same"
+    screenshot(page, "01-scenario-digit")
+
+
+SMALL = """
+import workbench as wb
+from workbench.widgets import RetentionExplorer
+wb.prepare_notebook()
+records = {n: wb.run(wb.RunConfig(learner=n, seeds=(0, 1), tasks=3, steps=60))
+           for n in ("finetune", "replay")}
+RetentionExplorer(records)
+"""
+
+
+@pytest.fixture
+def retention(lab, open_notebook, run_all, tmp_path_factory):
+    import nbformat
+
+    from workbench.course.build import KERNEL
+
+    notebook = nbformat.v4.new_notebook(metadata={"kernelspec": KERNEL}, cells=[
+        nbformat.v4.new_code_cell(SMALL)])
+    folder = next(p for p in tmp_path_factory.getbasetemp().glob("lab*/notebooks"))
+    nbformat.write(notebook, folder / "retention.ipynb")
+    page = open_notebook("retention")
+    run_all(page)
+    return page
+
+
+def test_each_control_of_the_retention_explorer(retention, screenshot):
+    page = retention
+    box = page.locator(".jp-OutputArea-output").filter(has=page.get_by_label("matrix of")).first
+    words = box.locator(".workbench-words")
+    expect(words).to_contain_text("finetune, trained through “4 or 5”, tested on “0 or 1”")
+    screenshot(page, "retention-start")
+
+    box.get_by_label("matrix of").select_option("replay")
+    expect(words).to_contain_text("replay, trained through")
+    box.get_by_label("show").select_option("retention")
+    expect(words).to_contain_text("retention")
+    box.get_by_label("seed").select_option("1")
+    page.wait_for_timeout(500)
+
+    # The mouse: a cell says what it is when hovered, and is chosen when clicked.
+    cell = box.get_by_title("after 2 or 3, tested on 2 or 3")
+    assert re.search(r": \d+ %$", cell.get_attribute("title"))
+    cell.click()
+    expect(words).to_contain_text("trained through “2 or 3”, tested on “2 or 3”")
+    # The keyboard: Tab leads to the next cell, Enter chooses it.
+    page.keyboard.press("Tab")
+    page.keyboard.press("Enter")
+    expect(words).to_contain_text("trained through “2 or 3”, tested on “4 or 5”")
+
+    box.get_by_title("after 4 or 5, tested on 0 or 1").click()
+    expect(words).to_contain_text("finetune")
+    box.get_by_label("finetune").uncheck()
+    expect(words).not_to_contain_text("finetune")
+    screenshot(page, "retention-end")
+
+
+def test_stored_notebook_shows_pictures_without_a_kernel(lab, page, screenshot):
+    """As a reader sees it who opens the notebook and runs nothing."""
+    from conftest import TOKEN
+
+    page.goto(f"{lab}/lab/tree/notebooks/00_start_here.ipynb?token={TOKEN}&reset")
+    page.locator(".jp-OutputArea-output img").first.wait_for()
+    assert page.locator(".jp-OutputArea-output img").count() >= 2
+    screenshot(page, "00-stored")

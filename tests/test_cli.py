@@ -1,0 +1,238 @@
+"""The command line: what it prints, what it refuses and in which words, and Ctrl-C."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+
+import numpy as np
+import pytest
+
+from workbench import experiment
+from workbench.cli import main, spread_lists
+from workbench.learners import CONTROLS, LEARNERS
+from workbench.record import ARRAYS, RunRecord
+from workbench.tasks import SCENARIOS, STREAMS
+
+COMMAND = [sys.executable, "-m", "workbench.cli"]
+SMALL = ("--steps", "5", "--tasks", "2", "--quiet")
+
+
+@pytest.fixture
+def cli(monkeypatch, capsys):
+    """Run the command line in this process: exit code, stdout, stderr."""
+    def call(*words) -> tuple[int, str, str]:
+        monkeypatch.setattr(sys, "argv", ["workbench", *map(str, words)])
+        capsys.readouterr()
+        with pytest.raises(SystemExit) as ended:
+            main()
+        return (ended.value.code or 0, *capsys.readouterr())
+    return call
+
+
+@pytest.fixture(scope="module")
+def printed():
+    """What a real process prints for three seeds, progress bar and all."""
+    words = [w for w in SMALL if w != "--quiet"]
+    return subprocess.run([*COMMAND, "run", *words, "--seeds", "0", "1", "2", "--json"],
+                          capture_output=True, text=True, timeout=120)
+
+
+def strict(text: str):
+    """Read JSON as every language can: without NaN and Infinity."""
+    def refuse(word):
+        raise AssertionError(f"{word} is not JSON")
+    return json.loads(text, parse_constant=refuse)
+
+
+def same_content(a, b) -> None:
+    first, second = RunRecord.load(a), RunRecord.load(b)
+    for name in ARRAYS:
+        np.testing.assert_array_equal(getattr(first, name), getattr(second, name), err_msg=name)
+    assert first.status == second.status == "complete"
+    assert (a / "weights.safetensors").read_bytes() == (b / "weights.safetensors").read_bytes()
+
+
+def test_stdout_of_a_real_process_is_json_only_and_the_bar_goes_to_stderr(printed):
+    assert printed.returncode == 0, printed.stderr
+    strict(printed.stdout)
+    assert printed.stdout.count("\n") == 1
+    assert "finetune" in printed.stderr and "10/10" in printed.stderr
+    assert "Traceback" not in printed.stderr
+
+
+def test_json_has_seeds_first(printed):
+    said = strict(printed.stdout)
+    assert np.shape(said["accuracy"]) == (3, 2, 2)
+    assert np.shape(said["baseline"]) == (3, 2)
+    assert said["seconds"] > 0 and said["steps"] == 10
+    assert {"ACC", "BWT", "forgetting"} <= set(said["metrics"])
+    assert all(len(values) == 3 for values in said["metrics"].values())
+    R = np.array(said["accuracy"])
+    np.testing.assert_allclose(said["metrics"]["ACC"], R[:, -1].mean(1))
+    np.testing.assert_allclose(said["metrics"]["BWT"], R[:, 1, 0] - R[:, 0, 0])
+
+
+def test_the_command_line_measures_what_the_package_measures(printed):
+    record = experiment.run(experiment.RunConfig(steps=5, tasks=2, seeds=(0, 1, 2)))
+    np.testing.assert_array_equal(strict(printed.stdout)["accuracy"], record.accuracy)
+
+
+def test_seeds_may_be_given_with_spaces_commas_or_one_by_one(cli):
+    ways = (["--seeds", "0", "1", "2"], ["--seeds", "0,1,2"],
+            ["--seeds", "0", "--seeds", "1", "--seeds", "2"])
+    said = [strict(cli("run", *SMALL, "--json", *way)[1]) for way in ways]
+    assert [s["config"]["seeds"] for s in said] == [[0, 1, 2]] * 3
+    assert said[0]["accuracy"] == said[1]["accuracy"] == said[2]["accuracy"]
+
+
+def test_a_list_ends_at_the_next_option():
+    assert spread_lists(["run", "--seeds", "0", "1", "--out", "x", "--option", "a=1", "b=2"]) == [
+        "run", "--seeds", "0", "--seeds", "1", "--out", "x", "--option", "a=1", "--option", "b=2"]
+
+
+def test_options_reach_the_learner(cli):
+    code, out, _ = cli("run", *SMALL, "--json", "--learner", "ewc", "--option", "strength=2.5")
+    assert (code, strict(out)["config"]["options"]) == (0, {"strength": 2.5})
+
+
+@pytest.mark.parametrize(("words", "known"), [
+    (["--learner", "replai"], [*LEARNERS, *CONTROLS]),
+    (["--stream", "split-mnist"], list(STREAMS)),
+    (["--scenario", "classes"], list(SCENARIOS)),
+    (["--learner", "ewc", "--option", "strenght=3"], ["'strenght'", "'ewc'", "strength"]),
+    (["--learner", "finetune", "--option", "strength=3"], ["'strength'", "none"]),
+])
+def test_an_unknown_name_is_told_with_the_known_ones(words, known, cli, tmp_path):
+    code, out, err = cli("run", *SMALL, *words, "--json", "--out", tmp_path / "x")
+    assert (code, out) == (2, "")
+    assert err.startswith("error: unknown ") and len(err.splitlines()) == 1
+    assert all(name in err for name in known), err
+    assert words[-1].split("=")[0] in err
+    assert not (tmp_path / "x").exists()
+
+
+@pytest.mark.parametrize(("words", "said"), [
+    (["--seeds", "0", "one"], "--seeds takes whole numbers"),
+    (["--seeds", "1", "1"], "seeds must be different"),
+    (["--learner", "ewc", "--option", "strength"], "--option takes name=number"),
+    (["--steps", "0"], "steps must be a whole number of at least 1"),
+    (["--lr", "-1"], "lr must be a finite number above 0"),
+])
+def test_a_setting_that_cannot_work_is_told_in_one_line(words, said, cli):
+    code, out, err = cli("run", *words)
+    assert (code, out) == (2, "")
+    assert err.startswith("error: ") and said in err and len(err.splitlines()) == 1
+
+
+def test_a_mistake_in_a_real_process_leaves_no_traceback():
+    done = subprocess.run([*COMMAND, "run", "--seeds", "one"], capture_output=True, text=True,
+                          timeout=60)
+    assert done.returncode == 2 and done.stdout == ""
+    assert done.stderr == "error: --seeds takes whole numbers such as 0 1 2, not ['one']\n"
+
+
+def test_help_lists_every_stream_and_learner(cli):
+    code, out, _ = cli("run", "--stream", "help")
+    assert code == 0 and [line.split()[0] for line in out.splitlines()] == list(STREAMS)
+    assert "(usually in the class scenario)" in out
+    code, out, _ = cli("run", "--learner", "help")
+    assert code == 0
+    assert [line.split()[0] for line in out.splitlines()] == [*LEARNERS, *CONTROLS]
+    assert all(len(line.split()) > 3 for line in out.splitlines()), "each with what it does"
+
+
+def test_help_names_the_commands_and_the_settings(cli):
+    code, out, _ = cli("--help")
+    assert code == 0 and all(word in out for word in ("doctor", "run", "show", "demo"))
+    code, out, _ = cli("run", "--help")
+    assert code == 0 and all(f"--{word}" in out for word in
+                             ("stream", "scenario", "learner", "seeds", "out", "resume", "json"))
+
+
+def test_show_prints_what_the_run_printed(cli, tmp_path):
+    folder = tmp_path / "run"
+    _, said, _ = cli("run", *SMALL, "--seeds", "0", "1", "2", "--json", "--out", folder)
+    code, shown, err = cli("show", folder, "--json")
+    assert (code, err) == (0, "") and strict(shown) == strict(said)
+    code, table, _ = cli("show", folder)
+    acc = np.mean(strict(said)["metrics"]["ACC"])
+    assert code == 0 and "after 2 or 3" in table and "seeds 0, 1, 2: complete" in table
+    row = next(line for line in table.splitlines() if line.startswith("ACC "))
+    assert f"{acc:.3f}" in row and "95 % interval" in row
+    assert any(line.startswith("FWT") and "–" in line for line in table.splitlines())
+
+
+def test_show_of_what_is_no_run_is_told_in_one_line(cli, tmp_path):
+    code, out, err = cli("show", tmp_path / "nothing")
+    assert (code, out) == (2, "") and "holds no run.json" in err and len(err.splitlines()) == 1
+
+
+def test_a_second_run_into_a_folder_is_refused_and_the_first_untouched(cli, tmp_path, fingerprint):
+    folder = tmp_path / "run"
+    assert cli("run", *SMALL, "--out", folder)[0] == 0
+    before = fingerprint(folder)
+    code, out, err = cli("run", *SMALL, "--learner", "replay", "--out", folder)
+    assert (code, out) == (2, "") and "already holds a run" in err
+    assert fingerprint(folder) == before
+
+
+def test_resume_takes_no_other_settings(cli, tmp_path):
+    code, _, err = cli("run", "--resume", tmp_path, "--lr", "0.01", "--seeds", "0", "--out", "x")
+    assert code == 2 and all(word in err for word in ("settings", "lr", "seeds", "out"))
+
+
+def test_resume_of_a_finished_run_is_refused_and_the_run_untouched(cli, tmp_path, fingerprint):
+    folder = tmp_path / "run"
+    assert cli("run", *SMALL, "--out", folder)[0] == 0
+    before = fingerprint(folder)
+    code, out, err = cli("run", "--resume", folder)
+    assert (code, out) == (2, "") and "complete" in err and "workbench show" in err
+    assert fingerprint(folder) == before
+
+
+def test_ctrl_c_stops_within_a_task_and_resume_gives_the_run_never_stopped(cli, tmp_path):
+    folder, whole = tmp_path / "stopped", tmp_path / "whole"
+    settings = ("--learner", "replay", "--tasks", "2", "--steps", "600", "--json")
+    process = subprocess.Popen([*COMMAND, "run", *settings, "--out", folder], text=True,
+                               stdout=subprocess.PIPE, stderr=subprocess.PIPE)
+    try:
+        # The first checkpoint within a task is written at step 100.
+        deadline = time.monotonic() + 60
+        while not list(folder.glob("checkpoint-*[1-9]00.safetensors")):
+            assert process.poll() is None and time.monotonic() < deadline, process.communicate()
+            time.sleep(0.005)
+        os.kill(process.pid, signal.SIGINT)
+        out, err = process.communicate(timeout=60)
+    finally:
+        process.kill()
+    assert process.returncode == 130, err
+    assert f"Go on with: workbench run --resume {folder}" in err and "Traceback" not in err
+    assert strict(out)["status"] == "stopped"
+    stopped = RunRecord.load(folder)
+    assert stopped.status == "stopped" and stopped.step > 0, "in the middle of a task"
+
+    code, out, _ = cli("run", "--resume", folder, "--json", "--quiet")
+    assert code == 0 and strict(out)["status"] == "complete"
+    assert cli("run", *settings, "--quiet", "--out", whole)[0] == 0
+    same_content(folder, whole)
+
+
+def test_a_second_ctrl_c_ends_at_once(cli, monkeypatch):
+    reached = []
+
+    def slow(*args, stop, **kwargs):
+        signal.raise_signal(signal.SIGINT)
+        reached.append(stop())
+        signal.raise_signal(signal.SIGINT)
+        reached.append("after the second")
+
+    monkeypatch.setattr(experiment, "run", slow)
+    code, _, err = cli("run", *SMALL)
+    assert reached == [True], "the first asks, the second does not wait"
+    assert code == 130 and "resumed from its last checkpoint" in err
+    assert signal.getsignal(signal.SIGINT) is signal.default_int_handler

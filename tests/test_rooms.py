@@ -1,0 +1,135 @@
+"""The rooms of the package: who may import whom, what an import costs, and how long files are."""
+
+from __future__ import annotations
+
+import ast
+import importlib
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+import workbench
+
+PACKAGE = Path(workbench.__file__).parent
+ROOMS = ("errors", "runtime", "files", "provenance", "config", "tasks", "models", "losses",
+         "learners", "metrics", "intervals", "record", "checkpoint", "loop", "experiment", "plots",
+         "display", "widgets", "course", "demo", "doctor", "cli")
+"""In order: a room imports only itself and rooms before it."""
+FILES = sorted(PACKAGE.rglob("*.py"))
+HEAVY = ("torch", "numpy", "scipy", "sklearn", "matplotlib", "ipywidgets", "pandas",
+         "transformers", "IPython", "typer")
+
+
+def room_of(path: Path) -> str:
+    """`workbench/tasks/digits.py` and `workbench/tasks/__init__.py` are of the room tasks."""
+    return path.relative_to(PACKAGE).parts[0].removesuffix(".py")
+
+
+def imported(tree: ast.AST) -> list[str]:
+    """Every dotted name imported anywhere in a module, also inside functions."""
+    names = []
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Import):
+            names += [alias.name for alias in node.names]
+        elif isinstance(node, ast.ImportFrom):
+            assert node.level == 0, "imports are absolute"
+            names += [f"{node.module}.{alias.name}" for alias in node.names]
+    return names
+
+
+def rooms_imported(source: str) -> set[str]:
+    """The rooms that a module imports; `__init__` stands for the package itself."""
+    found = set()
+    for name in imported(ast.parse(source)):
+        first, _, rest = (name + ".").partition(".")
+        if first == "workbench":
+            room = rest.split(".")[0]
+            found.add(room if room in ROOMS else "__init__")
+    return found
+
+
+def dangers(source: str) -> list[str]:
+    """What in a module could run code out of a file."""
+    tree, found = ast.parse(source), []
+    for name in imported(tree):
+        if name.split(".")[0] in ("pickle", "dill", "cloudpickle", "joblib", "marshal", "shelve"):
+            found.append(name)
+    for node in ast.walk(tree):
+        called = ast.unparse(node.func) if isinstance(node, ast.Call) else ""
+        if called in ("eval", "exec", "compile", "torch.load", "torch.jit.load", "pd.read_pickle"):
+            found.append(called)
+        if isinstance(node, ast.Call) and any(
+                k.arg == "allow_pickle" and ast.unparse(k.value) != "False" for k in node.keywords):
+            found.append("allow_pickle")
+        if called == "np.load" and "allow_pickle" not in [k.arg for k in node.keywords]:
+            found.append("np.load without allow_pickle=False")
+    return found
+
+
+def test_every_file_belongs_to_a_room_and_every_room_is_there():
+    assert {room_of(path) for path in FILES} == {*ROOMS, "__init__"}
+
+
+@pytest.mark.parametrize("path", FILES, ids=lambda p: str(p.relative_to(PACKAGE)))
+def test_a_room_imports_only_itself_and_rooms_before_it(path):
+    room = room_of(path)
+    allowed = {"__init__", *ROOMS[: ROOMS.index(room) + 1]} if room in ROOMS else set()
+    later = rooms_imported(path.read_text()) - allowed
+    assert not later, f"{room} imports {sorted(later)}, which come after it"
+
+
+def test_the_walk_finds_imports_of_every_kind():
+    source = ("import workbench.loop\nfrom workbench import experiment, __version__\n"
+              "def f():\n    from workbench.tasks.digits import make_stream\n"
+              "if TYPE_CHECKING:\n    import workbench.plots as p\nimport workbenchlike.demo\n")
+    assert rooms_imported(source) == {"loop", "experiment", "__init__", "tasks", "plots"}
+
+
+def test_importing_the_package_loads_nothing_heavy():
+    code = "import json, sys, workbench; print(json.dumps(sorted(sys.modules)))"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True,
+                          cwd=PACKAGE.parent)
+    loaded = {name.split(".")[0] for name in json.loads(done.stdout)}
+    assert "workbench" in loaded
+    assert not loaded & set(HEAVY)
+
+
+def test_every_public_name_is_that_of_its_home():
+    for name in workbench.__all__:
+        home = importlib.import_module(f"workbench.{workbench._HOMES[name]}")
+        assert getattr(workbench, name) is getattr(home, name)
+    assert dir(workbench) == workbench.__all__
+
+
+def test_an_unknown_public_name_is_told_with_the_known_ones():
+    with pytest.raises(AttributeError, match=r"no attribute 'trian'.*'run'"):
+        workbench.trian  # noqa: B018
+
+
+def lines(path: Path) -> int:
+    return len(path.read_text().splitlines())
+
+
+def test_a_method_fits_on_100_lines():
+    methods = [p for p in FILES if room_of(p) == "learners" and p.stem != "base"]
+    assert len(methods) > 8
+    assert {p.name: lines(p) for p in methods if lines(p) > 100} == {}
+
+
+def test_no_file_of_the_package_is_long():
+    assert {p.name: lines(p) for p in FILES if lines(p) > 270} == {}
+
+
+@pytest.mark.parametrize("path", FILES, ids=lambda p: str(p.relative_to(PACKAGE)))
+def test_nothing_runs_code_out_of_a_file(path):
+    assert dangers(path.read_text()) == []
+
+
+def test_the_search_for_code_out_of_files_finds_it():
+    source = ("import pickle\nfrom joblib import load\ntorch.load(p)\neval('1')\nmodel.eval()\n"
+              "np.load(p, allow_pickle=True)\nnp.load(p, allow_pickle=False)\nnp.load(p)\n")
+    assert sorted(dangers(source)) == sorted(["pickle", "joblib.load", "torch.load", "eval",
+                                              "allow_pickle", "np.load without allow_pickle=False"])
