@@ -53,8 +53,8 @@ def alt_text(figure: Any) -> str:
 
 
 def percent(value: float) -> str:
-    """Return a share as whole percent: ``0.613`` gives ``"61 %"``."""
-    return f"{100 * value:.0f} %"
+    """Return a share as whole percent: ``0.613`` gives ``"61 %"``; NaN ``"not defined"``."""
+    return "not defined" if np.isnan(value) else f"{100 * value:.0f} %"
 
 
 def _mean(values: ArrayLike, axes: int) -> Floats:
@@ -87,7 +87,7 @@ def plot_accuracy_matrix(matrix: AccuracyMatrix, names: Sequence[str], ax: Axes 
     for (i, j), value in np.ndenumerate(R):
         text = "–" if np.isnan(value) else f"{100 * value:.0f}"
         ax.text(j, i, text, ha="center", va="center",
-                color="black" if value > 0.55 else "white",
+                color="white" if value <= 0.55 else "black",
                 fontweight="bold" if i == j else "normal")
     ax.set_xticks(range(len(names)), names, rotation=30, ha="right")
     ax.set_yticks(range(len(names)), [f"after {n}" for n in names])

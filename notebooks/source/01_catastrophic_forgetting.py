@@ -126,24 +126,25 @@ print("Verdict: neither a lack of room nor training as such; it is the change of
 # %% [markdown]
 # ## Watch it
 #
-# Press **Start**. Try another learner, scenario or learning rate; **Stop** works at any moment, and
-# **Resume** goes on as if nothing had happened. Without a running kernel you see a still picture.
+# The next cell trains once, as fast as it goes. To see it happen, press **Start**; then try another
+# learner, scenario or learning rate. **Stop** works at any moment, and **Resume** goes on as if
+# nothing had happened. Without a running kernel you see a still picture.
 
 # %%
 from workbench.widgets import LiveTraining
 
 live = LiveTraining()
+live.pace.value = "as fast as it goes"
+live.start().wait()
+live.pace.value = "watchable"
 live
 
 # %% [markdown]
-# The same from code, as the tests do it, and as a picture with its table:
+# What the widget shows, as a picture with its table:
 
 # %%
-rehearsal = LiveTraining(seeds=(0,))
-rehearsal.pace.value = "as fast as it goes"
-rehearsal.start().wait()
-assert rehearsal.record.status == "complete"
-rehearsal.snapshot()
+assert live.record.status == "complete"
+live.snapshot()
 
 # %% [markdown]
 # ## Three scenarios: the same digits, three questions

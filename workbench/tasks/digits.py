@@ -8,6 +8,7 @@ of the image would hardly learn, and shuffled pixels would be slow to learn at a
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Callable
 
 import numpy as np
@@ -39,10 +40,9 @@ def load_digits(data_seed: int = 0) -> list[tuple[NDArray[np.float32], NDArray[n
     list of (images, digits)
         Images of shape (n, 64); 65 % train, 10 % validation, 25 % test.
     """
-    from sklearn.datasets import load_digits as sklearn_digits
     from sklearn.model_selection import train_test_split
 
-    images, digits = sklearn_digits(return_X_y=True)
+    images, digits = _scanned()
     state = derive_seed(data_seed, "split") % 2**32
     rest, test = train_test_split(np.arange(len(digits)), test_size=TEST_SHARE, stratify=digits,
                                   random_state=state)
@@ -51,6 +51,15 @@ def load_digits(data_seed: int = 0) -> list[tuple[NDArray[np.float32], NDArray[n
     mean = images[train].mean()
     return [(((images[part] - mean) / 8).astype(np.float32), digits[part].astype(np.int64))
             for part in (train, validation, test)]
+
+
+@functools.cache
+def _scanned() -> tuple[NDArray[np.float64], NDArray[np.int64]]:
+    """Return scikit-learn's digits, read from its compressed text file once."""
+    from sklearn.datasets import load_digits as sklearn_digits
+
+    images, digits = sklearn_digits(return_X_y=True)
+    return images, digits
 
 
 def _split(data_seed: int, tasks: int) -> tuple[list[str], list[Parts], int]:

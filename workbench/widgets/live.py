@@ -158,8 +158,9 @@ class LiveTraining(View):
     def _launch(self, work: object) -> None:
         self._stop.clear()
         self._thread = threading.Thread(target=self._work, args=(work,), daemon=True)
+        # Before it starts: it may have ended, and said so, by the time this line is done.
+        self._enable(running=True)
         self._thread.start()
-        self._enable()
 
     def _work(self, work: object) -> None:
         try:
@@ -169,7 +170,7 @@ class LiveTraining(View):
         else:
             self.redraw()
             self.verdict_box.value = f"<p><b>{self.verdict()}</b></p>"
-        self._enable(ended=True)
+        self._enable()
 
     def _observe(self, seen: Progress) -> None:
         """Take in an evaluation; called from the training thread."""
@@ -186,8 +187,7 @@ class LiveTraining(View):
             self._stop.wait(max(0.0, done) / pace)
         self._last_step = seen.steps_taken
 
-    def _enable(self, ended: bool = False) -> None:
-        running = self.running and not ended
+    def _enable(self, running: bool = False) -> None:
         stopped = self.record is not None and self.record.status == "stopped"
         for name, usable in (("Start", not running), ("Stop", running), ("Reset", True),
                              ("Resume", not running and stopped)):

@@ -49,11 +49,14 @@ class RetentionExplorer(View):
         first = next(iter(self.records.values()))
         self.names = first.task_names
         for label, record in self.records.items():
-            if record.task_names != self.names or record.scenario != first.scenario:
+            if (record.task_names != self.names or record.scenario != first.scenario
+                    or record.data_hash != first.data_hash):
                 raise ConfigError(f"the record of {label!r} is of another stream or scenario than "
                                   "the first; compare runs on the same one")
         self.learner = choice("matrix of", list(self.records))
-        seeds = [("mean of all", -1)] + [(str(s), i) for i, s in enumerate(first.config.seeds)]
+        shared = [s for s in first.config.seeds
+                  if all(s in record.config.seeds for record in self.records.values())]
+        seeds = [("mean of all", -1)] + [(str(s), s) for s in shared]
         self.seed = choice("seed", seeds, -1)
         self.metric = choice("show", list(METRICS))
         self.ticks = {name: w.Checkbox(value=True, description=name, indent=False,
@@ -74,7 +77,7 @@ class RetentionExplorer(View):
         record = self.records[learner]
         R = record.accuracy
         if self.seed.value >= 0:
-            R = R[self.seed.value:self.seed.value + 1]
+            R = R[[record.config.seeds.index(self.seed.value)]]
         learned = np.tril(np.ones(R.shape[1:], dtype=bool))
         if self.metric.value == "retention":
             return AccuracyMatrix(R).retention()

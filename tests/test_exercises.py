@@ -1,0 +1,199 @@
+"""Exercises: the solution passes, a stub and an error raise nothing, wrong answers are named."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+import torch
+import torch.nn.functional as F
+
+from workbench.course import check, exercises, hint
+from workbench.course import exercises as shown
+from workbench.errors import UnknownNameError
+
+
+@pytest.fixture
+def said(capsys):
+    """What `check` prints on an answer."""
+    def call(name, answer) -> str:
+        capsys.readouterr()
+        assert check(name, answer) is None
+        return capsys.readouterr().out.strip()
+    return call
+
+
+def matrix(cell):
+    """An answer that makes each cell of a matrix from R, k and j."""
+    def answer(R):
+        return np.array([[cell(R, k, j) for j in range(len(R))] for k in range(len(R))])
+    return answer
+
+
+def earlier(cell):
+    """An answer that averages a cell over all tasks but the last."""
+    return lambda R: np.mean([cell(R, j) for j in range(len(R) - 1)])
+
+
+def keeps(place_of):
+    """A reservoir that puts item k in the place that this returns."""
+    def answer(items, capacity, rng):
+        kept = []
+        for k, item in enumerate(items):
+            if len(kept) < capacity:
+                kept.append(item)
+            elif (place := place_of(k, capacity, rng)) < capacity:
+                kept[place] = item
+        return kept
+    return answer
+
+
+def among_the_allowed(logits, mask):
+    return logits[:, mask].argmax(-1)
+
+
+def halved(R):
+    return np.where(np.tril(np.ones_like(R)) > 0, R / np.diagonal(R) / 2, np.nan)
+
+
+WRONG = [
+    ("share_kept", lambda a, b: b - a, "difference in points"),
+    ("share_kept", lambda a, b: a - b, "difference in points"),
+    ("share_kept", lambda a, b: a / b, "upside down"),
+    ("share_kept", lambda a, b: 100 * b / a, "in percent"),
+    ("share_kept", lambda a, b: b, "should give 0.25, not 0.2"),
+    ("share_kept", lambda a, b: 0.25, "stayed 90 % should give 1, not 0.25"),
+    ("share_kept", lambda a, b: np.array([a, b]), "Expected one number, got 2"),
+
+    ("allowed_answer", lambda z, m: z.argmax(-1), "the mask does not allow it"),
+    ("allowed_answer", lambda z, m: (z * m).argmax(-1), "Multiplying by the mask"),
+    ("allowed_answer", among_the_allowed, "places among the allowed outputs"),
+    ("allowed_answer", lambda z, m: z.masked_fill(~m, torch.inf).argmin(-1), "[2, 1], not"),
+    ("allowed_answer", lambda z, m: z.masked_fill(~m, -torch.inf).argmax(), "each of 2 rows"),
+    ("allowed_answer", lambda z, m: z.masked_fill(~m, -torch.inf).argmax(0), "each of 2 rows"),
+    ("allowed_answer", lambda z, m: z.masked_fill(m, -torch.inf).argmax(-1), "does not allow it"),
+
+    ("masked_loss", lambda z, y, m: F.cross_entropy(z, y), "the mask is not used"),
+    ("masked_loss", lambda z, y, m: F.cross_entropy(z * m, y), "exp(0) is 1"),
+    ("masked_loss", lambda z, y, m: F.cross_entropy(z.masked_fill(~m, -torch.inf), y,
+                                                    reduction="sum"), "the sum over the examples"),
+    ("masked_loss", lambda z, y, m: -F.cross_entropy(z.masked_fill(~m, -torch.inf), y),
+     "sign is wrong"),
+    ("masked_loss", lambda z, y, m: F.cross_entropy(z.masked_fill(~m, -torch.inf), y,
+                                                    reduction="none"), "return their mean"),
+    ("masked_loss", lambda z, y, m: F.cross_entropy(z.masked_fill(~m, -torch.inf), y)
+     / np.log(2), "in nats"),
+
+    ("backward_transfer", earlier(lambda R, j: R[j, j] - R[-1, j]), "sign is wrong"),
+    ("backward_transfer", lambda R: np.mean(R[-1] - np.diagonal(R)), "The last task is in"),
+    ("backward_transfer", earlier(lambda R, j: R[-1, j] - R[:, j].max()), "Chaudhry's forgetting"),
+    ("backward_transfer", earlier(lambda R, j: R[j, -1] - R[j, j]), "reads the last column"),
+    ("backward_transfer", lambda R: R[-1].mean(), "should give"),
+
+    ("retention", matrix(lambda R, k, j: R[k, j] / R[k, k] if k >= j else np.nan),
+     "Each row is divided"),
+    ("retention", matrix(lambda R, k, j: R[k, j] - R[j, j] if k >= j else np.nan),
+     "That is a difference"),
+    ("retention", matrix(lambda R, k, j: R[k, j] / R[j, j]), "nothing to retain: put np.nan"),
+    ("retention", matrix(lambda R, k, j: R[k, j] / R[j, j] if k >= j else 0.0), "put np.nan"),
+    ("retention", halved, "should be at 0.25; yours is 0.125"),
+    ("retention", lambda R: R[-1] / np.diagonal(R), "Expected an array of shape (3, 3)"),
+
+    ("ewc_penalty", lambda w, a, f: (f * (w - a) ** 2).sum(), "the half is missing"),
+    ("ewc_penalty", lambda w, a, f: 0.5 * ((w - a) ** 2).sum(), "Fisher information is not used"),
+    ("ewc_penalty", lambda w, a, f: 0.5 * (f * abs(w - a)).sum(), "has to be squared"),
+    ("ewc_penalty", lambda w, a, f: 0.5 * f * (w - a) ** 2, "for each weight; add them up"),
+    ("ewc_penalty", lambda w, a, f: 0.5 * ((f * (w - a)) ** 2).sum(), "is squared as well"),
+    ("ewc_penalty", lambda w, a, f: 0.5 * (f * w**2).sum(), "should give 2"),
+
+    ("reservoir", lambda items, n, rng: [i for _, i in zip(range(n), items, strict=False)],
+     "item 0 was in 100%"),
+    ("reservoir", lambda items, n, rng: list(items)[-n:], "item 15 was in 100%"),
+    ("reservoir", keeps(lambda k, n, rng: rng.integers(n)), "should be kept in 25% of the runs"),
+    ("reservoir", keeps(lambda k, n, rng: rng.integers(2 * n)), "should be kept in 25%"),
+    ("reservoir", lambda items, n, rng: (lambda all_: all_ if len(all_) <= n else
+                                         [all_[i] for i in rng.integers(len(all_), size=n)])(
+                                             list(items)), "kept twice"),
+    ("reservoir", lambda items, n, rng: list(items), "With room for 5 and 20 items, 20 are kept"),
+    ("reservoir", lambda items, n, rng: list(items)[:3], "all 5 should be kept"),
+]
+
+
+def test_every_exercise_is_tried_with_at_least_three_wrong_answers():
+    tried = [name for name, _, _ in WRONG]
+    assert set(tried) == set(exercises) and min(map(tried.count, exercises)) >= 3
+
+
+@pytest.mark.parametrize("name", exercises)
+def test_the_solution_is_right(name, said):
+    assert said(name, exercises[name].solution) == f"{name}: right!"
+
+
+@pytest.mark.parametrize(("name", "answer", "words"), WRONG)
+def test_a_wrong_answer_is_told_which_mistake_it_made(name, answer, words, said):
+    text = said(name, answer)
+    assert text.startswith(f"{name}: not yet. "), text
+    assert words in text
+    assert text.endswith(f"(hint({name!r}) gives a hint)")
+
+
+@pytest.mark.parametrize("name", exercises)
+@pytest.mark.parametrize("nothing", [..., None])
+def test_a_stub_is_not_yet_right_and_raises_nothing(name, nothing, said):
+    assert said(name, lambda *args: nothing).startswith(
+        f"{name}: not yet. The function returns nothing yet")
+
+
+@pytest.mark.parametrize("name", exercises)
+def test_a_function_that_raises_is_told_what_it_raised(name, said):
+    def answer(*args):
+        raise ZeroDivisionError("by nothing")
+    assert f"{name}: your function raised ZeroDivisionError: by nothing" in said(name, answer)
+
+
+@pytest.mark.parametrize("name", exercises)
+@pytest.mark.parametrize("answer", [lambda: 1, lambda *args: "text", lambda *args: object(), 7])
+def test_no_answer_however_odd_stops_the_notebook(name, answer, said):
+    text = said(name, answer)
+    assert text.startswith(f"{name}: ") and "right!" not in text
+
+
+def test_a_check_leaves_what_the_student_was_given_alone(said):
+    def changes_R(R):
+        wanted = exercises["backward_transfer"].solution(R)
+        R[:] = 0
+        return wanted
+    assert said("backward_transfer", changes_R) == "backward_transfer: right!"
+
+
+def test_another_way_to_write_a_right_answer_is_right_too(said):
+    assert "right!" in said("backward_transfer",
+                            lambda R: torch.tensor(R[-1, :-1] - np.diagonal(R)[:-1]).mean())
+    assert "right!" in said("ewc_penalty", lambda w, a, f: float((w - a) @ (f * (w - a)) / 2))
+    assert "right!" in said("allowed_answer", lambda z, m: np.where(m, z, -9e9).argmax(-1))
+    assert "right!" in said("masked_loss", lambda z, y, m: F.cross_entropy(z[:, m], y))
+
+
+@pytest.mark.parametrize("name", exercises)
+def test_hints_go_from_first_to_last_and_the_last_stays(name, capsys, monkeypatch):
+    monkeypatch.setitem(vars(__import__("workbench.course.exercises", fromlist=["_"])),
+                        "_hinted", {})
+    hints = exercises[name].hints
+    assert len(hints) >= 3
+    for _ in range(len(hints) + 2):
+        hint(name)
+    n = len(hints)
+    assert capsys.readouterr().out.splitlines() == [
+        f"Hint {i} of {n}: {hints[i - 1]}" for i in [*range(1, n + 1), n, n]]
+
+
+@pytest.mark.parametrize("call", [lambda: check("share_lost", lambda: 1), lambda: hint("share")])
+def test_an_unknown_exercise_is_told_with_the_known_ones(call):
+    with pytest.raises(UnknownNameError, match="unknown exercise 'share") as caught:
+        call()
+    assert all(name in str(caught.value) for name in exercises)
+
+
+@pytest.mark.parametrize("e", exercises.values(), ids=lambda e: e.name)
+def test_an_exercise_says_what_how_hard_and_how_long(e):
+    assert e.name in e.goal and 1 <= e.difficulty <= 3 and 1 <= e.minutes <= 30
+    assert e is shown[e.name]

@@ -1,0 +1,198 @@
+"""Figures: drawn where asked, told in words with the right numbers, and not by colour alone."""
+
+from __future__ import annotations
+
+import base64
+
+import matplotlib.pyplot as plt
+import numpy as np
+import pytest
+from matplotlib.colors import to_hex
+from matplotlib.figure import Figure
+
+from workbench import display, plots
+from workbench.intervals import seed_interval
+from workbench.metrics import AccuracyMatrix
+from workbench.plots import alt_text, look
+
+R = np.array([[[0.91, 0.02, 0.0], [0.55, 0.8, 0.1], [0.204, 0.6, 0.997]],
+              [[0.93, 0.04, 0.0], [0.45, 0.9, 0.1], [0.302, 0.5, 0.993]],
+              [[0.95, 0.03, 0.0], [0.50, 0.7, 0.1], [0.253, 0.4, 0.995]]])
+NAMES = ["0 or 1", "2 or 3", "4 or 5"]
+UNFINISHED = R.copy()
+UNFINISHED[:, 2] = np.nan
+CURVE = np.where(np.arange(6)[:, None] < 4, np.linspace(0.1, 0.9, 18).reshape(6, 3), np.nan)
+
+
+@pytest.fixture(autouse=True)
+def nothing_open():
+    plt.close("all")
+
+
+@pytest.fixture
+def ax():
+    return Figure(figsize=(6, 3)).subplots()
+
+
+@pytest.fixture
+def said(monkeypatch):
+    """What `show` hands to the front end: bundles and metadata."""
+    seen = []
+    monkeypatch.setattr("IPython.display.display",
+                        lambda data, metadata=None, raw=False: seen.append((data, metadata, raw)))
+    return seen
+
+
+def draw(kind: str, ax, R=R):
+    """Draw one of the plots from these accuracies."""
+    return {
+        "matrix": lambda: plots.plot_accuracy_matrix(AccuracyMatrix(R), NAMES, ax),
+        "retention": lambda: plots.plot_retention({"ewc": R, "joint": R}, NAMES, ax),
+        "curves": lambda: plots.plot_task_curves(np.arange(1, 7) * 10, R.reshape(-1, 9)[:, :6, None]
+                                                 * np.ones(3), NAMES, 20, ax),
+        "bars": lambda: plots.plot_bars({"ewc": R[..., -1, :].mean(-1)}, ax, "ACC"),
+    }[kind]()
+
+
+KINDS = ["matrix", "retention", "curves", "bars"]
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_a_plot_draws_on_the_axes_it_is_given_and_returns_them(kind, ax):
+    assert draw(kind, ax) is ax and ax.has_data()
+    assert plt.get_fignums() == [], "and opens no figure beside"
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_a_plot_makes_its_own_axes_where_none_are_given(kind):
+    made = draw(kind, None)
+    assert made.has_data() and plt.get_fignums() == [made.figure.number]
+    plt.close(made.figure)
+
+
+@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize("data", [R[:1], UNFINISHED, UNFINISHED[:1]], ids=["one", "nan", "both"])
+def test_one_seed_or_values_not_there_can_be_drawn_and_told(kind, data, ax, recwarn):
+    draw(kind, ax, data)
+    words = alt_text(ax.figure)
+    assert display.png(ax.figure).startswith(b"\x89PNG")
+    assert words and "nan" not in words
+    assert not recwarn.list, [str(w.message) for w in recwarn.list]
+
+
+def test_the_matrix_is_told_with_the_diagonal_and_the_last_row(ax):
+    words = alt_text(draw("matrix", ax).figure)
+    mean = R.mean(0)
+    assert f"right after learning each task {100 * np.diagonal(mean).mean():.0f} %" in words
+    assert words.endswith("25 % on 0 or 1, 50 % on 2 or 3, 100 % on 4 or 5.")
+
+
+def test_the_matrix_writes_every_cell_and_leaves_out_what_is_not_there(ax):
+    draw("matrix", ax, UNFINISHED)
+    texts = {t.get_position(): t.get_text() for t in ax.texts}
+    assert texts[0, 0] == "93" and texts[1, 1] == "80" and texts[0, 1] == "50"
+    assert [texts[j, 2] for j in range(3)] == ["–"] * 3
+    drawn = ax.images[0].get_array()
+    assert drawn.mask[2].all() and not drawn.mask[:2].any()
+    np.testing.assert_allclose(drawn[:2], R.mean(0)[:2])
+    assert {t.get_color() for t in ax.texts if t.get_text() == "–"} == {"black"}, "on white"
+
+
+def test_the_matrix_has_light_letters_on_dark_cells_and_dark_on_light(ax):
+    draw("matrix", ax)
+    colours = {t.get_position(): t.get_color() for t in ax.texts}
+    assert colours[0, 0] == "black" and colours[2, 0] == "white"
+
+
+def test_retention_is_the_mean_over_the_tasks_seen_so_far(ax):
+    draw("retention", ax)
+    seen = np.stack([R[:, k, :k + 1].mean(1) for k in range(3)], 1)
+    ewc = next(line for line in ax.lines if line.get_label() == "ewc")
+    np.testing.assert_allclose(ewc.get_ydata(), 100 * seen.mean(0))
+    end = f"{100 * R[:, -1].mean():.0f} %"
+    assert f"ewc ends at {end}; joint ends at {end}." in alt_text(ax.figure)
+
+
+def test_retention_has_the_interval_over_seeds(ax):
+    plots.plot_retention({"ewc": R}, NAMES, ax)
+    low, high = seed_interval(100 * R[:, 0, :1].mean(1))
+    edge = ax.collections[0].get_paths()[0].vertices
+    at_first = edge[edge[:, 0] == 1, 1]
+    np.testing.assert_allclose([at_first.min(), at_first.max()], [low, high])
+
+
+def test_task_curves_tell_the_last_step_reached(ax):
+    plots.plot_task_curves(np.arange(10, 70, 10), CURVE[None], NAMES, 20, ax, "EWC while training")
+    words = alt_text(ax.figure)
+    now = CURVE[3]
+    assert "EWC".lower() in words.lower() and "at step 40: " in words
+    assert all(f"{n} {100 * v:.0f} %" in words for n, v in zip(NAMES, now, strict=True))
+    assert len(ax.lines[0].get_xdata()) == 4, "nothing is drawn beyond"
+
+
+def test_task_curves_before_any_training_are_told_to_be_empty(ax):
+    plots.plot_task_curves([], np.zeros((1, 0, 3)), NAMES, 20, ax)
+    assert "nothing trained yet" in alt_text(ax.figure)
+
+
+def test_bars_tell_mean_interval_and_reference(ax):
+    values = {"ewc": [0.2, 0.22, 0.18], "replay": [0.9, 0.91, 0.89]}
+    plots.plot_bars(values, ax, "ACC", reference=("chance", 0.104))
+    words = alt_text(ax.figure)
+    for name, seeds in values.items():
+        low, high = (f"{100 * float(edge):.0f} %" for edge in seed_interval(seeds))
+        assert f"{name} {100 * np.mean(seeds):.0f} % (from {low} to {high})" in words
+    assert "chance 10 %" in words
+    np.testing.assert_allclose([bar.get_height() for bar in ax.patches], [20, 90])
+    np.testing.assert_allclose(ax.lines[-1].get_ydata(), 10.4)
+
+
+def test_seven_series_differ_in_colour_line_and_marker_each():
+    looks = [look(i) for i in range(7)]
+    for aspect in ("color", "linestyle", "marker"):
+        assert len({str(one[aspect]) for one in looks}) == 7, aspect
+    assert look(7) == look(0)
+
+
+def test_seven_curves_are_drawn_with_seven_looks(ax):
+    plots.plot_retention({f"m{i}": R * (1 - i / 10) for i in range(7)}, NAMES, ax)
+    named = [line for line in ax.lines if line.get_label().startswith("m")]
+    assert len(named) == len({to_hex(line.get_color()) for line in named}) == 7
+    assert len({line.get_marker() for line in named}) == 7
+    assert len({str(line._unscaled_dash_pattern) for line in named}) == 7
+
+
+def test_seven_bars_differ_in_hatch_as_well(ax):
+    plots.plot_bars({f"m{i}": [0.1 * i] for i in range(7)}, ax)
+    assert len({bar.get_hatch() or "" for bar in ax.patches}) == 7
+
+
+def test_digits_are_told_with_their_labels():
+    figure = Figure()
+    plots.plot_digits(np.zeros((3, 64)), ["seven", "one"], list(figure.subplots(1, 3)), "Two")
+    assert alt_text(figure) == ("Two: scanned handwritten digits of 8 by 8 pixels, seven, one.")
+
+
+def test_show_hands_over_a_picture_with_its_words_and_a_text_twin(said):
+    axes = draw("bars", None)
+    words = alt_text(axes.figure)
+    display.show(axes)
+    (picture, metadata, raw), (twin, _, _) = said
+    assert raw and base64.b64decode(picture["image/png"]).startswith(b"\x89PNG")
+    assert metadata == {"image/png": {"alt": words}} and picture["text/plain"] == words
+    assert twin["text/plain"] == words and words in twin["text/html"]
+    assert "<details>" in twin["text/html"]
+    assert plt.get_fignums() == [], "the figure is not shown a second time"
+
+
+def test_words_are_escaped_in_html_and_plain_in_text(said, ax):
+    ax.plot([0, 1])
+    plots.describe(ax, "a < b & <script>")
+    display.show(ax.figure)
+    assert "a &lt; b &amp; &lt;script&gt;" in said[1][0]["text/html"]
+    assert said[1][0]["text/plain"] == "a < b & <script>"
+
+
+def test_a_share_is_told_in_whole_percent():
+    assert [plots.percent(v) for v in (0.613, 1.0, 0.0, float("nan"))] == [
+        "61 %", "100 %", "0 %", "not defined"]

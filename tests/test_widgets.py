@@ -1,0 +1,287 @@
+"""Widgets without a browser: what they compute, show and tell, and which controls are usable."""
+
+from __future__ import annotations
+
+import html
+import time
+
+import ipywidgets as w
+import numpy as np
+import pandas as pd
+import pytest
+import torch
+from matplotlib.colors import to_hex
+from matplotlib.figure import Figure
+
+import workbench as wb
+from workbench.errors import ConfigError
+from workbench.metrics import AccuracyMatrix
+from workbench.plots import alt_text
+from workbench.tasks import SCENARIOS
+from workbench.widgets import LiveTraining, RetentionExplorer, ScenarioExplorer
+from workbench.widgets import live as live_module
+
+SMALL = {"seeds": (0, 1), "steps": 30, "tasks": 3, "lr": 1e-2}
+
+
+def training(learner="finetune", pace="as fast as it goes") -> LiveTraining:
+    widget = LiveTraining(seeds=(0, 1), steps=40)
+    widget.learner.value, widget.lr.value, widget.pace.value = learner, 1e-2, pace
+    return widget
+
+
+def usable(widget) -> set[str]:
+    return {name for name, button in widget.buttons.items() if not button.disabled}
+
+
+def until(condition) -> None:
+    deadline = time.monotonic() + 30
+    while not condition():
+        assert time.monotonic() < deadline
+        time.sleep(0.005)
+
+
+@pytest.fixture(scope="module")
+def records():
+    return {name: wb.run(wb.RunConfig(learner=name, **SMALL)) for name in ("finetune", "replay")}
+
+
+@pytest.fixture
+def explorer(records):
+    return RetentionExplorer(records)
+
+
+@pytest.fixture(scope="module")
+def scenarios():
+    return ScenarioExplorer(steps=20)
+
+
+@pytest.mark.parametrize("learner", ["finetune", "replay"])
+def test_training_ends_in_a_verdict_with_the_numbers_of_the_run(learner):
+    widget = training(learner).start().wait()
+    assert widget.record.status == "complete" and widget.bar.value == widget.bar.max == 200
+    R = wb.run(widget.config()).accuracy
+    np.testing.assert_array_equal(widget.record.accuracy, R)
+    own, end = R[:, 0, 0].mean(), R[:, -1, 0].mean()
+    word = {"finetune": "forgot", "replay": "kept" if end >= 0.9 * own else "partly forgot"}
+    assert (end < 0.5 * own) == (learner == "finetune")
+    assert widget.verdict() == (
+        f"{learner} {word[learner]} the first task ({100 * own:.0f} % right after learning it, "
+        f"{100 * end:.0f} % at the end) and ends at {100 * R[:, -1].mean():.0f} % on average over "
+        "all tasks.")
+    assert widget.verdict() in widget.verdict_box.value and widget.trouble.value == ""
+    assert usable(widget) == {"Start", "Reset"} and not widget.learner.disabled
+
+
+def test_training_can_be_stopped_and_resumed_to_the_run_never_stopped():
+    widget = training("replay", pace="slow")
+    assert usable(widget) == {"Start", "Reset"}
+    widget.start()
+    assert usable(widget) == {"Stop", "Reset"} and widget.learner.disabled
+    until(lambda: widget.bar.value > 0)
+    widget.stop()
+    assert not widget.running and widget.record.status == "stopped"
+    assert 0 < widget.record.steps_taken < 200
+    assert usable(widget) == {"Start", "Resume", "Reset"} and not widget.lr.disabled
+    assert widget.verdict().startswith("No verdict yet")
+    seen = len(widget._steps)
+    widget.pace.value = "as fast as it goes"
+    widget.resume().wait()
+    assert widget.record.status == "complete" and len(widget._steps) > seen
+    whole = wb.run(widget.config())
+    np.testing.assert_array_equal(widget.record.accuracy, whole.accuracy)
+    np.testing.assert_array_equal(widget.record.curve, whole.curve)
+
+
+def test_clicks_do_what_the_buttons_say():
+    widget = training(pace="slow")
+    widget.buttons["Start"].click()
+    until(lambda: widget.bar.value > 0)
+    widget.buttons["Stop"].click()
+    widget.wait()
+    assert widget.record.status == "stopped"
+    widget.pace.value = "as fast as it goes"
+    widget.buttons["Resume"].click()
+    assert widget.wait().record.status == "complete"
+    widget.buttons["Reset"].click()
+    assert widget.record is None
+
+
+def test_reset_while_it_trains_stops_and_forgets():
+    widget = training(pace="slow").start()
+    until(lambda: widget.bar.value > 0)
+    widget.reset()
+    assert not widget.running and widget.record is None and widget.bar.value == 0
+    assert widget.table().empty and "nothing trained yet" in widget.words.value
+    assert usable(widget) == {"Start", "Reset"} and widget.verdict_box.value == ""
+
+
+def test_an_error_is_shown_inside_and_not_raised(monkeypatch):
+    def fail(*args, **kwargs):
+        raise ConfigError("no <room> left")
+    monkeypatch.setattr(live_module, "run", fail)
+    widget = training().start().wait()
+    assert "ConfigError" in widget.trouble.value and 'role="alert"' in widget.trouble.value
+    assert "no &lt;room&gt; left" in widget.trouble.value
+    assert usable(widget) == {"Start", "Reset"}
+    monkeypatch.undo()
+    assert widget.start().wait().trouble.value == "" and widget.record.status == "complete"
+
+
+def test_a_training_that_ends_at_once_leaves_the_buttons_as_at_rest(monkeypatch):
+    class AtOnce(live_module.threading.Thread):
+        def start(self):
+            super().start()
+            self.join(0.2)
+    widget = training()
+    monkeypatch.setattr(live_module.threading, "Thread", AtOnce)
+    monkeypatch.setattr(LiveTraining, "running", True)  # As while the thread is winding up.
+    monkeypatch.setattr(live_module, "run", lambda *args, **kwargs: 1 / 0)
+    widget._launch(lambda: 1 / 0)
+    assert usable(widget) == {"Start", "Reset"}
+
+
+def test_a_snapshot_of_training_has_the_curves_and_the_table():
+    widget = training().start().wait()
+    shot = widget.snapshot()
+    assert isinstance(shot.figure, Figure) and isinstance(shot.table, pd.DataFrame)
+    assert list(shot.table.columns) == widget.record.task_names and shot.table.index[-1] == 200
+    end = widget.record.accuracy[:, -1].mean(0)
+    assert list(shot.table.iloc[-1]) == [f"{100 * v:.0f} %" for v in end]
+    assert f"{100 * end[-1]:.0f} %" in alt_text(shot.figure)
+
+
+@pytest.mark.parametrize("metric", ["accuracy", "retention", "loss since its best"])
+def test_the_explorer_shows_the_metric_it_names(metric, explorer, records):
+    explorer.metric.value, explorer.learner.value = metric, "replay"
+    R = records["replay"].accuracy
+    T = R.shape[-1]
+    if metric == "accuracy":
+        wanted = R
+    elif metric == "retention":
+        wanted = AccuracyMatrix(R).retention()
+    else:
+        wanted = np.full_like(R, np.nan)
+        for s, i, j in np.ndindex(R.shape):
+            if i >= j:
+                wanted[s, i, j] = max(R[s, j:i + 1, j]) - R[s, i, j]
+    np.testing.assert_allclose(explorer.values("replay"), wanted)
+    for (i, j), button in explorer.cells.items():
+        value = wanted[:, i, j].mean()
+        assert button.description == ("–" if np.isnan(value) else f"{100 * value:.0f}")
+        assert explorer.names[i] in button.tooltip and explorer.names[j] in button.tooltip
+    assert len(explorer.cells) == T * T and explorer.trouble.value == ""
+    assert explorer.table().iloc[2, 0] == f"{100 * wanted[:, 2, 0].mean():.0f} %"
+
+
+def test_a_chosen_cell_is_read_out_marked_and_drawn(explorer, records):
+    explorer.cells[1, 0].click()
+    value = f"{100 * records['finetune'].accuracy[:, 1, 0].mean():.0f} %"
+    said = ("finetune, trained through “2 or 3”, tested on “0 or 1”: "
+            f"accuracy {value}.")
+    assert explorer.sentence() == said and said in explorer.reading.value
+    assert said in html.unescape(explorer.words.value)
+    marked = [c for c, b in explorer.cells.items() if b.style.font_weight == "bold"]
+    assert marked == [(1, 0)]
+    assert explorer.figure().axes[0].get_title() == "Task “0 or 1”"
+    explorer.metric.value = "retention"
+    explorer.cells[0, 2].click()
+    assert "retention not defined" in explorer.reading.value and explorer.trouble.value == ""
+
+
+def test_one_seed_or_the_mean_of_all_is_shown(explorer, records):
+    R = records["finetune"].accuracy
+    assert [label for label, _ in explorer.seed.options] == ["mean of all", "0", "1"]
+    explorer.seed.label = "1"
+    np.testing.assert_array_equal(explorer.values("finetune"), R[1:2])
+    assert explorer.cells[0, 0].description == f"{100 * R[1, 0, 0]:.0f}"
+
+
+def test_only_seeds_that_all_runs_have_can_be_chosen(records):
+    other = wb.run(wb.RunConfig(learner="joint", **SMALL | {"seeds": (1, 2)}))
+    widget = RetentionExplorer({**records, "joint": other})
+    assert [label for label, _ in widget.seed.options] == ["mean of all", "1"]
+    widget.seed.label = "1"
+    np.testing.assert_array_equal(widget.values("joint"), other.accuracy[:1])
+    np.testing.assert_array_equal(widget.values("replay"), records["replay"].accuracy[1:])
+
+
+def test_ticks_choose_the_curves(explorer):
+    assert {"finetune", "replay"} <= {x.get_label() for x in explorer.figure().axes[0].lines}
+    explorer.ticks["replay"].value = False
+    labels = {x.get_label() for x in explorer.figure().axes[0].lines}
+    assert "finetune" in labels and "replay" not in labels
+    assert "replay" not in explorer.words.value
+    explorer.ticks["finetune"].value = False
+    assert "no learner is ticked" in explorer.words.value
+
+
+@pytest.mark.parametrize("other", [{"scenario": "task"}, {"tasks": 2}, {"data_seed": 1},
+                                   {"stream": "permuted-digits"}])
+def test_runs_on_different_streams_are_refused(other, records):
+    record = wb.run(wb.RunConfig(**{**SMALL, "steps": 2, **other}))
+    with pytest.raises(ConfigError, match="'other' is of another stream"):
+        RetentionExplorer({**records, "other": record})
+
+
+def test_an_explorer_of_nothing_is_refused_and_one_record_is_enough(records):
+    with pytest.raises(ConfigError, match="at least one record"):
+        RetentionExplorer({})
+    assert list(RetentionExplorer(records["replay"]).ticks) == ["replay"]
+
+
+@pytest.mark.parametrize("scenario", SCENARIOS)
+def test_the_scenarios_score_as_runs_of_their_own(scenario, scenarios):
+    record = wb.run(wb.RunConfig(scenario=scenario, seeds=(0,), steps=20))
+    R = [[scenarios.accuracy(scenario, i, j) for j in range(5)] for i in range(5)]
+    np.testing.assert_allclose(R, record.accuracy[0])
+    assert list(scenarios.table()[scenario]) == [f"{100 * v:.0f} %" for v in R[-1]]
+
+
+@pytest.mark.parametrize("scenario", SCENARIOS)
+def test_outputs_that_may_not_be_answered_are_hatched_and_have_no_probability(scenario, scenarios):
+    scenarios.scenario.value, scenarios.trained.value, scenarios.tested.value = scenario, 1, 0
+    allowed = {"task": [0, 1], "domain": [0, 1], "class": [0, 1, 2, 3]}[scenario]
+    p, mask, right = scenarios.probabilities(scenario)
+    assert torch.equal(mask, scenarios.streams[scenario].mask(1, 0))
+    assert mask.nonzero().flatten().tolist() == allowed
+    assert right in allowed and p[~mask].eq(0).all() and float(p.sum()) == pytest.approx(1)
+    bars = scenarios.figure().axes[1].patches
+    assert [i for i, bar in enumerate(bars) if bar.get_hatch()] == [
+        i for i in range(len(p)) if i not in allowed]
+    assert [bars[i].get_height() for i in allowed] == pytest.approx((100 * p[allowed]).tolist())
+    assert to_hex(bars[right].get_facecolor()) == "#009e73", "the right answer is green"
+    assert f"In the {scenario} scenario" in scenarios.words.value
+
+
+@pytest.mark.parametrize("kind", ["live", "explorer", "scenarios"])
+def test_a_widget_is_shown_live_as_a_picture_and_in_words(kind, request, monkeypatch):
+    widget = training() if kind == "live" else request.getfixturevalue(kind)
+    seen = []
+    monkeypatch.setattr("IPython.display.display",
+                        lambda data, metadata=None, raw=False: seen.append((data, metadata)))
+    widget._ipython_display_()
+    (bundle, metadata), = seen
+    assert bundle["application/vnd.jupyter.widget-view+json"]["model_id"] == widget.root.model_id
+    words = alt_text(widget.figure())
+    assert bundle["text/plain"] == metadata["image/png"]["alt"] == words and bundle["image/png"]
+    assert html.escape(words) in widget.words.value and "aria-live" in widget.words.value
+    assert widget.image.value.startswith(b"\x89PNG")
+    seen.clear()
+    widget.snapshot()._ipython_display_()
+    (picture, _), (table, _) = seen
+    assert picture["text/plain"] == words and "<table" in table["text/html"]
+
+
+@pytest.mark.parametrize("kind", ["live", "explorer", "scenarios"])
+def test_every_control_has_a_name_and_can_be_reached(kind, request):
+    widget = training() if kind == "live" else request.getfixturevalue(kind)
+    controls, waiting = [], [widget.root]
+    while waiting:
+        one = waiting.pop()
+        waiting += getattr(one, "children", ())
+        if isinstance(one, w.Button | w.Dropdown | w.Checkbox | w.ToggleButtons | w.BoundedIntText):
+            controls.append(one)
+    assert len(controls) >= 4
+    assert all((c.tooltip or c.description).strip("– ") and c.tabbable is not False
+               for c in controls)
