@@ -3,14 +3,12 @@
 from __future__ import annotations
 
 import json
-import resource
 import sys
 
 import pytest
 import torch
 
 from workbench.checkpoint import RunFolder, optimizer_tensors, restore_optimizer
-from workbench.config import RunConfig
 from workbench.errors import RecordError
 from workbench.experiment import resume, run
 from workbench.files import write_atomically
@@ -87,32 +85,6 @@ def test_a_full_disk_at_the_first_write_leaves_a_folder_that_can_be_used(tiny, s
     same_run(run(tiny(), out=folder), run(tiny()))
 
 
-def run_with_small_files(config, folder, limit, said):
-    resource.setrlimit(resource.RLIMIT_FSIZE, (limit, limit))
-    try:
-        run(RunConfig.from_json(config), out=folder)
-    except RecordError as error:
-        said.send(str(error))
-
-
-def test_a_limit_on_file_size_is_met_in_the_middle_of_a_write(tiny, same_run, processes, tmp_path):
-    folder, whole = tmp_path / "run", run(settings(tiny), out=tmp_path / "whole")
-    asked = iter(range(9))
-    run(settings(tiny), out=tmp_path / "first", stop=lambda: next(asked) == 0)
-    limit = next((tmp_path / "first").glob("checkpoint-*")).stat().st_size
-    heard, said = processes.Pipe(duplex=False)
-    child = processes.Process(target=run_with_small_files,
-                              args=(settings(tiny).to_json(), folder, limit + 500, said))
-    child.start()
-    assert heard.poll(60)
-    assert "could not write" in (message := heard.recv())
-    assert "File too large" in message
-    child.join()
-    assert RunRecord.load(folder).steps_taken == 0
-    assert not list(folder.glob(".*.partial"))
-    same_run(resume(folder), whole, folder, tmp_path / "whole")
-
-
 # Two runs, one folder
 
 def test_a_second_run_into_a_finished_folder_is_refused(tiny, tmp_path, fingerprint):
@@ -131,30 +103,6 @@ def test_a_second_run_into_a_stopped_folder_is_refused(tiny, tmp_path, fingerpri
     with pytest.raises(RecordError, match="already holds a run"):
         run(tiny(), out=tmp_path / "run")
     assert fingerprint(tmp_path / "run") == before
-
-
-def run_and_wait(config, folder, begun, go_on):
-    def stop():
-        begun.set()
-        assert go_on.wait(60)
-        return False
-
-    run(RunConfig.from_json(config), out=folder, stop=stop)
-
-
-def test_a_folder_in_use_by_another_process_is_refused(tiny, same_run, processes, tmp_path):
-    folder = tmp_path / "run"
-    begun, go_on = processes.Event(), processes.Event()
-    child = processes.Process(target=run_and_wait, args=(tiny().to_json(), folder, begun, go_on))
-    child.start()
-    assert begun.wait(60)
-    for attempt in (lambda: run(tiny(), out=folder), lambda: resume(folder)):
-        with pytest.raises(RecordError, match="in use by another run. Wait for it, or give"):
-            attempt()
-    go_on.set()
-    child.join()
-    assert child.exitcode == 0
-    same_run(RunRecord.load(folder), run(tiny()))
 
 
 def test_a_folder_in_use_by_the_same_process_is_refused(tiny, same_run, tmp_path):

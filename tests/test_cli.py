@@ -104,7 +104,7 @@ def test_options_reach_the_learner(cli):
     (["--learner", "replai"], [*LEARNERS, *CONTROLS]),
     (["--stream", "split-mnist"], list(STREAMS)),
     (["--scenario", "classes"], list(SCENARIOS)),
-    (["--learner", "ewc", "--option", "strenght=3"], ["'strenght'", "'ewc'", "strength"]),
+    (["--learner", "ewc", "--option", "power=3"], ["'power'", "'ewc'", "strength"]),
     (["--learner", "finetune", "--option", "strength=3"], ["'strength'", "none"]),
 ])
 def test_an_unknown_name_is_told_with_the_known_ones(words, known, cli, tmp_path):

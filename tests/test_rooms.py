@@ -105,8 +105,8 @@ def test_every_public_name_is_that_of_its_home():
 
 
 def test_an_unknown_public_name_is_told_with_the_known_ones():
-    with pytest.raises(AttributeError, match=r"no attribute 'trian'.*'run'"):
-        workbench.trian  # noqa: B018
+    with pytest.raises(AttributeError, match=r"no attribute 'train'.*'run'"):
+        workbench.train  # noqa: B018
 
 
 def lines(path: Path) -> int:

@@ -41,6 +41,17 @@ def until(condition) -> None:
         time.sleep(0.005)
 
 
+@pytest.fixture(autouse=True)
+def draw_at_the_end_only(monkeypatch):
+    monkeypatch.setattr(live_module, "REDRAW_SECONDS", 60.0)
+
+
+@pytest.fixture(scope="module")
+def finished():
+    """Trainings that have come to their end."""
+    return {name: training(name).start().wait() for name in ("finetune", "replay")}
+
+
 @pytest.fixture(scope="module")
 def records():
     return {name: wb.run(wb.RunConfig(learner=name, **SMALL)) for name in ("finetune", "replay")}
@@ -57,8 +68,8 @@ def scenarios():
 
 
 @pytest.mark.parametrize("learner", ["finetune", "replay"])
-def test_training_ends_in_a_verdict_with_the_numbers_of_the_run(learner):
-    widget = training(learner).start().wait()
+def test_training_ends_in_a_verdict_with_the_numbers_of_the_run(learner, finished):
+    widget = finished[learner]
     assert widget.record.status == "complete" and widget.bar.value == widget.bar.max == 200
     R = wb.run(widget.config()).accuracy
     np.testing.assert_array_equal(widget.record.accuracy, R)
@@ -116,7 +127,7 @@ def test_reset_while_it_trains_stops_and_forgets():
     assert usable(widget) == {"Start", "Reset"} and widget.verdict_box.value == ""
 
 
-def test_an_error_is_shown_inside_and_not_raised(monkeypatch):
+def test_an_error_is_shown_inside_and_not_raised(monkeypatch, records):
     def fail(*args, **kwargs):
         raise ConfigError("no <room> left")
     monkeypatch.setattr(live_module, "run", fail)
@@ -124,7 +135,7 @@ def test_an_error_is_shown_inside_and_not_raised(monkeypatch):
     assert "ConfigError" in widget.trouble.value and 'role="alert"' in widget.trouble.value
     assert "no &lt;room&gt; left" in widget.trouble.value
     assert usable(widget) == {"Start", "Reset"}
-    monkeypatch.undo()
+    monkeypatch.setattr(live_module, "run", lambda *args, **kwargs: records["finetune"])
     assert widget.start().wait().trouble.value == "" and widget.record.status == "complete"
 
 
@@ -136,13 +147,12 @@ def test_a_training_that_ends_at_once_leaves_the_buttons_as_at_rest(monkeypatch)
     widget = training()
     monkeypatch.setattr(live_module.threading, "Thread", AtOnce)
     monkeypatch.setattr(LiveTraining, "running", True)  # As while the thread is winding up.
-    monkeypatch.setattr(live_module, "run", lambda *args, **kwargs: 1 / 0)
     widget._launch(lambda: 1 / 0)
     assert usable(widget) == {"Start", "Reset"}
 
 
-def test_a_snapshot_of_training_has_the_curves_and_the_table():
-    widget = training().start().wait()
+def test_a_snapshot_of_training_has_the_curves_and_the_table(finished):
+    widget = finished["finetune"]
     shot = widget.snapshot()
     assert isinstance(shot.figure, Figure) and isinstance(shot.table, pd.DataFrame)
     assert list(shot.table.columns) == widget.record.task_names and shot.table.index[-1] == 200
@@ -266,7 +276,7 @@ def test_a_widget_is_shown_live_as_a_picture_and_in_words(kind, request, monkeyp
     words = alt_text(widget.figure())
     assert bundle["text/plain"] == metadata["image/png"]["alt"] == words and bundle["image/png"]
     assert html.escape(words) in widget.words.value and "aria-live" in widget.words.value
-    assert widget.image.value.startswith(b"\x89PNG")
+    assert bytes(widget.image.value).startswith(b"\x89PNG")
     seen.clear()
     widget.snapshot()._ipython_display_()
     (picture, _), (table, _) = seen
@@ -276,6 +286,7 @@ def test_a_widget_is_shown_live_as_a_picture_and_in_words(kind, request, monkeyp
 @pytest.mark.parametrize("kind", ["live", "explorer", "scenarios"])
 def test_every_control_has_a_name_and_can_be_reached(kind, request):
     widget = training() if kind == "live" else request.getfixturevalue(kind)
+    widget.redraw()
     controls, waiting = [], [widget.root]
     while waiting:
         one = waiting.pop()

@@ -53,7 +53,8 @@ def lab(tmp_path_factory):
         port = free.getsockname()[1]
     words = command([f"--ServerApp.port={port}", f"--IdentityProvider.token={TOKEN}"],
                     browser=False, root=root)
-    own = {f"JUPYTER_{name}_DIR": str(root / name.lower()) for name in ("CONFIG", "DATA", "RUNTIME")}
+    own = {f"JUPYTER_{name}_DIR": str(root / name.lower())
+           for name in ("CONFIG", "DATA", "RUNTIME")}
     log = open(root / "lab.log", "wb")
     server = subprocess.Popen(words, stdout=log, stderr=log, env={
         **os.environ, **own, "JUPYTERLAB_SETTINGS_DIR": str(root / "settings")})

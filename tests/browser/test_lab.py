@@ -177,7 +177,8 @@ def test_each_control_of_the_retention_explorer(retention, screenshot):
     screenshot(page, "retention-end")
 
 
-def test_stored_notebook_shows_pictures_where_no_kernel_knows_its_widgets(open_notebook, screenshot):
+def test_stored_notebook_shows_pictures_where_no_kernel_has_its_widgets(open_notebook,
+                                                                       screenshot):
     """As a reader sees it who opens the notebook and runs nothing."""
     page = open_notebook("01_catastrophic_forgetting")
     for call in ("live = LiveTraining()", "explorer = ScenarioExplorer()"):

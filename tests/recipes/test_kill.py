@@ -1,9 +1,13 @@
-"""Killed with SIGKILL at moments that nobody chose, and resumed: the run comes out the same."""
+"""Real processes: killed at moments that nobody chose, short of disk, in each other's way.
+
+Resumed, each run comes out as if nothing had been.
+"""
 
 from __future__ import annotations
 
 import json
 import random
+import resource
 import signal
 import threading
 import time
@@ -13,6 +17,7 @@ from tqdm.auto import tqdm
 
 from workbench.checkpoint import RunFolder
 from workbench.config import RunConfig
+from workbench.errors import RecordError
 from workbench.experiment import resume, run
 from workbench.record import RunRecord
 
@@ -67,3 +72,54 @@ def test_a_run_killed_again_and_again_equals_one_left_alone(learner, same_run, p
     assert record.status == "complete"
     same_run(record, whole, folder, tmp_path / "whole")
     assert len(list(folder.iterdir())) == 4, "lock, run.json, arrays and weights: no litter"
+
+
+def run_with_small_files(config, folder, limit, said):
+    resource.setrlimit(resource.RLIMIT_FSIZE, (limit, limit))
+    try:
+        run(RunConfig.from_json(config), out=folder)
+    except RecordError as error:
+        said.send(str(error))
+
+
+def test_a_limit_on_file_size_is_met_in_the_middle_of_a_write(tiny, same_run, processes, tmp_path):
+    settings, folder = tiny(learner="si"), tmp_path / "run"
+    whole = run(settings, out=tmp_path / "whole")
+    asked = iter(range(9))
+    run(settings, out=tmp_path / "first", stop=lambda: next(asked) == 0)
+    limit = next((tmp_path / "first").glob("checkpoint-*")).stat().st_size
+    heard, said = processes.Pipe(duplex=False)
+    child = processes.Process(target=run_with_small_files,
+                              args=(settings.to_json(), folder, limit + 500, said))
+    child.start()
+    assert heard.poll(60)
+    assert "could not write" in (message := heard.recv())
+    assert "File too large" in message
+    child.join()
+    assert RunRecord.load(folder).steps_taken == 0
+    assert not list(folder.glob(".*.partial"))
+    same_run(resume(folder), whole, folder, tmp_path / "whole")
+
+
+def run_and_wait(config, folder, begun, go_on):
+    def stop():
+        begun.set()
+        assert go_on.wait(60)
+        return False
+
+    run(RunConfig.from_json(config), out=folder, stop=stop)
+
+
+def test_a_folder_in_use_by_another_process_is_refused(tiny, same_run, processes, tmp_path):
+    folder = tmp_path / "run"
+    begun, go_on = processes.Event(), processes.Event()
+    child = processes.Process(target=run_and_wait, args=(tiny().to_json(), folder, begun, go_on))
+    child.start()
+    assert begun.wait(60)
+    for attempt in (lambda: run(tiny(), out=folder), lambda: resume(folder)):
+        with pytest.raises(RecordError, match="in use by another run. Wait for it, or give"):
+            attempt()
+    go_on.set()
+    child.join()
+    assert child.exitcode == 0
+    same_run(RunRecord.load(folder), run(tiny()))

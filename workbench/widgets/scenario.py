@@ -89,7 +89,7 @@ class ScenarioExplorer(View):
         figure = Figure(figsize=(9.5, 3.2))
         left, middle, last = figure.subplots(1, 3, width_ratios=[1, 2.4, 1.4])
         image = self.streams["class"].tasks[j].test.x[self.example.value].reshape(8, 8)
-        left.imshow(image, cmap="gray_r")
+        left.imshow(image.numpy(), cmap="gray_r")
         left.axis("off")
         left.set_title("the digit")
         labels = ["even", "odd"] if scenario == "domain" else [str(c) for c in range(len(p))]
