@@ -18,7 +18,7 @@ from hypothesis import settings  # noqa: E402
 from workbench.config import RunConfig  # noqa: E402
 from workbench.learners.fit import fit, make_optimizer  # noqa: E402
 from workbench.models import StackedMLP  # noqa: E402
-from workbench.record import ARRAYS  # noqa: E402
+from workbench.runfiles import ARRAYS  # noqa: E402
 
 torch.set_num_threads(1)
 # The same examples on every machine, however slow it is.

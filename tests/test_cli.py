@@ -15,7 +15,8 @@ import pytest
 from workbench import experiment
 from workbench.cli import main, spread_lists
 from workbench.learners import CONTROLS, LEARNERS
-from workbench.record import ARRAYS, RunRecord
+from workbench.record import RunRecord
+from workbench.runfiles import ARRAYS
 from workbench.tasks import SCENARIOS, STREAMS
 
 COMMAND = [sys.executable, "-m", "workbench.cli"]

@@ -11,11 +11,14 @@ import numpy as np
 import pytest
 import safetensors.numpy
 
+from workbench import runfiles
 from workbench.checkpoint import RunFolder
 from workbench.errors import RecordError
 from workbench.experiment import resume, run
 from workbench.files import sha256
-from workbench.record import ARRAYS, FIELDS, VERSION, RunRecord, summary
+from workbench.record import FIELDS, RunRecord
+from workbench.report import summary
+from workbench.runfiles import ARRAYS, VERSION
 
 
 @pytest.fixture(scope="module")
@@ -290,3 +293,22 @@ def test_the_matrix_of_a_record_is_that_of_all_seeds_or_of_one(original):
     np.testing.assert_array_equal(record.matrix(1).R, record.accuracy[1])
     np.testing.assert_array_equal(record.matrix(1).b, record.baseline[1])
     assert record.matrix().scenario == "class"
+
+
+def test_weights_that_are_not_those_of_the_run_are_refused(folder, refuses):
+    path = folder / "weights.safetensors"
+    path.write_bytes(path.read_bytes()[:-1] + b"\x00")
+    refuses(folder, "weights.safetensors", "damaged or has been replaced")
+
+
+def test_a_record_can_be_read_while_a_checkpoint_replaces_it(stopped, left_off, monkeypatch):
+    """`run.json` was read before the arrays it names were replaced, as by a run at work."""
+    old = runfiles.read_run_json(stopped)
+    record = RunRecord.load(stopped)
+    record.losses[:] = 1.5
+    (stopped / old["files"]["arrays"]["file"]).unlink()
+    record.save(stopped, checkpoint=old["files"]["checkpoint"])
+    answers = iter([old])
+    read = runfiles.read_run_json
+    monkeypatch.setattr(runfiles, "read_run_json", lambda path: next(answers, None) or read(path))
+    assert (RunRecord.load(stopped).losses == 1.5).all()

@@ -15,8 +15,8 @@ import workbench
 
 PACKAGE = Path(workbench.__file__).parent
 ROOMS = ("errors", "runtime", "files", "provenance", "config", "tasks", "models", "losses",
-         "learners", "metrics", "intervals", "record", "checkpoint", "loop", "experiment", "plots",
-         "display", "widgets", "course", "demo", "doctor", "cli")
+         "learners", "metrics", "intervals", "runfiles", "record", "report", "checkpoint", "loop",
+         "experiment", "plots", "display", "widgets", "course", "demo", "doctor", "cli")
 """In order: a room imports only itself and rooms before it."""
 FILES = sorted(PACKAGE.rglob("*.py"))
 HEAVY = ("torch", "numpy", "scipy", "sklearn", "matplotlib", "ipywidgets", "pandas",
@@ -120,7 +120,7 @@ def test_a_method_fits_on_100_lines():
 
 
 def test_no_file_of_the_package_is_long():
-    assert {p.name: lines(p) for p in FILES if lines(p) > 270} == {}
+    assert {p.name: lines(p) for p in FILES if lines(p) > 260} == {}
 
 
 @pytest.mark.parametrize("path", FILES, ids=lambda p: str(p.relative_to(PACKAGE)))

@@ -22,7 +22,8 @@ from torch import Tensor
 from workbench.errors import RecordError
 from workbench.files import read_checked, sha256, write_atomically
 from workbench.learners import Learner
-from workbench.record import RunRecord, file_entry, read_run_json
+from workbench.record import RunRecord
+from workbench.runfiles import file_entry, read_run_json
 
 
 @dataclass(frozen=True)

@@ -172,7 +172,7 @@ def print_record(record: RunRecord, as_json: bool) -> None:
 
     from workbench.intervals import seed_interval
     from workbench.metrics import summarise
-    from workbench.record import summary
+    from workbench.report import summary
 
     if as_json:
         print(json.dumps(summary(record)))

@@ -8,8 +8,7 @@ from __future__ import annotations
 
 import io
 import json
-import zipfile
-from dataclasses import asdict, dataclass, field
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -21,11 +20,9 @@ from workbench.errors import ConfigError, RecordError
 from workbench.files import read_checked, sha256, write_atomically
 from workbench.metrics import AccuracyMatrix
 from workbench.provenance import environment
+from workbench.runfiles import ARRAYS, FORMAT, VERSION, Floats, file_entry, read_both
 from workbench.tasks import Stream
 
-FORMAT, VERSION = "workbench-run", 1
-Floats = NDArray[np.float64]
-ARRAYS = ("accuracy", "baseline", "losses", "curve")
 FIELDS = {"scenario": str, "task_names": list, "data_hash": str, "examples": list, "status": str,
           "task": int, "step": int, "seconds": dict, "stored_bytes": list, "environment": dict}
 """What ``run.json`` must hold beside the settings."""
@@ -168,8 +165,9 @@ class RunRecord:
             and what to do. Nothing is changed on disk.
         """
         folder = Path(folder)
-        said = read_run_json(folder)
-        arrays = read_arrays(folder, said)
+        said, arrays = read_both(folder)
+        if "weights" in said["files"]:
+            read_checked(folder, file_entry(folder, said, "weights"))
         fields = {name: said.get(name) for name in FIELDS}
         wrong = [f"no {name}" if fields[name] is None else
                  f"{name} is {fields[name]!r}, expected {kind.__name__}"
@@ -204,62 +202,3 @@ class RunRecord:
                 raise RecordError(f"{folder}: array {name!r} has shape {found.shape} of "
                                   f"{found.dtype}, but run.json asks for {shape} of float64: the "
                                   "two files are not of the same run")
-
-
-def read_run_json(folder: Path) -> dict[str, Any]:
-    """Return ``run.json`` of a record, known to be of this format and version."""
-    path = folder / "run.json"
-    try:
-        said = json.loads(path.read_text())
-    except FileNotFoundError:
-        raise RecordError(f"{folder} holds no run.json: not the folder of a run. "
-                          "Give the folder named by --out.") from None
-    except OSError as error:
-        raise RecordError(f"{path}: {error.strerror}. Give the folder named by --out.") from error
-    except (UnicodeDecodeError, json.JSONDecodeError) as error:
-        raise RecordError(f"{path} is damaged: {error}. Restore it from a copy; the other files in "
-                          "the folder have not been touched.") from error
-    if not isinstance(said, dict) or said.get("format") != FORMAT:
-        raise RecordError(f"{path}: expected \"format\": \"{FORMAT}\": written by another program?")
-    if not isinstance(said.get("version"), int) or said["version"] > VERSION:
-        raise RecordError(f"{path} has version {said.get('version')!r}; this workbench reads up to "
-                          f"{VERSION}. Update it: git pull && make env")
-    return said
-
-
-def file_entry(folder: Path, said: dict[str, Any], kind: str) -> dict[str, str]:
-    """Return the entry of ``run.json`` that names a file and its hash."""
-    files = said.get("files")
-    entry = files.get(kind) if isinstance(files, dict) else None
-    if not isinstance(entry, dict) or not all(isinstance(entry.get(key), str)
-                                              for key in ("file", "sha256")):
-        raise RecordError(f"{folder / 'run.json'} names no {kind} file with its sha256 (files."
-                          f"{kind}). Restore it from a copy, or run again into another folder.")
-    return entry
-
-
-def read_arrays(folder: Path, said: dict[str, Any]) -> dict[str, Floats]:
-    """Return the arrays of a record, checked against the hash in its ``run.json``."""
-    entry = file_entry(folder, said, "arrays")
-    content = read_checked(folder, entry)
-    try:
-        with np.load(io.BytesIO(content), allow_pickle=False) as arrays:
-            return {name: arrays[name] for name in ARRAYS}
-    except (ValueError, KeyError, TypeError, OSError, EOFError, zipfile.BadZipFile) as error:
-        raise RecordError(f"{folder / entry['file']}: not the arrays of a run: {error}") from error
-
-
-def summary(record: RunRecord) -> dict[str, Any]:
-    """Return what ``workbench run --json`` prints: lists with seeds first, None for NaN."""
-    from workbench.metrics import summarise
-
-    def lists(array: Floats) -> Any:
-        return np.where(np.isnan(array), None, array).tolist()  # type: ignore[call-overload]
-
-    defined, undefined = summarise(record.matrix())
-    return {"accuracy": lists(record.accuracy), "baseline": lists(record.baseline),
-            "metrics": {k: np.asarray(v).tolist() for k, v in defined.items()},
-            "undefined": undefined, "seconds": record.total_seconds,
-            "config": asdict(record.config), "scenario": record.scenario, "status": record.status,
-            "tasks": record.task_names, "steps": record.steps_taken,
-            "samples": record.samples_seen, "stored_bytes": record.stored_bytes}
