@@ -21,6 +21,8 @@ export HF_HUB_OFFLINE := 1
 export HF_HUB_DISABLE_PROGRESS_BARS := 1
 # Sets of strings print in the same order in every kernel.
 export PYTHONHASHSEED := 0
+# Looked at first, so that the kernel `python3` is this environment's, whatever others are about.
+export JUPYTER_PATH := $(CURDIR)/$(VENV)/share/jupyter$(if $(JUPYTER_PATH),:$(JUPYTER_PATH))
 PYTEST := $(BIN)/python -m pytest -p no:cacheprovider
 
 help: ## list the targets
@@ -29,7 +31,7 @@ help: ## list the targets
 $(VENV)/.stamp: pyproject.toml constraints.txt etc/jupyterlab-overrides.json
 	@test -n "$(PYTHON)" || { echo "Python 3.11 or newer is needed and was not found on the path." \
 		"Install it, or say where it is: make env PYTHON=/path/to/python3.11"; exit 1; }
-	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { \
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null || { \
 		echo "$(PYTHON) is older than Python 3.11 (or is missing); set PYTHON to a newer one."; exit 1; }
 	@test -x $(BIN)/python && $(BIN)/python -m pip --version >/dev/null 2>&1 || { \
 		rm -rf $(VENV); $(PYTHON) -m venv $(VENV); }

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import os
 import re
+import subprocess
 import tomllib
 from importlib import metadata
 from pathlib import Path
@@ -101,3 +103,20 @@ def test_make_installs_through_the_constraints():
 
 def test_the_doctor_looks_at_every_extra():
     assert set(EXTRAS) == set(OPTIONAL)
+
+
+def test_make_looks_for_kernels_in_its_own_environment_first():
+    done = subprocess.run(["make", "-s", "--eval", "probe: ; @echo $$JUPYTER_PATH", "probe"],
+                          cwd=ROOT, env={**os.environ, "JUPYTER_PATH": "/elsewhere"},
+                          capture_output=True, text=True, check=True)
+    own = str(ROOT / ".venv" / "share" / "jupyter")
+    assert done.stdout.strip().splitlines()[-1] == f"{own}:/elsewhere"
+
+
+def test_every_commit_hook_is_a_tool_of_the_environment():
+    hooks = yaml.safe_load((ROOT / ".pre-commit-config.yaml").read_text())["repos"]
+    assert [repo["repo"] for repo in hooks] == ["local"], "nothing is fetched"
+    found = {hook["id"]: hook for hook in hooks[0]["hooks"]}
+    assert set(found) == {"ruff", "mypy", "codespell"}
+    for name, hook in found.items():
+        assert hook["language"] == "system" and hook["entry"].startswith(f".venv/bin/{name}")

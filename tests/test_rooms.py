@@ -5,6 +5,7 @@ from __future__ import annotations
 import ast
 import importlib
 import json
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -71,6 +72,12 @@ def dangers(source: str) -> list[str]:
 
 def test_every_file_belongs_to_a_room_and_every_room_is_there():
     assert {room_of(path) for path in FILES} == {*ROOMS, "__init__"}
+
+
+def test_the_architecture_lists_the_rooms_in_this_order():
+    drawing = (PACKAGE.parent / "docs" / "ARCHITECTURE.md").read_text().split("```")[1]
+    listed = [line.split()[0] for line in drawing.strip().splitlines()]
+    assert [re.sub(r"(\.py|/)$", "", name) for name in listed] == list(ROOMS)
 
 
 @pytest.mark.parametrize("path", FILES, ids=lambda p: str(p.relative_to(PACKAGE)))

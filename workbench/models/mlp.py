@@ -12,7 +12,6 @@ from collections.abc import Sequence
 
 import torch
 from torch import Tensor, nn
-from torch.func import functional_call
 
 from workbench.runtime import generator
 
@@ -46,6 +45,9 @@ class StackedMLP(nn.Module):
                 kept.append(nn.Parameter(torch.stack([
                     torch.empty(shape).uniform_(-bound, bound, generator=g) for g in generators])))
 
+        # A plain tuple of the same parameters: walking a ParameterList costs as much as the layers.
+        self._layers = tuple(zip(self.weights, self.biases, strict=True))
+
     def trace(self, x: Tensor) -> tuple[list[Tensor], list[Tensor]]:
         """Return what goes into each layer and what comes out of it; the last output is the logits.
 
@@ -59,17 +61,11 @@ class StackedMLP(nn.Module):
         tuple of list of Tensor
             Of shapes (seeds, n, features in) and (seeds, n, features out).
         """
-        h = x if x.dim() == 3 else x.expand(len(self.weights[0]), *x.shape)
-        inputs, outputs = [], []
-        for weight, bias in zip(self.weights, self.biases, strict=True):
-            inputs.append(h)
-            outputs.append(torch.baddbmm(bias, h, weight))
-            h = outputs[-1].relu()
-        return inputs, outputs
+        return _trace(self._layers, x)
 
     def forward(self, x: Tensor) -> Tensor:
         """Return the logits, shape (seeds, n, outputs); see `trace`."""
-        return self.trace(x)[1][-1]
+        return _trace(self._layers, x)[1][-1]
 
     def vector(self) -> Tensor:
         """Return all parameters of each seed in one row: shape (seeds, parameters)."""
@@ -90,9 +86,19 @@ class StackedMLP(nn.Module):
         x : Tensor, shape (seeds, n, inputs)
             Examples.
         """
-        parameters, start = {}, 0
-        for name, p in self.named_parameters():
-            size = p[0].numel()
-            parameters[name] = vector[:, start:start + size].reshape(len(vector), *p.shape[1:])
-            start += size
-        return functional_call(self, parameters, (x,))  # type: ignore[no-any-return]
+        sizes = [p[0].numel() for p in self.parameters()]
+        parts = [part.reshape(len(vector), *p.shape[1:])
+                 for part, p in zip(vector.split(sizes, 1), self.parameters(), strict=True)]
+        half = len(self.weights)
+        return _trace(tuple(zip(parts[:half], parts[half:], strict=True)), x)[1][-1]
+
+
+def _trace(layers: Sequence[tuple[Tensor, Tensor]],
+           x: Tensor) -> tuple[list[Tensor], list[Tensor]]:
+    h = x if x.dim() == 3 else x.expand(len(layers[0][0]), *x.shape)
+    inputs, outputs = [], []
+    for weight, bias in layers:
+        inputs.append(h)
+        outputs.append(torch.baddbmm(bias, h, weight))
+        h = outputs[-1].relu()
+    return inputs, outputs
