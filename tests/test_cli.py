@@ -13,7 +13,7 @@ import numpy as np
 import pytest
 
 from workbench import experiment
-from workbench.cli import main, spread_lists
+from workbench.cli import main, spread_lists, stop_on_interrupt
 from workbench.learners import CONTROLS, LEARNERS
 from workbench.record import RunRecord
 from workbench.runfiles import ARRAYS
@@ -196,7 +196,15 @@ def test_resume_of_a_finished_run_is_refused_and_the_run_untouched(cli, tmp_path
     assert fingerprint(folder) == before
 
 
-def test_ctrl_c_stops_within_a_task_and_resume_gives_the_run_never_stopped(cli, tmp_path):
+@pytest.fixture
+def in_the_foreground():
+    """Ctrl-C as a terminal has it, even where these tests run as a job in the background."""
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    yield
+    signal.signal(signal.SIGINT, before)
+
+
+def test_ctrl_c_stops_within_a_task_and_resume_gives_the_run_never_stopped(cli, tmp_path, in_the_foreground):
     folder, whole = tmp_path / "stopped", tmp_path / "whole"
     settings = ("--learner", "replay", "--tasks", "2", "--steps", "600", "--json")
     process = subprocess.Popen([*COMMAND, "run", *settings, "--out", folder], text=True,
@@ -223,7 +231,15 @@ def test_ctrl_c_stops_within_a_task_and_resume_gives_the_run_never_stopped(cli, 
     same_content(folder, whole)
 
 
-def test_a_second_ctrl_c_ends_at_once(cli, monkeypatch):
+def test_in_the_background_ctrl_c_stays_ignored(in_the_foreground):
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    with stop_on_interrupt() as stop:
+        signal.raise_signal(signal.SIGINT)
+        assert not stop.is_set()
+    assert signal.getsignal(signal.SIGINT) is signal.SIG_IGN
+
+
+def test_a_second_ctrl_c_ends_at_once(cli, monkeypatch, in_the_foreground):
     reached = []
 
     def slow(*args, stop, **kwargs):

@@ -115,8 +115,14 @@ def execute(settings: dict[str, Any], out: Path | None, resume: Path | None,
 
 @contextmanager
 def stop_on_interrupt() -> Iterator[threading.Event]:
-    """Turn the first Ctrl-C inside the block into a set event."""
+    """Turn the first Ctrl-C inside the block into a set event.
+
+    Where the interrupt is ignored, as shells arrange it for jobs in the background, it stays so.
+    """
     stop = threading.Event()
+    if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+        yield stop
+        return
 
     def asked(number: int, frame: object) -> None:
         stop.set()
