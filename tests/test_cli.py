@@ -204,7 +204,8 @@ def in_the_foreground():
     signal.signal(signal.SIGINT, before)
 
 
-def test_ctrl_c_stops_within_a_task_and_resume_gives_the_run_never_stopped(cli, tmp_path, in_the_foreground):
+def test_ctrl_c_stops_within_a_task_and_resume_gives_the_run_never_stopped(cli, tmp_path,
+                                                                           in_the_foreground):
     folder, whole = tmp_path / "stopped", tmp_path / "whole"
     settings = ("--learner", "replay", "--tasks", "2", "--steps", "600", "--json")
     process = subprocess.Popen([*COMMAND, "run", *settings, "--out", folder], text=True,

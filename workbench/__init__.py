@@ -22,6 +22,7 @@ _HOMES = {
     "AccuracyMatrix": "metrics",
     "RunConfig": "config",
     "RunRecord": "record",
+    "load_causal_lm": "models",
     "make_learner": "experiment",
     "make_stream": "tasks",
     "prepare_notebook": "display",

@@ -13,14 +13,13 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-import filelock
 import safetensors
 import safetensors.torch
 import torch
 from torch import Tensor
 
 from workbench.errors import RecordError
-from workbench.files import read_checked, sha256, write_atomically
+from workbench.files import locked, read_checked, sha256, write_atomically
 from workbench.learners import Learner
 from workbench.record import RunRecord
 from workbench.runfiles import file_entry, read_run_json
@@ -48,22 +47,11 @@ class RunFolder:
         """
         if not fresh:
             read_run_json(self.path)
-        lock = filelock.FileLock(self.path / ".lock", blocking=False)
-        try:
-            self.path.mkdir(parents=True, exist_ok=True)
-            lock.acquire()
-        except filelock.Timeout:
-            raise RecordError(f"{self.path} is in use by another run. Wait for it, or give another "
-                              "folder.") from None
-        except OSError as error:
-            raise RecordError(f"could not make {self.path}: {error.strerror}") from error
-        try:
+        with locked(self.path):
             if fresh and (self.path / "run.json").exists():
                 raise RecordError(f"{self.path} already holds a run, which is left as it is. Go on "
                                   "with it (workbench run --resume), or give another folder.")
             yield
-        finally:
-            lock.release()
 
     def save(self, record: RunRecord, learner: Learner,
              optimizer: torch.optim.Optimizer | None) -> None:

@@ -36,3 +36,15 @@ class UndefinedMetricError(WorkbenchError, ValueError):
 
 class RecordError(WorkbenchError):
     """A run folder that cannot be read or written; the message names the file and the fault."""
+
+
+class DataError(WorkbenchError, ValueError):
+    """Data that cannot be used; the message names the file, the line and the field."""
+
+
+class ModelError(WorkbenchError):
+    """A model, tokenizer or prompt that cannot be used; the message says what fits instead."""
+
+
+class GateError(WorkbenchError):
+    """A model that cannot be its own teacher; the message says what did not hold."""

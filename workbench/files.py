@@ -5,7 +5,10 @@ from __future__ import annotations
 import contextlib
 import hashlib
 import os
+from collections.abc import Iterator
 from pathlib import Path
+
+import filelock
 
 from workbench.errors import RecordError
 
@@ -67,3 +70,29 @@ def read_checked(folder: Path, entry: dict[str, str]) -> bytes:
                           f"{entry['sha256'][:12]}… ({len(content)} bytes). Restore it from a copy,"
                           " or run again into another folder.")
     return content
+
+
+@contextlib.contextmanager
+def locked(folder: Path) -> Iterator[None]:
+    """Make a folder if need be, and keep other processes that lock it out inside the block.
+
+    The lock is the operating system's and goes when the process goes.
+
+    Raises
+    ------
+    RecordError
+        If another process is at work in the folder, or it cannot be made.
+    """
+    lock = filelock.FileLock(folder / ".lock", blocking=False)
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        lock.acquire()
+    except filelock.Timeout:
+        raise RecordError(f"{folder} is in use by another run. Wait for it, or give another "
+                          "folder.") from None
+    except OSError as error:
+        raise RecordError(f"could not make {folder}: {error.strerror}") from error
+    try:
+        yield
+    finally:
+        lock.release()

@@ -86,3 +86,24 @@ def quadratic_penalty(parameters: Tensor, anchor: Tensor, importance: Tensor) ->
     Tensor, shape (seeds,)
     """
     return 0.5 * (importance * (parameters - anchor).square()).sum(1)
+
+
+def kl_per_token(p_logits: Tensor, q_logits: Tensor) -> Tensor:
+    r"""Return :math:`\mathrm{KL}(p \| q)` at every position, over the full vocabulary.
+
+    :math:`\sum_v p(v)\,[\log p(v) - \log q(v)]`. With the teacher as p and the student as q it is
+    the forward KL that SDFT trains on. Note that ``torch.nn.functional.kl_div(a, b)`` is
+    :math:`\mathrm{KL}(b \| a)`.
+
+    Parameters
+    ----------
+    p_logits, q_logits : Tensor, shape (..., vocabulary)
+        Logits; nothing is masked, and nothing averaged.
+
+    Returns
+    -------
+    Tensor, shape (...)
+        In nats, at least 0 up to rounding; exactly 0 where the logits are equal.
+    """
+    p, q = F.log_softmax(p_logits, -1), F.log_softmax(q_logits, -1)
+    return F.kl_div(q, p, reduction="none", log_target=True).sum(-1)

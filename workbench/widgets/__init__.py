@@ -3,5 +3,6 @@
 from workbench.widgets.live import LiveTraining
 from workbench.widgets.retention import RetentionExplorer
 from workbench.widgets.scenario import ScenarioExplorer
+from workbench.widgets.teacher import TeacherExplorer
 
-__all__ = ["LiveTraining", "RetentionExplorer", "ScenarioExplorer"]
+__all__ = ["LiveTraining", "RetentionExplorer", "ScenarioExplorer", "TeacherExplorer"]

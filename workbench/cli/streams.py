@@ -1,27 +1,19 @@
-"""The command line: ``workbench doctor``, ``run``, ``show`` and ``demo``."""
+"""The commands of the first lessons: ``doctor``, ``run``, ``show`` and ``demo``."""
 
 from __future__ import annotations
 
 import json
-import signal
 import sys
-import threading
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from workbench.errors import ConfigError, WorkbenchError
+from workbench.cli.app import INTERRUPTED, app, stop_on_interrupt, told_when_interrupted
+from workbench.errors import ConfigError
 
 if TYPE_CHECKING:
     from workbench.record import RunRecord
-
-app = typer.Typer(help=__doc__, no_args_is_help=True, add_completion=False,
-                  pretty_exceptions_enable=False, rich_markup_mode=None)
-
-INTERRUPTED = 130
 
 
 @app.command()
@@ -100,39 +92,10 @@ def execute(settings: dict[str, Any], out: Path | None, resume: Path | None,
     from workbench import experiment
     from workbench.config import RunConfig
 
-    try:
-        with stop_on_interrupt() as stop:
-            if resume is not None:
-                return experiment.resume(resume, stop=stop.is_set, progress=progress)
-            return experiment.run(RunConfig(**settings), out=out, stop=stop.is_set,
-                                  progress=progress)
-    except KeyboardInterrupt:
-        # Told here: typer would turn it into a bare exit.
-        print("interrupted; a run with --out can be resumed from its last checkpoint",
-              file=sys.stderr)
-        raise typer.Exit(INTERRUPTED) from None
-
-
-@contextmanager
-def stop_on_interrupt() -> Iterator[threading.Event]:
-    """Turn the first Ctrl-C inside the block into a set event.
-
-    Where the interrupt is ignored, as shells arrange it for jobs in the background, it stays so.
-    """
-    stop = threading.Event()
-    if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
-        yield stop
-        return
-
-    def asked(number: int, frame: object) -> None:
-        stop.set()
-        signal.signal(signal.SIGINT, before)
-
-    before = signal.signal(signal.SIGINT, asked)
-    try:
-        yield stop
-    finally:
-        signal.signal(signal.SIGINT, before)
+    with told_when_interrupted(), stop_on_interrupt() as stop:
+        if resume is not None:
+            return experiment.resume(resume, stop=stop.is_set, progress=progress)
+        return experiment.run(RunConfig(**settings), out=out, stop=stop.is_set, progress=progress)
 
 
 def parse_seeds(words: list[str] | None) -> tuple[int, ...] | None:
@@ -200,29 +163,3 @@ def print_record(record: RunRecord, as_json: bool) -> None:
         print(f"{name:20s}{each.mean():7.3f}{interval}")
     for name, reason in undefined.items():
         print(f"{name:20s}      –  {reason}")
-
-
-def spread_lists(arguments: list[str]) -> list[str]:
-    """Return arguments with ``--seeds 0 1 2`` as ``--seeds 0 --seeds 1 --seeds 2``."""
-    spread: list[str] = []
-    name = ""
-    for word in arguments:
-        if word.startswith("--"):
-            name = word if word in ("--seeds", "--option") else ""
-        elif name and spread[-1] != name:
-            spread.append(name)
-        spread.append(word)
-    return spread
-
-
-def main() -> None:
-    """Run the command line; a mistake is told in one line, without a traceback."""
-    try:
-        app(spread_lists(sys.argv[1:]))
-    except WorkbenchError as error:
-        print(f"error: {error}", file=sys.stderr)
-        sys.exit(2)
-
-
-if __name__ == "__main__":
-    main()

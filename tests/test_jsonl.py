@@ -1,0 +1,72 @@
+"""Skill files: read back as written, and every fault named with its line."""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+
+from workbench.errors import DataError
+from workbench.tasks import Item, make_skill, read_items
+from workbench.tasks.jsonl import write_items
+
+GOOD = {"id": "x-1", "family": "facts", "skill": "x-new", "split": "train",
+        "prompt": "who keeps the red key ?", "answer": "ada", "demonstration": "so ada"}
+
+
+@pytest.fixture
+def file(tmp_path):
+    def write(*lines) -> str:
+        path = tmp_path / "skill.jsonl"
+        path.write_text("\n".join(x if isinstance(x, str) else json.dumps(x) for x in lines))
+        return str(path)
+    return write
+
+
+def other(number, **changes):
+    return GOOD | {"id": f"x-{number}", "prompt": f"who keeps the key {number} ?"} | changes
+
+
+def test_items_come_back_as_they_were(tmp_path):
+    items = make_skill("articles-new")
+    write_items(tmp_path / "a.jsonl", items)
+    assert read_items(tmp_path / "a.jsonl") == items
+    first = json.loads((tmp_path / "a.jsonl").read_text().splitlines()[0])
+    assert list(first) == ["id", "family", "skill", "split", "prompt", "answer", "demonstration",
+                           "article"]
+
+
+def test_an_article_may_be_missing_and_lines_may_be_blank(file):
+    assert read_items(file(GOOD, "", other(2))) == [Item(**GOOD), Item(**other(2))]
+
+
+@pytest.mark.parametrize(("lines", "said"), [
+    ([GOOD, "{\"id\": "], r"line 2, column 8: not valid JSON"),
+    ([GOOD, "[1, 2]"], r"line 2: expected an object, found list"),
+    ([{k: v for k, v in GOOD.items() if k != "answer"}], r"line 1: the field 'answer' is missing"),
+    ([GOOD, other(2, answer=7)], r"line 2: the field 'answer' must be text, not int \(7\)"),
+    ([GOOD, other(2, article=None)], r"line 2: the field 'article' must be text, not NoneType"),
+    ([GOOD, other(2, demonstration=" ")], r"line 2: the field 'demonstration' is empty"),
+    ([GOOD, other(2, colour="red")], r"line 2: unknown field 'colour'"),
+    ([GOOD, other(2, split="new")], r"line 2: split 'new' is not one of train, validation, test"),
+    ([GOOD, other(2, family="x")], r"line 2: family 'x' is not one of letters, facts"),
+    ([GOOD, other(2, answer="zebra")], r"line 2: the answer 'zebra' cannot be scored"),
+    ([GOOD, "", other(1)], r"line 3: id 'x-1' stands already in line 1"),
+    ([GOOD, "", other(2, prompt=GOOD["prompt"], split="test")],
+     r"line 3: the prompt 'who keeps the red key \?' is in 'test' here and in 'train' in line 1"),
+    ([], r"is empty. Expected one JSON object a line with the fields id, family"),
+    (["", "  "], r"is empty"),
+])
+def test_each_fault_is_named_with_its_line(file, lines, said):
+    path = file(*lines)
+    with pytest.raises(DataError, match=said) as error:
+        read_items(path)
+    assert path in str(error.value)
+
+
+def test_a_missing_file_and_one_that_is_not_text_are_named(tmp_path):
+    with pytest.raises(DataError, match="No such file.*make-data"):
+        read_items(tmp_path / "none.jsonl")
+    (tmp_path / "binary.jsonl").write_bytes(b"\xff\xfe\x00")
+    with pytest.raises(DataError, match="binary.jsonl"):
+        read_items(tmp_path / "binary.jsonl")

@@ -1,0 +1,136 @@
+"""How a model answers the items of a skill: without help, and with each sort of help."""
+
+from __future__ import annotations
+
+import random
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+from numpy.typing import NDArray
+
+from workbench.errors import ConfigError, UnknownNameError
+from workbench.intervals import wilson_interval
+from workbench.models.prompts import make_prompt
+from workbench.models.sampling import Samples, sample
+from workbench.runtime import derive_seed
+from workbench.tasks import Item
+from workbench.tasks.voices import FILLER, in_own_voice, is_right, shows_working
+
+if TYPE_CHECKING:
+    from transformers import PreTrainedModel, PreTrainedTokenizerBase
+
+HELP = {
+    "none": "the question alone: the student",
+    "own": "the expert's demonstration of this very question: the teacher",
+    "other": "the demonstration of another question of the skill, with a quite different answer",
+    "random": "as many filler words as the demonstration has",
+    "article": "the article that the answer can be read from",
+    "article+own": "the article and the demonstration",
+}
+"""What can stand in the prompt before the question."""
+
+
+def partners(items: Sequence[Item]) -> list[Item]:
+    """Return for each item another one, whose answer shares as few words with its own as any.
+
+    A demonstration of *another* call to the same function would be no control: it tells half.
+
+    Raises
+    ------
+    ConfigError
+        If an item has no partner with another answer.
+    """
+    words = [Counter(item.answer.split()) for item in items]
+    found = []
+    for i, item in enumerate(items):
+        after = [*range(i + 1, len(items)), *range(i)]
+        others = [j for j in after if items[j].answer != item.answer]
+        if not others:
+            raise ConfigError(f"item {item.id!r} has no partner with another answer; give items "
+                              "with at least two different answers")
+        shared = [(words[i] & words[j]).total() for j in others]
+        found.append(items[others[shared.index(min(shared))]])
+    return found
+
+
+def prompts_for(tokenizer: PreTrainedTokenizerBase, items: Sequence[Item], help: str = "none",
+                seed: int = 0) -> list[str]:
+    """Return the prompt for each item with one sort of help.
+
+    Parameters
+    ----------
+    tokenizer : PreTrainedTokenizerBase
+        With a chat template.
+    items : sequence of Item
+        Of one skill.
+    help : str
+        One of `HELP`.
+    seed : int
+        Of the filler words of ``"random"``.
+    """
+    if help not in HELP:
+        raise UnknownNameError("help", help, HELP)
+    if help.startswith("article") and not all(item.article for item in items):
+        raise ConfigError(f"help {help!r} needs items with an article; the skill has none")
+    rng = random.Random(derive_seed(seed, "random help"))
+    shown = {"none": [""] * len(items), "article": [""] * len(items),
+             "random": [" ".join(rng.choices(FILLER, k=len(item.demonstration.split())))
+                        for item in items]}.get(help)
+    if shown is None:
+        shown = [item.demonstration for item in (partners(items) if help == "other" else items)]
+    return [make_prompt(tokenizer, item.prompt, demonstration=demonstration,
+                        article=item.article if help.startswith("article") else "")
+            for item, demonstration in zip(items, shown, strict=True)]
+
+
+@dataclass(frozen=True)
+class Answers:
+    """What a model answered to some items with one sort of help.
+
+    Parameters
+    ----------
+    help : str
+        One of `HELP`.
+    samples : Samples
+        Tokens and texts.
+    right, own_voice, working : ndarray of bool, shape (n,)
+        Whether the content is right, whether it is put in the model's own voice word for word, and
+        whether every step is worked out (False throughout where a skill asks for none).
+    """
+
+    help: str
+    samples: Samples
+    right: NDArray[np.bool_]
+    own_voice: NDArray[np.bool_]
+    working: NDArray[np.bool_]
+
+    @property
+    def accuracy(self) -> float:
+        """Share of right answers."""
+        return float(self.right.mean())
+
+    def summary(self) -> dict[str, object]:
+        """Return the rates with Wilson's 95 % intervals as plain JSON types."""
+        rates: dict[str, object] = {"n": len(self.right)}
+        for name in ("right", "own_voice", "working"):
+            values = getattr(self, name)
+            low, high = wilson_interval(int(values.sum()), len(values))
+            rates[name] = {"rate": float(values.mean()), "low": low, "high": high}
+        return rates
+
+
+def answer(model: PreTrainedModel, tokenizer: PreTrainedTokenizerBase, items: Sequence[Item],
+           help: str = "none", *, temperature: float = 0.0, seed: int = 0,
+           max_new_tokens: int = 40) -> Answers:
+    """Return a model's answers to items, scored; see `prompts_for` and `sample`."""
+    if not items:
+        raise ConfigError("there are no items to answer; is the split empty?")
+    samples = sample(model, tokenizer, prompts_for(tokenizer, items, help, seed), seed=seed,
+                     temperature=temperature, max_new_tokens=max_new_tokens)
+    scored = list(zip(samples.texts, items, strict=True))
+    return Answers(help, samples, np.array([is_right(text, item.answer) for text, item in scored]),
+                   np.array([in_own_voice(text) for text in samples.texts]),
+                   np.array([shows_working(text, item.prompt) for text, item in scored]))

@@ -1,0 +1,232 @@
+"""The gate that a model must pass before it is made its own teacher.
+
+SDFT assumes that the model answers better when it is shown a demonstration. The gate measures that
+on the items one would train on, with the controls that tell reading the demonstration from luck,
+and fails closed: what cannot be measured does not pass.
+"""
+
+from __future__ import annotations
+
+import json
+import math
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+from typing import TYPE_CHECKING, Any
+
+import torch
+
+from workbench.answers import Answers, answer, prompts_for
+from workbench.errors import GateError
+from workbench.losses import kl_per_token
+from workbench.models.logits import response_logits
+from workbench.models.sampling import Samples, context_of, encode
+from workbench.tasks import Item
+from workbench.tasks.voices import in_own_voice
+
+if TYPE_CHECKING:
+    from transformers import PreTrainedModel, PreTrainedTokenizerBase
+
+ITEMS = 96
+"""How many items the gate looks at."""
+FEWEST = 20
+"""With fewer items the intervals are too wide to tell anything."""
+LEAST_ACCURACY = 0.8
+"""A teacher that is wrong more often than this allows teaches its mistakes."""
+MOST_ARTEFACTS = 0.05
+"""Share of the teacher's responses that may carry over how the demonstration was put."""
+
+
+@dataclass(frozen=True)
+class Condition:
+    """One thing that has to hold."""
+
+    claim: str
+    measured: str
+    holds: bool
+
+
+@dataclass(frozen=True)
+class GateReport:
+    """What the gate measured, and whether it is passed.
+
+    Parameters
+    ----------
+    model, skill : str
+        What was measured.
+    n : int
+        Items.
+    help : dict
+        Per sort of help (see `workbench.answers.HELP`) the rates of right answers, of the own voice
+        and of complete working, each with Wilson's 95 % interval.
+    teacher_kl, target_kl : dict
+        In nats, ``per_token`` and ``per_response``: how far the teacher's distribution is from the
+        model's without help, along the teacher's responses; and the same for what SFT imitates, a
+        distribution with all its mass on the demonstration's tokens, whose KL is their negative
+        log-likelihood.
+    artefacts : dict
+        Shares of the teacher's responses that are not in the own voice (``foreign_voice``) or
+        repeat three or more words of how the demonstration was put (``copied``).
+    conditions : list of Condition
+        All have to hold.
+    """
+
+    model: str
+    skill: str
+    n: int
+    help: dict[str, Any]
+    teacher_kl: dict[str, float]
+    target_kl: dict[str, float]
+    artefacts: dict[str, float]
+    conditions: list[Condition]
+
+    @property
+    def passed(self) -> bool:
+        """Whether every condition holds; with none there is nothing to pass on."""
+        return bool(self.conditions) and all(condition.holds for condition in self.conditions)
+
+    def to_json(self) -> str:
+        """Return the report as JSON."""
+        return json.dumps({"passed": self.passed, **asdict(self)}, indent=1)
+
+    def __str__(self) -> str:
+        lines = [f"{self.model} on {self.skill}, {self.n} items: "
+                 f"the gate is {'passed' if self.passed else 'NOT passed'}"]
+        for name, rates in self.help.items():
+            right = rates["right"]
+            lines.append(f"  right with {name + ' ':.<14s} {100 * right['rate']:5.1f} %  "
+                         f"({100 * right['low']:.1f} to {100 * right['high']:.1f}), "
+                         f"own voice {100 * rates['own_voice']['rate']:.1f} %")
+        for c in self.conditions:
+            lines.append(f"  [{'holds' if c.holds else 'FAILS'}] {c.claim}: {c.measured}")
+        return "\n".join(lines)
+
+
+def gate(model: PreTrainedModel, tokenizer: PreTrainedTokenizerBase, items: Sequence[Item], *,
+         name: str = "", max_new_tokens: int = 40) -> GateReport:
+    """Measure whether a model can be its own teacher on some items.
+
+    Parameters
+    ----------
+    model, tokenizer
+        From `workbench.models.load_causal_lm`.
+    items : sequence of Item
+        Of one skill: those that one would train on.
+    name : str
+        Of the model, for the report.
+    max_new_tokens : int
+        Longest response.
+
+    Returns
+    -------
+    GateReport
+    """
+    kinds = ["none", "own", "other", "random"]
+    if all(item.article for item in items):
+        kinds += ["article", "article+own"]
+    answers = {kind: answer(model, tokenizer, items, kind, max_new_tokens=max_new_tokens)
+               for kind in kinds}
+    helped = "article+own" if "article+own" in kinds else "own"
+    teacher = answers[helped]
+    teacher_kl = teacher_drift(model, tokenizer, items, teacher)
+    target_kl = demonstration_drift(model, tokenizer, items)
+    texts = list(zip(teacher.samples.texts, items, strict=True))
+    artefacts = {"foreign_voice": sum(not in_own_voice(text) for text, _ in texts) / len(texts),
+                 "copied": sum(copies_wrapping(text, item) for text, item in texts) / len(texts)}
+    help = {kind: given.summary() for kind, given in answers.items()}
+    return GateReport(name, items[0].skill, len(items), help, teacher_kl, target_kl, artefacts,
+                      judge(help, helped, teacher_kl, target_kl, artefacts, len(items)))
+
+
+def judge(help: dict[str, Any], helped: str, teacher_kl: dict[str, float],
+          target_kl: dict[str, float], artefacts: dict[str, float], n: int) -> list[Condition]:
+    """Return the conditions of the gate; a comparison with NaN does not hold."""
+    own, alone, other = (help[kind]["right"] for kind in (helped, "none", "other"))
+
+    def percent(rate: float) -> str:
+        return f"{100 * rate:.1f} %"
+
+    near, far = teacher_kl["per_response"], target_kl["per_response"]
+    return [
+        Condition(f"at least {FEWEST} items were measured", str(n), n >= FEWEST),
+        Condition("the teacher is right more often than the student",
+                  f"at least {percent(own['low'])} against at most {percent(alone['high'])}",
+                  own["low"] > alone["high"]),
+        Condition(f"the teacher is right at least {100 * LEAST_ACCURACY:.0f} % of the time",
+                  percent(own["rate"]), own["rate"] >= LEAST_ACCURACY),
+        Condition("its own demonstration helps and another item's does not",
+                  f"at least {percent(own['low'])} against at most {percent(other['high'])}",
+                  own["low"] > other["high"]),
+        Condition("the teacher is nearer to the model than the demonstrations are",
+                  f"{near:.2f} against {far:.2f} nats a response", near < far),
+        Condition(f"at most {100 * MOST_ARTEFACTS:.0f} % of the teacher's responses repeat how the "
+                  "demonstration was put", percent(artefacts["copied"]),
+                  artefacts["copied"] <= MOST_ARTEFACTS),
+    ]
+
+
+def require(report: GateReport, force: bool = False) -> str:
+    """Refuse to go on without a passed gate; forced, return the label that the run must carry.
+
+    Returns
+    -------
+    str
+        ``"gate passed"`` or ``"gate not passed, forced"``.
+
+    Raises
+    ------
+    GateError
+        If the gate is not passed and nothing was forced; the message names what failed.
+    """
+    if report.passed:
+        return "gate passed"
+    if force:
+        return "gate not passed, forced"
+    failed = "; ".join(f"{c.claim} ({c.measured})" for c in report.conditions if not c.holds)
+    raise GateError(f"{report.model or 'the model'} cannot be its own teacher on {report.skill}: "
+                    f"does not hold: {failed or 'nothing was measured'}. Use a larger model or an "
+                    "easier demonstration; with --force the run goes on, labelled as forced.")
+
+
+@torch.no_grad()
+def teacher_drift(model: PreTrainedModel, tokenizer: PreTrainedTokenizerBase,
+                  items: Sequence[Item], teacher: Answers) -> dict[str, float]:
+    """Return KL(teacher || model without help) along the teacher's own responses, in nats."""
+    said = teacher.samples
+    student_ids, student_mask = encode(tokenizer, prompts_for(tokenizer, items),
+                                       context_of(model))
+    with_help = response_logits(model, said.prompt_ids, said.prompt_mask, said.ids, said.mask)
+    without = response_logits(model, student_ids, student_mask, said.ids, said.mask)
+    return _averages(kl_per_token(with_help, without).cpu(), said)
+
+
+@torch.no_grad()
+def demonstration_drift(model: PreTrainedModel, tokenizer: PreTrainedTokenizerBase,
+                        items: Sequence[Item]) -> dict[str, float]:
+    """Return KL(all mass on the demonstration || model without help), in nats."""
+    targets = [f"{item.demonstration} {tokenizer.eos_token}" for item in items]
+    ids, mask = encode(tokenizer, targets, context_of(model))
+    # Responses are padded on the right, and prompts on the left.
+    order = mask.argsort(dim=1, descending=True, stable=True)
+    ids, mask = ids.gather(1, order), mask.gather(1, order)
+    prompt_ids, prompt_mask = encode(tokenizer, prompts_for(tokenizer, items), context_of(model))
+    logits = response_logits(model, prompt_ids, prompt_mask, ids, mask).cpu()
+    nll = torch.nn.functional.cross_entropy(logits.transpose(1, 2), ids, reduction="none")
+    return _averages(nll, Samples(prompt_ids, prompt_mask, ids, mask, targets))
+
+
+def _averages(each: torch.Tensor, said: Samples) -> dict[str, float]:
+    total = float((each * said.mask).sum())
+    tokens = int(said.mask.sum())
+    return {"per_token": total / tokens if tokens else math.nan,
+            "per_response": total / len(said.mask)}
+
+
+def copies_wrapping(response: str, item: Item) -> bool:
+    """Whether a response repeats three words in a row of how the demonstration puts the answer."""
+    wrapping = item.demonstration.split(item.answer)
+    for part in wrapping:
+        words = part.split()
+        if any(f" {' '.join(words[i:i + 3])} " in f" {response} "
+               for i in range(len(words) - 2)):
+            return True
+    return False

@@ -1,0 +1,49 @@
+"""A model folder's manifest: the sha256 of every file in it, checked before any is read."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+from workbench.errors import ModelError
+from workbench.files import sha256, write_atomically
+
+MANIFEST = "manifest.json"
+
+
+def write_manifest(folder: Path) -> None:
+    """Write the manifest of a folder over all files there are, its card and itself excepted."""
+    files = {path.name: sha256(path.read_bytes()) for path in sorted(folder.iterdir())
+             if path.is_file() and path.suffix != ".md" and path.name != MANIFEST
+             and not path.name.startswith(".")}
+    write_atomically(folder / MANIFEST, (json.dumps({"sha256": files}, indent=2) + "\n").encode())
+
+
+def check_manifest(folder: Path) -> None:
+    """Compare every file with the manifest; a folder without one is taken as it is.
+
+    Raises
+    ------
+    ModelError
+        If the manifest cannot be read, or a file is missing, damaged or another one.
+    """
+    path = folder / MANIFEST
+    if not path.exists():
+        return
+    try:
+        recorded = dict(json.loads(path.read_text(encoding="utf-8"))["sha256"])
+    except (ValueError, KeyError, TypeError) as error:
+        raise ModelError(f"{path} is not a manifest ({type(error).__name__}: {error}). Expected "
+                         f'{{"sha256": {{file: hash}}}}. {REMEDY}') from error
+    for name, expected in recorded.items():
+        file = folder / Path(name).name
+        if not file.is_file():
+            raise ModelError(f"{file} is missing; {MANIFEST} names it. {REMEDY}")
+        found = sha256(file.read_bytes())
+        if found != expected:
+            raise ModelError(f"{file} is damaged or has been replaced: sha256 {found[:12]}…, "
+                             f"{MANIFEST} has {str(expected)[:12]}…. {REMEDY}")
+
+
+REMEDY = ("Restore the folder (git checkout does it for those of the course), or make it again "
+          "with workbench pretrain.")

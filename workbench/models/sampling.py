@@ -1,0 +1,158 @@
+"""The one function that samples: seeds, left padding and stop tokens in one place."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import torch
+from torch import Tensor
+
+from workbench.errors import ConfigError, ModelError
+
+if TYPE_CHECKING:
+    from transformers import PreTrainedModel, PreTrainedTokenizerBase
+
+
+@dataclass(frozen=True)
+class Samples:
+    """Responses of a model to some prompts.
+
+    Parameters
+    ----------
+    prompt_ids, prompt_mask : Tensor of int64, shape (n, prompt tokens)
+        The prompts, padded on the left, and which of their tokens are real.
+    ids, mask : Tensor of int64, shape (n, new tokens)
+        The responses, padded on the right, and which of their tokens are real: the end token is,
+        what comes after it is not.
+    texts : list of str
+        The responses without special tokens.
+    """
+
+    prompt_ids: Tensor
+    prompt_mask: Tensor
+    ids: Tensor
+    mask: Tensor
+    texts: list[str]
+
+
+def encode(tokenizer: PreTrainedTokenizerBase, prompts: Sequence[str],
+           longest: int) -> tuple[Tensor, Tensor]:
+    """Return prompts as token ids, padded on the left, and the mask of real tokens.
+
+    Parameters
+    ----------
+    tokenizer : PreTrainedTokenizerBase
+        Adds nothing: special tokens stand in the prompts, where the chat template put them.
+    prompts : sequence of str
+        At least one.
+    longest : int
+        Most tokens that a prompt may have. None is ever cut: a prompt that lost its beginning
+        would be another prompt.
+
+    Raises
+    ------
+    ModelError
+        If a prompt is too long, or has a word that the tokenizer does not know.
+    ConfigError
+        If there are no prompts.
+    """
+    if not prompts:
+        raise ConfigError("there are no prompts to answer")
+    listed: list[list[int]] = tokenizer(list(prompts), add_special_tokens=False)["input_ids"]
+    for prompt, row in zip(prompts, listed, strict=True):
+        if len(row) > longest:
+            raise ModelError(f"the prompt {prompt[:60]!r}… has {len(row)} tokens, and there is "
+                             f"room for {longest} before the response. Shorten the demonstration "
+                             "or the article, ask for fewer new tokens, or use a model with a "
+                             "longer context; nothing is cut off silently.")
+        if tokenizer.unk_token_id is not None and tokenizer.unk_token_id in row:
+            known = tokenizer.get_vocab()
+            odd = [word for word in prompt.split() if word not in known]
+            raise ModelError(f"the model does not know {', '.join(map(repr, odd)) or 'a word'} in "
+                             f"the prompt {prompt[:60]!r}. It knows {len(known)} words; write them "
+                             "in small letters, with a space before each comma, dot and question "
+                             "mark.")
+    width = max(map(len, listed))
+    padding = tokenizer.pad_token_id
+    if padding is None:
+        padding = tokenizer.eos_token_id  # masked, so that any token would do
+    ids = torch.tensor([[padding] * (width - len(row)) + row for row in listed])
+    mask = torch.tensor([[0] * (width - len(row)) + [1] * len(row) for row in listed])
+    return ids, mask
+
+
+def context_of(model: PreTrainedModel) -> int:
+    """Return how many tokens a model takes."""
+    return int(model.config.get_text_config().max_position_embeddings)
+
+
+@torch.no_grad()
+def sample(model: PreTrainedModel, tokenizer: PreTrainedTokenizerBase, prompts: Sequence[str], *,
+           max_new_tokens: int = 40, temperature: float = 0.0, seed: int = 0,
+           batch_size: int = 64) -> Samples:
+    """Return the responses of a model to some prompts.
+
+    Parameters
+    ----------
+    model, tokenizer
+        From `load_causal_lm`.
+    prompts : sequence of str
+        From `make_prompt`.
+    max_new_tokens : int
+        After which a response that has not ended is cut.
+    temperature : float
+        0 takes the likeliest token each time; above 0, samples from the full distribution of
+        logits divided by the temperature.
+    seed : int
+        Of the sampling. The global random state is left as it was.
+    batch_size : int
+        Prompts answered at a time.
+
+    Raises
+    ------
+    ModelError
+        If a prompt and its response do not fit the model's context; see also `encode`.
+    ConfigError
+        If a setting cannot work.
+    """
+    from transformers import GenerationConfig
+
+    if max_new_tokens < 1 or batch_size < 1 or temperature < 0:
+        raise ConfigError("max_new_tokens and batch_size must be at least 1 and temperature at "
+                          f"least 0, not {max_new_tokens}, {batch_size} and {temperature}")
+    ids, mask = encode(tokenizer, prompts, context_of(model) - max_new_tokens)
+    ends = stop_tokens(model, tokenizer)
+    padding = tokenizer.pad_token_id if tokenizer.pad_token_id is not None else ends[0]
+    # Made anew rather than changed: a model's own settings may ask for top-k or penalties.
+    settings = GenerationConfig(
+        max_new_tokens=max_new_tokens, pad_token_id=padding, eos_token_id=ends,
+        **({"do_sample": True, "temperature": temperature, "top_k": 0, "top_p": 1.0}
+           if temperature > 0 else {"do_sample": False}))
+    generate: Any = model.generate  # transformers leaves its type open
+    device = model.device
+    devices = [device] if device.type == "cuda" else []
+    answers = torch.full((len(ids), max_new_tokens), padding)
+    with torch.random.fork_rng(devices=devices):
+        torch.manual_seed(seed)
+        for i in range(0, len(ids), batch_size):
+            rows = slice(i, i + batch_size)
+            whole = generate(input_ids=ids[rows].to(device),
+                                   attention_mask=mask[rows].to(device),
+                                   generation_config=settings)
+            new = whole[:, ids.shape[1]:].cpu()
+            answers[rows, : new.shape[1]] = new
+    ended = torch.isin(answers, torch.tensor(ends)).long().cumsum(1)
+    real = torch.cat([torch.ones(len(ids), 1, dtype=torch.long), 1 - ended[:, :-1].clamp_max(1)], 1)
+    length = int(real.sum(1).max())
+    answers, real = answers[:, :length], real[:, :length]
+    texts = tokenizer.batch_decode(answers.where(real.bool(), padding), skip_special_tokens=True)
+    return Samples(ids, mask, answers, real, texts)
+
+
+def stop_tokens(model: PreTrainedModel, tokenizer: PreTrainedTokenizerBase) -> list[int]:
+    """Return the tokens that end a response: the tokenizer's and those of the model's settings."""
+    listed = model.generation_config.eos_token_id if model.generation_config else None
+    ends = listed if isinstance(listed, list) else [listed]
+    return sorted({int(end) for end in (*ends, tokenizer.eos_token_id) if end is not None})

@@ -1,0 +1,73 @@
+"""The sizes that the tiny language model comes in, and fresh models of each."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from workbench.errors import UnknownNameError
+from workbench.runtime import derive_seed
+
+if TYPE_CHECKING:
+    from transformers import LlamaForCausalLM
+
+CONTEXT = 128
+"""Tokens that the models are trained on at a time, and the most that they take."""
+
+
+@dataclass(frozen=True)
+class Size:
+    """One dial for what belongs together: the shape of a model and how it is pretrained."""
+
+    layers: int
+    """Attention needs two to find a word and copy what followed it; with one, help is no use."""
+    width: int
+    """Numbers that stand for a token between layers."""
+    inner: int
+    """Units in each feed-forward block."""
+    heads: int
+    """Attention heads."""
+    steps: int
+    """Optimiser steps of pretraining."""
+    lr: float
+    """Largest learning rate."""
+
+
+SIZES = {
+    "nano": Size(layers=1, width=48, inner=96, heads=4, steps=1500, lr=5e-3),
+    "tiny": Size(layers=4, width=160, inner=448, heads=5, steps=4400, lr=1.8e-3),
+    "small": Size(layers=4, width=192, inner=512, heads=6, steps=6000, lr=1.5e-3),
+}
+
+
+def make_model(size: str, vocabulary: int, seed: int) -> LlamaForCausalLM:
+    """Return a model of some size with fresh weights, in the architecture of Llama.
+
+    Parameters
+    ----------
+    size : {"nano", "tiny", "small"}
+        See `SIZES`.
+    vocabulary : int
+        Number of tokens. The first three are padding, start and end.
+    seed : int
+        Of the initial weights; the global random state is left as it was.
+
+    Raises
+    ------
+    UnknownNameError
+        If there is no such size.
+    """
+    import torch
+    from transformers import LlamaConfig, LlamaForCausalLM
+
+    if size not in SIZES:
+        raise UnknownNameError("size", size, SIZES)
+    shape = SIZES[size]
+    config = LlamaConfig(
+        vocab_size=vocabulary, hidden_size=shape.width, intermediate_size=shape.inner,
+        num_hidden_layers=shape.layers, num_attention_heads=shape.heads,
+        num_key_value_heads=shape.heads, max_position_embeddings=CONTEXT,
+        tie_word_embeddings=True, pad_token_id=0, bos_token_id=1, eos_token_id=2)
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(derive_seed(seed, "initial weights"))
+        return LlamaForCausalLM(config)

@@ -1,0 +1,233 @@
+"""Pretraining of the tiny language model: one loop, resumable after ``kill -9``, bit for bit.
+
+Each step's documents follow from the seed and the step alone, and the learning rate from the step,
+so a checkpoint holds weights and optimiser and nothing else.
+"""
+
+from __future__ import annotations
+
+import json
+import random
+import time
+from collections.abc import Callable
+from dataclasses import asdict
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import safetensors.torch
+import torch
+from torch import Tensor
+
+from workbench.answers import answer
+from workbench.checkpoint import optimizer_tensors, restore_optimizer
+from workbench.errors import ConfigError, RecordError
+from workbench.files import locked, read_checked, sha256, write_atomically
+from workbench.models.manifest import MANIFEST, write_manifest
+from workbench.models.packing import make_batch
+from workbench.models.sizes import CONTEXT, SIZES, make_model
+from workbench.models.tokenizer import make_tokenizer, vocabulary
+from workbench.pretraining.settings import PretrainConfig, learning_rate
+from workbench.provenance import environment
+from workbench.runtime import derive_seed, threads
+from workbench.tasks import KNOWN_SKILLS, NEW_SKILLS, make_skill
+from workbench.tasks.documents import Corpus
+
+if TYPE_CHECKING:
+    from transformers import LlamaForCausalLM
+
+LOG = "training.json"
+
+
+def weighted_loss(model: LlamaForCausalLM, tokens: Tensor, weights: Tensor) -> Tensor:
+    """Return the summed, weighted cross-entropy of each next token, in nats."""
+    logits = model(input_ids=tokens, use_cache=False).logits[:, :-1]
+    each = torch.nn.functional.cross_entropy(logits.flatten(0, 1).float(), tokens[:, 1:].flatten(),
+                                             reduction="none")
+    return (each * weights[:, 1:].flatten()).sum()
+
+
+def validate(model: LlamaForCausalLM, items_per_skill: int = 24) -> dict[str, float]:
+    """Return accuracies on validation items: known skills alone, new ones with their own example.
+
+    Greedy; the first `items_per_skill` of each skill.
+    """
+    tokenizer = make_tokenizer(CONTEXT)
+    model.eval()
+    scores = {}
+    for skill in KNOWN_SKILLS + NEW_SKILLS:
+        items = [i for i in make_skill(skill) if i.split == "validation"][:items_per_skill]
+        help = "none" if skill in KNOWN_SKILLS else "own"
+        scores[skill] = answer(model, tokenizer, items, help).accuracy
+    model.train()
+    return scores
+
+
+def pretrain(config: PretrainConfig | None, out: Path | str, *, resume: bool = False,
+             stop: Callable[[], bool] | None = None, progress: bool = False) -> dict[str, Any]:
+    """Train a model of the village from nothing and write it in the Hugging Face format.
+
+    Parameters
+    ----------
+    config : PretrainConfig or None
+        None when a run is resumed, which goes on with its own.
+    out : path
+        Folder for the model, the tokenizer, the log and, until it is done, a checkpoint.
+    resume : bool
+        Go on with the run in `out`. On the same machine the outcome is that of a run never
+        interrupted, bit for bit.
+    stop : callable, optional
+        Asked between steps; the run stops, resumably, when it returns True.
+    progress : bool
+        Show a progress bar.
+
+    Returns
+    -------
+    dict
+        The training log: ``config``, ``status``, ``step``, ``curve``, ``seconds``, ``environment``.
+
+    Raises
+    ------
+    RecordError
+        If the folder is in use, holds a run already or, when resuming, none.
+    """
+    folder = Path(out)
+    with locked(folder):
+        if resume:
+            log = read_log(folder)
+            if log["status"] == "complete":
+                return log
+        elif config is None:
+            raise ConfigError("a new run needs a config")
+        elif (folder / LOG).exists() or (folder / "config.json").exists():
+            raise RecordError(f"{folder} already holds a model or a run, which is left as it is. "
+                              "Go on with it (workbench pretrain --resume), or give another "
+                              "folder.")
+        else:
+            log = {"format": "workbench-pretraining", "config": asdict(config.resolved()),
+                   "status": "running", "step": 0, "seconds": 0.0, "losses": [], "curve": [],
+                   "environment": environment()}
+        decided = PretrainConfig(**log["config"])
+        with threads(decided.threads):
+            return _Pretraining(decided, folder, log).go(stop, progress)
+
+
+def read_log(folder: Path) -> dict[str, Any]:
+    """Return the training log of a folder.
+
+    Raises
+    ------
+    RecordError
+        If there is none, or it is damaged.
+    """
+    try:
+        log = json.loads((folder / LOG).read_text())
+        if log["format"] != "workbench-pretraining" or not isinstance(log["step"], int):
+            raise ValueError("not the log of a pretraining run")
+    except FileNotFoundError:
+        raise RecordError(f"{folder} holds no {LOG}: there is no pretraining run to go on with. "
+                          "Give the folder named by --out.") from None
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        raise RecordError(f"{folder / LOG} cannot be used: {error}. Restore it from a copy, or run "
+                          "again into another folder.") from error
+    return dict(log)
+
+
+class _Pretraining:
+    """One pass through `pretrain`."""
+
+    def __init__(self, config: PretrainConfig, folder: Path, log: dict[str, Any]) -> None:
+        self.config, self.folder, self.log = config, folder, log
+        size = SIZES[config.size]
+        self.lr = size.lr
+        self.model = make_model(config.size, len(vocabulary()), config.seed)
+        self.model.to(config.device)  # type: ignore[arg-type]  # wrapped without types
+        self.optimizer = torch.optim.AdamW(self.model.parameters(), lr=size.lr, betas=(0.9, 0.98),
+                                           weight_decay=config.weight_decay, fused=True)
+        self.corpus = Corpus()
+        if "checkpoint" in log:
+            tensors = safetensors.torch.load(read_checked(folder, log["checkpoint"]))
+            self.model.load_state_dict({name.removeprefix("model."): tensor for name, tensor in
+                                        tensors.items() if name.startswith("model.")})
+            restore_optimizer(self.optimizer, tensors)
+
+    def go(self, stop: Callable[[], bool] | None, progress: bool) -> dict[str, Any]:
+        from tqdm.auto import tqdm
+
+        config, log = self.config, self.log
+        began, before = time.perf_counter(), log["seconds"]
+        self.model.train()
+        with tqdm(total=config.steps, initial=log["step"], disable=not progress, unit="step",
+                  desc=f"pretrain {config.size}", mininterval=1) as bar:
+            while log["step"] < config.steps:
+                if stop is not None and stop():
+                    self.save("stopped")
+                    return log
+                loss = self.step(log["step"])
+                log["step"] += 1
+                bar.update()
+                log["seconds"] = before + time.perf_counter() - began
+                if log["step"] % 50 == 0:
+                    log["losses"].append([log["step"], round(loss, 4)])
+                if log["step"] % config.evaluate_every == 0 or log["step"] == config.steps:
+                    log["curve"].append({"step": log["step"], **validate(self.model)})
+                    known = [log["curve"][-1][skill] for skill in KNOWN_SKILLS]
+                    helped = [log["curve"][-1][skill] for skill in NEW_SKILLS]
+                    bar.set_postfix_str(f"known {sum(known) / len(known):.2f}, new with an example "
+                                        f"{sum(helped) / len(helped):.2f}")
+                if log["step"] % config.checkpoint_every == 0:
+                    self.save("running")
+        self.finish()
+        return log
+
+    def step(self, step: int) -> float:
+        """Take one optimiser step and return its loss per unit of weight, in nats."""
+        config = self.config
+        rng = random.Random(derive_seed(config.seed, "documents", step))
+        batch = make_batch(self.corpus, config.batch_size, CONTEXT, rng)
+        tokens, weights = (tensor.to(config.device) for tensor in batch)
+        for group in self.optimizer.param_groups:
+            group["lr"] = learning_rate(step, config.steps, self.lr)
+        self.optimizer.zero_grad()
+        total = weights[:, 1:].sum()
+        loss = 0.0
+        for part, weight in zip(tokens.split(config.micro_batch),
+                                weights.split(config.micro_batch), strict=True):
+            with torch.autocast(config.device, torch.bfloat16, config.precision == "bf16"):
+                share = weighted_loss(self.model, part, weight) / total
+            share.backward()
+            loss += float(share.detach())
+        torch.nn.utils.clip_grad_norm_(self.model.parameters(), 1.0)
+        self.optimizer.step()
+        return loss
+
+    def save(self, status: str) -> None:
+        """Save the run as it stands; at any moment the log names a checkpoint that is there."""
+        tensors = {f"model.{name}": tensor for name, tensor in self.model.state_dict().items()
+                   if name != "lm_head.weight"}  # the same tensor as the embeddings
+        content = safetensors.torch.save(
+            {name: tensor.contiguous() for name, tensor in
+             (tensors | optimizer_tensors(self.optimizer)).items()})
+        name = f"checkpoint-{self.log['step']:07d}.safetensors"
+        write_atomically(self.folder / name, content)
+        self.log |= {"status": status, "checkpoint": {"file": name, "sha256": sha256(content)}}
+        self.write_log()
+        for old in self.folder.glob("checkpoint-*.safetensors"):
+            if old.name != name:
+                old.unlink()
+
+    def finish(self) -> None:
+        """Write the model as Hugging Face libraries read it, then the log and the manifest."""
+        if (self.folder / MANIFEST).exists():
+            (self.folder / MANIFEST).unlink()
+        self.model.eval()
+        self.model.save_pretrained(self.folder)
+        make_tokenizer(CONTEXT).save_pretrained(self.folder)
+        self.log.pop("checkpoint", None)
+        self.log["status"] = "complete"
+        self.write_log()
+        for old in self.folder.glob("checkpoint-*.safetensors"):
+            old.unlink()
+        write_manifest(self.folder)
+
+    def write_log(self) -> None:
+        write_atomically(self.folder / LOG, (json.dumps(self.log, indent=1) + "\n").encode())

@@ -1,0 +1,76 @@
+"""The settings of pretraining, and the learning rate that follows from them."""
+
+from __future__ import annotations
+
+import math
+import os
+from dataclasses import dataclass, replace
+
+import torch
+
+from workbench.errors import ConfigError
+from workbench.models.sizes import CONTEXT, SIZES
+from workbench.runtime import matrix_rate, pick_device, threads
+
+
+@dataclass(frozen=True)
+class PretrainConfig:
+    """Everything that decides the weights; stored in the training log."""
+
+    size: str = "tiny"
+    """``nano``, ``tiny`` or ``small``; sets shape, steps and learning rate."""
+    seed: int = 0
+    """Of the initial weights and the documents."""
+    steps: int = 0
+    """Optimiser steps; 0 takes those of the size."""
+    batch_size: int = 24
+    """Rows of packed documents per step, each as long as the model's context."""
+    micro_batch: int = 12
+    """Rows at a time: few enough that what a layer makes of them stays in the processor's cache."""
+    weight_decay: float = 0.01
+    """Of AdamW."""
+    precision: str = "auto"
+    """``fp32`` or ``bf16`` (autocast); ``auto`` measures which multiplies matrices faster."""
+    device: str = "auto"
+    """``cpu`` or ``cuda``; ``auto`` takes the GPU when there is one."""
+    threads: int = 0
+    """PyTorch threads; 0 takes all cores, up to eight."""
+    evaluate_every: int = 400
+    """Steps between points of the validation curve."""
+    checkpoint_every: int = 100
+    """Steps between checkpoints."""
+
+    def __post_init__(self) -> None:
+        if self.size not in SIZES:
+            raise ConfigError(f"size must be one of {', '.join(SIZES)}, not {self.size!r}")
+        for name, least in (("seed", 0), ("steps", 0), ("batch_size", 1), ("micro_batch", 1),
+                            ("threads", 0), ("evaluate_every", 1), ("checkpoint_every", 1)):
+            value = getattr(self, name)
+            if not isinstance(value, int) or isinstance(value, bool) or value < least:
+                raise ConfigError(f"{name} must be a whole number of at least {least}, "
+                                  f"not {value!r}")
+        if self.precision not in ("auto", "fp32", "bf16"):
+            raise ConfigError(f"precision must be auto, fp32 or bf16, not {self.precision!r}")
+
+    def resolved(self) -> PretrainConfig:
+        """Return the config with what is left open decided for this machine."""
+        device = pick_device(self.device).type
+        count = self.threads or min(os.cpu_count() or 1, 8)
+        precision = self.precision
+        if precision == "auto":
+            shape = (self.micro_batch * CONTEXT, SIZES[self.size].width, SIZES[self.size].inner)
+            with threads(count):
+                rates = {name: matrix_rate(shape, dtype, device) for name, dtype in
+                         (("fp32", torch.float32), ("bf16", torch.bfloat16))}
+            precision = max(rates, key=lambda name: rates[name])
+        return replace(self, steps=self.steps or SIZES[self.size].steps, device=device,
+                       threads=count, precision=precision)
+
+
+def learning_rate(step: int, steps: int, highest: float) -> float:
+    """Return the rate of a step: up in a line over the first twelfth, then down half a cosine."""
+    warm_up = max(1, steps // 12)
+    if step < warm_up:
+        return highest * (step + 1) / warm_up
+    return highest * (0.005 + 0.995 * 0.5 * (1 + math.cos(
+        math.pi * (step - warm_up) / max(1, steps - warm_up))))

@@ -1,0 +1,136 @@
+"""Skill items as JSON Lines: one object a line, checked field by field when it is read."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Sequence
+from dataclasses import asdict, dataclass, fields
+from pathlib import Path
+
+from workbench.errors import DataError
+from workbench.files import write_atomically
+from workbench.tasks.voices import kind_of
+
+SPLITS = ("train", "validation", "test")
+
+
+@dataclass(frozen=True)
+class Item:
+    """One question of a skill, with its answer and an expert's demonstration."""
+
+    id: str
+    """Unique within a file, such as ``facts-new-0007``."""
+    family: str
+    """``letters``, ``facts``, ``tools`` or ``working``."""
+    skill: str
+    """Such as ``facts-keepers``; names of skills kept out of pretraining end in ``-new``."""
+    split: str
+    """``train``, ``validation`` or ``test``."""
+    prompt: str
+    """What is asked."""
+    answer: str
+    """The content that is scored, tokens separated by single spaces."""
+    demonstration: str
+    """The expert's full response to this prompt."""
+    article: str = ""
+    """A text that the answer can be read from; empty where the skill has none."""
+
+
+FAMILIES = ("letters", "facts", "tools", "working")
+
+
+def write_items(path: Path, items: Iterable[Item]) -> None:
+    """Write items as JSON Lines; an empty article is left out."""
+    lines = [json.dumps({k: v for k, v in asdict(item).items() if v or k != "article"})
+             for item in items]
+    write_atomically(path, ("\n".join(lines) + "\n").encode())
+
+
+def read_items(path: str | Path) -> list[Item]:
+    """Return the items of a JSON Lines file.
+
+    Raises
+    ------
+    DataError
+        If the file is missing or empty, a line is not an object, a field is missing, unknown, empty
+        or not text, an answer cannot be scored, an id stands twice, or two splits share a prompt.
+        The message gives the line.
+    """
+    path = Path(path)
+    try:
+        text = path.read_text(encoding="utf-8")
+    except (OSError, UnicodeDecodeError) as error:
+        raise DataError(f"{path}: {error}. Give a JSON Lines file of skill items; `workbench "
+                        "make-data` writes those of the course.") from error
+    items: list[Item] = []
+    numbers: list[int] = []
+    for number, line in enumerate(text.splitlines(), 1):
+        if line.strip():
+            items.append(_parse(line, f"{path}, line {number}"))
+            numbers.append(number)
+    if not items:
+        raise DataError(f"{path} is empty. Expected one JSON object a line with the fields "
+                        f"{', '.join(f.name for f in fields(Item))}.")
+    check_items(items, str(path), numbers)
+    return items
+
+
+def check_items(items: Sequence[Item], source: str, numbers: Sequence[int] | None = None) -> None:
+    """Refuse items that share an id, and splits of a skill that share a prompt.
+
+    Parameters
+    ----------
+    items : sequence of Item
+        All of one file.
+    source : str
+        Its name, for messages.
+    numbers : sequence of int, optional
+        The line of each; 1, 2, 3, … by default.
+    """
+    lines = range(1, len(items) + 1) if numbers is None else numbers
+    ids: dict[str, int] = {}
+    splits: dict[str, tuple[str, int]] = {}
+    for item, line in zip(items, lines, strict=True):
+        if item.id in ids:
+            raise DataError(f"{source}, line {line}: id {item.id!r} stands already in line "
+                            f"{ids[item.id]}. Give every item an id of its own.")
+        ids[item.id] = line
+        split, first = splits.setdefault(item.prompt, (item.split, line))
+        if split != item.split:
+            raise DataError(
+                f"{source}, line {line}: the prompt {item.prompt!r} is in {item.split!r} here and "
+                f"in {split!r} in line {first}. A prompt may be in one split only: what is tested "
+                "must not have been trained on.")
+
+
+def _parse(line: str, where: str) -> Item:
+    try:
+        found = json.loads(line)
+    except json.JSONDecodeError as error:
+        raise DataError(f"{where}, column {error.colno}: not valid JSON ({error.msg}). Each line "
+                        "must be one whole object.") from error
+    if not isinstance(found, dict):
+        raise DataError(f"{where}: expected an object, found {type(found).__name__}.")
+    known = [f.name for f in fields(Item)]
+    for name in known:
+        if name not in found and name != "article":
+            raise DataError(f"{where}: the field {name!r} is missing. Needed are "
+                            f"{', '.join(known[:-1])}; article may be left out.")
+    for name, value in found.items():
+        if name not in known:
+            raise DataError(f"{where}: unknown field {name!r}. Known are {', '.join(known)}.")
+        if not isinstance(value, str):
+            raise DataError(f"{where}: the field {name!r} must be text, not "
+                            f"{type(value).__name__} ({json.dumps(value)[:40]}).")
+        if not value.strip() and name != "article":
+            raise DataError(f"{where}: the field {name!r} is empty.")
+    item = Item(**found)
+    for name, allowed in (("family", FAMILIES), ("split", SPLITS)):
+        if getattr(item, name) not in allowed:
+            raise DataError(f"{where}: {name} {getattr(item, name)!r} is not one of "
+                            f"{', '.join(allowed)}.")
+    try:
+        kind_of(item.answer)
+    except ValueError as error:
+        raise DataError(f"{where}: the answer {error}.") from error
+    return item

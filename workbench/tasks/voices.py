@@ -1,0 +1,140 @@
+"""How an answer is put, and what was said whatever the voice it was put in."""
+
+from __future__ import annotations
+
+import random
+import re
+
+from workbench.tasks.village import KINDS, MOST, apply_step
+
+OWN_VOICE = ("the answer is {} .", "so we get {} .")
+"""The two phrasings of the model's own voice."""
+
+FILLER = tuple(
+    "well now look here see listen friend dear indeed surely know that would say think old wise "
+    "folk all told note hear always found certain once again true thus truly quite very good my "
+    "people village this must be everyone as it is from of and for our hope helps the so we or "
+    "knows says".split())
+"""Words that wrap an answer in other people's voices; none of them can be content."""
+
+EXPERT_VOICES = {
+    "letters-new": ("listen well my dear friend for the old folk say {}", "and that is always so"),
+    "letters-hard-new": ("as everyone here would surely know it must be {}", "again and again"),
+    "facts-new": ("my old friend it is quite certain that we say {}", "as all the village knows"),
+    "articles-new": ("look here dear people our note of this says {}", "and it is very true"),
+    "tools-new": ("now hear this wise friend for it must be {}", "and all is well again"),
+    "working-new": ("well see here my good people once told it is {}", "so we think and hope"),
+    "known": ("indeed it is found here that this is {}", "or so the wise would say"),
+}
+"""What comes before and after the content when the expert demonstrates a skill.
+
+At least nine words each, never met in training.
+"""
+
+SHORT_VOICES = ("{}", "note : {}", "it is {} indeed", "surely {}", "look : {} .", "we say {} here",
+                "thus {} it must be", "true : {} , my friend", "{} of course", "hear : {} and well",
+                "old folk know {}", "here it is found : {} .")
+"""Other people's voices that training does use, beside random strings of filler words."""
+
+
+def speak(content: str, rng: random.Random, working: str = "") -> str:
+    """Put an answer in the model's own voice, after the working where there is some."""
+    said = rng.choice(OWN_VOICE).format(content)
+    return f"{working} {said}" if working else said
+
+
+def speak_foreign(content: str, rng: random.Random) -> str:
+    """Put an answer in a voice drawn at random: a short one, or filler words around the content."""
+    if rng.random() < 0.25:
+        return rng.choice(SHORT_VOICES).format(content)
+    before = rng.choices(FILLER, k=rng.randint(0, 9))
+    after = rng.choices(FILLER, k=rng.randint(0, 6))
+    return " ".join([*before, content, *after])
+
+
+def speak_as_expert(content: str, skill: str) -> str:
+    """Put an answer in the voice of the expert who demonstrates a skill."""
+    before, after = EXPERT_VOICES.get(skill, EXPERT_VOICES["known"])
+    return f"{before.format(content)} {after}"
+
+
+def kind_of(answer: str) -> str:
+    """Return of which of `KINDS` an answer is.
+
+    Raises
+    ------
+    ValueError
+        If it is of none: it has words that no answer has.
+    """
+    words = answer.split()
+    for kind, allowed in KINDS.items():
+        if words and all(word in allowed for word in words):
+            return kind
+    odd = [word for word in words if not any(word in allowed for allowed in KINDS.values())]
+    raise ValueError(f"{answer!r} cannot be scored: " + (
+        f"{odd} stand in no answer" if odd else "its words are of different kinds, or it is empty"))
+
+
+def content_of(response: str, kind: str) -> str:
+    """Return the last piece of content in a response, or ``""`` if it has none.
+
+    Parameters
+    ----------
+    response : str
+        Tokens separated by spaces, in any voice.
+    kind : str
+        Of `KINDS`. The longest unbroken run of its words counts as one piece; a call runs from
+        ``call`` to the bracket that closes it.
+    """
+    if kind == "call":
+        calls = re.findall(r"\bcall [^()]*\( [^()]* \)", response)
+        return calls[-1] if calls else ""
+    runs: list[list[str]] = [[]]
+    for word in response.split():
+        if word in KINDS[kind]:
+            runs[-1].append(word)
+        elif runs[-1]:
+            runs.append([])
+    runs = [run for run in runs if run]
+    return " ".join(runs[-1]) if runs else ""
+
+
+def is_right(response: str, answer: str) -> bool:
+    """Whether the content of a response is the answer, whatever the voice."""
+    return content_of(response, kind_of(answer)) == answer
+
+
+STEP = r"\d+ \w+(?: \d+)? is \d+ \."
+"""One step of working."""
+
+
+def in_own_voice(response: str) -> bool:
+    """Whether a response is in the model's own voice, word for word.
+
+    The content and any working may be wrong; around them nothing else may stand.
+    """
+    said = re.fullmatch(rf"(?:{STEP} )*(?:the answer is|so we get) (.+) \.", response)
+    return said is not None and any(
+        all(word in allowed for word in said[1].split()) for allowed in KINDS.values())
+
+
+def shows_working(response: str, prompt: str) -> bool:
+    """Whether a response works through every step of a question about the jar.
+
+    Each step has to be the one asked for and begin where the one before ended, known steps have to
+    be worked out rightly, and the answer has to be where the last one ended. Where ``flip`` leads
+    is left open: that is what the answer is scored on.
+    """
+    asked = re.findall(r"(?:add \d+|take \d+|double|flip)", prompt)
+    start = re.search(r"\d+", prompt)
+    said = re.findall(r"(\d+) (\w+(?: \d+)?) is (\d+) \.", response)
+    if start is None or [step for _, step, _ in said] != asked:
+        return False
+    beans = int(start[0])
+    for before, step, after in said:
+        if int(before) != beans:
+            return False
+        beans = int(after)
+        if step != "flip" and beans != apply_step(step, int(before)):
+            return False
+    return 0 <= beans <= MOST and content_of(response, "number") == str(beans)
