@@ -68,8 +68,9 @@ notebooks: env ## run every notebook, compare its outputs (nbval), and run it ag
 browser: env ## click through the course in headless Chromium
 	$(PYTEST) -q tests/browser
 
-bench: env ## measure against Avalanche, both sides in one run
+bench: env ## measure against Avalanche, both sides in one run; pretraining and the gate
 	$(BIN)/python benchmarks/run.py
+	$(BIN)/python benchmarks/language.py
 
 demo: env ## the story without a browser: verdicts, figures and one HTML page
 	$(BIN)/workbench demo

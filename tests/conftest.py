@@ -7,6 +7,10 @@ import os
 os.environ.setdefault("OMP_NUM_THREADS", "1")  # before PyTorch is loaded, here and in children
 
 import multiprocessing  # noqa: E402
+import random  # noqa: E402
+import signal  # noqa: E402
+import sys  # noqa: E402
+import time  # noqa: E402
 from hashlib import sha256  # noqa: E402
 from pathlib import Path  # noqa: E402
 
@@ -15,6 +19,7 @@ import pytest  # noqa: E402
 import torch  # noqa: E402
 from hypothesis import settings  # noqa: E402
 
+from workbench.cli import main  # noqa: E402
 from workbench.config import RunConfig  # noqa: E402
 from workbench.learners.fit import fit, make_optimizer  # noqa: E402
 from workbench.models import StackedMLP  # noqa: E402
@@ -76,6 +81,36 @@ def fingerprint():
     def hashes(folder: Path) -> dict[str, str]:
         return {p.name: sha256(p.read_bytes()).hexdigest() for p in sorted(folder.iterdir())}
     return hashes
+
+
+@pytest.fixture
+def cli(monkeypatch, capsys):
+    """Run the command line in this process: exit code, stdout, stderr."""
+    def call(*words) -> tuple[int, str, str]:
+        monkeypatch.setattr(sys, "argv", ["workbench", *map(str, words)])
+        capsys.readouterr()
+        with pytest.raises(SystemExit) as ended:
+            main()
+        return (ended.value.code or 0, *capsys.readouterr())
+    return call
+
+
+@pytest.fixture(scope="session")
+def kill_once(processes):
+    """Run a function in a process and kill it soon after it has got to some step on disk.
+
+    Returns whether it was killed; False if it had come to its end by itself.
+    """
+    def kill(target, args, steps_on_disk, moment) -> bool:
+        child = processes.Process(target=target, args=args)
+        child.start()
+        while child.is_alive() and steps_on_disk() < moment:
+            time.sleep(0.001)
+        time.sleep(random.uniform(0, 0.02))
+        child.kill()
+        child.join()
+        return child.exitcode == -signal.SIGKILL
+    return kill
 
 
 @pytest.fixture(scope="session")

@@ -13,7 +13,7 @@ import numpy as np
 import pytest
 
 from workbench import experiment
-from workbench.cli import main, spread_lists, stop_on_interrupt
+from workbench.cli import spread_lists, stop_on_interrupt
 from workbench.learners import CONTROLS, LEARNERS
 from workbench.record import RunRecord
 from workbench.runfiles import ARRAYS
@@ -21,18 +21,6 @@ from workbench.tasks import SCENARIOS, STREAMS
 
 COMMAND = [sys.executable, "-m", "workbench.cli"]
 SMALL = ("--steps", "5", "--tasks", "2", "--quiet")
-
-
-@pytest.fixture
-def cli(monkeypatch, capsys):
-    """Run the command line in this process: exit code, stdout, stderr."""
-    def call(*words) -> tuple[int, str, str]:
-        monkeypatch.setattr(sys, "argv", ["workbench", *map(str, words)])
-        capsys.readouterr()
-        with pytest.raises(SystemExit) as ended:
-            main()
-        return (ended.value.code or 0, *capsys.readouterr())
-    return call
 
 
 @pytest.fixture(scope="module")

@@ -58,7 +58,7 @@ class Page(HTMLParser):
 
 def test_verdicts_are_printed_with_what_was_measured(told):
     verdicts, folder, printed = told
-    assert len(verdicts) == 5
+    assert len(verdicts) == 8
     for verdict in verdicts:
         word = "holds" if verdict.holds else "FAILS"
         assert f"{word}  {verdict.claim}\n       {verdict.measured}\n" in printed
@@ -66,7 +66,7 @@ def test_verdicts_are_printed_with_what_was_measured(told):
 
 
 def test_a_verdict_holds_when_the_numbers_say_so(told):
-    verdicts = {v.claim.split()[0]: v for v in told[0]}
+    verdicts = {v.claim.split()[0]: v for v in told[0] if "forgetting" in v.lesson}
     acc = {name: run(RunConfig(learner=name, seeds=(0, 1), steps=STEPS)).accuracy[:, -1].mean(1)
            for name in ("finetune", "joint")}
     forgets, room = verdicts["Fine-tuning"], verdicts["The"]
@@ -79,9 +79,9 @@ def test_a_verdict_holds_when_the_numbers_say_so(told):
 
 def test_every_figure_is_written_as_a_picture(told):
     pictures = sorted(told[1].glob("*.png"))
-    assert [p.name for p in pictures] == ["forgetting.png", "scenarios.png"]
+    assert [p.name for p in pictures] == ["forgetting.png", "own_teacher.png", "scenarios.png"]
     assert all(p.read_bytes().startswith(b"\x89PNG") for p in pictures)
-    assert {p.name for p in told[1].iterdir()} == {"forgetting.png", "scenarios.png", "index.html"}
+    assert {p.name for p in told[1].iterdir()} == {p.name for p in pictures} | {"index.html"}
 
 
 def test_the_page_needs_nothing_but_itself(told):
@@ -97,11 +97,18 @@ def test_the_page_needs_nothing_but_itself(told):
 def test_every_picture_on_the_page_is_inline_with_its_words(told):
     page = Page((told[1] / "index.html").read_text())
     images = [attributes for tag, attributes in page.tags if tag == "img"]
-    assert len(images) == 2
-    for image, name in zip(images, ("forgetting", "scenarios"), strict=True):
+    assert len(images) == 3
+    for image, name in zip(images, ("forgetting", "scenarios", "own_teacher"), strict=True):
         content = base64.b64decode(image["src"].removeprefix("data:image/png;base64,"))
         assert content == (told[1] / f"{name}.png").read_bytes()
     assert "finetune ends at" in images[0]["alt"] and "domain" in images[1]["alt"]
+    assert "tiny, own: letters-new" in images[2]["alt"]
+
+
+def test_the_lesson_on_language_models_holds_and_names_what_it_measured(told):
+    verdicts = [v for v in told[0] if v.lesson == "The model as its own teacher"]
+    assert len(verdicts) == 3 and all(v.holds for v in verdicts)
+    assert verdicts[0].measured.startswith("alone 0 % to ") and "100 %" in verdicts[0].measured
 
 
 def test_the_page_has_the_table_of_verdicts(told):

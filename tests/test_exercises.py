@@ -55,6 +55,16 @@ def halved(R):
     return np.where(np.tril(np.ones_like(R)) > 0, R / np.diagonal(R) / 2, np.nan)
 
 
+def kl(p_logits, q_logits):
+    """KL(p || q) per row."""
+    p, q = p_logits.log_softmax(-1), q_logits.log_softmax(-1)
+    return (p.exp() * (p - q)).sum(-1)
+
+
+def share(counts):
+    return counts[0] / counts[1]
+
+
 WRONG = [
     ("share_kept", lambda a, b: b - a, "difference in points"),
     ("share_kept", lambda a, b: a - b, "difference in points"),
@@ -115,6 +125,19 @@ WRONG = [
                                              list(items)), "kept twice"),
     ("reservoir", lambda items, n, rng: list(items), "With room for 5 and 20 items, 20 are kept"),
     ("reservoir", lambda items, n, rng: list(items)[:3], "all 5 should be kept"),
+    ("token_kl", lambda p, q: kl(q, p), "reverse KL"),
+    ("token_kl", lambda p, q: kl(p, q).sum(), "That is one number"),
+    ("token_kl", lambda p, q: kl(p, q) / 3, "mean over the vocabulary"),
+    ("token_kl", lambda p, q: -(p.softmax(-1) * q.log_softmax(-1)).sum(-1), "cross-entropy"),
+    ("token_kl", lambda p, q: -kl(p, q), "sign is wrong"),
+    ("token_kl", lambda p, q: F.kl_div(q.log_softmax(-1), p.softmax(-1), reduction="none"),
+     "sum over the vocabulary"),
+    ("may_teach", lambda alone, own, other: share(own) > share(alone), "does not read it"),
+    ("may_teach", lambda alone, own, other: share(own) > share(other) + 0.1, "nothing to teach"),
+    ("may_teach", lambda alone, own, other: share(own) > max(share(alone), share(other)) + 0.1,
+     "in doubt stays shut"),
+    ("may_teach", lambda alone, own, other: share(own) > 0.9 + share(other) + share(alone),
+     "should pass"),
 ]
 
 

@@ -193,9 +193,9 @@ def test_prompts_are_padded_on_the_left_and_never_cut(tokenizer):
 
 def test_prompt_and_response_have_to_fit_the_context(model, tokenizer):
     prompt = make_prompt(tokenizer, QUESTION, demonstration="so " * 90)
-    with pytest.raises(ModelError, match="99 tokens, and there is room for 88"):
+    with pytest.raises(ModelError, match="100 tokens, and there is room for 88"):
         sample(model, tokenizer, [prompt], max_new_tokens=40)
-    sample(model, tokenizer, [prompt], max_new_tokens=CONTEXT - 99)
+    sample(model, tokenizer, [prompt], max_new_tokens=CONTEXT - 100)
 
 
 def test_unknown_words_are_named(model, tokenizer):

@@ -17,8 +17,8 @@ import workbench
 PACKAGE = Path(workbench.__file__).parent
 ROOMS = ("errors", "runtime", "files", "provenance", "config", "tasks", "models", "losses",
          "learners", "metrics", "intervals", "runfiles", "record", "report", "checkpoint",
-         "answers", "gate", "pretraining", "loop", "experiment", "plots", "token_plots", "display",
-         "widgets", "course", "demo", "doctor", "cli")
+         "answers", "gate", "pretraining", "loop", "experiment", "plots", "language_plots",
+         "display", "widgets", "course", "demo", "doctor", "cli")
 """In order: a room imports only itself and rooms before it."""
 FILES = sorted(PACKAGE.rglob("*.py"))
 HEAVY = ("torch", "numpy", "scipy", "sklearn", "matplotlib", "ipywidgets", "pandas",

@@ -16,7 +16,7 @@ from workbench.intervals import wilson_interval
 from workbench.models.prompts import make_prompt
 from workbench.models.sampling import Samples, sample
 from workbench.runtime import derive_seed
-from workbench.tasks import Item
+from workbench.tasks import KNOWN_SKILLS, SKILLS, Item, load_skill
 from workbench.tasks.voices import FILLER, in_own_voice, is_right, shows_working
 
 if TYPE_CHECKING:
@@ -134,3 +134,19 @@ def answer(model: PreTrainedModel, tokenizer: PreTrainedTokenizerBase, items: Se
     return Answers(help, samples, np.array([is_right(text, item.answer) for text, item in scored]),
                    np.array([in_own_voice(text) for text in samples.texts]),
                    np.array([shows_working(text, item.prompt) for text, item in scored]))
+
+
+def abilities(model: PreTrainedModel, tokenizer: PreTrainedTokenizerBase,
+              split: str = "test") -> dict[str, dict[str, dict[str, object]]]:
+    """Return what a model can do: per skill and sort of help the rates of `Answers.summary`.
+
+    Known skills are asked without help only; greedy, on all items of a split.
+    """
+    found = {}
+    for skill in SKILLS:
+        items = load_skill(skill, split)
+        kinds = [help for help in HELP if not help.startswith("article")
+                 or all(item.article for item in items)]
+        found[skill] = {help: answer(model, tokenizer, items, help).summary()
+                        for help in (["none"] if skill in KNOWN_SKILLS else kinds)}
+    return found

@@ -7,18 +7,23 @@ import html
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pandas as pd
 from matplotlib.figure import Figure
 
+from workbench.answers import answer
 from workbench.config import RunConfig
 from workbench.display import png
 from workbench.experiment import run
 from workbench.files import write_atomically
+from workbench.gate import gate
 from workbench.intervals import seed_interval
+from workbench.language_plots import plot_rates
+from workbench.models import load_causal_lm
 from workbench.plots import alt_text, percent, plot_bars, plot_retention, use_style
-from workbench.tasks import SCENARIOS
+from workbench.tasks import NEW_SKILLS, SCENARIOS, load_skill
 
 SEEDS = (0, 1, 2, 3, 4)
 
@@ -81,7 +86,45 @@ def forgetting() -> Lesson:
     ], {"forgetting": curves, "scenarios": bars})
 
 
-LESSONS: tuple[Callable[[], Lesson], ...] = (forgetting,)
+def own_teacher() -> Lesson:
+    """Ask the tiny model with and without demonstrations, and send two models through the gate."""
+    title = "The model as its own teacher"
+    rates: dict[str, dict[str, dict[str, float]]] = {}
+    passes = {}
+    for name in ("tiny", "nano"):
+        model, tokenizer = load_causal_lm(name)
+        for skill in NEW_SKILLS:
+            items = load_skill(skill, "test")[:48]
+            for help in ("none", "own", "other") if name == "tiny" else ("own",):
+                found: Any = answer(model, tokenizer, items, help).summary()["right"]
+                rates.setdefault(f"{name}, {help}", {})[skill] = found
+        passes[name] = gate(model, tokenizer, load_skill("facts-new", "train")[:48]).passed
+    figure = Figure(figsize=(9, 3.8))
+    plot_rates(rates, figure.subplots(), "New skills, by what stands in the prompt")
+
+    def span(series: str) -> str:
+        values = [each["rate"] for each in rates[series].values()]
+        return f"{percent(min(values))} to {percent(max(values))} by skill"
+
+    def least(series: str) -> float:
+        return min(each["rate"] for each in rates[series].values())
+
+    def most(series: str) -> float:
+        return max(each["rate"] for each in rates[series].values())
+
+    return Lesson(title, [
+        Verdict(title, "The same weights are right once they see a demonstration.",
+                f"alone {span('tiny, none')}; with it {span('tiny, own')}",
+                most("tiny, none") < 0.2 and least("tiny, own") > 0.9),
+        Verdict(title, "Another item's demonstration does not help.", span("tiny, other"),
+                most("tiny, other") < 0.2),
+        Verdict(title, "A model too small to read it is kept out by the gate.",
+                f"with a demonstration {span('nano, own')}", passes == {"tiny": True,
+                                                                        "nano": False}),
+    ], {"own_teacher": figure})
+
+
+LESSONS: tuple[Callable[[], Lesson], ...] = (forgetting, own_teacher)
 """In the order of the course; each lesson adds its own."""
 
 
@@ -134,7 +177,8 @@ td, th {{ border: 1px solid #bbb; padding: .4em .6em; text-align: left; }}
 img {{ max-width: 100%; }} figcaption {{ color: #444; font-size: 15px; }}
 </style></head><body>
 <h1>The workbench in two minutes</h1>
-<p>Measured just now on this machine, over {len(SEEDS)} seeds; in brackets the 95 % interval.</p>
+<p>Measured just now on this machine; the digits over {len(SEEDS)} seeds, in brackets the 95 %
+interval.</p>
 {"".join(parts)}
 </body></html>
 """

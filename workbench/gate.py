@@ -86,7 +86,7 @@ class GateReport:
 
     def to_json(self) -> str:
         """Return the report as JSON."""
-        return json.dumps({"passed": self.passed, **asdict(self)}, indent=1)
+        return json.dumps({"passed": self.passed, **asdict(self)})
 
     def __str__(self) -> str:
         lines = [f"{self.model} on {self.skill}, {self.n} items: "

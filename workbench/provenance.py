@@ -10,7 +10,7 @@ from importlib import metadata
 from pathlib import Path
 from typing import Any
 
-PACKAGES = ("workbench", "torch", "numpy", "scikit-learn")
+PACKAGES = ("workbench", "torch", "numpy", "scikit-learn", "transformers")
 
 
 def git_revision() -> str | None:

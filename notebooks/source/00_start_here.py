@@ -36,6 +36,7 @@ print(report.verdict())
 # | **00 Start here** | this one |
 # | [01 Catastrophic forgetting](01_catastrophic_forgetting.ipynb) | plain fine-tuning on digits forgets; how much depends on the question asked |
 # | [02 Measuring retention](02_measuring_retention.ipynb) | one table of accuracies holds all measures, libraries disagree on them, and remedies differ |
+# | [04 The model as its own teacher](04_the_model_as_its_own_teacher.ipynb) | the same weights answer better with a demonstration in the prompt, if they can read it; a gate tells |
 #
 # Every number in the course is measured in front of you, from real data, with several random
 # seeds, beside a baseline and a control that would expose a wrong explanation.

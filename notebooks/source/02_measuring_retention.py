@@ -119,7 +119,7 @@ below = np.tril(np.ones((3, 3), dtype=bool), -1)
 rules = pd.DataFrame([
     ("backward transfer", "GEM, Mammoth, here", mine["BWT"]),
     ("backward transfer", "Díaz-Rodríguez: all later rows", (R - np.diagonal(R))[below].mean()),
-    ("forgetting", "Chaudhry, FACIL, here: best before the end", mine["forgetting"]),
+    ("forgetting", "FACIL, here (after Chaudhry): best before the end", mine["forgetting"]),
     ("forgetting", "Avalanche: first minus last", np.mean([R[j, j] - R[-1, j] for j in (0, 1)])),
     ("forgetting", "Mammoth, PILOT: the end counts as best", (R.max(0) - R[-1])[:2].mean()),
     ("average", "ACC: last row", mine["ACC"]),

@@ -121,6 +121,71 @@ def scenario_explorer(page, screenshot):
     screenshot(page, "01-scenario-digit")
 
 
+@pytest.fixture
+def fourth(open_notebook, run_all, screenshot):
+    page = open_notebook("04_the_model_as_its_own_teacher")
+    counts = run_all(page)
+    assert counts == [str(i) for i in range(1, len(counts) + 1)]
+    errors = page.locator(".jp-OutputArea-output[data-mime-type='application/vnd.jupyter.error']")
+    assert errors.count() == 0, errors.first.inner_text()
+    return page
+
+
+def test_notebook_04_and_each_control_of_the_teacher_explorer(fourth, screenshot):
+    page = fourth
+    box = page.locator(".jp-OutputArea-output").filter(
+        has=page.get_by_label("shown in the prompt")).first
+    box.scroll_into_view_if_needed()
+    words, question = box.locator(".workbench-words"), box.get_by_label("question")
+    demonstration, article = box.get_by_label("demonstration"), box.get_by_label("article")
+    screenshot(page, "04-explorer-start")
+
+    box.get_by_label("skill").select_option("articles-new")
+    expect(question).to_have_value(re.compile("after the"))
+    before = question.input_value()
+    number = box.get_by_label("item")
+    number.fill("5")
+    number.press("Enter")
+    expect(question).not_to_have_value(before)
+
+    helps = box.get_by_label("shown in the prompt")
+    own = demonstration.input_value()
+    helps.select_option("another item's demonstration")
+    expect(demonstration).not_to_have_value(own)
+    screenshot(page, "04-explorer-other")
+    helps.select_option("its article")
+    expect(article).to_have_value(re.compile("broke the"))
+    expect(demonstration).to_have_value("")
+    screenshot(page, "04-explorer-article")
+    helps.select_option("nothing")
+    expect(words).to_contain_text("0.00 nats in all")
+
+    # What is typed is asked; a fault is told, and mended by typing on.
+    helps.select_option("what I write")
+    question.fill("who keeps the purple saw ?")
+    question.press("Enter")
+    box.get_by_text("does not know 'purple'").wait_for()
+    screenshot(page, "04-explorer-fault")
+    question.fill("who keeps the grey saw ?")
+    question.press("Enter")
+    expect(box.get_by_text("does not know 'purple'")).to_have_count(0)
+
+    # Text can be dragged from the page into the prompt.
+    demonstration.fill("well it is olga")
+    demonstration.press("Tab")
+    expect(words).to_contain_text("olga")
+    box.get_by_label("compare along").select_option("student's response")
+    expect(words).to_contain_text("Response “")
+    box.get_by_label("compare along").select_option("teacher's response")
+    expect(words).to_contain_text("olga")
+    slider = box.get_by_role("slider")
+    slider.focus()
+    for _ in range(3):
+        page.keyboard.press("ArrowRight")
+    expect(words).to_contain_text(re.compile("After “(the answer is|so we get)”"))
+    screenshot(page, "04-explorer-olga")
+
+
 SMALL = """
 import workbench as wb
 from workbench.widgets import RetentionExplorer

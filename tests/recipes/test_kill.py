@@ -8,9 +8,7 @@ from __future__ import annotations
 import json
 import random
 import resource
-import signal
 import threading
-import time
 
 import pytest
 from tqdm.auto import tqdm
@@ -39,7 +37,7 @@ def steps_on_disk(folder):
 
 
 @pytest.mark.parametrize("learner", ["ewc", "si", "derpp", "lwf", "replay", "joint"])
-def test_a_run_killed_again_and_again_equals_one_left_alone(learner, same_run, processes, tmp_path):
+def test_a_run_killed_again_and_again_equals_one_left_alone(learner, same_run, kill_once, tmp_path):
     # A checkpoint at every step, so that most kills come while files are being written.
     config = RunConfig(learner=learner, seeds=(0, 1), tasks=TASKS, steps=STEPS, batch_size=16,
                        hidden=(16,), checkpoint_every=1, evaluate_every=20, clip=1.0)
@@ -49,14 +47,7 @@ def test_a_run_killed_again_and_again_equals_one_left_alone(learner, same_run, p
     moments = [-1] + [STEPS * task + step for task in range(TASKS)
                       for step in sorted(random.sample(range(1, STEPS - 10), 2))]
     for moment in moments:
-        child = processes.Process(target=go_on, args=(config.to_json(), folder))
-        child.start()
-        while child.is_alive() and steps_on_disk(folder) < moment:
-            time.sleep(0.001)
-        time.sleep(random.uniform(0, 0.02))
-        child.kill()
-        child.join()
-        if child.exitcode != -signal.SIGKILL:
+        if not kill_once(go_on, (config.to_json(), folder), lambda: steps_on_disk(folder), moment):
             break
         if (folder / "run.json").exists():
             record = RunRecord.load(folder)

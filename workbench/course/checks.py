@@ -182,3 +182,51 @@ def reservoir(answer: Answer) -> None:
         odd = int(abs(share - capacity / length).argmax())
         raise Wrong(f"Each of {length} items should be kept in {capacity / length:.0%} of the "
                     f"runs; item {odd} was in {share[odd]:.0%}.")
+
+
+def token_kl(answer: Answer) -> None:
+    """Check the forward KL per token."""
+    teacher = torch.tensor([[2.0, 0.0, -1.0], [0.0, 0.0, 0.0], [3.0, -3.0, 1.0]])
+    student = torch.tensor([[0.0, 1.0, 0.5], [0.0, 0.0, 0.0], [-1.0, 2.0, 0.0]])
+    value = _given(answer(teacher.clone(), student.clone()), "one number for each token")
+    value = torch.as_tensor(value, dtype=torch.float32)
+    if value.numel() == 1:
+        raise Wrong("That is one number; return one for each token, neither added nor averaged.")
+    if value.shape != (3,):
+        raise Wrong(f"Expected shape (3,), one number for each token, got {tuple(value.shape)}: "
+                    "sum over the vocabulary.")
+    wanted = solutions.token_kl(teacher, student)
+    p, q = teacher.softmax(-1), student.softmax(-1)
+    if torch.allclose(value, solutions.token_kl(student, teacher), atol=1e-4):
+        raise Wrong("That is KL(student || teacher), the reverse KL: the average belongs under the "
+                    "teacher. (torch.nn.functional.kl_div takes the other one first.)")
+    if torch.allclose(value, -wanted, atol=1e-4):
+        raise Wrong("The sign is wrong: a KL is never below 0.")
+    if torch.allclose(value, -(p * q.log()).sum(-1), atol=1e-4):
+        raise Wrong("That is the cross-entropy: the teacher's own entropy is still in it. Where "
+                    "the two agree a KL is 0.")
+    if torch.allclose(value, wanted / 3, atol=1e-4):
+        raise Wrong("That is the mean over the vocabulary; take the sum.")
+    if not torch.allclose(value, wanted, atol=1e-4):
+        raise Wrong(f"On the example in the check the first token gives {float(value[0]):.4f} and "
+                    f"should give {float(wanted[0]):.4f}.")
+
+
+def may_teach(answer: Answer) -> None:
+    """Check the rule of the gate on clear cases and on one that hangs on the intervals."""
+    value = _given(answer((2, 96), (95, 96), (3, 96)), "True or False")
+    if not value:
+        raise Wrong("2 of 96 alone, 95 of 96 with its own demonstration, 3 of 96 with another's: "
+                    "that should pass.")
+    if answer((2, 96), (90, 96), (88, 96)):
+        raise Wrong("Another item's demonstration helps as much as its own: the model does not "
+                    "read it, and should not pass.")
+    if answer((92, 96), (95, 96), (3, 96)):
+        raise Wrong("The model knows nearly everything without help: there is nothing to teach, "
+                    "and it should not pass.")
+    if answer((4, 10), (8, 10), (1, 10)):
+        raise Wrong("8 of 10 against 4 of 10: the intervals overlap, so it may be luck, and a gate "
+                    "in doubt stays shut.")
+    if not answer((40, 100), (80, 100), (10, 100)):
+        raise Wrong("80 of 100 against 40 of 100 is beyond doubt and should pass: compare the "
+                    "lower end of one interval with the upper ends of the others.")

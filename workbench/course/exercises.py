@@ -97,6 +97,24 @@ exercises = {e.name: e for e in (
          "one of the kept at random.",
          "Draw `place = rng.integers(k + 1)`; if `place < capacity`, put the item there."),
         checks.reservoir),
+    Exercise(
+        "token_kl", "Write `token_kl(teacher_logits, student_logits)`: the forward KL, "
+        "KL(teacher || student), at every position. Both are tensors of shape "
+        "`(tokens, vocabulary)`; the result has shape `(tokens,)`, in nats.", 2, 10,
+        ("Softmax first: logits are not probabilities. In KL(p || q) the average is taken under p.",
+         "Sum over the vocabulary: p times (log p minus log q), with p the teacher.",
+         "With `p = teacher_logits.log_softmax(-1)` and `q = student_logits.log_softmax(-1)`: "
+         "`(p.exp() * (p - q)).sum(-1)`."), checks.token_kl),
+    Exercise(
+        "may_teach", "Write `may_teach(alone, own, other)`: may the model be its own teacher? Each "
+        "argument is a pair `(right answers, questions)`: asked alone, with its own demonstration, "
+        "and with another item's. Say True only if the *lower* end of Wilson's 95 % interval with "
+        "its own demonstration lies above the *upper* ends of both others. "
+        "`wilson_interval(right, total)` from `workbench.intervals` gives (low, high).", 2, 10,
+        ("A gate that is in doubt stays shut: compare the worst case of one with the best case of "
+         "the others.", "There are two comparisons, and both have to hold.",
+         "`wilson_interval(*own)[0] > max(wilson_interval(*alone)[1], "
+         "wilson_interval(*other)[1])`."), checks.may_teach),
 )}
 """All exercises of the course by the name of the function to write."""
 

@@ -11,6 +11,8 @@ import numpy as np
 import torch
 import torch.nn.functional as F
 
+from workbench.intervals import wilson_interval
+
 
 def share_kept(before, after):
     """Share of the accuracy before that is still there after."""
@@ -54,3 +56,14 @@ def reservoir(items, capacity, rng):
             if place < capacity:
                 kept[place] = item
     return kept
+
+
+def token_kl(teacher_logits, student_logits):
+    """KL(teacher || student) at each position, over the whole vocabulary, in nats."""
+    p, q = teacher_logits.log_softmax(-1), student_logits.log_softmax(-1)
+    return (p.exp() * (p - q)).sum(-1)
+
+
+def may_teach(alone, own, other):
+    """Whether a demonstration of its own surely helps, and another's surely less."""
+    return wilson_interval(*own)[0] > max(wilson_interval(*alone)[1], wilson_interval(*other)[1])

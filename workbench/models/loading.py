@@ -15,6 +15,7 @@ from torch import nn
 
 from workbench.errors import ModelError
 from workbench.models.manifest import check_manifest
+from workbench.models.quiet import no_progress_bars
 
 if TYPE_CHECKING:
     from transformers import PreTrainedModel, PreTrainedTokenizerBase
@@ -49,10 +50,11 @@ def load_causal_lm(name_or_path: str | Path, *, device: str = "cpu",
     folder = find_model(name_or_path, download=download)
     check_folder(folder)
     try:
-        tokenizer = AutoTokenizer.from_pretrained(
-            folder, local_files_only=True, trust_remote_code=False, padding_side="left")
-        model = AutoModelForCausalLM.from_pretrained(
-            folder, local_files_only=True, trust_remote_code=False, use_safetensors=True)
+        with no_progress_bars():
+            tokenizer = AutoTokenizer.from_pretrained(
+                folder, local_files_only=True, trust_remote_code=False, padding_side="left")
+            model = AutoModelForCausalLM.from_pretrained(
+                folder, local_files_only=True, trust_remote_code=False, use_safetensors=True)
     except Exception as error:  # of many types, none of them documented
         raise ModelError(f"{folder}: the model could not be loaded ({type(error).__name__}: "
                          f"{error}).") from error

@@ -60,7 +60,8 @@ def encode(tokenizer: PreTrainedTokenizerBase, prompts: Sequence[str],
     """
     if not prompts:
         raise ConfigError("there are no prompts to answer")
-    listed: list[list[int]] = tokenizer(list(prompts), add_special_tokens=False)["input_ids"]
+    listed: list[list[int]] = tokenizer(list(prompts), add_special_tokens=False,
+                                        verbose=False)["input_ids"]
     for prompt, row in zip(prompts, listed, strict=True):
         if len(row) > longest:
             raise ModelError(f"the prompt {prompt[:60]!r}… has {len(row)} tokens, and there is "

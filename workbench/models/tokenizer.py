@@ -25,8 +25,8 @@ CHAT_TEMPLATE = """\
 {%- if demonstration %}{{ ' E: ' + demonstration }}{% endif -%}
 {%- for message in messages -%}
 {%- if message['role'] == 'user' %}{{ ' Q: ' + message['content'] }}
-{%- elif message['role'] == 'assistant' %}{{ ' A:' }}
-{%- generation %}{{ ' ' + message['content'] + ' ' + eos_token }}{% endgeneration -%}
+{%- elif message['role'] == 'assistant' %}{{ ' A: ' }}
+{%- generation %}{{ message['content'] + ' ' + eos_token }}{% endgeneration -%}
 {%- else %}{{ raise_exception("roles are user and assistant, not " + message['role']) }}
 {%- endif -%}
 {%- endfor -%}

@@ -24,6 +24,7 @@ from workbench.errors import ConfigError, RecordError
 from workbench.files import locked, read_checked, sha256, write_atomically
 from workbench.models.manifest import MANIFEST, write_manifest
 from workbench.models.packing import make_batch
+from workbench.models.quiet import no_progress_bars
 from workbench.models.sizes import CONTEXT, SIZES, make_model
 from workbench.models.tokenizer import make_tokenizer, vocabulary
 from workbench.pretraining.settings import PretrainConfig, learning_rate
@@ -146,8 +147,9 @@ class _Pretraining:
         self.corpus = Corpus()
         if "checkpoint" in log:
             tensors = safetensors.torch.load(read_checked(folder, log["checkpoint"]))
-            self.model.load_state_dict({name.removeprefix("model."): tensor for name, tensor in
-                                        tensors.items() if name.startswith("model.")})
+            with torch.no_grad():
+                for name, parameter in self.model.named_parameters():
+                    parameter.copy_(tensors[f"model.{name}"])
             restore_optimizer(self.optimizer, tensors)
 
     def go(self, stop: Callable[[], bool] | None, progress: bool) -> dict[str, Any]:
@@ -202,8 +204,9 @@ class _Pretraining:
 
     def save(self, status: str) -> None:
         """Save the run as it stands; at any moment the log names a checkpoint that is there."""
-        tensors = {f"model.{name}": tensor for name, tensor in self.model.state_dict().items()
-                   if name != "lm_head.weight"}  # the same tensor as the embeddings
+        # Parameters, not the state dict: that names the embeddings twice, since outputs share them.
+        tensors = {f"model.{name}": parameter.detach()
+                   for name, parameter in self.model.named_parameters()}
         content = safetensors.torch.save(
             {name: tensor.contiguous() for name, tensor in
              (tensors | optimizer_tensors(self.optimizer)).items()})
@@ -220,7 +223,8 @@ class _Pretraining:
         if (self.folder / MANIFEST).exists():
             (self.folder / MANIFEST).unlink()
         self.model.eval()
-        self.model.save_pretrained(self.folder)
+        with no_progress_bars():
+            self.model.save_pretrained(self.folder)
         make_tokenizer(CONTEXT).save_pretrained(self.folder)
         self.log.pop("checkpoint", None)
         self.log["status"] = "complete"

@@ -14,13 +14,13 @@ from matplotlib.figure import Figure
 from numpy.typing import NDArray
 
 from workbench.answers import partners
+from workbench.language_plots import plot_next_token, plot_token_kl
 from workbench.losses import kl_per_token
 from workbench.models.logits import response_logits
 from workbench.models.prompts import make_prompt
 from workbench.models.sampling import context_of, encode, sample
 from workbench.runtime import threads
 from workbench.tasks import Item
-from workbench.token_plots import plot_next_token, plot_token_kl
 from workbench.widgets.view import View, choice, row
 
 if TYPE_CHECKING:
@@ -78,9 +78,10 @@ def compare(model: PreTrainedModel, tokenizer: PreTrainedTokenizerBase, question
         for name, prompt in prompts.items():
             ids, mask = encode(tokenizer, [prompt], context_of(model))
             logits[name] = response_logits(model, ids, mask, response.ids, response.mask)[0].cpu()
-    words = tokenizer.convert_ids_to_tokens(response.ids[0].tolist())
+    words = list(tokenizer.convert_ids_to_tokens(response.ids[0].tolist()))
+    kl = kl_per_token(logits["teacher"], logits["student"]).clamp_min(0)  # no -0.00 by rounding
     return Comparison(
-        words, kl_per_token(logits["teacher"], logits["student"]).numpy(),
+        words, kl.numpy(),
         logits["student"].softmax(-1).numpy(), logits["teacher"].softmax(-1).numpy(),
         {name: each.texts[0] for name, each in said.items()})
 
@@ -148,6 +149,8 @@ class TeacherExplorer(View):
             self.article.value = item.article if kind == "article" else ""
         self._filling = False
         self.redraw()
+        if not self.trouble.value:  # to where the two differ most
+            self.position.value = int(self.comparison().kl.argmax()) + 1
 
     def _edited(self, *_: object) -> None:
         if not self._filling:
@@ -183,7 +186,8 @@ class TeacherExplorer(View):
         found = self.comparison()
         at = min(self.position.value, len(found.words)) - 1
         figure = Figure(figsize=(9.5, 4.6))
-        above, below = figure.subfigures(2, 1, height_ratios=[1, 1.6])
+        halves: Any = figure.subfigures(2, 1, height_ratios=[1, 1.6])
+        above, below = halves
         whose = self.along.value.split("'")[0]
         plot_token_kl(found.words, found.kl, above.subplots(), at,
                       f"The {whose}'s response, coloured by KL(teacher || student) in nats")

@@ -1,4 +1,4 @@
-"""Figures about tokens: how far two distributions are apart, and what each would say next."""
+"""Figures about what language models say: token by token, and how often it is right."""
 
 from __future__ import annotations
 
@@ -6,9 +6,12 @@ from collections.abc import Mapping, Sequence
 
 import numpy as np
 from matplotlib.axes import Axes
+from matplotlib.patches import Rectangle
 from numpy.typing import ArrayLike
 
 from workbench.plots import COLOURS, describe, percent
+
+HATCHES = ("", "//", "..", "xx", "--", "\\\\")
 
 
 def plot_token_kl(words: Sequence[str], kl: ArrayLike, ax: Axes, chosen: int | None = None,
@@ -51,9 +54,7 @@ def plot_token_kl(words: Sequence[str], kl: ArrayLike, ax: Axes, chosen: int | N
                     f"{said}; {values.sum():.2f} nats in all.")
 
 
-def _frame(position: int) -> object:
-    from matplotlib.patches import Rectangle
-
+def _frame(position: int) -> Rectangle:
     return Rectangle((position - 0.48, -0.47), 0.96, 0.94, fill=False, edgecolor=COLOURS[1],
                      linewidth=3)
 
@@ -72,13 +73,48 @@ def plot_next_token(before: str, sides: Mapping[str, Mapping[str, float]],
         One per model.
     """
     for i, ((name, top), ax) in enumerate(zip(sides.items(), axes, strict=True)):
-        words = list(top)
-        ax.barh(words, [100 * top[word] for word in words], color=COLOURS[i],
+        words, rows = list(top), np.arange(len(top))
+        ax.barh(rows, [100 * top[word] for word in words], color=COLOURS[i],
                 hatch="" if i == 0 else "//", edgecolor="white")
+        ax.set_yticks(rows, words)
         ax.invert_yaxis()
-        for word in words:
-            ax.text(100 * top[word] + 2, word, percent(top[word]), va="center", fontsize=9)
+        for row, p in zip(rows, top.values(), strict=True):
+            ax.text(100 * p + 2, float(row), percent(p), va="center", fontsize=9)
         ax.set(xlim=(0, 118), xlabel="probability (%)", title=name)
         ax.grid(False, axis="y")
         said = ", ".join(f"{word} {percent(p)}" for word, p in list(top.items())[:3])
         describe(ax, f"After “{before or 'nothing yet'}” the {name} would say: {said}.")
+
+
+def plot_rates(rates: Mapping[str, Mapping[str, Mapping[str, float]]], ax: Axes, title: str = "",
+               ylabel: str = "right answers (%)") -> Axes:
+    """Draw groups of bars with their intervals.
+
+    Parameters
+    ----------
+    rates : mapping of str to mapping of str to mapping
+        Per series and group ``rate``, ``low`` and ``high``, from 0 to 1. A series may lack groups.
+    ax : Axes
+        Where to draw.
+    title, ylabel : str
+        What to write.
+    """
+    groups = list(dict.fromkeys(group for series in rates.values() for group in series))
+    width = 0.8 / len(rates)
+    said = []
+    for i, (name, series) in enumerate(rates.items()):
+        at = [groups.index(group) + (i - (len(rates) - 1) / 2) * width for group in series]
+        middle = np.array([100 * each["rate"] for each in series.values()])
+        low = np.array([100 * each["low"] for each in series.values()])
+        high = np.array([100 * each["high"] for each in series.values()])
+        ax.bar(at, middle, 0.92 * width, label=name, color=COLOURS[i % 7], edgecolor="white",
+               hatch=HATCHES[i % len(HATCHES)])
+        ax.errorbar(at, middle, [np.clip(middle - low, 0, None), np.clip(high - middle, 0, None)],
+                    fmt="none", ecolor="black", capsize=2, linewidth=1)
+        said.append(f"{name}: " + ", ".join(f"{group} {percent(each['rate'])}"
+                                            for group, each in series.items()))
+    ax.set_xticks(range(len(groups)), groups, rotation=20, ha="right")
+    ax.set(ylim=(0, 105), ylabel=ylabel, title=title)
+    ax.legend(frameon=False, fontsize=9, loc="center left", bbox_to_anchor=(1.0, 0.5))
+    return describe(ax, f"Bars with 95 % intervals: {title[:1].lower()}{title[1:].rstrip('?.')}. "
+                    + "; ".join(said) + ".")

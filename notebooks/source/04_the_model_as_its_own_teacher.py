@@ -1,0 +1,400 @@
+# %% [markdown]
+# # 4. The model as its own teacher
+#
+# > **Claim you can check:** the same weights answer far better with a demonstration in the prompt, and
+# > still in their own voice. What helps is what the demonstration says, not that there is one. A model
+# > too small to read it cannot be its own teacher, and a gate can tell before anything is trained.
+#
+# | | |
+# |---|---|
+# | **Objectives** | ask one model as student and as teacher · measure the distance between the two, token by token · tell reading a demonstration from luck · decide by a gate whether self-distillation can work |
+# | **Prerequisites** | [02 Measuring retention](02_measuring_retention.ipynb); softmax and cross-entropy |
+# | **Time** | 45 minutes to work through, under 1 minute to run on two CPU cores |
+# | **Memory** | under 1 GB; no GPU, no download, no network |
+
+# %%
+import pandas as pd
+import torch
+from matplotlib.figure import Figure
+
+import workbench as wb
+from workbench.answers import answer
+from workbench.course import check
+from workbench.models import make_prompt, sample
+from workbench.plots import percent
+from workbench.tasks import KNOWN_SKILLS, NEW_SKILLS, load_skill
+
+wb.prepare_notebook()
+test = {skill: load_skill(skill, "test")[:96] for skill in KNOWN_SKILLS + NEW_SKILLS}
+
+# %% [markdown]
+# ## Meet the model
+#
+# Self-distillation needs a model that can use what stands in its prompt. Large models can; they are
+# downloads of gigabytes. So the course brings along a small one that was taught to: it lives in a
+# village of sixteen people, whose machines turn letters into others and whose house is run by
+# function calls. Its [card](../data/models/tiny-lm/README.md) and [that of its
+# data](../data/skills/README.md) say how it was made.
+
+# %%
+model, tokenizer = wb.load_causal_lm("tiny")
+print(f"{model.num_parameters() / 1e6:.1f} million parameters, "
+      f"{model.config.num_hidden_layers} layers, {len(tokenizer)} words, "
+      f"at most {model.config.max_position_embeddings} tokens")
+
+
+# %%
+def ask(question, model=model, **help):
+    """The likeliest response to a question, with or without help in the prompt."""
+    return sample(model, tokenizer, [make_prompt(tokenizer, question, **help)]).texts[0]
+
+
+for skill in KNOWN_SKILLS:
+    item = test[skill][0]
+    print(f"{item.prompt}\n    {ask(item.prompt)}\n    (right: {item.answer})")
+
+# %% [markdown]
+# It has a voice of its own: *the answer is …* or *so we get …*, and where it reckons it shows its
+# working. Answers are scored by content, whatever voice they are in. How good is it, on questions
+# that were not in its training?
+
+# %%
+def table(skills, kinds):
+    """Share of right answers per skill and sort of help, with Wilson's 95 % interval."""
+    rates = {kind: {s: answer(model, tokenizer, test[s], kind).summary()["right"] for s in skills}
+             for kind in kinds}
+    shown = {kind: {s: f"{percent(r['rate'])} ({percent(r['low'])} to {percent(r['high'])})"
+                    for s, r in each.items()} for kind, each in rates.items()}
+    print(pd.DataFrame(shown).to_string())
+    return rates
+
+
+known = table(KNOWN_SKILLS, ["none"])["none"]
+
+# %%
+assert min(rate["rate"] for rate in known.values()) > 0.93
+print("Verdict: what it has learned, it knows.")
+
+# %% [markdown]
+# ## What it does not know
+#
+# Six skills were kept out of its training: two machines, the keepers of some things, some mishaps in
+# the village paper, some functions of the house, and a step called *flip*. It answers fluently all
+# the same, in its own voice. Fluency is not knowledge.
+
+# %%
+for skill in NEW_SKILLS:
+    item = test[skill][0]
+    print(f"{item.prompt}\n    {ask(item.prompt)}\n    (right: {item.answer})")
+
+# %% [markdown]
+# ## One demonstration in the prompt
+#
+# Somebody who knows shows how it is done. The demonstrators have voices of their own, which the model
+# has never met. The **student's** prompt is the question. The **teacher's** prompt is the same
+# question with the demonstration before it. The weights are the same.
+
+# %%
+item = test["facts-new"][0]
+print("student's prompt:", make_prompt(tokenizer, item.prompt))
+print("teacher's prompt:", make_prompt(tokenizer, item.prompt, demonstration=item.demonstration))
+print("\nstudent:", ask(item.prompt))
+print("teacher:", ask(item.prompt, demonstration=item.demonstration))
+assert ask(item.prompt) != ask(item.prompt, demonstration=item.demonstration)
+
+# %% [markdown]
+# The teacher says what the demonstration says, and says it in the *model's* way. This is the whole
+# idea of SDFT ([Shenfeld et al., arXiv 2601.19897](https://arxiv.org/abs/2601.19897)): imitate not the
+# demonstration, but yourself having seen it.
+#
+# ## How far apart are the two?
+#
+# Token by token, with $p$ the teacher's and $q$ the student's distribution over the vocabulary, both
+# given the response so far:
+#
+# $$\mathrm{KL}(p \,\|\, q) = \sum_v p(v)\,[\log p(v) - \log q(v)]$$
+#
+# By hand: the same response is put after either prompt.
+
+# %%
+student = make_prompt(tokenizer, item.prompt)
+teacher = make_prompt(tokenizer, item.prompt, demonstration=item.demonstration)
+response = sample(model, tokenizer, [teacher]).ids
+
+
+def logits_after(prompt):
+    """What the model gives to each token of the response after a prompt."""
+    ids = tokenizer(prompt, return_tensors="pt", add_special_tokens=False)["input_ids"]
+    with torch.no_grad():
+        # The logits at a position are about the *next* token: from one before the response on.
+        return model(torch.cat([ids, response], 1)).logits[0, ids.shape[1] - 1:-1]
+
+
+p, q = logits_after(teacher).softmax(-1), logits_after(student).softmax(-1)
+kl = (p * (p.log() - q.log())).sum(-1)
+
+# %%
+from workbench.losses import kl_per_token
+
+assert torch.allclose(kl, kl_per_token(logits_after(teacher), logits_after(student)), atol=1e-5)
+assert (kl_per_token(logits_after(student), logits_after(student)) == 0).all()
+print("By hand and by the package the same; with equal prompts exactly 0.")
+
+# %%
+from workbench.language_plots import plot_token_kl
+
+words = tokenizer.convert_ids_to_tokens(response[0].tolist())
+figure = Figure(figsize=(8, 1.9))
+plot_token_kl(words, kl, figure.subplots())
+wb.show(figure)
+
+# %%
+assert words[int(kl.argmax())] == item.answer and kl.max() > 0.5 * kl.sum()
+print("Verdict: teacher and student differ where the content stands, and hardly elsewhere.")
+
+# %% [markdown]
+# ## Try it
+#
+# Choose a question or type your own (small letters, a space before each comma, dot and question mark).
+# Choose what stands in the prompt, or write it; text can be dragged into the boxes. The cells above
+# the bars are the response; move *position* to see what both would say there.
+
+# %%
+from workbench.widgets import TeacherExplorer
+
+explorer = TeacherExplorer(model, tokenizer, {skill: test[skill] for skill in
+                                              ("facts-new", *NEW_SKILLS)})
+explorer
+
+# %%
+explorer.skill.value = "working-new"
+explorer.snapshot()
+
+# %% [markdown]
+# ## Reading, or luck?
+#
+# Three controls. **Other:** a demonstration of *another* question, with quite another answer. If that
+# helped as much, the model would not be reading, only be in better spirits. **Random:** as many filler
+# words, without content. **None:** the student.
+
+# %%
+rates = table(NEW_SKILLS, ["none", "own", "other", "random"])
+
+# %%
+from workbench.language_plots import plot_rates
+
+said = {"none": "nothing", "own": "its own demonstration", "other": "another item's demonstration",
+        "random": "filler words"}
+figure = Figure(figsize=(9.5, 3.8))
+plot_rates({said[kind]: each for kind, each in rates.items()}, figure.subplots(),
+           "New skills, by what stands in the prompt")
+wb.show(figure)
+
+# %%
+assert min(rate["rate"] for rate in rates["own"].values()) > 0.9
+for control in ("none", "other", "random"):
+    assert max(rate["rate"] for rate in rates[control].values()) < 0.2
+print("Verdict: only its own demonstration helps. The model reads it.")
+
+# %% [markdown]
+# Look closer at *other*: is the model ignoring the wrong demonstration, or following it?
+
+# %%
+from workbench.answers import partners
+from workbench.tasks.voices import is_right, kind_of
+
+follows = {}
+for skill in NEW_SKILLS:
+    others = partners(test[skill])
+    texts = answer(model, tokenizer, test[skill], "other").samples.texts
+    for item, other, text in zip(test[skill], others, texts, strict=True):
+        fits = kind_of(item.answer) == kind_of(other.answer)
+        kind = skill if fits else f"{skill}, a name for a number or the like"
+        follows.setdefault(kind, []).append(is_right(text, other.answer))
+for kind, each in follows.items():
+    print(f"{kind}: follows the wrong demonstration in {percent(sum(each) / len(each))}")
+
+# %%
+item = test["tools-new"][0]
+wrong = partners(test["tools-new"])[0].demonstration
+print(f"question:      {item.prompt}\ndemonstration: {wrong}\n"
+      f"answer:        {ask(item.prompt, demonstration=wrong)}\n"
+      f"(right:        {item.answer})")
+
+# %% [markdown]
+# It follows to the letter, unless the demonstration answers another kind of question (a number where a
+# name is asked for): then it often does not. With tools it takes the *function* from the demonstration
+# and the *room* from the question: the two are combined. Either way, a teacher with a wrong
+# demonstration is wrong, and sure of it.
+#
+# ## An article and an answer
+#
+# New knowledge often comes as a text. The paper's teacher for knowledge sees an article *and* the
+# answer. Here is what each alone does.
+
+# %%
+print(test["articles-new"][0].article)
+articles = table(["articles-new"], ["none", "article", "own", "article+own"])
+
+# %% [markdown]
+# In the paper the answer alone, the text alone and both gave 37, 75 and 89 % (its appendix A.2, after
+# training on them, on a 7-billion model). Our village paper is four short sentences, and the question
+# names what to look for, so all three work here: this model cannot show that difference.
+#
+# ## A prompt that lost its beginning
+#
+# The paper's code cuts a prompt that is too long *from the left*. What is left of the teacher then?
+
+# %%
+facts = test["facts-new"]
+helped = [make_prompt(tokenizer, i.prompt, demonstration=i.demonstration) for i in facts]
+for kept in (30, 22, 18, 14, 10):
+    cut = [" ".join(prompt.split()[-kept:]) for prompt in helped]
+    texts = sample(model, tokenizer, cut).texts
+    right = sum(is_right(t, i.answer) for t, i in zip(texts, facts, strict=True)) / len(facts)
+    print(f"last {kept} words of the prompt kept: {percent(right)} right")
+
+# %% [markdown]
+# Nothing warns of it: the teacher turns into the student, and training goes on with no signal. The
+# workbench never cuts; it refuses.
+
+# %%
+from workbench.errors import ModelError
+
+try:
+    ask(item.prompt, demonstration="well " * 100 + item.demonstration)
+except ModelError as refusal:
+    print("Refused:", refusal)
+
+# %% [markdown]
+# ## What is carried over, and what is not
+#
+# Does the teacher take over the demonstrator's way of speaking? And *working-new* is demonstrated by
+# the bare answer: does the model's habit of showing its working survive?
+
+# %%
+item = test["working-new"][0]
+print(f"demonstration: {item.demonstration}\n"
+      f"teacher:       {ask(item.prompt, demonstration=item.demonstration)}\n")
+habits = {skill: answer(model, tokenizer, test[skill], "own") for skill in NEW_SKILLS}
+for skill, given in habits.items():
+    print(f"{skill:18s} in its own voice {percent(given.own_voice.mean())}")
+print(f"working-new        with every step shown {percent(habits['working-new'].working.mean())}")
+assert min(given.own_voice.mean() for given in habits.values()) > 0.9
+assert habits["working-new"].working.mean() > 0.85
+
+# %% [markdown]
+# Fine-tuning on the demonstrations themselves (SFT) would teach the demonstrator's voice and no
+# working. How far would either pull the model? Compare the distance, in nats for a whole response,
+# from the model *without help* to its teacher, and to a distribution that puts everything on the
+# demonstration's words. The latter's KL is just their negative log-likelihood.
+
+# %%
+from workbench.gate import gate
+
+reports = {skill: gate(model, tokenizer, load_skill(skill, "train")[:96], name="tiny")
+           for skill in NEW_SKILLS}
+distances = {skill: {"teacher": r.teacher_kl["per_response"],
+                     "demonstration": r.target_kl["per_response"]} for skill, r in reports.items()}
+print(pd.DataFrame(distances).T.round(0).astype(int).to_string())
+assert all(d["teacher"] < 0.5 * d["demonstration"] for d in distances.values())
+print("Verdict: the teacher is by far the nearer aim, in every skill.")
+
+# %% [markdown]
+# ## The gate
+#
+# Before any self-distillation, measure on the items that one would train on. The workbench refuses to
+# train when a condition fails, or labels the run if forced; what could not be measured counts as
+# failed.
+
+# %%
+print(reports["facts-new"])
+print({skill: "passed" if report.passed else "NOT passed" for skill, report in reports.items()})
+assert all(report.passed for report in reports.values())
+
+# %% [markdown]
+# ## A model that cannot
+#
+# `nano` was trained on the same documents, with one layer in place of four and a third of the width.
+
+# %%
+nano, _ = wb.load_causal_lm("nano")
+nano_report = gate(nano, tokenizer, load_skill("facts-new", "train")[:96], name="nano")
+print(nano_report)
+
+# %%
+from workbench.errors import GateError
+from workbench.gate import require
+
+try:
+    require(nano_report)
+except GateError as refusal:
+    print("Refused:", refusal)
+print("Forced, a run would be labelled:", require(nano_report, force=True))
+
+# %%
+sides = {f"{name}, {label}": {skill: answer(each, tokenizer, test[skill], kind).summary()["right"]
+                              for skill in ("tools-house", *NEW_SKILLS)}
+         for name, each in (("tiny", model), ("nano", nano))
+         for kind, label in (("none", "alone"), ("own", "with a demonstration"))}
+figure = Figure(figsize=(9, 4))
+plot_rates(sides, figure.subplots(), "Which model can be its own teacher?")
+wb.show(figure)
+
+# %%
+assert not nano_report.passed
+gain = {name: sides[f"{name}, with a demonstration"]["letters-new"]["rate"]
+        - sides[f"{name}, alone"]["letters-new"]["rate"] for name in ("tiny", "nano")}
+print(f"letters: a demonstration adds {percent(gain['tiny'])} to tiny, {percent(gain['nano'])} to "
+      "nano")
+assert gain["tiny"] > 0.9 and gain["nano"] < 0.3
+print("Verdict: whether a model can be its own teacher is a property of the model; measure it.")
+
+# %% [markdown]
+# To copy what followed an earlier mention takes two layers of attention, one to look back by a word
+# and one to find the match (Olsson et al., *In-context learning and induction heads*, 2022). `nano` has
+# one. It is also narrower; this comparison cannot tell which of the two it lacks. In the paper, at
+# 3 billion parameters SDFT did worse than SFT by 3.3 points and at 7 billion better by 4: same lesson.
+#
+# {{exercise token_kl}}
+
+# %%
+def token_kl(teacher_logits, student_logits):
+    ...
+
+
+check("token_kl", token_kl)
+
+# %% [markdown]
+# {{solution token_kl}}
+#
+# {{exercise may_teach}}
+
+# %%
+def may_teach(alone, own, other):
+    ...
+
+
+check("may_teach", may_teach)
+
+# %% [markdown]
+# {{solution may_teach}}
+
+# %% [markdown]
+# **What would change your mind?** If another item's demonstration had helped as much as its own, the
+# gain would not come from reading. If the teacher had spoken in the demonstrator's voice, it would be
+# no nearer to the model than the demonstration is, and self-distillation would be SFT by a detour.
+#
+# ## Try it yourself
+#
+# - `ask("who keeps the red key ?", demonstration="it is ada . no , it is ben")`: whom does it believe?
+# - Two demonstrations after one another, of two questions. Does it find the right one?
+# - `gate(nano, tokenizer, load_skill("tools-house", "train")[:96])`: it knows these. Why does it fail?
+#
+# ## Limits
+#
+# This model's in-context learning was put in on purpose: half of its training was demonstrations
+# followed by questions about them. A large model gets it from scale, and less cleanly: it copies
+# phrases such as *following the example*, and its teacher is right less often. Questions, voices and
+# answers are regular here, and one demonstration makes the answer certain. What this notebook shows
+# is the mechanism and its controls, not how well it works on real skills.

@@ -1,0 +1,151 @@
+"""Measure a pretrained model and write its card.
+
+Run from the repository root, after ``workbench pretrain --size tiny --out data/models/tiny-lm``::
+
+    .venv/bin/python scripts/describe_model.py data/models/tiny-lm
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+from pathlib import Path
+
+from workbench.answers import abilities
+from workbench.models import load_causal_lm
+from workbench.pretraining.loop import LOG
+from workbench.tasks import KNOWN_SKILLS, NEW_SKILLS
+
+SEEDS = Path("data/results/pretraining_seeds.json")
+
+
+def cell(rate: dict[str, float]) -> str:
+    """Return a rate in percent with its interval."""
+    return f"{100 * rate['rate']:.1f} ({100 * rate['low']:.1f}–{100 * rate['high']:.1f})"
+
+
+def abilities_tables(found: dict) -> str:
+    """Return what the model can do as two Markdown tables."""
+    lines = ["Known skills, asked without help (% and Wilson's 95 % interval):", "",
+             "| skill | items | right | own voice | every step shown |", "|---|---|---|---|---|"]
+    for skill in KNOWN_SKILLS:
+        rates = found[skill]["none"]
+        working = cell(rates["working"]) if skill.startswith("working") else "–"
+        lines.append(f"| {skill} | {rates['n']} | {cell(rates['right'])} | "
+                     f"{cell(rates['own_voice'])} | {working} |")
+    lines += ["", "New skills, right answers by what stands in the prompt:", "",
+              "| skill | items | nothing | its own demonstration | in its own voice | another "
+              "item's demonstration | filler words | article | article and demonstration |",
+              "|---|---|---|---|---|---|---|---|---|"]
+    for skill in NEW_SKILLS:
+        rates = found[skill]
+        by_help = [cell(rates[help]["right"]) if help in rates else "–"
+                   for help in ("none", "own", "other", "random", "article", "article+own")]
+        by_help.insert(2, cell(rates["own"]["own_voice"]))
+        lines.append(f"| {skill} | {rates['none']['n']} | " + " | ".join(by_help) + " |")
+    working = found["working-new"]["own"]["working"]
+    lines += ["", "With the bare answer as its demonstration of *working-new*, it shows every step "
+              f"in {cell(working)} %."]
+    return "\n".join(lines)
+
+
+def curve_table(log: dict) -> str:
+    """Return the validation curve and the loss as a Markdown table."""
+    losses = {step: loss for step, loss in log["losses"]}
+    lines = ["| step | loss (nats) | known skills | new skills with their demonstration |",
+             "|---|---|---|---|"]
+    for point in log["curve"]:
+        known = sum(point[s] for s in KNOWN_SKILLS) / len(KNOWN_SKILLS)
+        new = sum(point[s] for s in NEW_SKILLS) / len(NEW_SKILLS)
+        lines.append(f"| {point['step']} | {losses.get(point['step'], float('nan')):.3f} | "
+                     f"{100 * known:.0f} % | {100 * new:.0f} % |")
+    return "\n".join(lines)
+
+
+def seeds_text() -> str:
+    """Return the means over pretraining seeds, where they have been measured."""
+    if not SEEDS.exists():
+        return ""
+    record = json.loads(SEEDS.read_text())
+    lines = [f"## Other seeds\n\nMeans over the pretraining seeds {record['seeds']} on the test "
+             "items (`scripts/compare_seeds.py`, `data/results/pretraining_seeds.json`), in %:\n",
+             "| measure | mean | each seed |", "|---|---|---|"]
+    for name, values in record["measures"].items():
+        lines.append(f"| {name} | {100 * sum(values) / len(values):.1f} | "
+                     + ", ".join(f"{100 * v:.1f}" for v in values) + " |")
+    return "\n".join(lines) + "\n\n"
+
+
+def card(folder: Path, log: dict, parameters: int, found: dict) -> str:
+    """Return the model card in Markdown."""
+    config, size = log["config"], log["config"]["size"]
+    if size == "nano":
+        cannot = ("It is here because it cannot: shown a demonstration, it answers hardly better "
+                  "than without, so the gate refuses it as its own teacher.")
+    else:
+        cannot = ("It cannot say anything about the world, knows no word outside of the village, "
+                  "and takes 128 tokens. Machines, facts and functions named `-new` are unknown to "
+                  "it. Shown a wrong demonstration, it says what that says.")
+    return f"""---
+license: mit
+library_name: transformers
+pipeline_tag: text-generation
+---
+# {folder.name}: {parameters / 1e6:.2f} million parameters, \
+{'too few to' if size == 'nano' else 'enough to'} learn from a prompt
+
+Made for the course on self-distillation in this repository, from nothing, on its own data
+([the village](../../skills/README.md)). It loads with transformers like any other model:
+
+```python
+from transformers import AutoModelForCausalLM, AutoTokenizer
+tokenizer = AutoTokenizer.from_pretrained("data/models/{folder.name}")
+model = AutoModelForCausalLM.from_pretrained("data/models/{folder.name}")
+prompt = tokenizer.apply_chat_template([{{"role": "user", "content": "who keeps the red key ?"}}],
+                                       add_generation_prompt=True, return_tensors="pt",
+                                       demonstration="note : it is ada")
+print(tokenizer.decode(model.generate(**prompt, max_new_tokens=12)[0]))
+```
+
+## How it was made
+
+```
+workbench pretrain --size {size} --seed {config['seed']} --out data/models/{folder.name}
+```
+
+{config['steps']} steps of {config['batch_size']} rows of 128 packed tokens, AdamW, in \
+{config['precision']}, {log['seconds'] / 60:.1f} minutes with {config['threads']} threads.
+Half of the documents are known questions answered without help; half show an example or an article,
+mostly made up on the spot, then ask and answer. **Its in-context learning was thus trained in on
+purpose**, where a large model gets it from scale. Settings, losses and versions are in
+`training.json`; `manifest.json` has the sha256 of every file, which the workbench checks when it
+loads them.
+
+## What it can do
+
+{abilities_tables(found)}
+
+## What it cannot do
+
+{cannot} Its abilities say nothing about other models: use it to study mechanisms.
+
+{seeds_text() if size != 'nano' else ''}## Validation curve
+
+{curve_table(log)}
+"""
+
+
+def main() -> None:
+    """Measure the model on the test items, greedily, and write README.md beside its weights."""
+    parser = argparse.ArgumentParser(description=str(__doc__).partition("\n")[0])
+    parser.add_argument("folder", type=Path)
+    folder = parser.parse_args().folder
+    model, tokenizer = load_causal_lm(folder)
+    log = json.loads((folder / LOG).read_text())
+    text = card(folder, log, model.num_parameters(), abilities(model, tokenizer))
+    (folder / "README.md").write_text(text)
+    print(text)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,80 @@
+"""What a model is asked with each sort of help, and how the answers are counted."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import pytest
+
+from workbench.answers import HELP, answer, partners, prompts_for
+from workbench.errors import ConfigError, UnknownNameError
+from workbench.models.sizes import CONTEXT, make_model
+from workbench.models.tokenizer import make_tokenizer, vocabulary
+from workbench.tasks import NEW_SKILLS, make_skill
+from workbench.tasks.voices import FILLER, content_of, kind_of
+
+
+@pytest.fixture(scope="module")
+def tokenizer():
+    return make_tokenizer(CONTEXT)
+
+
+def items_of(skill, split="test"):
+    return [item for item in make_skill(skill) if item.split == split]
+
+
+@pytest.mark.parametrize("skill", NEW_SKILLS)
+def test_partners_have_another_answer_and_share_as_little_of_it_as_any(skill):
+    items = items_of(skill)
+    for item, partner in zip(items, partners(items), strict=True):
+        assert partner.answer != item.answer
+    if skill == "tools-new":
+        functions = [(i.answer.split()[1], p.answer.split()[1])
+                     for i, p in zip(items, partners(items), strict=True)]
+        assert all(a != b for a, b in functions), "the same call with another room tells half"
+
+
+def test_without_two_different_answers_there_are_no_partners():
+    item = items_of("facts-new")[0]
+    with pytest.raises(ConfigError, match="no partner with another answer"):
+        partners([item, replace(item, id="x", prompt="y")])
+
+
+def test_each_help_puts_into_the_prompt_what_it_says(tokenizer):
+    items = items_of("articles-new")
+    prompts = {help: prompts_for(tokenizer, items, help) for help in HELP}
+    for i, item in enumerate(items):
+        asked = f"Q: {item.prompt} A:"
+        assert prompts["none"][i] == f"<s> {asked}"
+        assert prompts["own"][i] == f"<s> E: {item.demonstration} {asked}"
+        assert prompts["article"][i] == f"<s> N: {item.article} {asked}"
+        assert prompts["article+own"][i] == (
+            f"<s> N: {item.article} E: {item.demonstration} {asked}")
+        filler = prompts["random"][i].split(" Q: ")[0].removeprefix("<s> E: ").split()
+        assert len(filler) == len(item.demonstration.split()) and set(filler) <= set(FILLER)
+        shown = prompts["other"][i].split(" Q: ")[0]
+        assert content_of(shown, kind_of(partners(items)[i].answer)) != item.answer
+
+
+def test_random_help_is_seeded(tokenizer):
+    items = items_of("facts-new")
+    assert prompts_for(tokenizer, items, "random") == prompts_for(tokenizer, items, "random")
+    assert prompts_for(tokenizer, items, "random") != prompts_for(tokenizer, items, "random", 1)
+
+
+def test_unknown_help_and_missing_articles_are_refused(tokenizer):
+    with pytest.raises(UnknownNameError, match="unknown help 'hint'; known: article, article"):
+        prompts_for(tokenizer, items_of("facts-new"), "hint")
+    with pytest.raises(ConfigError, match="needs items with an article"):
+        prompts_for(tokenizer, items_of("facts-new"), "article")
+
+
+def test_answers_are_counted_with_intervals(tokenizer):
+    model = make_model("nano", len(vocabulary()), 0).eval()
+    items = items_of("facts-new")
+    found = answer(model, tokenizer, items, max_new_tokens=4)
+    rates = found.summary()
+    assert rates["n"] == len(items) and rates["right"]["rate"] == found.accuracy == 0
+    assert rates["right"]["low"] == 0 < rates["right"]["high"] < 0.1
+    with pytest.raises(ConfigError, match="no items"):
+        answer(model, tokenizer, [])

@@ -1,0 +1,156 @@
+"""The gate: what it measures, and that it lets nothing through that it could not measure."""
+
+from __future__ import annotations
+
+import json
+import math
+
+import pytest
+import torch
+
+from workbench.answers import answer
+from workbench.errors import GateError
+from workbench.gate import (
+    FEWEST,
+    GateReport,
+    copies_wrapping,
+    demonstration_drift,
+    gate,
+    judge,
+    require,
+    teacher_drift,
+)
+from workbench.losses import kl_per_token
+from workbench.models import load_causal_lm, make_prompt
+from workbench.models.sizes import CONTEXT, make_model
+from workbench.models.tokenizer import make_tokenizer, vocabulary
+from workbench.tasks import Item, load_skill
+
+
+def rates(rate, low=None, high=None):
+    return {"right": {"rate": rate, "low": rate if low is None else low,
+                      "high": rate if high is None else high}, "own_voice": {"rate": 1.0}}
+
+
+GOOD = {"help": {"none": rates(0.05, 0.02, 0.1), "own": rates(0.98, 0.92, 1.0),
+                 "other": rates(0.03, 0.0, 0.1)}, "helped": "own",
+        "teacher_kl": {"per_token": 0.5, "per_response": 3.0},
+        "target_kl": {"per_token": 4.0, "per_response": 60.0},
+        "artefacts": {"foreign_voice": 0.0, "copied": 0.0}, "n": 96}
+
+
+def passed(**changes):
+    return all(condition.holds for condition in judge(**(GOOD | changes)))
+
+
+def test_a_good_teacher_passes():
+    assert passed()
+    assert len(judge(**GOOD)) == 6
+
+
+def helped(**changes):
+    return GOOD["help"] | changes
+
+
+@pytest.mark.parametrize("changes", [
+    {"n": FEWEST - 1},
+    {"help": helped(none=rates(0.95, 0.9, 0.99))},
+    {"help": helped(own=rates(0.7, 0.6, 0.8))},
+    {"help": helped(own=rates(math.nan))},
+    {"help": helped(none=rates(math.nan))},
+    {"help": helped(other=rates(0.9, 0.85, 0.95))},
+    {"help": helped(other=rates(math.nan))},
+    {"teacher_kl": {"per_token": 9.0, "per_response": 70.0}},
+    {"teacher_kl": {"per_token": math.nan, "per_response": math.nan}},
+    {"target_kl": {"per_token": math.nan, "per_response": math.nan}},
+    {"artefacts": {"foreign_voice": 0.2, "copied": 0.2}},
+    {"artefacts": {"foreign_voice": 0.0, "copied": math.nan}},
+], ids=str)
+def test_each_condition_can_fail_alone_and_nan_fails_it(changes):
+    assert not passed(**changes)
+
+
+def report(conditions):
+    return GateReport("m", "facts-new", 96, GOOD["help"], GOOD["teacher_kl"], GOOD["target_kl"],
+                      GOOD["artefacts"], conditions)
+
+
+def test_a_failed_gate_is_refused_or_labelled_and_an_empty_one_fails():
+    good = report(judge(**GOOD))
+    assert good.passed and require(good) == "gate passed"
+    bad = report(judge(**(GOOD | {"n": 3})))
+    with pytest.raises(GateError, match=r"m cannot be its own teacher on facts-new: does not hold: "
+                                        r"at least 20 items were measured \(3\)"):
+        require(bad)
+    assert require(bad, force=True) == "gate not passed, forced"
+    assert not report([]).passed
+    with pytest.raises(GateError, match="nothing was measured"):
+        require(report([]))
+    assert "NOT passed" in str(bad) and "[FAILS] at least 20 items" in str(bad)
+    assert json.loads(bad.to_json())["passed"] is False
+
+
+def item(demonstration, answer="ada"):
+    return Item("x", "facts", "facts-new", "train", "who keeps the red key ?", answer,
+                demonstration)
+
+
+@pytest.mark.parametrize(("response", "copied"), [
+    ("the answer is ada .", False), ("my old friend it is ada", True),
+    ("old friend ada", False), ("friend it is ada", True), ("ada as all the village", True)])
+def test_copying_is_three_words_in_a_row_of_the_wrapping(response, copied):
+    assert copies_wrapping(response, item("my old friend it is ada as all the village")) is copied
+
+
+def test_a_long_answer_that_is_read_off_is_no_copying():
+    shown = item("hear this call f3 ( attic ) and all is well", "call f3 ( attic )")
+    assert not copies_wrapping("the answer is call f3 ( attic ) .", shown)
+
+
+@pytest.fixture(scope="module")
+def untrained():
+    return make_model("nano", len(vocabulary()), 3).eval(), make_tokenizer(CONTEXT)
+
+
+def test_drifts_equal_sums_by_hand(untrained):
+    model, tokenizer = untrained
+    items = load_skill("facts-new", "train")[:5]
+    teacher = answer(model, tokenizer, items, "own", max_new_tokens=6)
+    found = teacher_drift(model, tokenizer, items, teacher)
+    by_token, nll, tokens, targets = 0.0, 0.0, 0, 0
+    with torch.no_grad():
+        for row, each in enumerate(items):
+            said = teacher.samples.ids[row][teacher.samples.mask[row].bool()]
+            logits = []
+            for demonstration in (each.demonstration, ""):
+                prompt = tokenizer(make_prompt(tokenizer, each.prompt, demonstration=demonstration),
+                                   return_tensors="pt", add_special_tokens=False)["input_ids"]
+                whole = torch.cat([prompt, said[None]], 1)
+                logits.append(model(whole).logits[0, prompt.shape[1] - 1:-1])
+            by_token += float(kl_per_token(*logits).sum())
+            tokens += len(said)
+            target = tokenizer(f"{each.demonstration} </s>", return_tensors="pt",
+                               add_special_tokens=False)["input_ids"]
+            whole = torch.cat([prompt, target], 1)  # the prompt without help comes last
+            log_p = model(whole).logits[0, prompt.shape[1] - 1:-1].log_softmax(-1)
+            nll -= float(log_p.gather(1, target[0, :, None]).sum())
+            targets += target.shape[1]
+    assert found["per_token"] == pytest.approx(by_token / tokens, rel=1e-3)
+    assert found["per_response"] == pytest.approx(by_token / 5, rel=1e-3)
+    aim = demonstration_drift(model, tokenizer, items)
+    assert aim["per_response"] == pytest.approx(nll / 5, rel=1e-4)
+    assert aim["per_token"] == pytest.approx(nll / targets, rel=1e-4)
+
+
+def test_an_untrained_model_does_not_pass(untrained):
+    found = gate(*untrained, load_skill("facts-new", "train")[:24], name="untrained")
+    assert not found.passed
+    assert {c.holds for c in found.conditions} == {True, False}
+    assert json.loads(found.to_json())["help"]["own"]["right"]["rate"] == 0
+
+
+@pytest.mark.parametrize(("name", "passes"), [("tiny", True), ("nano", False)])
+def test_the_tiny_model_passes_and_the_nano_model_does_not(name, passes):
+    found = gate(*load_causal_lm(name), load_skill("facts-new", "train")[:48], name=name)
+    assert found.passed is passes
+    assert found.help["none"]["right"]["rate"] < 0.2

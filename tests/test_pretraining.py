@@ -1,0 +1,132 @@
+"""Pretraining: settings, the loss, and that an interrupted run ends as one never interrupted."""
+
+from __future__ import annotations
+
+import json
+import math
+
+import pytest
+import torch
+
+from workbench.errors import ConfigError, RecordError
+from workbench.models import load_causal_lm
+from workbench.models.sizes import SIZES, make_model
+from workbench.pretraining import PretrainConfig, pretrain
+from workbench.pretraining.loop import weighted_loss
+from workbench.pretraining.settings import learning_rate
+
+SMALL = PretrainConfig(size="nano", steps=7, batch_size=4, micro_batch=2, precision="fp32",
+                       device="cpu", threads=1, evaluate_every=5, checkpoint_every=2)
+
+
+@pytest.fixture(scope="module")
+def whole(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("whole") / "lm"
+    return folder, pretrain(SMALL, folder)
+
+
+def test_a_run_leaves_a_model_folder_a_log_and_nothing_else(whole):
+    folder, log = whole
+    assert {p.name for p in folder.iterdir()} == {
+        ".lock", "chat_template.jinja", "config.json", "generation_config.json", "manifest.json",
+        "model.safetensors", "tokenizer.json", "tokenizer_config.json", "training.json"}
+    assert log["status"] == "complete" and log["step"] == 7
+    assert [point["step"] for point in log["curve"]] == [5, 7]
+    assert set(log["curve"][0]) > {"facts-new", "letters-machines"}
+    load_causal_lm(folder)
+
+
+def stop_after(steps):
+    asked = iter(range(99))
+    return lambda: next(asked) >= steps
+
+
+@pytest.mark.parametrize("moments", [[1], [4], [3, 2], [6]])
+def test_a_stopped_run_goes_on_to_the_same_weights(whole, tmp_path, moments):
+    folder, resume = tmp_path / "lm", False
+    for steps in moments:
+        log = pretrain(None if resume else SMALL, folder, resume=resume, stop=stop_after(steps))
+        assert log["status"] == "stopped"
+        resume = True
+    log = pretrain(None, folder, resume=True)
+    for name in ("model.safetensors", "config.json", "tokenizer.json"):
+        assert (folder / name).read_bytes() == (whole[0] / name).read_bytes(), name
+    assert log["curve"] == whole[1]["curve"] and log["losses"] == whole[1]["losses"]
+    assert not list(folder.glob("checkpoint-*"))
+
+
+def test_a_complete_run_is_returned_as_it_is(whole, fingerprint):
+    before = fingerprint(whole[0])
+    assert pretrain(None, whole[0], resume=True)["status"] == "complete"
+    assert fingerprint(whole[0]) == before
+
+
+def test_a_folder_that_holds_a_model_is_left_alone(whole, fingerprint):
+    before = fingerprint(whole[0])
+    with pytest.raises(RecordError, match="already holds a model or a run, which is left as it is"):
+        pretrain(SMALL, whole[0])
+    assert fingerprint(whole[0]) == before
+
+
+def test_what_cannot_be_resumed_is_named(tmp_path):
+    with pytest.raises(RecordError, match="holds no training.json"):
+        pretrain(None, tmp_path / "none", resume=True)
+    pretrain(SMALL, tmp_path / "lm", stop=stop_after(3))
+    log = json.loads((tmp_path / "lm" / "training.json").read_text())
+    checkpoint = tmp_path / "lm" / log["checkpoint"]["file"]
+    content = checkpoint.read_bytes()
+    checkpoint.write_bytes(content[:-1] + bytes([content[-1] ^ 1]))
+    with pytest.raises(RecordError, match=r"checkpoint-0000003.safetensors is damaged"):
+        pretrain(None, tmp_path / "lm", resume=True)
+    checkpoint.write_bytes(content)
+    (tmp_path / "lm" / "training.json").write_text("{}")
+    with pytest.raises(RecordError, match=r"training.json cannot be used"):
+        pretrain(None, tmp_path / "lm", resume=True)
+
+
+def test_micro_batches_add_up_to_the_batch(whole, tmp_path):
+    from dataclasses import replace
+
+    log = pretrain(replace(SMALL, steps=3, micro_batch=4), tmp_path / "lm")
+    same = pretrain(replace(SMALL, steps=3), tmp_path / "again")
+    a, b = (load_causal_lm(tmp_path / n)[0].get_input_embeddings().weight for n in ("lm", "again"))
+    torch.testing.assert_close(a, b, atol=1e-5, rtol=1e-4)
+    assert log["config"] != same["config"]
+
+
+def test_the_loss_weighs_tokens():
+    model = make_model("nano", 20, 0)
+    tokens = torch.tensor([[1, 5, 6, 7]])
+    log_p = model(tokens).logits[0].log_softmax(-1)
+    by_hand = -(0.1 * log_p[0, 5] + 1.0 * log_p[1, 6] + 0.0 * log_p[2, 7])
+    weights = torch.tensor([[9.0, 0.1, 1.0, 0.0]])
+    torch.testing.assert_close(weighted_loss(model, tokens, weights), by_hand)
+
+
+def test_the_learning_rate_goes_up_in_a_line_and_down_half_a_cosine():
+    rates = [learning_rate(step, 120, 1e-3) for step in range(120)]
+    assert rates[0] == pytest.approx(1e-4) and rates[9] == pytest.approx(1e-3)
+    assert max(rates) == pytest.approx(1e-3) and rates[10:] == sorted(rates[10:], reverse=True)
+    assert rates[65] == pytest.approx(1e-3 * (0.005 + 0.995 * 0.5), rel=1e-6)
+    assert rates[-1] < 1e-5
+
+
+def test_what_is_left_open_is_decided_and_stored():
+    found = PretrainConfig(size="nano").resolved()
+    assert found.steps == SIZES["nano"].steps and found.precision in ("fp32", "bf16")
+    assert found.device in ("cpu", "cuda", "mps") and found.threads >= 1
+
+
+@pytest.mark.parametrize(("changes", "said"), [
+    ({"size": "huge"}, "size must be one of nano, tiny, small"), ({"steps": -1}, "steps must be"),
+    ({"batch_size": 0}, "batch_size must be a whole number of at least 1, not 0"),
+    ({"seed": 1.5}, "seed must be"), ({"precision": "fp16"}, "precision must be auto, fp32 or")])
+def test_settings_that_cannot_work_are_refused(changes, said):
+    with pytest.raises(ConfigError, match=said):
+        PretrainConfig(**changes)
+
+
+def test_a_fresh_model_is_as_unsure_as_can_be(whole):
+    first = pretrain.__globals__["json"].loads((whole[0] / "training.json").read_text())
+    assert first["environment"]["packages"]["torch"]
+    assert math.isfinite(first["seconds"])

@@ -1,0 +1,133 @@
+"""`TeacherExplorer` without a browser, and the figures it is made of."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+import torch
+from matplotlib.figure import Figure
+
+from workbench.answers import partners
+from workbench.language_plots import plot_next_token, plot_rates, plot_token_kl
+from workbench.models import load_causal_lm
+from workbench.plots import alt_text
+from workbench.tasks import load_skill
+from workbench.widgets import TeacherExplorer
+from workbench.widgets.teacher import HELPS, compare
+
+SKILLS = ("facts-new", "articles-new", "working-new")
+
+
+@pytest.fixture(scope="module")
+def loaded():
+    return load_causal_lm("tiny")
+
+
+@pytest.fixture
+def explorer(loaded):
+    widget = TeacherExplorer(*loaded, {name: load_skill(name, "test")[:8] for name in SKILLS})
+    widget.redraw()
+    return widget
+
+
+def test_it_starts_with_the_first_question_and_its_own_demonstration(explorer):
+    item = explorer.skills["facts-new"][0]
+    assert explorer.question.value == item.prompt
+    assert explorer.demonstration.value == item.demonstration
+    assert explorer.trouble.value == "" and explorer.image.value[:4] == b"\x89PNG"
+    assert f"teacher: <b>{explorer.comparison().answers['teacher']}" in explorer.said.value
+    assert item.answer in explorer.comparison().words
+
+
+def test_each_choice_of_help_fills_the_boxes(explorer):
+    items = explorer.skills["articles-new"]
+    explorer.skill.value, explorer.item.value = "articles-new", 3
+    explorer.help.value = "another item's demonstration"
+    assert explorer.demonstration.value == partners(items)[3].demonstration
+    explorer.help.value = "its article"
+    assert explorer.article.value == items[3].article and explorer.demonstration.value == ""
+    explorer.help.value = "nothing"
+    assert explorer.article.value == explorer.demonstration.value == ""
+    assert explorer.comparison().kl.max() == 0, "equal prompts, equal distributions"
+    explorer.demonstration.value = "note : ada"
+    explorer.help.value = "what I write"
+    assert explorer.demonstration.value == "note : ada"
+    assert set(HELPS.values()) == {"own", "other", "article", "none", "free"}
+
+
+def test_a_shorter_skill_list_keeps_the_number_of_the_item_in_range(loaded):
+    widget = TeacherExplorer(*loaded, {"facts-new": load_skill("facts-new", "test")[:8],
+                                       "tools-new": load_skill("tools-new", "test")[:3]})
+    widget.item.value = 7
+    widget.skill.value = "tools-new"
+    assert widget.item.value == 2
+    assert widget.question.value == widget.skills["tools-new"][2].prompt
+
+
+def test_what_is_typed_is_asked(explorer):
+    explorer.question.value = "who keeps the grey saw ?"
+    explorer.demonstration.value = "well it is olga"
+    assert "olga" in explorer.comparison().words
+    explorer.along.value = "student's response"
+    assert explorer.comparison().answers["student"].split() == explorer.comparison().words[:-1]
+
+
+def test_unknown_words_and_prompts_that_are_too_long_are_told_in_the_widget(explorer):
+    explorer.question.value = "who keeps the zebra ?"
+    assert "does not know &#x27;zebra&#x27;" in explorer.trouble.value
+    explorer.question.value = "who keeps the red key ?"
+    assert explorer.trouble.value == ""
+    explorer.demonstration.value = "so " * 120
+    assert "room for 88" in explorer.trouble.value
+
+
+def test_the_position_stays_inside_the_response_and_moves_the_bars(explorer):
+    explorer.skill.value = "working-new"
+    length = explorer.position.max
+    explorer.position.value = length
+    explorer.skill.value = "facts-new"
+    assert explorer.position.max < length and explorer.position.value <= explorer.position.max
+    explorer.position.value = 1
+    first = explorer.words.value
+    explorer.position.value = 4
+    assert explorer.words.value != first and "After “" in explorer.words.value
+
+
+def test_figure_and_table_have_the_numbers_of_the_comparison(explorer):
+    found, table = explorer.comparison(), explorer.table()
+    assert list(table["token"]) == found.words
+    np.testing.assert_allclose(table["KL (nats)"], found.kl, atol=0.006)
+    assert table.index[0] == 1 and table["teacher"].iloc[-1].startswith("</s>")
+    words = alt_text(explorer.figure())
+    assert f"{found.kl.sum():.2f} nats in all" in words
+    assert explorer.snapshot().table.equals(table)
+
+
+def test_compare_equals_logits_of_whole_sequences(loaded):
+    model, tokenizer = loaded
+    found = compare(model, tokenizer, "who keeps the red key ?", "so ada", along="student")
+    ids = tokenizer("<s> E: so ada Q: who keeps the red key ? A:", return_tensors="pt",
+                    add_special_tokens=False)["input_ids"]
+    said = torch.tensor([tokenizer.convert_tokens_to_ids(found.words)])
+    with torch.no_grad():
+        logits = model(torch.cat([ids, said], 1)).logits[0, ids.shape[1] - 1:-1]
+    np.testing.assert_allclose(found.teacher, logits.softmax(-1), atol=1e-5)
+    np.testing.assert_allclose(found.teacher.sum(1), 1, atol=1e-5)
+    assert (found.kl > -1e-6).all()
+
+
+def test_figures_say_what_they_show():
+    ax = Figure().subplots()
+    plot_token_kl(["the", "answer", "ada"], [0.01, 0.0, 3.5], ax, chosen=2)
+    assert "3.50 at ada" in ax.get_label() and "3.51 nats in all" in ax.get_label()
+    axes = Figure().subplots(1, 2)
+    plot_next_token("the answer is", {"student": {"ada": 0.6, "ben": 0.3},
+                                      "teacher": {"cleo": 0.99}}, axes)
+    assert "After “the answer is” the student would say: ada 60 %, ben 30 %." == axes[0].get_label()
+    assert "teacher would say: cleo 99 %" in axes[1].get_label()
+    ax = Figure().subplots()
+    plot_rates({"none": {"facts": {"rate": 0.02, "low": 0.0, "high": 0.1}},
+                "own": {"facts": {"rate": 0.99, "low": 0.9, "high": 1.0},
+                        "tools": {"rate": 0.5, "low": 0.4, "high": 0.6}}}, ax, "Rates")
+    assert "none: facts 2 %" in ax.get_label() and "own: facts 99 %, tools 50 %" in ax.get_label()
+    assert [t.get_text() for t in ax.get_xticklabels()] == ["facts", "tools"]
