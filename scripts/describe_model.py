@@ -34,8 +34,8 @@ def abilities_tables(found: dict) -> str:
         lines.append(f"| {skill} | {rates['n']} | {cell(rates['right'])} | "
                      f"{cell(rates['own_voice'])} | {working} |")
     lines += ["", "New skills, right answers by what stands in the prompt:", "",
-              "| skill | items | nothing | its own demonstration | in its own voice | another "
-              "item's demonstration | filler words | article | article and demonstration |",
+              "| skill | items | nothing | its own demonstration | (own voice, with its own) | "
+              "another item's demonstration | filler words | article | article and demonstration |",
               "|---|---|---|---|---|---|---|---|---|"]
     for skill in NEW_SKILLS:
         rates = found[skill]
@@ -45,7 +45,7 @@ def abilities_tables(found: dict) -> str:
         lines.append(f"| {skill} | {rates['none']['n']} | " + " | ".join(by_help) + " |")
     working = found["working-new"]["own"]["working"]
     lines += ["", "With the bare answer as its demonstration of *working-new*, it shows every step "
-              f"in {cell(working)} %."]
+              f"in {cell(working)} % (where *flip* leads may be wrong)."]
     return "\n".join(lines)
 
 
@@ -85,7 +85,8 @@ def card(folder: Path, log: dict, parameters: int, found: dict) -> str:
     else:
         cannot = ("It cannot say anything about the world, knows no word outside of the village, "
                   "and takes 128 tokens. Machines, facts and functions named `-new` are unknown to "
-                  "it. Shown a wrong demonstration, it says what that says.")
+                  "it. Shown a wrong demonstration, it is wrong: with letters, facts and working "
+                  "it says what that says, with tools it takes the function from it.")
     return f"""---
 license: mit
 library_name: transformers

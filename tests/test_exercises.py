@@ -10,6 +10,7 @@ import torch.nn.functional as F
 from workbench.course import check, exercises, hint
 from workbench.course import exercises as shown
 from workbench.errors import UnknownNameError
+from workbench.intervals import wilson_interval
 
 
 @pytest.fixture
@@ -132,6 +133,10 @@ WRONG = [
     ("token_kl", lambda p, q: -kl(p, q), "sign is wrong"),
     ("token_kl", lambda p, q: F.kl_div(q.log_softmax(-1), p.softmax(-1), reduction="none"),
      "sum over the vocabulary"),
+    ("token_kl", lambda p, q: (p.softmax(-1) * (p.softmax(-1) / q.softmax(-1)).log()).sum(-1),
+     "take log_softmax"),
+    ("may_teach", lambda alone, own, other: wilson_interval(*own)[0] > max(
+        wilson_interval(*alone)[1], share(other)), "those intervals overlap, too"),
     ("may_teach", lambda alone, own, other: share(own) > share(alone), "does not read it"),
     ("may_teach", lambda alone, own, other: share(own) > share(other) + 0.1, "nothing to teach"),
     ("may_teach", lambda alone, own, other: share(own) > max(share(alone), share(other)) + 0.1,

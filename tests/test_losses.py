@@ -10,7 +10,13 @@ import torch.nn.functional as F
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from workbench.losses import cross_entropy, distillation, masked, quadratic_penalty
+from workbench.losses import (
+    cross_entropy,
+    distillation,
+    kl_per_token,
+    masked,
+    quadratic_penalty,
+)
 
 OUTPUTS = 5
 logit = st.floats(-80, 80, width=32)
@@ -147,3 +153,27 @@ def test_quadratic_penalty_pulls_with_importance_times_distance():
     quadratic_penalty(parameters, torch.tensor([[0.0, 5.0]]), torch.tensor([[2.0, 4.0]])
                       ).sum().backward()
     assert parameters.grad.tolist() == [[2.0, -12.0]]
+
+
+def test_kl_per_token_of_two_coins():
+    p, q = torch.tensor([[0.75, 0.25]]).log(), torch.tensor([[0.5, 0.5]]).log()
+    assert float(kl_per_token(p, q)) == pytest.approx(0.75 * math.log(1.5) + 0.25 * math.log(0.5))
+    assert float(kl_per_token(q, p)) == pytest.approx(0.5 * math.log(2 / 3) + 0.5 * math.log(2))
+
+
+@given(st.integers(0, 10**6))
+def test_kl_per_token_is_0_for_equal_and_above_for_others_and_ignores_shifts(seed):
+    draw = torch.Generator().manual_seed(seed)
+    a, b = (3 * torch.randn(2, 4, 7, generator=draw, dtype=torch.float64) for _ in range(2))
+    assert (kl_per_token(a, a) == 0).all()
+    assert kl_per_token(a, b).shape == (2, 4) and (kl_per_token(a, b) > 0).all()
+    torch.testing.assert_close(kl_per_token(a + 5, b - 3), kl_per_token(a, b))
+    p, q = a.softmax(-1), b.softmax(-1)
+    torch.testing.assert_close(kl_per_token(a, b), (p * (p / q).log()).sum(-1))
+
+
+def test_the_slope_of_kl_per_token_on_the_student_is_student_minus_teacher():
+    teacher = torch.tensor([1.0, -2.0, 0.5])
+    student = torch.tensor([0.0, 1.0, -1.0], requires_grad=True)
+    kl_per_token(teacher, student).backward()
+    torch.testing.assert_close(student.grad, student.detach().softmax(-1) - teacher.softmax(-1))

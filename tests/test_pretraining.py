@@ -55,6 +55,17 @@ def test_a_stopped_run_goes_on_to_the_same_weights(whole, tmp_path, moments):
     assert not list(folder.glob("checkpoint-*"))
 
 
+def test_a_run_killed_while_it_tidied_up_is_finished(whole, tmp_path):
+    import shutil
+
+    folder = shutil.copytree(whole[0], tmp_path / "lm")
+    (folder / "manifest.json").unlink()
+    (folder / "checkpoint-0000006.safetensors").write_bytes(b"left over")
+    pretrain(None, folder, resume=True)
+    assert not list(folder.glob("checkpoint-*"))
+    assert (folder / "manifest.json").read_bytes() == (whole[0] / "manifest.json").read_bytes()
+
+
 def test_a_complete_run_is_returned_as_it_is(whole, fingerprint):
     before = fingerprint(whole[0])
     assert pretrain(None, whole[0], resume=True)["status"] == "complete"
@@ -79,6 +90,9 @@ def test_what_cannot_be_resumed_is_named(tmp_path):
     with pytest.raises(RecordError, match=r"checkpoint-0000003.safetensors is damaged"):
         pretrain(None, tmp_path / "lm", resume=True)
     checkpoint.write_bytes(content)
+    (tmp_path / "lm" / "training.json").write_text(json.dumps(log | {"config": {"colour": 1}}))
+    with pytest.raises(RecordError, match=r"settings that cannot be used.*colour"):
+        pretrain(None, tmp_path / "lm", resume=True)
     (tmp_path / "lm" / "training.json").write_text("{}")
     with pytest.raises(RecordError, match=r"training.json cannot be used"):
         pretrain(None, tmp_path / "lm", resume=True)

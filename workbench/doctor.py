@@ -15,7 +15,7 @@ from pathlib import Path
 PYTHON = (3, 11)
 MEMORY_GB, DISK_GB = 2.0, 2.0
 EXTRAS = {
-    "models": "language models, from a later lesson on",
+    "models": "language models, from notebook 04 on",
     "retrieval": "clustered retrieval, from a later lesson on",
     "course": "building the notebooks",
     "test": "running the tests",
@@ -90,9 +90,9 @@ class Report:
 
 
 def doctor() -> Report:
-    """Look at Python, packages, device, threads, memory, disk, Chromium and the extras."""
+    """Look at Python, packages, device, memory, disk, Chromium, extras and shipped models."""
     return Report([_python(), *_packages(), _device(), _threads(), _memory(), _disk(),
-                   _chromium(), *_extras()])
+                   _chromium(), *_extras(), *_models()])
 
 
 def find_chromium() -> str | None:
@@ -189,6 +189,25 @@ def _extras() -> list[Check]:
         faults = [fault for r in requirements(extra) if (fault := missing(r))]
         checks.append(Check(f"extra [{extra}]", "; ".join(faults) or f"there; for {purpose}",
                             not faults, False, "make env"))
+    return checks
+
+
+def _models() -> list[Check]:
+    if missing("torch"):
+        return []
+    from workbench.errors import ModelError
+    from workbench.models.loading import SHIPPED, find_model
+    from workbench.models.manifest import check_manifest
+
+    checks = []
+    for name in SHIPPED:
+        fault = ""
+        try:
+            check_manifest(find_model(name))
+        except ModelError as error:
+            fault = str(error)
+        checks.append(Check(f"model {name}", fault or "whole", not fault, False,
+                            f"git checkout -- data/models/{SHIPPED[name].name}"))
     return checks
 
 

@@ -9,17 +9,18 @@ from __future__ import annotations
 
 import json
 import math
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Any
 
 import torch
+from torch import Tensor
 
 from workbench.answers import Answers, answer, prompts_for
 from workbench.errors import GateError
 from workbench.losses import kl_per_token
 from workbench.models.logits import response_logits
-from workbench.models.sampling import Samples, context_of, encode
+from workbench.models.sampling import context_of, encode
 from workbench.tasks import Item
 from workbench.tasks.voices import in_own_voice
 
@@ -192,11 +193,14 @@ def teacher_drift(model: PreTrainedModel, tokenizer: PreTrainedTokenizerBase,
                   items: Sequence[Item], teacher: Answers) -> dict[str, float]:
     """Return KL(teacher || model without help) along the teacher's own responses, in nats."""
     said = teacher.samples
-    student_ids, student_mask = encode(tokenizer, prompts_for(tokenizer, items),
-                                       context_of(model))
-    with_help = response_logits(model, said.prompt_ids, said.prompt_mask, said.ids, said.mask)
-    without = response_logits(model, student_ids, student_mask, said.ids, said.mask)
-    return _averages(kl_per_token(with_help, without).cpu(), said)
+    alone = encode(tokenizer, prompts_for(tokenizer, items), context_of(model))
+    each = []
+    for rows in _chunks(len(items)):
+        ids, mask = said.ids[rows], said.mask[rows]
+        helped = response_logits(model, said.prompt_ids[rows], said.prompt_mask[rows], ids, mask)
+        without = response_logits(model, alone[0][rows], alone[1][rows], ids, mask)
+        each.append(kl_per_token(helped, without).cpu())
+    return _averages(torch.cat(each), said.mask)
 
 
 @torch.no_grad()
@@ -208,17 +212,23 @@ def demonstration_drift(model: PreTrainedModel, tokenizer: PreTrainedTokenizerBa
     # Responses are padded on the right, and prompts on the left.
     order = mask.argsort(dim=1, descending=True, stable=True)
     ids, mask = ids.gather(1, order), mask.gather(1, order)
-    prompt_ids, prompt_mask = encode(tokenizer, prompts_for(tokenizer, items), context_of(model))
-    logits = response_logits(model, prompt_ids, prompt_mask, ids, mask).cpu()
-    nll = torch.nn.functional.cross_entropy(logits.transpose(1, 2), ids, reduction="none")
-    return _averages(nll, Samples(prompt_ids, prompt_mask, ids, mask, targets))
+    alone = encode(tokenizer, prompts_for(tokenizer, items), context_of(model))
+    each = []
+    for rows in _chunks(len(items)):
+        logits = response_logits(model, alone[0][rows], alone[1][rows], ids[rows], mask[rows])
+        each.append(torch.nn.functional.cross_entropy(logits.cpu().transpose(1, 2), ids[rows],
+                                                      reduction="none"))
+    return _averages(torch.cat(each), mask)
 
 
-def _averages(each: torch.Tensor, said: Samples) -> dict[str, float]:
-    total = float((each * said.mask).sum())
-    tokens = int(said.mask.sum())
-    return {"per_token": total / tokens if tokens else math.nan,
-            "per_response": total / len(said.mask)}
+def _chunks(items: int, size: int = 16) -> Iterator[slice]:
+    """Yield rows a few at a time: with 150,000 words in a vocabulary, logits fill the memory."""
+    yield from (slice(start, start + size) for start in range(0, items, size))
+
+
+def _averages(each: Tensor, mask: Tensor) -> dict[str, float]:
+    total, tokens = float((each * mask).sum()), int(mask.sum())
+    return {"per_token": total / tokens if tokens else math.nan, "per_response": total / len(mask)}
 
 
 def copies_wrapping(response: str, item: Item) -> bool:

@@ -38,8 +38,9 @@ print(report.verdict())
 # | [02 Measuring retention](02_measuring_retention.ipynb) | one table of accuracies holds all measures, libraries disagree on them, and remedies differ |
 # | [04 The model as its own teacher](04_the_model_as_its_own_teacher.ipynb) | the same weights answer better with a demonstration in the prompt, if they can read it; a gate tells |
 #
-# Every number in the course is measured in front of you, from real data, with several random
-# seeds, beside a baseline and a control that would expose a wrong explanation.
+# Nearly every number is measured in front of you, beside a baseline and a control that would expose a
+# wrong explanation; where a long search is shipped, the script that made it is named. The digits are
+# real and learned with several random seeds. The village of notebook 04 is made up.
 
 # %% [markdown]
 # ## A taste of forgetting

@@ -95,7 +95,8 @@ print("Verdict: they read the last two digits and nothing else.")
 # as well. *Baseline: joint training.*
 #
 # **"More training as such wears out what was learned."** Then going on with the *same* digits would
-# harm as well. *Negative control: five tasks that are all the first one.*
+# harm as well. *Negative control: five tasks that are all the first one.* They share two answers, which
+# makes it the domain scenario; fine-tuning on other digits in that scenario stands beside it.
 
 # %%
 from workbench.tasks.stream import build_stream
@@ -107,16 +108,19 @@ same = build_stream("the same task again", "domain", [f"round {i}" for i in rang
                     [(first.train, first.validation, first.test)] * 5, classes_per_task=2)
 config = wb.RunConfig(learner="finetune", scenario="domain", seeds=SEEDS)
 again = wb.run_stream(wb.make_learner(config, same), same, config)
+others = wb.run(config)
 
 # %%
 first_task = {"just learned": naive.accuracy[:, 0, 0],
-              "after four other tasks": naive.accuracy[:, -1, 0],
-              "after four more rounds of it": again.accuracy[:, -1, 0],
-              "joint training on all five": joint.accuracy[:, -1, 0]}
+              "four other tasks (class)": naive.accuracy[:, -1, 0],
+              "four other tasks (domain)": others.accuracy[:, -1, 0],
+              "four more rounds of it (domain)": again.accuracy[:, -1, 0],
+              "joint on all five (class)": joint.accuracy[:, -1, 0]}
 wb.show(plot_bars(first_task, title="Accuracy on the first task"))
 
 # %%
 assert again.accuracy[:, -1, 0].mean() > 0.95 and joint.accuracy[:, -1].mean() > 0.94
+assert others.accuracy[:, -1, 0].mean() < 0.8
 print("Verdict: neither a lack of room nor training as such; it is the change of the data.")
 
 # %% [markdown]
@@ -246,7 +250,7 @@ check("masked_loss", masked_loss)
 # %% [markdown]
 # ## Does a gentler learning rate help?
 #
-# Fewer or smaller steps change the network less. Fair is only a comparison in which the new task is
+# Smaller steps change the network less. Fair is only a comparison in which the new task is
 # learned as well, so the accuracy on it stands beside it.
 
 # %%

@@ -1,8 +1,8 @@
 # %% [markdown]
 # # 2. Measuring retention
 #
-# > **Claim you can check:** one table of accuracies holds everything there is to say about forgetting;
-# > libraries read different numbers off the same table; and by any of them, in the class scenario
+# > **Claim you can check:** one table of accuracies holds the usual measures of forgetting; libraries
+# > read different numbers off the same table; and by accuracy and by forgetting, in the class scenario
 # > only methods that keep old examples do better than fine-tuning.
 #
 # | | |
@@ -171,8 +171,9 @@ check("retention", retention)
 # | joint | see everything: the upper reference | all data |
 #
 # A strength that is too low does nothing; one too high stops all learning. A fair comparison gives
-# every method the same number of tries, on validation data and with other seeds. That search takes
-# minutes, so its result is shipped (with the script that makes it), and one cell is done again here.
+# every method that has a strength the same number of tries, on validation data and with other seeds.
+# That search takes minutes, so its result is shipped (with the script that makes it), and one cell is
+# done again here.
 
 # %%
 tuning = json.loads(Path("../data/results/tuning_digits.json").read_text())
@@ -244,7 +245,7 @@ wb.show(plot_bars(stiff, title="Intransigence: worse than joint when learned",
 # %% [markdown]
 # ## Second comparison: new classes (class scenario)
 #
-# Three seeds are enough here: the differences are large, and the seeds hardly differ.
+# Three seeds are enough here: the differences are far larger than the intervals.
 
 # %%
 classes = compare("split-digits", "class", seeds=SEEDS[:3])
@@ -259,7 +260,7 @@ print(report(classes).to_string())
 acc = {name: r.matrix().average_accuracy().mean() for name, r in classes.items()}
 assert 0.19 < acc["finetune"] < 0.21 and max(acc["ewc"], acc["si"], acc["lwf"]) < 0.22
 assert acc["replay"] > 0.88 and acc["joint"] > 0.94
-print("Verdict: with new classes EWC, SI and LwF tie with fine-tuning, at any strength tried.")
+print("Verdict: with new classes EWC, SI and LwF tie with fine-tuning, each at its best strength.")
 
 # %% [markdown]
 # That is not a fault of the implementation: van de Ven et al. (2022) find 20 to 22 % for the same

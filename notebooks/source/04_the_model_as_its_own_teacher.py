@@ -3,7 +3,7 @@
 #
 # > **Claim you can check:** the same weights answer far better with a demonstration in the prompt, and
 # > still in their own voice. What helps is what the demonstration says, not that there is one. A model
-# > too small to read it cannot be its own teacher, and a gate can tell before anything is trained.
+# > that cannot read it is no better as a teacher, and a gate measures that before anything is trained.
 #
 # | | |
 # |---|---|
@@ -13,6 +13,8 @@
 # | **Memory** | under 1 GB; no GPU, no download, no network |
 
 # %%
+import functools
+
 import pandas as pd
 import torch
 from matplotlib.figure import Figure
@@ -54,15 +56,23 @@ for skill in KNOWN_SKILLS:
     print(f"{item.prompt}\n    {ask(item.prompt)}\n    (right: {item.answer})")
 
 # %% [markdown]
-# It has a voice of its own: *the answer is …* or *so we get …*, and where it reckons it shows its
-# working. Answers are scored by content, whatever voice they are in. How good is it, on questions
-# that were not in its training?
+# It has a voice of its own: *the answer is …* or *so we get …* (you see only one of them, since we take
+# the likeliest and it is 51 to 49), and where it reckons it shows its working. Answers are scored by
+# content, whatever voice they are in. How good is it, on questions that were not in its training?
 
 # %%
+models = {"tiny": model}
+
+
+@functools.cache
+def given(skill, kind, name="tiny"):
+    """A model's answers to the test items of a skill with one sort of help, asked once."""
+    return answer(models[name], tokenizer, test[skill], kind)
+
+
 def table(skills, kinds):
     """Share of right answers per skill and sort of help, with Wilson's 95 % interval."""
-    rates = {kind: {s: answer(model, tokenizer, test[s], kind).summary()["right"] for s in skills}
-             for kind in kinds}
+    rates = {kind: {s: given(s, kind).summary()["right"] for s in skills} for kind in kinds}
     shown = {kind: {s: f"{percent(r['rate'])} ({percent(r['low'])} to {percent(r['high'])})"
                     for s, r in each.items()} for kind, each in rates.items()}
     print(pd.DataFrame(shown).to_string())
@@ -79,8 +89,9 @@ print("Verdict: what it has learned, it knows.")
 # ## What it does not know
 #
 # Six skills were kept out of its training: two machines, the keepers of some things, some mishaps in
-# the village paper, some functions of the house, and a step called *flip*. It answers fluently all
-# the same, in its own voice. Fluency is not knowledge.
+# the village paper, some functions of the house, and a step called *flip*. Neither the questions nor
+# the answers were in it; their words were, in made-up exercises with another outcome each time. It
+# answers fluently all the same, in its own voice. Fluency is not knowledge.
 
 # %%
 for skill in NEW_SKILLS:
@@ -90,9 +101,14 @@ for skill in NEW_SKILLS:
 # %% [markdown]
 # ## One demonstration in the prompt
 #
-# Somebody who knows shows how it is done. The demonstrators have voices of their own, which the model
-# has never met. The **student's** prompt is the question. The **teacher's** prompt is the same
-# question with the demonstration before it. The weights are the same.
+# Somebody who knows answers first. The demonstrators have voices of their own, sentences that the
+# model has never met (their words it has, in random order around other answers). The **student's**
+# prompt is the question. The **teacher's** prompt is the same question with the demonstration before
+# it. The weights are the same.
+#
+# Mind that the demonstration is an expert's response to *this very question*: the answer stands in it.
+# To be right is then no feat of knowledge. The point is that the weights can take the answer out and
+# put it in their own words. Whether training can move it *into* the weights is for later notebooks.
 
 # %%
 item = test["facts-new"][0]
@@ -114,7 +130,9 @@ assert ask(item.prompt) != ask(item.prompt, demonstration=item.demonstration)
 #
 # $$\mathrm{KL}(p \,\|\, q) = \sum_v p(v)\,[\log p(v) - \log q(v)]$$
 #
-# By hand: the same response is put after either prompt.
+# By hand: the same response is put after either prompt. (In training the *student* will speak, at
+# temperature 1, and the teacher judge each word. Here we look along the teacher's likeliest response,
+# because it shows where the answer is.)
 
 # %%
 student = make_prompt(tokenizer, item.prompt)
@@ -150,14 +168,15 @@ wb.show(figure)
 
 # %%
 assert words[int(kl.argmax())] == item.answer and kl.max() > 0.5 * kl.sum()
-print("Verdict: teacher and student differ where the content stands, and hardly elsewhere.")
+print("Verdict: in this response the two differ where the content stands, and hardly elsewhere.")
 
 # %% [markdown]
 # ## Try it
 #
 # Choose a question or type your own (small letters, a space before each comma, dot and question mark).
 # Choose what stands in the prompt, or write it; text can be dragged into the boxes. The cells above
-# the bars are the response; move *position* to see what both would say there.
+# the bars are the response; move *position* to see what both would say there. *Compare along* the
+# student's response to see what training will see.
 
 # %%
 from workbench.widgets import TeacherExplorer
@@ -173,9 +192,9 @@ explorer.snapshot()
 # %% [markdown]
 # ## Reading, or luck?
 #
-# Three controls. **Other:** a demonstration of *another* question, with quite another answer. If that
-# helped as much, the model would not be reading, only be in better spirits. **Random:** as many filler
-# words, without content. **None:** the student.
+# Three controls. **None:** the student. **Random:** as many filler words, without content: does it
+# help that *something* stands there? **Other:** a demonstration of *another* question, with quite
+# another answer: does it matter *what* it says? (It may also mislead, so read the two together.)
 
 # %%
 rates = table(NEW_SKILLS, ["none", "own", "other", "random"])
@@ -194,7 +213,8 @@ wb.show(figure)
 assert min(rate["rate"] for rate in rates["own"].values()) > 0.9
 for control in ("none", "other", "random"):
     assert max(rate["rate"] for rate in rates[control].values()) < 0.2
-print("Verdict: only its own demonstration helps. The model reads it.")
+print("Verdict: of these four only its own demonstration helps. The model takes the answer from "
+      "what it says, not from its being there.")
 
 # %% [markdown]
 # Look closer at *other*: is the model ignoring the wrong demonstration, or following it?
@@ -206,7 +226,7 @@ from workbench.tasks.voices import is_right, kind_of
 follows = {}
 for skill in NEW_SKILLS:
     others = partners(test[skill])
-    texts = answer(model, tokenizer, test[skill], "other").samples.texts
+    texts = given(skill, "other").samples.texts
     for item, other, text in zip(test[skill], others, texts, strict=True):
         fits = kind_of(item.answer) == kind_of(other.answer)
         kind = skill if fits else f"{skill}, a name for a number or the like"
@@ -215,17 +235,21 @@ for kind, each in follows.items():
     print(f"{kind}: follows the wrong demonstration in {percent(sum(each) / len(each))}")
 
 # %%
-item = test["tools-new"][0]
-wrong = partners(test["tools-new"])[0].demonstration
+tools = test["tools-new"]
+item, wrong = tools[0], partners(tools)[0].demonstration
 print(f"question:      {item.prompt}\ndemonstration: {wrong}\n"
       f"answer:        {ask(item.prompt, demonstration=wrong)}\n"
       f"(right:        {item.answer})")
+combined = [is_right(text, item.answer.replace(item.answer.split()[1], other.answer.split()[1]))
+            for item, other, text in zip(tools, partners(tools), given("tools-new", "other")
+                                         .samples.texts, strict=True)]
+print(f"function of the demonstration, room of the question: {percent(sum(combined) / len(tools))}")
 
 # %% [markdown]
-# It follows to the letter, unless the demonstration answers another kind of question (a number where a
-# name is asked for): then it often does not. With tools it takes the *function* from the demonstration
-# and the *room* from the question: the two are combined. Either way, a teacher with a wrong
-# demonstration is wrong, and sure of it.
+# With letters, facts and working it says what the demonstration says, unless that answers another kind
+# of question (a number where a name is asked for), when it often does not. With tools the two are
+# combined: the *function* from the demonstration, the *room* from the question. Either way a teacher
+# with a wrong demonstration is wrong.
 #
 # ## An article and an answer
 #
@@ -237,13 +261,14 @@ print(test["articles-new"][0].article)
 articles = table(["articles-new"], ["none", "article", "own", "article+own"])
 
 # %% [markdown]
-# In the paper the answer alone, the text alone and both gave 37, 75 and 89 % (its appendix A.2, after
-# training on them, on a 7-billion model). Our village paper is four short sentences, and the question
-# names what to look for, so all three work here: this model cannot show that difference.
+# Readers of the paper's appendix A.2 report 37, 75 and 89 % for the answer alone, the text alone and
+# both, after training with each (one finds the text contradicting the figure). Our village paper is four short sentences, and the question names
+# what to look for, so all three work here: this model cannot show that difference.
 #
 # ## A prompt that lost its beginning
 #
-# The paper's code cuts a prompt that is too long *from the left*. What is left of the teacher then?
+# The paper's code cuts a prompt that is too long *from the left*. In its prompt the question stands
+# first, so the question goes; in ours the demonstration does. What is left of the teacher then?
 
 # %%
 facts = test["facts-new"]
@@ -252,11 +277,14 @@ for kept in (30, 22, 18, 14, 10):
     cut = [" ".join(prompt.split()[-kept:]) for prompt in helped]
     texts = sample(model, tokenizer, cut).texts
     right = sum(is_right(t, i.answer) for t, i in zip(texts, facts, strict=True)) / len(facts)
-    print(f"last {kept} words of the prompt kept: {percent(right)} right")
+    there = sum(i.answer in c.split() for c, i in zip(cut, facts, strict=True)) / len(facts)
+    print(f"last {kept} words kept: the name is still in {percent(there)} of the prompts; "
+          f"{percent(right)} right")
 
 # %% [markdown]
-# Nothing warns of it: the teacher turns into the student, and training goes on with no signal. The
-# workbench never cuts; it refuses.
+# Nothing warns of it. First the words that lead up to the name go, and some answers are already wrong;
+# then the name goes, and the teacher is right no more often than the student: what it would teach is
+# noise. The workbench never cuts; it refuses.
 
 # %%
 from workbench.errors import ModelError
@@ -276,36 +304,41 @@ except ModelError as refusal:
 item = test["working-new"][0]
 print(f"demonstration: {item.demonstration}\n"
       f"teacher:       {ask(item.prompt, demonstration=item.demonstration)}\n")
-habits = {skill: answer(model, tokenizer, test[skill], "own") for skill in NEW_SKILLS}
-for skill, given in habits.items():
-    print(f"{skill:18s} in its own voice {percent(given.own_voice.mean())}")
-print(f"working-new        with every step shown {percent(habits['working-new'].working.mean())}")
-assert min(given.own_voice.mean() for given in habits.values()) > 0.9
-assert habits["working-new"].working.mean() > 0.85
+voice = {skill: given(skill, "own").own_voice.mean() for skill in NEW_SKILLS}
+for skill, share in voice.items():
+    print(f"{skill:18s} in its own voice {percent(share)}")
+working = given("working-new", "own").working.mean()
+print(f"working-new        with every step shown {percent(working)}")
+assert min(voice.values()) > 0.9 and working > 0.85
 
 # %% [markdown]
-# Fine-tuning on the demonstrations themselves (SFT) would teach the demonstrator's voice and no
-# working. How far would either pull the model? Compare the distance, in nats for a whole response,
-# from the model *without help* to its teacher, and to a distribution that puts everything on the
-# demonstration's words. The latter's KL is just their negative log-likelihood.
+# Fine-tuning on the demonstrations themselves (SFT) can be expected to teach the demonstrator's voice
+# and no working. Which aim is nearer to the model as it is? Compare the distance, in nats for a whole
+# response, from the model *without help* to its teacher (with the article, where there is one), and to
+# a distribution that puts everything on the demonstration's words. The latter's KL is just their
+# negative log-likelihood.
 
 # %%
 from workbench.gate import gate
 
-reports = {skill: gate(model, tokenizer, load_skill(skill, "train")[:96], name="tiny")
+reports = {skill: gate(model, tokenizer, load_skill(skill, "train")[:64], name="tiny")
            for skill in NEW_SKILLS}
 distances = {skill: {"teacher": r.teacher_kl["per_response"],
                      "demonstration": r.target_kl["per_response"]} for skill, r in reports.items()}
 print(pd.DataFrame(distances).T.round(0).astype(int).to_string())
 assert all(d["teacher"] < 0.5 * d["demonstration"] for d in distances.values())
-print("Verdict: the teacher is by far the nearer aim, in every skill.")
+print("Verdict: the teacher is the nearer aim in every skill.")
 
 # %% [markdown]
+# Most of that difference is the voice, by construction of these demonstrations. And nearness alone
+# proves nothing: a teacher that ignores its help is nearest of all. Where training *ends up* is another
+# question, for the next notebooks.
+#
 # ## The gate
 #
-# Before any self-distillation, measure on the items that one would train on. The workbench refuses to
-# train when a condition fails, or labels the run if forced; what could not be measured counts as
-# failed.
+# Before any self-distillation, measure on the items that one would train on. `require` raises when a
+# condition fails, or returns a label when forced; what could not be measured counts as failed. The
+# 80 % is our choice.
 
 # %%
 print(reports["facts-new"])
@@ -315,11 +348,12 @@ assert all(report.passed for report in reports.values())
 # %% [markdown]
 # ## A model that cannot
 #
-# `nano` was trained on the same documents, with one layer in place of four and a third of the width.
+# `nano` was trained on documents of the same kind, with one layer in place of four, a third of the
+# width and a third of the steps. It knows its facts and tools, but can it read?
 
 # %%
-nano, _ = wb.load_causal_lm("nano")
-nano_report = gate(nano, tokenizer, load_skill("facts-new", "train")[:96], name="nano")
+nano = models["nano"] = wb.load_causal_lm("nano")[0]
+nano_report = gate(nano, tokenizer, load_skill("facts-new", "train")[:64], name="nano")
 print(nano_report)
 
 # %%
@@ -333,12 +367,13 @@ except GateError as refusal:
 print("Forced, a run would be labelled:", require(nano_report, force=True))
 
 # %%
-sides = {f"{name}, {label}": {skill: answer(each, tokenizer, test[skill], kind).summary()["right"]
+sides = {f"{name}, {label}": {"tools-house (known)" if skill == "tools-house" else skill:
+                              given(skill, kind, name).summary()["right"]
                               for skill in ("tools-house", *NEW_SKILLS)}
-         for name, each in (("tiny", model), ("nano", nano))
+         for name in models
          for kind, label in (("none", "alone"), ("own", "with a demonstration"))}
 figure = Figure(figsize=(9, 4))
-plot_rates(sides, figure.subplots(), "Which model can be its own teacher?")
+plot_rates(sides, figure.subplots(), "Does a demonstration help?")
 wb.show(figure)
 
 # %%
@@ -348,13 +383,15 @@ gain = {name: sides[f"{name}, with a demonstration"]["letters-new"]["rate"]
 print(f"letters: a demonstration adds {percent(gain['tiny'])} to tiny, {percent(gain['nano'])} to "
       "nano")
 assert gain["tiny"] > 0.9 and gain["nano"] < 0.3
-print("Verdict: whether a model can be its own teacher is a property of the model; measure it.")
+print("Verdict: whether a model can be its own teacher depends on the model; measure it.")
 
 # %% [markdown]
-# To copy what followed an earlier mention takes two layers of attention, one to look back by a word
-# and one to find the match (Olsson et al., *In-context learning and induction heads*, 2022). `nano` has
-# one. It is also narrower; this comparison cannot tell which of the two it lacks. In the paper, at
-# 3 billion parameters SDFT did worse than SFT by 3.3 points and at 7 billion better by 4: same lesson.
+# Copying a run of letters usually takes two layers of attention, one to look back by a word and one to
+# find the match (Olsson et al., *In-context learning and induction heads*, 2022); a single name could
+# be copied with one. `nano` has one, is narrower and was trained for less long; which of these it lacks
+# this comparison cannot tell. In the paper SDFT did worse than SFT by 3.3 points at 3 billion
+# parameters and better by 4 at 7 billion: the same direction. Whether the 3-billion teacher could read
+# we do not know.
 #
 # {{exercise token_kl}}
 
@@ -371,6 +408,9 @@ check("token_kl", token_kl)
 # {{exercise may_teach}}
 
 # %%
+from workbench.intervals import wilson_interval  # noqa: F401  (for your answer)
+
+
 def may_teach(alone, own, other):
     ...
 
@@ -383,18 +423,20 @@ check("may_teach", may_teach)
 # %% [markdown]
 # **What would change your mind?** If another item's demonstration had helped as much as its own, the
 # gain would not come from reading. If the teacher had spoken in the demonstrator's voice, it would be
-# no nearer to the model than the demonstration is, and self-distillation would be SFT by a detour.
+# hardly nearer to the model than the demonstration is, and self-distillation close to SFT.
 #
 # ## Try it yourself
 #
-# - `ask("who keeps the red key ?", demonstration="it is ada . no , it is ben")`: whom does it believe?
-# - Two demonstrations after one another, of two questions. Does it find the right one?
-# - `gate(nano, tokenizer, load_skill("tools-house", "train")[:96])`: it knows these. Why does it fail?
+# - `ask("who keeps the red key ?", demonstration="it is ada . well , it is ben")`: whom does it believe?
+# - Two demonstrations after one another, of two questions: which does it take, the first or the last?
+#   Why can it not know which is the right one?
+# - `gate(model, tokenizer, load_skill("tools-house", "train")[:96])`: it knows these. Why does it fail?
 #
 # ## Limits
 #
-# This model's in-context learning was put in on purpose: half of its training was demonstrations
-# followed by questions about them. A large model gets it from scale, and less cleanly: it copies
-# phrases such as *following the example*, and its teacher is right less often. Questions, voices and
-# answers are regular here, and one demonstration makes the answer certain. What this notebook shows
-# is the mechanism and its controls, not how well it works on real skills.
+# This model's in-context learning was put in on purpose: half of its documents had a demonstration or
+# an article, nine in ten of them made up. A large model gets it without that; in the paper its teacher
+# was right on all ToolAlpaca items (42 % without help), and what was less clean is that students took
+# over phrases such as *following the example*. Questions, voices and answers are regular here, one
+# demonstration makes the answer certain, and each of the two models is one seed (the card has three).
+# What this notebook shows is the mechanism and its controls, not how well it works on real skills.

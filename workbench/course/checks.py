@@ -186,15 +186,15 @@ def reservoir(answer: Answer) -> None:
 
 def token_kl(answer: Answer) -> None:
     """Check the forward KL per token."""
-    teacher = torch.tensor([[2.0, 0.0, -1.0], [0.0, 0.0, 0.0], [3.0, -3.0, 1.0]])
-    student = torch.tensor([[0.0, 1.0, 0.5], [0.0, 0.0, 0.0], [-1.0, 2.0, 0.0]])
+    teacher = torch.tensor([[2.0, 0.0, -1.0], [0.0, 0.0, 0.0], [3.0, -3.0, 1.0], [0.5, 0.0, 1.0]])
+    student = torch.tensor([[0.0, 1.0, 0.5], [0.0, 0.0, 0.0], [-1.0, 2.0, 0.0], [2.0, 0.0, 0.0]])
     value = _given(answer(teacher.clone(), student.clone()), "one number for each token")
     value = torch.as_tensor(value, dtype=torch.float32)
     if value.numel() == 1:
         raise Wrong("That is one number; return one for each token, neither added nor averaged.")
-    if value.shape != (3,):
-        raise Wrong(f"Expected shape (3,), one number for each token, got {tuple(value.shape)}: "
-                    "sum over the vocabulary.")
+    if value.shape != (4,):
+        raise Wrong(f"Expected shape (4,), one number for each of 4 tokens, got "
+                    f"{tuple(value.shape)}: sum over the vocabulary.")
     wanted = solutions.token_kl(teacher, student)
     p, q = teacher.softmax(-1), student.softmax(-1)
     if torch.allclose(value, solutions.token_kl(student, teacher), atol=1e-4):
@@ -210,6 +210,11 @@ def token_kl(answer: Answer) -> None:
     if not torch.allclose(value, wanted, atol=1e-4):
         raise Wrong(f"On the example in the check the first token gives {float(value[0]):.4f} and "
                     f"should give {float(wanted[0]):.4f}.")
+    far = torch.as_tensor(answer(torch.tensor([[200.0, 0.0, 0.0]]),
+                                 torch.tensor([[0.0, 200.0, 0.0]])))
+    if not far.isfinite().all():
+        raise Wrong("Right here, but not a number where a probability is too small for a float: "
+                    "take log_softmax, not the log of softmax.")
 
 
 def may_teach(answer: Answer) -> None:
@@ -227,6 +232,9 @@ def may_teach(answer: Answer) -> None:
     if answer((4, 10), (8, 10), (1, 10)):
         raise Wrong("8 of 10 against 4 of 10: the intervals overlap, so it may be luck, and a gate "
                     "in doubt stays shut.")
+    if answer((1, 10), (8, 10), (4, 10)):
+        raise Wrong("8 of 10 with its own against 4 of 10 with another's: those intervals overlap, "
+                    "too; compare with the upper end of both.")
     if not answer((40, 100), (80, 100), (10, 100)):
         raise Wrong("80 of 100 against 40 of 100 is beyond doubt and should pass: compare the "
                     "lower end of one interval with the upper ends of the others.")

@@ -108,9 +108,10 @@ exercises = {e.name: e for e in (
     Exercise(
         "may_teach", "Write `may_teach(alone, own, other)`: may the model be its own teacher? Each "
         "argument is a pair `(right answers, questions)`: asked alone, with its own demonstration, "
-        "and with another item's. Say True only if the *lower* end of Wilson's 95 % interval with "
-        "its own demonstration lies above the *upper* ends of both others. "
-        "`wilson_interval(right, total)` from `workbench.intervals` gives (low, high).", 2, 10,
+        "and with another item's. Say True exactly if the *lower* end of Wilson's 95 % interval "
+        "with its own demonstration lies above the *upper* ends of both others. "
+        "`wilson_interval(right, total)` gives (low, high). (The gate of the package asks for "
+        "more: see above.)", 2, 10,
         ("A gate that is in doubt stays shut: compare the worst case of one with the best case of "
          "the others.", "There are two comparisons, and both have to hold.",
          "`wilson_interval(*own)[0] > max(wilson_interval(*alone)[1], "

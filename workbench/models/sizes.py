@@ -20,7 +20,7 @@ class Size:
     """One dial for what belongs together: the shape of a model and how it is pretrained."""
 
     layers: int
-    """Attention needs two to find a word and copy what followed it; with one, help is no use."""
+    """Transformer blocks; to find a word and copy what followed it usually takes two."""
     width: int
     """Numbers that stand for a token between layers."""
     inner: int

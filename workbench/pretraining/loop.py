@@ -96,6 +96,7 @@ def pretrain(config: PretrainConfig | None, out: Path | str, *, resume: bool = F
         if resume:
             log = read_log(folder)
             if log["status"] == "complete":
+                tidy(folder)
                 return log
         elif config is None:
             raise ConfigError("a new run needs a config")
@@ -107,7 +108,7 @@ def pretrain(config: PretrainConfig | None, out: Path | str, *, resume: bool = F
             log = {"format": "workbench-pretraining", "config": asdict(config.resolved()),
                    "status": "running", "step": 0, "seconds": 0.0, "losses": [], "curve": [],
                    "environment": environment()}
-        decided = PretrainConfig(**log["config"])
+        decided = settings_of(log, folder)
         with threads(decided.threads):
             return _Pretraining(decided, folder, log).go(stop, progress)
 
@@ -131,6 +132,23 @@ def read_log(folder: Path) -> dict[str, Any]:
         raise RecordError(f"{folder / LOG} cannot be used: {error}. Restore it from a copy, or run "
                           "again into another folder.") from error
     return dict(log)
+
+
+def settings_of(log: dict[str, Any], folder: Path) -> PretrainConfig:
+    """Return the settings in a training log, or say that they are not usable."""
+    try:
+        return PretrainConfig(**log["config"])
+    except (TypeError, KeyError, ConfigError) as error:
+        raise RecordError(f"{folder / LOG} has settings that cannot be used: {error}. Restore it "
+                          "from a copy, or run again into another folder.") from error
+
+
+def tidy(folder: Path) -> None:
+    """Do what is left to do in the folder of a complete run, which may have been killed there."""
+    for old in folder.glob("checkpoint-*.safetensors"):
+        old.unlink()
+    if not (folder / MANIFEST).exists():
+        write_manifest(folder)
 
 
 class _Pretraining:
@@ -220,8 +238,7 @@ class _Pretraining:
 
     def finish(self) -> None:
         """Write the model as Hugging Face libraries read it, then the log and the manifest."""
-        if (self.folder / MANIFEST).exists():
-            (self.folder / MANIFEST).unlink()
+        (self.folder / MANIFEST).unlink(missing_ok=True)
         self.model.eval()
         with no_progress_bars():
             self.model.save_pretrained(self.folder)
@@ -229,9 +246,7 @@ class _Pretraining:
         self.log.pop("checkpoint", None)
         self.log["status"] = "complete"
         self.write_log()
-        for old in self.folder.glob("checkpoint-*.safetensors"):
-            old.unlink()
-        write_manifest(self.folder)
+        tidy(self.folder)
 
     def write_log(self) -> None:
         write_atomically(self.folder / LOG, (json.dumps(self.log, indent=1) + "\n").encode())

@@ -54,7 +54,9 @@ class PretrainConfig:
 
     def resolved(self) -> PretrainConfig:
         """Return the config with what is left open decided for this machine."""
-        device = pick_device(self.device).type
+        # Apple's GPU is left to those who ask for it: at this size it gains nothing.
+        wanted = "cpu" if self.device == "auto" and not torch.cuda.is_available() else self.device
+        device = pick_device(wanted).type
         count = self.threads or min(os.cpu_count() or 1, 8)
         precision = self.precision
         if precision == "auto":

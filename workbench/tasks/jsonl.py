@@ -64,7 +64,7 @@ def read_items(path: str | Path) -> list[Item]:
                         "make-data` writes those of the course.") from error
     items: list[Item] = []
     numbers: list[int] = []
-    for number, line in enumerate(text.splitlines(), 1):
+    for number, line in enumerate(text.split("\n"), 1):
         if line.strip():
             items.append(_parse(line, f"{path}, line {number}"))
             numbers.append(number)
