@@ -12,6 +12,7 @@ import torch.nn.functional as F
 from workbench.course import check, exercises
 from workbench.course.build import BUDGET, build, expand, main, read_source
 from workbench.errors import WorkbenchError
+from workbench.intervals import wilson_interval
 
 SOURCE = '''# %% [markdown]
 # # A lesson
@@ -57,7 +58,7 @@ def test_the_folded_solution_is_code_that_the_check_accepts(name, capsys):
     block = folded(expand(f"{{{{solution {name}}}}}", solutions=True), "Solution")
     code = re.fullmatch(r"```python\n(.+)```", block, re.S)[1]
     # What a notebook has imported by then.
-    namespace = {"np": np, "torch": torch, "F": F}
+    namespace = {"np": np, "torch": torch, "F": F, "wilson_interval": wilson_interval}
     exec(code, namespace)
     check(name, namespace[name])
     assert capsys.readouterr().out == f"{name}: right!\n"

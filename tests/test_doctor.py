@@ -16,6 +16,7 @@ import pytest
 from workbench import cli
 from workbench import doctor as examined
 from workbench.doctor import EXTRAS, Check, Report, doctor
+from workbench.models import loading
 
 FINE = Check("a", "fine")
 BROKEN = Check("b", "broken", False, fix="make env")
@@ -54,7 +55,19 @@ def find(report: Report, name: str) -> Check:
 def test_everything_that_matters_is_looked_at(healthy):
     names = [check.name for check in doctor().checks]
     assert names == ["Python", "packages", "device", "threads", "free memory", "free disk",
-                     "Chromium", *(f"extra [{extra}]" for extra in EXTRAS)]
+                     "Chromium", *(f"extra [{extra}]" for extra in EXTRAS), "model tiny",
+                     "model nano"]
+
+
+def test_a_damaged_model_is_named_and_the_rest_can_run(healthy, monkeypatch, tmp_path):
+    (tmp_path / "lm").mkdir()
+    (tmp_path / "lm" / "manifest.json").write_text('{"sha256": {"model.safetensors": "0"}}')
+    monkeypatch.setitem(loading.SHIPPED, "tiny", tmp_path / "lm")
+    report = doctor()
+    found = find(report, "model tiny")
+    assert not found.ok and "model.safetensors is missing" in found.value
+    assert found.fix == "git checkout -- data/models/lm" and report.ready
+    assert find(report, "model nano").value == "whole"
 
 
 def test_a_healthy_machine_is_ready(healthy):

@@ -171,6 +171,17 @@ def test_notebook_04_and_each_control_of_the_teacher_explorer(fourth, screenshot
     expect(box.get_by_text("does not know 'purple'")).to_have_count(0)
 
     # Text can be dragged from the page into the prompt.
+    demonstration.fill("")
+    demonstration.press("Tab")
+    said = box.locator("b").nth(1)
+    said.evaluate("e => getSelection().selectAllChildren(e)")
+    dragged, target = said.bounding_box(), demonstration.bounding_box()
+    page.mouse.move(dragged["x"] + 10, dragged["y"] + dragged["height"] / 2)
+    page.mouse.down()
+    page.mouse.move(dragged["x"] + 40, dragged["y"] - 20, steps=5)
+    page.mouse.move(target["x"] + 150, target["y"] + target["height"] / 2, steps=10)
+    page.mouse.up()
+    expect(demonstration).to_have_value(re.compile("the answer is|so we get"))
     demonstration.fill("well it is olga")
     demonstration.press("Tab")
     expect(words).to_contain_text("olga")
