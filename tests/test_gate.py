@@ -48,6 +48,11 @@ def test_a_good_teacher_passes():
     assert len(judge(**GOOD)) == 6
 
 
+def test_an_article_cannot_stand_in_for_reading_the_demonstration():
+    shown = GOOD["help"] | {"own": rates(0.05, 0.02, 0.1), "article+own": rates(0.99, 0.95, 1.0)}
+    assert not passed(help=shown, helped="article+own")
+
+
 def helped(**changes):
     return GOOD["help"] | changes
 

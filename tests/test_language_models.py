@@ -10,7 +10,7 @@ from itertools import islice
 import pytest
 import safetensors.torch
 import torch
-from transformers import AutoModelForCausalLM, AutoTokenizer
+from transformers import AutoModelForCausalLM, AutoTokenizer, GenerationConfig
 
 from workbench.errors import ConfigError, ModelError, UnknownNameError
 from workbench.models import load_causal_lm, make_prompt, sample
@@ -305,6 +305,54 @@ def test_pickled_weights_and_code_of_the_models_own_are_refused(folder):
     (folder / "config.json").unlink()
     with pytest.raises(ModelError, match="config.json is missing"):
         load_causal_lm(folder)
+
+
+def test_weights_of_another_shape_adapters_and_files_that_were_added_are_refused(folder):
+    (folder / "adapter_config.json").write_text("{}")
+    with pytest.raises(ModelError, match="adapter_config.json is not listed in manifest.json"):
+        load_causal_lm(folder)
+    (folder / MANIFEST).unlink()
+    with pytest.raises(ModelError, match="holds an adapter"):
+        load_causal_lm(folder)
+    (folder / "adapter_config.json").unlink()
+    config = json.loads((folder / "config.json").read_text())
+    (folder / "config.json").write_text(json.dumps(config | {"num_hidden_layers": 2}))
+    with pytest.raises(ModelError, match=r"do not fit the config \(\d+ missing keys, such as"):
+        load_causal_lm(folder)
+    (folder / "config.json").write_text(json.dumps(
+        config | {"transformers_weights": "pytorch_model.bin"}))
+    with pytest.raises(ModelError, match="names pytorch_model.bin as weights"):
+        load_causal_lm(folder)
+
+
+def test_a_shipped_model_without_its_manifest_is_refused(folder, monkeypatch):
+    (folder / MANIFEST).unlink()
+    monkeypatch.setitem(SHIPPED, "tiny", folder)
+    with pytest.raises(ModelError, match="manifest.json is missing"):
+        load_causal_lm("tiny")
+
+
+def test_a_models_own_generation_settings_take_no_part(model, tokenizer):
+    prompts = [make_prompt(tokenizer, QUESTION)] * 20
+    plain = [sample(model, tokenizer, prompts, temperature=t, max_new_tokens=8).ids
+             for t in (0.0, 1.0)]
+    own = model.generation_config
+    model.generation_config = GenerationConfig(repetition_penalty=5.0, top_k=1, num_beams=2,
+                                               min_p=0.9, eos_token_id=2, pad_token_id=0)
+    try:
+        for ids, t in zip(plain, (0.0, 1.0), strict=True):
+            again = sample(model, tokenizer, prompts, temperature=t, max_new_tokens=8).ids
+            assert torch.equal(ids, again)
+        assert model.generation_config.repetition_penalty == 5.0, "they are left as they were"
+    finally:
+        model.generation_config = own
+
+
+def test_logits_are_float32_whatever_the_model_computes_in(tokenizer):
+    model = make_model("nano", len(vocabulary()), 0).to(torch.bfloat16).eval()
+    found = sample(model, tokenizer, [make_prompt(tokenizer, QUESTION)], max_new_tokens=3)
+    logits = response_logits(model, found.prompt_ids, found.prompt_mask, found.ids, found.mask)
+    assert logits.dtype == torch.float32
 
 
 def test_a_hub_id_that_is_not_here_says_what_to_download_where():

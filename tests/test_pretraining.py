@@ -82,6 +82,7 @@ def test_a_folder_that_holds_a_model_is_left_alone(whole, fingerprint):
 def test_what_cannot_be_resumed_is_named(tmp_path):
     with pytest.raises(RecordError, match="holds no training.json"):
         pretrain(None, tmp_path / "none", resume=True)
+    assert not (tmp_path / "none").exists()
     pretrain(SMALL, tmp_path / "lm", stop=stop_after(3))
     log = json.loads((tmp_path / "lm" / "training.json").read_text())
     checkpoint = tmp_path / "lm" / log["checkpoint"]["file"]
@@ -134,13 +135,17 @@ def test_what_is_left_open_is_decided_and_stored():
 @pytest.mark.parametrize(("changes", "said"), [
     ({"size": "huge"}, "size must be one of nano, tiny, small"), ({"steps": -1}, "steps must be"),
     ({"batch_size": 0}, "batch_size must be a whole number of at least 1, not 0"),
-    ({"seed": 1.5}, "seed must be"), ({"precision": "fp16"}, "precision must be auto, fp32 or")])
+    ({"seed": 1.5}, "seed must be"), ({"precision": "fp16"}, "precision must be auto, fp32 or"),
+    ({"device": "gpu"}, "device must be auto, cpu, cuda or mps, not 'gpu'")])
 def test_settings_that_cannot_work_are_refused(changes, said):
     with pytest.raises(ConfigError, match=said):
         PretrainConfig(**changes)
 
 
-def test_a_fresh_model_is_as_unsure_as_can_be(whole):
-    first = pretrain.__globals__["json"].loads((whole[0] / "training.json").read_text())
-    assert first["environment"]["packages"]["torch"]
-    assert math.isfinite(first["seconds"])
+def test_the_log_says_with_what_it_was_made_and_a_fresh_model_is_as_unsure_as_can_be(whole):
+    log = json.loads((whole[0] / "training.json").read_text())
+    assert log["environment"]["packages"]["torch"] and log["seconds"] > 0
+    model = make_model("nano", 289, 0)
+    tokens = torch.randint(0, 289, (4, 64), generator=torch.Generator().manual_seed(0))
+    loss = weighted_loss(model, tokens, torch.ones(4, 64)) / (4 * 63)
+    assert float(loss) == pytest.approx(math.log(289), abs=0.1)

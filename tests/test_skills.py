@@ -120,7 +120,8 @@ def test_scoring_does_not_depend_on_the_voice(given_letters, rng):
 
 
 @pytest.mark.parametrize(("answer", "why"), [
-    ("zebra", "zebra.*stand in no answer"), ("ada brick", "different kinds"), ("", "empty")])
+    ("zebra", "zebra.*stand in no answer"), ("ada brick", "different kinds"), ("", "empty"),
+    ("attic", "no whole call"), ("f3 ( hall )", "no whole call"), ("b  c d", "single spaces")])
 def test_an_answer_of_no_kind_is_refused(answer, why):
     with pytest.raises(ValueError, match=why):
         kind_of(answer)

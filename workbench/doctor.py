@@ -203,7 +203,7 @@ def _models() -> list[Check]:
     for name in SHIPPED:
         fault = ""
         try:
-            check_manifest(find_model(name))
+            check_manifest(find_model(name), required=True)
         except ModelError as error:
             fault = str(error)
         checks.append(Check(f"model {name}", fault or "whole", not fault, False,

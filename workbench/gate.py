@@ -142,6 +142,8 @@ def judge(help: dict[str, Any], helped: str, teacher_kl: dict[str, float],
           target_kl: dict[str, float], artefacts: dict[str, float], n: int) -> list[Condition]:
     """Return the conditions of the gate; a comparison with NaN does not hold."""
     own, alone, other = (help[kind]["right"] for kind in (helped, "none", "other"))
+    # Beside "other" stands "own", never an article: that would help whatever is demonstrated.
+    matched = help["own"]["right"]
 
     def percent(rate: float) -> str:
         return f"{100 * rate:.1f} %"
@@ -155,8 +157,8 @@ def judge(help: dict[str, Any], helped: str, teacher_kl: dict[str, float],
         Condition(f"the teacher is right at least {100 * LEAST_ACCURACY:.0f} % of the time",
                   percent(own["rate"]), own["rate"] >= LEAST_ACCURACY),
         Condition("its own demonstration helps and another item's does not",
-                  f"at least {percent(own['low'])} against at most {percent(other['high'])}",
-                  own["low"] > other["high"]),
+                  f"at least {percent(matched['low'])} against at most {percent(other['high'])}",
+                  matched["low"] > other["high"]),
         Condition("the teacher is nearer to the model than the demonstrations are",
                   f"{near:.2f} against {far:.2f} nats a response", near < far),
         Condition(f"at most {100 * MOST_ARTEFACTS:.0f} % of the teacher's responses repeat how the "
@@ -185,7 +187,7 @@ def require(report: GateReport, force: bool = False) -> str:
     failed = "; ".join(f"{c.claim} ({c.measured})" for c in report.conditions if not c.holds)
     raise GateError(f"{report.model or 'the model'} cannot be its own teacher on {report.skill}: "
                     f"does not hold: {failed or 'nothing was measured'}. Use a larger model or an "
-                    "easier demonstration; with --force the run goes on, labelled as forced.")
+                    "easier demonstration; forced, a run goes on and is labelled as forced.")
 
 
 @torch.no_grad()

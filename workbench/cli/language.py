@@ -18,15 +18,18 @@ if TYPE_CHECKING:
 
 @app.command("make-data")
 def make_data(
-    out: Annotated[Path, typer.Option(help="Folder for the JSON Lines files.")] =
-    Path("data/skills"),
+    out: Annotated[Path | None, typer.Option(
+        help="Folder for the JSON Lines files; data/skills for seed 0.")] = None,
     seed: Annotated[int, typer.Option(help="Of the items; 0 gives those of the course.")] = 0,
 ) -> None:
     """Write the text skills of the village, one JSON Lines file each."""
     from workbench.tasks.jsonl import read_items
     from workbench.tasks.skills import write_skills
 
-    for path in write_skills(out, seed):
+    if out is None and seed != 0:
+        raise ConfigError("give --out for another seed than 0: data/skills holds the items of the "
+                          "course, and the shipped model has been trained on some of the others")
+    for path in write_skills(out or Path("data/skills"), seed):
         print(f"{path}: {len(read_items(path))} items")
 
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 import json
 import re
 from pathlib import Path
-from typing import TYPE_CHECKING, cast
+from typing import TYPE_CHECKING, Any, cast
 
 from torch import nn
 
@@ -48,19 +48,25 @@ def load_causal_lm(name_or_path: str | Path, *, device: str = "cpu",
     from transformers import AutoModelForCausalLM, AutoTokenizer
 
     folder = find_model(name_or_path, download=download)
-    check_folder(folder)
+    check_folder(folder, str(name_or_path) in SHIPPED)
     try:
         with no_progress_bars():
             tokenizer = AutoTokenizer.from_pretrained(
                 folder, local_files_only=True, trust_remote_code=False, padding_side="left")
-            model = AutoModelForCausalLM.from_pretrained(
-                folder, local_files_only=True, trust_remote_code=False, use_safetensors=True)
+            loaded: Any = AutoModelForCausalLM.from_pretrained(
+                folder, local_files_only=True, trust_remote_code=False, use_safetensors=True,
+                output_loading_info=True)
     except Exception as error:  # of many types, none of them documented
         raise ModelError(f"{folder}: the model could not be loaded ({type(error).__name__}: "
                          f"{error}).") from error
+    model, report = loaded
+    faults = [f"{len(report[kind])} {kind.replace('_', ' ')}, such as {sorted(report[kind])[0]}"
+              for kind in ("missing_keys", "unexpected_keys", "mismatched_keys") if report[kind]]
+    if faults:
+        raise ModelError(f"{folder}: the weights do not fit the config ({'; '.join(faults)}). Take "
+                         "both from the same folder.")
     check_fit(model, tokenizer, folder)
-    model.to(device)  # type: ignore[arg-type]  # transformers wraps it without types
-    return model.eval(), tokenizer
+    return model.to(device).eval(), tokenizer
 
 
 def find_model(name_or_path: str | Path, *, download: bool = False) -> Path:
@@ -91,9 +97,12 @@ def find_model(name_or_path: str | Path, *, download: bool = False) -> Path:
             "give its path.") from error
 
 
-def check_folder(folder: Path) -> None:
-    """Refuse a folder that is damaged, has no safetensors weights, or wants to run code."""
-    check_manifest(folder)
+def check_folder(folder: Path, shipped: bool = False) -> None:
+    """Refuse a folder that is damaged, has other than safetensors weights, or wants to run code."""
+    check_manifest(folder, required=shipped)
+    if (folder / "adapter_config.json").exists():
+        raise ModelError(f"{folder} holds an adapter, which may come with other weights than "
+                         "safetensors. Load its base model, then the adapter with peft.")
     config = folder / "config.json"
     if not config.is_file():
         raise ModelError(f"{config} is missing: not a folder in the Hugging Face format.")
@@ -104,6 +113,16 @@ def check_folder(folder: Path) -> None:
     if "auto_map" in settings:
         raise ModelError(f"{config} asks for code of the model's own to be run (auto_map), which "
                          "is never done. Use a model whose architecture transformers itself has.")
+    named = [settings["transformers_weights"]] if "transformers_weights" in settings else []
+    for index in folder.glob("*.index.json"):
+        named += json.loads(index.read_text(encoding="utf-8")).get("weight_map", {}).values()
+    odd = sorted({str(name) for name in named if not str(name).endswith(".safetensors")})
+    if odd and not (folder / "model.safetensors").exists():
+        raise ModelError(f"{folder} names {', '.join(odd[:3])} as weights, which could run code "
+                         "when opened. Convert them to safetensors first.")
+    if "transformers_weights" in settings and odd:
+        raise ModelError(f"{config} names {odd[0]} as weights, which could run code when opened. "
+                         "Remove transformers_weights, or convert the file to safetensors.")
     if not list(folder.glob("*.safetensors")):
         pickled = [p.name for p in folder.iterdir() if p.suffix in (".bin", ".pt", ".pth")]
         raise ModelError(f"{folder} has no *.safetensors weights"

@@ -29,7 +29,7 @@ def response_logits(model: PreTrainedModel, prompt_ids: Tensor, prompt_mask: Ten
 
     Returns
     -------
-    Tensor, shape (n, tokens, vocabulary)
+    Tensor of float32, shape (n, tokens, vocabulary)
         Position t: given the prompt and the response before token t. Where the mask is 0 they mean
         nothing.
     """
@@ -39,4 +39,4 @@ def response_logits(model: PreTrainedModel, prompt_ids: Tensor, prompt_mask: Ten
     length = ids.shape[1]
     logits: Tensor = model(input_ids=whole, attention_mask=attended, position_ids=positions,
                            use_cache=False, logits_to_keep=length + 1).logits
-    return logits[:, -length - 1:-1]
+    return logits[:, -length - 1:-1].float()

@@ -19,16 +19,26 @@ def write_manifest(folder: Path) -> None:
     write_atomically(folder / MANIFEST, (json.dumps({"sha256": files}, indent=2) + "\n").encode())
 
 
-def check_manifest(folder: Path) -> None:
-    """Compare every file with the manifest; a folder without one is taken as it is.
+def check_manifest(folder: Path, required: bool = False) -> None:
+    """Compare a folder with its manifest; one without a manifest is taken as it is.
+
+    Parameters
+    ----------
+    folder : Path
+        Of a model.
+    required : bool
+        Whether there has to be a manifest, as there is in the models of the course.
 
     Raises
     ------
     ModelError
-        If the manifest cannot be read, or a file is missing, damaged or another one.
+        If the manifest is missing though required, or cannot be read, or a file is missing,
+        damaged, another one, or (cards apart) not listed.
     """
     path = folder / MANIFEST
     if not path.exists():
+        if required:
+            raise ModelError(f"{path} is missing. {REMEDY}")
         return
     try:
         recorded = dict(json.loads(path.read_text(encoding="utf-8"))["sha256"])
@@ -43,7 +53,13 @@ def check_manifest(folder: Path) -> None:
         if found != expected:
             raise ModelError(f"{file} is damaged or has been replaced: sha256 {found[:12]}…, "
                              f"{MANIFEST} has {str(expected)[:12]}…. {REMEDY}")
+    for file in sorted(folder.iterdir()):
+        if file.suffix in LOADED and file.name not in {*recorded, MANIFEST}:
+            raise ModelError(f"{file} is not listed in {MANIFEST}: the folder was made without it. "
+                             f"Remove it. {REMEDY}")
 
 
+LOADED = (".safetensors", ".json", ".jinja", ".model", ".bin", ".pt", ".pth")
+"""Endings of files that loading a model may read."""
 REMEDY = ("Restore the folder (git checkout does it for those of the course), or make it again "
           "with workbench pretrain.")

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -12,7 +13,7 @@ from torch import Tensor
 from workbench.errors import ConfigError, ModelError
 
 if TYPE_CHECKING:
-    from transformers import PreTrainedModel, PreTrainedTokenizerBase
+    from transformers import GenerationConfig, PreTrainedModel, PreTrainedTokenizerBase
 
 
 @dataclass(frozen=True)
@@ -126,17 +127,15 @@ def sample(model: PreTrainedModel, tokenizer: PreTrainedTokenizerBase, prompts: 
     ids, mask = encode(tokenizer, prompts, context_of(model) - max_new_tokens)
     ends = stop_tokens(model, tokenizer)
     padding = tokenizer.pad_token_id if tokenizer.pad_token_id is not None else ends[0]
-    # Made anew rather than changed: a model's own settings may ask for top-k or penalties.
     settings = GenerationConfig(
         max_new_tokens=max_new_tokens, pad_token_id=padding, eos_token_id=ends,
         **({"do_sample": True, "temperature": temperature, "top_k": 0, "top_p": 1.0}
            if temperature > 0 else {"do_sample": False}))
-    generate: Any = model.generate  # transformers leaves its type open
-    device = model.device
-    devices = [device] if device.type == "cuda" else []
     answers = torch.full((len(ids), max_new_tokens), padding)
-    with torch.random.fork_rng(devices=devices):
+    with torch.random.fork_rng(devices=range(torch.cuda.device_count())), only(model, settings):
         torch.manual_seed(seed)
+        generate: Any = model.generate  # transformers leaves its type open
+        device = model.device
         for i in range(0, len(ids), batch_size):
             rows = slice(i, i + batch_size)
             whole = generate(input_ids=ids[rows].to(device),
@@ -150,6 +149,21 @@ def sample(model: PreTrainedModel, tokenizer: PreTrainedTokenizerBase, prompts: 
     answers, real = answers[:, :length], real[:, :length]
     texts = tokenizer.batch_decode(answers.where(real.bool(), padding), skip_special_tokens=True)
     return Samples(ids, mask, answers, real, texts)
+
+
+@contextmanager
+def only(model: PreTrainedModel, settings: GenerationConfig) -> Iterator[None]:
+    """Have a model generate by these settings alone inside the block.
+
+    What a call leaves open, transformers takes from the model's own settings, and those of many a
+    chat model ask for penalties or top-k. Its responses would then not be drawn from its logits.
+    """
+    own = model.generation_config
+    model.generation_config = settings
+    try:
+        yield
+    finally:
+        model.generation_config = own
 
 
 def stop_tokens(model: PreTrainedModel, tokenizer: PreTrainedTokenizerBase) -> list[int]:

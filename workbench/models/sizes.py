@@ -68,6 +68,6 @@ def make_model(size: str, vocabulary: int, seed: int) -> LlamaForCausalLM:
         num_hidden_layers=shape.layers, num_attention_heads=shape.heads,
         num_key_value_heads=shape.heads, max_position_embeddings=CONTEXT,
         tie_word_embeddings=True, pad_token_id=0, bos_token_id=1, eos_token_id=2)
-    with torch.random.fork_rng(devices=[]):
+    with torch.random.fork_rng(devices=range(torch.cuda.device_count())):
         torch.manual_seed(derive_seed(seed, "initial weights"))
         return LlamaForCausalLM(config)

@@ -74,8 +74,8 @@ def pretrain(config: PretrainConfig | None, out: Path | str, *, resume: bool = F
     out : path
         Folder for the model, the tokenizer, the log and, until it is done, a checkpoint.
     resume : bool
-        Go on with the run in `out`. On the same machine the outcome is that of a run never
-        interrupted, bit for bit.
+        Go on with the run in `out`. On the same processor the outcome is that of a run never
+        interrupted, bit for bit (GPUs may round differently from run to run).
     stop : callable, optional
         Asked between steps; the run stops, resumably, when it returns True.
     progress : bool
@@ -92,6 +92,8 @@ def pretrain(config: PretrainConfig | None, out: Path | str, *, resume: bool = F
         If the folder is in use, holds a run already or, when resuming, none.
     """
     folder = Path(out)
+    if resume:
+        read_log(folder)  # before the folder is touched
     with locked(folder):
         if resume:
             log = read_log(folder)
@@ -109,6 +111,9 @@ def pretrain(config: PretrainConfig | None, out: Path | str, *, resume: bool = F
                    "status": "running", "step": 0, "seconds": 0.0, "losses": [], "curve": [],
                    "environment": environment()}
         decided = settings_of(log, folder)
+        if decided.device == "cuda" and not torch.cuda.is_available():
+            raise RecordError(f"{folder} was begun on a GPU, and there is none here. Go on with it "
+                              "where there is one, or run again into another folder.")
         with threads(decided.threads):
             return _Pretraining(decided, folder, log).go(stop, progress)
 

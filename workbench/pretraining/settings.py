@@ -49,6 +49,8 @@ class PretrainConfig:
             if not isinstance(value, int) or isinstance(value, bool) or value < least:
                 raise ConfigError(f"{name} must be a whole number of at least {least}, "
                                   f"not {value!r}")
+        if self.device not in ("auto", "cpu", "cuda", "mps"):
+            raise ConfigError(f"device must be auto, cpu, cuda or mps, not {self.device!r}")
         if self.precision not in ("auto", "fp32", "bf16"):
             raise ConfigError(f"precision must be auto, fp32 or bf16, not {self.precision!r}")
 
@@ -57,6 +59,8 @@ class PretrainConfig:
         # Apple's GPU is left to those who ask for it: at this size it gains nothing.
         wanted = "cpu" if self.device == "auto" and not torch.cuda.is_available() else self.device
         device = pick_device(wanted).type
+        if device == "cuda" and not torch.cuda.is_available():
+            raise ConfigError("device is cuda, and PyTorch finds no such GPU here; take cpu")
         count = self.threads or min(os.cpu_count() or 1, 8)
         precision = self.precision
         if precision == "auto":

@@ -69,10 +69,13 @@ def kind_of(answer: str) -> str:
     words = answer.split()
     for kind, allowed in KINDS.items():
         if words and all(word in allowed for word in words):
-            return kind
+            if content_of(answer, kind) == answer:
+                return kind
+            break
     odd = [word for word in words if not any(word in allowed for allowed in KINDS.values())]
     raise ValueError(f"{answer!r} cannot be scored: " + (
-        f"{odd} stand in no answer" if odd else "its words are of different kinds, or it is empty"))
+        f"{odd} stand in no answer" if odd else "its words are of different kinds, it is no whole "
+        "call, has other than single spaces, or is empty"))
 
 
 def content_of(response: str, kind: str) -> str:

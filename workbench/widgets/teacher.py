@@ -136,18 +136,24 @@ class TeacherExplorer(View):
 
     def _fill(self, *_: object) -> None:
         """Put the chosen item and help into the boxes."""
+        if self._filling:
+            return
         items = self.skills[self.skill.value]
         kind = HELPS[self.help.value]
         self._filling = True
-        self.item.max = len(items) - 1
-        item = items[min(self.item.value, len(items) - 1)]
-        self.question.value = item.prompt
-        if kind != "free":
-            self.demonstration.value = {
-                "own": item.demonstration,
-                "other": partners(items)[items.index(item)].demonstration}.get(kind, "")
-            self.article.value = item.article if kind == "article" else ""
-        self._filling = False
+        try:
+            self.item.max = len(items) - 1
+            item = items[min(self.item.value, len(items) - 1)]
+            self.question.value = item.prompt
+            if kind != "free":
+                self.demonstration.value = "" if kind not in ("own", "other") else (
+                    item if kind == "own" else partners(items)[items.index(item)]).demonstration
+                self.article.value = item.article if kind == "article" else ""
+        except Exception as fault:
+            self.complain(fault)
+            return
+        finally:
+            self._filling = False
         self.redraw()
         if not self.trouble.value:  # to where the two differ most
             self.position.value = int(self.comparison().kl.argmax()) + 1
