@@ -30,7 +30,7 @@ from workbench.models import load_causal_lm
 from workbench.models.sizes import CONTEXT, SIZES, make_model
 from workbench.models.tokenizer import vocabulary
 from workbench.pretraining import PretrainConfig
-from workbench.pretraining.loop import _Pretraining
+from workbench.pretraining.loop import Pretraining
 from workbench.runtime import matrix_rate, threads
 from workbench.tasks import load_skill
 
@@ -49,7 +49,7 @@ def parse_arguments() -> argparse.Namespace:
     return parser.parse_args()
 
 
-def tokens_per_second(run: _Pretraining, steps: int) -> float:
+def tokens_per_second(run: Pretraining, steps: int) -> float:
     """Return how many tokens a second some optimiser steps take, documents made anew included."""
     began = time.perf_counter()
     for step in range(steps):
@@ -65,7 +65,7 @@ def measure_pretraining(size: str, count: int, repeats: int) -> dict[str, Any]:
     speeds: list[float] = []
     rates: dict[str, list[float]] = {name: [] for name in kinds}
     with threads(count), tempfile.TemporaryDirectory() as folder:
-        run = _Pretraining(config, Path(folder), {"step": 0})
+        run = Pretraining(config, Path(folder), {"step": 0})
         tokens_per_second(run, WARM_UP)
         for _ in range(repeats):
             speeds.append(tokens_per_second(run, STEPS))

@@ -13,9 +13,10 @@ import json
 from pathlib import Path
 
 from workbench.answers import abilities
+from workbench.files import sha256
 from workbench.models import load_causal_lm
 from workbench.pretraining import PretrainConfig, pretrain
-from workbench.pretraining.loop import LOG
+from workbench.pretraining.log import LOG
 from workbench.tasks import KNOWN_SKILLS, NEW_SKILLS
 
 OUTPUT = Path("data/results/pretraining_seeds.json")
@@ -42,17 +43,19 @@ def main() -> None:
     parser.add_argument("--seeds", type=int, nargs="+", default=[0, 1, 2])
     parser.add_argument("--runs", type=Path, default=Path("runs/pretraining"))
     asked = parser.parse_args()
-    each, minutes = [], []
+    each, made = [], []
     for seed in asked.seeds:
         folder = asked.runs / f"{asked.size}-{seed}"
         there = (folder / LOG).exists()
         log = pretrain(None if there else PretrainConfig(size=asked.size, seed=seed), folder,
                        resume=there, progress=True)
         each.append(measures(abilities(*load_causal_lm(folder))))
-        minutes.append(round(log["seconds"] / 60, 1))
+        made.append({"seed": seed, "minutes": round(log["seconds"] / 60, 1),
+                     "settings": log["config"], "environment": log["environment"],
+                     "sha256": sha256((folder / "model.safetensors").read_bytes())})
     record = {"command": f"scripts/compare_seeds.py --size {asked.size} --seeds "
                          + " ".join(map(str, asked.seeds)),
-              "size": asked.size, "seeds": asked.seeds, "minutes": minutes,
+              "size": asked.size, "seeds": asked.seeds, "made": made,
               "measures": {name: [found[name] for found in each] for name in each[0]}}
     OUTPUT.write_text(json.dumps(record, indent=1) + "\n")
     for name, values in record["measures"].items():

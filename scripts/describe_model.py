@@ -13,7 +13,7 @@ from pathlib import Path
 
 from workbench.answers import abilities
 from workbench.models import load_causal_lm
-from workbench.pretraining.loop import LOG
+from workbench.pretraining.log import LOG
 from workbench.tasks import KNOWN_SKILLS, NEW_SKILLS
 
 SEEDS = Path("data/results/pretraining_seeds.json")
@@ -119,8 +119,8 @@ workbench pretrain --size {size} --seed {config['seed']} --out data/models/{fold
 Half of the documents are known questions answered without help; half show an example or an article,
 mostly made up on the spot, then ask and answer. **Its in-context learning was thus trained in on
 purpose**, where a large model gets it from scale. Settings, losses and versions are in
-`training.json`; `manifest.json` has the sha256 of every file, which the workbench checks when it
-loads them.
+`training.json`; `manifest.json` has the sha256 of every file but this card, which the workbench
+checks when it loads them.
 
 ## What it can do
 
@@ -130,7 +130,7 @@ loads them.
 
 {cannot} Its abilities say nothing about other models: use it to study mechanisms.
 
-{seeds_text() if size != 'nano' else ''}## Validation curve
+{seeds_text() if size == 'tiny' else ''}## Validation curve
 
 {curve_table(log)}
 """

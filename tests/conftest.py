@@ -61,7 +61,7 @@ def networks():
 
 
 @pytest.fixture(scope="session")
-def same_run():
+def assert_same_run():
     """Assert that two records, and the weights in their folders, are equal bit for bit."""
     def compare(a, b, folder_a=None, folder_b=None) -> None:
         for name in ARRAYS:

@@ -30,7 +30,8 @@ def settings(tiny):
 
 @linux_only
 @pytest.mark.parametrize("step, kept", [(2, 0), (4, 2), (10, 8), (12, 10)])
-def test_a_full_disk_at_a_checkpoint_leaves_the_one_before(step, kept, tiny, same_run, tmp_path):
+def test_a_full_disk_at_a_checkpoint_leaves_the_one_before(step, kept, tiny, assert_same_run,
+                                                           tmp_path):
     folder, whole = tmp_path / "run", run(settings(tiny), out=tmp_path / "whole")
     folder.mkdir()
     name = f"checkpoint-{step:07d}.safetensors"
@@ -41,12 +42,13 @@ def test_a_full_disk_at_a_checkpoint_leaves_the_one_before(step, kept, tiny, sam
     assert RunRecord.load(folder).steps_taken == kept
     assert RunFolder(folder).tensors()
     assert not list(folder.glob(".*.partial")), "nothing half-written is left"
-    same_run(resume(folder), whole, folder, tmp_path / "whole")
+    assert_same_run(resume(folder), whole, folder, tmp_path / "whole")
 
 
 @linux_only
 @pytest.mark.parametrize("asked", [0, 3, 9])
-def test_a_full_disk_at_run_json_leaves_the_checkpoint_before(asked, tiny, same_run, tmp_path):
+def test_a_full_disk_at_run_json_leaves_the_checkpoint_before(asked, tiny, assert_same_run,
+                                                              tmp_path):
     folder, whole = tmp_path / "run", run(settings(tiny), out=tmp_path / "whole")
     times = iter(range(100))
 
@@ -60,29 +62,30 @@ def test_a_full_disk_at_run_json_leaves_the_checkpoint_before(asked, tiny, same_
     kept = RunRecord.load(folder)
     assert kept.steps_taken == asked // 2 * 2
     assert RunFolder(folder).tensors()
-    same_run(resume(folder), whole, folder, tmp_path / "whole")
+    assert_same_run(resume(folder), whole, folder, tmp_path / "whole")
     assert len(list(folder.glob("arrays-*"))) == 1, "what the failed attempt left is cleared away"
 
 
 @linux_only
-def test_a_full_disk_at_the_very_end_loses_nothing(tiny, same_run, tmp_path):
+def test_a_full_disk_at_the_very_end_loses_nothing(tiny, assert_same_run, tmp_path):
     folder, whole = tmp_path / "run", run(settings(tiny), out=tmp_path / "whole")
     folder.mkdir()
     full_disk(folder, "weights.safetensors")
     with pytest.raises(RecordError, match="weights.safetensors: No space left"):
         run(settings(tiny), out=folder)
     assert RunRecord.load(folder).steps_taken == 12
-    same_run(resume(folder), whole, folder, tmp_path / "whole")
+    assert_same_run(resume(folder), whole, folder, tmp_path / "whole")
 
 
 @linux_only
-def test_a_full_disk_at_the_first_write_leaves_a_folder_that_can_be_used(tiny, same_run, tmp_path):
+def test_a_full_disk_at_the_first_write_leaves_a_folder_that_can_be_used(tiny, assert_same_run,
+                                                                         tmp_path):
     folder = tmp_path / "run"
     folder.mkdir()
     full_disk(folder, "checkpoint-0000000.safetensors")
     with pytest.raises(RecordError, match="No space left"):
         run(tiny(), out=folder)
-    same_run(run(tiny(), out=folder), run(tiny()))
+    assert_same_run(run(tiny(), out=folder), run(tiny()))
 
 
 # Two runs, one folder
@@ -105,13 +108,13 @@ def test_a_second_run_into_a_stopped_folder_is_refused(tiny, tmp_path, fingerpri
     assert fingerprint(tmp_path / "run") == before
 
 
-def test_a_folder_in_use_by_the_same_process_is_refused(tiny, same_run, tmp_path):
+def test_a_folder_in_use_by_the_same_process_is_refused(tiny, assert_same_run, tmp_path):
     def again():
         with pytest.raises(RecordError, match="in use by another run"):
             resume(tmp_path / "run")
         return False
 
-    same_run(run(tiny(), out=tmp_path / "run", stop=again), run(tiny()))
+    assert_same_run(run(tiny(), out=tmp_path / "run", stop=again), run(tiny()))
 
 
 def test_a_folder_is_free_again_after_an_error(tiny, tmp_path):

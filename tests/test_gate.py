@@ -95,9 +95,15 @@ def test_a_failed_gate_is_refused_or_labelled_and_an_empty_one_fails():
     assert json.loads(bad.to_json())["passed"] is False
 
 
-def item(demonstration, answer="ada"):
+def item(demonstration, answer="ada", article=""):
     return Item("x", "facts", "facts-new", "train", "who keeps the red key ?", answer,
-                demonstration)
+                demonstration, article)
+
+
+def test_copying_from_the_article_counts_too():
+    shown = item("so ada", article="the storm broke the mill . ada mended it with clay .")
+    assert copies_wrapping("ada mended it with clay .", shown)
+    assert not copies_wrapping("the answer is ada .", shown)
 
 
 @pytest.mark.parametrize(("response", "copied"), [

@@ -58,9 +58,11 @@ def test_the_tokenizer_has_one_token_for_every_word_of_every_item(tokenizer):
 
 
 def test_every_word_of_pretraining_has_a_token():
-    ids = {word: i for i, word in enumerate(vocabulary())}
-    for document in islice(Corpus().documents(random.Random(0)), 2000):
-        encode_document(document, ids)
+    words = {word for document in islice(Corpus().documents(random.Random(0)), 2000)
+             for turn in document
+             for text in (turn.article, turn.demonstration, turn.prompt, turn.response)
+             for word in text.split()}
+    assert len(words) > 250 and words <= set(vocabulary())
 
 
 def test_the_students_prompt_and_the_teachers(tokenizer):
@@ -135,7 +137,7 @@ def test_a_plain_template_gets_the_turn_of_the_paper(tokenizer):
 
 def test_greedy_samples_equal_a_loop_without_cache_or_padding(model, tokenizer):
     prompts = [make_prompt(tokenizer, QUESTION),
-               make_prompt(tokenizer, "turn the key to ada .".replace("turn", "show"))]
+               make_prompt(tokenizer, "show the key to ada .")]
     found = sample(model, tokenizer, prompts, max_new_tokens=6)
     for row, prompt in enumerate(prompts):
         ids = tokenizer(prompt, return_tensors="pt", add_special_tokens=False)["input_ids"]
@@ -323,6 +325,17 @@ def test_weights_of_another_shape_adapters_and_files_that_were_added_are_refused
         config | {"transformers_weights": "pytorch_model.bin"}))
     with pytest.raises(ModelError, match="names pytorch_model.bin as weights"):
         load_causal_lm(folder)
+    (folder / "config.json").write_text(json.dumps(config))
+    index = folder / "model.safetensors.index.json"
+    index.write_text(json.dumps({"weight_map": {"a": "part-1.safetensors", "b": "part-2.bin"}}))
+    with pytest.raises(ModelError, match="names part-2.bin as weights"):
+        load_causal_lm(folder)
+    index.write_text("{")
+    with pytest.raises(ModelError, match="index.json is not valid JSON"):
+        load_causal_lm(folder)
+    index.unlink()
+    (folder / "pytorch_model.bin.index.json").write_text('{"weight_map": {"a": "part-1.bin"}}')
+    load_causal_lm(folder)
 
 
 def test_a_shipped_model_without_its_manifest_is_refused(folder, monkeypatch):

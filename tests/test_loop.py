@@ -117,12 +117,12 @@ def test_threads_are_put_back_as_they_were(tiny):
 
 # Observers
 
-def test_writing_to_what_an_observer_is_shown_changes_nothing(tiny, same_run, tmp_path):
+def test_writing_to_what_an_observer_is_shown_changes_nothing(tiny, assert_same_run, tmp_path):
     def vandal(snapshot):
         for array in (snapshot.scores, snapshot.accuracy, snapshot.loss):
             array[:] = -1
 
-    same_run(run(tiny(), out=tmp_path / "a"),
+    assert_same_run(run(tiny(), out=tmp_path / "a"),
              run(tiny(), out=tmp_path / "b", observer=vandal), tmp_path / "a", tmp_path / "b")
 
 
@@ -151,7 +151,8 @@ STOPS = {"scenario=class": [0, 2, 4, 5, 11], "scenario=task": range(12), "scenar
 
 @pytest.mark.parametrize("name, stops", [
     *itertools.product(LEARNERS, STOPS), *((name, "scenario=class") for name in CONTROLS)])
-def test_a_stopped_and_resumed_run_equals_one_never_stopped(name, stops, tiny, same_run, tmp_path):
+def test_a_stopped_and_resumed_run_equals_one_never_stopped(name, stops, tiny, assert_same_run,
+                                                            tmp_path):
     config = tiny(learner=name, scenario=stops.removeprefix("scenario="), clip=0.5,
                   evaluate_every=1, checkpoint_every=3)
     whole, go_on = run(config, out=tmp_path / "whole"), run
@@ -161,21 +162,22 @@ def test_a_stopped_and_resumed_run_equals_one_never_stopped(name, stops, tiny, s
         assert (record.status, record.steps_taken) == ("stopped", step)
         go_on = resume
     record = resume(tmp_path / "parts")
-    same_run(record, whole, tmp_path / "parts", tmp_path / "whole")
-    same_run(RunRecord.load(tmp_path / "parts"), whole)
+    assert_same_run(record, whole, tmp_path / "parts", tmp_path / "whole")
+    assert_same_run(RunRecord.load(tmp_path / "parts"), whole)
 
 
-def test_a_run_asked_to_stop_at_once_between_tasks_stays_where_it_is(tiny, same_run, tmp_path):
+def test_a_run_asked_to_stop_at_once_between_tasks_stays_where_it_is(tiny, assert_same_run,
+                                                                     tmp_path):
     config = tiny(learner="joint", evaluate_every=1)
     whole = run(config, out=tmp_path / "whole")
     run(config, out=tmp_path / "run", **until(8))
     for _ in range(2):
         assert resume(tmp_path / "run", stop=lambda: True).steps_taken == 8
-    same_run(resume(tmp_path / "run"), whole, tmp_path / "run", tmp_path / "whole")
+    assert_same_run(resume(tmp_path / "run"), whole, tmp_path / "run", tmp_path / "whole")
 
 
 @pytest.mark.parametrize("moment", range(7))
-def test_ctrl_c_leaves_a_folder_that_can_be_resumed(moment, tiny, same_run, tmp_path):
+def test_ctrl_c_leaves_a_folder_that_can_be_resumed(moment, tiny, assert_same_run, tmp_path):
     config = tiny(learner="derpp", checkpoint_every=3)
     whole = run(config, out=tmp_path / "whole")
     count = iter(range(100))
@@ -192,10 +194,11 @@ def test_ctrl_c_leaves_a_folder_that_can_be_resumed(moment, tiny, same_run, tmp_
     finally:
         signal.signal(signal.SIGINT, before)
     assert RunRecord.load(tmp_path / "run").status == "running"
-    same_run(resume(tmp_path / "run"), whole, tmp_path / "run", tmp_path / "whole")
+    assert_same_run(resume(tmp_path / "run"), whole, tmp_path / "run", tmp_path / "whole")
 
 
-def test_an_observer_that_fails_leaves_a_folder_that_can_be_resumed(tiny, same_run, tmp_path):
+def test_an_observer_that_fails_leaves_a_folder_that_can_be_resumed(tiny, assert_same_run,
+                                                                    tmp_path):
     def observe(snapshot):
         if snapshot.steps_taken == 6:
             raise ZeroDivisionError
@@ -203,7 +206,7 @@ def test_an_observer_that_fails_leaves_a_folder_that_can_be_resumed(tiny, same_r
     whole = run(tiny(), out=tmp_path / "whole")
     with pytest.raises(ZeroDivisionError):
         run(tiny(), out=tmp_path / "run", observer=observe)
-    same_run(resume(tmp_path / "run"), whole, tmp_path / "run", tmp_path / "whole")
+    assert_same_run(resume(tmp_path / "run"), whole, tmp_path / "run", tmp_path / "whole")
 
 
 def test_seconds_add_up_over_interruptions(tiny, tmp_path):

@@ -72,6 +72,20 @@ def test_a_complete_run_is_returned_as_it_is(whole, fingerprint):
     assert fingerprint(whole[0]) == before
 
 
+def test_a_model_that_cannot_be_written_leaves_the_checkpoint(whole, tmp_path, monkeypatch):
+    def full(*args, **kwargs):
+        raise OSError(28, "No space left on device")
+
+    with monkeypatch.context() as patch:
+        patch.setattr("transformers.LlamaForCausalLM.save_pretrained", full)
+        with pytest.raises(RecordError, match="No space left on device. Its last checkpoint is"):
+            pretrain(SMALL, tmp_path / "lm")
+    pretrain(None, tmp_path / "lm", resume=True)
+    weights = [(folder / "model.safetensors").read_bytes()
+               for folder in (tmp_path / "lm", whole[0])]
+    assert weights[0] == weights[1]
+
+
 def test_a_folder_that_holds_a_model_is_left_alone(whole, fingerprint):
     before = fingerprint(whole[0])
     with pytest.raises(RecordError, match="already holds a model or a run, which is left as it is"):
@@ -93,6 +107,18 @@ def test_what_cannot_be_resumed_is_named(tmp_path):
     checkpoint.write_bytes(content)
     (tmp_path / "lm" / "training.json").write_text(json.dumps(log | {"config": {"colour": 1}}))
     with pytest.raises(RecordError, match=r"settings that cannot be used.*colour"):
+        pretrain(None, tmp_path / "lm", resume=True)
+    for name in ("status", "step", "seconds", "losses", "curve", "environment"):
+        (tmp_path / "lm" / "training.json").write_text(json.dumps(
+            {key: value for key, value in log.items() if key != name}))
+        with pytest.raises(RecordError, match=f"training.json cannot be used: {name} is None"):
+            pretrain(None, tmp_path / "lm", resume=True)
+    (tmp_path / "lm" / "training.json").write_text(json.dumps(log | {"checkpoint": {"file": "x"}}))
+    with pytest.raises(RecordError, match="checkpoint names no file with its sha256"):
+        pretrain(None, tmp_path / "lm", resume=True)
+    other = log | {"config": log["config"] | {"size": "tiny"}}
+    (tmp_path / "lm" / "training.json").write_text(json.dumps(other))
+    with pytest.raises(RecordError, match="is not of a tiny model"):
         pretrain(None, tmp_path / "lm", resume=True)
     (tmp_path / "lm" / "training.json").write_text("{}")
     with pytest.raises(RecordError, match=r"training.json cannot be used"):

@@ -48,7 +48,7 @@ def stopped(left_off, tmp_path):
 
 
 @pytest.fixture
-def refuses(fingerprint):
+def assert_refused(fingerprint):
     """Assert that reading fails, with a message that says this, and that it changes nothing."""
     def check(folder, *said, read=RunRecord.load):
         before = fingerprint(folder)
@@ -83,10 +83,10 @@ def npz(record, **changes):
     return buffer.getvalue()
 
 
-def test_a_record_comes_back_as_it_was(original, same_run):
+def test_a_record_comes_back_as_it_was(original, assert_same_run):
     record, folder = original
     loaded = RunRecord.load(folder)
-    same_run(loaded, record)
+    assert_same_run(loaded, record)
     for name in ("seconds", "environment", "total_seconds", "steps_taken"):
         assert getattr(loaded, name) == getattr(record, name), name
     assert loaded.status == "complete"
@@ -127,57 +127,57 @@ def test_nothing_in_the_folder_is_pickled_and_every_file_has_its_hash(original):
 
 
 @pytest.mark.parametrize("name", ["run.json", "arrays"])
-def test_a_file_cut_in_half_is_refused(name, folder, refuses):
+def test_a_file_cut_in_half_is_refused(name, folder, assert_refused):
     path = next(folder.glob(f"{name}*"))
     path.write_bytes(path.read_bytes()[:path.stat().st_size // 2])
-    refuses(folder, path.name, "damaged")
+    assert_refused(folder, path.name, "damaged")
 
 
-def test_a_checkpoint_cut_in_half_is_refused(stopped, refuses):
+def test_a_checkpoint_cut_in_half_is_refused(stopped, assert_refused):
     path = next(stopped.glob("checkpoint-*"))
     path.write_bytes(path.read_bytes()[:path.stat().st_size // 2])
-    refuses(stopped, path.name, "damaged", read=resume)
+    assert_refused(stopped, path.name, "damaged", read=resume)
 
 
 @pytest.mark.parametrize("name, read", [("arrays-", RunRecord.load), ("checkpoint-", resume)])
-def test_one_changed_byte_is_refused_with_both_hashes(name, read, stopped, refuses):
+def test_one_changed_byte_is_refused_with_both_hashes(name, read, stopped, assert_refused):
     path = next(stopped.glob(f"{name}*"))
     content = bytearray(path.read_bytes())
     was = sha256(bytes(content))
     content[-1] ^= 1
     path.write_bytes(content)
-    refuses(stopped, path.name, was[:12], sha256(bytes(content))[:12], read=read)
+    assert_refused(stopped, path.name, was[:12], sha256(bytes(content))[:12], read=read)
 
 
 @pytest.mark.parametrize("name, read", [("arrays-", RunRecord.load), ("checkpoint-", resume)])
-def test_a_missing_file_is_refused(name, read, stopped, refuses):
+def test_a_missing_file_is_refused(name, read, stopped, assert_refused):
     path = next(stopped.glob(f"{name}*"))
     path.unlink()
-    refuses(stopped, path.name, "No such file", read=read)
+    assert_refused(stopped, path.name, "No such file", read=read)
 
 
 @pytest.mark.parametrize("version", [VERSION + 1, "2", None])
-def test_a_record_of_a_newer_or_unknown_version_is_refused(version, folder, refuses):
+def test_a_record_of_a_newer_or_unknown_version_is_refused(version, folder, assert_refused):
     edit(folder, version=version)
-    refuses(folder, "run.json", f"version {version!r}", "reads up to 1. Update it")
+    assert_refused(folder, "run.json", f"version {version!r}", "reads up to 1. Update it")
 
 
 @pytest.mark.parametrize("text", ["[]", "3", '{"format": "something else", "version": 1}', "{}"])
-def test_json_of_another_program_is_refused(text, folder, refuses):
+def test_json_of_another_program_is_refused(text, folder, assert_refused):
     (folder / "run.json").write_text(text)
-    refuses(folder, "run.json", '"format": "workbench-run"')
+    assert_refused(folder, "run.json", '"format": "workbench-run"')
 
 
 @pytest.mark.parametrize("content", [b"", b"{", b"\xff\xfe\x00", b"not json"])
-def test_what_is_not_json_is_refused(content, folder, refuses):
+def test_what_is_not_json_is_refused(content, folder, assert_refused):
     (folder / "run.json").write_bytes(content)
-    refuses(folder, "run.json is damaged")
+    assert_refused(folder, "run.json is damaged")
 
 
 @pytest.mark.parametrize("name", FIELDS)
-def test_a_missing_field_is_refused_by_name(name, folder, refuses):
+def test_a_missing_field_is_refused_by_name(name, folder, assert_refused):
     edit(folder, **{name: None})
-    refuses(folder, "run.json", f"no {name}")
+    assert_refused(folder, "run.json", f"no {name}")
 
 
 @pytest.mark.parametrize("changes, said", [
@@ -194,32 +194,32 @@ def test_a_missing_field_is_refused_by_name(name, folder, refuses):
     ({"files": []}, "names no arrays file"),
     ({"files": {"arrays": {"file": "arrays.npz"}}}, "names no arrays file with its sha256"),
 ])
-def test_a_field_that_cannot_be_is_refused(changes, said, folder, refuses):
+def test_a_field_that_cannot_be_is_refused(changes, said, folder, assert_refused):
     edit(folder, **changes)
-    refuses(folder, "run.json", said)
+    assert_refused(folder, "run.json", said)
 
 
 @pytest.mark.parametrize("name", ARRAYS)
-def test_arrays_of_another_shape_are_refused(name, original, folder, refuses):
+def test_arrays_of_another_shape_are_refused(name, original, folder, assert_refused):
     array = getattr(original[0], name)
     replace(folder, "arrays", npz(original[0], **{name: array[:1]}))
-    refuses(folder, f"array '{name}'", str(array.shape), str((1, *array.shape[1:])))
+    assert_refused(folder, f"array '{name}'", str(array.shape), str((1, *array.shape[1:])))
 
 
-def test_arrays_of_another_run_are_refused(original, folder, refuses, tiny):
+def test_arrays_of_another_run_are_refused(original, folder, assert_refused, tiny):
     other = run(tiny(tasks=2))
     replace(folder, "arrays", other.array_bytes())
-    refuses(folder, "array 'accuracy'", "(2, 2, 2)", "(2, 3, 3)")
+    assert_refused(folder, "array 'accuracy'", "(2, 2, 2)", "(2, 3, 3)")
 
 
-def test_arrays_of_text_are_refused(original, folder, refuses):
+def test_arrays_of_text_are_refused(original, folder, assert_refused):
     replace(folder, "arrays", npz(original[0], accuracy=original[0].accuracy.astype(str)))
-    refuses(folder, "array 'accuracy'", "float64")
+    assert_refused(folder, "array 'accuracy'", "float64")
 
 
-def test_a_missing_array_is_refused_by_name(original, folder, refuses):
+def test_a_missing_array_is_refused_by_name(original, folder, assert_refused):
     name = replace(folder, "arrays", npz(original[0], curve=None))
-    refuses(folder, name, "curve")
+    assert_refused(folder, name, "curve")
 
 
 def empty_zip():
@@ -236,41 +236,41 @@ def lone_array():
 
 @pytest.mark.parametrize("content", [b"", b"hello", b"PK\x03\x04 and no more", empty_zip(),
                                      lone_array()], ids=["empty", "text", "zip?", "zip", "npy"])
-def test_arrays_that_are_none_are_refused_though_the_hash_is_right(content, folder, refuses):
-    refuses(folder, replace(folder, "arrays", content))
+def test_arrays_that_are_none_are_refused_though_the_hash_is_right(content, folder, assert_refused):
+    assert_refused(folder, replace(folder, "arrays", content))
 
 
-def test_pickled_arrays_are_refused_and_not_executed(original, folder, refuses, tmp_path):
+def test_pickled_arrays_are_refused_and_not_executed(original, folder, assert_refused, tmp_path):
     class Trap:
         def __reduce__(self):
             return open, (str(tmp_path / "sprung"), "w")
 
     content = npz(original[0], accuracy=np.array([Trap()], dtype=object))
-    refuses(folder, replace(folder, "arrays", content), "allow_pickle")
+    assert_refused(folder, replace(folder, "arrays", content), "allow_pickle")
     assert not (tmp_path / "sprung").exists()
 
 
-def test_a_checkpoint_of_other_networks_is_refused(stopped, refuses):
+def test_a_checkpoint_of_other_networks_is_refused(stopped, assert_refused):
     foreign = safetensors.numpy.save({"model.weight": np.zeros((2, 3), np.float32)})
     replace(stopped, "checkpoint", foreign)
-    refuses(stopped, "not of these networks", read=resume)
+    assert_refused(stopped, "not of these networks", read=resume)
 
 
-def test_a_checkpoint_that_is_none_is_refused(stopped, refuses):
+def test_a_checkpoint_that_is_none_is_refused(stopped, assert_refused):
     name = replace(stopped, "checkpoint", b"hello")
-    refuses(stopped, name, read=resume)
+    assert_refused(stopped, name, read=resume)
 
 
-def test_a_file_entry_cannot_point_outside_the_folder(folder, tmp_path, refuses):
+def test_a_file_entry_cannot_point_outside_the_folder(folder, tmp_path, assert_refused):
     content = next(folder.glob("arrays-*")).read_bytes()
     (tmp_path / "elsewhere.npz").write_bytes(content)
     edit(folder, files={"arrays": {"file": "../elsewhere.npz", "sha256": sha256(content)}})
-    refuses(folder, "elsewhere.npz", "No such file")
+    assert_refused(folder, "elsewhere.npz", "No such file")
 
 
 @pytest.mark.parametrize("read", [RunRecord.load, resume])
-def test_a_folder_that_holds_no_run_is_refused_and_left_as_it_is(read, tmp_path, refuses):
-    refuses(tmp_path, "holds no run.json", read=read)
+def test_a_folder_that_holds_no_run_is_refused_and_left_as_it_is(read, tmp_path, assert_refused):
+    assert_refused(tmp_path, "holds no run.json", read=read)
     with pytest.raises(RecordError, match="holds no run.json"):
         read(tmp_path / "nowhere")
     assert not (tmp_path / "nowhere").exists()
@@ -295,10 +295,10 @@ def test_the_matrix_of_a_record_is_that_of_all_seeds_or_of_one(original):
     assert record.matrix().scenario == "class"
 
 
-def test_weights_that_are_not_those_of_the_run_are_refused(folder, refuses):
+def test_weights_that_are_not_those_of_the_run_are_refused(folder, assert_refused):
     path = folder / "weights.safetensors"
     path.write_bytes(path.read_bytes()[:-1] + b"\x00")
-    refuses(folder, "weights.safetensors", "damaged or has been replaced")
+    assert_refused(folder, "weights.safetensors", "damaged or has been replaced")
 
 
 def test_a_record_can_be_read_while_a_checkpoint_replaces_it(stopped, left_off, monkeypatch):

@@ -72,17 +72,28 @@ class RunFolder:
 
     def tensors(self) -> dict[str, Tensor]:
         """Return the tensors of the last checkpoint, checked against their hash."""
-        entry = file_entry(self.path, read_run_json(self.path), "checkpoint")
-        content = read_checked(self.path, entry)
-        try:
-            return safetensors.torch.load(content)
-        except (safetensors.SafetensorError, json.JSONDecodeError) as error:
-            raise RecordError(f"{self.path / entry['file']}: {error}") from error
+        return read_tensors(self.path,
+                            file_entry(self.path, read_run_json(self.path), "checkpoint"))
 
     def _remove(self, pattern: str, but: str) -> None:
         for old in self.path.glob(pattern):
             if old.name != but:
                 old.unlink()
+
+
+def read_tensors(folder: Path, entry: dict[str, str]) -> dict[str, Tensor]:
+    """Return the tensors of a safetensors file, checked against its recorded hash.
+
+    Raises
+    ------
+    RecordError
+        If it is missing, is not what was written, or holds no tensors.
+    """
+    content = read_checked(folder, entry)
+    try:
+        return safetensors.torch.load(content)
+    except (safetensors.SafetensorError, json.JSONDecodeError) as error:
+        raise RecordError(f"{folder / entry['file']}: {error}") from error
 
 
 def optimizer_tensors(optimizer: torch.optim.Optimizer | None) -> dict[str, Tensor]:

@@ -62,8 +62,8 @@ def read_checked(folder: Path, entry: dict[str, str]) -> bytes:
     try:
         content = path.read_bytes()
     except OSError as error:
-        raise RecordError(f"{path}: {error.strerror}; run.json names it. Restore it from a "
-                          "copy, or run again into another folder.") from error
+        raise RecordError(f"{path}: {error.strerror}; the run's record names it. Restore it "
+                          "from a copy, or run again into another folder.") from error
     found = sha256(content)
     if found != entry["sha256"]:
         raise RecordError(f"{path} is damaged or has been replaced: sha256 {found[:12]}…, recorded "

@@ -66,7 +66,7 @@ class GateReport:
         log-likelihood.
     artefacts : dict
         Shares of the teacher's responses that are not in the own voice (``foreign_voice``) or
-        repeat three or more words of how the demonstration was put (``copied``).
+        repeat three or more words of how demonstration or article were put (``copied``).
     conditions : list of Condition
         All have to hold.
     """
@@ -234,8 +234,11 @@ def _averages(each: Tensor, mask: Tensor) -> dict[str, float]:
 
 
 def copies_wrapping(response: str, item: Item) -> bool:
-    """Whether a response repeats three words in a row of how the demonstration puts the answer."""
-    wrapping = item.demonstration.split(item.answer)
+    """Whether a response repeats three words in a row of what stands around the answer.
+
+    In the demonstration, or in the article where there is one.
+    """
+    wrapping = (*item.demonstration.split(item.answer), *item.article.split(item.answer))
     for part in wrapping:
         words = part.split()
         if any(f" {' '.join(words[i:i + 3])} " in f" {response} "

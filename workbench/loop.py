@@ -133,6 +133,7 @@ class _Run:
         self.train, self.test = Timer(), Timer()
 
     def go(self, resume: bool, progress: bool) -> RunRecord:
+        """Learn the tasks that are left, or until asked to stop, and return the record."""
         from tqdm.auto import tqdm
 
         record, config = self.record, self.config

@@ -7,6 +7,8 @@ import re
 import pytest
 from playwright.sync_api import expect
 
+ERRORS = ".jp-OutputArea-output[data-mime-type='application/vnd.jupyter.error']"
+
 
 @pytest.fixture
 def first(open_notebook, run_all, screenshot):
@@ -14,7 +16,7 @@ def first(open_notebook, run_all, screenshot):
     assert page.get_by_text("official Jupyter news").count() == 0
     counts = run_all(page)
     assert counts == [str(i) for i in range(1, len(counts) + 1)]
-    errors = page.locator(".jp-OutputArea-output[data-mime-type='application/vnd.jupyter.error']")
+    errors = page.locator(ERRORS)
     assert errors.count() == 0, errors.first.inner_text()
     screenshot(page, "01-top")
     return page
@@ -44,6 +46,7 @@ def test_notebook_01_and_each_control_of_its_widgets(first, screenshot):
     page = first
     live_training(page, screenshot)
     scenario_explorer(page, screenshot)
+    assert page.locator(ERRORS).count() == 0, "a control left an error behind"
 
 
 def live_training(page, screenshot):
@@ -126,7 +129,7 @@ def fourth(open_notebook, run_all, screenshot):
     page = open_notebook("04_the_model_as_its_own_teacher")
     counts = run_all(page)
     assert counts == [str(i) for i in range(1, len(counts) + 1)]
-    errors = page.locator(".jp-OutputArea-output[data-mime-type='application/vnd.jupyter.error']")
+    errors = page.locator(ERRORS)
     assert errors.count() == 0, errors.first.inner_text()
     return page
 
@@ -195,6 +198,7 @@ def test_notebook_04_and_each_control_of_the_teacher_explorer(fourth, screenshot
         page.keyboard.press("ArrowRight")
     expect(words).to_contain_text(re.compile("After “(the answer is|so we get)”"))
     screenshot(page, "04-explorer-olga")
+    assert page.locator(ERRORS).count() == 0, "a control left an error behind"
 
 
 SMALL = """

@@ -37,7 +37,8 @@ def steps_on_disk(folder):
 
 
 @pytest.mark.parametrize("learner", ["ewc", "si", "derpp", "lwf", "replay", "joint"])
-def test_a_run_killed_again_and_again_equals_one_left_alone(learner, same_run, kill_once, tmp_path):
+def test_a_run_killed_again_and_again_equals_one_left_alone(learner, assert_same_run, kill_once,
+                                                            tmp_path):
     # A checkpoint at every step, so that most kills come while files are being written.
     config = RunConfig(learner=learner, seeds=(0, 1), tasks=TASKS, steps=STEPS, batch_size=16,
                        hidden=(16,), checkpoint_every=1, evaluate_every=20, clip=1.0)
@@ -61,7 +62,7 @@ def test_a_run_killed_again_and_again_equals_one_left_alone(learner, same_run, k
         resume(folder)
     record = RunRecord.load(folder)
     assert record.status == "complete"
-    same_run(record, whole, folder, tmp_path / "whole")
+    assert_same_run(record, whole, folder, tmp_path / "whole")
     assert len(list(folder.iterdir())) == 4, "lock, run.json, arrays and weights: no litter"
 
 
@@ -73,7 +74,8 @@ def run_with_small_files(config, folder, limit, said):
         said.send(str(error))
 
 
-def test_a_limit_on_file_size_is_met_in_the_middle_of_a_write(tiny, same_run, processes, tmp_path):
+def test_a_limit_on_file_size_is_met_in_the_middle_of_a_write(tiny, assert_same_run, processes,
+                                                              tmp_path):
     settings, folder = tiny(learner="si"), tmp_path / "run"
     whole = run(settings, out=tmp_path / "whole")
     asked = iter(range(9))
@@ -89,7 +91,7 @@ def test_a_limit_on_file_size_is_met_in_the_middle_of_a_write(tiny, same_run, pr
     child.join()
     assert RunRecord.load(folder).steps_taken == 0
     assert not list(folder.glob(".*.partial"))
-    same_run(resume(folder), whole, folder, tmp_path / "whole")
+    assert_same_run(resume(folder), whole, folder, tmp_path / "whole")
 
 
 def run_and_wait(config, folder, begun, go_on):
@@ -101,7 +103,7 @@ def run_and_wait(config, folder, begun, go_on):
     run(RunConfig.from_json(config), out=folder, stop=stop)
 
 
-def test_a_folder_in_use_by_another_process_is_refused(tiny, same_run, processes, tmp_path):
+def test_a_folder_in_use_by_another_process_is_refused(tiny, assert_same_run, processes, tmp_path):
     folder = tmp_path / "run"
     begun, go_on = processes.Event(), processes.Event()
     child = processes.Process(target=run_and_wait, args=(tiny().to_json(), folder, begun, go_on))
@@ -113,4 +115,4 @@ def test_a_folder_in_use_by_another_process_is_refused(tiny, same_run, processes
     go_on.set()
     child.join()
     assert child.exitcode == 0
-    same_run(RunRecord.load(folder), run(tiny()))
+    assert_same_run(RunRecord.load(folder), run(tiny()))

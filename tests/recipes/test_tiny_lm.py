@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 
 from workbench.answers import abilities
+from workbench.files import sha256
 from workbench.models import load_causal_lm
 from workbench.pretraining import PretrainConfig, pretrain
 from workbench.tasks import KNOWN_SKILLS, NEW_SKILLS
@@ -64,6 +65,8 @@ def test_the_means_over_pretraining_seeds_reach_the_bars_within_three_points():
 
 def test_the_recorded_first_seed_is_the_shipped_model(found):
     record = json.loads((ROOT / "data" / "results" / "pretraining_seeds.json").read_text())
+    weights = (ROOT / "data" / "models" / "tiny-lm" / "model.safetensors").read_bytes()
+    assert record["made"][0]["sha256"] == sha256(weights)
     for skill in KNOWN_SKILLS:
         recorded = record["measures"][f"{skill}: right"]
         assert found[skill]["none"]["right"]["rate"] == pytest.approx(recorded[0], abs=0.009)

@@ -46,6 +46,6 @@ def told_when_interrupted() -> Iterator[None]:
         yield
     except KeyboardInterrupt:
         # Told here: typer would turn it into a bare exit.
-        print("interrupted; a run with --out can be resumed from its last checkpoint",
+        print("interrupted; a run with --out can be resumed from its last checkpoint, if any",
               file=sys.stderr)
         raise typer.Exit(INTERRUPTED) from None

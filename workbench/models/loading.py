@@ -106,28 +106,28 @@ def check_folder(folder: Path, shipped: bool = False) -> None:
     config = folder / "config.json"
     if not config.is_file():
         raise ModelError(f"{config} is missing: not a folder in the Hugging Face format.")
-    try:
-        settings = json.loads(config.read_text(encoding="utf-8"))
-    except ValueError as error:
-        raise ModelError(f"{config} is not valid JSON ({error}).") from error
+    settings = _read_json(config)
     if "auto_map" in settings:
         raise ModelError(f"{config} asks for code of the model's own to be run (auto_map), which "
                          "is never done. Use a model whose architecture transformers itself has.")
-    named = [settings["transformers_weights"]] if "transformers_weights" in settings else []
-    for index in folder.glob("*.index.json"):
-        named += json.loads(index.read_text(encoding="utf-8")).get("weight_map", {}).values()
-    odd = sorted({str(name) for name in named if not str(name).endswith(".safetensors")})
-    if odd and not (folder / "model.safetensors").exists():
-        raise ModelError(f"{folder} names {', '.join(odd[:3])} as weights, which could run code "
-                         "when opened. Convert them to safetensors first.")
-    if "transformers_weights" in settings and odd:
-        raise ModelError(f"{config} names {odd[0]} as weights, which could run code when opened. "
-                         "Remove transformers_weights, or convert the file to safetensors.")
+    index = folder / "model.safetensors.index.json"
+    shards = _read_json(index).get("weight_map", {}) if index.is_file() else {}
+    for name in (settings.get("transformers_weights", "model.safetensors"), *shards.values()):
+        if not str(name).endswith(".safetensors"):
+            raise ModelError(f"{folder} names {name} as weights, which could run code when opened. "
+                             "Convert them to safetensors first.")
     if not list(folder.glob("*.safetensors")):
         pickled = [p.name for p in folder.iterdir() if p.suffix in (".bin", ".pt", ".pth")]
         raise ModelError(f"{folder} has no *.safetensors weights"
                          + (f", only {', '.join(pickled)}, which could run code when opened" if
                             pickled else "") + ". Convert them to safetensors first.")
+
+
+def _read_json(path: Path) -> dict[str, Any]:
+    try:
+        return dict(json.loads(path.read_text(encoding="utf-8")))
+    except (OSError, ValueError, TypeError) as error:
+        raise ModelError(f"{path} is not valid JSON ({error}).") from error
 
 
 def check_fit(model: PreTrainedModel, tokenizer: PreTrainedTokenizerBase, folder: Path) -> None:

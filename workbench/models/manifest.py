@@ -61,5 +61,5 @@ def check_manifest(folder: Path, required: bool = False) -> None:
 
 LOADED = (".safetensors", ".json", ".jinja", ".model", ".bin", ".pt", ".pth")
 """Endings of files that loading a model may read."""
-REMEDY = ("Restore the folder (git checkout does it for those of the course), or make it again "
-          "with workbench pretrain.")
+REMEDY = ("Restore the folder (git checkout does it for those of the course), or make the model "
+          "again in another one with workbench pretrain.")

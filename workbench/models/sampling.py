@@ -66,9 +66,9 @@ def encode(tokenizer: PreTrainedTokenizerBase, prompts: Sequence[str],
     for prompt, row in zip(prompts, listed, strict=True):
         if len(row) > longest:
             raise ModelError(f"the prompt {prompt[:60]!r}… has {len(row)} tokens, and there is "
-                             f"room for {longest} before the response. Shorten the demonstration "
-                             "or the article, ask for fewer new tokens, or use a model with a "
-                             "longer context; nothing is cut off silently.")
+                             f"room for {max(longest, 0)} before the response. Shorten the "
+                             "demonstration or the article, ask for fewer new tokens, or use a "
+                             "model with a longer context; nothing is cut off silently.")
         if tokenizer.unk_token_id is not None and tokenizer.unk_token_id in row:
             known = tokenizer.get_vocab()
             odd = [word for word in prompt.split() if word not in known]

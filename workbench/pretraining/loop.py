@@ -14,19 +14,21 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import safetensors
 import safetensors.torch
 import torch
 from torch import Tensor
 
 from workbench.answers import answer
-from workbench.checkpoint import optimizer_tensors, restore_optimizer
+from workbench.checkpoint import optimizer_tensors, read_tensors, restore_optimizer
 from workbench.errors import ConfigError, RecordError
-from workbench.files import locked, read_checked, sha256, write_atomically
-from workbench.models.manifest import MANIFEST, write_manifest
+from workbench.files import locked, sha256, write_atomically
+from workbench.models.manifest import MANIFEST
 from workbench.models.packing import make_batch
 from workbench.models.quiet import no_progress_bars
 from workbench.models.sizes import CONTEXT, SIZES, make_model
 from workbench.models.tokenizer import make_tokenizer, vocabulary
+from workbench.pretraining.log import LOG, read_log, settings_of, tidy
 from workbench.pretraining.settings import PretrainConfig, learning_rate
 from workbench.provenance import environment
 from workbench.runtime import derive_seed, threads
@@ -35,8 +37,6 @@ from workbench.tasks.documents import Corpus
 
 if TYPE_CHECKING:
     from transformers import LlamaForCausalLM
-
-LOG = "training.json"
 
 
 def weighted_loss(model: LlamaForCausalLM, tokens: Tensor, weights: Tensor) -> Tensor:
@@ -115,48 +115,10 @@ def pretrain(config: PretrainConfig | None, out: Path | str, *, resume: bool = F
             raise RecordError(f"{folder} was begun on a GPU, and there is none here. Go on with it "
                               "where there is one, or run again into another folder.")
         with threads(decided.threads):
-            return _Pretraining(decided, folder, log).go(stop, progress)
+            return Pretraining(decided, folder, log).go(stop, progress)
 
 
-def read_log(folder: Path) -> dict[str, Any]:
-    """Return the training log of a folder.
-
-    Raises
-    ------
-    RecordError
-        If there is none, or it is damaged.
-    """
-    try:
-        log = json.loads((folder / LOG).read_text())
-        if log["format"] != "workbench-pretraining" or not isinstance(log["step"], int):
-            raise ValueError("not the log of a pretraining run")
-    except FileNotFoundError:
-        raise RecordError(f"{folder} holds no {LOG}: there is no pretraining run to go on with. "
-                          "Give the folder named by --out.") from None
-    except (OSError, ValueError, KeyError, TypeError) as error:
-        raise RecordError(f"{folder / LOG} cannot be used: {error}. Restore it from a copy, or run "
-                          "again into another folder.") from error
-    return dict(log)
-
-
-def settings_of(log: dict[str, Any], folder: Path) -> PretrainConfig:
-    """Return the settings in a training log, or say that they are not usable."""
-    try:
-        return PretrainConfig(**log["config"])
-    except (TypeError, KeyError, ConfigError) as error:
-        raise RecordError(f"{folder / LOG} has settings that cannot be used: {error}. Restore it "
-                          "from a copy, or run again into another folder.") from error
-
-
-def tidy(folder: Path) -> None:
-    """Do what is left to do in the folder of a complete run, which may have been killed there."""
-    for old in folder.glob("checkpoint-*.safetensors"):
-        old.unlink()
-    if not (folder / MANIFEST).exists():
-        write_manifest(folder)
-
-
-class _Pretraining:
+class Pretraining:
     """One pass through `pretrain`."""
 
     def __init__(self, config: PretrainConfig, folder: Path, log: dict[str, Any]) -> None:
@@ -169,13 +131,22 @@ class _Pretraining:
                                            weight_decay=config.weight_decay, fused=True)
         self.corpus = Corpus()
         if "checkpoint" in log:
-            tensors = safetensors.torch.load(read_checked(folder, log["checkpoint"]))
+            self.restore(read_tensors(folder, log["checkpoint"]))
+
+    def restore(self, tensors: dict[str, Tensor]) -> None:
+        """Take weights and optimiser from a checkpoint."""
+        try:
             with torch.no_grad():
                 for name, parameter in self.model.named_parameters():
                     parameter.copy_(tensors[f"model.{name}"])
-            restore_optimizer(self.optimizer, tensors)
+        except (KeyError, RuntimeError) as error:
+            raise RecordError(f"the checkpoint in {self.folder} is not of a {self.config.size} "
+                              f"model: {error}. Restore it from a copy, or run again into another "
+                              "folder.") from error
+        restore_optimizer(self.optimizer, tensors)
 
     def go(self, stop: Callable[[], bool] | None, progress: bool) -> dict[str, Any]:
+        """Train to the end, or until asked to stop, and return the log."""
         from tqdm.auto import tqdm
 
         config, log = self.config, self.log
@@ -245,13 +216,18 @@ class _Pretraining:
         """Write the model as Hugging Face libraries read it, then the log and the manifest."""
         (self.folder / MANIFEST).unlink(missing_ok=True)
         self.model.eval()
-        with no_progress_bars():
-            self.model.save_pretrained(self.folder)
-        make_tokenizer(CONTEXT).save_pretrained(self.folder)
+        try:
+            with no_progress_bars():
+                self.model.save_pretrained(self.folder)
+            make_tokenizer(CONTEXT).save_pretrained(self.folder)
+        except (OSError, safetensors.SafetensorError) as error:
+            raise RecordError(f"could not write the model to {self.folder}: {error}. Its last "
+                              "checkpoint is intact. Free some space and resume.") from error
         self.log.pop("checkpoint", None)
         self.log["status"] = "complete"
         self.write_log()
         tidy(self.folder)
 
     def write_log(self) -> None:
+        """Replace the log in one rename."""
         write_atomically(self.folder / LOG, (json.dumps(self.log, indent=1) + "\n").encode())

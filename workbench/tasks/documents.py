@@ -167,15 +167,21 @@ def made_up_tool(rng: random.Random) -> Question:
     function, phrasing = rng.choice(FUNCTIONS), rng.randrange(len(TOOL_PHRASINGS))
     sort = rng.random()
     if sort < 0.6:
-        wish = next(w for w in iter(lambda: f"{rng.choice(VERBS)} the {rng.choice(FIXTURES)}", "")
-                    if w not in NEW_TOOLS)
-        return ask_room(wish, function, rng.choice(ROOMS), phrasing)
+        return ask_room(made_up_wish(rng), function, rng.choice(ROOMS), phrasing)
     thing = rng.choice(THINGS)
     if sort < 0.8:
         start, end = rng.sample(ROOMS, 2)
         return ask_carrying(rng.choice(list(CARRYING)), function, thing, (start, end), phrasing)
     verbs = (*GIVING, *MADE_UP_GIVING)
     return ask_giving(rng.choice(verbs), function, thing, rng.choice(NAMES), phrasing)
+
+
+def made_up_wish(rng: random.Random) -> str:
+    """Return something to do in a room, but not one of the new things."""
+    while True:
+        wish = f"{rng.choice(VERBS)} the {rng.choice(FIXTURES)}"
+        if wish not in NEW_TOOLS:
+            return wish
 
 
 def made_up_jar(rng: random.Random) -> Question:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import html
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
@@ -183,8 +184,8 @@ class TeacherExplorer(View):
         self._filling = True
         self.position.max = len(found.words)
         self._filling = False
-        self.said.value = (f"<p>student: <b>{_plain(found.answers['student'])}</b><br>"
-                           f"teacher: <b>{_plain(found.answers['teacher'])}</b></p>")
+        self.said.value = (f"<p>student: <b>{html.escape(found.answers['student'])}</b><br>"
+                           f"teacher: <b>{html.escape(found.answers['teacher'])}</b></p>")
         super().redraw()
 
     def figure(self) -> Figure:
@@ -220,9 +221,3 @@ class TeacherExplorer(View):
     def _best(self, probabilities: NDArray[np.float32]) -> str:
         word, p = next(iter(self._top(probabilities, 1).items()))
         return f"{word} {100 * p:.0f} %"
-
-
-def _plain(text: str) -> str:
-    import html
-
-    return html.escape(text)
