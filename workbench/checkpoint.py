@@ -65,9 +65,9 @@ class RunFolder:
 
     def finish(self, record: RunRecord, learner: Learner) -> None:
         """Save the finished run; weights take the place of the checkpoint."""
-        content = safetensors.torch.save(dict(learner.model.state_dict()))
-        write_atomically(self.path / "weights.safetensors", content)
-        record.save(self.path, weights={"file": "weights.safetensors", "sha256": sha256(content)})
+        name = learner.model.write(self.path)
+        record.save(self.path, weights={"file": name,
+                                        "sha256": sha256((self.path / name).read_bytes())})
         self._remove("checkpoint-*.safetensors", but="")
 
     def tensors(self) -> dict[str, Tensor]:

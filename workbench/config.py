@@ -15,17 +15,19 @@ class RunConfig:
     """Everything that decides the outcome of a run; stored in its record."""
 
     stream: str = "split-digits"
-    """Which stream of tasks: ``split-digits``, ``permuted-digits`` or ``rotated-digits``."""
+    """Which stream of tasks: ``split-digits``, ``permuted-digits``, ``rotated-digits``; or
+    ``skills``: text skills for a language model."""
     scenario: str | None = None
     """``task``, ``domain`` or ``class``; None takes the stream's usual one."""
     learner: str = "finetune"
     """Which method learns; ``workbench run --learner help`` lists them."""
-    options: dict[str, float | int | bool] = field(default_factory=dict)
+    options: dict[str, float | int | bool | str] = field(default_factory=dict)
     """Settings of the learner's own, such as ``{"strength": 100.0}`` for EWC."""
     seeds: tuple[int, ...] = (0,)
     """One network per seed, trained side by side. A seed sets initial weights and batch order."""
     tasks: int = 5
-    """How many tasks; split digits has at most five of two classes."""
+    """How many tasks; split digits has at most five of two classes. With ``skills``, as many as
+    there are skills."""
     steps: int = 200
     """Optimiser steps per task."""
     batch_size: int = 32
@@ -33,11 +35,21 @@ class RunConfig:
     lr: float = 1e-3
     """Learning rate of Adam, which starts afresh with each task."""
     hidden: tuple[int, ...] = (100, 100)
-    """Units in each hidden layer."""
+    """Units in each hidden layer of a network for digits."""
+    model: str = "tiny"
+    """Which language model learns the skills: ``tiny``, ``nano``, a folder or a hub id."""
+    skills: tuple[str, ...] = ()
+    """Which text skills are learned, in order; their names, or paths of JSON Lines files."""
+    lora_rank: int = 0
+    """Rank of the adapters that are trained in place of a language model's weights; 0: none."""
+    items: int = 0
+    """Of each text skill, test on so many items at most; 0 takes them all."""
     clip: float | None = None
     """Largest gradient norm per seed; None leaves gradients as they are."""
     data_seed: int = 0
     """Seed of what all networks share: the split of the data and the pixel permutations."""
+    diagnose: bool = False
+    """Whether to measure a language model's drift, entropy and manner at every evaluation."""
     evaluate_on: str = "test"
     """``test``, or ``validation`` while settings are being chosen."""
     evaluate_every: int = 0
@@ -49,7 +61,8 @@ class RunConfig:
 
     def __post_init__(self) -> None:
         for name, least in (("tasks", 1), ("steps", 1), ("batch_size", 1), ("checkpoint_every", 1),
-                            ("threads", 1), ("evaluate_every", 0), ("data_seed", 0)):
+                            ("threads", 1), ("evaluate_every", 0), ("data_seed", 0),
+                            ("lora_rank", 0), ("items", 0)):
             if not _whole(getattr(self, name), least):
                 raise ConfigError(f"{name} must be a whole number of at least {least}, "
                                   f"not {getattr(self, name)!r}")
@@ -62,6 +75,12 @@ class RunConfig:
             object.__setattr__(self, name, numbers)
         if not self.seeds or len(set(self.seeds)) < len(self.seeds):
             raise ConfigError(f"seeds must be different whole numbers from 0 up, not {self.seeds}")
+        object.__setattr__(self, "skills", tuple(self.skills))
+        if (self.stream == "skills") != bool(self.skills):
+            raise ConfigError("skills are for the stream 'skills', and it needs at least one; not "
+                              f"{self.skills!r} with the stream {self.stream!r}")
+        if self.skills:
+            object.__setattr__(self, "tasks", len(self.skills))
         for name in ("lr", "clip"):
             value = getattr(self, name)
             optional = name == "clip"

@@ -48,3 +48,7 @@ class ModelError(WorkbenchError):
 
 class GateError(WorkbenchError):
     """A model that cannot be its own teacher; the message says what did not hold."""
+
+
+class TrainingError(WorkbenchError):
+    """Training that cannot go on; the message says at which step and what was kept."""

@@ -3,19 +3,24 @@
 from __future__ import annotations
 
 import inspect
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
 from workbench.config import RunConfig
+from workbench.diagnostics import Probe
 from workbench.errors import ConfigError, UnknownNameError
 from workbench.learners import CONTROLS, LEARNERS, Learner
+from workbench.learners.text import TEXT_LEARNERS, TextLearner
 from workbench.loop import Observer, run_stream
 from workbench.models import StackedMLP
+from workbench.models.language import LanguageModels
 from workbench.record import RunRecord
 from workbench.tasks import Stream, make_stream
+from workbench.tasks.text import TEXT_STREAM, TextStream, make_text_stream
 
 
 def make_learner(config: RunConfig, stream: Stream) -> Learner:
@@ -28,7 +33,8 @@ def make_learner(config: RunConfig, stream: Stream) -> Learner:
     ConfigError
         If it has no such option, or not with that value.
     """
-    methods = LEARNERS | CONTROLS
+    text = isinstance(stream, TextStream)
+    methods: Mapping[str, type[Learner]] = TEXT_LEARNERS if text else LEARNERS | CONTROLS
     if config.learner not in methods:
         raise UnknownNameError("learner", config.learner, methods)
     method = methods[config.learner]
@@ -39,17 +45,37 @@ def make_learner(config: RunConfig, stream: Stream) -> Learner:
     if stream.scenario not in method.scenarios:
         raise ConfigError(f"learner {config.learner!r} cannot do the {stream.scenario!r} scenario; "
                           f"it can do: {', '.join(method.scenarios)}")
-    inputs = stream.tasks[0].train.x.shape[1]
-    model = StackedMLP(inputs, config.hidden, stream.outputs, config.seeds)
-    return method(model, **config.options)
+    model: Any
+    if text:
+        model = LanguageModels(config.model, config.seeds, config.lora_rank)
+    else:
+        model = StackedMLP(stream.tasks[0].train.x.shape[1], config.hidden, stream.outputs,
+                           config.seeds)
+    options: Any = config.options
+    return method(model, **options)
+
+
+def stream_of(config: RunConfig) -> Stream:
+    """Return the stream that a config asks for."""
+    if config.stream == TEXT_STREAM:
+        return make_text_stream(config.skills, config.scenario, config.items)
+    return make_stream(config.stream, config.scenario, config.tasks, config.data_seed)
 
 
 def run(config: RunConfig, *, out: Path | str | None = None, observer: Observer | None = None,
         stop: Callable[[], bool] | None = None, progress: bool = False) -> RunRecord:
     """Run an experiment; see `workbench.loop.run_stream` for what the arguments do."""
-    stream = make_stream(config.stream, config.scenario, config.tasks, config.data_seed)
-    return run_stream(make_learner(config, stream), stream, config, out=out, observer=observer,
-                      stop=stop, progress=progress)
+    return _start(config, out, False, observer, stop, progress)
+
+
+def _start(config: RunConfig, out: Path | str | None, resume: bool, observer: Observer | None,
+           stop: Callable[[], bool] | None, progress: bool) -> RunRecord:
+    stream = stream_of(config)
+    learner = make_learner(config, stream)
+    probe = (Probe(learner, stream, config.evaluate_on)
+             if config.diagnose and isinstance(learner, TextLearner) else None)
+    return run_stream(learner, stream, config, out=out, resume=resume, probe=probe,
+                      observer=observer, stop=stop, progress=progress)
 
 
 def tune(config: RunConfig, option: str, values: Sequence[float]) -> dict[float, float]:
@@ -80,7 +106,4 @@ def tune(config: RunConfig, option: str, values: Sequence[float]) -> dict[float,
 def resume(out: Path | str, *, observer: Observer | None = None,
            stop: Callable[[], bool] | None = None, progress: bool = False) -> RunRecord:
     """Go on with the run in a folder, with the settings it was begun with."""
-    config = RunRecord.load(out).config
-    stream = make_stream(config.stream, config.scenario, config.tasks, config.data_seed)
-    return run_stream(make_learner(config, stream), stream, config, out=out, resume=True,
-                      observer=observer, stop=stop, progress=progress)
+    return _start(RunRecord.load(out).config, out, True, observer, stop, progress)

@@ -20,7 +20,7 @@ from workbench.answers import Answers, answer, prompts_for
 from workbench.errors import GateError
 from workbench.losses import kl_per_token
 from workbench.models.logits import response_logits
-from workbench.models.sampling import context_of, encode
+from workbench.models.sampling import context_of, encode, encode_responses
 from workbench.tasks import Item
 from workbench.tasks.voices import in_own_voice
 
@@ -209,11 +209,8 @@ def teacher_drift(model: PreTrainedModel, tokenizer: PreTrainedTokenizerBase,
 def demonstration_drift(model: PreTrainedModel, tokenizer: PreTrainedTokenizerBase,
                         items: Sequence[Item]) -> dict[str, float]:
     """Return KL(all mass on the demonstration || model without help), in nats."""
-    targets = [f"{item.demonstration} {tokenizer.eos_token}" for item in items]
-    ids, mask = encode(tokenizer, targets, context_of(model))
-    # Responses are padded on the right, and prompts on the left.
-    order = mask.argsort(dim=1, descending=True, stable=True)
-    ids, mask = ids.gather(1, order), mask.gather(1, order)
+    ids, mask = encode_responses(tokenizer, [item.demonstration for item in items],
+                                 context_of(model))
     alone = encode(tokenizer, prompts_for(tokenizer, items), context_of(model))
     each = []
     for rows in _chunks(len(items)):

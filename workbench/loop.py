@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from contextlib import nullcontext
 from dataclasses import dataclass
@@ -14,10 +15,10 @@ from torch import Tensor
 
 from workbench.checkpoint import RunFolder, restore_optimizer
 from workbench.config import RunConfig
-from workbench.errors import ConfigError, RecordError
+from workbench.diagnostics import Probe
+from workbench.errors import ConfigError, RecordError, TrainingError
 from workbench.learners import Learner, fit
 from workbench.learners.fit import make_optimizer
-from workbench.losses import masked
 from workbench.record import RunRecord
 from workbench.runtime import Timer, threads
 from workbench.tasks import Stream
@@ -35,8 +36,8 @@ class Snapshot:
         Tasks finished, and steps taken in the next.
     steps_taken, steps_total : int
         Since the start, and in all.
-    scores : ndarray, shape (seeds, tasks)
-        Accuracy on every task just now.
+    scores : ndarray, shape (seeds, tasks + watched)
+        Accuracy on every task just now, and on those that are only tested.
     accuracy : ndarray, shape (seeds, tasks, tasks)
         The matrix so far.
     loss : ndarray, shape (seeds,)
@@ -71,21 +72,20 @@ def evaluate(learner: Learner, stream: Stream, trained: int, part: str = "test")
 
     Returns
     -------
-    ndarray, shape (seeds, tasks)
+    ndarray, shape (seeds, tasks + watched)
     """
     columns = []
-    for j, task in enumerate(stream.tasks):
+    for j, task in enumerate((*stream.tasks, *stream.watched)):
         examples = getattr(task, part)
-        logits = learner.predict(examples.x, j if stream.scenario == "task" else None)
-        answers = masked(logits, stream.mask(trained, j)).argmax(-1)
-        columns.append((answers == examples.y).double().mean(1))
+        given = learner.predict(examples.inputs, j if stream.scenario == "task" else None)
+        columns.append(stream.right(given, examples, trained, j).double().mean(1))
     return torch.stack(columns, 1).numpy()
 
 
 def run_stream(learner: Learner, stream: Stream, config: RunConfig, *,
                out: Path | str | None = None, resume: bool = False,
-               observer: Observer | None = None, stop: Callable[[], bool] | None = None,
-               progress: bool = False) -> RunRecord:
+               probe: Probe | None = None, observer: Observer | None = None,
+               stop: Callable[[], bool] | None = None, progress: bool = False) -> RunRecord:
     """Train through a stream, evaluating on all tasks before it and after each.
 
     Parameters
@@ -100,6 +100,8 @@ def run_stream(learner: Learner, stream: Stream, config: RunConfig, *,
         Folder to keep the run in. Without one nothing is written.
     resume : bool
         Go on with the run in `out`. The outcome is bit for bit that of a run never interrupted.
+    probe : Probe, optional
+        Measures language models beside each evaluation.
     observer : callable, optional
         Called with a `Snapshot` after every evaluation.
     stop : callable, optional
@@ -117,18 +119,18 @@ def run_stream(learner: Learner, stream: Stream, config: RunConfig, *,
                           f"it can do: {', '.join(learner.scenarios)}")
     folder = RunFolder(Path(out)) if out is not None else None
     with folder.held(fresh=not resume) if folder else nullcontext(), threads(config.threads):
-        return _Run(learner, stream, config, folder, observer, stop).go(resume, progress)
+        return _Run(learner, stream, config, folder, probe, observer, stop).go(resume, progress)
 
 
 class _Run:
     """One pass through `run_stream`."""
 
     def __init__(self, learner: Learner, stream: Stream, config: RunConfig,
-                 folder: RunFolder | None, observer: Observer | None,
+                 folder: RunFolder | None, probe: Probe | None, observer: Observer | None,
                  stop: Callable[[], bool] | None) -> None:
         self.learner, self.stream, self.config, self.folder = learner, stream, config, folder
-        self.observer, self.stop = observer, stop
-        self.record = RunRecord.start(config, stream)
+        self.probe, self.observer, self.stop = probe, observer, stop
+        self.record = RunRecord.start(config, stream, probe.names if probe else ())
         self.optimizer: torch.optim.Optimizer | None = None
         self.train, self.test = Timer(), Timer()
 
@@ -140,7 +142,8 @@ class _Run:
         if resume:
             record = self.restore()
         else:
-            record.baseline[:] = self.evaluate(trained=-1)
+            record.baseline[:], record.watched[:, 0] = self.split(self.evaluate(trained=-1))
+            record.diagnostics[:, 0] = self.measure()
             self.save()
         with tqdm(total=len(self.stream) * config.steps, initial=record.steps_taken, unit="step",
                   disable=not progress, desc=f"{config.learner}, {record.scenario}") as bar:
@@ -170,6 +173,7 @@ class _Run:
         while record.step < config.steps:
             with self.train:
                 loss = next(steps)
+            self.check(loss)
             record.losses[:, record.task, record.step] = loss.numpy()
             record.step += 1
             advance(1)
@@ -181,7 +185,9 @@ class _Run:
                     self.save()
         with self.train:
             learner.end(task)
-        record.accuracy[:, record.task] = self.evaluate(trained=record.task)
+        record.accuracy[:, record.task], record.watched[:, record.task + 1] = self.split(
+            self.evaluate(trained=record.task))
+        record.diagnostics[:, record.task + 1] = self.measure()
         record.stored_bytes.append(learner.stored_bytes())
         record.task, record.step, self.optimizer = record.task + 1, 0, None
         self.save()
@@ -196,6 +202,31 @@ class _Run:
         if every and record.step % every == 0:
             point = record.task * (self.config.steps // every) + record.step // every - 1
             record.curve[:, point] = self.evaluate(record.task, loss)
+            record.diagnostics_curve[:, point] = self.measure()
+
+    def split(self, scores: Floats) -> tuple[Floats, Floats]:
+        """Return the scores on the stream's tasks, and on what is only tested."""
+        return scores[:, :len(self.stream)], scores[:, len(self.stream):]
+
+    def measure(self) -> Floats:
+        """Return the diagnostics of each seed, if they were asked for."""
+        if self.probe is None:
+            return np.zeros((len(self.config.seeds), 0))
+        with self.test:
+            return self.probe.measure(self.learner, min(self.record.task, len(self.stream) - 1))
+
+    def check(self, loss: Tensor) -> None:
+        """Refuse to go on from a loss that is no number."""
+        broken = [seed for seed, value in zip(self.config.seeds, loss.tolist(), strict=True)
+                  if not math.isfinite(value)]
+        if broken:
+            record = self.record
+            kept = (f"The checkpoint before is intact in {self.folder.path}." if self.folder else
+                    "Nothing was kept: the run has no folder.")
+            raise TrainingError(
+                f"the loss of seed {broken[0]} is not finite at step {record.step} of "
+                f"{self.stream.tasks[record.task].name!r} (step {record.steps_taken} in all). "
+                f"{kept} Try a lower lr, or set clip.")
 
     def evaluate(self, trained: int, loss: Tensor | None = None) -> Floats:
         record = self.record

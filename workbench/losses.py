@@ -1,29 +1,20 @@
-"""Losses: tensors in, one number per seed out. Nothing here keeps a state.
+"""Losses: tensors in, numbers out. Nothing here keeps a state.
 
-The first axis is always the seeds. Where a mask is given, True marks the outputs that may be
-answered; the others take no part in the softmax.
+Those of small networks give one number per seed, and the first axis is the seeds; where they take a
+mask, True marks the outputs that may be answered. Those of language models, from `kl_per_token` on,
+give one number per token, whatever the axes before the vocabulary.
 """
 
 from __future__ import annotations
 
+import warnings
+
+import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-FORBIDDEN = -1e9
-"""Logit of an output that may not be answered: its probability is exactly 0 in float32."""
-
-
-def masked(logits: Tensor, mask: Tensor) -> Tensor:
-    """Return the logits with those of forbidden outputs at `FORBIDDEN`.
-
-    Parameters
-    ----------
-    logits : Tensor, shape (seeds, n, outputs)
-        Any real numbers.
-    mask : Tensor of bool, shape broadcastable to that of the logits
-        True where an output may be answered.
-    """
-    return logits.masked_fill(~mask, FORBIDDEN)
+from workbench.errors import ConfigError, UnknownNameError
+from workbench.tasks.stream import masked
 
 
 def cross_entropy(logits: Tensor, y: Tensor, mask: Tensor) -> Tensor:
@@ -105,5 +96,150 @@ def kl_per_token(p_logits: Tensor, q_logits: Tensor) -> Tensor:
     Tensor, shape (...)
         In nats, at least 0 up to rounding; exactly 0 where the logits are equal.
     """
-    p, q = F.log_softmax(p_logits, -1), F.log_softmax(q_logits, -1)
-    return F.kl_div(q, p, reduction="none", log_target=True).sum(-1)
+    return _kl(F.log_softmax(p_logits, -1), F.log_softmax(q_logits, -1))
+
+
+def _kl(log_p: Tensor, log_q: Tensor) -> Tensor:
+    return F.kl_div(log_q, log_p, reduction="none", log_target=True).sum(-1)
+
+
+DIRECTIONS = {
+    "forward": "KL(teacher || student): be able to say all that the teacher might",
+    "reverse": "KL(student || teacher): say nothing that the teacher would not",
+    "jsd": "generalised Jensen-Shannon: both, measured from a mixture of the two",
+}
+"""Which way a divergence looks."""
+
+
+def divergence(student: Tensor, teacher: Tensor, direction: str = "forward", *, beta: float = 0.5,
+               top_k: int | None = None, top_of: str = "teacher", tail: bool = True) -> Tensor:
+    r"""Return how far a student is from a teacher at every position, from their logits.
+
+    ``"forward"`` is :math:`\mathrm{KL}(q\|p)` with teacher q and student p, what the published
+    numbers of SDFT (arXiv 2601.19897) were made with; its gradient on the student's logits is
+    :math:`p - q`. ``"reverse"`` is :math:`\mathrm{KL}(p\|q)`, what its equations say. ``"jsd"`` is
+    :math:`\beta\,\mathrm{KL}(q\|m) + (1-\beta)\,\mathrm{KL}(p\|m)` with
+    :math:`m = \beta q + (1-\beta) p` (Agarwal et al., arXiv 2306.13649).
+
+    Parameters
+    ----------
+    student, teacher : Tensor, shape (..., vocabulary)
+        Logits; no gradient should flow to the teacher's.
+    direction : str
+        One of `DIRECTIONS`.
+    beta : float
+        Weight of the teacher in ``"jsd"``, between 0 and 1.
+    top_k : int, optional
+        Compare this many tokens only; None compares the whole vocabulary.
+    top_of : {"teacher", "student"}
+        Whose likeliest tokens those are. The student's leave out just what a teacher wants and the
+        student thinks unlikely.
+    tail : bool
+        Gather the rest in one further outcome; otherwise leave it out and renormalise.
+
+    Returns
+    -------
+    Tensor, shape (...)
+        In nats; 0 where the two agree.
+
+    Raises
+    ------
+    UnknownNameError, ConfigError
+        If a setting cannot work.
+    """
+    if direction not in DIRECTIONS:
+        raise UnknownNameError("direction", direction, DIRECTIONS)
+    if not 0 < beta < 1:
+        raise ConfigError(f"beta must be between 0 and 1, not {beta!r}")
+    log_p, log_q = F.log_softmax(student, -1), F.log_softmax(teacher, -1)
+    if top_k is not None:
+        log_p, log_q = _likeliest(log_p, log_q, top_k, top_of, tail)
+    if direction == "forward":
+        return _kl(log_q, log_p)
+    if direction == "reverse":
+        return _kl(log_p, log_q)
+    weight = torch.tensor(beta, dtype=log_p.dtype, device=log_p.device)
+    mixture = torch.logaddexp(log_q + weight.log(), log_p + (1 - weight).log())
+    return beta * _kl(log_q, mixture) + (1 - beta) * _kl(log_p, mixture)
+
+
+def _likeliest(log_p: Tensor, log_q: Tensor, k: int, top_of: str,
+               tail: bool) -> tuple[Tensor, Tensor]:
+    """Keep the k likeliest tokens of one of two distributions, in both."""
+    if top_of not in ("teacher", "student"):
+        raise UnknownNameError("top_of", top_of, ("teacher", "student"))
+    if not 0 < k <= log_p.shape[-1]:
+        raise ConfigError(f"top_k must be between 1 and the {log_p.shape[-1]} tokens there are, "
+                          f"not {k!r}")
+    index = (log_q if top_of == "teacher" else log_p).topk(k, -1).indices
+
+    def keep(log: Tensor) -> Tensor:
+        kept = log.gather(-1, index)
+        mass = kept.logsumexp(-1, keepdim=True)
+        if not tail:
+            return kept - mass
+        # The clamp keeps log(1 - mass) finite where the k tokens hold everything.
+        return torch.cat([kept, torch.log(-torch.expm1(mass.clamp_max(-1e-7)))], -1)
+
+    return keep(log_p), keep(log_q)
+
+
+def sampled_token(student: Tensor, teacher: Tensor, ids: Tensor) -> Tensor:
+    r"""Return a loss that has the gradient of the reverse KL on average, from one token each.
+
+    :math:`[\log p(y) - \log q(y)]\,\log p(y)` with the bracket held fixed, for a token y drawn from
+    the student p. Its value means nothing; its gradient is an unbiased, noisy estimate.
+
+    Parameters
+    ----------
+    student, teacher : Tensor, shape (..., vocabulary)
+        Logits.
+    ids : Tensor of int64, shape (...)
+        The tokens, drawn from the student.
+
+    Returns
+    -------
+    Tensor, shape (...)
+    """
+    log_p, log_q = (F.log_softmax(logits, -1).gather(-1, ids.unsqueeze(-1)).squeeze(-1)
+                    for logits in (student, teacher))
+    return (log_p - log_q).detach() * log_p
+
+
+def per_response(each: Tensor, mask: Tensor, skip_first: int = 0) -> Tensor:
+    """Return the mean over responses of the mean over their tokens, as SDFT has it.
+
+    Short responses weigh as much as long ones. Padding and what comes after the end token do not
+    count, the end token does.
+
+    Parameters
+    ----------
+    each : Tensor, shape (n, tokens)
+        Something per token.
+    mask : Tensor of int64, shape (n, tokens)
+        1 at the tokens of each response, its end token included.
+    skip_first : int
+        Leave out the first tokens of each response, where a helped teacher may announce its help.
+        Warns when that leaves out more than a fifth of all tokens.
+
+    Returns
+    -------
+    Tensor, shape ()
+        A response with no token left adds 0.
+
+    Raises
+    ------
+    ConfigError
+        If not one token is left.
+    """
+    kept = mask.to(each.device, copy=True)
+    kept[:, :skip_first] = 0
+    left, all_tokens = int(kept.sum()), int(mask.sum())
+    if left == 0:
+        raise ConfigError(f"no token of the batch counts: {all_tokens} tokens in {len(mask)} "
+                          f"responses, of each of which the first {skip_first} are skipped. Skip "
+                          "fewer, or look at why the responses are empty.")
+    if left < 0.8 * all_tokens:
+        warnings.warn(f"skip_first={skip_first} leaves out {all_tokens - left} of {all_tokens} "
+                      "tokens of the loss; skip fewer where answers are short", stacklevel=2)
+    return ((each * kept).sum(1) / kept.sum(1).clamp_min(1)).mean()

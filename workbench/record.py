@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import io
 import json
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -23,8 +24,8 @@ from workbench.provenance import environment
 from workbench.runfiles import ARRAYS, FORMAT, VERSION, Floats, file_entry, read_both
 from workbench.tasks import Stream
 
-FIELDS = {"scenario": str, "task_names": list, "data_hash": str, "examples": list, "status": str,
-          "task": int, "step": int, "seconds": dict, "stored_bytes": list, "environment": dict}
+FIELDS = {"scenario": str, "task_names": list, "watched_names": list, "diagnostic_names": list,
+          "data_hash": str, "examples": list, "status": str, "task": int, "step": int, "seconds": dict, "stored_bytes": list, "environment": dict}
 """What ``run.json`` must hold beside the settings."""
 
 
@@ -38,16 +39,20 @@ class RunRecord:
         The settings.
     scenario : str
         The scenario, as the stream resolved it.
-    task_names : list of str
-        In order.
+    task_names, watched_names, diagnostic_names : list of str
+        Of the axes of tasks, of tasks that are only tested, and of diagnostics.
     accuracy : ndarray, shape (seeds, tasks, tasks)
         Share of correct answers; row: trained through, column: tested on.
     baseline : ndarray, shape (seeds, tasks)
         The same before any training.
     losses : ndarray, shape (seeds, tasks, steps)
         Training loss in nats.
-    curve : ndarray, shape (seeds, points, tasks)
-        Accuracy within tasks, at the steps `curve_steps`.
+    curve : ndarray, shape (seeds, points, tasks + watched)
+        Accuracy within tasks, at the steps `curve_steps`; of watched tasks too.
+    watched : ndarray, shape (seeds, tasks + 1, watched)
+        Accuracy on what is only tested, before any training and after each task.
+    diagnostics, diagnostics_curve : ndarray, shape (seeds, tasks + 1 or points, diagnostics)
+        See `workbench.diagnostics`, at the same moments as `watched` and `curve`.
     status : {"running", "stopped", "complete"}
         Whether the run came to its end.
     task, step : int
@@ -71,8 +76,13 @@ class RunRecord:
     baseline: Floats
     losses: Floats
     curve: Floats
+    watched: Floats
+    diagnostics: Floats
+    diagnostics_curve: Floats
     data_hash: str
     examples: list[int]
+    watched_names: list[str] = field(default_factory=list)
+    diagnostic_names: list[str] = field(default_factory=list)
     status: str = "running"
     task: int = 0
     step: int = 0
@@ -81,17 +91,17 @@ class RunRecord:
     environment: dict[str, Any] = field(default_factory=environment)
 
     @classmethod
-    def start(cls, config: RunConfig, stream: Stream) -> RunRecord:
+    def start(cls, config: RunConfig, stream: Stream,
+              diagnostic_names: Sequence[str] = ()) -> RunRecord:
         """Return the empty record of a run about to begin."""
-        def empty(*shape: int) -> Floats:
-            return np.full((len(config.seeds), *shape), np.nan)
-
-        tasks = len(stream)
-        points = tasks * (config.steps // config.evaluate_every) if config.evaluate_every else 0
-        return cls(config, stream.scenario, [t.name for t in stream.tasks],
-                   empty(tasks, tasks), empty(tasks), empty(tasks, config.steps),
-                   empty(points, tasks), stream.data_hash(),
-                   [len(getattr(t, config.evaluate_on)) for t in stream.tasks])
+        watched = [t.name for t in stream.watched]
+        shapes = wanted_shapes(config, len(stream), len(watched), len(diagnostic_names))
+        empty: dict[str, Any] = {name: np.full(shape, np.nan) for name, shape in shapes.items()}
+        return cls(config, stream.scenario, [t.name for t in stream.tasks], **empty,
+                   data_hash=stream.data_hash(), watched_names=watched,
+                   diagnostic_names=list(diagnostic_names),
+                   examples=[len(getattr(t, config.evaluate_on))
+                             for t in (*stream.tasks, *stream.watched)])
 
     @property
     def curve_steps(self) -> NDArray[np.int64]:
@@ -186,19 +196,29 @@ class RunRecord:
 
     def check(self, folder: Path) -> None:
         """Raise `RecordError` unless counts and arrays are such as the settings ask for."""
-        seeds, tasks = len(self.config.seeds), len(self.task_names)
+        tasks = len(self.task_names)
         if self.status not in ("running", "stopped", "complete"):
             raise RecordError(f"{folder / 'run.json'}: unknown status {self.status!r}")
         if not (0 <= self.task <= tasks and 0 <= self.step < self.config.steps
                 and self.steps_taken <= tasks * self.config.steps):
             raise RecordError(f"{folder / 'run.json'}: task {self.task}, step {self.step} do not "
                               f"exist in {tasks} tasks of {self.config.steps} steps")
-        wanted = {"accuracy": (seeds, tasks, tasks), "baseline": (seeds, tasks),
-                  "losses": (seeds, tasks, self.config.steps),
-                  "curve": (seeds, len(self.curve_steps), tasks)}
-        for name, shape in wanted.items():
+        for name, shape in wanted_shapes(self.config, tasks, len(self.watched_names),
+                                         len(self.diagnostic_names)).items():
             found = getattr(self, name)
             if found.shape != shape or found.dtype != np.float64:
                 raise RecordError(f"{folder}: array {name!r} has shape {found.shape} of "
                                   f"{found.dtype}, but run.json asks for {shape} of float64: the "
                                   "two files are not of the same run")
+
+
+def wanted_shapes(config: RunConfig, tasks: int, watched: int,
+                  diagnostics: int) -> dict[str, tuple[int, ...]]:
+    """Return the shape of each array of a record."""
+    seeds = len(config.seeds)
+    points = tasks * (config.steps // config.evaluate_every) if config.evaluate_every else 0
+    return {"accuracy": (seeds, tasks, tasks), "baseline": (seeds, tasks),
+            "losses": (seeds, tasks, config.steps), "curve": (seeds, points, tasks + watched),
+            "watched": (seeds, tasks + 1, watched),
+            "diagnostics": (seeds, tasks + 1, diagnostics),
+            "diagnostics_curve": (seeds, points, diagnostics)}

@@ -14,9 +14,10 @@ from numpy.typing import NDArray
 from workbench.errors import RecordError
 from workbench.files import read_checked
 
-FORMAT, VERSION = "workbench-run", 1
+FORMAT, VERSION = "workbench-run", 2
 Floats = NDArray[np.float64]
-ARRAYS = ("accuracy", "baseline", "losses", "curve")
+ARRAYS = ("accuracy", "baseline", "losses", "curve", "watched", "diagnostics",
+          "diagnostics_curve")
 """What the ``.npz`` file of a run holds."""
 
 

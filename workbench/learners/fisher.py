@@ -5,8 +5,8 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
-from workbench.losses import masked
 from workbench.models import StackedMLP
+from workbench.tasks.stream import masked
 
 
 def diagonal_fisher(model: StackedMLP, x: Tensor, mask: Tensor) -> Tensor:

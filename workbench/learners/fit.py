@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 
 import torch
 from torch import Tensor
@@ -22,15 +22,6 @@ def batch_order(seed: int, task: int, examples: int, steps: int, batch_size: int
     epochs = -(-steps * batch_size // examples)
     order = torch.cat([torch.randperm(examples, generator=draw) for _ in range(epochs)])
     return order[: steps * batch_size].view(steps, batch_size)
-
-
-def clip_per_seed(parameters: Sequence[Tensor], limit: float) -> None:
-    """Shrink each seed's gradient to at most `limit` in Euclidean norm."""
-    gradients = [p.grad for p in parameters if p.grad is not None]
-    norms = torch.stack([g.flatten(1).norm(dim=1) for g in gradients]).norm(dim=0)
-    factors = (limit / norms.clamp_min(1e-12)).clamp_max(1.0)
-    for g in gradients:
-        g.mul_(factors.view(-1, *[1] * (g.dim() - 1)))
 
 
 def make_optimizer(learner: Learner, lr: float) -> torch.optim.Optimizer:
@@ -74,6 +65,6 @@ def fit(learner: Learner, task: Task, optimizer: torch.optim.Optimizer, *, steps
             p.grad = None
         loss.sum().backward()
         if clip is not None:
-            clip_per_seed(parameters, clip)
+            learner.model.clip(clip)
         optimizer.step()
         yield loss.detach()

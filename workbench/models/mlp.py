@@ -9,11 +9,17 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
+from pathlib import Path
 
+import safetensors.torch
 import torch
 from torch import Tensor, nn
 
+from workbench.files import write_atomically
 from workbench.runtime import generator
+
+WEIGHTS = "weights.safetensors"
+"""The file of all seeds' weights in the folder of a run."""
 
 
 class StackedMLP(nn.Module):
@@ -76,6 +82,15 @@ class StackedMLP(nn.Module):
         return torch.cat([(p.grad if p.grad is not None else torch.zeros_like(p)).flatten(1)
                           for p in self.parameters()], 1)
 
+    def clip(self, limit: float) -> None:
+        """Shrink each seed's gradient to at most `limit` in Euclidean norm."""
+        clip_per_seed(list(self.parameters()), limit)
+
+    def write(self, folder: Path) -> str:
+        """Write the networks to a folder, and return the name of the file."""
+        write_atomically(folder / WEIGHTS, safetensors.torch.save(dict(self.state_dict())))
+        return WEIGHTS
+
     def forward_with(self, vector: Tensor, x: Tensor) -> Tensor:
         """Return the logits with other parameters in place of the network's own.
 
@@ -91,6 +106,15 @@ class StackedMLP(nn.Module):
                  for part, p in zip(vector.split(sizes, 1), self.parameters(), strict=True)]
         half = len(self.weights)
         return _trace(tuple(zip(parts[:half], parts[half:], strict=True)), x)[1][-1]
+
+
+def clip_per_seed(parameters: Sequence[Tensor], limit: float) -> None:
+    """Shrink each seed's gradient to at most `limit` in Euclidean norm."""
+    gradients = [p.grad for p in parameters if p.grad is not None]
+    norms = torch.stack([g.flatten(1).norm(dim=1) for g in gradients]).norm(dim=0)
+    factors = (limit / norms.clamp_min(1e-12)).clamp_max(1.0)
+    for g in gradients:
+        g.mul_(factors.view(-1, *[1] * (g.dim() - 1)))
 
 
 def _trace(layers: Sequence[tuple[Tensor, Tensor]],

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import torch
 from torch import Tensor
+from torch.nn import functional
 
 from workbench.errors import ConfigError, ModelError
 
@@ -77,12 +78,27 @@ def encode(tokenizer: PreTrainedTokenizerBase, prompts: Sequence[str],
                              "in small letters, with a space before each comma, dot and question "
                              "mark.")
     width = max(map(len, listed))
-    padding = tokenizer.pad_token_id
-    if padding is None:
-        padding = tokenizer.eos_token_id  # masked, so that any token would do
+    padding = padding_of(tokenizer)
     ids = torch.tensor([[padding] * (width - len(row)) + row for row in listed])
     mask = torch.tensor([[0] * (width - len(row)) + [1] * len(row) for row in listed])
     return ids, mask
+
+
+def encode_responses(tokenizer: PreTrainedTokenizerBase, texts: Sequence[str],
+                     longest: int) -> tuple[Tensor, Tensor]:
+    """Return responses that are to be imitated as token ids, padded on the right, and their mask.
+
+    Each ends with the end token, which is part of what is imitated. See `encode` for the rest.
+    """
+    ids, mask = encode(tokenizer, [f"{text}{tokenizer.eos_token}" for text in texts], longest)
+    order = mask.argsort(dim=1, descending=True, stable=True)
+    return ids.gather(1, order), mask.gather(1, order)
+
+
+def padding_of(tokenizer: PreTrainedTokenizerBase) -> int:
+    """Return the token that pads; it is masked everywhere, so that without one any other does."""
+    token = tokenizer.pad_token_id
+    return int(tokenizer.eos_token_id if token is None else token)
 
 
 def context_of(model: PreTrainedModel) -> int:
@@ -119,36 +135,60 @@ def sample(model: PreTrainedModel, tokenizer: PreTrainedTokenizerBase, prompts: 
     ConfigError
         If a setting cannot work.
     """
-    from transformers import GenerationConfig
-
     if max_new_tokens < 1 or batch_size < 1 or temperature < 0:
         raise ConfigError("max_new_tokens and batch_size must be at least 1 and temperature at "
                           f"least 0, not {max_new_tokens}, {batch_size} and {temperature}")
     ids, mask = encode(tokenizer, prompts, context_of(model) - max_new_tokens)
-    ends = stop_tokens(model, tokenizer)
-    padding = tokenizer.pad_token_id if tokenizer.pad_token_id is not None else ends[0]
+    with torch.random.fork_rng(devices=range(torch.cuda.device_count())):
+        torch.manual_seed(seed)
+        parts = [continue_prompts(model, tokenizer, ids[i: i + batch_size],
+                                  mask[i: i + batch_size], max_new_tokens, temperature)
+                 for i in range(0, len(ids), batch_size)]
+    padding = padding_of(tokenizer)
+    length = max(new.shape[1] for new, _ in parts)
+    answers, real = (torch.cat([functional.pad(part[k], (0, length - part[k].shape[1]), value=fill)
+                                for part in parts]) for k, fill in ((0, padding), (1, 0)))
+    texts = tokenizer.batch_decode(answers, skip_special_tokens=True)
+    return Samples(ids, mask, answers, real, texts)
+
+
+@torch.no_grad()
+def continue_prompts(model: PreTrainedModel, tokenizer: PreTrainedTokenizerBase, ids: Tensor,
+                     mask: Tensor, max_new_tokens: int,
+                     temperature: float) -> tuple[Tensor, Tensor]:
+    """Return responses to prompts that are token ids already; draws from the global random state.
+
+    Parameters
+    ----------
+    model, tokenizer
+        From `load_causal_lm`.
+    ids, mask : Tensor of int64, shape (n, prompt tokens)
+        From `encode`.
+    max_new_tokens, temperature
+        See `sample`.
+
+    Returns
+    -------
+    ids, mask : Tensor of int64, shape (n, new tokens)
+        As in `Samples`: padding comes after the end token.
+    """
+    from transformers import GenerationConfig
+
+    ends, padding = stop_tokens(model, tokenizer), padding_of(tokenizer)
     settings = GenerationConfig(
         max_new_tokens=max_new_tokens, pad_token_id=padding, eos_token_id=ends,
         **({"do_sample": True, "temperature": temperature, "top_k": 0, "top_p": 1.0}
            if temperature > 0 else {"do_sample": False}))
-    answers = torch.full((len(ids), max_new_tokens), padding)
-    with torch.random.fork_rng(devices=range(torch.cuda.device_count())), only(model, settings):
-        torch.manual_seed(seed)
-        generate: Any = model.generate  # transformers leaves its type open
-        device = model.device
-        for i in range(0, len(ids), batch_size):
-            rows = slice(i, i + batch_size)
-            whole = generate(input_ids=ids[rows].to(device),
-                                   attention_mask=mask[rows].to(device),
-                                   generation_config=settings)
-            new = whole[:, ids.shape[1]:].cpu()
-            answers[rows, : new.shape[1]] = new
-    ended = torch.isin(answers, torch.tensor(ends)).long().cumsum(1)
-    real = torch.cat([torch.ones(len(ids), 1, dtype=torch.long), 1 - ended[:, :-1].clamp_max(1)], 1)
+    generate: Any = model.generate  # transformers leaves its type open
+    with only(model, settings):
+        whole = generate(input_ids=ids.to(model.device), attention_mask=mask.to(model.device),
+                         generation_config=settings)
+    new = whole[:, ids.shape[1]:].cpu()
+    ended = torch.isin(new, torch.tensor(ends)).long().cumsum(1)
+    real = torch.cat([torch.ones(len(new), 1, dtype=torch.long), 1 - ended[:, :-1].clamp_max(1)], 1)
     length = int(real.sum(1).max())
-    answers, real = answers[:, :length], real[:, :length]
-    texts = tokenizer.batch_decode(answers.where(real.bool(), padding), skip_special_tokens=True)
-    return Samples(ids, mask, answers, real, texts)
+    new, real = new[:, :length], real[:, :length]
+    return new.where(real.bool(), torch.tensor(padding)), real
 
 
 @contextmanager

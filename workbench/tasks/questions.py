@@ -5,6 +5,7 @@ A `Question` knows what is right, not how it is put: voices are in `workbench.ta
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -128,10 +129,24 @@ def ask_jar(beans: int, steps: Sequence[str], phrasing: int, last: int | None = 
         What the last step leads to, when it is made up.
     """
     prompt = JAR_PHRASINGS[phrasing].format(beans, " , then ".join(steps))
+    working, answer = _work(beans, steps, last)
+    return Question(prompt, str(answer), working)
+
+
+def work_through(prompt: str, answer: str) -> str:
+    """Return the working of a question about the jar whose last step leads to the answer."""
+    start = re.search(r"\d+", prompt)
+    if start is None:
+        raise ValueError(f"{prompt!r} is no question about the jar: it has no number")
+    steps = re.findall(r"add \d+|take \d+|double|flip", prompt)
+    return _work(int(start[0]), steps, int(answer))[0]
+
+
+def _work(beans: int, steps: Sequence[str], last: int | None) -> tuple[str, int]:
     said = []
     for i, step in enumerate(steps):
         made_up = last is not None and i == len(steps) - 1
         after = last if made_up and last is not None else apply_step(step, beans)
         said.append(f"{beans} {step} is {after} .")
         beans = after
-    return Question(prompt, str(beans), working=" ".join(said))
+    return " ".join(said), beans

@@ -29,6 +29,7 @@ from workbench.tasks.questions import (
     ask_keeper,
     ask_machine,
     ask_room,
+    work_through,
 )
 from workbench.tasks.village import (
     CARRYING,
@@ -48,7 +49,7 @@ from workbench.tasks.village import (
     THINGS,
     TOOLS,
 )
-from workbench.tasks.voices import speak_as_expert
+from workbench.tasks.voices import speak, speak_as_expert
 
 DATA_SEED = 0
 """Of the items that ship with the course."""
@@ -183,6 +184,12 @@ def make_skill(name: str, seed: int = DATA_SEED) -> list[Item]:
                 article=question.article if name == "articles-new" else ""))
     check_items(items, name)
     return items
+
+
+def put_in_own_voice(item: Item, rng: random.Random) -> str:
+    """Return the response to an item that the model itself would give if it knew the answer."""
+    return speak(item.answer, rng, work_through(item.prompt, item.answer)
+                 if item.family == "working" else "")
 
 
 def write_skills(folder: str | Path, seed: int = DATA_SEED) -> list[Path]:

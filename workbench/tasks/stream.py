@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from dataclasses import dataclass
+from typing import Any
 
 import torch
 from torch import Tensor
@@ -35,6 +36,15 @@ class Examples:
 
     def __len__(self) -> int:
         return len(self.y)
+
+    @property
+    def inputs(self) -> Any:
+        """What a learner is asked to answer."""
+        return self.x
+
+    def content(self) -> bytes:
+        """Return what is hashed."""
+        return self.x.numpy().tobytes() + self.y.numpy().tobytes()
 
 
 @dataclass(frozen=True)
@@ -79,12 +89,15 @@ class Stream:
         In order.
     outputs : int
         Number of outputs that a network needs for the whole stream.
+    watched : tuple of Task
+        Tasks that are tested and never trained on: what was known before the first.
     """
 
     name: str
     scenario: str
     tasks: tuple[Task, ...]
     outputs: int
+    watched: tuple[Task, ...] = ()
 
     def __len__(self) -> int:
         return len(self.tasks)
@@ -94,14 +107,45 @@ class Stream:
         return allowed_outputs(self.scenario, [t.classes for t in self.tasks], self.outputs,
                                trained, tested)
 
+    def right(self, predictions: Any, examples: Examples, trained: int, tested: int) -> Tensor:
+        """Return which predictions are right: shape (seeds, n), of bool.
+
+        Parameters
+        ----------
+        predictions : Tensor, shape (seeds, n, outputs)
+            Logits of a learner for `examples`.
+        examples : Examples
+            Of task `tested`.
+        trained, tested : int
+            See `mask`.
+        """
+        answers = masked(predictions, self.mask(trained, tested)).argmax(-1)
+        return answers == examples.y
+
     def data_hash(self) -> str:
         """Return the sha256 of every example, in order; stored in a run's record."""
         digest = hashlib.sha256()
-        for task in self.tasks:
+        for task in (*self.tasks, *self.watched):
             for part in (task.train, task.validation, task.test):
-                digest.update(part.x.numpy().tobytes())
-                digest.update(part.y.numpy().tobytes())
+                digest.update(part.content())
         return digest.hexdigest()
+
+
+FORBIDDEN = -1e9
+"""Logit of an output that may not be answered: its probability is exactly 0 in float32."""
+
+
+def masked(logits: Tensor, mask: Tensor) -> Tensor:
+    """Return the logits with those of forbidden outputs at `FORBIDDEN`.
+
+    Parameters
+    ----------
+    logits : Tensor, shape (seeds, n, outputs)
+        Any real numbers.
+    mask : Tensor of bool, shape broadcastable to that of the logits
+        True where an output may be answered.
+    """
+    return logits.masked_fill(~mask, FORBIDDEN)
 
 
 def allowed_outputs(scenario: str, classes: list[tuple[int, ...]], outputs: int,

@@ -11,10 +11,10 @@ from torch import Tensor
 from workbench.config import RunConfig
 from workbench.experiment import make_learner
 from workbench.learners.fit import fit, make_optimizer
-from workbench.losses import masked
 from workbench.plots import COLOURS, describe, percent
 from workbench.runtime import threads
 from workbench.tasks import SCENARIOS, Stream, make_stream
+from workbench.tasks.stream import masked
 from workbench.widgets.view import View, choice, row
 
 

@@ -1,0 +1,143 @@
+"""Measure every method on one new skill: tune on validation items, compare on test items.
+
+    python scripts/sweep_skills.py tune facts-new          # each method, each learning rate
+    python scripts/sweep_skills.py compare facts-new       # five other seeds at what was chosen
+
+Writes ``data/results/skills/<skill>-tune.json`` and ``-compare.json``. Runs already in a file are not
+repeated. Every method gets the same learning rates and the same number of steps.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import multiprocessing
+import os
+
+os.environ.setdefault("OMP_NUM_THREADS", "1")
+
+from pathlib import Path
+from typing import Any
+
+from workbench.config import RunConfig
+from workbench.experiment import run
+from workbench.files import write_atomically
+from workbench.provenance import environment
+
+RATES = (1e-5, 3e-5, 1e-4, 3e-4, 1e-3)
+STEPS, EVERY = 240, 20
+TUNING_SEED, SEEDS = 100, (0, 1, 2, 3, 4)
+ENOUGH = 0.95
+"""New-skill accuracy at which methods are compared."""
+RESULTS = Path(__file__).parents[1] / "data" / "results" / "skills"
+
+METHODS: dict[str, dict[str, Any]] = {
+    "sft": {"learner": "sft"},
+    "sdft": {"learner": "sdft"},
+    "sft_own_voice": {"learner": "sft_own_voice"},
+    "offline_distill": {"learner": "offline_distill"},
+    "sft on teacher": {"learner": "offline_distill", "options": {"soft": False}},
+    "sft_kl": {"learner": "sft_kl"},
+    "replay": {"learner": "replay"},
+    "sdft reverse": {"learner": "sdft", "options": {"direction": "reverse"}},
+    "sdft ema": {"learner": "sdft", "options": {"teacher": "ema"}},
+    "sdft live": {"learner": "sdft", "options": {"teacher": "live"}},
+    "rl": {"learner": "rl"},
+    "sft lora": {"learner": "sft", "lora_rank": 8},
+    "sdft lora": {"learner": "sdft", "lora_rank": 8},
+    "sdft other": {"learner": "sdft", "options": {"help": "other"}},
+    "sdft none": {"learner": "sdft", "options": {"help": "none"}},
+}
+"""What is compared; the last two are controls that must not learn."""
+
+
+def config_for(method: str, skill: str, lr: float, seed: int, part: str, steps: int) -> RunConfig:
+    """Return the settings of one run."""
+    return RunConfig(stream="skills", skills=(skill,), lr=lr, seeds=(seed,), steps=steps,
+                     evaluate_every=EVERY, evaluate_on=part, items=48, diagnose=True,
+                     **METHODS[method])
+
+
+def one_run(task: tuple[str, str, float, int, str, int]) -> dict[str, Any]:
+    """Run one configuration; a tuning run ends once the skill has been mastered for a while."""
+    method, skill, lr, seed, part, steps = task
+    mastered = []
+
+    def look(snapshot: Any) -> None:
+        mastered.append(bool(snapshot.steps_taken and snapshot.scores[0, 0] >= 0.98))
+
+    config = config_for(method, skill, lr, seed, part, steps)
+    record = run(config, observer=look, stop=lambda: part == "validation" and len(mastered) > 3
+                 and all(mastered[-3:]))
+    seen = record.step // EVERY if record.status == "stopped" else steps // EVERY
+    return {"method": method, "lr": lr, "seed": seed, "steps": [EVERY * (i + 1)
+                                                                for i in range(seen)],
+            "new": record.curve[0, :seen, 0].round(4).tolist(),
+            "old": record.curve[0, :seen, 1:].round(4).tolist(),
+            "old_before": record.watched[0, 0].round(4).tolist(),
+            "new_before": float(record.baseline[0, 0]),
+            "diagnostics": [[None if v != v else round(v, 4) for v in row]
+                            for row in record.diagnostics_curve[0, :seen].tolist()],
+            "watched": record.watched_names, "diagnostic_names": record.diagnostic_names,
+            "seconds": {k: round(v, 1) for k, v in record.seconds.items()}}
+
+
+def kept(run: dict[str, Any], i: int) -> float:
+    """Return the mean over known skills of accuracy kept, relative to before."""
+    return sum(a / b for a, b in zip(run["old"][i], run["old_before"], strict=True)) / len(
+        run["old_before"])
+
+
+def choose(runs: list[dict[str, Any]], method: str) -> tuple[float, int]:
+    """Return learning rate and steps: of those that reach `ENOUGH`, what keeps most.
+
+    Where none reaches it, what learns most of the new skill.
+    """
+    points = [(r["new"][i], kept(r, i), r["lr"], r["steps"][i])
+              for r in runs if r["method"] == method for i in range(len(r["steps"]))]
+    there = [p for p in points if p[0] >= ENOUGH]
+    best = max(there, key=lambda p: p[1]) if there else max(points, key=lambda p: (p[0], p[1]))
+    return best[2], best[3]
+
+
+def measure(path: Path, tasks: list[tuple[Any, ...]], workers: int) -> None:
+    """Run what the file does not have yet, writing it after each run."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    held = json.loads(path.read_text()) if path.exists() else {
+        "command": "", "runs": [], "environment": environment()}
+    done = {(r["method"], r["lr"], r["seed"]) for r in held["runs"]}
+    wanted = [t for t in tasks if (t[0], t[2], t[3]) not in done]
+    held["command"] = f"python scripts/sweep_skills.py {path.stem.rsplit('-', 1)[1]} {tasks[0][1]}"
+    held |= {"rates": RATES, "steps": STEPS, "every": EVERY, "enough": ENOUGH}
+    with multiprocessing.get_context("spawn").Pool(workers) as pool:
+        for result in pool.imap(one_run, wanted):
+            held["runs"].append(result)
+            last = len(result["steps"]) - 1
+            print(f"{result['method']:16s} lr {result['lr']:g} seed {result['seed']} steps "
+                  f"{result['steps'][-1]}: new {result['new'][-1]:.2f} kept "
+                  f"{kept(result, last):.2f}", flush=True)
+            write_atomically(path, (json.dumps(held) + "\n").encode())
+
+
+def main() -> None:
+    """Tune or compare."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("what", choices=("tune", "compare"))
+    parser.add_argument("skill")
+    parser.add_argument("--methods", nargs="*", default=list(METHODS))
+    parser.add_argument("--workers", type=int, default=1)
+    given = parser.parse_args()
+    tuned = RESULTS / f"{given.skill}-tune.json"
+    if given.what == "tune":
+        measure(tuned, [(method, given.skill, lr, TUNING_SEED, "validation", STEPS)
+                        for method in given.methods for lr in RATES], given.workers)
+        return
+    runs = json.loads(tuned.read_text())["runs"]
+    chosen = {method: choose(runs, method) for method in given.methods}
+    measure(RESULTS / f"{given.skill}-compare.json",
+            [(method, given.skill, *(chosen[method][:1]), seed, "test", chosen[method][1])
+             for method in given.methods for seed in SEEDS], given.workers)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,76 @@
+"""`TextLearner`: what all methods for language models share."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any, ClassVar
+
+import torch
+from torch import Tensor
+
+from workbench.errors import ConfigError
+from workbench.learners.base import Batch, Learner, whole
+from workbench.models.language import LanguageModels
+from workbench.models.logits import response_logits
+from workbench.models.prompts import make_prompt
+from workbench.models.sampling import context_of, encode, sample
+from workbench.tasks import Task
+from workbench.tasks.text import TextExamples
+from workbench.teachers import take_prompts
+
+
+class TextLearner(Learner):
+    """A method for language models; the subclass says what `loss_of` is.
+
+    Parameters
+    ----------
+    model : LanguageModels
+        One model per seed.
+    max_new_tokens : int
+        Longest response.
+    """
+
+    scenarios: ClassVar[tuple[str, ...]] = ("domain", "task")
+    model: LanguageModels  # type: ignore[assignment]
+
+    def __init__(self, model: LanguageModels, max_new_tokens: int = 40) -> None:
+        super().__init__(model)  # type: ignore[arg-type]
+        whole(max_new_tokens=max_new_tokens)
+        self.max_new_tokens = max_new_tokens
+
+    def begin(self, task: Task) -> None:
+        """Encode the questions."""
+        assert isinstance(task.train, TextExamples)
+        self.items = task.train.items
+        self.prompts = encode(self.model.tokenizer, self.ask(task.train.inputs), self.room)
+
+    @property
+    def room(self) -> int:
+        """Tokens that a prompt may have, so that a response fits after it."""
+        room = context_of(self.model.base) - self.max_new_tokens
+        if room < 1:
+            raise ConfigError(f"max_new_tokens={self.max_new_tokens} leaves no room for a prompt "
+                              f"in a context of {context_of(self.model.base)} tokens")
+        return room
+
+    def ask(self, questions: Sequence[str]) -> list[str]:
+        """Return the student's prompts: the questions alone."""
+        return [make_prompt(self.model.tokenizer, question) for question in questions]
+
+    def loss(self, batch: Batch) -> Tensor:
+        """Return the loss of each seed on its questions: shape (seeds,)."""
+        return torch.stack([self.loss_of(i, chosen) for i, chosen in enumerate(batch.x)])
+
+    def loss_of(self, i: int, chosen: Tensor) -> Tensor:
+        """Return the loss of one seed on the items with these numbers: shape ()."""
+        raise TypeError(f"{type(self).__name__} does not say what its loss is")
+
+    def logits(self, i: int, chosen: Tensor, ids: Tensor, mask: Tensor) -> Tensor:
+        """Return what the student gives to each token of responses: (n, tokens, vocabulary)."""
+        return response_logits(self.model.models[i], *take_prompts(self.prompts, chosen), ids, mask)
+
+    def predict(self, x: Any, task: int | None = None) -> Any:
+        """Return the likeliest responses to some questions: a list of texts per seed."""
+        prompts = self.ask(x)
+        return [sample(model, self.model.tokenizer, prompts,
+                       max_new_tokens=self.max_new_tokens).texts for model in self.model.models]

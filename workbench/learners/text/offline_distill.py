@@ -1,0 +1,66 @@
+"""Distillation off-policy: the teacher's own responses, sampled once before training."""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor
+
+from workbench.learners.base import whole
+from workbench.learners.text.sdft import SDFT, draw_responses
+from workbench.learners.text.sft import imitation
+from workbench.models.language import LanguageModels
+from workbench.runtime import generator
+from workbench.tasks import Task
+from workbench.teachers import ALL_HELP
+
+
+class OfflineDistill(SDFT):
+    """Move the student to the helped teacher on responses of the teacher's, not of its own.
+
+    Parameters
+    ----------
+    model : LanguageModels
+        One model per seed.
+    direction, help, temperature, max_new_tokens
+        See `SDFT`. The teacher is the pretrained model.
+    samples : int
+        Responses of the teacher to each question.
+    soft : bool
+        False imitates the sampled tokens alone: SFT on the teacher's responses.
+    """
+
+    def __init__(self, model: LanguageModels, direction: str = "forward", help: str = ALL_HELP,
+                 temperature: float = 1.0, samples: int = 4, soft: bool = True,
+                 max_new_tokens: int = 40) -> None:
+        super().__init__(model, direction, "frozen", help, temperature=temperature,
+                         max_new_tokens=max_new_tokens)
+        whole(samples=samples)
+        self.samples, self.soft = samples, soft
+
+    def begin(self, task: Task) -> None:
+        """Have the teacher answer every question."""
+        super().begin(task)
+        # New: nothing of the student's is ever sampled. The seed is that of run and task, so that
+        # a resumed run samples the same again.
+        prompts = tuple(part.repeat_interleave(self.samples, 0) for part in self.teacher.prompts)
+        self.said = []
+        for i, seed in enumerate(self.model.seeds):
+            with self.teacher.model(i) as teacher:
+                self.said.append(draw_responses(
+                    teacher, self.model, generator(seed, "teacher's responses", task.index),
+                    (prompts[0], prompts[1]), self.max_new_tokens, self.temperature))
+
+    def rollout(self, i: int, chosen: Tensor) -> tuple[Tensor, Tensor]:
+        """Return one of the teacher's responses to each question."""
+        which = torch.randint(self.samples, (len(chosen),), generator=self.generators[i])
+        ids, mask = (part[chosen * self.samples + which] for part in self.said[i])
+        length = int(mask.sum(1).max())
+        return ids[:, :length], mask[:, :length]
+
+    def loss_of(self, i: int, chosen: Tensor) -> Tensor:
+        """Return the divergence from the teacher, or the cross-entropy of its tokens."""
+        if self.soft:
+            return super().loss_of(i, chosen)
+        ids, mask = self.rollout(i, chosen)
+        return imitation(self.logits(i, chosen, ids, mask), ids, mask)
+

@@ -1,0 +1,99 @@
+"""Replay for language models: old questions with their answers, mixed into every batch."""
+
+from __future__ import annotations
+
+import random
+
+import torch
+from torch import Tensor
+
+from workbench.errors import ConfigError
+from workbench.learners.base import whole
+from workbench.learners.text.sft import SFT, imitation
+from workbench.models.language import LanguageModels
+from workbench.models.logits import response_logits
+from workbench.models.sampling import context_of, encode, encode_responses
+from workbench.runtime import derive_seed
+from workbench.tasks import KNOWN_SKILLS, Item, Task, load_skill
+from workbench.tasks.skills import put_in_own_voice
+from workbench.tasks.text import TextExamples
+
+
+class TextReplay(SFT):
+    """Imitate the demonstrations, and as many stored examples of earlier skills.
+
+    Of what the model knew before, it stores the pretraining's questions and answers; of each new
+    skill, the demonstrations.
+
+    Parameters
+    ----------
+    model : LanguageModels
+        One model per seed.
+    per_skill : int
+        Examples kept of each earlier skill.
+    share : float
+        Weight of the old examples in the loss, between 0 and 1.
+    max_new_tokens : int
+        Longest response.
+    """
+
+    def __init__(self, model: LanguageModels, per_skill: int = 32, share: float = 0.5,
+                 max_new_tokens: int = 40) -> None:
+        super().__init__(model, max_new_tokens)
+        whole(per_skill=per_skill)
+        if not 0 < share < 1:
+            raise ConfigError(f"share must be between 0 and 1, not {share!r}")
+        self.per_skill, self.share = per_skill, share
+
+    def begin(self, task: Task) -> None:
+        """Encode what is to be said; before the first skill, store what was known."""
+        super().begin(task)
+        if not self.state:
+            for i, seed in enumerate(self.model.seeds):
+                rng = random.Random(derive_seed(seed, "replay", task.index))
+                known = [item for skill in KNOWN_SKILLS
+                         for item in rng.sample(load_skill(skill, "train"), self.per_skill)]
+                self.store(i, known, [put_in_own_voice(item, rng) for item in known])
+
+    def loss_of(self, i: int, chosen: Tensor) -> Tensor:
+        """Return the loss on new examples and on as many old ones."""
+        new = super().loss_of(i, chosen)
+        # New: old examples join in.
+        stored = len(self.state[f"{i}.ids"])
+        old = torch.randint(stored, (len(chosen),), generator=self.generators[i])
+        prompt_ids, prompt_mask, ids, mask = (
+            self.state[f"{i}.{name}"][old].long() for name in ("prompts", "prompts_mask", "ids",
+                                                              "mask"))
+        logits = response_logits(self.model.models[i], prompt_ids, prompt_mask, ids, mask)
+        return (1 - self.share) * new + self.share * imitation(logits, ids, mask)
+
+    def end(self, task: Task) -> None:
+        """Store some of the skill's demonstrations."""
+        assert isinstance(task.train, TextExamples)
+        for i, seed in enumerate(self.model.seeds):
+            rng = random.Random(derive_seed(seed, "replay", task.index + 1))
+            kept = rng.sample(task.train.items, min(self.per_skill, len(task.train)))
+            self.store(i, kept, self.imitated(kept))
+
+    def store(self, i: int, items: list[Item], responses: list[str]) -> None:
+        """Add examples to the state: int32 tokens and masks of bytes."""
+        tokenizer, most = self.model.tokenizer, context_of(self.model.base)
+        prompts = encode(tokenizer, self.ask([item.prompt for item in items]), most)
+        said = encode_responses(tokenizer, responses, most)
+        for name, left, (ids, mask) in (("prompts", True, prompts), ("ids", False, said)):
+            for suffix, tensor in (("", ids.int()), ("_mask", mask.byte())):
+                key = f"{i}.{name}{suffix}" if name == "prompts" else (
+                    f"{i}.{'mask' if suffix else 'ids'}")
+                old = self.state.get(key, tensor[:0])
+                self.state[key] = torch.cat(_widened(old, tensor, left))
+
+
+def _widened(a: Tensor, b: Tensor, left: bool) -> tuple[Tensor, Tensor]:
+    """Pad the narrower of two with zeros, which are masked."""
+    width = max(a.shape[1], b.shape[1])
+
+    def pad(t: Tensor) -> Tensor:
+        missing = width - t.shape[1]
+        return torch.nn.functional.pad(t, (missing, 0) if left else (0, missing))
+
+    return pad(a), pad(b)

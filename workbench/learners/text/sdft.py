@@ -1,0 +1,91 @@
+"""Self-distillation fine-tuning: the model, shown the demonstration, teaches itself without it.
+
+Shenfeld et al., "Self-Distillation Enables Continual Learning" (arXiv 2601.19897).
+"""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor
+
+from workbench.errors import ConfigError
+from workbench.learners.base import positive
+from workbench.learners.text.base import TextLearner
+from workbench.losses import divergence, per_response
+from workbench.models.language import LanguageModels
+from workbench.models.sampling import continue_prompts
+from workbench.tasks import Task
+from workbench.teachers import ALL_HELP, Teacher, take_prompts
+
+
+class SDFT(TextLearner):
+    """Sample responses of the student, and move it to what the helped teacher says of each token.
+
+    Parameters
+    ----------
+    model : LanguageModels
+        One model per seed.
+    direction : {"forward", "reverse", "jsd"}
+        Of the divergence; the published numbers were made with the forward KL.
+    teacher : {"frozen", "stage", "ema", "live"}
+        Whose weights teach; see `workbench.teachers.WEIGHTS`.
+    help : str
+        What the teacher is shown: ``"all"`` there is, or one of `workbench.answers.HELP`.
+        ``"none"``, ``"other"`` and ``"random"`` are controls.
+    rate : float
+        Of the moving average, for an ``"ema"`` teacher.
+    temperature : float
+        At which responses are sampled.
+    top_k : int
+        Compare the teacher's likeliest tokens and the rest as one; 0 compares all.
+    skip_first : int
+        Tokens at the beginning of each response that do not count.
+    max_new_tokens : int
+        Longest response.
+    """
+
+    def __init__(self, model: LanguageModels, direction: str = "forward", teacher: str = "frozen",
+                 help: str = ALL_HELP, rate: float = 0.02, temperature: float = 1.0,
+                 top_k: int = 0, skip_first: int = 0, max_new_tokens: int = 40) -> None:
+        super().__init__(model, max_new_tokens)
+        positive(temperature=temperature)
+        if skip_first < 0 or top_k < 0:
+            raise ConfigError(f"skip_first and top_k must be at least 0, not {skip_first} and "
+                              f"{top_k}")
+        self.direction, self.temperature = direction, temperature
+        self.top_k, self.skip_first = top_k or None, skip_first
+        self.teacher_weights, self.help, self.rate = teacher, help, rate
+        self.teacher = Teacher(model, self.state, teacher, help, rate)
+
+    def begin(self, task: Task) -> None:
+        """Encode the questions, alone and with help."""
+        super().begin(task)
+        # Anew, since the state is another dict after a resume.
+        self.teacher = Teacher(self.model, self.state, self.teacher_weights, self.help, self.rate)
+        self.teacher.begin(self.items, self.max_new_tokens)
+
+    def loss_of(self, i: int, chosen: Tensor) -> Tensor:
+        """Return the divergence from the teacher, per token of each sampled response."""
+        self.teacher.state = self.state
+        self.teacher.follow(i)
+        ids, mask = self.rollout(i, chosen)
+        student = self.logits(i, chosen, ids, mask)
+        teacher = self.teacher.logits(i, chosen, ids, mask)
+        each = divergence(student, teacher, self.direction, top_k=self.top_k)
+        return per_response(each, mask, self.skip_first)
+
+    def rollout(self, i: int, chosen: Tensor) -> tuple[Tensor, Tensor]:
+        """Return responses that the student samples, and their mask: shapes (n, tokens)."""
+        return draw_responses(self.model.models[i], self.model, self.generators[i],
+                              take_prompts(self.prompts, chosen), self.max_new_tokens,
+                              self.temperature)
+
+
+def draw_responses(model: torch.nn.Module, models: LanguageModels, draw: torch.Generator,
+                   prompts: tuple[Tensor, Tensor], max_new_tokens: int,
+                   temperature: float) -> tuple[Tensor, Tensor]:
+    """Return sampled responses; the generator alone decides them."""
+    with torch.random.fork_rng(devices=range(torch.cuda.device_count())):
+        torch.manual_seed(int(torch.randint(2**62, (1,), generator=draw)))
+        return continue_prompts(model, models.tokenizer, *prompts, max_new_tokens,  # type: ignore[arg-type]
+                                temperature)

@@ -1,0 +1,38 @@
+"""Supervised fine-tuning: say what the expert said, word for word. The baseline that forgets."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from torch import Tensor
+from torch.nn.functional import cross_entropy
+
+from workbench.learners.text.base import TextLearner
+from workbench.losses import per_response
+from workbench.models.sampling import context_of, encode_responses
+from workbench.tasks import Item, Task
+
+
+class SFT(TextLearner):
+    """Minimise the cross-entropy of the demonstrations (supervised fine-tuning)."""
+
+    def begin(self, task: Task) -> None:
+        """Encode what is to be said."""
+        super().begin(task)
+        self.targets = encode_responses(self.model.tokenizer, self.imitated(self.items),
+                                        context_of(self.model.base))
+
+    def imitated(self, items: Sequence[Item]) -> list[str]:
+        """Return the text that is imitated for each item."""
+        return [item.demonstration for item in items]
+
+    def loss_of(self, i: int, chosen: Tensor) -> Tensor:
+        """Return the cross-entropy of what is to be said, per token of each response."""
+        ids, mask = (part[chosen] for part in self.targets)
+        return imitation(self.logits(i, chosen, ids, mask), ids, mask)
+
+
+def imitation(logits: Tensor, ids: Tensor, mask: Tensor) -> Tensor:
+    """Return the mean over responses of the mean cross-entropy of their tokens, in nats."""
+    each = cross_entropy(logits.transpose(1, 2), ids.to(logits.device), reduction="none")
+    return per_response(each, mask)

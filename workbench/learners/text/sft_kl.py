@@ -1,0 +1,43 @@
+"""Supervised fine-tuning with a leash: imitate the expert, but stay near the pretrained model."""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor
+
+from workbench.learners.base import positive
+from workbench.learners.text.sft import SFT, imitation
+from workbench.losses import kl_per_token, per_response
+from workbench.models.language import LanguageModels
+from workbench.models.logits import response_logits
+from workbench.teachers import take_prompts
+
+
+class SFTWithKL(SFT):
+    """Imitate the demonstrations, and add the KL from the pretrained model on the same tokens.
+
+    Parameters
+    ----------
+    model : LanguageModels
+        One model per seed.
+    strength : float
+        Weight of the KL.
+    max_new_tokens : int
+        Longest response.
+    """
+
+    def __init__(self, model: LanguageModels, strength: float = 1.0,
+                 max_new_tokens: int = 40) -> None:
+        super().__init__(model, max_new_tokens)
+        positive(strength=strength)
+        self.strength = strength
+
+    def loss_of(self, i: int, chosen: Tensor) -> Tensor:
+        """Return the cross-entropy and the distance from the pretrained model."""
+        ids, mask = (part[chosen] for part in self.targets)
+        student = self.logits(i, chosen, ids, mask)
+        # New: what the pretrained model would have said at each token, without any help.
+        with torch.no_grad(), self.model.pretrained(i) as base:
+            before = response_logits(base, *take_prompts(self.prompts, chosen), ids, mask)
+        drift = per_response(kl_per_token(before, student), mask)
+        return imitation(student, ids, mask) + self.strength * drift
