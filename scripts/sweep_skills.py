@@ -3,8 +3,8 @@
     python scripts/sweep_skills.py tune facts-new          # each method, each learning rate
     python scripts/sweep_skills.py compare facts-new       # five other seeds at what was chosen
 
-Writes ``data/results/skills/<skill>-tune.json`` and ``-compare.json``. Runs already in a file are not
-repeated. Every method gets the same learning rates and the same number of steps.
+Writes ``data/results/skills/<skill>-tune.json`` and ``-compare.json``. Runs already in a file are
+not repeated. Every method gets the same learning rates and the same number of steps.
 """
 
 from __future__ import annotations

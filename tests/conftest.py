@@ -6,6 +6,7 @@ import os
 
 os.environ.setdefault("OMP_NUM_THREADS", "1")  # before PyTorch is loaded, here and in children
 
+import json  # noqa: E402
 import multiprocessing  # noqa: E402
 import random  # noqa: E402
 import signal  # noqa: E402
@@ -66,12 +67,15 @@ def assert_same_run():
     def compare(a, b, folder_a=None, folder_b=None) -> None:
         for name in ARRAYS:
             np.testing.assert_array_equal(getattr(a, name), getattr(b, name), err_msg=name)
-        for name in ("config", "scenario", "status", "task", "step", "stored_bytes", "data_hash",
+        for name in ("config", "scenario", "watched_names", "diagnostic_names", "status", "task", "step", "stored_bytes", "data_hash",
                      "examples", "task_names", "samples_seen"):
             assert getattr(a, name) == getattr(b, name), name
         if folder_a is not None:
-            weights = [(Path(f) / "weights.safetensors").read_bytes() for f in (folder_a, folder_b)]
-            assert weights[0] == weights[1]
+            names = [json.loads((Path(f) / "run.json").read_text())["files"]["weights"]["file"]
+                     for f in (folder_a, folder_b)]
+            weights = [(Path(f) / name).read_bytes()
+                       for f, name in zip((folder_a, folder_b), names, strict=True)]
+            assert weights[0] == weights[1] and weights[0]
     return compare
 
 

@@ -1,4 +1,4 @@
-"""The command line: what it prints, what it assert_refused and in which words, and Ctrl-C."""
+"""The command line: what it prints, what it refuses and in which words, and Ctrl-C."""
 
 from __future__ import annotations
 

@@ -156,10 +156,12 @@ def test_a_missing_file_is_refused(name, read, stopped, assert_refused):
     assert_refused(stopped, path.name, "No such file", read=read)
 
 
-@pytest.mark.parametrize("version", [VERSION + 1, "2", None])
-def test_a_record_of_a_newer_or_unknown_version_is_refused(version, folder, assert_refused):
+@pytest.mark.parametrize("version, remedy", [
+    (VERSION + 1, "Update it"), ("2", "Update it"), (None, "Update it"),
+    (VERSION - 1, "Run again")])
+def test_a_record_of_another_version_is_refused(version, remedy, folder, assert_refused):
     edit(folder, version=version)
-    assert_refused(folder, "run.json", f"version {version!r}", "reads up to 1. Update it")
+    assert_refused(folder, "run.json", f"version {version!r}", f"reads version {VERSION}. {remedy}")
 
 
 @pytest.mark.parametrize("text", ["[]", "3", '{"format": "something else", "version": 1}', "{}"])

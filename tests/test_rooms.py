@@ -15,9 +15,9 @@ import pytest
 import workbench
 
 PACKAGE = Path(workbench.__file__).parent
-ROOMS = ("errors", "runtime", "files", "provenance", "config", "intervals", "tasks", "models",
-         "losses", "answers", "teachers", "learners", "diagnostics", "metrics", "runfiles",
-         "record", "report", "checkpoint", "gate", "pretraining", "loop", "experiment", "plots", "language_plots",
+ROOMS = ("errors", "runtime", "files", "provenance", "config", "metrics", "intervals", "tasks",
+         "models", "losses", "answers", "teachers", "learners", "diagnostics", "assessment", "runfiles",
+         "record", "report", "checkpoint", "gate", "pretraining", "evaluation", "loop", "experiment", "plots", "language_plots",
          "display", "widgets", "course", "demo", "doctor", "cli")
 """In order: a room imports only itself and rooms before it."""
 FILES = sorted(PACKAGE.rglob("*.py"))

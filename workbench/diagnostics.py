@@ -8,7 +8,7 @@ good the teacher is from which it learns.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import torch
@@ -25,6 +25,9 @@ from workbench.tasks import Item, Stream
 from workbench.tasks.text import TextExamples
 from workbench.tasks.voices import in_own_voice
 
+if TYPE_CHECKING:
+    from transformers import PreTrainedModel, PreTrainedTokenizerBase
+
 DIAGNOSTICS = {
     "teacher_right": "share of right answers of the weights that teach, shown their help",
     "helped_right": "share of right answers of the student, shown the same help",
@@ -35,6 +38,31 @@ DIAGNOSTICS = {
     "length": "tokens of those samples, the end token included",
 }
 """What a `Probe` measures."""
+
+
+class Drift:
+    """How far models are from the pretrained one on some prompts.
+
+    Parameters
+    ----------
+    base, tokenizer
+        The pretrained model, from `workbench.models.load_causal_lm`.
+    items : sequence of Item
+        Whose questions are asked, without help.
+    max_new_tokens : int
+        Longest response.
+    """
+
+    def __init__(self, base: PreTrainedModel, tokenizer: PreTrainedTokenizerBase,
+                 items: Sequence[Item], max_new_tokens: int = 40) -> None:
+        self.said = sample(base, tokenizer, prompts_for(tokenizer, items), temperature=1.0,
+                           max_new_tokens=max_new_tokens)
+        self.logits = _logits(base, self.said)
+
+    def of(self, model: PreTrainedModel) -> float:
+        """Return KL(pretrained || model) along the pretrained model's samples, nats a response."""
+        each = kl_per_token(self.logits, _logits(model, self.said)).cpu()
+        return float((each * self.said.mask).sum() / len(self.said.mask))
 
 
 class Probe:
@@ -59,16 +87,10 @@ class Probe:
         self.tasks = [_some(getattr(task, part), items) for task in stream.tasks]
         known = [item for task in stream.watched
                  for item in _some(getattr(task, part), max(1, items // 4))]
-        tokenizer = learner.model.tokenizer
-        self.said = {}
-        # The pretrained model's own responses: KL(pretrained || student) is measured along them.
-        for name, asked in (("kl_new", [i for task in self.tasks for i in task]),
-                            ("kl_old", known)):
-            self.said[name] = said = sample(
-                learner.model.base, tokenizer, prompts_for(tokenizer, asked),
-                max_new_tokens=learner.max_new_tokens, temperature=1.0) if asked else None
-            if said is not None:
-                setattr(self, f"_{name}", _logits(learner.model.base, said))
+        model, most = learner.model, learner.max_new_tokens
+        self.drifts = {name: Drift(model.base, model.tokenizer, asked, most)
+                       for name, asked in (("kl_new", [i for task in self.tasks for i in task]),
+                                           ("kl_old", known)) if asked}
 
     def measure(self, learner: Learner, task: int) -> NDArray[np.float64]:
         """Return the diagnostics of each seed: shape (seeds, len(names)).
@@ -95,10 +117,8 @@ class Probe:
                 with teacher.model(i) as teaching:
                     found["teacher_right"] = answer(teaching, learner.model.tokenizer, items,
                                                     shown, **most).accuracy
-            for name, said in self.said.items():
-                if said is not None:
-                    each = kl_per_token(getattr(self, f"_{name}"), _logits(model, said)).cpu()
-                    found[name] = float((each * said.mask).sum() / len(said.mask))
+            for name, drift in self.drifts.items():
+                found[name] = drift.of(model)
             own = sample(model, learner.model.tokenizer,
                          prompts_for(learner.model.tokenizer, items), temperature=1.0, **most)
             log_p = _logits(model, own).log_softmax(-1).cpu()

@@ -13,9 +13,10 @@ import numpy as np
 from workbench.config import RunConfig
 from workbench.diagnostics import Probe
 from workbench.errors import ConfigError, UnknownNameError
+from workbench.evaluation import Observer
 from workbench.learners import CONTROLS, LEARNERS, Learner
 from workbench.learners.text import TEXT_LEARNERS, TextLearner
-from workbench.loop import Observer, run_stream
+from workbench.loop import run_stream
 from workbench.models import StackedMLP
 from workbench.models.language import LanguageModels
 from workbench.record import RunRecord

@@ -5,81 +5,23 @@ from __future__ import annotations
 import math
 from collections.abc import Callable
 from contextlib import nullcontext
-from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 import torch
-from numpy.typing import NDArray
 from torch import Tensor
 
 from workbench.checkpoint import RunFolder, restore_optimizer
 from workbench.config import RunConfig
 from workbench.diagnostics import Probe
 from workbench.errors import ConfigError, RecordError, TrainingError
+from workbench.evaluation import Observer, Snapshot, evaluate
 from workbench.learners import Learner, fit
 from workbench.learners.fit import make_optimizer
 from workbench.record import RunRecord
+from workbench.runfiles import Floats
 from workbench.runtime import Timer, threads
 from workbench.tasks import Stream
-
-Floats = NDArray[np.float64]
-
-
-@dataclass(frozen=True)
-class Snapshot:
-    """What an observer is shown: copies, so that looking cannot change the run.
-
-    Attributes
-    ----------
-    task, step : int
-        Tasks finished, and steps taken in the next.
-    steps_taken, steps_total : int
-        Since the start, and in all.
-    scores : ndarray, shape (seeds, tasks + watched)
-        Accuracy on every task just now, and on those that are only tested.
-    accuracy : ndarray, shape (seeds, tasks, tasks)
-        The matrix so far.
-    loss : ndarray, shape (seeds,)
-        Training loss of the last step in nats; NaN before the first.
-    """
-
-    task: int
-    step: int
-    steps_taken: int
-    steps_total: int
-    scores: Floats
-    accuracy: Floats
-    loss: Floats
-
-
-Observer = Callable[[Snapshot], None]
-
-
-def evaluate(learner: Learner, stream: Stream, trained: int, part: str = "test") -> Floats:
-    """Return the accuracy on every task.
-
-    Parameters
-    ----------
-    learner : Learner
-        Asked for its predictions; told the task in the task scenario alone.
-    stream : Stream
-        Decides which answers are allowed.
-    trained : int
-        Last task begun; -1 before any training.
-    part : {"test", "validation"}
-        Which examples.
-
-    Returns
-    -------
-    ndarray, shape (seeds, tasks + watched)
-    """
-    columns = []
-    for j, task in enumerate((*stream.tasks, *stream.watched)):
-        examples = getattr(task, part)
-        given = learner.predict(examples.inputs, j if stream.scenario == "task" else None)
-        columns.append(stream.right(given, examples, trained, j).double().mean(1))
-    return torch.stack(columns, 1).numpy()
 
 
 def run_stream(learner: Learner, stream: Stream, config: RunConfig, *,

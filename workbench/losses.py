@@ -242,4 +242,5 @@ def per_response(each: Tensor, mask: Tensor, skip_first: int = 0) -> Tensor:
     if left < 0.8 * all_tokens:
         warnings.warn(f"skip_first={skip_first} leaves out {all_tokens - left} of {all_tokens} "
                       "tokens of the loss; skip fewer where answers are short", stacklevel=2)
-    return ((each * kept).sum(1) / kept.sum(1).clamp_min(1)).mean()
+    # Not a product: what is masked may be no number, and 0 times that is none either.
+    return (each.where(kept.bool(), 0).sum(1) / kept.sum(1).clamp_min(1)).mean()

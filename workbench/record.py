@@ -25,7 +25,8 @@ from workbench.runfiles import ARRAYS, FORMAT, VERSION, Floats, file_entry, read
 from workbench.tasks import Stream
 
 FIELDS = {"scenario": str, "task_names": list, "watched_names": list, "diagnostic_names": list,
-          "data_hash": str, "examples": list, "status": str, "task": int, "step": int, "seconds": dict, "stored_bytes": list, "environment": dict}
+          "data_hash": str, "examples": list, "status": str, "task": int, "step": int,
+          "seconds": dict, "stored_bytes": list, "environment": dict}
 """What ``run.json`` must hold beside the settings."""
 
 

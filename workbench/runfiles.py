@@ -36,9 +36,12 @@ def read_run_json(folder: Path) -> dict[str, Any]:
                           "the folder have not been touched.") from error
     if not isinstance(said, dict) or said.get("format") != FORMAT:
         raise RecordError(f"{path}: expected \"format\": \"{FORMAT}\": written by another program?")
-    if not isinstance(said.get("version"), int) or said["version"] > VERSION:
-        raise RecordError(f"{path} has version {said.get('version')!r}; this workbench reads up to "
-                          f"{VERSION}. Update it: git pull && make env")
+    version = said.get("version")
+    if version != VERSION:
+        older = isinstance(version, int) and version < VERSION
+        remedy = "Run again into another folder." if older else "Update it: git pull && make env"
+        raise RecordError(f"{path} has version {version!r}; this workbench reads version "
+                          f"{VERSION}. {remedy}")
     return said
 
 

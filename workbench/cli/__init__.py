@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import sys
 
-from workbench.cli import language, streams
+from workbench.cli import language, streams, training
 from workbench.cli.app import app, stop_on_interrupt
 from workbench.errors import WorkbenchError
 
-__all__ = ["app", "language", "main", "spread_lists", "stop_on_interrupt", "streams"]
+__all__ = ["app", "language", "main", "spread_lists", "stop_on_interrupt", "streams",
+           "training"]
 
 
 def spread_lists(arguments: list[str]) -> list[str]:
@@ -17,7 +18,7 @@ def spread_lists(arguments: list[str]) -> list[str]:
     name = ""
     for word in arguments:
         if word.startswith("--"):
-            name = word if word in ("--seeds", "--option") else ""
+            name = word if word in ("--seeds", "--option", "--skills") else ""
         elif name and spread[-1] != name:
             spread.append(name)
         spread.append(word)

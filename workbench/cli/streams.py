@@ -38,6 +38,14 @@ def run(
     steps: Annotated[int | None, typer.Option(help="Optimiser steps per task.")] = None,
     batch_size: Annotated[int | None, typer.Option(help="New examples per step.")] = None,
     lr: Annotated[float | None, typer.Option(help="Learning rate of Adam.")] = None,
+    model: Annotated[str | None, typer.Option(
+        help="Language model for the stream 'skills'.")] = None,
+    skills: Annotated[list[str] | None, typer.Option(
+        help="Text skills in order, for the stream 'skills'.")] = None,
+    lora_rank: Annotated[int | None, typer.Option(
+        help="Train a language model's adapters of this rank; 0: all weights.")] = None,
+    items: Annotated[int | None, typer.Option(
+        help="Test on so many items of each text skill; 0: all.")] = None,
     data_seed: Annotated[int | None, typer.Option(help="Which split of the data.")] = None,
     evaluate_every: Annotated[int | None, typer.Option(
         help="Steps between evaluations within a task; 0: none.")] = None,
@@ -53,7 +61,8 @@ def run(
     given = {name: value for name, value in {
         "stream": stream, "scenario": scenario, "learner": learner, "tasks": tasks, "steps": steps,
         "batch_size": batch_size, "lr": lr, "data_seed": data_seed,
-        "evaluate_every": evaluate_every, "seeds": parse_seeds(seeds),
+        "evaluate_every": evaluate_every, "model": model, "skills": skills,
+        "lora_rank": lora_rank, "items": items, "seeds": parse_seeds(seeds),
         "options": parse_options(option)}.items() if value is not None}
     if resume is not None and (given or out is not None):
         raise ConfigError("--resume goes on with the settings that the run was begun with; leave "
@@ -108,18 +117,21 @@ def parse_seeds(words: list[str] | None) -> tuple[int, ...] | None:
         raise ConfigError(f"--seeds takes whole numbers such as 0 1 2, not {words}") from None
 
 
-def parse_options(words: list[str] | None) -> dict[str, float | int] | None:
-    """Return options given as ``name=number``."""
+def parse_options(words: list[str] | None) -> dict[str, float | int | bool | str] | None:
+    """Return options given as ``name=value``: numbers, ``true`` or ``false``, or names."""
     if words is None:
         return None
-    options: dict[str, float | int] = {}
+    options: dict[str, float | int | bool | str] = {}
     for word in words:
-        name, equals, value = word.partition("=")
+        name, _, value = word.partition("=")
+        if not name or not value:
+            raise ConfigError("--option takes name=value, such as strength=30 or teacher=ema, "
+                              f"not {word!r}")
         try:
-            options[name] = int(value) if value.lstrip("-").isdigit() else float(value)
+            options[name] = (value == "true" if value in ("true", "false") else
+                             int(value) if value.lstrip("-").isdigit() else float(value))
         except ValueError:
-            raise ConfigError(f"--option takes name=number, such as strength=30, not {word!r}"
-                              ) from None
+            options[name] = value
     return options
 
 

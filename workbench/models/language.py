@@ -158,7 +158,7 @@ def _with_adapter(model: Any, rank: int, seed: int, name: str) -> Any:
     from peft import LoraConfig, get_peft_model
 
     model.config.name_or_path = name  # what the saved adapter names as its base
-    with torch.random.fork_rng(devices=range(torch.cuda.device_count())):
+    with no_progress_bars(), torch.random.fork_rng(devices=range(torch.cuda.device_count())):
         torch.manual_seed(derive_seed(seed, "adapter"))
         return get_peft_model(model, LoraConfig(r=rank, lora_alpha=2 * rank, task_type="CAUSAL_LM",
                                                 target_modules="all-linear")).eval()

@@ -13,9 +13,9 @@ import pandas as pd
 from matplotlib.figure import Figure
 
 from workbench.config import RunConfig
+from workbench.evaluation import Snapshot as Progress
 from workbench.experiment import resume, run
 from workbench.learners import LEARNERS
-from workbench.loop import Snapshot as Progress
 from workbench.plots import percent, plot_task_curves
 from workbench.record import RunRecord
 from workbench.tasks import SCENARIOS, make_stream

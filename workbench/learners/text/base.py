@@ -37,21 +37,18 @@ class TextLearner(Learner):
         super().__init__(model)  # type: ignore[arg-type]
         whole(max_new_tokens=max_new_tokens)
         self.max_new_tokens = max_new_tokens
+        context = context_of(model.base)
+        self.room = context - max_new_tokens
+        """Tokens that a prompt may have, so that a response fits after it."""
+        if self.room < 1:
+            raise ConfigError(f"max_new_tokens={max_new_tokens} leaves no room for a prompt in a "
+                              f"context of {context} tokens")
 
     def begin(self, task: Task) -> None:
         """Encode the questions."""
         assert isinstance(task.train, TextExamples)
         self.items = task.train.items
         self.prompts = encode(self.model.tokenizer, self.ask(task.train.inputs), self.room)
-
-    @property
-    def room(self) -> int:
-        """Tokens that a prompt may have, so that a response fits after it."""
-        room = context_of(self.model.base) - self.max_new_tokens
-        if room < 1:
-            raise ConfigError(f"max_new_tokens={self.max_new_tokens} leaves no room for a prompt "
-                              f"in a context of {context_of(self.model.base)} tokens")
-        return room
 
     def ask(self, questions: Sequence[str]) -> list[str]:
         """Return the student's prompts: the questions alone."""

@@ -6,6 +6,7 @@ Group-relative policy gradient (GRPO: Shao et al., arXiv 2402.03300), one update
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+
 import torch
 from torch import Tensor
 

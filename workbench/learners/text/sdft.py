@@ -8,10 +8,10 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
-from workbench.errors import ConfigError
+from workbench.errors import ConfigError, UnknownNameError
 from workbench.learners.base import positive
 from workbench.learners.text.base import TextLearner
-from workbench.losses import divergence, per_response
+from workbench.losses import DIRECTIONS, divergence, per_response
 from workbench.models.language import LanguageModels
 from workbench.models.sampling import continue_prompts
 from workbench.tasks import Task
@@ -49,6 +49,8 @@ class SDFT(TextLearner):
                  top_k: int = 0, skip_first: int = 0, max_new_tokens: int = 40) -> None:
         super().__init__(model, max_new_tokens)
         positive(temperature=temperature)
+        if direction not in DIRECTIONS:
+            raise UnknownNameError("direction", direction, DIRECTIONS)
         if skip_first < 0 or top_k < 0:
             raise ConfigError(f"skip_first and top_k must be at least 0, not {skip_first} and "
                               f"{top_k}")

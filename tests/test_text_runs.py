@@ -1,0 +1,202 @@
+"""Language models in the one loop: what is recorded, stopped and resumed, and what goes wrong."""
+
+from __future__ import annotations
+
+import json
+import math
+
+import numpy as np
+import pytest
+import torch
+
+from workbench.config import RunConfig
+from workbench.diagnostics import DIAGNOSTICS
+from workbench.errors import ConfigError, ModelError, TrainingError, UnknownNameError
+from workbench.experiment import make_learner, resume, run, stream_of
+from workbench.learners.text import TEXT_LEARNERS
+from workbench.models import load_causal_lm
+from workbench.models.adapters import load_trained
+from workbench.models.language import LanguageModels
+from workbench.models.sampling import sample
+from workbench.record import RunRecord
+from workbench.tasks import KNOWN_SKILLS
+from workbench.tasks.text import make_text_stream
+
+
+def settings(**changes) -> RunConfig:
+    return RunConfig(**({"stream": "skills", "skills": ("facts-new", "tools-new"), "model": "nano",
+                         "learner": "sdft", "seeds": (0,), "steps": 2, "batch_size": 8, "lr": 1e-3,
+                         "items": 4, "checkpoint_every": 1, "evaluate_every": 1} | changes))
+
+
+@pytest.fixture(scope="module")
+def two_seeds(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("runs") / "two"
+    return run(settings(seeds=(0, 3), diagnose=True), out=folder), folder
+
+
+def test_the_record_holds_new_skills_known_ones_and_diagnostics(two_seeds):
+    record, folder = two_seeds
+    assert record.status == "complete" and record.scenario == "domain"
+    assert record.task_names == ["facts-new", "tools-new"]
+    assert record.watched_names == list(KNOWN_SKILLS)
+    assert record.accuracy.shape == (2, 2, 2) and record.watched.shape == (2, 3, 5)
+    assert record.curve.shape == (2, 4, 7)
+    assert record.diagnostics.shape == (2, 3, len(DIAGNOSTICS))
+    for name in ("accuracy", "baseline", "watched", "curve", "losses"):
+        assert np.isfinite(getattr(record, name)).all(), name
+    np.testing.assert_array_equal(record.curve[:, 1::2, 2:], record.watched[:, 1:])
+    np.testing.assert_array_equal(record.curve[:, 1::2, :2], record.accuracy)
+    loaded = RunRecord.load(folder)
+    np.testing.assert_array_equal(loaded.diagnostics, record.diagnostics)
+
+
+def test_drift_is_nothing_before_training_and_something_after(two_seeds):
+    record, _ = two_seeds
+    for name in ("kl_new", "kl_old"):
+        drift = record.diagnostics[:, :, record.diagnostic_names.index(name)]
+        assert (drift[:, 0] == 0).all() and (drift[:, 1:] > 0).all()
+
+
+def test_a_frozen_teacher_stays_as_right_as_it_was(two_seeds):
+    record, _ = two_seeds
+    right = record.diagnostics_curve[:, :, record.diagnostic_names.index("teacher_right")]
+    assert (right[:, 0] == right[:, 1]).all() and (right[:, 2] == right[:, 3]).all()
+
+
+def test_seeds_share_nothing_but_the_beginning(two_seeds):
+    record, folder = two_seeds
+    assert (record.losses[0] != record.losses[1]).any()
+    alone = run(settings(seeds=(3,)))
+    np.testing.assert_array_equal(alone.losses[0], record.losses[1])
+    weights = json.loads((folder / "run.json").read_text())["files"]["weights"]["file"]
+    assert weights == "weights.safetensors", "of several seeds"
+
+
+@pytest.mark.parametrize("changes", [
+    *({"learner": name, **({"lora_rank": 2, "scenario": "task"} if name == "adapter_per_skill"
+                           else {})} for name in TEXT_LEARNERS),
+    {"options": {"teacher": "ema"}}, {"options": {"teacher": "stage"}},
+    {"options": {"teacher": "live"}}, {"lora_rank": 2}, {"diagnose": True},
+], ids=lambda c: " ".join(f"{k}={v}" for k, v in c.items()))
+def test_a_stopped_and_resumed_run_equals_one_never_stopped(changes, assert_same_run, tmp_path):
+    config = settings(**changes)
+    whole = run(config, out=tmp_path / "whole")
+    for moment in (1, 2):
+        asked = iter(range(99))
+        go = (lambda **more: run(config, out=tmp_path / "parts", **more)) if moment == 1 else (
+            lambda **more: resume(tmp_path / "parts", **more))
+        assert go(stop=lambda: next(asked) == 1).status == "stopped"  # noqa: B023
+    record = resume(tmp_path / "parts")
+    assert_same_run(record, whole, tmp_path / "parts", tmp_path / "whole")
+
+
+def test_one_seed_is_written_as_a_model_that_others_can_load(tmp_path):
+    record = run(settings(skills=("facts-new",)), out=tmp_path / "lm")
+    model, tokenizer = load_causal_lm(tmp_path / "lm")
+    learner = make_learner(record.config, stream_of(record.config))
+    asked = learner.ask(["who keeps the red drum ?"])
+    assert sample(model, tokenizer, asked).texts[0]
+    trained = torch.cat([p.flatten() for p in model.parameters()])
+    pretrained = torch.cat([p.flatten() for p in learner.model.base.parameters()])
+    assert not torch.equal(trained, pretrained)
+
+
+def test_an_adapter_is_written_and_merged_when_loaded(tmp_path):
+    config = settings(skills=("facts-new",), lora_rank=2, steps=3)
+    record = run(config, out=tmp_path / "adapter")
+    assert (tmp_path / "adapter" / "adapter_model.safetensors").is_file()
+    model, tokenizer = load_trained(tmp_path / "adapter")
+    items = make_text_stream(("facts-new",), most=4).tasks[0].test.items
+    learner = make_learner(config, stream_of(config))
+    texts = sample(model, tokenizer, learner.ask([i.prompt for i in items])).texts
+    assert record.examples[0] == len(texts) == 4
+    with pytest.raises(ModelError, match="holds an adapter"):
+        load_causal_lm(tmp_path / "adapter")
+
+
+def test_a_loss_that_is_no_number_stops_the_run_and_keeps_the_checkpoint(tmp_path, monkeypatch):
+    from workbench.learners.text import SFT
+
+    config = settings(learner="sft", skills=("facts-new",), steps=6, checkpoint_every=2)
+    plain, steps = SFT.loss_of, iter(range(99))
+
+    def broken(self, i, chosen):
+        return plain(self, i, chosen) * (math.nan if next(steps) == 4 else 1)
+
+    monkeypatch.setattr(SFT, "loss_of", broken)
+    with pytest.raises(TrainingError, match=r"seed 0 is not finite at step 4 of 'facts-new'.*"
+                                            r"checkpoint before is intact"):
+        run(config, out=tmp_path / "run")
+    monkeypatch.setattr(SFT, "loss_of", plain)
+    saved = RunRecord.load(tmp_path / "run")
+    assert (saved.status, saved.step) == ("running", 4)
+    whole = run(config)
+    np.testing.assert_array_equal(resume(tmp_path / "run").losses, whole.losses)
+
+
+def test_digits_are_stopped_by_it_too(tiny):
+    with pytest.raises(TrainingError, match="not finite at step .* Nothing was kept"):
+        run(tiny(lr=1e30, steps=50))
+
+
+@pytest.mark.parametrize("changes, error, said", [
+    ({"skills": ()}, ConfigError, "it needs at least one"),
+    ({"skills": ("facts-new", "facts-new")}, ConfigError, "must be different skills"),
+    ({"skills": ("cooking",)}, UnknownNameError, "unknown skill 'cooking'"),
+    ({"scenario": "class"}, UnknownNameError, "unknown scenario for text skills 'class'"),
+    ({"learner": "ewc"}, UnknownNameError, "unknown learner 'ewc'; known: adapter_per_skill"),
+    ({"learner": "adapter_per_skill", "lora_rank": 2}, ConfigError, "cannot do the 'domain'"),
+    ({"learner": "adapter_per_skill", "scenario": "task"}, ConfigError, "set lora_rank"),
+    ({"options": {"teacher": "wise"}}, UnknownNameError, "unknown teacher 'wise'; known: ema"),
+    ({"options": {"direction": "up"}}, UnknownNameError, "unknown direction 'up'"),
+    ({"options": {"help": "luck"}}, UnknownNameError, "unknown help 'luck'"),
+    ({"options": {"max_new_tokens": 4000}}, ConfigError, "leaves no room for a prompt"),
+    ({"model": "huge"}, ModelError, "no model 'huge'"),
+])
+def test_settings_that_cannot_work_are_refused_before_anything_is_written(changes, error, said,
+                                                                          tmp_path):
+    with pytest.raises(error, match=said):
+        run(settings(**changes), out=tmp_path / "run")
+    assert not (tmp_path / "run" / "run.json").exists()
+
+
+def test_skills_are_not_for_digits():
+    with pytest.raises(ConfigError, match="skills are for the stream 'skills'"):
+        RunConfig(skills=("facts-new",))
+
+
+def test_a_model_without_a_chat_template_cannot_be_asked(tmp_path):
+    model, tokenizer = load_causal_lm("nano")
+    model.save_pretrained(tmp_path)
+    tokenizer.chat_template = None
+    tokenizer.save_pretrained(tmp_path)
+    with pytest.raises(ModelError, match="no chat template.*instruction-tuned"):
+        LanguageModels(tmp_path, (0,))
+
+
+def test_a_prompt_with_help_that_does_not_fit_is_refused_not_cut(tmp_path):
+    lines = [{"id": f"{split}{i}", "family": "facts", "skill": "mine", "split": split,
+              "prompt": f"{ask} who keeps the red key ?", "answer": name,
+              "demonstration": "well " * 300 + name}
+             for split, ask in (("train", "say"), ("validation", "tell me"), ("test", "name"))
+             for i, name in enumerate(["ada"])]
+    path = tmp_path / "mine.jsonl"
+    path.write_text("\n".join(map(json.dumps, lines)))
+    with pytest.raises(ModelError, match="tokens, and there is room for"):
+        run(settings(skills=(str(path),), batch_size=1), out=tmp_path / "run")
+
+
+def test_the_data_decide_the_hash():
+    first = stream_of(settings()).data_hash()
+    assert first == stream_of(settings()).data_hash()
+    assert first != stream_of(settings(skills=("tools-new", "facts-new"))).data_hash()
+    assert first != stream_of(settings(items=5)).data_hash()
+
+
+def test_items_are_taken_evenly_and_training_items_all():
+    stream = make_text_stream(("facts-new",), most=10)
+    assert len(stream.tasks[0].train) == 96 and len(stream.tasks[0].test) == 10
+    prompts = [item.prompt for item in stream.tasks[0].test.items]
+    assert len(set(prompts)) == 10
+    assert len({item.answer for item in stream.tasks[0].test.items}) > 4, "not the first few facts"

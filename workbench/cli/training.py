@@ -1,0 +1,162 @@
+"""The commands that train a language model on a skill and look at what became of it."""
+
+from __future__ import annotations
+
+import json
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from workbench.cli.app import INTERRUPTED, app
+from workbench.cli.streams import execute, parse_options
+from workbench.errors import ConfigError
+
+if TYPE_CHECKING:
+    from workbench.record import RunRecord
+
+TAUGHT_BY_THEMSELVES = ("sdft", "offline_distill")
+"""Learners whose teacher is the model itself, which have to pass the gate."""
+
+
+@app.command()
+def train(
+    model: Annotated[str | None, typer.Option(help="tiny, nano, a folder or a hub id.")] = None,
+    learner: Annotated[str | None, typer.Option(help="Method; 'help' lists them.")] = None,
+    skill: Annotated[str | None, typer.Option(help="A skill, or a .jsonl file.")] = None,
+    lr: Annotated[float | None, typer.Option(help="Learning rate of Adam.")] = None,
+    steps: Annotated[int | None, typer.Option(help="Optimiser steps.")] = None,
+    batch_size: Annotated[int | None, typer.Option(help="Questions per step.")] = None,
+    seed: Annotated[int, typer.Option(help="Of batches and sampling.")] = 0,
+    option: Annotated[list[str] | None, typer.Option(
+        help="Setting of the learner's own: teacher=ema.")] = None,
+    lora_rank: Annotated[int | None, typer.Option(help="Train adapters; 0: all weights.")] = None,
+    items: Annotated[int, typer.Option(help="Test on so many items of each skill; 0: all.")] = 48,
+    diagnose: Annotated[bool, typer.Option(help="Measure drift, entropy and manner too.")] = True,
+    force: Annotated[bool, typer.Option(help="Go on if the gate is not passed.")] = False,
+    out: Annotated[Path | None, typer.Option(help="Folder for model and record.")] = None,
+    resume: Annotated[Path | None, typer.Option(help="Go on with the run in this folder.")] = None,
+    as_json: Annotated[bool, typer.Option("--json", help="Print JSON on stdout.")] = False,
+    quiet: Annotated[bool, typer.Option(help="Show no progress bar.")] = False,
+) -> None:
+    """Train a language model on one skill; write it in the Hugging Face format, with its record."""
+    if learner == "help":
+        print(listing())
+        return
+    given: dict[str, Any] = {name: value for name, value in {
+        "model": model, "learner": learner, "lr": lr, "steps": steps, "batch_size": batch_size,
+        "options": parse_options(option), "lora_rank": lora_rank}.items() if value is not None}
+    if resume is not None:
+        if given or skill or out:
+            raise ConfigError("--resume goes on with the settings that the run was begun with; "
+                              "leave out the others")
+        record, label = execute({}, None, resume, not quiet), ""
+    else:
+        if out is None or skill is None:
+            raise ConfigError("give --skill, what to learn, and --out, a folder for the model")
+        settings = {"stream": "skills", "skills": (skill,), "learner": "sdft", "lr": 1e-4,
+                    "steps": 120, "seeds": (seed,), "items": items, "diagnose": diagnose,
+                    "checkpoint_every": 20, **given}
+        label = pass_gate(settings, out, force)
+        record = execute(settings, out, None, not quiet)
+    report(record, label, as_json)
+    if record.status == "stopped":
+        print(f"stopped. Go on with: workbench train --resume {out or resume}", file=sys.stderr)
+        raise typer.Exit(INTERRUPTED)
+
+
+def pass_gate(settings: dict[str, Any], out: Path, force: bool) -> str:
+    """Refuse a self-taught run whose model fails the gate; otherwise keep what was measured."""
+    from workbench.config import RunConfig
+    from workbench.experiment import make_learner, stream_of
+    from workbench.files import write_atomically
+    from workbench.gate import ITEMS, gate, require
+    from workbench.models import load_causal_lm
+    from workbench.tasks import load_skill
+
+    config = RunConfig(**settings)
+    make_learner(config, stream_of(config))  # settings that cannot work are refused first
+    if config.learner not in TAUGHT_BY_THEMSELVES:
+        return "no gate: not taught by itself"
+    measured = gate(*load_causal_lm(config.model), load_skill(config.skills[0], "train")[:ITEMS],
+                    name=config.model)
+    label = require(measured, force)
+    out.mkdir(parents=True, exist_ok=True)
+    if not (out / "run.json").exists():
+        write_atomically(out / "gate.json", json.dumps(
+            {"label": label, **json.loads(measured.to_json())}, indent=1).encode())
+    return label
+
+
+def report(record: RunRecord, label: str, as_json: bool) -> None:
+    """Print what was learned and what was kept."""
+    from workbench.report import summary
+
+    if as_json:
+        print(json.dumps({**summary(record), "gate": label}))
+        return
+    config = record.config
+    print(f"{config.learner} on {config.skills[0]}, {config.model}, seed {config.seeds[0]}: "
+          f"{record.status}, {record.steps_taken} steps, {record.total_seconds:.1f} s"
+          + (f"; {label}" if label else ""))
+    rows = [(record.task_names[0], record.baseline[0, 0], record.accuracy[0, 0, 0])]
+    rows += list(zip(record.watched_names, record.watched[0, 0], record.watched[0, 1],
+                     strict=True))
+    print(f"{'right (%)':24s}{'before':>8s}{'after':>8s}")
+    for name, before, after in rows:
+        print(f"{name:24s}{100 * before:8.1f}{100 * after:8.1f}")
+    for i, name in enumerate(record.diagnostic_names):
+        before, after = record.diagnostics[0, :2, i]
+        print(f"{name:24s}{before:8.2f}{after:8.2f}")
+
+
+def listing() -> str:
+    """Return the learners for text skills with what they do."""
+    from workbench.learners.text import TEXT_LEARNERS
+
+    return "\n".join(f"{name:20s}{(method.__doc__ or '').splitlines()[0]}"
+                     for name, method in TEXT_LEARNERS.items())
+
+
+@app.command()
+def evaluate(
+    model: Annotated[str, typer.Option(help="A folder that `train` wrote, or any model.")] = "tiny",
+    skill: Annotated[list[str] | None, typer.Option(
+        help="New skills to test; those of the run by default.")] = None,
+    base: Annotated[str | None, typer.Option(
+        help="What it was made from; as the run says by default.")] = None,
+    split: Annotated[str, typer.Option(help="train, validation or test.")] = "test",
+    items: Annotated[int, typer.Option(help="So many items of each skill; 0: all.")] = 0,
+    as_json: Annotated[bool, typer.Option("--json", help="Print JSON on stdout.")] = False,
+) -> None:
+    """Measure what a model can do, skill by skill, and how far it is from its base."""
+    from workbench.assessment import assess
+    from workbench.errors import UnknownNameError
+    from workbench.models.adapters import load_trained
+    from workbench.models.loading import load_causal_lm
+    from workbench.record import RunRecord
+    from workbench.tasks import SPLITS
+
+    if split not in SPLITS:
+        raise UnknownNameError("split", split, SPLITS)
+    if items < 0:
+        raise ConfigError(f"items must be at least 0, not {items}")
+    if (Path(model) / "run.json").is_file():
+        config = RunRecord.load(model).config
+        skill, base = skill or list(config.skills), base or config.model
+    found = assess(*load_trained(model), skill or [], split=split, most=items,
+                   base=load_causal_lm(base)[0] if base else None)
+    if as_json:
+        print(json.dumps({"model": model, "base": base, **found}))
+        return
+    print(f"{model}, {split} items: right (%), with 95 % intervals")
+    for name, rates in found["skills"].items():
+        right, voice = rates["right"], rates["own_voice"]
+        print(f"  {name:20s}{100 * right['rate']:6.1f}  ({100 * right['low']:.1f} to "
+              f"{100 * right['high']:.1f})  own voice {100 * voice['rate']:5.1f}"
+              + ("  working " + f"{100 * rates['working']['rate']:.1f}"
+                 if rates["family"] == "working" else "") + ("  new" if rates["new"] else ""))
+    for name, nats in found["kl_to_base"].items():
+        print(f"  KL(base || model) on {name} prompts: "
+              + ("not measured" if nats is None else f"{nats:.2f} nats a response"))
