@@ -51,6 +51,8 @@ def test_an_article_may_be_missing_and_lines_may_be_blank(file):
     ([GOOD, other(2, split="new")], r"line 2: split 'new' is not one of train, validation, test"),
     ([GOOD, other(2, family="x")], r"line 2: family 'x' is not one of letters, facts"),
     ([GOOD, other(2, answer="zebra")], r"line 2: the answer 'zebra' cannot be scored"),
+    ([GOOD, other(2, demonstration="note : nobody")],
+     r"line 2: the demonstration 'note : nobody' does not say the answer 'ada'"),
     ([GOOD, "", other(1)], r"line 3: id 'x-1' stands already in line 1"),
     ([GOOD, "", other(2, prompt=GOOD["prompt"], split="test")],
      r"line 3: the prompt 'who keeps the red key \?' is in 'test' here and in 'train' in line 1"),

@@ -66,6 +66,24 @@ def test_a_run_killed_again_and_again_equals_one_left_alone(learner, assert_same
     assert len(list(folder.iterdir())) == 4, "lock, run.json, arrays and weights: no litter"
 
 
+def test_a_language_model_killed_again_and_again_equals_one_left_alone(assert_same_run, kill_once,
+                                                                      tmp_path):
+    config = RunConfig(stream="skills", skills=("facts-new", "tools-new"), model="nano",
+                       learner="sdft", options={"teacher": "ema"}, steps=5, batch_size=8, items=2,
+                       checkpoint_every=1)
+    whole, folder = run(config, out=tmp_path / "whole"), tmp_path / "run"
+    killed_at = []
+    for moment in (1, 4, 7):
+        if not kill_once(go_on, (config.to_json(), folder), lambda: steps_on_disk(folder), moment):
+            break
+        killed_at.append(steps_on_disk(folder))
+        assert RunFolder(folder).tensors(), "the checkpoint is whole"
+    assert killed_at and killed_at == sorted(killed_at), "no kill loses what was saved"
+    if RunRecord.load(folder).status != "complete":
+        resume(folder)
+    assert_same_run(RunRecord.load(folder), whole, folder, tmp_path / "whole")
+
+
 def run_with_small_files(config, folder, limit, said):
     resource.setrlimit(resource.RLIMIT_FSIZE, (limit, limit))
     try:

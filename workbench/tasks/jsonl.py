@@ -133,4 +133,8 @@ def _parse(line: str, where: str) -> Item:
         kind_of(item.answer)
     except ValueError as error:
         raise DataError(f"{where}: the answer {error}.") from error
+    if f" {item.answer} " not in f" {item.demonstration} ":
+        raise DataError(f"{where}: the demonstration {item.demonstration[:60]!r} does not say the "
+                        f"answer {item.answer!r}, so that nothing could be learned from it. Put "
+                        "the answer into it, word for word.")
     return item

@@ -1,0 +1,105 @@
+"""`workbench train` and `evaluate`, and the skills stream of `workbench run`."""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+
+from workbench.models import load_causal_lm
+from workbench.record import RunRecord
+from workbench.tasks import KNOWN_SKILLS
+
+SHORT = ("--steps", 2, "--batch-size", 8, "--items", 4, "--quiet")
+
+
+@pytest.fixture(scope="module")
+def taught(tmp_path_factory):
+    return tmp_path_factory.mktemp("taught") / "lm"
+
+
+def test_train_passes_the_gate_writes_a_model_and_says_what_was_kept(cli, taught):
+    code, out, err = cli("train", "--model", "tiny", "--learner", "sdft", "--skill", "facts-new",
+                         "--lr", 1e-4, "--seed", 3, *SHORT, "--out", taught)
+    assert code == 0 and err == ""
+    assert "sdft on facts-new, tiny, seed 3: complete, 2 steps" in out and "gate passed" in out
+    assert all(name in out for name in (*KNOWN_SKILLS, "kl_old", "teacher_right"))
+    record = RunRecord.load(taught)
+    assert record.config.seeds == (3,) and record.config.lr == 1e-4
+    assert json.loads((taught / "gate.json").read_text())["passed"] is True
+    load_causal_lm(taught)
+
+
+def test_evaluate_finds_skill_and_base_in_the_record(cli, taught):
+    code, out, _ = cli("evaluate", "--model", taught, "--items", 6, "--json")
+    said = json.loads(out)
+    assert code == 0 and said["base"] == "tiny"
+    assert said["skills"]["facts-new"]["new"] and not said["skills"]["facts-keepers"]["new"]
+    assert set(said["families"]) == {"letters", "facts", "tools", "working"}
+    assert said["families"]["facts"]["n"] == 12, "of the known skills alone"
+    assert said["kl_to_base"]["new"] > 0 and said["kl_to_base"]["old"] > 0
+    right = said["skills"]["working-jar"]["right"]
+    assert 0 <= right["low"] <= right["rate"] <= right["high"] <= 1
+    code, out, _ = cli("evaluate", "--model", taught, "--items", 2)
+    assert code == 0 and "facts-new" in out and "nats a response" in out
+
+
+def test_the_pretrained_model_is_at_no_distance_from_itself(cli):
+    code, out, _ = cli("evaluate", "--model", "nano", "--base", "nano", "--skill", "tools-new",
+                       "--items", 2, "--json")
+    assert code == 0 and json.loads(out)["kl_to_base"] == {"new": 0.0, "old": 0.0}
+    code, out, _ = cli("evaluate", "--model", "nano", "--items", 2)
+    assert code == 0 and out.count("not measured") == 2
+
+
+def test_a_gate_that_fails_stops_the_run_unless_it_is_forced(cli, tmp_path):
+    words = ("train", "--model", "nano", "--skill", "facts-new", *SHORT, "--out", tmp_path / "lm")
+    code, _, err = cli(*words)
+    assert code == 2 and "nano cannot be its own teacher on facts-new" in err
+    assert not (tmp_path / "lm").exists()
+    code, out, _ = cli(*words, "--force", "--json")
+    assert code == 0 and json.loads(out)["gate"] == "gate not passed, forced"
+    label = json.loads((tmp_path / "lm" / "gate.json").read_text())
+    assert label["label"] == "gate not passed, forced" and not label["passed"]
+
+
+def test_an_adapter_can_be_trained_and_evaluated(cli, tmp_path):
+    code, out, _ = cli("train", "--model", "nano", "--learner", "sft", "--skill", "tools-new",
+                       "--lora-rank", 2, *SHORT, "--out", tmp_path / "adapter", "--json")
+    assert code == 0 and json.loads(out)["gate"] == "no gate: not taught by itself"
+    code, out, _ = cli("evaluate", "--model", tmp_path / "adapter", "--items", 2, "--json")
+    assert code == 0 and json.loads(out)["base"] == "nano"
+
+
+def test_run_takes_the_skills_stream(cli, tmp_path):
+    code, out, _ = cli("run", "--stream", "skills", "--skills", "facts-new", "tools-new",
+                       "--model", "nano", "--learner", "sdft", "--option", "teacher=ema",
+                       "skip_first=1", *SHORT, "--seeds", 0, 1, "--out", tmp_path / "run", "--json")
+    said = json.loads(out)
+    assert code == 0 and said["tasks"] == ["facts-new", "tools-new"]
+    assert said["config"]["options"] == {"teacher": "ema", "skip_first": 1}
+    code, out, _ = cli("show", tmp_path / "run")
+    assert code == 0 and "after tools-new" in out
+
+
+def test_the_learners_are_listed(cli):
+    code, out, _ = cli("train", "--learner", "help")
+    assert code == 0 and "sdft" in out and "Sample responses of the student" in out
+
+
+@pytest.mark.parametrize("words, said", [
+    (("train", "--model", "tiny"), "give --skill"),
+    (("train", "--skill", "cooking", "--out", "x"), "unknown skill 'cooking'"),
+    (("train", "--skill", "facts-new", "--learner", "magic", "--out", "x"), "unknown learner"),
+    (("train", "--skill", "facts-new", "--lr", -1, "--out", "x"), "lr must be"),
+    (("train", "--skill", "facts-new", "--option", "teacher", "--out", "x"), "name=value"),
+    (("train", "--resume", "x", "--lr", 1), "leave out the others"),
+    (("evaluate", "--split", "exam"), "unknown split 'exam'"),
+    (("evaluate", "--items", -1), "items must be at least 0"),
+    (("evaluate", "--model", "huge"), "no model 'huge'"),
+])
+def test_mistakes_are_told_in_one_line(words, said, cli, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    code, _, err = cli(*words)
+    assert code == 2 and said in err and err.count("\n") == 1
+    assert not (tmp_path / "x" / "run.json").exists()

@@ -1,0 +1,315 @@
+"""Teachers: whose weights they have, what they are shown, and that they stay in line."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import pytest
+import torch
+
+from workbench.answers import partners
+from workbench.errors import ConfigError, ModelError, UnknownNameError
+from workbench.learners.text import SDFT
+from workbench.losses import DIRECTIONS, divergence
+from workbench.models.language import LanguageModels, fill, trained
+from workbench.models.sampling import encode_responses
+from workbench.tasks.text import TextExamples, make_text_stream
+from workbench.teachers import WEIGHTS, Teacher, take_prompts
+
+SPLIT_SECONDS = {"max_new_tokens": 10}
+CHOSEN = torch.arange(4)
+
+
+@pytest.fixture(scope="session")
+def skills():
+    """Three small skills; only the second has articles."""
+    stream = make_text_stream(("tools-new", "articles-new", "facts-new"))
+    return [shortened(task, task.train.items[:8]) for task in stream.tasks]
+
+
+def shortened(task, items):
+    examples = TextExamples(torch.arange(len(items)), torch.zeros(len(items)).long(), tuple(items))
+    return replace(task, train=examples)
+
+
+@pytest.fixture(scope="session")
+def models():
+    """Fresh nano models."""
+    def make(seeds=(0, 1), rank=0) -> LanguageModels:
+        return LanguageModels("nano", seeds, rank)
+    return make
+
+
+def begun(models, task, **options):
+    learner = SDFT(models, **SPLIT_SECONDS, **options)
+    learner.begin(task)
+    return learner
+
+
+def move(models, i, seed=0, size=0.05):
+    """Give a student other weights."""
+    noise = torch.randn(models.vector(i).shape, generator=torch.Generator().manual_seed(seed))
+    models.set_vector(i, models.vector(i) + size * noise)
+
+
+def what_is_said(learner, i=0):
+    """Return some responses of different lengths."""
+    return encode_responses(learner.model.tokenizer, [
+        "the answer is ada .", "so", "so we get call f18 ( garden ) .", "3 add 4 is 7 ."], 99)
+
+
+# Where there is nothing to learn, and where there is
+
+@pytest.mark.parametrize("rank", [0, 4])
+@pytest.mark.parametrize("weights", WEIGHTS)
+def test_equal_weights_and_equal_contexts_leave_a_loss_of_exactly_0(weights, rank, models, skills):
+    learner = begun(models(rank=rank), skills[0], teacher=weights, help="none")
+    losses = learner.loss_of(1, CHOSEN)
+    assert losses.item() == 0
+    losses.backward()
+    assert all((p.grad == 0).all() for p in trained(learner.model.models[1]))
+
+
+def test_a_live_teacher_without_help_never_teaches_anything(models, skills, learn):
+    learner = SDFT(models(), teacher="live", help="none", **SPLIT_SECONDS)
+    before = learner.model.vector(0)
+    assert (learn(learner, skills[0], steps=3, batch_size=4) == 0).all()
+    assert torch.equal(learner.model.vector(0), before)
+
+
+@pytest.mark.parametrize("rank", [0, 4])
+@pytest.mark.parametrize("weights", WEIGHTS)
+def test_a_demonstration_moves_the_student_and_the_teacher_has_no_slope(
+        weights, rank, models, skills):
+    learner = begun(models(rank=rank), skills[0], teacher=weights, help="own")
+    teacher = learner.teacher.logits(0, CHOSEN, *what_is_said(learner))
+    assert not teacher.requires_grad
+    loss = learner.loss_of(0, CHOSEN)
+    assert loss > 0.01
+    loss.backward()
+    slopes = [p.grad for p in trained(learner.model.models[0])]
+    assert all(slope.isfinite().all() for slope in slopes)
+    assert sum(float(slope.abs().sum()) for slope in slopes) > 0.01
+    untouched = [*learner.model.base.parameters(), *learner.model.models[1].parameters()]
+    if learner.teacher._copy is not None:
+        untouched += learner.teacher._copy.parameters()
+    assert all(p.grad is None for p in untouched)
+
+
+@pytest.mark.parametrize("direction", DIRECTIONS)
+def test_the_loss_is_the_divergence_on_what_the_student_itself_said(
+        direction, models, skills, monkeypatch):
+    learner = begun(models(), skills[0], direction=direction)
+    ids, mask = what_is_said(learner)
+    monkeypatch.setattr(learner, "rollout", lambda i, chosen: (ids, mask))
+    each = divergence(alone(learner.model.models[0], learner.prompts, ids, mask),
+                      alone(learner.model.base, learner.teacher.prompts, ids, mask), direction)
+    wanted = sum(row[m.bool()].mean() for row, m in zip(each, mask, strict=True)) / 4
+    torch.testing.assert_close(learner.loss_of(0, CHOSEN), wanted, rtol=1e-4, atol=1e-5)
+
+
+# In line
+
+def alone(model, prompts, ids, mask):
+    """Return the logits of responses, one unpadded row at a time; 0 where the mask is."""
+    rows = []
+    for prompt, real, answer, m in zip(*(part[CHOSEN] for part in prompts), ids, mask, strict=True):
+        prompt, answer = prompt[real.bool()], answer[m.bool()]
+        logits = model(torch.cat([prompt, answer])[None]).logits[0, len(prompt) - 1:-1]
+        rows.append(torch.nn.functional.pad(logits, (0, 0, 0, ids.shape[1] - len(logits))))
+    return torch.stack(rows)
+
+
+@pytest.mark.parametrize("rank", [0, 4])
+def test_student_and_teacher_line_up_with_the_response_whatever_stands_before_it(
+        rank, models, skills):
+    learner = begun(models(rank=rank), skills[0], help="own")
+    move(learner.model, 0)
+    ids, mask = what_is_said(learner)
+    lengths = [part[1][CHOSEN].sum(1) for part in (learner.prompts, learner.teacher.prompts)]
+    assert (lengths[1] > lengths[0] + 10).all() and all(len(set(n.tolist())) > 1 for n in lengths)
+    for found, model, prompts in (
+            (learner.logits(0, CHOSEN, ids, mask), learner.model.models[0], learner.prompts),
+            (learner.teacher.logits(0, CHOSEN, ids, mask), learner.model.base,
+             learner.teacher.prompts)):
+        wanted = alone(model, prompts, ids, mask)
+        torch.testing.assert_close(found * mask[..., None], wanted, rtol=1e-4, atol=1e-4)
+
+
+def test_the_padding_that_all_chosen_prompts_have_is_cut_off_and_nothing_else():
+    ids = torch.tensor([[0, 0, 0, 5], [0, 0, 6, 7], [1, 2, 3, 4]])
+    mask = (ids > 0).long()
+    assert [part.tolist() for part in take_prompts((ids, mask), torch.tensor([1, 0]))] == [
+        [[6, 7], [0, 5]], [[1, 1], [0, 1]]]
+    assert torch.equal(take_prompts((ids, mask), torch.tensor([2, 0]))[0], ids[[2, 0]])
+
+
+# Whose weights
+
+def averaging(models, task, rate, weights="ema"):
+    teacher = Teacher(models, {}, weights, rate=rate)
+    teacher.begin(task.train.items, 10)
+    return teacher
+
+
+@pytest.mark.parametrize("rank", [0, 4])
+def test_an_average_goes_the_rate_of_the_way_to_the_student(rank, models, skills):
+    students = models(rank=rank)
+    teacher = averaging(students, skills[0], rate=0.1)
+    before = [students.vector(i) for i in range(2)]
+    students.set_vector(0, before[0] + 1)
+    teacher.follow(0)
+    torch.testing.assert_close(teacher.state["teacher"][0], before[0] + 0.1)
+    assert torch.equal(teacher.state["teacher"][1], before[1]), "each seed has its own"
+    quick = averaging(students, skills[0], rate=1)
+    move(students, 0)
+    quick.follow(0)
+    torch.testing.assert_close(quick.state["teacher"][0], students.vector(0))
+
+
+def test_an_average_of_what_does_not_move_stays_bit_for_bit(models, skills):
+    teacher = averaging(models(), skills[0], rate=0.3)
+    before = teacher.state["teacher"].clone()
+    for _ in range(5):
+        teacher.follow(0)
+    assert torch.equal(teacher.state["teacher"], before)
+
+
+def test_an_average_in_training_is_the_sum_of_all_students_so_far(models, skills):
+    rate, learner, seen = 0.3, begun(models((0,)), skills[0], teacher="ema", rate=0.3), []
+    optimizer = torch.optim.SGD(learner.model.parameters(), 0.1)
+    for _ in range(4):
+        seen.append(learner.model.vector(0))
+        optimizer.zero_grad()
+        learner.loss_of(0, CHOSEN).backward()
+        optimizer.step()
+    wanted = (1 - rate) ** 3 * seen[0] + sum(
+        rate * (1 - rate) ** (3 - k) * seen[k] for k in (1, 2, 3))
+    assert (wanted - seen[0]).abs().max() > 1e-4
+    torch.testing.assert_close(learner.state["teacher"][0], wanted, rtol=1e-5, atol=1e-7)
+    learner.begin(skills[1])
+    torch.testing.assert_close(learner.state["teacher"][0], wanted, rtol=1e-5, atol=1e-7)
+
+
+def test_an_average_is_kept_in_float32_since_bfloat16_would_hardly_move(models, skills):
+    rate, students = 0.01, models((0,))
+    students.models[0].to(torch.bfloat16)
+    teacher, start = averaging(students, skills[0], rate), students.vector(0)
+    assert teacher.state["teacher"].dtype == torch.float32
+    naive = start.bfloat16()  # the average as the published code keeps it
+    students.set_vector(0, start * 1.05)
+    target = students.vector(0)
+    for _ in range(300):
+        teacher.follow(0)
+        naive.mul_(1 - rate).add_(target.bfloat16(), alpha=rate)
+
+    def covered(average):
+        return float((average - start) @ (target - start) / (target - start).square().sum())
+
+    assert covered(teacher.state["teacher"][0]) == pytest.approx(1 - 0.99 ** 300, abs=0.001)
+    assert covered(naive.float()) < 0.2
+
+
+@pytest.mark.parametrize("rank", [0, 4])
+def test_a_frozen_teacher_is_the_pretrained_model_bit_for_bit_throughout(
+        rank, models, skills, learn):
+    learner = SDFT(models(rank=rank), **SPLIT_SECONDS)
+    learn(learner, skills[0], steps=3, batch_size=4)
+    move(learner.model, 0)
+    ids, mask = what_is_said(learner)
+    fresh = Teacher(models((5,)), {}, "live")
+    fresh.begin(skills[0].train.items, 10)
+    wanted = fresh.logits(0, CHOSEN, ids, mask)
+    student = learner.logits(0, CHOSEN, ids, mask)
+    assert torch.equal(learner.teacher.logits(0, CHOSEN, ids, mask), wanted)
+    assert torch.equal(learner.logits(0, CHOSEN, ids, mask), student), "the student is back"
+    assert learner.logits(0, CHOSEN, ids, mask).requires_grad
+    assert learner.state == {}, "and nothing is stored for it"
+
+
+def test_an_adapter_comes_back_on_after_an_error(models, skills):
+    students = models((0,), rank=4)
+    before = students.vector(0)
+    with pytest.raises(ZeroDivisionError), students.pretrained(0):
+        raise ZeroDivisionError
+    assert torch.equal(students.vector(0), before) and len(before) > 0
+    move(students, 0)
+    learner = begun(students, skills[0], teacher="frozen", help="none")
+    assert learner.loss_of(0, CHOSEN) > 0
+
+
+@pytest.mark.parametrize("rank", [0, 4])
+def test_a_stage_teacher_is_the_student_at_the_beginning_of_the_skill(rank, models, skills, learn):
+    learner = SDFT(models(rank=rank), teacher="stage", **SPLIT_SECONDS)
+    learn(learner, skills[0], steps=2, batch_size=4)
+    at_start = [learner.model.vector(i) for i in range(2)]
+    assert not torch.equal(learner.state["teacher"][0], at_start[0])
+    learner.begin(skills[2])
+    ids, mask = what_is_said(learner)
+    frozen = learner.teacher.logits(1, CHOSEN, ids, mask)
+    learn(learner, skills[2], steps=2, batch_size=4)
+    learner.model.set_vector(1, at_start[1])
+    learner.state["teacher"] += 0  # still the same dict
+    with learner.teacher.model(1) as teacher:
+        assert torch.equal(torch.cat([p.flatten() for p in trained(teacher)]),
+                           learner.state["teacher"][1])
+    del frozen
+
+
+# What it is shown
+
+def shown(models, task, help):
+    teacher = Teacher(models, {}, "live", help)
+    teacher.begin(task.train.items, 10)
+    return [models.tokenizer.decode(row[real.bool()]) for row, real in
+            zip(*teacher.prompts, strict=True)]
+
+
+def test_a_teacher_is_shown_all_there_is_or_what_was_asked_for(models, skills):
+    students = models((0,))
+    for task in skills:
+        items = task.train.items
+        asked = [f"Q: {item.prompt} A:" for item in items]
+        article = [f"N: {item.article} " if item.article else "" for item in items]
+        example = [f"E: {item.demonstration} " for item in items]
+        assert shown(students, task, "none") == [f"<s> {q}" for q in asked]
+        assert shown(students, task, "all") == [
+            f"<s> {''.join(parts)}" for parts in zip(article, example, asked, strict=True)]
+        assert shown(students, task, "own") == [
+            f"<s> {''.join(parts)}" for parts in zip(example, asked, strict=True)]
+        others = [f"E: {other.demonstration} " for other in partners(items)]
+        assert shown(students, task, "other") == [
+            f"<s> {''.join(parts)}" for parts in zip(others, asked, strict=True)]
+        assert all(a != b for a, b in zip(others, example, strict=True))
+
+
+def test_a_prompt_that_leaves_no_room_is_never_cut_but_refused_by_name(models, skills):
+    items = skills[0].train.items
+    long = replace(items[3], demonstration=" ".join(["well"] * 120))
+    learner = SDFT(models((0,)), max_new_tokens=10)
+    with pytest.raises(ModelError, match=r"the prompt '<s> E: well .* has 1\d\d tokens, and there "
+                                         "is room for 118 before the response.*nothing is cut"):
+        learner.begin(shortened(skills[0], [*items[:3], long]))
+
+
+@pytest.mark.parametrize("options, error, complaint", [
+    ({"teacher": "best"}, UnknownNameError, "teacher 'best'; known: ema, frozen, live, stage"),
+    ({"help": "both"}, UnknownNameError, "help 'both'; known: all, article, .*none, other, own"),
+    ({"rate": 0}, ConfigError, "rate must be above 0 and at most 1, not 0"),
+    ({"rate": 1.5}, ConfigError, "rate must be above 0 and at most 1, not 1.5"),
+])
+def test_a_name_or_rate_that_cannot_work_is_refused(options, error, complaint, models):
+    with pytest.raises(error, match=complaint):
+        SDFT(models((0,)), **options)
+
+
+def test_help_that_a_skill_does_not_have_is_refused(models, skills):
+    with pytest.raises(ConfigError, match="'article' needs items with an article"):
+        begun(models((0,)), skills[0], help="article")
+
+
+def test_filling_a_model_gives_it_those_weights(models):
+    students = models((0,))
+    wanted = torch.arange(len(students.vector(0))).float()
+    fill(students.models[0], wanted)
+    assert torch.equal(students.vector(0), wanted)
