@@ -23,13 +23,11 @@ from workbench.config import RunConfig
 from workbench.experiment import run
 from workbench.files import write_atomically
 from workbench.provenance import environment
+from workbench.sweeps import ENOUGH, RESULTS, load_sweep, parse_run
 
 RATES = (1e-5, 3e-5, 1e-4, 3e-4, 1e-3)
 STEPS, EVERY = 240, 20
 TUNING_SEED, SEEDS = 100, (0, 1, 2, 3, 4)
-ENOUGH = 0.95
-"""New-skill accuracy at which methods are compared."""
-RESULTS = Path(__file__).parents[1] / "data" / "results" / "skills"
 
 METHODS: dict[str, dict[str, Any]] = {
     "sft": {"learner": "sft"},
@@ -48,7 +46,9 @@ METHODS: dict[str, dict[str, Any]] = {
     "sdft other": {"learner": "sdft", "options": {"help": "other"}},
     "sdft none": {"learner": "sdft", "options": {"help": "none"}},
 }
-"""What is compared; the last two are controls that must not learn."""
+"""What is compared."""
+CONTROLS = {"sdft other": "sdft", "sdft none": "sdft"}
+"""What must not learn, and what it is a control of."""
 
 
 def config_for(method: str, skill: str, lr: float, seed: int, part: str, steps: int) -> RunConfig:
@@ -82,24 +82,6 @@ def one_run(task: tuple[str, str, float, int, str, int]) -> dict[str, Any]:
             "seconds": {k: round(v, 1) for k, v in record.seconds.items()}}
 
 
-def kept(run: dict[str, Any], i: int) -> float:
-    """Return the mean over known skills of accuracy kept, relative to before."""
-    return sum(a / b for a, b in zip(run["old"][i], run["old_before"], strict=True)) / len(
-        run["old_before"])
-
-
-def choose(runs: list[dict[str, Any]], method: str) -> tuple[float, int]:
-    """Return learning rate and steps: of those that reach `ENOUGH`, what keeps most.
-
-    Where none reaches it, what learns most of the new skill.
-    """
-    points = [(r["new"][i], kept(r, i), r["lr"], r["steps"][i])
-              for r in runs if r["method"] == method for i in range(len(r["steps"]))]
-    there = [p for p in points if p[0] >= ENOUGH]
-    best = max(there, key=lambda p: p[1]) if there else max(points, key=lambda p: (p[0], p[1]))
-    return best[2], best[3]
-
-
 def measure(path: Path, tasks: list[tuple[Any, ...]], workers: int) -> None:
     """Run what the file does not have yet, writing it after each run."""
     path.parent.mkdir(parents=True, exist_ok=True)
@@ -112,10 +94,9 @@ def measure(path: Path, tasks: list[tuple[Any, ...]], workers: int) -> None:
     with multiprocessing.get_context("spawn").Pool(workers) as pool:
         for result in pool.imap(one_run, wanted):
             held["runs"].append(result)
-            last = len(result["steps"]) - 1
             print(f"{result['method']:16s} lr {result['lr']:g} seed {result['seed']} steps "
                   f"{result['steps'][-1]}: new {result['new'][-1]:.2f} kept "
-                  f"{kept(result, last):.2f}", flush=True)
+                  f"{parse_run(result).kept[-1]:.2f}", flush=True)
             write_atomically(path, (json.dumps(held) + "\n").encode())
 
 
@@ -124,19 +105,24 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("what", choices=("tune", "compare"))
     parser.add_argument("skill")
-    parser.add_argument("--methods", nargs="*", default=list(METHODS))
+    parser.add_argument("--methods", nargs="*", default=None)
     parser.add_argument("--workers", type=int, default=1)
     given = parser.parse_args()
     tuned = RESULTS / f"{given.skill}-tune.json"
+    given.methods = given.methods or [name for name in METHODS
+                                      if given.what == "compare" or name not in CONTROLS]
     if given.what == "tune":
         measure(tuned, [(method, given.skill, lr, TUNING_SEED, "validation", STEPS)
                         for method in given.methods for lr in RATES], given.workers)
         return
-    runs = json.loads(tuned.read_text())["runs"]
-    chosen = {method: choose(runs, method) for method in given.methods}
-    measure(RESULTS / f"{given.skill}-compare.json",
-            [(method, given.skill, *(chosen[method][:1]), seed, "test", chosen[method][1])
-             for method in given.methods for seed in SEEDS], given.workers)
+    sweep = load_sweep(given.skill, "tune")
+    tasks = []
+    for method in given.methods:
+        # A control is run at the settings of the method that it is a control of.
+        run, point = sweep.choose(CONTROLS.get(method, method))
+        tasks += [(method, given.skill, run.lr, seed, "test", int(run.steps[point]))
+                  for seed in SEEDS]
+    measure(RESULTS / f"{given.skill}-compare.json", tasks, given.workers)
 
 
 if __name__ == "__main__":

@@ -67,8 +67,9 @@ def assert_same_run():
     def compare(a, b, folder_a=None, folder_b=None) -> None:
         for name in ARRAYS:
             np.testing.assert_array_equal(getattr(a, name), getattr(b, name), err_msg=name)
-        for name in ("config", "scenario", "watched_names", "diagnostic_names", "status", "task", "step", "stored_bytes", "data_hash",
-                     "examples", "task_names", "samples_seen"):
+        for name in ("config", "scenario", "watched_names", "diagnostic_names", "status", "task",
+                     "step", "stored_bytes", "data_hash", "examples", "task_names",
+                     "samples_seen"):
             assert getattr(a, name) == getattr(b, name), name
         if folder_a is not None:
             names = [json.loads((Path(f) / "run.json").read_text())["files"]["weights"]["file"]

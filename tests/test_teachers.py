@@ -61,20 +61,15 @@ def what_is_said(learner, i=0):
 # Where there is nothing to learn, and where there is
 
 @pytest.mark.parametrize("rank", [0, 4])
+@pytest.mark.parametrize("direction", DIRECTIONS)
 @pytest.mark.parametrize("weights", WEIGHTS)
-def test_equal_weights_and_equal_contexts_leave_a_loss_of_exactly_0(weights, rank, models, skills):
-    learner = begun(models(rank=rank), skills[0], teacher=weights, help="none")
-    losses = learner.loss_of(1, CHOSEN)
-    assert losses.item() == 0
-    losses.backward()
-    assert all((p.grad == 0).all() for p in trained(learner.model.models[1]))
-
-
-def test_a_live_teacher_without_help_never_teaches_anything(models, skills, learn):
-    learner = SDFT(models(), teacher="live", help="none", **SPLIT_SECONDS)
-    before = learner.model.vector(0)
-    assert (learn(learner, skills[0], steps=3, batch_size=4) == 0).all()
-    assert torch.equal(learner.model.vector(0), before)
+def test_equal_weights_and_equal_contexts_leave_a_loss_of_exactly_0_and_nothing_moves(
+        weights, direction, rank, models, skills, learn):
+    # Nothing at all: Adam makes full steps of slopes that are not quite 0.
+    learner = SDFT(models(rank=rank), direction, weights, help="none", **SPLIT_SECONDS)
+    before = [learner.model.vector(i) for i in range(2)]
+    assert (learn(learner, skills[0], steps=2, batch_size=4) == 0).all()
+    assert all(torch.equal(learner.model.vector(i), before[i]) for i in range(2))
 
 
 @pytest.mark.parametrize("rank", [0, 4])
@@ -242,18 +237,15 @@ def test_an_adapter_comes_back_on_after_an_error(models, skills):
 def test_a_stage_teacher_is_the_student_at_the_beginning_of_the_skill(rank, models, skills, learn):
     learner = SDFT(models(rank=rank), teacher="stage", **SPLIT_SECONDS)
     learn(learner, skills[0], steps=2, batch_size=4)
-    at_start = [learner.model.vector(i) for i in range(2)]
-    assert not torch.equal(learner.state["teacher"][0], at_start[0])
     learner.begin(skills[2])
     ids, mask = what_is_said(learner)
-    frozen = learner.teacher.logits(1, CHOSEN, ids, mask)
+    student = [learner.logits(i, CHOSEN, ids, mask) for i in range(2)]
+    assert not torch.equal(*student)
     learn(learner, skills[2], steps=2, batch_size=4)
-    learner.model.set_vector(1, at_start[1])
-    learner.state["teacher"] += 0  # still the same dict
-    with learner.teacher.model(1) as teacher:
-        assert torch.equal(torch.cat([p.flatten() for p in trained(teacher)]),
-                           learner.state["teacher"][1])
-    del frozen
+    for i in range(2):
+        learner.teacher.prompts = learner.prompts  # to be asked what the student was
+        assert torch.equal(learner.teacher.logits(i, CHOSEN, ids, mask), student[i])
+        assert not torch.equal(learner.logits(i, CHOSEN, ids, mask), student[i])
 
 
 # What it is shown

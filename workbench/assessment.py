@@ -38,8 +38,9 @@ def assess(model: PreTrainedModel, tokenizer: PreTrainedTokenizerBase, new_skill
     -------
     dict
         ``skills``, and ``families`` of known skills: counts and rates with Wilson's 95 % intervals
-        of right answers, of the own voice and of complete working. ``kl_to_base``: KL(base || model) in nats a
-        response, on ``new`` and ``old`` prompts; None where it cannot be measured.
+        of right answers, of the own voice and of complete working. ``kl_to_base``: KL(base ||
+        model) in nats a response, on ``new`` and ``old`` prompts; None where it cannot be
+        measured.
     """
     skills: dict[str, Any] = {}
     families: dict[str, list[Answers]] = {}

@@ -10,6 +10,20 @@ import torch
 from workbench.learners import Learner
 from workbench.runfiles import Floats
 from workbench.tasks import Stream
+from workbench.tasks.text import TextExamples
+
+SHOWN = 2
+"""Responses of each task that an observer is shown."""
+
+
+@dataclass(frozen=True)
+class Said:
+    """A question, what was answered, and whether that is right."""
+
+    task: str
+    question: str
+    response: str
+    right: bool
 
 
 @dataclass(frozen=True)
@@ -28,6 +42,8 @@ class Snapshot:
         The matrix so far.
     loss : ndarray, shape (seeds,)
         Training loss of the last step in nats; NaN before the first.
+    said : tuple of Said
+        Of language models, the first seed's response to the first questions of every task.
     """
 
     task: int
@@ -37,12 +53,14 @@ class Snapshot:
     scores: Floats
     accuracy: Floats
     loss: Floats
+    said: tuple[Said, ...] = ()
 
 
 Observer = Callable[[Snapshot], None]
 
 
-def evaluate(learner: Learner, stream: Stream, trained: int, part: str = "test") -> Floats:
+def evaluate(learner: Learner, stream: Stream, trained: int, part: str = "test",
+             said: list[Said] | None = None) -> Floats:
     """Return the accuracy on every task.
 
     Parameters
@@ -55,6 +73,8 @@ def evaluate(learner: Learner, stream: Stream, trained: int, part: str = "test")
         Last task begun; -1 before any training.
     part : {"test", "validation"}
         Which examples.
+    said : list, optional
+        Gains some of what language models said.
 
     Returns
     -------
@@ -64,5 +84,9 @@ def evaluate(learner: Learner, stream: Stream, trained: int, part: str = "test")
     for j, task in enumerate((*stream.tasks, *stream.watched)):
         examples = getattr(task, part)
         given = learner.predict(examples.inputs, j if stream.scenario == "task" else None)
-        columns.append(stream.right(given, examples, trained, j).double().mean(1))
+        right = stream.right(given, examples, trained, j)
+        columns.append(right.double().mean(1))
+        if said is not None and isinstance(examples, TextExamples):
+            said += [Said(task.name, examples.items[i].prompt, str(given[0][i]), bool(right[0, i]))
+                     for i in range(min(SHOWN, len(examples)))]
     return torch.stack(columns, 1).numpy()

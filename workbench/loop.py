@@ -15,7 +15,7 @@ from workbench.checkpoint import RunFolder, restore_optimizer
 from workbench.config import RunConfig
 from workbench.diagnostics import Probe
 from workbench.errors import ConfigError, RecordError, TrainingError
-from workbench.evaluation import Observer, Snapshot, evaluate
+from workbench.evaluation import Observer, Said, Snapshot, evaluate
 from workbench.learners import Learner, fit
 from workbench.learners.fit import make_optimizer
 from workbench.record import RunRecord
@@ -172,13 +172,14 @@ class _Run:
 
     def evaluate(self, trained: int, loss: Tensor | None = None) -> Floats:
         record = self.record
+        said: list[Said] = []
         with self.test:
-            scores = evaluate(self.learner, self.stream, trained, self.config.evaluate_on)
+            scores = evaluate(self.learner, self.stream, trained, self.config.evaluate_on, said)
         if self.observer is not None:
             seen = np.full(len(scores), np.nan) if loss is None else loss.double().numpy()
             self.observer(Snapshot(record.task, record.step, record.steps_taken,
                                    len(self.stream) * self.config.steps, scores.copy(),
-                                   record.accuracy.copy(), seen))
+                                   record.accuracy.copy(), seen, tuple(said)))
         return scores
 
     def save(self) -> None:

@@ -100,7 +100,10 @@ def kl_per_token(p_logits: Tensor, q_logits: Tensor) -> Tensor:
 
 
 def _kl(log_p: Tensor, log_q: Tensor) -> Tensor:
-    return F.kl_div(log_q, log_p, reduction="none", log_target=True).sum(-1)
+    each = F.kl_div(log_q, log_p, reduction="none", log_target=True)
+    # Over the vocabulary q - p adds up to 0. With it the slope where p = q is exactly 0; without,
+    # it is a rounding error, which Adam blows up to steps of full size.
+    return (each + log_q.exp() - log_p.exp()).sum(-1)
 
 
 DIRECTIONS = {
@@ -158,8 +161,8 @@ def divergence(student: Tensor, teacher: Tensor, direction: str = "forward", *, 
         return _kl(log_q, log_p)
     if direction == "reverse":
         return _kl(log_p, log_q)
-    weight = torch.tensor(beta, dtype=log_p.dtype, device=log_p.device)
-    mixture = torch.logaddexp(log_q + weight.log(), log_p + (1 - weight).log())
+    larger = torch.maximum(log_p, log_q).detach()  # so that the mixture of two equals is both
+    mixture = larger + (beta * (log_q - larger).exp() + (1 - beta) * (log_p - larger).exp()).log()
     return beta * _kl(log_q, mixture) + (1 - beta) * _kl(log_p, mixture)
 
 

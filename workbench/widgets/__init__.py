@@ -1,8 +1,13 @@
 """Interactive views: thin layers over records and plots."""
 
+from workbench.widgets.distillation import LiveDistillation
 from workbench.widgets.live import LiveTraining
 from workbench.widgets.retention import RetentionExplorer
 from workbench.widgets.scenario import ScenarioExplorer
+from workbench.widgets.skill_retention import SkillRetention
+from workbench.widgets.sweep import DriftExplorer, ParetoExplorer
 from workbench.widgets.teacher import TeacherExplorer
+from workbench.widgets.token_map import TokenKLMap
 
-__all__ = ["LiveTraining", "RetentionExplorer", "ScenarioExplorer", "TeacherExplorer"]
+__all__ = ["DriftExplorer", "LiveDistillation", "LiveTraining", "ParetoExplorer",
+           "RetentionExplorer", "ScenarioExplorer", "SkillRetention", "TeacherExplorer", "TokenKLMap"]

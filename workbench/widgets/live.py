@@ -49,6 +49,11 @@ class LiveTraining(View):
         self.learner = choice("learner", list(LEARNERS))
         self.scenario = choice("scenario", list(SCENARIOS), make_stream(stream).scenario)
         self.lr = choice("learning rate", [3e-4, 1e-3, 3e-3, 1e-2], 1e-3)
+        self.settings: list[w.Widget] = [self.learner, self.scenario, self.lr]
+        self.lay_out()
+
+    def lay_out(self, *below: w.Widget) -> None:
+        """Put settings and buttons above the picture, and what else there is below it."""
         self.pace = choice("pace", list(PACES), "watchable")
         names = ("Start", "Stop", "Resume", "Reset")
         self.buttons = {name: w.Button(description=name, tooltip=f"{name} training")
@@ -57,8 +62,8 @@ class LiveTraining(View):
             button.on_click(getattr(self, f"_on_{name.lower()}"))
         self.bar = w.IntProgress(max=1, layout=w.Layout(width="60%"))
         self.verdict_box = w.HTML()
-        self.root.children = [row(self.learner, self.scenario, self.lr, self.pace),
-                              row(*self.buttons.values(), self.bar), self.image,
+        self.root.children = [row(*self.settings, self.pace),
+                              row(*self.buttons.values(), self.bar), self.image, *below,
                               self.verdict_box, self.words, self.trouble]
         self._thread: threading.Thread | None = None
         self._stop, self._lock = threading.Event(), threading.Lock()
@@ -128,10 +133,13 @@ class LiveTraining(View):
             steps, curve = np.array(self._steps), np.array(self._curve)
         config, names = self._drawn
         curve = curve.transpose(1, 0, 2) if len(steps) else np.zeros((1, 0, len(names)))
-        plot_task_curves(steps, curve, names, self.steps, ax,
-                         f"{config.learner}, {config.scenario} scenario, "
-                         f"learning rate {config.lr:g}")
+        plot_task_curves(steps, curve, names, config.steps, ax, self.title(config))
+        ax.set_xlim(0, config.tasks * config.steps)
         return figure
+
+    def title(self, config: RunConfig) -> str:
+        """Return what stands above the curves."""
+        return f"{config.learner}, {config.scenario} scenario, learning rate {config.lr:g}"
 
     def table(self) -> pd.DataFrame:
         """Return the mean accuracy on every task, at about ten moments."""
@@ -142,12 +150,16 @@ class LiveTraining(View):
         return pd.DataFrame(rows, index=pd.Index([steps[i] for i in chosen], name="step"),
                             columns=self._drawn[1])
 
+    def names(self, config: RunConfig) -> list[str]:
+        """Return what the curves are of."""
+        return [t.name for t in make_stream(config.stream, config.scenario).tasks]
+
     def _clear(self) -> None:
         self._temporary = tempfile.TemporaryDirectory(prefix="workbench-live-")
         self.folder = Path(self._temporary.name) / "run"
         self.record: RunRecord | None = None
         config = self.config()
-        self._drawn = config, [t.name for t in make_stream(config.stream, config.scenario).tasks]
+        self._drawn = config, self.names(config)
         with self._lock:
             self._steps: list[int] = []
             self._curve: list[np.ndarray[tuple[int, ...], np.dtype[np.float64]]] = []
@@ -192,7 +204,7 @@ class LiveTraining(View):
         for name, usable in (("Start", not running), ("Stop", running), ("Reset", True),
                              ("Resume", not running and stopped)):
             self.buttons[name].disabled = not usable
-        for control in (self.learner, self.scenario, self.lr):
+        for control in self.settings:
             control.disabled = running
 
     def _on_start(self, _: w.Button) -> None:

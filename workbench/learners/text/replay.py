@@ -51,8 +51,8 @@ class TextReplay(SFT):
         if not self.state:
             for i, seed in enumerate(self.model.seeds):
                 rng = random.Random(derive_seed(seed, "replay", task.index))
-                known = [item for skill in KNOWN_SKILLS
-                         for item in rng.sample(load_skill(skill, "train"), self.per_skill)]
+                known = [item for items in (load_skill(name, "train") for name in KNOWN_SKILLS)
+                         for item in rng.sample(items, min(self.per_skill, len(items)))]
                 self.store(i, known, [put_in_own_voice(item, rng) for item in known])
 
     def loss_of(self, i: int, chosen: Tensor) -> Tensor:

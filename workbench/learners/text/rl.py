@@ -71,7 +71,9 @@ class GroupRL(TextLearner):
                                    self.temperature)
         texts = self.model.tokenizer.batch_decode(ids, skip_special_tokens=True)
         rewards = self.judge(texts, [self.items[int(j)] for j in asked]).view(-1, self.group)
-        # Where all responses of a group fare alike, there is nothing to learn from.
+        # Counted from the first, where all of a group fare alike these are 0 without rounding, and
+        # there is nothing to learn from.
+        rewards = rewards - rewards[:, :1]
         better = (rewards - rewards.mean(1, True)) / (rewards.std(1, keepdim=True) + 1e-6)
         log_p = self.logits(i, asked, ids, mask).log_softmax(-1)
         each = log_p.gather(-1, ids.to(log_p.device)[..., None])[..., 0]

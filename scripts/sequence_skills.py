@@ -1,0 +1,109 @@
+"""Teach several skills in a row, each method at the setting that was chosen for it.
+
+    python scripts/sequence_skills.py                  # all methods, orders and seeds
+    python scripts/sequence_skills.py --methods sdft   # some
+
+Writes ``data/results/skills/sequences.json``. Runs already in the file are not repeated. Learning
+rate and steps are chosen on validation items of the first order, with a seed of their own
+(``sequences-tune.json``), and the same for every order.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import multiprocessing
+import os
+
+os.environ.setdefault("OMP_NUM_THREADS", "1")
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from workbench.config import RunConfig
+from workbench.experiment import run
+from workbench.files import write_atomically
+from workbench.provenance import environment
+from workbench.sweeps import RESULTS
+
+ORDERS = (("facts-new", "tools-new", "letters-new"), ("letters-new", "tools-new", "facts-new"),
+          ("tools-new", "facts-new", "letters-new"))
+RATES = (3e-5, 1e-4, 3e-4)
+STEPS = (80, 160)
+TUNING_SEED, SEEDS = 100, (0, 1, 2, 3, 4)
+METHODS: dict[str, dict[str, Any]] = {
+    "sft": {"learner": "sft"},
+    "sdft": {"learner": "sdft"},
+    "replay": {"learner": "replay"},
+    "sft_own_voice": {"learner": "sft_own_voice"},
+    "adapter per skill": {"learner": "adapter_per_skill", "lora_rank": 8, "scenario": "task"},
+    "rl": {"learner": "rl"},
+    "sft_kl": {"learner": "sft_kl"},
+}
+"""What is compared. An adapter per skill is told which skill a question is from; nobody else is."""
+
+Task = tuple[str, tuple[str, ...], int, str, float, int]
+
+
+def one_run(task: Task) -> dict[str, Any]:
+    """Run one method through one order."""
+    method, skills, seed, part, lr, steps = task
+    record = run(RunConfig(stream="skills", skills=skills, lr=lr, seeds=(seed,), steps=steps,
+                           evaluate_on=part, items=48, **METHODS[method]))
+    new = np.vstack([record.baseline[0], record.accuracy[0]])
+    return {"method": method, "skills": list(skills), "seed": seed, "lr": lr, "steps": steps,
+            "new": new.round(4).tolist(), "old": record.watched[0].round(4).tolist(),
+            "stored_bytes": record.stored_bytes,
+            "seconds": {k: round(v, 1) for k, v in record.seconds.items()}}
+
+
+def key(said: dict[str, Any]) -> tuple[Any, ...]:
+    """Return what tells one run from another."""
+    return (said["method"], tuple(said["skills"]), said["seed"], said["lr"], said["steps"])
+
+
+def measure(path: Path, tasks: list[Task], workers: int) -> list[dict[str, Any]]:
+    """Run what the file does not have yet, writing it after each run; return all runs."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    held = json.loads(path.read_text()) if path.exists() else {
+        "command": "python scripts/sequence_skills.py", "runs": [], "environment": environment()}
+    done = {key(run) for run in held["runs"]}
+    wanted = [t for t in tasks if (t[0], t[1], t[2], t[4], t[5]) not in done]
+    with multiprocessing.get_context("spawn").Pool(workers) as pool:
+        for result in pool.imap(one_run, wanted):
+            held["runs"].append(result)
+            print(f"{result['method']:18s} {' '.join(result['skills'])} seed {result['seed']} lr "
+                  f"{result['lr']:g} x {result['steps']}: new {result['new'][-1]} old "
+                  f"{np.mean(result['old'][-1]):.2f}", flush=True)
+            write_atomically(path, (json.dumps(held) + "\n").encode())
+    return list(held["runs"])
+
+
+def score(run: dict[str, Any]) -> float:
+    """Return what is chosen by: the mean of new skills known and of known skills kept."""
+    old = np.array(run["old"])
+    return float((np.mean(run["new"][-1]) + (old[-1] / old[0]).mean()) / 2)
+
+
+def main() -> None:
+    """Tune, then compare."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--methods", nargs="*", default=list(METHODS))
+    parser.add_argument("--workers", type=int, default=1)
+    given = parser.parse_args()
+    tuning: list[Task] = [(method, ORDERS[0], TUNING_SEED, "validation", lr, steps)
+                          for method in given.methods for lr in RATES for steps in STEPS]
+    tuned = measure(RESULTS / "sequences-tune.json", tuning, given.workers)
+    tasks: list[Task] = []
+    for method in given.methods:
+        best = max((run for run in tuned if run["method"] == method), key=score)
+        print(f"{method}: lr {best['lr']:g}, {best['steps']} steps a skill", flush=True)
+        tasks += [(method, order, seed, "test", best["lr"], best["steps"])
+                  for order in ORDERS for seed in SEEDS]
+    measure(RESULTS / "sequences.json", tasks, given.workers)
+
+
+if __name__ == "__main__":
+    main()

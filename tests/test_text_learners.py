@@ -1,0 +1,368 @@
+"""Learners of text skills: each does what it says, and each seed is on its own."""
+
+from __future__ import annotations
+
+import inspect
+from dataclasses import replace
+
+import pytest
+import torch
+import torch.nn.functional as F
+
+from workbench.checkpoint import optimizer_tensors, restore_optimizer
+from workbench.config import RunConfig
+from workbench.errors import ConfigError
+from workbench.experiment import make_learner
+from workbench.learners.base import Batch
+from workbench.learners.fit import fit, make_optimizer
+from workbench.learners.text import TEXT_LEARNERS, TextLearner
+from workbench.losses import kl_per_token
+from workbench.models.language import LanguageModels
+from workbench.models.sampling import encode_responses
+from workbench.tasks import KNOWN_SKILLS, NEW_SKILLS, load_skill
+from workbench.tasks.text import TextExamples, make_text_stream
+from workbench.tasks.voices import in_own_voice, is_right, shows_working
+
+OPTIONS = {
+    "sft": {}, "sft_kl": {}, "sft_own_voice": {}, "offline_distill": {"samples": 2},
+    "offline_distill, hard": {"samples": 2, "soft": False}, "sdft": {},
+    "sdft, stage": {"teacher": "stage"}, "sdft, ema": {"teacher": "ema", "direction": "jsd"},
+    "replay": {"per_skill": 3}, "rl": {"group": 2}, "adapter_per_skill": {},
+}
+EVERY = [(case, rank) for case in OPTIONS for rank in (0, 4) if rank or case != "adapter_per_skill"]
+CHOSEN = torch.tensor([3, 0, 5, 2])
+every_learner = pytest.mark.parametrize("case, rank", EVERY)
+
+
+def brevity(texts, items):
+    """Reward short responses, of which even the nano model has some."""
+    return [-float(len(text.split())) for text in texts]
+
+
+def make(case, rank=0, seeds=(0, 1), **more):
+    name = case.split(",")[0]
+    learner = TEXT_LEARNERS[name](LanguageModels("nano", seeds, rank), max_new_tokens=12,
+                                  **(OPTIONS.get(case, {}) | more))
+    learner.reward = brevity  # only rl looks at it
+    return learner
+
+
+@pytest.fixture(scope="session")
+def tasks():
+    """Two skills with a few items."""
+    stream = make_text_stream(("facts-new", "working-new"))
+    return [replace(task, train=TextExamples(torch.arange(8), torch.zeros(8).long(),
+                                             task.train.items[:8])) for task in stream.tasks]
+
+
+def assert_equal(a, b):
+    assert a.keys() == b.keys()
+    assert all(torch.equal(a[name], b[name]) for name in a)
+
+
+def by_hand(model, prompts, responses):
+    """Return the logits and tokens of each response, asked one at a time and without padding."""
+    for ids, real, said, m in zip(*prompts, *responses, strict=True):
+        prompt, said = ids[real.bool()], said[m.bool()]
+        yield model(torch.cat([prompt, said])[None]).logits[0, len(prompt) - 1:-1], said
+
+
+def imitation_by_hand(learner, prompts, responses, i=0):
+    return sum(F.cross_entropy(logits, said) for logits, said in by_hand(
+        learner.model.models[i], prompts, responses)) / len(prompts[0])
+
+
+def rows(pair, chosen=CHOSEN):
+    return tuple(part[chosen].long() for part in pair)
+
+
+# Every learner
+
+@pytest.mark.parametrize("name", TEXT_LEARNERS)
+def test_a_text_learner_is_one_file_of_at_most_100_lines(name):
+    assert len(inspect.getsource(inspect.getmodule(TEXT_LEARNERS[name])).splitlines()) <= 100
+
+
+@every_learner
+def test_a_seed_learns_alone_bit_for_bit_what_it_learns_beside_others(case, rank, tasks, learn):
+    stack, alone = make(case, rank, (2, 1)), make(case, rank, (1,))
+    before = stack.model.vector(1)
+    for task in tasks:
+        a, b = (learn(learner, task, steps=2, batch_size=4) for learner in (stack, alone))
+        assert a.shape == (2, 2) and a.isfinite().all()
+        assert torch.equal(a[1], b[0])
+        after = stack.model.vector(1)
+        assert torch.equal(after, alone.model.vector(0))
+        assert not torch.equal(after, before), "each step changes the weights"
+        before = after
+    assert not torch.equal(a[0], a[1]), "and other seeds other weights"
+
+
+@every_learner
+def test_a_learner_saved_within_a_task_goes_on_bit_for_bit(case, rank, tasks, learn):
+    straight, saved = make(case, rank), {}
+    learn(straight, tasks[0], steps=2, batch_size=4)
+    straight.begin(tasks[1])
+    optimizer = make_optimizer(straight, 1e-2)
+    for step, loss in enumerate(fit(straight, tasks[1], optimizer, steps=4, batch_size=4)):
+        if step == 1:
+            saved = {name: tensor.clone() for name, tensor in
+                     (straight.state_dict() | optimizer_tensors(optimizer)).items()}
+    resumed = make(case, rank)  # a new process knows nothing of the first task
+    resumed.begin(tasks[1])
+    optimizer = make_optimizer(resumed, 1e-2)
+    restore_optimizer(optimizer, saved)
+    resumed.load_state_dict(saved)
+    *_, last = fit(resumed, tasks[1], optimizer, steps=4, batch_size=4, start=2)
+    assert torch.equal(last, loss)
+    assert_equal(resumed.state_dict(), straight.state_dict())
+    straight.end(tasks[1])
+    resumed.end(tasks[1])
+    assert_equal(resumed.state_dict(), straight.state_dict())
+
+
+@pytest.mark.parametrize("case, options, complaint", [
+    ("sft", {"max_new_tokens": 0}, "max_new_tokens must be a whole number of at least 1, not 0"),
+    ("sft", {"max_new_tokens": 128}, "max_new_tokens=128 leaves no room .* context of 128 tokens"),
+    ("sft_kl", {"strength": 0}, "strength must be a finite number above 0, not 0"),
+    ("offline_distill", {"samples": 0}, "samples must be a whole number of at least 1, not 0"),
+    ("offline_distill", {"temperature": 0.0}, "temperature must be"),
+    ("sdft", {"temperature": -1}, "temperature must be"),
+    ("sdft", {"skip_first": -1}, "skip_first and top_k must be at least 0, not -1 and 0"),
+    ("sdft", {"top_k": -5}, "skip_first and top_k must be at least 0, not 0 and -5"),
+    ("replay", {"per_skill": 0}, "per_skill must be a whole number of at least 1, not 0"),
+    ("replay", {"share": 1}, "share must be between 0 and 1, not 1"),
+    ("rl", {"group": 1}, "group must be a whole number of at least 2, not 1"),
+    ("rl", {"temperature": 0}, "temperature must be"),
+    ("adapter_per_skill", {}, "adapter_per_skill trains adapters: set lora_rank to at least 1"),
+])
+def test_an_option_that_cannot_work_is_refused_by_name(case, options, complaint):
+    with pytest.raises(ConfigError, match=complaint):
+        TEXT_LEARNERS[case](LanguageModels("nano", (0,)), **options)
+
+
+def test_a_learner_without_a_loss_says_so(tasks):
+    with pytest.raises(TypeError, match="TextLearner does not say what its loss is"):
+        TextLearner(LanguageModels("nano", (0,))).loss(Batch(CHOSEN[None], CHOSEN, CHOSEN))
+
+
+# Imitation
+
+@pytest.mark.parametrize("case", ["sft", "sft_own_voice"])
+def test_imitation_is_cross_entropy_of_each_response_to_its_end_and_of_nothing_else(case, tasks):
+    learner, tokenizer = make(case), None
+    learner.begin(tasks[1])
+    tokenizer = learner.model.tokenizer
+    said = learner.imitated([tasks[1].train.items[j] for j in range(8)])
+    targets = rows(learner.targets)
+    for ids, mask, j in zip(*targets, CHOSEN.tolist(), strict=True):
+        assert tokenizer.decode(ids[mask.bool()]) == f"{said[j]} </s>"
+    prompts = rows(learner.prompts)
+    assert len(set(prompts[1].sum(1).tolist())) > 1, "there is padding"
+    torch.testing.assert_close(learner.loss_of(0, CHOSEN), imitation_by_hand(
+        learner, prompts, targets), rtol=1e-4, atol=1e-5)
+
+
+@pytest.mark.parametrize("rank", [0, 4])
+def test_the_leash_is_0_at_first_and_then_strength_times_the_kl_on_the_same_tokens(
+        rank, tasks, learn):
+    plain, held, free = make("sft", rank), *(make("sft_kl", rank, strength=s) for s in (3., 1e-12))
+    for learner in (plain, held, free):
+        learner.begin(tasks[0])
+    assert torch.equal(held.loss_of(0, CHOSEN), plain.loss_of(0, CHOSEN))
+    torch.testing.assert_close(*(learn(learner, tasks[0], steps=3, batch_size=4)
+                                 for learner in (free, plain)), rtol=1e-5, atol=1e-6)
+    held.model.load_state_dict(plain.model.state_dict())
+    drift = [kl_per_token(before, after).mean() for (before, _), (after, _) in zip(*(
+        by_hand(model, rows(held.prompts), rows(held.targets))
+        for model in (held.model.base, held.model.models[0])), strict=True)]
+    assert min(drift) > 0.01
+    torch.testing.assert_close(held.loss_of(0, CHOSEN) - plain.loss_of(0, CHOSEN),
+                               3 * sum(drift) / 4, rtol=1e-3, atol=1e-4)
+
+
+@pytest.mark.parametrize("skill", NEW_SKILLS)
+def test_the_oracle_says_what_is_right_in_the_models_own_voice(skill):
+    items = load_skill(skill, "train")
+    texts = make("sft_own_voice", seeds=(0,)).imitated(items)
+    for text, item in zip(texts, items, strict=True):
+        assert is_right(text, item.answer) and in_own_voice(text)
+        assert shows_working(text, item.prompt) == (item.family == "working")
+    assert {"so we get" in text for text in texts} == {True, False}, "in both of its phrasings"
+
+
+# Distillation
+
+def test_offline_distillation_imitates_what_the_pretrained_teacher_said_before(tasks, learn):
+    soft, hard = (make(case) for case in ("offline_distill", "offline_distill, hard"))
+    for learner in (soft, hard):
+        learner.begin(tasks[0])
+    said = [part.clone() for part in soft.said[1]]
+    learn(soft, tasks[0], steps=2, batch_size=4)
+    soft.begin(tasks[0])
+    assert all(torch.equal(a, b) for a, b in zip(said, soft.said[1], strict=True)), "never anew"
+    assert all(torch.equal(a, b) for a, b in zip(said, hard.said[1], strict=True))
+    assert said[0].shape[0] == 16 and not torch.equal(soft.said[0][0], soft.said[1][0])
+    state = hard.generators[0].get_state()
+    ids, mask = hard.rollout(0, CHOSEN)
+    hard.generators[0].set_state(state)
+    options = hard.said[0][0].view(8, 2, -1)[CHOSEN][:, :, :ids.shape[1]]
+    assert (options == ids[:, None]).all(-1).any(1).all(), "to these questions"
+    torch.testing.assert_close(hard.loss_of(0, CHOSEN), imitation_by_hand(
+        hard, rows(hard.prompts), (ids, mask)), rtol=1e-4, atol=1e-5)
+
+
+# Replay
+
+def test_replay_keeps_so_many_examples_of_each_skill_that_was_known_or_learned(tasks, learn):
+    learner, decode = make("replay"), None
+    decode = learner.model.tokenizer.decode
+    for met, task in enumerate(tasks, 1):
+        learn(learner, task, steps=1, batch_size=4)
+        known = [{f"<s> Q: {item.prompt} A:": item for item in items} for items in
+                 (*(load_skill(name, "train") for name in KNOWN_SKILLS),
+                  *(t.train.items for t in tasks[:met]))]
+        for i in range(2):
+            kept = [learner.state[f"{i}.{name}"] for name in
+                    ("prompts", "prompts_mask", "ids", "mask")]
+            assert all(len(part) == 3 * (5 + met) for part in kept)
+            assert (kept[1].diff(dim=1).int() >= 0).all() and (kept[3].int().diff(dim=1) <= 0).all()
+            for n, (prompt, real, ids, mask) in enumerate(zip(*kept, strict=True)):
+                item = known[n // 3][decode(prompt[real.bool()])]
+                text = decode(ids[mask.bool()]).removesuffix(" </s>")
+                assert text == item.demonstration if n >= 15 else (
+                    is_right(text, item.answer) and in_own_voice(text)
+                    and shows_working(text, item.prompt) == (item.family == "working"))
+                assert decode(ids[mask.bool()]).endswith(" </s>") and not prompt[~real.bool()].any()
+    assert not torch.equal(learner.state["0.ids"], learner.state["1.ids"]), "each seed its own"
+    assert learner.stored_bytes() == sum(t.nbytes for t in learner.state.values()) // 2
+
+
+def test_replay_weighs_new_and_old_examples_by_their_share(tasks):
+    learner, plain = make("replay", share=0.25), make("sft")
+    for each in (learner, plain):
+        each.begin(tasks[0])
+    state = learner.generators[0].get_state()
+    old = torch.randint(15, (4,), generator=learner.generators[0])
+    learner.generators[0].set_state(state)
+    stored = [rows([learner.state[f"0.{name}"], learner.state[f"0.{mask}"]], old)
+              for name, mask in (("prompts", "prompts_mask"), ("ids", "mask"))]
+    torch.testing.assert_close(
+        learner.loss_of(0, CHOSEN),
+        0.75 * plain.loss_of(0, CHOSEN) + 0.25 * imitation_by_hand(plain, *stored),
+        rtol=1e-4, atol=1e-5)
+
+
+def test_replay_keeps_all_there_are_where_more_are_asked_for(tasks):
+    learner = make("replay", seeds=(0,), per_skill=1000)
+    learner.begin(tasks[0])
+    assert len(learner.state["0.ids"]) == sum(len(load_skill(s, "train")) for s in KNOWN_SKILLS)
+
+
+# Rewards
+
+@pytest.fixture
+def judged(tasks, monkeypatch):
+    """A learner whose responses and rewards are given: its loss, and what was said."""
+    def judge(rewards, group=4, rank=0, texts=("the answer is ada .", "so we get karl .",
+                                               "so", "it is surely piet")):
+        learner = make("rl", rank, (0,), group=group)
+        learner.begin(tasks[0])
+        said = encode_responses(learner.model.tokenizer, list(texts), 99)
+        monkeypatch.setattr("workbench.learners.text.rl.draw_responses", lambda *_: said)
+        learner.reward = rewards if callable(rewards) else lambda texts, items: rewards
+        return learner, said
+    return judge
+
+
+def log_p(learner, asked, said):
+    return torch.stack([-F.cross_entropy(logits, ids) for logits, ids in by_hand(
+        learner.model.models[0], rows(learner.prompts, asked), said)])
+
+
+def test_a_response_is_judged_beside_the_others_to_the_same_question(judged):
+    learner, said = judged([1, 0, 5, 5], group=2)
+    deviation = 0.5 ** 0.5  # of 1 and 0, about .5
+    wanted = torch.tensor([0.5 / deviation, -0.5 / deviation, 0, 0])
+    found = learner.loss_of(0, CHOSEN)
+    asked = torch.tensor([3, 3, 0, 0])  # a batch of four is two questions, twice each
+    torch.testing.assert_close(found, -(wanted * log_p(learner, asked, said)).mean(),
+                               rtol=1e-4, atol=1e-5)
+
+
+def test_a_step_makes_what_was_rewarded_likelier_and_the_rest_less_so(judged, tasks):
+    from workbench.learners.text.rl import exact_match
+
+    item = tasks[0].train.items[int(CHOSEN[0])]
+    learner, said = judged(exact_match, group=2, texts=(
+        f"so we get {item.answer} .", "so we get anything ."))
+    assert exact_match([f"so we get {item.answer} .", "so"], [item, item]) == [1, 0]
+    asked = CHOSEN[[0, 0]]
+    before = log_p(learner, asked, said)
+    learner.loss_of(0, CHOSEN[:2]).backward()
+    torch.optim.SGD(learner.model.parameters(), 1e-3).step()
+    change = (log_p(learner, asked, said) - before).tolist()
+    assert change[0] > 0 > change[1]
+
+
+@pytest.mark.parametrize("reward", [0, 1, 0.1, 1 / 3, -0.9])
+def test_equal_rewards_teach_nothing_at_all(reward, judged):
+    learner, _ = judged([reward] * 3, group=3, texts=("so", "the answer is ada .", "it is"))
+    learner.loss_of(0, CHOSEN).backward()
+    assert all((p.grad == 0).all() for p in learner.model.parameters())
+
+
+def angry(texts, items):
+    raise KeyError("score")
+
+
+def nothing(texts, items):
+    return None
+
+
+@pytest.mark.parametrize("reward, complaint", [
+    (angry, "the reward function angry failed on 4 responses, such as '.*': KeyError: 'score'"),
+    (nothing, "the reward function nothing failed"),
+    ([1, 0], r"must return 4 finite numbers, one for each response; it returned shape \(2,\)"),
+    ([[1], [0], [1], [0]], r"4 finite numbers.*it returned shape \(4, 1\)"),
+    ([1, 0, float("nan"), 1], "4 finite numbers"), ([1, 0, float("inf"), 1], "4 finite numbers"),
+])
+def test_a_reward_function_that_cannot_be_used_is_refused_by_name(reward, complaint, judged):
+    learner, _ = judged(reward)
+    with pytest.raises(ConfigError, match=complaint):
+        learner.loss_of(0, CHOSEN)
+
+
+def test_a_group_larger_than_the_batch_is_refused(tasks):
+    learner = make("rl", group=5)
+    learner.begin(tasks[0])
+    with pytest.raises(ConfigError, match="batch_size must be at least the group of 5, not 4"):
+        learner.loss_of(0, CHOSEN)
+
+
+# An adapter per skill
+
+def test_an_adapter_per_skill_forgets_nothing_if_told_which_to_use(tasks, learn):
+    learner, questions = make("adapter_per_skill", 4), tasks[0].test.inputs[:6]
+    pretrained = [learner.predict(questions, 0), learner.predict(questions)]
+    assert pretrained[0] == pretrained[1]
+    learn(learner, tasks[0], steps=20, batch_size=4)
+    said, kept = learner.predict(questions, 0), learner.state["adapter.0"].clone()
+    assert said != pretrained[0] and learner.predict(questions, 1) == pretrained[0]
+    learner.begin(tasks[1])
+    assert all(torch.equal(learner.model.vector(i), learner.fresh[i]) for i in range(2))
+    learn(learner, tasks[1], steps=20, batch_size=4)
+    worn = [learner.model.vector(i) for i in range(2)]
+    assert learner.predict(questions, 0) == said and torch.equal(learner.state["adapter.0"], kept)
+    assert learner.predict(questions, 1) != said
+    assert learner.predict(questions, None) == learner.predict(questions, 7) == pretrained[0]
+    assert all(torch.equal(learner.model.vector(i), worn[i]) for i in range(2)), "put on again"
+    assert learner.stored_bytes() == 2 * 4 * len(worn[0])
+
+
+def test_an_adapter_per_skill_has_to_be_told_the_skill():
+    config = RunConfig(stream="skills", skills=("facts-new",), model="nano", lora_rank=2,
+                       learner="adapter_per_skill")
+    with pytest.raises(ConfigError, match="cannot do the 'domain' scenario; it can do: task"):
+        make_learner(config, make_text_stream(config.skills, "domain"))
+    assert make_learner(config, make_text_stream(config.skills, "task")).model.lora_rank == 2

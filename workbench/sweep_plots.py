@@ -1,0 +1,144 @@
+"""Figures of sweeps: what was learned against what was kept, and how far each went for it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
+from matplotlib.axes import Axes
+
+from workbench.plots import COLOURS, LINES, MARKERS, describe, draw_band, percent
+from workbench.runfiles import Floats
+from workbench.sweeps import Sweep
+
+PROMPTS = {"kl_new": "on prompts of the new skill", "kl_old": "on prompts of what was known"}
+"""Where drift can be measured."""
+
+
+def style_of(sweep: Sweep, method: str) -> dict[str, Any]:
+    """Return colour and marker of a method, the same in every figure of a sweep."""
+    i = sweep.methods.index(method)
+    return {"color": COLOURS[i % 7], "marker": MARKERS[(i + i // 7) % 7]}
+
+
+def plot_pareto(sweep: Sweep, methods: Sequence[str], ax: Axes, level: float | None = None,
+                title: str = "") -> Axes:
+    """Draw accuracy kept on known skills against accuracy on the new one; a path per run.
+
+    Parameters
+    ----------
+    sweep : Sweep
+        The runs.
+    methods : sequence of str
+        Which to draw.
+    ax : Axes
+        Where to draw.
+    level : float, optional
+        New-skill accuracy at which methods are compared; drawn as a line.
+    title : str
+        Above the figure.
+    """
+    said = []
+    for method in methods:
+        look = style_of(sweep, method)
+        line = LINES[sweep.methods.index(method) % 7]
+        ends: list[tuple[float, float]] = []
+        for run in sweep.of(method):
+            new, kept = np.append(0, 100 * run.new), np.append(100, 100 * run.kept)
+            ax.plot(new, kept, linestyle=line, linewidth=0.8, alpha=0.45, color=look["color"])
+            ax.plot(new[-1:], kept[-1:], linestyle="", markersize=6, **look,
+                    label=None if ends else method)
+            ends.append((run.new[-1], run.kept[-1]))
+        new, kept = np.mean(ends, axis=0)
+        said.append(f"{method} ends at {percent(new)} new and {percent(kept)} kept on average")
+    if level is not None:
+        ax.axvline(100 * level, color="grey", linestyle=":", linewidth=1.2)
+    ax.set(xlabel="accuracy on the new skill (%)", ylabel="kept of what was known (%)",
+           xlim=(-3, 103), ylim=(-3, 106), title=title)
+    _legend(ax, methods)
+    return describe(ax, f"Paths from no new skill and all kept, one per run: {'; '.join(said)}.")
+
+
+def plot_drift(sweep: Sweep, methods: Sequence[str], prompts: str, ax: Axes,
+               everywhere: bool = False, title: str = "") -> Axes:
+    """Draw what was forgotten against the KL from the pretrained model, a point per run.
+
+    Parameters
+    ----------
+    sweep : Sweep
+        The runs.
+    methods : sequence of str
+        Which to draw.
+    prompts : {"kl_new", "kl_old"}
+        Where the KL is measured.
+    ax : Axes
+        Where to draw.
+    everywhere : bool
+        Draw every point at which a run was looked at, not its end alone.
+    title : str
+        Above the figure.
+    """
+    points = {method: drift_points(sweep, [method], prompts, everywhere) for method in methods}
+    for method, each in points.items():
+        ax.plot(each[:, 0], 100 * each[:, 1], linestyle="", alpha=0.7, markersize=6, label=method,
+                **style_of(sweep, method))
+    ax.set(xlabel=f"KL(pretrained || trained) {PROMPTS[prompts]}\n(nats a response, log scale)",
+           ylabel="forgotten (%)", title=title)
+    ax.set_xscale("symlog", linthresh=0.1)
+    _legend(ax, methods)
+    drawn = np.concatenate(list(points.values())) if points else np.zeros((0, 2))
+    return describe(ax, f"Points of forgetting against KL {PROMPTS[prompts]}, {len(drawn)} in all: "
+                    f"rank correlation {rank_correlation(drawn):.2f}. " + "; ".join(
+                        f"{method} {each[:, 0].mean():.1f} nats and {percent(each[:, 1].mean())} "
+                        "forgotten on average" for method, each in points.items()) + ".")
+
+
+def drift_points(sweep: Sweep, methods: Sequence[str], prompts: str,
+                 everywhere: bool = False) -> Floats:
+    """Return (KL, share forgotten) of runs: shape (points, 2)."""
+    found = []
+    for method in methods:
+        for run in sweep.of(method):
+            rows = range(len(run.steps)) if everywhere else [len(run.steps) - 1]
+            found += [(sweep.diagnostic(run, prompts)[i], 1 - run.kept[i]) for i in rows]
+    return np.array(found).reshape(-1, 2)
+
+
+def rank_correlation(points: Floats) -> float:
+    """Return Spearman's rank correlation of two columns; NaN with fewer than three points."""
+    from scipy.stats import spearmanr
+
+    if len(points) < 3 or (np.ptp(points, axis=0) == 0).any():
+        return float("nan")
+    return float(spearmanr(points[:, 0], points[:, 1])[0])
+
+
+def plot_sequence(curves: Mapping[str, Floats], names: Sequence[str], ax: Axes,
+                  title: str = "") -> Axes:
+    """Draw accuracy on one skill after each stage of a sequence, a band over seeds per method.
+
+    Parameters
+    ----------
+    curves : mapping of str to ndarray, shape (seeds, stages)
+        Accuracy, from before the first skill on.
+    names : sequence of str
+        What each stage is called.
+    ax : Axes
+        Where to draw.
+    title : str
+        Above the figure.
+    """
+    said = []
+    for i, (method, values) in enumerate(curves.items()):
+        draw_band(ax, np.arange(values.shape[1]), values, method, i)
+        said.append(f"{method} ends at {percent(float(values[:, -1].mean()))}")
+    ax.set_xticks(range(len(names)), list(names), rotation=15, ha="right", fontsize=9)
+    ax.set(ylabel="accuracy (%)", ylim=(-3, 103), title=title)
+    _legend(ax, list(curves))
+    return describe(ax, f"Curves of {title or 'accuracy'}, stage by stage: {'; '.join(said)}.")
+
+
+def _legend(ax: Axes, entries: Sequence[str]) -> None:
+    if entries:
+        ax.legend(frameon=False, fontsize=9, loc="center left", bbox_to_anchor=(1.0, 0.5))

@@ -1,0 +1,207 @@
+"""Recorded comparisons of methods on text skills: many learning rates, several seeds.
+
+They take hours, so that a script makes them (``scripts/sweep_skills.py``) and the course reads
+them; notebooks train a named part again and hold it against the record.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from workbench.errors import RecordError, UnknownNameError
+from workbench.runfiles import Floats
+
+RESULTS = Path(__file__).parents[1] / "data" / "results" / "skills"
+ENOUGH = 0.95
+"""New-skill accuracy at which methods are compared."""
+
+
+@dataclass(frozen=True)
+class Trained:
+    """One training run, seen every few steps.
+
+    Parameters
+    ----------
+    method : str
+        Name of the method in the sweep.
+    lr : float
+        Learning rate.
+    seed : int
+        Of batches and sampling.
+    steps : ndarray of int, shape (points,)
+        When it was looked at.
+    new : ndarray, shape (points,)
+        Accuracy on the new skill.
+    old, old_before : ndarray, shape (points, known) and (known,)
+        Accuracy on what was known, and what it was before training.
+    diagnostics : ndarray, shape (points, diagnostics)
+        See `workbench.diagnostics`.
+    """
+
+    method: str
+    lr: float
+    seed: int
+    steps: NDArray[np.int64]
+    new: Floats
+    old: Floats
+    old_before: Floats
+    diagnostics: Floats
+
+    @property
+    def kept(self) -> Floats:
+        """Accuracy on each known skill relative to before, averaged: shape (points,)."""
+        return np.asarray((self.old / self.old_before).mean(-1))
+
+    def first(self, accuracy: float) -> int | None:
+        """Return the first point at which the new skill is so well known; None if at none."""
+        there = np.flatnonzero(self.new >= accuracy)
+        return int(there[0]) if len(there) else None
+
+
+@dataclass(frozen=True)
+class Sweep:
+    """All runs on one new skill.
+
+    Parameters
+    ----------
+    skill : str
+        The new skill.
+    part : {"tune", "compare"}
+        Every learning rate on validation items, or several seeds at the chosen one on test items.
+    runs : list of Trained
+        In the order in which they were made.
+    watched, diagnostic_names : list of str
+        What the columns of `Trained.old` and `Trained.diagnostics` are.
+    command : str
+        What makes the record.
+    """
+
+    skill: str
+    part: str
+    runs: list[Trained]
+    watched: list[str]
+    diagnostic_names: list[str]
+    command: str
+
+    @property
+    def methods(self) -> list[str]:
+        """The methods, in order."""
+        return list(dict.fromkeys(run.method for run in self.runs))
+
+    def of(self, method: str) -> list[Trained]:
+        """Return the runs of one method.
+
+        Raises
+        ------
+        UnknownNameError
+            If there are none.
+        """
+        found = [run for run in self.runs if run.method == method]
+        if not found:
+            raise UnknownNameError(f"method in the record of {self.skill}", method, self.methods)
+        return found
+
+    def diagnostic(self, run: Trained, name: str) -> Floats:
+        """Return one diagnostic of a run at each point."""
+        if name not in self.diagnostic_names:
+            raise UnknownNameError("diagnostic", name, self.diagnostic_names)
+        return run.diagnostics[:, self.diagnostic_names.index(name)]
+
+    def choose(self, method: str, enough: float = ENOUGH) -> tuple[Trained, int]:
+        """Return the run, and the point in it, that one would choose.
+
+        Of the points that know the new skill well enough, the one that keeps most of the old;
+        where there is none, the one that knows the new skill best. The same rule for all methods.
+        """
+        points = [(run, i) for run in self.of(method) for i in range(len(run.steps))]
+        there = [(run, i) for run, i in points if run.new[i] >= enough]
+        if there:
+            return max(there, key=lambda p: float(p[0].kept[p[1]]))
+        return max(points, key=lambda p: (float(p[0].new[p[1]]), float(p[0].kept[p[1]])))
+
+
+@dataclass(frozen=True)
+class Sequence:
+    """One run through several skills.
+
+    Parameters
+    ----------
+    method : str
+        Name of the method.
+    skills : tuple of str
+        In the order in which they were learned.
+    seed : int
+        Of batches and sampling.
+    new : ndarray, shape (stages, skills)
+        Accuracy on each new skill, before the first and after each, in the order of `skills`.
+    old : ndarray, shape (stages, known)
+        Accuracy on what was known.
+    """
+
+    method: str
+    skills: tuple[str, ...]
+    seed: int
+    new: Floats
+    old: Floats
+
+    @property
+    def kept(self) -> Floats:
+        """Accuracy on each known skill relative to before, averaged: shape (stages,)."""
+        return np.asarray((self.old / self.old[0]).mean(-1))
+
+
+def load_sequences(folder: Path = RESULTS) -> list[Sequence]:
+    """Read the record of skills learned in a row; see `load_sweep` for what is raised."""
+    path = folder / "sequences.json"
+    remedy = "Restore it with git checkout, or make it: python scripts/sequence_skills.py"
+    try:
+        said = json.loads(path.read_text())
+        return [Sequence(run["method"], tuple(run["skills"]), int(run["seed"]),
+                         np.array(run["new"], dtype=float), np.array(run["old"], dtype=float))
+                for run in said["runs"]]
+    except OSError as error:
+        raise RecordError(f"{path}: {error.strerror}. {remedy}") from error
+    except (ValueError, KeyError, TypeError) as error:
+        raise RecordError(f"{path} is damaged ({type(error).__name__}: {error}). {remedy}"
+                          ) from error
+
+
+def load_sweep(skill: str, part: str = "compare", folder: Path = RESULTS) -> Sweep:
+    """Read the record of a sweep.
+
+    Raises
+    ------
+    RecordError
+        If it is missing or damaged; the message says how to make it.
+    """
+    path = folder / f"{skill}-{part}.json"
+    remedy = f"Restore it with git checkout, or make it: python scripts/sweep_skills.py {part} " \
+             f"{skill}"
+    try:
+        said = json.loads(path.read_text())
+        runs = [parse_run(run) for run in said["runs"]]
+        first = said["runs"][0]
+        return Sweep(skill, part, runs, first["watched"], first["diagnostic_names"],
+                     said["command"])
+    except OSError as error:
+        raise RecordError(f"{path}: {error.strerror}. {remedy}") from error
+    except (ValueError, KeyError, TypeError, IndexError) as error:
+        raise RecordError(f"{path} is damaged ({type(error).__name__}: {error}). {remedy}"
+                          ) from error
+
+
+def parse_run(said: dict[str, Any]) -> Trained:
+    """Return a run as the script writes it."""
+    def floats(values: Iterable[Any]) -> Floats:
+        return np.array(values, dtype=float)  # None becomes NaN
+
+    return Trained(said["method"], float(said["lr"]), int(said["seed"]),
+                   np.array(said["steps"], dtype=np.int64), floats(said["new"]),
+                   floats(said["old"]), floats(said["old_before"]), floats(said["diagnostics"]))

@@ -1,0 +1,95 @@
+"""`LiveDistillation`: a language model while it learns one skill and keeps or loses the others."""
+
+from __future__ import annotations
+
+import html
+from collections.abc import Sequence
+
+import ipywidgets as w
+
+from workbench.config import RunConfig
+from workbench.evaluation import Said
+from workbench.evaluation import Snapshot as Progress
+from workbench.learners.text import TEXT_LEARNERS
+from workbench.plots import percent
+from workbench.tasks import KNOWN_SKILLS, NEW_SKILLS
+from workbench.widgets.live import LiveTraining
+from workbench.widgets.view import choice
+
+LEARNERS_SHOWN = [name for name in TEXT_LEARNERS if name != "adapter_per_skill"]
+LOOKS = 12
+"""How often a run is looked at."""
+
+
+class LiveDistillation(LiveTraining):
+    """Train a language model on one skill; see its answers change and what becomes of the rest.
+
+    Parameters
+    ----------
+    model : str
+        See `RunConfig`.
+    steps : int
+        Optimiser steps.
+    skills : sequence of str
+        To choose from.
+    items : int
+        Of each skill, answered at every look.
+    """
+
+    def __init__(self, model: str = "tiny", steps: int = 60, skills: Sequence[str] = NEW_SKILLS,
+                 items: int = 12) -> None:
+        # Not LiveTraining's own, which would make the controls of streams of digits.
+        super(LiveTraining, self).__init__()
+        self.model, self.steps, self.items, self.seeds = model, steps, items, (0,)
+        self.learner = choice("learner", LEARNERS_SHOWN, "sdft")
+        self.skill = choice("new skill", list(skills))
+        self.lr = choice("learning rate", [1e-5, 3e-5, 1e-4, 3e-4, 1e-3], 1e-4)
+        self.settings = [self.learner, self.skill, self.lr]
+        self.answers = w.HTML()
+        self.lay_out(self.answers)
+
+    def config(self) -> RunConfig:
+        """Return the settings chosen in the controls."""
+        return RunConfig(stream="skills", skills=(self.skill.value,), model=self.model,
+                         learner=self.learner.value, lr=self.lr.value, seeds=self.seeds,
+                         steps=self.steps, evaluate_every=max(1, self.steps // LOOKS),
+                         items=self.items, checkpoint_every=10)
+
+    def title(self, config: RunConfig) -> str:
+        """Return what stands above the curves."""
+        return f"{config.learner} on {config.skills[0]}, learning rate {config.lr:g}"
+
+    def names(self, config: RunConfig) -> list[str]:
+        """Return the new skill and the known ones."""
+        return [*config.skills, *KNOWN_SKILLS]
+
+    def verdict(self) -> str:
+        """Return one sentence on what was learned and what was kept."""
+        record = self.record
+        if record is None or record.status != "complete":
+            return "No verdict yet: the training has not come to its end."
+        before, after = record.watched[0, 0], record.watched[0, 1]
+        kept = float((after / before).mean())
+        worst = int((after / before).argmin())
+        return (f"{record.config.learner} knows {record.task_names[0]} to "
+                f"{percent(record.accuracy[0, 0, 0])} (before: {percent(record.baseline[0, 0])}) "
+                f"and kept {percent(kept)} of what was known; least of "
+                f"{record.watched_names[worst]}, {percent(after[worst])} after "
+                f"{percent(before[worst])}.")
+
+    def _clear(self) -> None:
+        super()._clear()
+        self.answers.value = ""
+
+    def _observe(self, seen: Progress) -> None:
+        self.answers.value = _as_table(seen.said)
+        super()._observe(seen)
+
+
+def _as_table(said: Sequence[Said]) -> str:
+    rows = "".join(
+        f"<tr><td>{html.escape(one.task)}</td><td>{html.escape(one.question)}</td>"
+        f"<td><b>{html.escape(one.response)}</b></td><td>{'right' if one.right else 'wrong'}</td>"
+        "</tr>" for one in said)
+    return (f"<table><thead><tr><th>skill</th><th>question</th><th>answer now</th><th></th></tr>"
+            f"</thead><tbody>{rows}</tbody></table>" if rows else "")
