@@ -1,7 +1,8 @@
 """TRL's side of the comparison: its SDFTTrainer, set up to do the same work as the workbench.
 
-TRL builds prompts otherwise, so each is given to it as plain text that comes out as the same tokens:
-the start token is added by the tokenizer, the help goes in as privileged context before the question.
+TRL builds prompts otherwise, so each is given to it as plain text that comes out as the same
+tokens: the start token is added by the tokenizer, and the help goes in as privileged context before
+the question.
 """
 
 from __future__ import annotations
@@ -17,7 +18,7 @@ from typing import Any
 
 os.environ["HF_HUB_OFFLINE"] = "1"
 os.environ["TRL_EXPERIMENTAL_SILENCE"] = "1"
-warnings.filterwarnings("ignore", "`(is_)?gradient_checkpointing` is deprecated", FutureWarning)
+warnings.filterwarnings("ignore", "`(is_)?gradient_checkpointing", FutureWarning)
 
 import datasets  # noqa: E402
 import torch  # noqa: E402

@@ -25,6 +25,7 @@ import numpy as np
 from workbench.config import RunConfig
 from workbench.experiment import run
 from workbench.files import write_atomically
+from workbench.metrics import share_kept
 from workbench.provenance import environment
 from workbench.sweeps import RESULTS
 
@@ -83,8 +84,8 @@ def measure(path: Path, tasks: list[Task], workers: int) -> list[dict[str, Any]]
 
 def score(run: dict[str, Any]) -> float:
     """Return what is chosen by: the mean of new skills known and of known skills kept."""
-    old = np.array(run["old"])
-    return float((np.mean(run["new"][-1]) + (old[-1] / old[0]).mean()) / 2)
+    kept = share_kept(run["old"][0], run["old"][-1])
+    return float((np.mean(run["new"][-1]) + kept) / 2)
 
 
 def main() -> None:

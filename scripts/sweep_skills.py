@@ -43,10 +43,14 @@ METHODS: dict[str, dict[str, Any]] = {
     "rl": {"learner": "rl"},
     "sft lora": {"learner": "sft", "lora_rank": 8},
     "sdft lora": {"learner": "sdft", "lora_rank": 8},
+    "sft, four times the steps": {"learner": "sft"},
+    "offline, one sample": {"learner": "offline_distill", "options": {"samples": 1}},
     "sdft other": {"learner": "sdft", "options": {"help": "other"}},
     "sdft none": {"learner": "sdft", "options": {"help": "none"}},
 }
 """What is compared."""
+LONGER = {"sft, four times the steps": 4}
+"""Who is given more steps than the others, and is then looked at as much more seldom."""
 CONTROLS = {"sdft other": "sdft", "sdft none": "sdft"}
 """What must not learn, and what it is a control of."""
 
@@ -54,8 +58,8 @@ CONTROLS = {"sdft other": "sdft", "sdft none": "sdft"}
 def config_for(method: str, skill: str, lr: float, seed: int, part: str, steps: int) -> RunConfig:
     """Return the settings of one run."""
     return RunConfig(stream="skills", skills=(skill,), lr=lr, seeds=(seed,), steps=steps,
-                     evaluate_every=EVERY, evaluate_on=part, items=48, diagnose=True,
-                     **METHODS[method])
+                     evaluate_every=EVERY * LONGER.get(method, 1), evaluate_on=part, items=48,
+                     diagnose=True, **METHODS[method])
 
 
 def one_run(task: tuple[str, str, float, int, str, int]) -> dict[str, Any]:
@@ -69,9 +73,10 @@ def one_run(task: tuple[str, str, float, int, str, int]) -> dict[str, Any]:
     config = config_for(method, skill, lr, seed, part, steps)
     record = run(config, observer=look, stop=lambda: part == "validation" and len(mastered) > 3
                  and all(mastered[-3:]))
-    seen = record.step // EVERY if record.status == "stopped" else steps // EVERY
-    return {"method": method, "lr": lr, "seed": seed, "steps": [EVERY * (i + 1)
-                                                                for i in range(seen)],
+    every = config.evaluate_every
+    seen = (record.step if record.status == "stopped" else steps) // every
+    return {"method": method, "lr": lr, "seed": seed,
+            "steps": [every * (i + 1) for i in range(seen)],
             "new": record.curve[0, :seen, 0].round(4).tolist(),
             "old": record.curve[0, :seen, 1:].round(4).tolist(),
             "old_before": record.watched[0, 0].round(4).tolist(),
@@ -112,7 +117,8 @@ def main() -> None:
     given.methods = given.methods or [name for name in METHODS
                                       if given.what == "compare" or name not in CONTROLS]
     if given.what == "tune":
-        measure(tuned, [(method, given.skill, lr, TUNING_SEED, "validation", STEPS)
+        measure(tuned, [(method, given.skill, lr, TUNING_SEED, "validation",
+                         STEPS * LONGER.get(method, 1))
                         for method in given.methods for lr in RATES], given.workers)
         return
     sweep = load_sweep(given.skill, "tune")

@@ -81,6 +81,19 @@ def assert_same_run():
 
 
 @pytest.fixture(scope="session")
+def sweep_run():
+    """Make one run of a sweep, as the script writes it."""
+    def make(method="a", lr=1e-4, seed=0, new=(0.5, 1.0), old=(0.9, 0.6), kl=(1.0, 4.0)) -> dict:
+        """One run over two known skills, of which the second is kept whole."""
+        return {"method": method, "lr": lr, "seed": seed, "steps": [20 * (i + 1)
+                                                                    for i in range(len(new))],
+                "new": list(new), "old": [[value, 0.5] for value in old], "old_before": [1.0, 0.5],
+                "diagnostics": [[value, None] for value in kl], "watched": ["x", "y"],
+                "diagnostic_names": ["kl_new", "kl_old"]}
+    return make
+
+
+@pytest.fixture(scope="session")
 def fingerprint():
     """Return the hash of every file in a folder, by name."""
     def hashes(folder: Path) -> dict[str, str]:

@@ -58,7 +58,8 @@ def jsd(q, p, beta):
 ])
 def test_over_three_words_it_is_the_sum_written_out(direction, beta, wanted):
     student, teacher = logs()
-    assert float(divergence(student + 4, teacher - 1, direction, beta=beta)) == pytest.approx(wanted)
+    found = divergence(student + 4, teacher - 1, direction, beta=beta)
+    assert float(found) == pytest.approx(wanted)
 
 
 @pytest.mark.parametrize("top_k, top_of, tail, teacher, student", [
@@ -75,13 +76,6 @@ def test_the_likeliest_words_are_compared_with_the_rest_as_one_or_renormalised(
                               ("jsd", jsd(teacher, student, 0.5))):
         found = divergence(*logs(), direction, top_k=top_k, top_of=top_of, tail=tail)
         assert float(found) == pytest.approx(wanted, abs=1e-12), direction
-
-
-def test_a_word_that_the_student_ranks_low_is_lost_to_its_own_top_k_and_not_to_the_teachers():
-    student, teacher = torch.tensor([5.0, 4.0, -5.0]), torch.tensor([0.0, -1.0, 8.0])
-    lost, kept = (float(divergence(student, teacher, top_k=2, top_of=whose, tail=False))
-                  for whose in ("student", "teacher"))
-    assert lost == pytest.approx(0, abs=1e-6) and kept > 5
 
 
 # Slopes
@@ -103,6 +97,17 @@ def test_the_slope_is_that_of_finite_differences(direction, settings):
     assert torch.autograd.gradcheck(
         lambda logits: divergence(logits, teacher, direction, beta=0.3, **settings),
         student.requires_grad_(), eps=1e-6, atol=1e-7, rtol=1e-5)
+
+
+@pytest.mark.parametrize("settings", SETTINGS, ids=str)
+@pytest.mark.parametrize("direction", DIRECTIONS)
+def test_between_equals_value_and_slope_are_exactly_0_and_not_a_rounding_error(direction, settings):
+    # Adam takes steps of full size however small the slope is.
+    teacher = draw(0, 8, 300).float()
+    student = teacher.clone().requires_grad_()
+    each = divergence(student, teacher, direction, **settings)
+    each.sum().backward()
+    assert (each == 0).all() and (student.grad == 0).all()
 
 
 @given(logits, logits)
@@ -145,7 +150,7 @@ def assert_same(ours, theirs):
             assert value.shape == (3, 4)
             slope, = torch.autograd.grad((value * draw(seed + 200, 3, 4)).sum(), student)
             slopes.append((value, slope))
-        torch.testing.assert_close(slopes[0], slopes[1], rtol=1e-6, atol=1e-6)
+        torch.testing.assert_close(slopes[0], slopes[1], rtol=0, atol=1e-9)
         assert (slopes[0][1].abs().sum(-1) > 1e-6).all(), "nothing vanishes"
 
 
@@ -180,9 +185,8 @@ def test_the_loss_of_sampled_tokens_is_what_trl_computes(trl):
 # Properties
 
 @given(logits, logits, directions, weights, st.one_of(st.just({}), tops))
-def test_it_is_never_below_0_and_0_between_equals(student, teacher, direction, beta, top):
+def test_it_is_never_below_0(student, teacher, direction, beta, top):
     assert divergence(student, teacher, direction, beta=beta, **top) >= -1e-6 * bool(top) - 1e-12
-    assert divergence(teacher, teacher, direction, beta=beta, **top).abs() < 1e-12
 
 
 @given(logits, logits, directions, weights, tops)
@@ -203,13 +207,8 @@ def test_the_jsd_is_at_most_the_entropy_of_its_weight_and_at_a_half_symmetric(a,
     there, back = divergence(a, b, "jsd"), divergence(b, a, "jsd")
     torch.testing.assert_close(there, back, rtol=1e-9, atol=1e-12)
     assert there <= math.log(2) + 1e-12
-    torch.testing.assert_close(divergence(a, b, "jsd", beta=beta),
-                               divergence(b, a, "jsd", beta=1 - beta), rtol=1e-9, atol=1e-12)
-
-
-def test_the_bound_of_the_jsd_is_reached_by_two_that_never_say_the_same():
-    apart = torch.tensor([60.0, 0.0]), torch.tensor([0.0, 60.0])
-    assert float(divergence(*apart, "jsd")) == pytest.approx(math.log(2))
+    never_the_same = torch.eye(2) * 60
+    assert divergence(*never_the_same, "jsd").item() == pytest.approx(math.log(2))
 
 
 @given(logits, logits, directions, st.one_of(st.just({}), tops), st.floats(-50, 50))
@@ -243,19 +242,14 @@ def test_short_responses_weigh_as_much_as_long_ones():
     assert float(per_response(each, mask)) == 2, "and not 12 / 10"
 
 
-def test_the_end_token_counts_and_what_comes_after_does_not():
-    each = torch.tensor([[1.0, 2.0, 6.0, 50.0], [4.0, 70.0, 80.0, 90.0]], requires_grad=True)
+@pytest.mark.parametrize("after", [50.0, math.inf, math.nan])
+def test_the_end_token_counts_and_what_comes_after_does_not_whatever_it_is(after):
+    each = torch.tensor([[1.0, 2.0, 6.0, after], [4.0, after, after, 9.0]], requires_grad=True)
     mask = torch.tensor([[1, 1, 1, 0], [1, 0, 0, 0]])
     loss = per_response(each, mask)
     assert loss.item() == 3.5
     loss.backward()
     torch.testing.assert_close(each.grad, torch.tensor([[1 / 6] * 3 + [0], [1 / 2, 0, 0, 0]]))
-
-
-@pytest.mark.parametrize("odd", [math.inf, math.nan])
-def test_not_even_what_is_no_number_leaks_past_the_mask(odd):
-    each = torch.tensor([[1.0, odd], [2.0, 4.0]])
-    assert float(per_response(each, torch.tensor([[1, 0], [1, 1]]))) == 2
 
 
 def test_a_response_without_tokens_adds_0_and_a_batch_without_tokens_is_refused():

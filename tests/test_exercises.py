@@ -56,6 +56,11 @@ def halved(R):
     return np.where(np.tril(np.ones_like(R)) > 0, R / np.diagonal(R) / 2, np.nan)
 
 
+def average(each, mask):
+    """The mean over responses of the mean over their tokens."""
+    return ((each * mask).sum(1) / mask.sum(1)).mean()
+
+
 def kl(p_logits, q_logits):
     """KL(p || q) per row."""
     p, q = p_logits.log_softmax(-1), q_logits.log_softmax(-1)
@@ -143,6 +148,16 @@ WRONG = [
      "in doubt stays shut"),
     ("may_teach", lambda alone, own, other: share(own) > 0.9 + share(other) + share(alone),
      "should pass"),
+    ("sdft_loss", lambda p, q, m: average(kl(q, p), m), "reverse KL"),
+    ("sdft_loss", lambda p, q, m: kl(p, q).mean(), "mask is not used"),
+    ("sdft_loss", lambda p, q, m: (kl(p, q) * m).mean(), "Padding is in the mean"),
+    ("sdft_loss", lambda p, q, m: (kl(p, q) * m).sum() / m.sum(), "long response weighs more"),
+    ("sdft_loss", lambda p, q, m: (kl(p, q) * m).sum(1).mean(), "take their mean"),
+    ("sdft_loss", lambda p, q, m: kl(p, q) * m, "one number for the whole batch"),
+    ("sdft_loss", lambda p, q, m: 2 * average(kl(p, q), m), "should give"),
+    ("moving_average", lambda a, w, r: r * a + (1 - r) * w, "wrong way round"),
+    ("moving_average", lambda a, w, r: a.lerp_(w, r), "has been changed"),
+    ("moving_average", lambda a, w, r: a + r * w, "should give"),
 ]
 
 

@@ -11,12 +11,11 @@ from workbench.answers import partners
 from workbench.errors import ConfigError, ModelError, UnknownNameError
 from workbench.learners.text import SDFT
 from workbench.losses import DIRECTIONS, divergence
-from workbench.models.language import LanguageModels, fill, trained
+from workbench.models.language import LanguageModels, trained
 from workbench.models.sampling import encode_responses
 from workbench.tasks.text import TextExamples, make_text_stream
 from workbench.teachers import WEIGHTS, Teacher, take_prompts
 
-SPLIT_SECONDS = {"max_new_tokens": 10}
 CHOSEN = torch.arange(4)
 
 
@@ -25,6 +24,10 @@ def skills():
     """Three small skills; only the second has articles."""
     stream = make_text_stream(("tools-new", "articles-new", "facts-new"))
     return [shortened(task, task.train.items[:8]) for task in stream.tasks]
+
+
+def sdft(models, **options):
+    return SDFT(models, max_new_tokens=10, **options)
 
 
 def shortened(task, items):
@@ -41,7 +44,7 @@ def models():
 
 
 def begun(models, task, **options):
-    learner = SDFT(models, **SPLIT_SECONDS, **options)
+    learner = sdft(models, **options)
     learner.begin(task)
     return learner
 
@@ -52,7 +55,7 @@ def move(models, i, seed=0, size=0.05):
     models.set_vector(i, models.vector(i) + size * noise)
 
 
-def what_is_said(learner, i=0):
+def what_is_said(learner):
     """Return some responses of different lengths."""
     return encode_responses(learner.model.tokenizer, [
         "the answer is ada .", "so", "so we get call f18 ( garden ) .", "3 add 4 is 7 ."], 99)
@@ -61,12 +64,11 @@ def what_is_said(learner, i=0):
 # Where there is nothing to learn, and where there is
 
 @pytest.mark.parametrize("rank", [0, 4])
-@pytest.mark.parametrize("direction", DIRECTIONS)
 @pytest.mark.parametrize("weights", WEIGHTS)
 def test_equal_weights_and_equal_contexts_leave_a_loss_of_exactly_0_and_nothing_moves(
-        weights, direction, rank, models, skills, learn):
+        weights, rank, models, skills, learn):
     # Nothing at all: Adam makes full steps of slopes that are not quite 0.
-    learner = SDFT(models(rank=rank), direction, weights, help="none", **SPLIT_SECONDS)
+    learner = sdft(models(rank=rank), teacher=weights, help="none")
     before = [learner.model.vector(i) for i in range(2)]
     assert (learn(learner, skills[0], steps=2, batch_size=4) == 0).all()
     assert all(torch.equal(learner.model.vector(i), before[i]) for i in range(2))
@@ -141,8 +143,8 @@ def test_the_padding_that_all_chosen_prompts_have_is_cut_off_and_nothing_else():
 
 # Whose weights
 
-def averaging(models, task, rate, weights="ema"):
-    teacher = Teacher(models, {}, weights, rate=rate)
+def averaging(models, task, rate):
+    teacher = Teacher(models, {}, "ema", rate=rate)
     teacher.begin(task.train.items, 10)
     return teacher
 
@@ -154,20 +156,13 @@ def test_an_average_goes_the_rate_of_the_way_to_the_student(rank, models, skills
     before = [students.vector(i) for i in range(2)]
     students.set_vector(0, before[0] + 1)
     teacher.follow(0)
+    teacher.follow(1)
     torch.testing.assert_close(teacher.state["teacher"][0], before[0] + 0.1)
-    assert torch.equal(teacher.state["teacher"][1], before[1]), "each seed has its own"
+    assert torch.equal(teacher.state["teacher"][1], before[1]), "who stays is a fixed point"
     quick = averaging(students, skills[0], rate=1)
     move(students, 0)
     quick.follow(0)
     torch.testing.assert_close(quick.state["teacher"][0], students.vector(0))
-
-
-def test_an_average_of_what_does_not_move_stays_bit_for_bit(models, skills):
-    teacher = averaging(models(), skills[0], rate=0.3)
-    before = teacher.state["teacher"].clone()
-    for _ in range(5):
-        teacher.follow(0)
-    assert torch.equal(teacher.state["teacher"], before)
 
 
 def test_an_average_in_training_is_the_sum_of_all_students_so_far(models, skills):
@@ -208,7 +203,7 @@ def test_an_average_is_kept_in_float32_since_bfloat16_would_hardly_move(models, 
 @pytest.mark.parametrize("rank", [0, 4])
 def test_a_frozen_teacher_is_the_pretrained_model_bit_for_bit_throughout(
         rank, models, skills, learn):
-    learner = SDFT(models(rank=rank), **SPLIT_SECONDS)
+    learner = sdft(models(rank=rank))
     learn(learner, skills[0], steps=3, batch_size=4)
     move(learner.model, 0)
     ids, mask = what_is_said(learner)
@@ -235,7 +230,7 @@ def test_an_adapter_comes_back_on_after_an_error(models, skills):
 
 @pytest.mark.parametrize("rank", [0, 4])
 def test_a_stage_teacher_is_the_student_at_the_beginning_of_the_skill(rank, models, skills, learn):
-    learner = SDFT(models(rank=rank), teacher="stage", **SPLIT_SECONDS)
+    learner = sdft(models(rank=rank), teacher="stage")
     learn(learner, skills[0], steps=2, batch_size=4)
     learner.begin(skills[2])
     ids, mask = what_is_said(learner)
@@ -278,7 +273,7 @@ def test_a_teacher_is_shown_all_there_is_or_what_was_asked_for(models, skills):
 def test_a_prompt_that_leaves_no_room_is_never_cut_but_refused_by_name(models, skills):
     items = skills[0].train.items
     long = replace(items[3], demonstration=" ".join(["well"] * 120))
-    learner = SDFT(models((0,)), max_new_tokens=10)
+    learner = sdft(models((0,)))
     with pytest.raises(ModelError, match=r"the prompt '<s> E: well .* has 1\d\d tokens, and there "
                                          "is room for 118 before the response.*nothing is cut"):
         learner.begin(shortened(skills[0], [*items[:3], long]))
@@ -298,10 +293,3 @@ def test_a_name_or_rate_that_cannot_work_is_refused(options, error, complaint, m
 def test_help_that_a_skill_does_not_have_is_refused(models, skills):
     with pytest.raises(ConfigError, match="'article' needs items with an article"):
         begun(models((0,)), skills[0], help="article")
-
-
-def test_filling_a_model_gives_it_those_weights(models):
-    students = models((0,))
-    wanted = torch.arange(len(students.vector(0))).float()
-    fill(students.models[0], wanted)
-    assert torch.equal(students.vector(0), wanted)

@@ -13,9 +13,9 @@ from workbench.checkpoint import optimizer_tensors, restore_optimizer
 from workbench.config import RunConfig
 from workbench.errors import ConfigError
 from workbench.experiment import make_learner
-from workbench.learners.base import Batch
 from workbench.learners.fit import fit, make_optimizer
-from workbench.learners.text import TEXT_LEARNERS, TextLearner
+from workbench.learners.text import TEXT_LEARNERS
+from workbench.learners.text.rl import exact_match
 from workbench.losses import kl_per_token
 from workbench.models.language import LanguageModels
 from workbench.models.sampling import encode_responses
@@ -29,21 +29,22 @@ OPTIONS = {
     "sdft, stage": {"teacher": "stage"}, "sdft, ema": {"teacher": "ema", "direction": "jsd"},
     "replay": {"per_skill": 3}, "rl": {"group": 2}, "adapter_per_skill": {},
 }
-EVERY = [(case, rank) for case in OPTIONS for rank in (0, 4) if rank or case != "adapter_per_skill"]
+every_learner = pytest.mark.parametrize("case, rank", [
+    *((case, 0) for case in OPTIONS if case != "adapter_per_skill"),
+    *((case, 4) for case in OPTIONS if case == "sdft, ema" or "," not in case)])
 CHOSEN = torch.tensor([3, 0, 5, 2])
-every_learner = pytest.mark.parametrize("case, rank", EVERY)
 
 
-def brevity(texts, items):
-    """Reward short responses, of which even the nano model has some."""
-    return [-float(len(text.split())) for text in texts]
+def taste(texts, items):
+    """A reward that no two responses share."""
+    return range(len(texts))
 
 
 def make(case, rank=0, seeds=(0, 1), **more):
     name = case.split(",")[0]
-    learner = TEXT_LEARNERS[name](LanguageModels("nano", seeds, rank), max_new_tokens=12,
+    learner = TEXT_LEARNERS[name](LanguageModels("nano", seeds, rank), max_new_tokens=8,
                                   **(OPTIONS.get(case, {}) | more))
-    learner.reward = brevity  # only rl looks at it
+    learner.reward = taste  # only rl looks at it
     return learner
 
 
@@ -100,24 +101,24 @@ def test_a_seed_learns_alone_bit_for_bit_what_it_learns_beside_others(case, rank
 
 @every_learner
 def test_a_learner_saved_within_a_task_goes_on_bit_for_bit(case, rank, tasks, learn):
-    straight, saved = make(case, rank), {}
+    straight = make(case, rank)
     learn(straight, tasks[0], steps=2, batch_size=4)
     straight.begin(tasks[1])
     optimizer = make_optimizer(straight, 1e-2)
-    for step, loss in enumerate(fit(straight, tasks[1], optimizer, steps=4, batch_size=4)):
-        if step == 1:
-            saved = {name: tensor.clone() for name, tensor in
-                     (straight.state_dict() | optimizer_tensors(optimizer)).items()}
+    steps = fit(straight, tasks[1], optimizer, steps=4, batch_size=4)
+    next(steps), next(steps)
+    saved = {name: tensor.clone() for name, tensor in
+             (straight.state_dict() | optimizer_tensors(optimizer)).items()}
+    wanted = list(steps)
     resumed = make(case, rank)  # a new process knows nothing of the first task
     resumed.begin(tasks[1])
     optimizer = make_optimizer(resumed, 1e-2)
     restore_optimizer(optimizer, saved)
     resumed.load_state_dict(saved)
-    *_, last = fit(resumed, tasks[1], optimizer, steps=4, batch_size=4, start=2)
-    assert torch.equal(last, loss)
-    assert_equal(resumed.state_dict(), straight.state_dict())
-    straight.end(tasks[1])
-    resumed.end(tasks[1])
+    found = list(fit(resumed, tasks[1], optimizer, steps=4, batch_size=4, start=2))
+    assert torch.equal(torch.stack(found), torch.stack(wanted))
+    for learner in (straight, resumed):
+        learner.end(tasks[1])
     assert_equal(resumed.state_dict(), straight.state_dict())
 
 
@@ -141,19 +142,14 @@ def test_an_option_that_cannot_work_is_refused_by_name(case, options, complaint)
         TEXT_LEARNERS[case](LanguageModels("nano", (0,)), **options)
 
 
-def test_a_learner_without_a_loss_says_so(tasks):
-    with pytest.raises(TypeError, match="TextLearner does not say what its loss is"):
-        TextLearner(LanguageModels("nano", (0,))).loss(Batch(CHOSEN[None], CHOSEN, CHOSEN))
-
-
 # Imitation
 
 @pytest.mark.parametrize("case", ["sft", "sft_own_voice"])
 def test_imitation_is_cross_entropy_of_each_response_to_its_end_and_of_nothing_else(case, tasks):
-    learner, tokenizer = make(case), None
+    learner = make(case)
     learner.begin(tasks[1])
     tokenizer = learner.model.tokenizer
-    said = learner.imitated([tasks[1].train.items[j] for j in range(8)])
+    said = learner.imitated(tasks[1].train.items)
     targets = rows(learner.targets)
     for ids, mask, j in zip(*targets, CHOSEN.tolist(), strict=True):
         assert tokenizer.decode(ids[mask.bool()]) == f"{said[j]} </s>"
@@ -215,7 +211,7 @@ def test_offline_distillation_imitates_what_the_pretrained_teacher_said_before(t
 # Replay
 
 def test_replay_keeps_so_many_examples_of_each_skill_that_was_known_or_learned(tasks, learn):
-    learner, decode = make("replay"), None
+    learner = make("replay")
     decode = learner.model.tokenizer.decode
     for met, task in enumerate(tasks, 1):
         learn(learner, task, steps=1, batch_size=4)
@@ -291,11 +287,9 @@ def test_a_response_is_judged_beside_the_others_to_the_same_question(judged):
 
 
 def test_a_step_makes_what_was_rewarded_likelier_and_the_rest_less_so(judged, tasks):
-    from workbench.learners.text.rl import exact_match
-
     item = tasks[0].train.items[int(CHOSEN[0])]
     learner, said = judged(exact_match, group=2, texts=(
-        f"so we get {item.answer} .", "so we get anything ."))
+        f"so we get {item.answer} .", "so we get the key ."))
     assert exact_match([f"so we get {item.answer} .", "so"], [item, item]) == [1, 0]
     asked = CHOSEN[[0, 0]]
     before = log_p(learner, asked, said)

@@ -16,6 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from workbench.errors import RecordError, UnknownNameError
+from workbench.metrics import share_kept
 from workbench.runfiles import Floats
 
 RESULTS = Path(__file__).parents[1] / "data" / "results" / "skills"
@@ -56,8 +57,8 @@ class Trained:
 
     @property
     def kept(self) -> Floats:
-        """Accuracy on each known skill relative to before, averaged: shape (points,)."""
-        return np.asarray((self.old / self.old_before).mean(-1))
+        """What is kept of the known skills, see `workbench.metrics.share_kept`: shape (points,)."""
+        return share_kept(self.old_before, self.old)
 
     def first(self, accuracy: float) -> int | None:
         """Return the first point at which the new skill is so well known; None if at none."""
@@ -153,8 +154,8 @@ class Sequence:
 
     @property
     def kept(self) -> Floats:
-        """Accuracy on each known skill relative to before, averaged: shape (stages,)."""
-        return np.asarray((self.old / self.old[0]).mean(-1))
+        """What is kept of the known skills: shape (stages,)."""
+        return share_kept(self.old[0], self.old)
 
 
 def load_sequences(folder: Path = RESULTS) -> list[Sequence]:

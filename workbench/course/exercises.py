@@ -6,7 +6,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
-from workbench.course import checks, solutions
+from workbench.course import checks, language_checks, solutions
 from workbench.course.checks import Wrong
 from workbench.errors import UnknownNameError
 
@@ -104,7 +104,7 @@ exercises = {e.name: e for e in (
         ("Softmax first: logits are not probabilities. In KL(p || q) the average is taken under p.",
          "Sum over the vocabulary: p times (log p minus log q), with p the teacher.",
          "With `p = teacher_logits.log_softmax(-1)` and `q = student_logits.log_softmax(-1)`: "
-         "`(p.exp() * (p - q)).sum(-1)`."), checks.token_kl),
+         "`(p.exp() * (p - q)).sum(-1)`."), language_checks.token_kl),
     Exercise(
         "may_teach", "Write `may_teach(alone, own, other)`: may the model be its own teacher? Each "
         "argument is a pair `(right answers, questions)`: asked alone, with its own demonstration, "
@@ -115,7 +115,25 @@ exercises = {e.name: e for e in (
         ("A gate that is in doubt stays shut: compare the worst case of one with the best case of "
          "the others.", "There are two comparisons, and both have to hold.",
          "`wilson_interval(*own)[0] > max(wilson_interval(*alone)[1], "
-         "wilson_interval(*other)[1])`."), checks.may_teach),
+         "wilson_interval(*other)[1])`."), language_checks.may_teach),
+    Exercise(
+        "sdft_loss", "Write `sdft_loss(teacher_logits, student_logits, mask)`: the loss of one "
+        "SDFT step. The logits have shape `(responses, tokens, vocabulary)`, the mask "
+        "`(responses, tokens)`: 1 at the tokens of a response, its end token included, and 0 "
+        "after. Take the forward KL at each token, its mean over the tokens of each response, and "
+        "the mean of those.", 2, 10,
+        ("Three means, from the inside out: over the vocabulary (under the teacher), over the "
+         "tokens of a response, over the responses.",
+         "What the mask leaves out must count neither above nor below the line.",
+         "With `kl` of shape `(responses, tokens)`: `((kl * mask).sum(1) / mask.sum(1)).mean()`."),
+        language_checks.sdft_loss),
+    Exercise(
+        "moving_average", "Write `moving_average(average, weights, rate)`: the teacher's weights "
+        "after one step of an exponential moving average that follows the student's `weights`. "
+        "Return new tensors; change nothing in place.", 1, 5,
+        ("How much of the old average is left after one step at a rate of 0.01?",
+         "A share `rate` comes from the student, the rest from the average as it was.",
+         "`(1 - rate) * average + rate * weights`."), language_checks.moving_average),
 )}
 """All exercises of the course by the name of the function to write."""
 

@@ -67,3 +67,14 @@ def token_kl(teacher_logits, student_logits):
 def may_teach(alone, own, other):
     """Whether a demonstration of its own surely helps, and another's surely less."""
     return wilson_interval(*own)[0] > max(wilson_interval(*alone)[1], wilson_interval(*other)[1])
+
+
+def sdft_loss(teacher_logits, student_logits, mask):
+    """Average the forward KL over the tokens of each response, and over responses."""
+    kl = token_kl(teacher_logits, student_logits)
+    return ((kl * mask).sum(1) / mask.sum(1)).mean()
+
+
+def moving_average(average, weights, rate):
+    """Take a step of the average towards the weights."""
+    return (1 - rate) * average + rate * weights

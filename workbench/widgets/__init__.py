@@ -10,4 +10,5 @@ from workbench.widgets.teacher import TeacherExplorer
 from workbench.widgets.token_map import TokenKLMap
 
 __all__ = ["DriftExplorer", "LiveDistillation", "LiveTraining", "ParetoExplorer",
-           "RetentionExplorer", "ScenarioExplorer", "SkillRetention", "TeacherExplorer", "TokenKLMap"]
+           "RetentionExplorer", "ScenarioExplorer", "SkillRetention", "TeacherExplorer",
+           "TokenKLMap"]

@@ -11,6 +11,7 @@ from workbench.config import RunConfig
 from workbench.evaluation import Said
 from workbench.evaluation import Snapshot as Progress
 from workbench.learners.text import TEXT_LEARNERS
+from workbench.metrics import share_kept
 from workbench.plots import percent
 from workbench.tasks import KNOWN_SKILLS, NEW_SKILLS
 from workbench.widgets.live import LiveTraining
@@ -69,8 +70,8 @@ class LiveDistillation(LiveTraining):
         if record is None or record.status != "complete":
             return "No verdict yet: the training has not come to its end."
         before, after = record.watched[0, 0], record.watched[0, 1]
-        kept = float((after / before).mean())
-        worst = int((after / before).argmin())
+        kept = float(share_kept(before, after))
+        worst = int((before - after).argmax())
         return (f"{record.config.learner} knows {record.task_names[0]} to "
                 f"{percent(record.accuracy[0, 0, 0])} (before: {percent(record.baseline[0, 0])}) "
                 f"and kept {percent(kept)} of what was known; least of "

@@ -1,0 +1,183 @@
+"""The views of lessons on SDFT without a browser: what they compute, show and tell."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+import torch
+
+from workbench.errors import ConfigError, UnknownNameError
+from workbench.losses import divergence
+from workbench.models import load_causal_lm, sample
+from workbench.models.prompts import make_prompt
+from workbench.sweeps import Sequence, Sweep, parse_run
+from workbench.tasks import KNOWN_SKILLS, load_skill
+from workbench.widgets import (
+    DriftExplorer,
+    LiveDistillation,
+    ParetoExplorer,
+    SkillRetention,
+    TokenKLMap,
+)
+from workbench.widgets import live as live_module
+from workbench.widgets.token_map import token_loss
+
+
+@pytest.fixture(autouse=True)
+def draw_at_the_end_only(monkeypatch):
+    monkeypatch.setattr(live_module, "REDRAW_SECONDS", 60.0)
+
+
+@pytest.fixture(scope="module")
+def loaded():
+    return load_causal_lm("tiny")
+
+
+@pytest.fixture
+def sweep(sweep_run):
+    runs = [sweep_run(), sweep_run(seed=1, old=(0.8, 0.4), kl=(2, 8)),
+            sweep_run("b", new=(0.3, 0.4), old=(0.5, 0.2), kl=(3, 9))]
+    return Sweep("facts-new", "compare", [parse_run(each) for each in runs], ["x", "y"],
+                 ["kl_new", "kl_old"], "make it")
+
+
+def drawn(widget) -> bool:
+    widget.redraw()
+    return widget.trouble.value == "" and widget.image.value[:4] == b"\x89PNG"
+
+
+# Sweeps
+
+def test_pareto_compares_at_the_accuracy_of_the_slider(sweep):
+    widget = ParetoExplorer(sweep)
+    assert drawn(widget) and "a ends at 100 % new and 75 % kept" in widget.words.value
+    table = widget.table()
+    assert table.loc["a", "runs that get there"] == "2 of 2" and table.loc["a", "steps"] == "40"
+    assert table.loc["a", "kept, mean"] == "75 %" and table.loc["a", "kept, best"] == "80 %"
+    assert table.loc["b", "runs that get there"] == "0 of 1" and table.loc["b", "steps"] == "–"
+    widget.level.value = 0.4
+    assert widget.table().loc["a", "steps"] == "20" and widget.table().loc["b", "steps"] == "40"
+    assert list(ParetoExplorer(sweep, ["b"]).table().index) == ["b"]
+    with pytest.raises(UnknownNameError, match="unknown method"):
+        ParetoExplorer(sweep, ["nobody"])
+
+
+def test_drift_says_how_well_it_tells_what_is_forgotten(sweep):
+    widget = DriftExplorer(sweep)
+    assert drawn(widget) and "3 in all" in widget.words.value
+    assert widget.table().loc["all together", "rank correlation"] == "1.00"
+    assert widget.table().loc["b", "rank correlation"] == "–", "from one point nothing follows"
+    widget.when.value = "every look at each run"
+    assert "6 in all" in widget.words.value and widget.trouble.value == ""
+    widget.ticks["a"].value = False
+    assert list(widget.table().index) == ["b", "all together"]
+    widget.ticks["b"].value = False
+    assert len(widget.table()) == 0 and widget.trouble.value == ""
+    widget.prompts.value = "kl_old"
+    assert widget.trouble.value == ""
+
+
+# Skills in a row
+
+def sequence(method, skills, seed, last) -> Sequence:
+    new = np.array([[0, 0], [1, 0], [last, 1]], dtype=float)
+    return Sequence(method, skills, seed, new, np.array([[1.0], [0.9], [0.5 + last / 2]]))
+
+
+def test_skills_in_a_row_are_shown_per_order_and_method():
+    one, two = ("facts-new", "tools-new"), ("tools-new", "facts-new")
+    runs = [sequence("sdft", one, seed, 0.8 + seed / 10) for seed in range(3)]
+    runs += [sequence("sft", one, 0, 0.0), sequence("sft", two, 0, 0.5)]
+    widget = SkillRetention(runs)
+    assert drawn(widget)
+    table = widget.table()
+    assert table.loc["sdft", "facts-new"] == "90 %" and table.loc["sft", "facts-new"] == "0 %"
+    assert table.loc["sdft", "new skills, mean"].startswith("95 % (")
+    assert table.loc["sft", "what was known"] == "50 %"
+    widget.order.value = two
+    assert list(widget.table().index) == ["sft"] and widget.trouble.value == ""
+    widget.ticks["sft"].value = False
+    assert widget.trouble.value == "" and len(widget.table()) == 0
+    with pytest.raises(ConfigError, match="at least one run"):
+        SkillRetention([])
+
+
+# Token losses
+
+def test_the_loss_of_a_token_is_the_divergence_after_both_prompts(loaded):
+    model, tokenizer = loaded
+    items = load_skill("facts-new", "test")[:4]
+    found = token_loss(model, model, tokenizer, items, 1, seed=5)
+    alone = make_prompt(tokenizer, items[1].prompt)
+    said = sample(model, tokenizer, [alone], temperature=1.0, seed=5)
+    assert found.words == tokenizer.convert_ids_to_tokens(said.ids[0].tolist())
+    helped = make_prompt(tokenizer, items[1].prompt, demonstration=items[1].demonstration)
+    logits = []
+    for prompt in (alone, helped):
+        ids = tokenizer(prompt, return_tensors="pt", add_special_tokens=False)["input_ids"]
+        with torch.no_grad():
+            logits.append(model(torch.cat([ids, said.ids], 1)).logits[0, ids.shape[1] - 1:-1])
+    np.testing.assert_allclose(found.loss, divergence(*logits), atol=1e-4)
+    assert token_loss(model, model, tokenizer, items, 1, help="none").loss.max() == 0
+
+
+def test_every_control_of_the_token_map_changes_what_is_shown(loaded):
+    model, tokenizer = loaded
+    widget = TokenKLMap({"before": model, "again": model}, model, tokenizer,
+                        load_skill("facts-new", "test")[:4])
+    assert drawn(widget)
+    seen = [widget.table()["loss (nats)"].tolist()]
+    for control, value in (("item", 2), ("direction", "reverse"), ("help", "nothing"),
+                           ("help", "another item's demonstration"), ("seed", 3)):
+        getattr(widget, control).value = value
+        assert widget.trouble.value == ""
+        seen.append([*widget.table()["loss (nats)"], *widget.table()["token"]])
+    assert len({str(each) for each in seen}) == len(seen)
+    before = widget.image.value
+    widget.position.value = widget.position.max
+    assert widget.image.value != before and widget.position.max == len(widget.table())
+    widget.student.value = "again"
+    assert "student again" in widget.figure().axes[0].get_title()
+    with pytest.raises(ConfigError, match="at least one student"):
+        TokenKLMap({}, model, tokenizer, [])
+
+
+# Live
+
+def short(learner="sdft", steps=4) -> LiveDistillation:
+    widget = LiveDistillation("nano", steps=steps, items=2)
+    widget.learner.value, widget.pace.value = learner, "as fast as it goes"
+    return widget
+
+
+def test_live_training_ends_with_a_verdict_curves_and_answers():
+    widget = short().start().wait()
+    assert widget.trouble.value == "" and widget.record.status == "complete"
+    assert "sdft knows facts-new to" in widget.verdict_box.value or (
+        f"sdft knows {widget.skill.value} to" in widget.verdict_box.value)
+    assert widget.answers.value.count("<tr>") == 1 + 2 * 6
+    assert ("right" in widget.answers.value) and ("<b>" in widget.answers.value)
+    assert list(widget.table().columns) == [widget.skill.value, *KNOWN_SKILLS]
+    assert len(widget.table()) == 6, "before, after each step, and at the end"
+    assert drawn(widget)
+
+
+def test_live_training_can_be_stopped_and_resumed_to_the_same_end():
+    whole, parts = short(steps=8).start().wait(), short(steps=8)
+    original = parts._observe
+    parts._observe = lambda seen: (original(seen), seen.steps_taken == 3 and parts._stop.set())
+    parts.start().wait()
+    assert parts.record.status == "stopped" and not parts.buttons["Resume"].disabled
+    parts._observe = original
+    parts.resume().wait()
+    np.testing.assert_array_equal(parts.record.losses, whole.record.losses)
+    assert parts.learner.disabled is False
+    parts.reset()
+    assert parts.record is None and parts.answers.value == ""
+
+
+def test_a_fault_in_training_is_shown():
+    widget = LiveDistillation("nano", steps=2, items=2)
+    widget.model = "huge"
+    widget.start().wait()
+    assert "there is no model &#x27;huge&#x27;" in widget.trouble.value

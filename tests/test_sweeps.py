@@ -1,0 +1,83 @@
+"""Records of sweeps and sequences: how they are read, and what is chosen from them."""
+
+from __future__ import annotations
+
+import json
+
+import numpy as np
+import pytest
+
+from workbench.diagnostics import DIAGNOSTICS
+from workbench.errors import RecordError, UnknownNameError
+from workbench.sweep_plots import drift_points, rank_correlation
+from workbench.sweeps import RESULTS, load_sequences, load_sweep, parse_run
+from workbench.tasks import KNOWN_SKILLS
+
+
+@pytest.fixture
+def write(tmp_path):
+    def make(*runs, name="facts-new-tune.json"):
+        (tmp_path / name).write_text(json.dumps({"command": "make it", "runs": runs}))
+        return tmp_path
+    return make
+
+
+def test_what_is_kept_is_relative_to_before_and_averaged_over_skills(sweep_run):
+    parsed = parse_run(sweep_run())
+    np.testing.assert_allclose(parsed.kept, [(0.9 + 1) / 2, (0.6 + 1) / 2])
+    assert parsed.first(0.5) == 0 and parsed.first(0.9) == 1 and parsed.first(1.1) is None
+    assert np.isnan(parsed.diagnostics[:, 1]).all()
+
+
+def test_of_those_who_know_the_skill_the_one_is_chosen_that_keeps_most(write, sweep_run):
+    folder = write(sweep_run(lr=1e-3, new=(0.96, 1.0), old=(0.2, 0.1)), sweep_run(lr=1e-4),
+                   sweep_run(lr=1e-5, new=(0.1, 0.94), old=(1.0, 1.0)),
+                   sweep_run("b", new=(0.3, 0.2), old=(0.1, 0.1)))
+    sweep = load_sweep("facts-new", "tune", folder)
+    chosen, point = sweep.choose("a")
+    assert (chosen.lr, point) == (1e-4, 1)
+    assert sweep.choose("a", enough=0.9)[0].lr == 1e-5
+    chosen, point = sweep.choose("b")
+    assert point == 0, "where nobody gets there, who knows it best"
+    assert sweep.methods == ["a", "b"]
+    with pytest.raises(UnknownNameError, match="unknown method in the record of facts-new 'c'"):
+        sweep.of("c")
+    with pytest.raises(UnknownNameError, match="unknown diagnostic 'speed'"):
+        sweep.diagnostic(chosen, "speed")
+
+
+def test_drift_and_forgetting_are_paired(write, sweep_run):
+    folder = write(sweep_run(), sweep_run(seed=1, old=(0.8, 0.4), kl=(2, 8)))
+    sweep = load_sweep("facts-new", "tune", folder)
+    np.testing.assert_allclose(drift_points(sweep, ["a"], "kl_new"), [[4, 0.2], [8, 0.3]])
+    every = drift_points(sweep, ["a"], "kl_new", everywhere=True)
+    assert len(every) == 4 and rank_correlation(every) == pytest.approx(1)
+    assert np.isnan(rank_correlation(every[:2]))
+    assert drift_points(sweep, [], "kl_new").shape == (0, 2)
+
+
+@pytest.mark.parametrize("content, said", [
+    (None, "No such file"), ("{", "damaged"), ('{"runs": []}', "damaged"),
+    ('{"command": "", "runs": [{"method": "a"}]}', "KeyError: 'lr'"), ("[]", "damaged")])
+def test_a_record_that_cannot_be_read_says_how_to_make_it(content, said, tmp_path):
+    if content is not None:
+        (tmp_path / "tools-new-compare.json").write_text(content)
+        (tmp_path / "sequences.json").write_text(content)
+    with pytest.raises(RecordError, match=said) as caught:
+        load_sweep("tools-new", "compare", tmp_path)
+    assert "python scripts/sweep_skills.py compare tools-new" in str(caught.value)
+    if content not in ('{"runs": []}',):
+        with pytest.raises(RecordError, match="sequence_skills.py"):
+            load_sequences(tmp_path)
+
+
+@pytest.mark.parametrize("path", sorted(RESULTS.glob("*-new-*.json")), ids=lambda p: p.stem)
+def test_every_shipped_record_can_be_read(path):
+    skill, part = path.stem.rsplit("-", 1)
+    sweep = load_sweep(skill, part)
+    assert sweep.watched == list(KNOWN_SKILLS) and set(sweep.diagnostic_names) == set(DIAGNOSTICS)
+    assert sweep.command == f"python scripts/sweep_skills.py {part} {skill}"
+    for each in sweep.runs:
+        points = len(each.steps)
+        assert each.new.shape == (points,) and each.old.shape == (points, len(KNOWN_SKILLS))
+        assert 0 <= each.new.min() and each.new.max() <= 1 and (each.kept <= 1.2).all()

@@ -1,0 +1,110 @@
+"""Checks of the exercises about language models: each recognises likely mistakes."""
+
+# mypy: allow-untyped-calls
+
+from __future__ import annotations
+
+import torch
+
+from workbench.course import solutions
+from workbench.course.checks import Answer, Wrong, given_back
+
+
+def token_kl(answer: Answer) -> None:
+    """Check the forward KL per token."""
+    teacher = torch.tensor([[2.0, 0.0, -1.0], [0.0, 0.0, 0.0], [3.0, -3.0, 1.0], [0.5, 0.0, 1.0]])
+    student = torch.tensor([[0.0, 1.0, 0.5], [0.0, 0.0, 0.0], [-1.0, 2.0, 0.0], [2.0, 0.0, 0.0]])
+    value = given_back(answer(teacher.clone(), student.clone()), "one number for each token")
+    value = torch.as_tensor(value, dtype=torch.float32)
+    if value.numel() == 1:
+        raise Wrong("That is one number; return one for each token, neither added nor averaged.")
+    if value.shape != (4,):
+        raise Wrong(f"Expected shape (4,), one number for each of 4 tokens, got "
+                    f"{tuple(value.shape)}: sum over the vocabulary.")
+    wanted = solutions.token_kl(teacher, student)
+    p, q = teacher.softmax(-1), student.softmax(-1)
+    if torch.allclose(value, solutions.token_kl(student, teacher), atol=1e-4):
+        raise Wrong("That is KL(student || teacher), the reverse KL: the average belongs under the "
+                    "teacher. (torch.nn.functional.kl_div takes the other one first.)")
+    if torch.allclose(value, -wanted, atol=1e-4):
+        raise Wrong("The sign is wrong: a KL is never below 0.")
+    if torch.allclose(value, -(p * q.log()).sum(-1), atol=1e-4):
+        raise Wrong("That is the cross-entropy: the teacher's own entropy is still in it. Where "
+                    "the two agree a KL is 0.")
+    if torch.allclose(value, wanted / 3, atol=1e-4):
+        raise Wrong("That is the mean over the vocabulary; take the sum.")
+    if not torch.allclose(value, wanted, atol=1e-4):
+        raise Wrong(f"On the example in the check the first token gives {float(value[0]):.4f} and "
+                    f"should give {float(wanted[0]):.4f}.")
+    far = torch.as_tensor(answer(torch.tensor([[200.0, 0.0, 0.0]]),
+                                 torch.tensor([[0.0, 200.0, 0.0]])))
+    if not far.isfinite().all():
+        raise Wrong("Right here, but not a number where a probability is too small for a float: "
+                    "take log_softmax, not the log of softmax.")
+
+
+def may_teach(answer: Answer) -> None:
+    """Check the rule of the gate on clear cases and on one that hangs on the intervals."""
+    value = given_back(answer((2, 96), (95, 96), (3, 96)), "True or False")
+    if not value:
+        raise Wrong("2 of 96 alone, 95 of 96 with its own demonstration, 3 of 96 with another's: "
+                    "that should pass.")
+    if answer((2, 96), (90, 96), (88, 96)):
+        raise Wrong("Another item's demonstration helps as much as its own: the model does not "
+                    "read it, and should not pass.")
+    if answer((92, 96), (95, 96), (3, 96)):
+        raise Wrong("The model knows nearly everything without help: there is nothing to teach, "
+                    "and it should not pass.")
+    if answer((4, 10), (8, 10), (1, 10)):
+        raise Wrong("8 of 10 against 4 of 10: the intervals overlap, so it may be luck, and a gate "
+                    "in doubt stays shut.")
+    if answer((1, 10), (8, 10), (4, 10)):
+        raise Wrong("8 of 10 with its own against 4 of 10 with another's: those intervals overlap, "
+                    "too; compare with the upper end of both.")
+    if not answer((40, 100), (80, 100), (10, 100)):
+        raise Wrong("80 of 100 against 40 of 100 is beyond doubt and should pass: compare the "
+                    "lower end of one interval with the upper ends of the others.")
+
+
+def sdft_loss(answer: Answer) -> None:
+    """Check the loss of an SDFT step on responses of different length."""
+    draw = torch.Generator().manual_seed(0)
+    teacher, student = torch.randn(2, 2, 4, 5, generator=draw) * 2
+    mask = torch.tensor([[1, 1, 1, 1], [1, 0, 0, 0]])
+    value = torch.as_tensor(given_back(answer(teacher.clone(), student.clone(), mask.clone()),
+                                   "one number"), dtype=torch.float32)
+    if value.numel() != 1:
+        raise Wrong(f"Expected one number for the whole batch, got shape {tuple(value.shape)}.")
+    kl = solutions.token_kl(teacher, student)
+    wanted = float(solutions.sdft_loss(teacher, student, mask))
+    for known, said in (
+            (solutions.sdft_loss(student, teacher, mask),
+             "That is the reverse KL: the average belongs under the teacher."),
+            (kl.mean(), "The mask is not used: what comes after the end token counts."),
+            ((kl * mask).mean(), "Padding is in the mean: divide by the number of tokens that "
+                                 "count, not by all."),
+            ((kl * mask).sum() / mask.sum(),
+             "That is the mean over all tokens: a long response weighs more than a short one. "
+             "Average over the tokens of each response first."),
+            ((kl * mask).sum(1).mean(), "That is the sum over the tokens of each response; take "
+                                        "their mean.")):
+        if abs(float(value) - float(known)) < 1e-4:
+            raise Wrong(said)
+    if abs(float(value) - wanted) > 1e-4:
+        raise Wrong(f"On the example in the check it gives {float(value):.4f} and should give "
+                    f"{wanted:.4f}.")
+
+
+def moving_average(answer: Answer) -> None:
+    """Check one step of the average, and that nothing was changed in place."""
+    average, weights = torch.tensor([1.0, -2.0]), torch.tensor([3.0, 2.0])
+    before = average.clone()
+    value = torch.as_tensor(given_back(answer(average, weights, 0.25), "the new average"))
+    if not torch.equal(average, before):
+        raise Wrong("The average that was passed in has been changed; return a new one.")
+    if torch.allclose(value, torch.tensor([2.5, 1.0])):
+        raise Wrong("The rate is the wrong way round: at a rate of 0.25 a quarter comes from the "
+                    "student. (TRL had this slip too, in pull request 4935.)")
+    if not torch.allclose(value, torch.tensor([1.5, -1.0])):
+        raise Wrong(f"From [1, -2] towards [3, 2] at a rate of 0.25 it gives {value.tolist()} and "
+                    "should give [1.5, -1.0].")
