@@ -26,7 +26,10 @@ from workbench.provenance import environment
 from workbench.sweeps import ENOUGH, RESULTS, load_sweep, parse_run
 
 RATES = (1e-5, 3e-5, 1e-4, 3e-4, 1e-3)
-STEPS, EVERY = 240, 20
+STEPS, EVERY, EVERY_OF_LESSON = 240, 40, {"facts-new": 20}
+"""Steps of a run, and steps between looks at it: more often at the skill the lesson is about."""
+MASTERED = 60
+"""Steps for which a skill must have been known before a tuning run ends early."""
 TUNING_SEED, SEEDS = 100, (0, 1, 2, 3, 4)
 
 METHODS: dict[str, dict[str, Any]] = {
@@ -57,9 +60,10 @@ CONTROLS = {"sdft other": "sdft", "sdft none": "sdft"}
 
 def config_for(method: str, skill: str, lr: float, seed: int, part: str, steps: int) -> RunConfig:
     """Return the settings of one run."""
+    every = EVERY_OF_LESSON.get(skill, EVERY) * LONGER.get(method, 1)
     return RunConfig(stream="skills", skills=(skill,), lr=lr, seeds=(seed,), steps=steps,
-                     evaluate_every=EVERY * LONGER.get(method, 1), evaluate_on=part, items=48,
-                     diagnose=True, **METHODS[method])
+                     evaluate_every=every, evaluate_on=part, items=48, diagnose=True,
+                     **METHODS[method])
 
 
 def one_run(task: tuple[str, str, float, int, str, int]) -> dict[str, Any]:
@@ -71,9 +75,10 @@ def one_run(task: tuple[str, str, float, int, str, int]) -> dict[str, Any]:
         mastered.append(bool(snapshot.steps_taken and snapshot.scores[0, 0] >= 0.98))
 
     config = config_for(method, skill, lr, seed, part, steps)
-    record = run(config, observer=look, stop=lambda: part == "validation" and len(mastered) > 3
-                 and all(mastered[-3:]))
     every = config.evaluate_every
+    looks = max(2, MASTERED // every)
+    record = run(config, observer=look, stop=lambda: part == "validation"
+                 and len(mastered) > looks and all(mastered[-looks:]))
     seen = (record.step if record.status == "stopped" else steps) // every
     return {"method": method, "lr": lr, "seed": seed,
             "steps": [every * (i + 1) for i in range(seen)],
@@ -95,7 +100,7 @@ def measure(path: Path, tasks: list[tuple[Any, ...]], workers: int) -> None:
     done = {(r["method"], r["lr"], r["seed"]) for r in held["runs"]}
     wanted = [t for t in tasks if (t[0], t[2], t[3]) not in done]
     held["command"] = f"python scripts/sweep_skills.py {path.stem.rsplit('-', 1)[1]} {tasks[0][1]}"
-    held |= {"rates": RATES, "steps": STEPS, "every": EVERY, "enough": ENOUGH}
+    held |= {"rates": RATES, "steps": STEPS, "enough": ENOUGH}
     with multiprocessing.get_context("spawn").Pool(workers) as pool:
         for result in pool.imap(one_run, wanted):
             held["runs"].append(result)
