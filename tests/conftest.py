@@ -87,7 +87,8 @@ def sweep_run():
         """One run over two known skills, of which the second is kept whole."""
         return {"method": method, "lr": lr, "seed": seed, "steps": [20 * (i + 1)
                                                                     for i in range(len(new))],
-                "new": list(new), "old": [[value, 0.5] for value in old], "old_before": [1.0, 0.5],
+                "new": list(new), "old": [[value, 0.5] for value in old],
+                "old_before": [1.0, 0.5], "new_before": 0.1,
                 "diagnostics": [[value, None] for value in kl], "watched": ["x", "y"],
                 "diagnostic_names": ["kl_new", "kl_old"]}
     return make

@@ -10,7 +10,7 @@ import warnings
 
 import pytest
 import torch
-from hypothesis import assume, given
+from hypothesis import assume, example, given
 from hypothesis import strategies as st
 
 from workbench.errors import ConfigError, UnknownNameError
@@ -263,6 +263,7 @@ def test_a_response_without_tokens_adds_0_and_a_batch_without_tokens_is_refused(
 
 
 @given(st.lists(st.integers(0, 20), min_size=1, max_size=6), st.integers(0, 8))
+@example([7, 3], 1)  # just a fifth
 def test_skipping_warns_when_it_leaves_out_more_than_a_fifth_and_only_then(lengths, skip):
     assume(max(lengths) > skip)
     mask = (torch.arange(20) < torch.tensor(lengths)[:, None]).long()

@@ -45,7 +45,8 @@ def plot_pareto(sweep: Sweep, methods: Sequence[str], ax: Axes, level: float | N
         line = LINES[sweep.methods.index(method) % 7]
         ends: list[tuple[float, float]] = []
         for run in sweep.of(method):
-            new, kept = np.append(0, 100 * run.new), np.append(100, 100 * run.kept)
+            new = 100 * np.append(run.new_before, run.new)
+            kept = 100 * np.append(1, run.kept)
             ax.plot(new, kept, linestyle=line, linewidth=0.8, alpha=0.45, color=look["color"])
             ax.plot(new[-1:], kept[-1:], linestyle="", markersize=6, **look,
                     label=None if ends else method)
@@ -57,7 +58,8 @@ def plot_pareto(sweep: Sweep, methods: Sequence[str], ax: Axes, level: float | N
     ax.set(xlabel="accuracy on the new skill (%)", ylabel="kept of what was known (%)",
            xlim=(-3, 103), ylim=(-3, 106), title=title)
     _legend(ax, methods)
-    return describe(ax, f"Paths from no new skill and all kept, one per run: {'; '.join(said)}.")
+    return describe(ax, "Paths from before training, when all is kept, one per run: "
+                    f"{'; '.join(said)}.")
 
 
 def plot_drift(sweep: Sweep, methods: Sequence[str], prompts: str, ax: Axes,

@@ -38,8 +38,10 @@ class Trained:
         Of batches and sampling.
     steps : ndarray of int, shape (points,)
         When it was looked at.
+    new_before : float
+        Accuracy on the new skill before training.
     new : ndarray, shape (points,)
-        Accuracy on the new skill.
+        The same later.
     old, old_before : ndarray, shape (points, known) and (known,)
         Accuracy on what was known, and what it was before training.
     diagnostics : ndarray, shape (points, diagnostics)
@@ -50,6 +52,7 @@ class Trained:
     lr: float
     seed: int
     steps: NDArray[np.int64]
+    new_before: float
     new: Floats
     old: Floats
     old_before: Floats
@@ -204,5 +207,6 @@ def parse_run(said: dict[str, Any]) -> Trained:
         return np.array(values, dtype=float)  # None becomes NaN
 
     return Trained(said["method"], float(said["lr"]), int(said["seed"]),
-                   np.array(said["steps"], dtype=np.int64), floats(said["new"]),
-                   floats(said["old"]), floats(said["old_before"]), floats(said["diagnostics"]))
+                   np.array(said["steps"], dtype=np.int64), float(said["new_before"]),
+                   floats(said["new"]), floats(said["old"]), floats(said["old_before"]),
+                   floats(said["diagnostics"]))

@@ -16,15 +16,12 @@
 # %%
 import tempfile
 
-import numpy as np
 import pandas as pd
 import torch
-from matplotlib.figure import Figure
 
 import workbench as wb
 from workbench.course import check
 from workbench.experiment import make_learner, stream_of
-from workbench.intervals import paired_difference, seed_interval
 from workbench.models import sample
 from workbench.plots import percent
 from workbench.sweeps import load_sweep
