@@ -19,6 +19,8 @@ os.environ.setdefault("OMP_NUM_THREADS", "1")
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
 from workbench.config import RunConfig
 from workbench.experiment import run
 from workbench.files import write_atomically
@@ -61,6 +63,8 @@ CONTROLS = {"sdft other": "sdft", "sdft none": "sdft"}
 def config_for(method: str, skill: str, lr: float, seed: int, part: str, steps: int) -> RunConfig:
     """Return the settings of one run."""
     every = EVERY_OF_LESSON.get(skill, EVERY) * LONGER.get(method, 1)
+    if part == "test":
+        every *= 3  # the choice is made, and what counts is the end
     return RunConfig(stream="skills", skills=(skill,), lr=lr, seeds=(seed,), steps=steps,
                      evaluate_every=every, evaluate_on=part, items=48, diagnose=True,
                      **METHODS[method])
@@ -79,15 +83,20 @@ def one_run(task: tuple[str, str, float, int, str, int]) -> dict[str, Any]:
     looks = max(2, MASTERED // every)
     record = run(config, observer=look, stop=lambda: part == "validation"
                  and len(mastered) > looks and all(mastered[-looks:]))
-    seen = (record.step if record.status == "stopped" else steps) // every
-    return {"method": method, "lr": lr, "seed": seed,
-            "steps": [every * (i + 1) for i in range(seen)],
-            "new": record.curve[0, :seen, 0].round(4).tolist(),
-            "old": record.curve[0, :seen, 1:].round(4).tolist(),
+    complete = record.status == "complete"
+    # The last look of a run that came to its end is the one at its end.
+    looked = (steps - 1 if complete else record.step) // every
+    at = [every * (i + 1) for i in range(looked)] + [steps] * complete
+    new, old, diagnostics = (np.vstack([curve[0, :looked], *([end[0, -1:]] if complete else [])])
+                             for curve, end in (
+        (record.curve[:, :, :1], record.accuracy), (record.curve[:, :, 1:], record.watched),
+        (record.diagnostics_curve, record.diagnostics)))
+    return {"method": method, "lr": lr, "seed": seed, "steps": at,
+            "new": new[:, 0].round(4).tolist(), "old": old.round(4).tolist(),
             "old_before": record.watched[0, 0].round(4).tolist(),
             "new_before": float(record.baseline[0, 0]),
             "diagnostics": [[None if v != v else round(v, 4) for v in row]
-                            for row in record.diagnostics_curve[0, :seen].tolist()],
+                            for row in diagnostics.tolist()],
             "watched": record.watched_names, "diagnostic_names": record.diagnostic_names,
             "seconds": {k: round(v, 1) for k, v in record.seconds.items()}}
 

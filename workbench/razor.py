@@ -1,14 +1,15 @@
-"""The toy of *RL's Razor*: of many right answers, which do the methods move to, and at what cost?
+"""The toy of *RL's Razor*: where methods move among many right answers, and what that costs.
 
-After Shenfeld, Pari & Agrawal (arXiv 2509.04259). The new task, parity, has many right answers: an
-even digit may be answered with any even label, an odd one with any odd label. As there, networks of
-three layers first learn some of both tasks, told apart by one further input and answered with the
-same ten outputs, and then the new one alone. Unlike there, the images are scikit-learn's digits,
-the old task is to name them turned or shuffled, and fine-tuning is plain gradient descent.
+After Shenfeld, Pari & Agrawal (arXiv 2509.04259). The new task is parity: an even digit may be
+answered with any even label, an odd one with any odd label. As there, networks of three layers
+first learn some of two tasks, told apart by a further input and answered with the same ten outputs,
+then the new one alone. Unlike there, images are scikit-learn's digits, the old task is to name them
+turned or shuffled, and fine-tuning is plain gradient descent.
 """
 
 from __future__ import annotations
 
+import itertools
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -46,17 +47,15 @@ Array = NDArray[np.float64]
 
 @dataclass(frozen=True)
 class Point:
-    """A method after some steps, on test images; arrays have shape (seeds,).
-
-    `kl` is KL(base || now) in nats on the new task's images and `kl_old` that on the old one's;
-    `accuracy` is how often the likeliest label has the right parity.
-    """
+    """A method after some steps, on test images; arrays have shape (seeds,)."""
 
     method: str
     lr: float
     step: int
     kl: Array
+    """KL(base || now) in nats on the new task's images; `kl_old` on the old task's."""
     accuracy: Array
+    """How often the likeliest label has the right parity."""
     kl_old: Array
     old_accuracy: Array
     forgetting: Array
@@ -64,7 +63,7 @@ class Point:
 
 @dataclass(frozen=True)
 class RazorResult:
-    """Points by method, then learning rate, then step, and the base that all began with."""
+    """The points by method, learning rate and step, and the base that all began with."""
 
     seeds: tuple[int, ...]
     base: Point
@@ -72,36 +71,26 @@ class RazorResult:
     seconds: float
 
     def r_squared(self, by: str = "kl") -> float:
-        """Return how much of the variance of forgetting a quadratic in `kl` or `kl_old` explains."""
-        if by not in ("kl", "kl_old"):
-            raise UnknownNameError("by", by, ("kl", "kl_old"))
+        """Return the share of the variance of forgetting that a quadratic in `by` explains."""
         x, y = (np.concatenate([getattr(point, name) for point in self.points])
                 for name in (by, "forgetting"))
         return float(1 - (y - np.polynomial.Polynomial.fit(x, y, 2)(x)).var() / y.var())
 
 
 def at_matched_accuracy(result: RazorResult, accuracy: float) -> dict[str, Point]:
-    """Return each method's first point that is so accurate on the new task, on average over seeds.
+    """Return the first point of each method, if any, that is so accurate on average over seeds.
 
-    At the smallest learning rate that gets there: what is forgotten has no say in the choice. A
-    method that never gets there is left out.
+    At the smallest learning rate that gets there: what is forgotten has no say in the choice.
     """
     if not 0 < accuracy <= 1:
-        raise ConfigError(f"accuracy must be above 0 and at most 1, not {accuracy!r}; give a share "
-                          "of the images, such as 0.95")
-    reached = [point for point in result.points if point.accuracy.mean() >= accuracy]
-    return {point.method: point for point in reversed(reached)}
+        raise ConfigError(f"accuracy must be above 0 and at most 1, such as 0.95, not {accuracy!r}")
+    points = [point for point in result.points if point.accuracy.mean() >= accuracy]
+    return {point.method: point for point in reversed(points)}
 
 
-def nearest(base_logits: Tensor, right: Tensor, mass: float = 1.0) -> Tensor:
-    """Return the distribution nearest to the base among those with this much mass on right labels.
-
-    It keeps the odds among the right labels and among the wrong ones, so that no other has a
-    smaller KL from the base or to it. Some labels, the last axis, must be right, and some wrong.
-    """
-    inside, outside = (base_logits.masked_fill(~kept, -math.inf).softmax(-1)
-                       for kept in (right, ~right))
-    return mass * inside + (1 - mass) * outside
+def nearest(base_logits: Tensor, right: Tensor) -> Tensor:
+    """Return the distribution over right labels, the last axis, with the least KL to the base."""
+    return base_logits.masked_fill(~right, -math.inf).softmax(-1)
 
 
 def advantages(answers: Tensor, reward: Tensor, baseline: bool = True) -> Tensor:
@@ -117,74 +106,57 @@ def advantages(answers: Tensor, reward: Tensor, baseline: bool = True) -> Tensor
 
 
 def pull(logits: Tensor, weights: Tensor) -> Tensor:
-    """Return the loss of all methods, shape (...), from (..., images, labels).
-
-    Minus the weighted log-probabilities: the cross-entropy, if the weights are a distribution.
-    """
+    """Return every method's loss: cross-entropy to any weights, (..., images, labels) to (...)."""
     return -(weights * logits.log_softmax(-1)).sum(-1).mean(-1)
 
 
 def razor(seeds: Sequence[int] = (0, 1, 2), methods: Sequence[str] = tuple(METHODS),
-          lrs: Sequence[float] = (0.05, 0.1), steps: Sequence[int] = (20, 40, 80, 160, 320, 640),
-          old: str = "rotated-digits") -> RazorResult:
+          lrs: Sequence[float] = (0.05, 0.1), old: str = "rotated-digits",
+          steps: Sequence[int] = (10, 20, 40, 80, 120, 160, 240, 320, 480, 640)) -> RazorResult:
     """Train base networks on some of both tasks, then by each method on the new task alone.
 
-    Parameters
-    ----------
-    seeds : sequence of int
-        One base each: its weights, the new images that it knows, its batches and draws.
-    methods, old : sequence of str, str
-        Of `METHODS`, which all see the same batches, and of `OLD_TASKS`.
-    lrs, steps : sequence of float, sequence of int
-        Learning rates, and the steps after which to measure; both rising.
+    One base for each seed, which also decides on the new images that it knows, and on all batches
+    and draws; the same for every one of the `METHODS`. To measure after each number of `steps`.
     """
-    _check(seeds, methods, lrs, steps, old)
-    runs = [(method, lr) for method in methods for lr in lrs]
+    if not (methods and lrs and steps):
+        raise ConfigError("methods, lrs and steps must not be empty; leave them out for the usual")
+    for kind, known, names in (("old task", OLD_TASKS, {old}), ("method", METHODS, {*methods})):
+        if names - known.keys():
+            raise UnknownNameError(kind, min(names - known.keys()), known)
+    for lr, count in itertools.product(lrs, steps):
+        RunConfig(seeds=tuple(seeds), lr=lr, steps=count)  # which says what is wrong with them
+    runs, end = list(itertools.product(methods, sorted(lrs))), max(steps)
     with threads(1), Timer() as timer:
         tasks = make_stream(old, tasks=OLD_TASKS[old] + 1).tasks
-        train, test, old_train, old_test = ((F.pad(part.x, (0, 1), value=flag), part.y)
-                                            for flag, task in ((1.0, tasks[0]), (-1.0, tasks[-1]))
-                                            for part in (task.train, task.test))
-        network = _base(seeds, *train, *old_train)
+        (x, y), test, old_train, old_test = (
+            (F.pad(part.x, (0, 1), value=flag), part.y)
+            for flag, task in ((1.0, tasks[0]), (-1.0, tasks[-1]))
+            for part in (task.train, task.test))
+        network = _base(seeds, x, y, *old_train)
+        tables = _tables(y, network(x).detach(), _uniform(seeds, "labels", LABELS // 2, len(y)))
         tests = [(*each, network(each[0]).detach()) for each in (test, old_test)]
-        tables = _tables(train[1], network(train[0]).detach(), _uniform(seeds, "labels", LABELS // 2, len(train[1])))
+        batches = (_uniform(seeds, "batches", end + 1, BATCH) * len(y)).long()
+        chances = _uniform(seeds, "answers", end + 1, BATCH, ANSWERS)
         rows = torch.arange(len(seeds))[:, None]
-        batches = (_uniform(seeds, "batches", steps[-1], BATCH) * len(train[1])).long()
-        chances = _uniform(seeds, "answers", steps[-1], BATCH, ANSWERS)
         # All methods and learning rates train side by side, as seeds do.
         vector = network.vector().detach().repeat(len(runs), 1)
         rates = torch.tensor([lr for _, lr in runs]).repeat_interleave(len(seeds))[:, None]
-        measured = {0: _measure(network, vector, tests)}
-        for step, (batch, chance) in enumerate(zip(batches, chances, strict=True), 1):
+        when, found = sorted({0, *steps}), []
+        for step, (batch, chance) in enumerate(zip(batches, chances, strict=True)):
+            if step in when:
+                found.append(_measure(network, vector, tests))
             vector.requires_grad_()
-            logits = network.forward_with(vector, train[0][batch].repeat(len(runs), 1, 1))
+            logits = network.forward_with(vector, x[batch].repeat(len(runs), 1, 1))
             logits = logits.view(len(methods), len(lrs), len(seeds), BATCH, LABELS)
             weights = [_weights(method, tables[method][rows, batch], now, chance)
                        for method, now in zip(methods, logits.detach(), strict=True)]
             gradient, = torch.autograd.grad(pull(logits, torch.stack(weights)).sum(), vector)
-            vector = vector.detach() - rates * gradient
-            if step in steps:
-                measured[step] = _measure(network, vector, tests)
-    base = Point("base", 0.0, 0, *measured[0][:, 0], np.zeros(len(seeds)))
-    points = (Point(method, lr, step, *measured[step][:, run],
-                    base.old_accuracy - measured[step][-1, run])
-              for run, (method, lr) in enumerate(runs) for step in steps)
-    return RazorResult(tuple(seeds), base, tuple(points), timer.seconds)
-
-
-def _check(seeds: Sequence[int], methods: Sequence[str], lrs: Sequence[float],
-           steps: Sequence[int], old: str) -> None:
-    for kind, known, names in (("method", METHODS, methods), ("old task", OLD_TASKS, (old,))):
-        for name in names:
-            if name not in known:
-                raise UnknownNameError(kind, name, known)
-    for field, given in (("methods", methods), ("lrs", lrs), ("steps", steps)):
-        if not given or (field != "methods" and list(given) != sorted(set(given))):
-            raise ConfigError(f"{field} must be one or more, and numbers rising, not {given!r}; "
-                              "leave it out for those of the lesson")
-    for lr in lrs:
-        for step in steps:
-            RunConfig(seeds=tuple(seeds), lr=lr, steps=step)  # whose checks hold here too
+            vector = vector.detach().sub_(gradient.mul_(rates))
+    each = np.stack(found)  # (steps, measures, runs, seeds), to which forgetting is added
+    each = np.concatenate([each, each[:1, 3:] - each[:, 3:]], 1)
+    points = [Point(method, lr, step, *each[i, :, run])
+              for run, (method, lr) in enumerate(runs) for i, step in enumerate(when)]
+    return RazorResult(tuple(seeds), points[0], tuple(p for p in points if p.step), timer.seconds)
 
 
 def _uniform(seeds: Sequence[int], purpose: str, *shape: int) -> Tensor:
@@ -212,12 +184,12 @@ def _tables(digits: Tensor, base_logits: Tensor, chance: Tensor) -> dict[str, Te
     """Return how much each method wants each label: shape (seeds, images, labels)."""
     labels = torch.arange(LABELS).expand_as(base_logits)
     right = labels % 2 == digits[:, None] % 2
-    one, near = (right & (labels < 2)).float(), nearest(base_logits, right)
+    one, near, rewarded = (right & (labels < 2)).float(), nearest(base_logits, right), right.float()
     return {"sft-one": one, "sft-two": (right & (labels % 4 < 2) & (labels < 6)) / 2,
             "sft-digit": (labels == digits[:, None]).float(),
             "sft-random": F.one_hot(digits % 2 + 2 * chance.argmax(0), LABELS).float(),
             "oracle": near, "oracle-samples": near,
-            "rl": right.float(), "rl-one": one, "rl-no-baseline": right.float()}
+            "rl": rewarded, "rl-one": one, "rl-no-baseline": rewarded}
 
 
 def _weights(method: str, table: Tensor, logits: Tensor, chance: Tensor) -> Tensor:
@@ -232,9 +204,9 @@ def _weights(method: str, table: Tensor, logits: Tensor, chance: Tensor) -> Tens
 
 def _measure(network: StackedMLP, vector: Tensor,
              tests: list[tuple[Tensor, Tensor, Tensor]]) -> Array:
-    """Return the first four arrays of `Point` for every run: shape (4, runs, seeds)."""
+    """Return the first four arrays of `Point`, for all runs: shape (4, runs, seeds)."""
     found = []
-    for (x, y, base_logits), kinds in zip(tests, (2, LABELS), strict=True):
-        now = network.forward_with(vector, x).detach().view(-1, *base_logits.shape)
-        found += [kl_per_token(base_logits, now), now.argmax(-1) % kinds == y % kinds]
+    for (x, y, base), kinds in zip(tests, (2, LABELS), strict=True):
+        now = network.forward_with(vector, x).detach().view(-1, *base.shape)
+        found += [kl_per_token(base, now), now.argmax(-1) % kinds == y % kinds]
     return torch.stack([each.double().mean(-1) for each in found]).numpy()
