@@ -22,10 +22,10 @@ from typing import Any
 
 import numpy as np
 
+from workbench.assessment import share_kept
 from workbench.config import RunConfig
 from workbench.experiment import run
 from workbench.files import write_atomically
-from workbench.metrics import share_kept
 from workbench.provenance import environment
 from workbench.sweeps import RESULTS
 
@@ -52,7 +52,7 @@ def one_run(task: Task) -> dict[str, Any]:
     """Run one method through one order."""
     method, skills, seed, part, lr, steps = task
     record = run(RunConfig(stream="skills", skills=skills, lr=lr, seeds=(seed,), steps=steps,
-                           evaluate_on=part, items=48, **METHODS[method]))
+                           evaluate_on=part, items=48, clip=1.0, **METHODS[method]))
     new = np.vstack([record.baseline[0], record.accuracy[0]])
     return {"method": method, "skills": list(skills), "seed": seed, "lr": lr, "steps": steps,
             "new": new.round(4).tolist(), "old": record.watched[0].round(4).tolist(),

@@ -28,7 +28,7 @@ from workbench.provenance import environment
 from workbench.sweeps import ENOUGH, RESULTS, load_sweep, parse_run
 
 RATES = (1e-5, 3e-5, 1e-4, 3e-4, 1e-3)
-STEPS, EVERY, EVERY_OF_LESSON = 240, 40, {"facts-new": 20}
+STEPS, EVERY, EVERY_OF_LESSON = 160, 40, {"facts-new": 20}
 """Steps of a run, and steps between looks at it: more often at the skill the lesson is about."""
 MASTERED = 60
 """Steps for which a skill must have been known before a tuning run ends early."""
@@ -66,7 +66,7 @@ def config_for(method: str, skill: str, lr: float, seed: int, part: str, steps: 
     if part == "test":
         every *= 3  # the choice is made, and what counts is the end
     return RunConfig(stream="skills", skills=(skill,), lr=lr, seeds=(seed,), steps=steps,
-                     evaluate_every=every, evaluate_on=part, items=48, diagnose=True,
+                     evaluate_every=every, evaluate_on=part, items=48, diagnose=True, clip=1.0,
                      **METHODS[method])
 
 

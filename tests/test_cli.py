@@ -15,6 +15,7 @@ import pytest
 from workbench import experiment
 from workbench.cli import spread_lists, stop_on_interrupt
 from workbench.learners import CONTROLS, LEARNERS
+from workbench.learners.text import TEXT_LEARNERS
 from workbench.record import RunRecord
 from workbench.runfiles import ARRAYS
 from workbench.tasks import SCENARIOS, STREAMS
@@ -108,7 +109,7 @@ def test_an_unknown_name_is_told_with_the_known_ones(words, known, cli, tmp_path
 @pytest.mark.parametrize(("words", "said"), [
     (["--seeds", "0", "one"], "--seeds takes whole numbers"),
     (["--seeds", "1", "1"], "seeds must be different"),
-    (["--learner", "ewc", "--option", "strength"], "--option takes name=number"),
+    (["--learner", "ewc", "--option", "strength"], "--option takes name=value"),
     (["--steps", "0"], "steps must be a whole number of at least 1"),
     (["--lr", "-1"], "lr must be a finite number above 0"),
 ])
@@ -127,12 +128,13 @@ def test_a_mistake_in_a_real_process_leaves_no_traceback():
 
 def test_help_lists_every_stream_and_learner(cli):
     code, out, _ = cli("run", "--stream", "help")
-    assert code == 0 and [line.split()[0] for line in out.splitlines()] == list(STREAMS)
+    assert code == 0 and [line.split()[0] for line in out.splitlines()] == [*STREAMS, "skills"]
     assert "(usually in the class scenario)" in out
     code, out, _ = cli("run", "--learner", "help")
     assert code == 0
-    assert [line.split()[0] for line in out.splitlines()] == [*LEARNERS, *CONTROLS]
-    assert all(len(line.split()) > 3 for line in out.splitlines()), "each with what it does"
+    listed = [line for line in out.splitlines() if line.startswith("  ")]
+    assert [line.split()[0] for line in listed] == [*LEARNERS, *CONTROLS, *TEXT_LEARNERS]
+    assert all(len(line.split()) > 3 for line in listed), "each with what it does"
 
 
 def test_help_names_the_commands_and_the_settings(cli):

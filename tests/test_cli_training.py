@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 
+import numpy as np
 import pytest
 
 from workbench.models import load_causal_lm
@@ -78,13 +79,18 @@ def test_run_takes_the_skills_stream(cli, tmp_path):
     said = json.loads(out)
     assert code == 0 and said["tasks"] == ["facts-new", "tools-new"]
     assert said["config"]["options"] == {"teacher": "ema", "skip_first": 1}
+    assert said["watched"]["names"] == list(KNOWN_SKILLS)
+    assert np.shape(said["watched"]["accuracy"]) == (2, 3, 5), "seeds, stages, skills"
     code, out, _ = cli("show", tmp_path / "run")
-    assert code == 0 and "after tools-new" in out
+    assert code == 0 and "after tools-new" in out and "what was known before" in out
 
 
 def test_the_learners_are_listed(cli):
-    code, out, _ = cli("train", "--learner", "help")
-    assert code == 0 and "sdft" in out and "Sample responses of the student" in out
+    for command in ("train", "run"):
+        code, out, _ = cli(command, "--learner", "help")
+        assert code == 0 and "sdft" in out and "Sample responses of the student" in out
+    code, out, _ = cli("run", "--stream", "help")
+    assert code == 0 and "skills  (a language model" in out
 
 
 @pytest.mark.parametrize("words, said", [

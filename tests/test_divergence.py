@@ -225,8 +225,10 @@ def test_a_constant_added_to_all_logits_changes_nothing(student, teacher, direct
     ({"beta": 0}, ConfigError, "beta must be between 0 and 1, not 0"),
     ({"beta": 1.0}, ConfigError, "beta must be between 0 and 1, not 1.0"),
     ({"beta": math.nan}, ConfigError, "beta must be"),
-    ({"top_k": 0}, ConfigError, "top_k must be between 1 and the 3 tokens there are, not 0"),
-    ({"top_k": 4}, ConfigError, "top_k must be between 1 and the 3 tokens there are, not 4"),
+    ({"top_k": 0}, ConfigError,
+     "top_k must be a whole number from 1 to the 3 tokens there are, not 0"),
+    ({"top_k": 4}, ConfigError,
+     "top_k must be a whole number from 1 to the 3 tokens there are, not 4"),
     ({"top_k": 2, "top_of": "both"}, UnknownNameError, "top_of 'both'; known: student, teacher"),
 ])
 def test_a_setting_that_cannot_work_is_refused_by_name(settings, error, complaint):

@@ -12,6 +12,7 @@ from workbench.errors import ConfigError, ModelError, UnknownNameError
 from workbench.learners.text import SDFT
 from workbench.losses import DIRECTIONS, divergence
 from workbench.models.language import LanguageModels, trained
+from workbench.models.logits import ReadPrompts, response_logits
 from workbench.models.sampling import encode_responses
 from workbench.tasks.text import TextExamples, make_text_stream
 from workbench.teachers import WEIGHTS, Teacher, take_prompts
@@ -53,6 +54,49 @@ def move(models, i, seed=0, size=0.05):
     """Give a student other weights."""
     noise = torch.randn(models.vector(i).shape, generator=torch.Generator().manual_seed(seed))
     models.set_vector(i, models.vector(i) + size * noise)
+
+
+def close(a, b):
+    """Equal up to rounding."""
+    torch.testing.assert_close(a, b, atol=1e-4, rtol=1e-4)
+
+
+@pytest.mark.parametrize("rank", [0, 4])
+@pytest.mark.parametrize("weights", ["frozen", "stage"])
+def test_prompts_read_once_give_what_prompts_read_each_time_give(weights, rank, models, skills):
+    learner = begun(models(rank=rank), skills[1], teacher=weights)
+    move(learner.model, 0)
+    if weights == "stage":
+        learner.begin(skills[1])  # with what has been learned since
+    ids, mask = what_is_said(learner)
+    for i, chosen in ((0, CHOSEN), (1, torch.tensor([7, 0, 3, 3])), (0, CHOSEN + 2)):
+        each_time = response_logits_of(learner.teacher, i, chosen, ids, mask)
+        once = learner.teacher.logits(i, chosen, ids, mask)
+        assert once.shape == each_time.shape and not once.requires_grad
+        close(once[mask == 1], each_time[mask == 1])
+        first = learner.teacher.logits(i, chosen, ids[:, :1], mask[:, :1])
+        close(first, each_time[:, :1])
+    assert len(learner.teacher._read) == (1 if weights == "frozen" and not rank else 2)
+
+
+def response_logits_of(teacher, i, chosen, ids, mask):
+    """The same without keeping anything."""
+    with teacher.model(i) as model, torch.no_grad():
+        return response_logits(model, *take_prompts(teacher.prompts, chosen), ids, mask)
+
+
+@pytest.mark.parametrize("weights, help, kept", [
+    ("frozen", "all", True), ("stage", "other", True), ("ema", "all", False),
+    ("live", "all", False), ("frozen", "none", False)])
+def test_prompts_are_read_once_for_teachers_that_stay_the_same(weights, help, kept, models, skills,
+                                                              monkeypatch):
+    learner = begun(models((0,)), skills[0], teacher=weights, help=help)
+    learner.loss_of(0, CHOSEN)
+    assert bool(learner.teacher._read) == kept
+    monkeypatch.setattr(ReadPrompts, "MOST_BYTES", 10)
+    learner.begin(skills[0])
+    learner.loss_of(0, CHOSEN)
+    assert not learner.teacher._read, "nor where they take too much memory"
 
 
 def what_is_said(learner):
@@ -201,7 +245,7 @@ def test_an_average_is_kept_in_float32_since_bfloat16_would_hardly_move(models, 
 
 
 @pytest.mark.parametrize("rank", [0, 4])
-def test_a_frozen_teacher_is_the_pretrained_model_bit_for_bit_throughout(
+def test_a_frozen_teacher_is_the_pretrained_model_throughout(
         rank, models, skills, learn):
     learner = sdft(models(rank=rank))
     learn(learner, skills[0], steps=3, batch_size=4)
@@ -211,6 +255,8 @@ def test_a_frozen_teacher_is_the_pretrained_model_bit_for_bit_throughout(
     fresh.begin(skills[0].train.items, 10)
     wanted = fresh.logits(0, CHOSEN, ids, mask)
     student = learner.logits(0, CHOSEN, ids, mask)
+    close(learner.teacher.logits(0, CHOSEN, ids, mask)[mask == 1], wanted[mask == 1])
+    learner.teacher.help = "none"  # so that it reads its prompts each time
     assert torch.equal(learner.teacher.logits(0, CHOSEN, ids, mask), wanted)
     assert torch.equal(learner.logits(0, CHOSEN, ids, mask), student), "the student is back"
     assert learner.logits(0, CHOSEN, ids, mask).requires_grad
@@ -238,7 +284,8 @@ def test_a_stage_teacher_is_the_student_at_the_beginning_of_the_skill(rank, mode
     assert not torch.equal(*student)
     learn(learner, skills[2], steps=2, batch_size=4)
     for i in range(2):
-        learner.teacher.prompts = learner.prompts  # to be asked what the student was
+        # To be asked what the student was, without help.
+        learner.teacher.prompts, learner.teacher.help = learner.prompts, "none"
         assert torch.equal(learner.teacher.logits(i, CHOSEN, ids, mask), student[i])
         assert not torch.equal(learner.logits(i, CHOSEN, ids, mask), student[i])
 

@@ -1,4 +1,4 @@
-"""What a model can do, skill by skill, and how far it is from the one it was made from."""
+"""What a model can do, skill by skill, how much it kept, and how far it is from its base."""
 
 from __future__ import annotations
 
@@ -6,9 +6,11 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
+from numpy.typing import ArrayLike, NDArray
 
 from workbench.answers import Answers, answer
 from workbench.diagnostics import Drift
+from workbench.errors import UndefinedMetricError
 from workbench.intervals import wilson_interval
 from workbench.tasks import KNOWN_SKILLS, load_skill
 
@@ -72,3 +74,33 @@ def _pooled(each: Sequence[Answers]) -> dict[str, Any]:
         low, high = wilson_interval(int(values.sum()), len(values))
         rates[name] = {"rate": float(values.mean()), "low": low, "high": high}
     return rates
+
+
+def share_kept(before: ArrayLike, after: ArrayLike) -> NDArray[np.float64]:
+    r"""Return how much of what was known is still known: the mean of after over before.
+
+    :math:`\frac1n\sum_j a_j/b_j` over the skills j that were known at all (:math:`b_j>0`); above 1
+    where a skill has improved. Relative, since a skill known to 80 % can only lose so much.
+
+    Parameters
+    ----------
+    before : array-like, shape (skills,)
+        Accuracies before training.
+    after : array-like, shape (..., skills)
+        Accuracies later.
+
+    Returns
+    -------
+    ndarray, shape (...)
+
+    Raises
+    ------
+    UndefinedMetricError
+        If no skill was known.
+    """
+    b, a = np.asarray(before, dtype=float), np.asarray(after, dtype=float)
+    known = b > 0
+    if not known.any():
+        raise UndefinedMetricError("the share kept needs a skill that was known before: all "
+                                   "accuracies before training are 0")
+    return np.asarray((a[..., known] / b[known]).mean(-1))

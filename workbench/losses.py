@@ -152,8 +152,13 @@ def divergence(student: Tensor, teacher: Tensor, direction: str = "forward", *, 
     """
     if direction not in DIRECTIONS:
         raise UnknownNameError("direction", direction, DIRECTIONS)
+    if top_of not in ("teacher", "student"):
+        raise UnknownNameError("top_of", top_of, ("teacher", "student"))
     if not 0 < beta < 1:
         raise ConfigError(f"beta must be between 0 and 1, not {beta!r}")
+    if top_k is not None and (not isinstance(top_k, int) or not 0 < top_k <= student.shape[-1]):
+        raise ConfigError(f"top_k must be a whole number from 1 to the {student.shape[-1]} tokens "
+                          f"there are, not {top_k!r}")
     log_p, log_q = F.log_softmax(student, -1), F.log_softmax(teacher, -1)
     if top_k is not None:
         log_p, log_q = _likeliest(log_p, log_q, top_k, top_of, tail)
@@ -169,11 +174,6 @@ def divergence(student: Tensor, teacher: Tensor, direction: str = "forward", *, 
 def _likeliest(log_p: Tensor, log_q: Tensor, k: int, top_of: str,
                tail: bool) -> tuple[Tensor, Tensor]:
     """Keep the k likeliest tokens of one of two distributions, in both."""
-    if top_of not in ("teacher", "student"):
-        raise UnknownNameError("top_of", top_of, ("teacher", "student"))
-    if not 0 < k <= log_p.shape[-1]:
-        raise ConfigError(f"top_k must be between 1 and the {log_p.shape[-1]} tokens there are, "
-                          f"not {k!r}")
     index = (log_q if top_of == "teacher" else log_p).topk(k, -1).indices
 
     def keep(log: Tensor) -> Tensor:
@@ -235,6 +235,8 @@ def per_response(each: Tensor, mask: Tensor, skip_first: int = 0) -> Tensor:
     ConfigError
         If not one token is left.
     """
+    if skip_first < 0:
+        raise ConfigError(f"skip_first must be at least 0, not {skip_first!r}")
     kept = mask.to(each.device, copy=True)
     kept[:, :skip_first] = 0
     left, all_tokens = int(kept.sum()), int(mask.sum())

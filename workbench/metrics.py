@@ -252,33 +252,3 @@ def _padded(name: str, rows: Any) -> Floats:
                               f"{len(rows)} (row = trained through). Is it transposed?")
         square[i, :len(row)] = row
     return square
-
-
-def share_kept(before: ArrayLike, after: ArrayLike) -> Floats:
-    r"""Return how much of what was known is still known: the mean of after over before.
-
-    :math:`\frac1n\sum_j a_j/b_j` over the skills j that were known at all (:math:`b_j>0`); above 1
-    where a skill has improved. Relative, since a skill known to 80 % can only lose so much.
-
-    Parameters
-    ----------
-    before : array-like, shape (skills,)
-        Accuracies before training.
-    after : array-like, shape (..., skills)
-        Accuracies later.
-
-    Returns
-    -------
-    ndarray, shape (...)
-
-    Raises
-    ------
-    UndefinedMetricError
-        If no skill was known.
-    """
-    b, a = np.asarray(before, dtype=float), np.asarray(after, dtype=float)
-    known = b > 0
-    if not known.any():
-        raise UndefinedMetricError("the share kept needs a skill that was known before: all "
-                                   "accuracies before training are 0")
-    return np.asarray((a[..., known] / b[known]).mean(-1))

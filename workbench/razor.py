@@ -1,10 +1,9 @@
 """The toy of *RL's Razor*: where methods move among many right answers, and what that costs.
 
-After Shenfeld, Pari & Agrawal (arXiv 2509.04259). The new task is parity: an even digit may be
-answered with any even label, an odd one with any odd label. As there, networks of three layers
-first learn some of two tasks, told apart by a further input and answered with the same ten outputs,
-then the new one alone. Unlike there, images are scikit-learn's digits, the old task is to name them
-turned or shuffled, and fine-tuning is plain gradient descent.
+After Shenfeld, Pari & Agrawal (arXiv 2509.04259). The new task is parity: any even label is right
+for an even digit, any odd one for an odd digit. As there, networks of three layers first learn some
+of two tasks, told apart by a further input and answered with the same outputs, then the new one
+alone. Unlike there, the old task has digits too, turned or shuffled, and gradient descent is plain.
 """
 
 from __future__ import annotations
@@ -78,14 +77,12 @@ class RazorResult:
 
 
 def at_matched_accuracy(result: RazorResult, accuracy: float) -> dict[str, Point]:
-    """Return the first point of each method, if any, that is so accurate on average over seeds.
-
-    At the smallest learning rate that gets there: what is forgotten has no say in the choice.
-    """
+    """Return the first point of each method that is so accurate, smallest learning rates first."""
     if not 0 < accuracy <= 1:
         raise ConfigError(f"accuracy must be above 0 and at most 1, such as 0.95, not {accuracy!r}")
+    # What is forgotten has no say in the choice. A method that is never so accurate is left out.
     points = [point for point in result.points if point.accuracy.mean() >= accuracy]
-    return {point.method: point for point in reversed(points)}
+    return dict(reversed({point.method: point for point in reversed(points)}.items()))
 
 
 def nearest(base_logits: Tensor, right: Tensor) -> Tensor:
@@ -115,8 +112,7 @@ def razor(seeds: Sequence[int] = (0, 1, 2), methods: Sequence[str] = tuple(METHO
           steps: Sequence[int] = (10, 20, 40, 80, 120, 160, 240, 320, 480, 640)) -> RazorResult:
     """Train base networks on some of both tasks, then by each method on the new task alone.
 
-    One base for each seed, which also decides on the new images that it knows, and on all batches
-    and draws; the same for every one of the `METHODS`. To measure after each number of `steps`.
+    A seed decides on a base, the new images that it knows, and batches; `steps` on when to measure.
     """
     if not (methods and lrs and steps):
         raise ConfigError("methods, lrs and steps must not be empty; leave them out for the usual")
@@ -129,53 +125,47 @@ def razor(seeds: Sequence[int] = (0, 1, 2), methods: Sequence[str] = tuple(METHO
     with threads(1), Timer() as timer:
         tasks = make_stream(old, tasks=OLD_TASKS[old] + 1).tasks
         (x, y), test, old_train, old_test = (
-            (F.pad(part.x, (0, 1), value=flag), part.y)
-            for flag, task in ((1.0, tasks[0]), (-1.0, tasks[-1]))
-            for part in (task.train, task.test))
+            (F.pad(part.x, (0, 1), value=flag), part.y) for flag, task in (
+                (1.0, tasks[0]), (-1.0, tasks[-1])) for part in (task.train, task.test))
         network = _base(seeds, x, y, *old_train)
-        tables = _tables(y, network(x).detach(), _uniform(seeds, "labels", LABELS // 2, len(y)))
+        tables = _tables(y, network(x).detach(), _uniform(seeds, "razor own", LABELS // 2, len(y)))
         tests = [(*each, network(each[0]).detach()) for each in (test, old_test)]
-        batches = (_uniform(seeds, "batches", end + 1, BATCH) * len(y)).long()
-        chances = _uniform(seeds, "answers", end + 1, BATCH, ANSWERS)
-        rows = torch.arange(len(seeds))[:, None]
+        batches = (_uniform(seeds, "razor batches", end + 1, BATCH) * len(y)).long()
+        chances = _uniform(seeds, "razor answers", end + 1, BATCH, ANSWERS)
         # All methods and learning rates train side by side, as seeds do.
         vector = network.vector().detach().repeat(len(runs), 1)
         rates = torch.tensor([lr for _, lr in runs]).repeat_interleave(len(seeds))[:, None]
-        when, found = sorted({0, *steps}), []
+        rows, when, found = torch.arange(len(seeds))[:, None], sorted(set(steps)), []
         for step, (batch, chance) in enumerate(zip(batches, chances, strict=True)):
-            if step in when:
+            if step in (0, *when):
                 found.append(_measure(network, vector, tests))
-            vector.requires_grad_()
-            logits = network.forward_with(vector, x[batch].repeat(len(runs), 1, 1))
+            logits = network.forward_with(vector.requires_grad_(), x[batch].repeat(len(runs), 1, 1))
             logits = logits.view(len(methods), len(lrs), len(seeds), BATCH, LABELS)
             weights = [_weights(method, tables[method][rows, batch], now, chance)
                        for method, now in zip(methods, logits.detach(), strict=True)]
             gradient, = torch.autograd.grad(pull(logits, torch.stack(weights)).sum(), vector)
             vector = vector.detach().sub_(gradient.mul_(rates))
-    each = np.stack(found)  # (steps, measures, runs, seeds), to which forgetting is added
-    each = np.concatenate([each, each[:1, 3:] - each[:, 3:]], 1)
-    points = [Point(method, lr, step, *each[i, :, run])
-              for run, (method, lr) in enumerate(runs) for i, step in enumerate(when)]
-    return RazorResult(tuple(seeds), points[0], tuple(p for p in points if p.step), timer.seconds)
+    each = [np.concatenate([now, found[0][3:] - now[3:]]) for now in found]  # and forgetting
+    points = tuple(Point(method, lr, step, *now[:, run]) for run, (method, lr) in enumerate(runs)
+                   for step, now in zip(when, each[1:], strict=True))
+    return RazorResult(tuple(seeds), Point("base", 0.0, 0, *each[0][:, 0]), points, timer.seconds)
 
 
 def _uniform(seeds: Sequence[int], purpose: str, *shape: int) -> Tensor:
     """Return random numbers from 0 to 1, each seed's own: shape (shape[0], seeds, ...)."""
-    return torch.stack([torch.rand(shape, generator=generator(seed, f"razor {purpose}"))
-                        for seed in seeds], 1)
+    return torch.stack([torch.rand(shape, generator=generator(s, purpose)) for s in seeds], 1)
 
 
 def _base(seeds: Sequence[int], x: Tensor, y: Tensor, old_x: Tensor, old_y: Tensor) -> StackedMLP:
     network = StackedMLP(x.shape[1], HIDDEN, LABELS, seeds)
     optimizer = torch.optim.Adam(network.parameters(), lr=1e-3, fused=True)
-    known = _uniform(seeds, "known", 1, len(y))[0].argsort(1)[:, :KNOWN]
+    known = _uniform(seeds, "razor known", 1, len(y))[0].argsort(1)[:, :KNOWN]
     sizes = torch.tensor([[KNOWN], [len(old_y)], [LABELS // 2]])
-    for draws in (_uniform(seeds, "pretraining", PRETRAINING, 3, BATCH) * sizes).long():
+    for draws in (_uniform(seeds, "razor pretraining", PRETRAINING, 3, BATCH) * sizes).long():
         new, old, label = known.gather(1, draws[:, 0]), draws[:, 1], draws[:, 2]
-        labels = torch.cat([y[new] % 2 + 2 * label, old_y[old]], 1)
-        logits = network(torch.cat([x[new], old_x[old]], 1))
+        weights = F.one_hot(torch.cat([y[new] % 2 + 2 * label, old_y[old]], 1), LABELS)
         optimizer.zero_grad()
-        pull(logits, F.one_hot(labels, LABELS)).sum().backward()
+        pull(network(torch.cat([x[new], old_x[old]], 1)), weights).sum().backward()
         optimizer.step()
     return network
 
@@ -184,17 +174,16 @@ def _tables(digits: Tensor, base_logits: Tensor, chance: Tensor) -> dict[str, Te
     """Return how much each method wants each label: shape (seeds, images, labels)."""
     labels = torch.arange(LABELS).expand_as(base_logits)
     right = labels % 2 == digits[:, None] % 2
-    one, near, rewarded = (right & (labels < 2)).float(), nearest(base_logits, right), right.float()
+    one, near = right & (labels < 2), nearest(base_logits, right)
     return {"sft-one": one, "sft-two": (right & (labels % 4 < 2) & (labels < 6)) / 2,
-            "sft-digit": (labels == digits[:, None]).float(),
-            "sft-random": F.one_hot(digits % 2 + 2 * chance.argmax(0), LABELS).float(),
-            "oracle": near, "oracle-samples": near,
-            "rl": rewarded, "rl-one": one, "rl-no-baseline": rewarded}
+            "sft-digit": labels == digits[:, None], "oracle": near, "oracle-samples": near,
+            "sft-random": F.one_hot(digits % 2 + 2 * chance.argmax(0), LABELS),
+            "rl": right, "rl-one": one, "rl-no-baseline": right}
 
 
 def _weights(method: str, table: Tensor, logits: Tensor, chance: Tensor) -> Tensor:
     """Return the weights of a batch for `pull`, in the shape of its logits."""
-    table = table.expand_as(logits)
+    table = table.expand_as(logits).float()
     if method == "oracle" or method.startswith("sft"):
         return table
     heap = (table if method == "oracle-samples" else logits.softmax(-1)).cumsum(-1)[..., None, :]
@@ -202,8 +191,7 @@ def _weights(method: str, table: Tensor, logits: Tensor, chance: Tensor) -> Tens
     return advantages(answers, (table > 0).float(), baseline=method in ("rl", "rl-one"))
 
 
-def _measure(network: StackedMLP, vector: Tensor,
-             tests: list[tuple[Tensor, Tensor, Tensor]]) -> Array:
+def _measure(network: StackedMLP, vector: Tensor, tests: Sequence[Sequence[Tensor]]) -> Array:
     """Return the first four arrays of `Point`, for all runs: shape (4, runs, seeds)."""
     found = []
     for (x, y, base), kinds in zip(tests, (2, LABELS), strict=True):

@@ -19,6 +19,9 @@ def summary(record: RunRecord) -> dict[str, Any]:
 
     defined, undefined = summarise(record.matrix())
     return {"accuracy": lists(record.accuracy), "baseline": lists(record.baseline),
+            "watched": {"names": record.watched_names, "accuracy": lists(record.watched)},
+            "diagnostics": {"names": record.diagnostic_names,
+                            "values": lists(record.diagnostics)},
             "metrics": {k: np.asarray(v).tolist() for k, v in defined.items()},
             "undefined": undefined, "seconds": record.total_seconds,
             "config": asdict(record.config), "scenario": record.scenario, "status": record.status,

@@ -15,8 +15,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from workbench.assessment import share_kept
 from workbench.errors import RecordError, UnknownNameError
-from workbench.metrics import share_kept
 from workbench.runfiles import Floats
 
 RESULTS = Path(__file__).parents[1] / "data" / "results" / "skills"
@@ -60,7 +60,7 @@ class Trained:
 
     @property
     def kept(self) -> Floats:
-        """What is kept of the known skills, see `workbench.metrics.share_kept`: shape (points,)."""
+        """What is kept of the known skills (see `share_kept`): shape (points,)."""
         return share_kept(self.old_before, self.old)
 
     def first(self, accuracy: float) -> int | None:

@@ -13,7 +13,7 @@ from torch import Tensor
 from workbench.answers import HELP, prompts_for
 from workbench.errors import ConfigError, UnknownNameError
 from workbench.models.language import LanguageModels, fill
-from workbench.models.logits import response_logits
+from workbench.models.logits import ReadPrompts, response_logits
 from workbench.models.sampling import context_of, encode
 from workbench.tasks import Item
 
@@ -58,6 +58,7 @@ class Teacher:
         self.models, self.state, self.weights, self.help = models, state, weights, help
         self.rate = rate
         self._copy: Any = None
+        self._read: dict[int, ReadPrompts] = {}
 
     def begin(self, items: Sequence[Item], room: int) -> None:
         """Prepare to teach some items.
@@ -80,8 +81,9 @@ class Teacher:
         tokenizer = self.models.tokenizer
         self.prompts = encode(tokenizer, prompts_for(tokenizer, items, help),
                               context_of(self.models.base) - room)
+        self._read.clear()
         if self.weights == "stage" or (self.weights == "ema" and "teacher" not in self.state):
-            self.state["teacher"] = torch.stack([self.models.vector(i)
+            self.state["teacher"] = torch.stack([self.models.vector(i).cpu()
                                                  for i in range(len(self.models.seeds))])
 
     def follow(self, i: int) -> None:
@@ -124,9 +126,23 @@ class Teacher:
         Tensor of float32, shape (n, tokens, vocabulary)
             Without gradient.
         """
-        prompt_ids, prompt_mask = take_prompts(self.prompts, chosen)
         with self.model(i) as model:
-            return response_logits(model, prompt_ids, prompt_mask, ids, mask)
+            if self.keeps and ReadPrompts.fits(model, self.prompts[0]):
+                # One for all seeds where they share a teacher.
+                whose = i if self.weights == "stage" or self.models.lora_rank else 0
+                if whose not in self._read:
+                    self._read[whose] = ReadPrompts(model, *self.prompts)
+                return self._read[whose].logits(chosen, ids, mask)
+            return response_logits(model, *take_prompts(self.prompts, chosen), ids, mask)
+
+    @property
+    def keeps(self) -> bool:
+        """Whether to read the prompts once: for a teacher that stays the same through a skill.
+
+        Not without help: there the student may be its equal, and what differs by rounding alone
+        would be a slope to follow.
+        """
+        return self.weights in ("frozen", "stage") and self.help != "none"
 
 
 def take_prompts(prompts: tuple[Tensor, Tensor], chosen: Tensor) -> tuple[Tensor, Tensor]:

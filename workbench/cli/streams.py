@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import sys
+from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -138,12 +139,20 @@ def parse_options(words: list[str] | None) -> dict[str, float | int | bool | str
 def listing(streams: bool) -> str:
     """Return the known streams, or the known learners with what they do."""
     if streams:
-        from workbench.tasks import STREAMS
-        return "\n".join(f"{name}  (usually in the {usual} scenario)"
-                         for name, (_, usual) in STREAMS.items())
+        from workbench.tasks import NEW_SKILLS, STREAMS
+        known = "\n".join(f"{name}  (usually in the {usual} scenario)"
+                          for name, (_, usual) in STREAMS.items())
+        return f"{known}\nskills  (a language model; --skills {' '.join(NEW_SKILLS)})"
     from workbench.learners import CONTROLS, LEARNERS
-    return "\n".join(f"{name:24s}{(method.__doc__ or '').splitlines()[0]}"
-                     for name, method in (LEARNERS | CONTROLS).items())
+    from workbench.learners.text import TEXT_LEARNERS
+    return (f"for streams of digits\n{first_lines(LEARNERS | CONTROLS)}\n"
+            f"for text skills\n{first_lines(TEXT_LEARNERS)}")
+
+
+def first_lines(methods: Mapping[str, type]) -> str:
+    """Return names with the first line of what is said of each."""
+    return "\n".join(f"  {name:24s}{(method.__doc__ or '').splitlines()[0]}"
+                     for name, method in methods.items())
 
 
 def print_record(record: RunRecord, as_json: bool) -> None:
@@ -165,6 +174,12 @@ def print_record(record: RunRecord, as_json: bool) -> None:
                         index=[f"after {name}" for name in record.task_names])
     print("accuracy (%), mean over seeds; row: trained through, column: tested on")
     print(rows.to_string(float_format="{:.1f}".format, na_rep="–"), end="\n\n")
+    if record.watched_names:
+        stages = ["before", *(f"after {name}" for name in record.task_names)]
+        known = pd.DataFrame(100 * record.watched.mean(0), columns=record.watched_names,
+                             index=stages)
+        print("accuracy (%) on what was known before; never trained on")
+        print(known.to_string(float_format="{:.1f}".format), end="\n\n")
     defined, undefined = summarise(record.matrix())
     for name, values in defined.items():
         each = np.atleast_1d(values)

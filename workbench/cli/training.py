@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from workbench.cli.app import INTERRUPTED, app
-from workbench.cli.streams import execute, parse_options
+from workbench.cli.streams import execute, first_lines, parse_options
 from workbench.errors import ConfigError
 
 if TYPE_CHECKING:
@@ -28,6 +28,7 @@ def train(
     lr: Annotated[float | None, typer.Option(help="Learning rate of Adam.")] = None,
     steps: Annotated[int | None, typer.Option(help="Optimiser steps.")] = None,
     batch_size: Annotated[int | None, typer.Option(help="Questions per step.")] = None,
+    clip: Annotated[float, typer.Option(help="Largest norm of the gradient.")] = 1.0,
     seed: Annotated[int, typer.Option(help="Of batches and sampling.")] = 0,
     option: Annotated[list[str] | None, typer.Option(
         help="Setting of the learner's own: teacher=ema.")] = None,
@@ -42,7 +43,9 @@ def train(
 ) -> None:
     """Train a language model on one skill; write it in the Hugging Face format, with its record."""
     if learner == "help":
-        print(listing())
+        from workbench.learners.text import TEXT_LEARNERS
+
+        print(first_lines(TEXT_LEARNERS))
         return
     given: dict[str, Any] = {name: value for name, value in {
         "model": model, "learner": learner, "lr": lr, "steps": steps, "batch_size": batch_size,
@@ -56,7 +59,7 @@ def train(
         if out is None or skill is None:
             raise ConfigError("give --skill, what to learn, and --out, a folder for the model")
         settings = {"stream": "skills", "skills": (skill,), "learner": "sdft", "lr": 1e-4,
-                    "steps": 120, "seeds": (seed,), "items": items, "diagnose": diagnose,
+                    "steps": 120, "seeds": (seed,), "items": items, "diagnose": diagnose, "clip": clip,
                     "checkpoint_every": 20, **given}
         label = pass_gate(settings, out, force)
         record = execute(settings, out, None, not quiet)
@@ -109,14 +112,6 @@ def report(record: RunRecord, label: str, as_json: bool) -> None:
     for i, name in enumerate(record.diagnostic_names):
         before, after = record.diagnostics[0, :2, i]
         print(f"{name:24s}{before:8.2f}{after:8.2f}")
-
-
-def listing() -> str:
-    """Return the learners for text skills with what they do."""
-    from workbench.learners.text import TEXT_LEARNERS
-
-    return "\n".join(f"{name:20s}{(method.__doc__ or '').splitlines()[0]}"
-                     for name, method in TEXT_LEARNERS.items())
 
 
 @app.command()

@@ -72,7 +72,8 @@ def encode(tokenizer: PreTrainedTokenizerBase, prompts: Sequence[str],
                              "model with a longer context; nothing is cut off silently.")
         if tokenizer.unk_token_id is not None and tokenizer.unk_token_id in row:
             known = tokenizer.get_vocab()
-            odd = [word for word in prompt.split() if word not in known]
+            words = prompt.replace(str(tokenizer.eos_token), " ").split()
+            odd = [word for word in words if word not in known]
             raise ModelError(f"the model does not know {', '.join(map(repr, odd)) or 'a word'} in "
                              f"the prompt {prompt[:60]!r}. It knows {len(known)} words; write them "
                              "in small letters, with a space before each comma, dot and question "

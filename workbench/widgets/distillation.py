@@ -7,11 +7,11 @@ from collections.abc import Sequence
 
 import ipywidgets as w
 
+from workbench.assessment import share_kept
 from workbench.config import RunConfig
 from workbench.evaluation import Said
 from workbench.evaluation import Snapshot as Progress
 from workbench.learners.text import TEXT_LEARNERS
-from workbench.metrics import share_kept
 from workbench.plots import percent
 from workbench.tasks import KNOWN_SKILLS, NEW_SKILLS
 from workbench.widgets.live import LiveTraining
@@ -54,7 +54,7 @@ class LiveDistillation(LiveTraining):
         return RunConfig(stream="skills", skills=(self.skill.value,), model=self.model,
                          learner=self.learner.value, lr=self.lr.value, seeds=self.seeds,
                          steps=self.steps, evaluate_every=max(1, self.steps // LOOKS),
-                         items=self.items, checkpoint_every=10)
+                         items=self.items, clip=1.0, checkpoint_every=10)
 
     def title(self, config: RunConfig) -> str:
         """Return what stands above the curves."""

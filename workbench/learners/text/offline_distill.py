@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import torch
 from torch import Tensor
+from torch.nn.functional import pad
 
 from workbench.learners.base import whole
 from workbench.learners.text.sdft import SDFT, draw_responses
@@ -12,6 +13,9 @@ from workbench.models.language import LanguageModels
 from workbench.runtime import generator
 from workbench.tasks import Task
 from workbench.teachers import ALL_HELP
+
+AT_A_TIME = 64
+"""Responses that the teacher is asked for at once."""
 
 
 class OfflineDistill(SDFT):
@@ -45,10 +49,14 @@ class OfflineDistill(SDFT):
         prompts = tuple(part.repeat_interleave(self.samples, 0) for part in self.teacher.prompts)
         self.said = []
         for i, seed in enumerate(self.model.seeds):
+            draw = generator(seed, "teacher's responses", task.index)
             with self.teacher.model(i) as teacher:
-                self.said.append(draw_responses(
-                    teacher, self.model, generator(seed, "teacher's responses", task.index),
-                    (prompts[0], prompts[1]), self.max_new_tokens, self.temperature))
+                parts = [draw_responses(teacher, self.model, draw, part, self.max_new_tokens,
+                                        self.temperature)
+                         for part in zip(*(each.split(AT_A_TIME) for each in prompts), strict=True)]
+            width = max(ids.shape[1] for ids, _ in parts)
+            self.said.append(tuple(torch.cat([pad(part[k], (0, width - part[k].shape[1]))
+                                              for part in parts]) for k in (0, 1)))
 
     def rollout(self, i: int, chosen: Tensor) -> tuple[Tensor, Tensor]:
         """Return one of the teacher's responses to each question."""

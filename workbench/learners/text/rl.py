@@ -5,27 +5,16 @@ Group-relative policy gradient (GRPO: Shao et al., arXiv 2402.03300), one update
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-
-import torch
 from torch import Tensor
 
 from workbench.errors import ConfigError
 from workbench.learners.base import positive
 from workbench.learners.text.base import TextLearner
+from workbench.learners.text.rewards import Reward, exact_match, judge
 from workbench.learners.text.sdft import draw_responses
 from workbench.losses import per_response
 from workbench.models.language import LanguageModels
-from workbench.tasks import Item
-from workbench.tasks.voices import is_right
 from workbench.teachers import take_prompts
-
-Reward = Callable[[Sequence[str], Sequence[Item]], Sequence[float]]
-
-
-def exact_match(texts: Sequence[str], items: Sequence[Item]) -> list[float]:
-    """Return 1 for each response whose content is the answer, whatever the voice, and else 0."""
-    return [float(is_right(text, item.answer)) for text, item in zip(texts, items, strict=True)]
 
 
 class GroupRL(TextLearner):
@@ -38,7 +27,8 @@ class GroupRL(TextLearner):
     model : LanguageModels
         One model per seed.
     group : int
-        Responses to each question. A batch of 32 has 32 responses whatever the group.
+        Responses to each question. A batch of 32 has 32 responses in all, or as many as whole
+        groups make.
     temperature : float
         At which responses are sampled.
     max_new_tokens : int
@@ -70,31 +60,12 @@ class GroupRL(TextLearner):
                                    take_prompts(self.prompts, asked), self.max_new_tokens,
                                    self.temperature)
         texts = self.model.tokenizer.batch_decode(ids, skip_special_tokens=True)
-        rewards = self.judge(texts, [self.items[int(j)] for j in asked]).view(-1, self.group)
+        items = [self.items[int(j)] for j in asked]
+        rewards = judge(self.reward, texts, items).view(-1, self.group)
         # Counted from the first, where all of a group fare alike these are 0 without rounding, and
         # there is nothing to learn from.
         rewards = rewards - rewards[:, :1]
         better = (rewards - rewards.mean(1, True)) / (rewards.std(1, keepdim=True) + 1e-6)
-        log_p = self.logits(i, asked, ids, mask).log_softmax(-1)
+        log_p = (self.logits(i, asked, ids, mask) / self.temperature).log_softmax(-1)
         each = log_p.gather(-1, ids.to(log_p.device)[..., None])[..., 0]
         return per_response(-better.view(-1, 1).to(each.device) * each, mask)
-
-    def judge(self, texts: Sequence[str], items: Sequence[Item]) -> Tensor:
-        """Return the rewards: shape (n,).
-
-        Raises
-        ------
-        ConfigError
-            If the reward function raises, or does not return a finite number for each response.
-        """
-        name = getattr(self.reward, "__name__", "the reward")
-        try:
-            rewards = torch.as_tensor(self.reward(texts, items), dtype=torch.float32)
-        except Exception as error:
-            raise ConfigError(f"the reward function {name} failed on {len(texts)} responses, such "
-                              f"as {texts[0]!r}: {type(error).__name__}: {error}") from error
-        if rewards.shape != (len(texts),) or not rewards.isfinite().all():
-            raise ConfigError(f"the reward function {name} must return {len(texts)} finite "
-                              f"numbers, one for each response; it returned shape "
-                              f"{tuple(rewards.shape)}")
-        return rewards

@@ -51,9 +51,9 @@ class SDFT(TextLearner):
         positive(temperature=temperature)
         if direction not in DIRECTIONS:
             raise UnknownNameError("direction", direction, DIRECTIONS)
-        if skip_first < 0 or top_k < 0:
-            raise ConfigError(f"skip_first and top_k must be at least 0, not {skip_first} and "
-                              f"{top_k}")
+        if any(not isinstance(n, int) or n < 0 for n in (skip_first, top_k)):
+            raise ConfigError("skip_first and top_k must be whole numbers of at least 0, not "
+                              f"{skip_first!r} and {top_k!r}")
         self.direction, self.temperature = direction, temperature
         self.top_k, self.skip_first = top_k or None, skip_first
         self.teacher_weights, self.help, self.rate = teacher, help, rate
@@ -73,7 +73,9 @@ class SDFT(TextLearner):
         ids, mask = self.rollout(i, chosen)
         student = self.logits(i, chosen, ids, mask)
         teacher = self.teacher.logits(i, chosen, ids, mask)
-        each = divergence(student, teacher, self.direction, top_k=self.top_k)
+        # At the temperature that was sampled at, as in the authors' code.
+        each = divergence(student / self.temperature, teacher / self.temperature, self.direction,
+                          top_k=self.top_k)
         return per_response(each, mask, self.skip_first)
 
     def rollout(self, i: int, chosen: Tensor) -> tuple[Tensor, Tensor]:

@@ -19,8 +19,8 @@ class SFT(TextLearner):
     def begin(self, task: Task) -> None:
         """Encode what is to be said."""
         super().begin(task)
-        self.targets = encode_responses(self.model.tokenizer, self.imitated(self.items),
-                                        context_of(self.model.base))
+        room = context_of(self.model.base) - self.prompts[0].shape[1]
+        self.targets = encode_responses(self.model.tokenizer, self.imitated(self.items), room)
 
     def imitated(self, items: Sequence[Item]) -> list[str]:
         """Return the text that is imitated for each item."""
