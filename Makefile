@@ -68,9 +68,10 @@ notebooks: env ## run every notebook, compare its outputs (nbval), and run it ag
 browser: env ## click through the course in headless Chromium
 	$(PYTEST) -q tests/browser
 
-bench: env ## measure against Avalanche, both sides in one run; pretraining and the gate
+bench: env ## measure against Avalanche, both sides in one run; pretraining and the gate; SDFT beside TRL
 	$(BIN)/python benchmarks/run.py
 	$(BIN)/python benchmarks/language.py
+	$(BIN)/python benchmarks/sdft.py speed
 
 demo: env ## the story without a browser: verdicts, figures and one HTML page
 	$(BIN)/workbench demo

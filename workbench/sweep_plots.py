@@ -9,6 +9,7 @@ import numpy as np
 from matplotlib.axes import Axes
 
 from workbench.plots import COLOURS, LINES, MARKERS, describe, draw_band, percent
+from workbench.razor import RazorResult
 from workbench.runfiles import Floats
 from workbench.sweeps import Sweep
 
@@ -114,6 +115,34 @@ def rank_correlation(points: Floats) -> float:
     if len(points) < 3 or (np.ptp(points, axis=0) == 0).any():
         return float("nan")
     return float(spearmanr(points[:, 0], points[:, 1])[0])
+
+
+def plot_razor(result: RazorResult, ax: Axes, title: str = "") -> Axes:
+    """Draw what was forgotten against the KL from the base, a path over steps per method.
+
+    Parameters
+    ----------
+    result : RazorResult
+        From `workbench.razor.razor`; means over seeds are drawn.
+    ax : Axes
+        Where to draw.
+    title : str
+        Above the figure.
+    """
+    methods = list(dict.fromkeys(point.method for point in result.points))
+    said = []
+    for i, method in enumerate(methods):
+        points = [point for point in result.points if point.method == method]
+        kl, lost = (np.array([getattr(point, name).mean() for point in points])
+                    for name in ("kl", "forgetting"))
+        ax.plot(kl, 100 * lost, linestyle="", markersize=5, alpha=0.8, label=method,
+                color=COLOURS[i % 7], marker=MARKERS[(i + i // 7) % 7])
+        said.append(f"{method} up to {kl.max():.1f} nats and {percent(lost.max())}")
+    ax.set(xlabel="KL(base || now) on images of the new task (nats)", ylabel="forgotten (%)",
+           title=title)
+    _legend(ax, methods)
+    return describe(ax, f"Forgetting against KL, {title}: {'; '.join(said)}. A quadratic in the KL "
+                    f"explains {percent(result.r_squared())} of the variance.")
 
 
 def plot_sequence(curves: Mapping[str, Floats], names: Sequence[str], ax: Axes,

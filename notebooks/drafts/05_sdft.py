@@ -19,6 +19,7 @@ import tempfile
 import numpy as np
 import pandas as pd
 import torch
+from matplotlib.figure import Figure
 
 import workbench as wb
 from workbench.course import check
@@ -132,9 +133,9 @@ print({method: f"learning rate {lr:g}" for method, lr in best.items()})
 
 
 def train(learner, lr, out, **settings):
-    """Train one seed for sixty steps and look at it every twenty."""
+    """Train one seed for sixty steps, as the record was made."""
     return wb.run(wb.RunConfig(stream="skills", skills=("facts-new",), learner=learner, lr=lr,
-                               steps=60, evaluate_every=20, items=48, **settings), out=out)
+                               steps=60, items=48, clip=1.0, **settings), out=out)
 
 
 folder = tempfile.TemporaryDirectory()
@@ -357,3 +358,119 @@ drift.snapshot()
 for prompts, where in (("kl_new", "new"), ("kl_old", "old")):
     r = rank_correlation(drift_points(tuned, tuned.methods, prompts, everywhere=True))
     print(f"rank correlation of forgetting with the KL on {where} prompts: {r:.2f}")
+
+# %% [markdown]
+# Within a method both tell what is forgotten. *Across* methods the drift on old prompts tells it
+# better: compare the correlations. (Mind that a correlation over methods that were made to differ is
+# not a law.)
+#
+# ## The principle in ten seconds
+#
+# Where a question has *many* right answers, how far must one go to give one of them? A toy after
+# *RL's Razor*: a network names digits turned by 90 degrees (the old task) and learns parity (the new
+# one), where 0, 2, 4, 6 and 8 are all right for an even digit. Nine ways to learn it:
+
+# %%
+from workbench.razor import METHODS, at_matched_accuracy, razor
+from workbench.sweep_plots import plot_razor
+
+toy = {"turned": razor(), "shuffled": razor(old="permuted-digits")}
+for name, said in METHODS.items():
+    print(f"{name:15s} {said}")
+
+# %%
+figure = Figure(figsize=(11, 4))
+for ax, (old, result) in zip(figure.subplots(1, 2), toy.items(), strict=True):
+    plot_razor(result, ax, f"old task: {old} digits")
+wb.show(figure)
+
+# %%
+matched = at_matched_accuracy(toy["turned"], 0.93)
+order = sorted(matched, key=lambda name: matched[name].kl.mean())
+print(pd.DataFrame({name: {"parity": percent(matched[name].accuracy.mean()),
+                           "KL (nats)": f"{matched[name].kl.mean():.2f}",
+                           "forgotten": percent(matched[name].forgetting.mean())}
+                    for name in order}).T.to_string())
+for old, result in toy.items():
+    print(f"{old}: a quadratic explains {percent(result.r_squared())} of forgetting by the KL on the "
+          f"new task, {percent(result.r_squared('kl_old'))} by the KL on the old one")
+
+# %%
+def forgotten(name):
+    """Share of the old task that a method forgets at the same parity accuracy."""
+    return matched[name].forgetting.mean()
+
+
+assert forgotten("oracle") < 0.15 < 0.4 < forgotten("sft-one")
+assert forgotten("oracle-samples") < 0.15 and forgotten("rl-one") > 0.4
+print("Verdict: what goes far forgets much. On-policy is neither needed (oracle-samples is off policy "
+      "and near) nor enough (rl-one is on policy, and its reward is far).")
+
+# %% [markdown]
+# The paper reports that the quadratic explains 96 %. Ours explains less, by the KL on the new task; with
+# shuffled digits one method (*sft-digit*) goes far and forgets little.
+#
+# ## A reward in place of a teacher
+#
+# `rl` is told only whether its answer is right (group-relative policy gradient, 32 answers a step as for
+# the others). With 24 possible names a guess is right now and then:
+
+# %%
+runs = {f"{run.lr:g}": {"new skill": percent(run.new[-1]), "kept": percent(run.kept[-1])}
+        for run in tuned.of("rl")}
+print(pd.DataFrame(runs).T.rename_axis("learning rate of rl").to_string())
+hopeless = wb.run(wb.RunConfig(stream="skills", skills=("letters-new",), learner="rl", lr=1e-3,
+                               steps=5, items=12, clip=1.0))
+print("losses on letters-new, where no answer is ever right:", hopeless.losses[0, 0].tolist())
+assert (hopeless.losses == 0).all() and (hopeless.accuracy == hopeless.baseline).all()
+print("Verdict: without a right answer to reward there is nothing to follow.")
+
+# %% [markdown]
+# ## When it fails
+#
+# `nano` cannot read a demonstration (notebook 04), so its teacher is wrong. The gate refuses it; here
+# it is forced.
+
+# %%
+forced = wb.run(wb.RunConfig(stream="skills", skills=("facts-new",), learner="sdft", model="nano",
+                             lr=1e-3, steps=60, items=24, clip=1.0, diagnose=True))
+teacher = forced.diagnostics[0, 1, forced.diagnostic_names.index("teacher_right")]
+before, after = forced.watched[0, 0], forced.watched[0, 1]
+print(f"nano: teacher right {percent(teacher)}, student after SDFT {percent(forced.accuracy[0, 0, 0])}, "
+      f"kept {percent(share_kept(before, after))}")
+assert teacher < 0.5 and forced.accuracy[0, 0, 0] < 0.5
+print("Verdict: a student learns what its teacher says, not what is right.")
+
+# %% [markdown]
+# ## Watch it
+#
+# Choose learner, skill and learning rate, press **Start**, and watch answers and accuracies change.
+# *Stop* and *Resume* lose nothing. Try `sft` at 1e-3 and look at the voice of the answers.
+
+# %%
+from workbench.widgets import LiveDistillation
+
+live_widget = LiveDistillation(steps=60, skills=("facts-new", "tools-new", "letters-new"))
+live_widget
+
+# %% [markdown]
+# **What would change your mind?** If `sft_own_voice` had forgotten as much as SFT, the manner would not
+# be the cause. If another item's demonstration had taught the skill, the demonstration would not be the
+# source. If drift and forgetting had been unrelated, "stay near" would be no explanation.
+#
+# ## Try it yourself
+#
+# - `TokenKLMap({"trained": trained["sdft"]}, model, tokenizer, load_skill("facts-new", "train"))`: where is
+#   the loss now? And against `trained["sft"]`?
+# - `train("sdft", 1e-4, None, options={"teacher": "live"})`, and with `lr` 1e-3: when does a live teacher run
+#   away?
+# - `workbench train --learner sft_kl --option strength=0.1 --skill facts-new --out runs/kl`: is there a
+#   strength at which SFT with a leash does as well?
+#
+# ## Limits
+#
+# One new skill of 24 facts, one tiny model from one pretraining seed; seeds here are of batches and
+# sampling. What goes under SDFT is mostly *other keepers*: facts asked in the same words. The expert's
+# voice was made to be far from the model's own, so SFT's loss is large by construction; how far it is in
+# real data decides how much of this carries over. That is why the paper's own ablations, on large models,
+# may differ.

@@ -59,8 +59,8 @@ def train(
         if out is None or skill is None:
             raise ConfigError("give --skill, what to learn, and --out, a folder for the model")
         settings = {"stream": "skills", "skills": (skill,), "learner": "sdft", "lr": 1e-4,
-                    "steps": 120, "seeds": (seed,), "items": items, "diagnose": diagnose, "clip": clip,
-                    "checkpoint_every": 20, **given}
+                    "steps": 120, "seeds": (seed,), "items": items, "diagnose": diagnose,
+                    "clip": clip, "checkpoint_every": 20, **given}
         label = pass_gate(settings, out, force)
         record = execute(settings, out, None, not quiet)
     report(record, label, as_json)
