@@ -199,3 +199,18 @@ def test_the_old_task_can_be_shuffled_digits():
 def test_kl_is_from_the_base_to_the_network():
     base, now = torch.tensor([0.0, 0.0]), torch.tensor([0.0, -30.0])
     assert kl_per_token(base, now) > 10 > kl_per_token(now, base)
+
+
+def test_the_figure_says_how_far_each_method_went():
+    from matplotlib.figure import Figure
+
+    from workbench.plots import alt_text
+    from workbench.sweep_plots import plot_razor
+
+    result = razor(seeds=(0,), methods=("oracle", "sft-one"), lrs=(0.1,), steps=(20, 60))
+    figure = Figure()
+    ax = plot_razor(result, figure.subplots(), "turned")
+    far = max(point.kl.mean() for point in result.points if point.method == "sft-one")
+    assert f"sft-one up to {far:.1f} nats" in alt_text(figure)
+    assert [line.get_label() for line in ax.lines] == ["oracle", "sft-one"]
+    assert len(ax.lines[0].get_xdata()) == 2

@@ -316,7 +316,7 @@ torch.manual_seed(0)
 start = 0.02 * torch.randn(20_000)
 goal = start + 0.01 * start.abs().mean() * torch.randn(20_000)  # a student that moved by 1 %
 for dtype in (torch.float32, torch.bfloat16):
-    average = start.to(dtype)
+    average = start.clone().to(dtype)
     for _ in range(300):
         average.mul_(0.99).add_(goal.to(dtype), alpha=0.01)
     moved = (average.float() - start).dot(goal - start) / (goal - start).dot(goal - start)

@@ -1,0 +1,167 @@
+"""The views of the lessons on SDFT in a real JupyterLab, every control used."""
+
+from __future__ import annotations
+
+import re
+
+import nbformat
+import pytest
+from playwright.sync_api import expect
+
+from workbench.course.build import KERNEL
+
+ERRORS = ".jp-OutputArea-output[data-mime-type='application/vnd.jupyter.error']"
+CELLS = ["""
+import numpy as np
+import workbench as wb
+from workbench.sweeps import Sequence, load_sweep
+from workbench.tasks import load_skill
+from workbench.widgets import (DriftExplorer, LiveDistillation, ParetoExplorer, SkillRetention,
+                               TokenKLMap)
+wb.prepare_notebook()
+model, tokenizer = wb.load_causal_lm("tiny")
+sweep = load_sweep("facts-new", "tune")
+""", """
+items = load_skill("facts-new", "train")[:6]
+TokenKLMap({"before": model, "again": model}, model, tokenizer, items)
+""", 'ParetoExplorer(sweep, ["sft", "sdft"])', 'DriftExplorer(sweep, ["sft", "sdft"])', """
+def one(method, skills, seed, last):
+    new = np.array([[0, 0], [1, 0], [last, 1]], dtype=float)
+    return Sequence(method, skills, seed, new, np.array([[1.0], [0.9], [0.5]]))
+
+SkillRetention([one(method, skills, seed, last) for method, last in (("sft", 0.1), ("sdft", 0.9))
+                for skills in (("facts-new", "tools-new"), ("tools-new", "facts-new"))
+                for seed in (0, 1, 2)])
+""", 'LiveDistillation("nano", steps=24, skills=("facts-new", "tools-new"), items=3)']
+
+
+@pytest.fixture
+def page(lab, open_notebook, run_all, tmp_path_factory):
+    notebook = nbformat.v4.new_notebook(metadata={"kernelspec": KERNEL}, cells=[
+        nbformat.v4.new_code_cell(cell.strip()) for cell in CELLS])
+    folder = next(p for p in tmp_path_factory.getbasetemp().glob("lab*/notebooks"))
+    nbformat.write(notebook, folder / "sdft_widgets.ipynb")
+    opened = open_notebook("sdft_widgets")
+    run_all(opened)
+    errors = opened.locator(ERRORS)
+    assert errors.count() == 0, errors.first.inner_text()
+    return opened
+
+
+def box_with(page, label):
+    """The output that holds a control with this label."""
+    box = page.locator(".jp-OutputArea-output").filter(has=page.get_by_label(label)).first
+    box.scroll_into_view_if_needed()
+    return box, box.locator(".workbench-words")
+
+
+def test_each_control_of_the_views_of_sdft(page, screenshot):
+    token_map(page, screenshot)
+    pareto(page, screenshot)
+    drift(page, screenshot)
+    skills_in_a_row(page, screenshot)
+    live(page, screenshot)
+    assert page.locator(ERRORS).count() == 0, "a control left an error behind"
+
+
+def token_map(page, screenshot):
+    box, words = box_with(page, "the teacher is shown")
+    expect(words).to_contain_text("Response “")
+    screenshot(page, "05-token-map")
+    expect(box).to_contain_text("asked: say who keeps the red drum .")
+    item, sample = (box.get_by_label(label, exact=True) for label in ("item", "sample"))
+    item.fill("5")
+    item.press("Enter")
+    expect(box).not_to_contain_text("asked: say who keeps the red drum .")
+    before = words.text_content()
+    for n in range(1, 9):
+        sample.fill(str(n))
+        sample.press("Enter")
+        page.wait_for_timeout(700)
+        if words.text_content() != before:
+            break
+    assert words.text_content() != before, "eight other samples all read the same"
+    before = words.text_content()
+    box.get_by_label("divergence").select_option("reverse")
+    expect(words).not_to_have_text(before)
+    slider = box.get_by_role("slider")
+    slider.focus()
+    for _ in range(3):
+        page.keyboard.press("ArrowRight")
+    expect(words).to_contain_text(re.compile("After “(the answer is|so we get)”"))
+    screenshot(page, "05-token-map-position")
+    box.get_by_label("the teacher is shown").select_option("another item's demonstration")
+    expect(words).not_to_contain_text("0.00 nats in all")
+    box.get_by_label("the teacher is shown").select_option("nothing")
+    expect(words).to_contain_text("0.00 nats in all")
+    box.get_by_label("student").select_option("again")
+    expect(words).to_contain_text("0.00 nats in all")
+
+
+def pareto(page, screenshot):
+    box, words = box_with(page, "compare at")
+    expect(words).to_contain_text("sdft ends at")
+    picture = box.locator("img")
+    shown = picture.get_attribute("src")
+    slider = box.get_by_role("slider")
+    slider.focus()
+    page.keyboard.press("ArrowLeft")
+    expect(picture).not_to_have_attribute("src", shown)
+    box.get_by_label("replay", exact=True).check()
+    expect(words).to_contain_text("replay ends at")
+    box.get_by_label("sft", exact=True).uncheck()
+    expect(words).not_to_contain_text("sft ends at 9")
+    screenshot(page, "05-pareto")
+
+
+def drift(page, screenshot):
+    box, words = box_with(page, "KL measured")
+    expect(words).to_contain_text("10 in all")
+    box.get_by_label("KL measured").select_option("on prompts of what was known")
+    expect(words).to_contain_text("on prompts of what was known, 10 in all")
+    box.get_by_label("points").select_option("every look at each run")
+    expect(words).not_to_contain_text("10 in all")
+    box.get_by_label("rl", exact=True).check()
+    expect(words).to_contain_text("rl ")
+    screenshot(page, "05-drift")
+
+
+def skills_in_a_row(page, screenshot):
+    box, words = box_with(page, "order")
+    expect(words).to_contain_text("sft ends at 10 %")
+    box.get_by_label("order").select_option("tools-new → facts-new")
+    expect(words).to_contain_text("Curves of tools-new")
+    box.get_by_label("sft", exact=True).uncheck()
+    expect(words).not_to_contain_text("sft ends at 10 %")
+    expect(words).to_contain_text("sdft ends at 90 %")
+    screenshot(page, "06-skill-retention")
+
+
+def live(page, screenshot):
+    box, words = box_with(page, "new skill")
+    start, stop, resume, reset = (box.get_by_role("button", name=name, exact=True)
+                                  for name in ("Start", "Stop", "Resume", "Reset"))
+    expect(words).to_contain_text("nothing trained yet")
+    box.get_by_label("new skill").select_option("tools-new")
+    box.get_by_label("learning rate").select_option("0.001")
+    box.get_by_label("learner").select_option("sdft")
+    box.get_by_label("pace").select_option("watchable")
+    start.click()
+    expect(stop).to_be_enabled()
+    expect(box.get_by_label("new skill")).to_be_disabled()
+    expect(box.locator("table")).to_contain_text("tools-new", timeout=60_000)
+    screenshot(page, "05-live-growing")
+    stop.click()
+    expect(resume).to_be_enabled(timeout=60_000)
+    assert "at step 24" not in (words.text_content() or "")
+    box.get_by_label("pace").select_option("as fast as it goes")
+    resume.click()
+    expect(words).to_contain_text("at step 24", timeout=90_000)
+    box.get_by_text("sdft knows tools-new to").wait_for()
+    screenshot(page, "05-live-finished")
+    reset.click()
+    expect(words).to_contain_text("nothing trained yet")
+    box.get_by_label("learner").select_option("sft")
+    start.focus()
+    page.keyboard.press("Enter")
+    box.get_by_text("sft knows tools-new to").wait_for(timeout=90_000)
