@@ -3,9 +3,9 @@
     python scripts/sequence_skills.py                  # all methods, orders and seeds
     python scripts/sequence_skills.py --methods sdft   # some
 
-Writes ``data/results/skills/sequences.json``. Runs already in the file are not repeated. Learning
-rate and steps are chosen on validation items of the first order, with a seed of their own
-(``sequences-tune.json``), and the same for every order.
+Writes ``data/results/skills/sequences.json``. Runs already in the file are not repeated. The
+learning rate is chosen on validation items of the first order, with a seed of its own
+(``sequences-tune.json``), and the same for every order; every method gets as many steps a skill.
 """
 
 from __future__ import annotations
@@ -31,8 +31,8 @@ from workbench.sweeps import RESULTS
 
 ORDERS = (("facts-new", "tools-new", "letters-new"), ("letters-new", "tools-new", "facts-new"),
           ("tools-new", "facts-new", "letters-new"))
-RATES = (3e-5, 1e-4, 3e-4)
-STEPS = (80, 160)
+RATES = (3e-5, 1e-4, 3e-4, 1e-3)
+STEPS = 120
 TUNING_SEED, SEEDS = 100, (0, 1, 2, 3, 4)
 METHODS: dict[str, dict[str, Any]] = {
     "sft": {"learner": "sft"},
@@ -45,16 +45,16 @@ METHODS: dict[str, dict[str, Any]] = {
 }
 """What is compared. An adapter per skill is told which skill a question is from; nobody else is."""
 
-Task = tuple[str, tuple[str, ...], int, str, float, int]
+Task = tuple[str, tuple[str, ...], int, str, float]
 
 
 def one_run(task: Task) -> dict[str, Any]:
     """Run one method through one order."""
-    method, skills, seed, part, lr, steps = task
-    record = run(RunConfig(stream="skills", skills=skills, lr=lr, seeds=(seed,), steps=steps,
+    method, skills, seed, part, lr = task
+    record = run(RunConfig(stream="skills", skills=skills, lr=lr, seeds=(seed,), steps=STEPS,
                            evaluate_on=part, items=48, clip=1.0, **METHODS[method]))
     new = np.vstack([record.baseline[0], record.accuracy[0]])
-    return {"method": method, "skills": list(skills), "seed": seed, "lr": lr, "steps": steps,
+    return {"method": method, "skills": list(skills), "seed": seed, "lr": lr, "steps": STEPS,
             "new": new.round(4).tolist(), "old": record.watched[0].round(4).tolist(),
             "stored_bytes": record.stored_bytes,
             "seconds": {k: round(v, 1) for k, v in record.seconds.items()}}
@@ -62,7 +62,7 @@ def one_run(task: Task) -> dict[str, Any]:
 
 def key(said: dict[str, Any]) -> tuple[Any, ...]:
     """Return what tells one run from another."""
-    return (said["method"], tuple(said["skills"]), said["seed"], said["lr"], said["steps"])
+    return (said["method"], tuple(said["skills"]), said["seed"], said["lr"])
 
 
 def measure(path: Path, tasks: list[Task], workers: int) -> list[dict[str, Any]]:
@@ -71,12 +71,12 @@ def measure(path: Path, tasks: list[Task], workers: int) -> list[dict[str, Any]]
     held = json.loads(path.read_text()) if path.exists() else {
         "command": "python scripts/sequence_skills.py", "runs": [], "environment": environment()}
     done = {key(run) for run in held["runs"]}
-    wanted = [t for t in tasks if (t[0], t[1], t[2], t[4], t[5]) not in done]
+    wanted = [t for t in tasks if (t[0], t[1], t[2], t[4]) not in done]
     with multiprocessing.get_context("spawn").Pool(workers) as pool:
         for result in pool.imap(one_run, wanted):
             held["runs"].append(result)
             print(f"{result['method']:18s} {' '.join(result['skills'])} seed {result['seed']} lr "
-                  f"{result['lr']:g} x {result['steps']}: new {result['new'][-1]} old "
+                  f"{result['lr']:g}: new {result['new'][-1]} old "
                   f"{np.mean(result['old'][-1]):.2f}", flush=True)
             write_atomically(path, (json.dumps(held) + "\n").encode())
     return list(held["runs"])
@@ -94,14 +94,14 @@ def main() -> None:
     parser.add_argument("--methods", nargs="*", default=list(METHODS))
     parser.add_argument("--workers", type=int, default=1)
     given = parser.parse_args()
-    tuning: list[Task] = [(method, ORDERS[0], TUNING_SEED, "validation", lr, steps)
-                          for method in given.methods for lr in RATES for steps in STEPS]
+    tuning: list[Task] = [(method, ORDERS[0], TUNING_SEED, "validation", lr)
+                          for method in given.methods for lr in RATES]
     tuned = measure(RESULTS / "sequences-tune.json", tuning, given.workers)
     tasks: list[Task] = []
     for method in given.methods:
         best = max((run for run in tuned if run["method"] == method), key=score)
-        print(f"{method}: lr {best['lr']:g}, {best['steps']} steps a skill", flush=True)
-        tasks += [(method, order, seed, "test", best["lr"], best["steps"])
+        print(f"{method}: lr {best['lr']:g}", flush=True)
+        tasks += [(method, order, seed, "test", best["lr"])
                   for order in ORDERS for seed in SEEDS]
     measure(RESULTS / "sequences.json", tasks, given.workers)
 

@@ -11,10 +11,10 @@ import numpy as np
 import pytest
 from matplotlib.figure import Figure
 
-from workbench import demo
+from workbench import demo, lessons
 from workbench.config import RunConfig
-from workbench.demo import Lesson, Verdict
 from workbench.experiment import run
+from workbench.lessons import Lesson, Verdict
 from workbench.plots import describe, percent
 
 STEPS = 15
@@ -28,9 +28,12 @@ def told(tmp_path_factory):
 
     folder, printed = tmp_path_factory.mktemp("demo") / "new" / "folder", io.StringIO()
     with pytest.MonkeyPatch.context() as patch, contextlib.redirect_stdout(printed):
-        patch.setattr(demo, "SEEDS", (0, 1))
-        patch.setattr(demo, "RunConfig", partial(RunConfig, steps=STEPS))
+        patch.setattr(lessons, "SEEDS", (0, 1))
+        patch.setattr(lessons, "RunConfig", partial(RunConfig, steps=STEPS))
+        patch.setattr(lessons, "STEPS", 2)
+        patch.setattr(lessons, "ITEMS", 6)
         verdicts = demo.main(folder)
+    lessons.taught.cache_clear()
     return verdicts, folder, printed.getvalue()
 
 
@@ -58,7 +61,7 @@ class Page(HTMLParser):
 
 def test_verdicts_are_printed_with_what_was_measured(told):
     verdicts, folder, printed = told
-    assert len(verdicts) == 8
+    assert len(verdicts) == 12
     for verdict in verdicts:
         word = "holds" if verdict.holds else "FAILS"
         assert f"{word}  {verdict.claim}\n       {verdict.measured}\n" in printed
@@ -79,7 +82,9 @@ def test_a_verdict_holds_when_the_numbers_say_so(told):
 
 def test_every_figure_is_written_as_a_picture(told):
     pictures = sorted(told[1].glob("*.png"))
-    assert [p.name for p in pictures] == ["forgetting.png", "own_teacher.png", "scenarios.png"]
+    assert [p.name for p in pictures] == [
+        "forgetting.png", "one_skill.png", "own_teacher.png", "scenarios.png",
+        "skills_in_a_row.png"]
     assert all(p.read_bytes().startswith(b"\x89PNG") for p in pictures)
     assert {p.name for p in told[1].iterdir()} == {p.name for p in pictures} | {"index.html"}
 
@@ -97,18 +102,26 @@ def test_the_page_needs_nothing_but_itself(told):
 def test_every_picture_on_the_page_is_inline_with_its_words(told):
     page = Page((told[1] / "index.html").read_text())
     images = [attributes for tag, attributes in page.tags if tag == "img"]
-    assert len(images) == 3
-    for image, name in zip(images, ("forgetting", "scenarios", "own_teacher"), strict=True):
+    names = ("forgetting", "scenarios", "own_teacher", "one_skill", "skills_in_a_row")
+    for image, name in zip(images, names, strict=True):
         content = base64.b64decode(image["src"].removeprefix("data:image/png;base64,"))
         assert content == (told[1] / f"{name}.png").read_bytes()
     assert "finetune ends at" in images[0]["alt"] and "domain" in images[1]["alt"]
     assert "tiny, own: letters-new" in images[2]["alt"]
+    assert "before: facts-new" in images[3]["alt"] and "letters-new" in images[4]["alt"]
 
 
 def test_the_lesson_on_language_models_holds_and_names_what_it_measured(told):
     verdicts = [v for v in told[0] if v.lesson == "The model as its own teacher"]
     assert len(verdicts) == 3 and all(v.holds for v in verdicts)
     assert verdicts[0].measured.startswith("alone 0 % to ") and "100 %" in verdicts[0].measured
+
+
+def test_the_lessons_on_self_distillation_fail_where_little_was_learned(told):
+    verdicts = [v for v in told[0] if v.lesson.startswith("Self-distillation")]
+    assert [v.holds for v in verdicts] == [False, False, True, False], "after two steps"
+    assert "sft 0 %; sdft 0 %" in verdicts[0].measured
+    assert "five seeds on record" in verdicts[2].measured
 
 
 def test_the_page_has_the_table_of_verdicts(told):
@@ -130,4 +143,4 @@ def test_what_a_lesson_says_is_escaped_on_the_page():
 
 
 def test_the_interval_is_that_over_seeds():
-    assert demo._interval(np.array([0.2, 0.3, 0.4])) == "5 % to 55 %"
+    assert lessons._interval(np.array([0.2, 0.3, 0.4])) == "5 % to 55 %"

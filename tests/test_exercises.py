@@ -158,6 +158,13 @@ WRONG = [
     ("moving_average", lambda a, w, r: r * a + (1 - r) * w, "wrong way round"),
     ("moving_average", lambda a, w, r: a.lerp_(w, r), "has been changed"),
     ("moving_average", lambda a, w, r: a + r * w, "should give"),
+    ("choose_point", lambda n, k, e: int(k.argmax()), "half of the skill"),
+    ("choose_point", lambda n, k, e: int(n.argmax()), "of those that know"),
+    ("choose_point", lambda n, k, e: int(k[n >= e].argmax()) + 2, "counted from 0"),
+    ("choose_point", lambda n, k, e: int(np.where(n > e, k, -1).argmax()), "exactly enough"),
+    ("choose_point", lambda n, k, e: int(np.where(n >= e, k, -1).argmax()) if (n >= e).any() else 1,
+     "no point knows enough"),
+    ("choose_point", lambda n, k, e: [i for i in np.argsort(-k) if n[i] >= e][0], "it fails"),
 ]
 
 

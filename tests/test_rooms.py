@@ -19,7 +19,7 @@ ROOMS = ("errors", "runtime", "files", "provenance", "config", "metrics", "inter
          "models", "losses", "razor", "answers", "teachers", "learners", "diagnostics",
          "assessment", "runfiles", "record", "report", "checkpoint", "gate", "pretraining",
          "evaluation", "loop", "experiment", "sweeps", "plots", "language_plots", "sweep_plots",
-         "display", "widgets", "course", "demo", "doctor", "cli")
+         "display", "widgets", "course", "lessons", "demo", "doctor", "cli")
 """In order: a room imports only itself and rooms before it."""
 FILES = sorted(PACKAGE.rglob("*.py"))
 HEAVY = ("torch", "numpy", "scipy", "sklearn", "matplotlib", "ipywidgets", "pandas",

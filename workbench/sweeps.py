@@ -147,6 +147,12 @@ class Sequence:
         Accuracy on each new skill, before the first and after each, in the order of `skills`.
     old : ndarray, shape (stages, known)
         Accuracy on what was known.
+    lr : float
+        Learning rate.
+    stored_bytes : int
+        What the learner keeps at the end beside the model: examples, adapters, a second model.
+    seconds : float
+        Of training, without looking; two runs at a time on two cores.
     """
 
     method: str
@@ -154,6 +160,9 @@ class Sequence:
     seed: int
     new: Floats
     old: Floats
+    lr: float = float("nan")
+    stored_bytes: int = 0
+    seconds: float = float("nan")
 
     @property
     def kept(self) -> Floats:
@@ -168,7 +177,9 @@ def load_sequences(folder: Path = RESULTS) -> list[Sequence]:
     try:
         said = json.loads(path.read_text())
         return [Sequence(run["method"], tuple(run["skills"]), int(run["seed"]),
-                         np.array(run["new"], dtype=float), np.array(run["old"], dtype=float))
+                         np.array(run["new"], dtype=float), np.array(run["old"], dtype=float),
+                         float(run["lr"]), int(run["stored_bytes"][-1]),
+                         float(run["seconds"]["train"]))
                 for run in said["runs"]]
     except OSError as error:
         raise RecordError(f"{path}: {error.strerror}. {remedy}") from error

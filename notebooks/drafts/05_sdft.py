@@ -14,6 +14,7 @@
 # | **Memory** | under 1.5 GB; no GPU, no download, no network |
 
 # %%
+import json
 import tempfile
 
 import numpy as np
@@ -27,7 +28,7 @@ from workbench.experiment import make_learner, stream_of
 from workbench.intervals import paired_difference, seed_interval
 from workbench.models import sample
 from workbench.plots import percent
-from workbench.sweeps import load_sweep
+from workbench.sweeps import RESULTS, load_sweep
 from workbench.tasks import load_skill
 
 wb.prepare_notebook()
@@ -121,25 +122,28 @@ print("Verdict: without help there is nothing to learn; the loss is 0 at every t
 # %% [markdown]
 # ## SFT beside SDFT
 #
-# Sixty steps of each, live, on the keepers of 24 things that the model has never heard of. Both see the
-# same questions in the same order. The learning rates are those that a search on validation items
-# chose for each; see below.
+# Now each of them live, on the keepers of 24 things that the model has never heard of. Both see the same
+# questions in the same order, 32 a step. Learning rates and steps are those that a search on validation
+# items chose for each (below): SFT needs twice the steps, although it has the larger rate.
 
 # %%
 tuned = load_sweep("facts-new", "tune")
 compared = load_sweep("facts-new", "compare")
-best = {method: compared.of(method)[0].lr for method in ("sft", "sdft")}
-print({method: f"learning rate {lr:g}" for method, lr in best.items()})
+best = {method: compared.of(method)[0] for method in ("sft", "sdft")}
+budget = {"sft": int(best["sft"].steps[-1]), "sdft": int(best["sdft"].steps[0])}
+print(pd.DataFrame({method: {"learning rate": f"{run.lr:g}", "steps": budget[method]}
+                    for method, run in best.items()}).T.to_string())
 
 
-def train(learner, lr, out, **settings):
-    """Train one seed for sixty steps, as the record was made."""
+def train(learner, lr, steps, out=None, **settings):
+    """Train one seed, as the record was made."""
     return wb.run(wb.RunConfig(stream="skills", skills=("facts-new",), learner=learner, lr=lr,
-                               steps=60, items=48, clip=1.0, **settings), out=out)
+                               steps=steps, items=48, clip=1.0, **settings), out=out)
 
 
 folder = tempfile.TemporaryDirectory()
-live = {method: train(method, lr, f"{folder.name}/{method}") for method, lr in best.items()}
+live = {method: train(method, run.lr, budget[method], f"{folder.name}/{method}")
+        for method, run in best.items()}
 
 # %%
 from workbench.assessment import share_kept
@@ -153,15 +157,15 @@ for method, record in live.items():
 print(pd.DataFrame(rows).T.to_string())
 
 # %% [markdown]
-# The same run stands in the record that the next section uses. Is it the same? Other processors round
-# otherwise, so we ask for equality within a few points.
+# These runs are part of the record that the next section uses. Do they agree with it? Other processors
+# round otherwise, so we ask for a few points, not for equality.
 
 # %%
 for method, record in live.items():
-    stored = compared.of(method)[0]
-    assert stored.seed == 0 and stored.steps[0] == 60
-    assert abs(stored.new[0] - record.accuracy[0, 0, 0]) < 0.15
-    assert abs(stored.kept[0] - share_kept(record.watched[0, 0], record.watched[0, 1])) < 0.1
+    stored = best[method]
+    point = list(stored.steps).index(budget[method])
+    assert abs(stored.new[point] - record.accuracy[0, 0, 0]) < 0.15
+    assert abs(stored.kept[point] - share_kept(record.watched[0, 0], record.watched[0, 1])) < 0.15
 print("Verdict: what was just trained agrees with the record.")
 
 # %%
@@ -426,6 +430,26 @@ assert (hopeless.losses == 0).all() and (hopeless.accuracy == hopeless.baseline)
 print("Verdict: without a right answer to reward there is nothing to follow.")
 
 # %% [markdown]
+# ## Does another implementation agree?
+#
+# TRL 1.16.0 has an `SDFTTrainer`. `benchmarks/sdft.py agreement` ran it on this model, these data and
+# settings, five seeds, once on the very answers that ours had sampled and once on its own.
+
+# %%
+agreement = json.loads((RESULTS / "trl_agreement.json").read_text())
+rows = {}
+for who in ("workbench", "trl, same draws", "trl, own draws"):
+    found = {name: agreement["summary"][name][who] for name in ("new", "kept")}
+    rows[who] = {name: f"{percent(value['mean'])} ({percent(value['low'])} to {percent(value['high'])})"
+                 for name, value in found.items()}
+    assert all(value.get("overlaps", True) for value in found.values())
+print(pd.DataFrame(rows).T.to_string())
+print("Verdict: with the same draws the same model, with its own draws the same within the intervals.")
+
+# %% [markdown]
+# (60 steps without clipping the gradient, on both sides; clipping makes 98 % of the 86.) Mind TRL's
+# *defaults*, which are not the paper's: Jensen-Shannon over the student's 100 likeliest tokens, for one.
+#
 # ## When it fails
 #
 # `nano` cannot read a demonstration (notebook 04), so its teacher is wrong. The gate refuses it; here
@@ -454,6 +478,16 @@ live_widget = LiveDistillation(steps=60, skills=("facts-new", "tools-new", "lett
 live_widget
 
 # %% [markdown]
+# ## What of the paper this bears out
+#
+# | published | here |
+# |---|---|
+# | SDFT learns a new skill as well as SFT and forgets far less | yes, at equal new-skill accuracy, each tuned |
+# | because it learns on its own answers (on-policy beats off-policy) | not on this skill: all that imitate the own manner keep the same |
+# | a live teacher fails, a moving average is best | a live one collapses at a high learning rate only; frozen and averaged tie |
+# | forgetting follows the KL from the pretrained model | yes, by rank; on *old* prompts more closely than on new ones |
+# | small models gain nothing, for want of in-context learning | yes: `nano`, and the gate says so beforehand |
+#
 # **What would change your mind?** If `sft_own_voice` had forgotten as much as SFT, the manner would not
 # be the cause. If another item's demonstration had taught the skill, the demonstration would not be the
 # source. If drift and forgetting had been unrelated, "stay near" would be no explanation.
@@ -462,7 +496,7 @@ live_widget
 #
 # - `TokenKLMap({"trained": trained["sdft"]}, model, tokenizer, load_skill("facts-new", "train"))`: where is
 #   the loss now? And against `trained["sft"]`?
-# - `train("sdft", 1e-4, None, options={"teacher": "live"})`, and with `lr` 1e-3: when does a live teacher run
+# - `train("sdft", 1e-4, 60, options={"teacher": "live"})`, and with 1e-3: when does a live teacher run
 #   away?
 # - `workbench train --learner sft_kl --option strength=0.1 --skill facts-new --out runs/kl`: is there a
 #   strength at which SFT with a leash does as well?

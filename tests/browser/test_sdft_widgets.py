@@ -49,8 +49,9 @@ def page(lab, open_notebook, run_all, tmp_path_factory):
 
 
 def box_with(page, label):
-    """The output that holds a control with this label."""
-    box = page.locator(".jp-OutputArea-output").filter(has=page.get_by_label(label)).first
+    """The output that holds a control with this label (a slider's is not tied to it)."""
+    box = page.locator(".jp-OutputArea-output").filter(
+        has=page.locator("label", has_text=label)).first
     box.scroll_into_view_if_needed()
     return box, box.locator(".workbench-words")
 

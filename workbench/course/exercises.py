@@ -134,6 +134,17 @@ exercises = {e.name: e for e in (
         ("How much of the old average is left after one step at a rate of 0.01?",
          "A share `rate` comes from the student, the rest from the average as it was.",
          "`(1 - rate) * average + rate * weights`."), language_checks.moving_average),
+    Exercise(
+        "choose_point", "Write `choose_point(new, kept, enough)`: at several points of a search a "
+        "method has the accuracy `new` on the new skill and has `kept` so much of the old (arrays "
+        "of shape `(points,)`). Return the number of the point to choose: of those that know the "
+        "skill to at least `enough`, the one that keeps most; where none does, the one that knows "
+        "it best.", 1, 5,
+        ("Why not simply the one that keeps most? Look at what it has learned.",
+         "Points that know too little must lose against all that know enough, and be counted "
+         "nevertheless.",
+         "`np.argmax(np.where(new >= enough, kept, -1))`, and `np.argmax(new)` where nothing is "
+         "enough."), language_checks.choose_point),
 )}
 """All exercises of the course by the name of the function to write."""
 

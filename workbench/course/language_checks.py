@@ -4,6 +4,7 @@
 
 from __future__ import annotations
 
+import numpy as np
 import torch
 
 from workbench.course import solutions
@@ -108,3 +109,27 @@ def moving_average(answer: Answer) -> None:
     if not torch.allclose(value, torch.tensor([1.5, -1.0])):
         raise Wrong(f"From [1, -2] towards [3, 2] at a rate of 0.25 it gives {value.tolist()} and "
                     "should give [1.5, -1.0].")
+
+
+def choose_point(answer: Answer) -> None:
+    """Check the rule by which settings are chosen."""
+    new, kept = np.array([[0.99, 0.96, 0.5, 0.97], [0.2, 0.7, 1.0, 0.6]])
+    got = given_back(answer(new.copy(), kept.copy(), 0.95), "the number of a point")
+    if got == 2:
+        raise Wrong("That point keeps everything and has learned half of the skill: first drop the "
+                    "points that know too little of it.")
+    if got == 0:
+        raise Wrong("That point knows most of the new skill, but of those that know *enough* "
+                    "another keeps more.")
+    if got != 1:
+        raise Wrong(f"On the example in the check you chose {got!r} and should choose 1, counted "
+                    "from 0 over all points, also those that were dropped.")
+    if answer(new.copy(), kept.copy(), 0.96) != 1:
+        raise Wrong("A point that knows exactly enough knows enough: compare with >=.")
+    try:
+        lost = answer(new.copy(), kept.copy(), 0.995)
+    except (ValueError, IndexError) as error:
+        raise Wrong(f"Where no point knows enough, it fails ({error}). Return the one that knows "
+                    "the new skill best.") from error
+    if lost != 0:
+        raise Wrong("Where no point knows enough, return the one that knows the new skill best.")

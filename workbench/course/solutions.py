@@ -78,3 +78,9 @@ def sdft_loss(teacher_logits, student_logits, mask):
 def moving_average(average, weights, rate):
     """Take a step of the average towards the weights."""
     return (1 - rate) * average + rate * weights
+
+
+def choose_point(new, kept, enough):
+    """Return the point that knows the new skill well enough and keeps most."""
+    knows = new >= enough
+    return int(np.argmax(np.where(knows, kept, -1) if knows.any() else new))
