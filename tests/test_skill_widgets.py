@@ -94,6 +94,11 @@ def test_skills_in_a_row_are_shown_per_order_and_method():
     assert table.loc["sdft", "facts-new"] == "90 %" and table.loc["sft", "facts-new"] == "0 %"
     assert table.loc["sdft", "new skills, mean"].startswith("95 % (")
     assert table.loc["sft", "what was known"] == "50 %"
+    assert len(widget.figure().axes) == 3, "a panel a skill, one for the rest, none empty"
+    before = {line.get_label(): line.get_color() for line in widget.figure().axes[0].lines}
+    widget.ticks["sdft"].value = False
+    alone = {line.get_label(): line.get_color() for line in widget.figure().axes[0].lines}
+    assert alone["sft"] == before["sft"] != before["sdft"], "a method keeps its colour"
     widget.order.value = two
     assert list(widget.table().index) == ["sft"] and widget.trouble.value == ""
     widget.ticks["sft"].value = False

@@ -81,3 +81,28 @@ def test_every_shipped_record_can_be_read(path):
         points = len(each.steps)
         assert each.new.shape == (points,) and each.old.shape == (points, len(KNOWN_SKILLS))
         assert 0 <= each.new.min() and each.new.max() <= 1 and (each.kept <= 1.2).all()
+
+
+def test_the_shipped_sequences_have_five_seeds_in_three_orders():
+    runs = load_sequences()
+    orders = {run.skills for run in runs}
+    assert len(orders) == 3 and len({frozenset(order) for order in orders}) == 1
+    for method in {run.method for run in runs}:
+        own = [run for run in runs if run.method == method]
+        assert {(run.skills, run.seed) for run in own} == {(order, seed) for order in orders
+                                                           for seed in range(5)}, method
+        assert len({run.lr for run in own}) == 1, "one setting, whatever the order"
+        assert all(run.new.shape == (4, 3) and run.old.shape == (4, len(KNOWN_SKILLS))
+                   and run.seconds > 0 for run in own)
+    stored = {run.method: run.stored_bytes for run in runs}
+    assert stored["sdft"] == stored["sft"] == 0 < stored["replay"]
+
+
+def test_what_is_stored_in_a_sequence_is_what_is_there_at_the_end(tmp_path):
+    (tmp_path / "sequences.json").write_text(json.dumps({"runs": [{
+        "method": "a", "skills": ["x", "y"], "seed": 3, "lr": 1e-4, "new": [[0, 0], [1, 0], [1, 1]],
+        "old": [[1.0], [0.5], [0.25]], "stored_bytes": [10, 20],
+        "seconds": {"train": 7.5, "evaluate": 100.0}}]}))
+    run, = load_sequences(tmp_path)
+    assert (run.stored_bytes, run.seconds, run.lr, run.seed) == (20, 7.5, 1e-4, 3)
+    np.testing.assert_allclose(run.kept, [1, 0.5, 0.25])

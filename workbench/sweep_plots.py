@@ -146,7 +146,7 @@ def plot_razor(result: RazorResult, ax: Axes, title: str = "") -> Axes:
 
 
 def plot_sequence(curves: Mapping[str, Floats], names: Sequence[str], ax: Axes,
-                  title: str = "") -> Axes:
+                  title: str = "", methods: Sequence[str] = ()) -> Axes:
     """Draw accuracy on one skill after each stage of a sequence, a band over seeds per method.
 
     Parameters
@@ -159,10 +159,13 @@ def plot_sequence(curves: Mapping[str, Floats], names: Sequence[str], ax: Axes,
         Where to draw.
     title : str
         Above the figure.
+    methods : sequence of str
+        All that there are, so that one looks the same whichever others are drawn.
     """
     said = []
-    for i, (method, values) in enumerate(curves.items()):
-        draw_band(ax, np.arange(values.shape[1]), values, method, i)
+    for method, values in curves.items():
+        draw_band(ax, np.arange(values.shape[1]), values, method,
+                  list(methods or curves).index(method))
         said.append(f"{method} ends at {percent(float(values[:, -1].mean()))}")
     ax.set_xticks(range(len(names)), list(names), rotation=15, ha="right", fontsize=9)
     ax.set(ylabel="accuracy (%)", ylim=(-3, 103), title=title)

@@ -64,9 +64,9 @@ class SkillRetention(View):
         figure = Figure(figsize=(11, 5.6))
         columns = -(-len(curves) // 2)
         stages = ["before", *(f"after {skill}" for skill in self.order.value)]
-        for ax, (name, each) in zip(figure.subplots(2, columns, squeeze=False).flat,
-                                    curves.items(), strict=False):
-            plot_sequence(each, stages, ax, f"{name} (kept)" if name == KNOWN else name)
+        for i, (name, each) in enumerate(curves.items()):
+            plot_sequence(each, stages, figure.add_subplot(2, columns, i + 1),
+                          f"{name} (kept)" if name == KNOWN else name, list(self.ticks))
         return figure
 
     def table(self) -> pd.DataFrame:
