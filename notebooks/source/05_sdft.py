@@ -3,8 +3,8 @@
 #
 # > **Claim you can check:** a model that is moved to what *it* would say with the demonstration in its
 # > prompt learns a new skill as well as one that copies the demonstration, and keeps most of what it
-# > knew, where the other loses most. On these tasks that comes from *what* is imitated, and not from
-# > sampling the student's own answers: controls tell the two apart.
+# > knew, where the other loses most. On the skill taken apart here that comes from *what* is imitated, and
+# > not from sampling the student's own answers: controls tell the two apart.
 #
 # | | |
 # |---|---|
@@ -42,11 +42,12 @@ model, tokenizer = wb.load_causal_lm("tiny")
 # for each word of that answer how likely *they* would have said it. The student is moved towards that
 # ([Shenfeld et al., arXiv 2601.19897](https://arxiv.org/abs/2601.19897)):
 #
-# $$\ell_t = \mathrm{KL}(q_t \,\|\, p_t) = \sum_v q_t(v)\,[\log q_t(v) - \log p_t(v)],$$
+# $$\ell_t = \mathrm{KL}(p_t \,\|\, q_t) = \sum_v p_t(v)\,[\log p_t(v) - \log q_t(v)],$$
 #
-# $q_t$ the teacher's distribution after *demonstration, question and the answer so far*, $p_t$ the
-# student's after *question and the answer so far*. Nobody ever copies the demonstration's words. Here
-# is a step by hand, on four questions.
+# $p_t$ the teacher's distribution after *demonstration, question and the answer so far*, $q_t$ the
+# student's after *question and the answer so far* (letters as in notebook 04). No word of the
+# demonstration is a target as such, and nothing flows back through the sampling. Here is a step by hand,
+# on one question in four phrasings.
 
 # %%
 config = wb.RunConfig(stream="skills", skills=("facts-new",), learner="sdft", lr=1e-4, items=24)
@@ -56,9 +57,9 @@ chosen = torch.arange(4)
 student = learner.model.models[0]
 ids, mask = learner.rollout(0, chosen)  # the student's own answers, sampled at temperature 1
 
-p = learner.logits(0, chosen, ids, mask)  # after the question alone
-q = learner.teacher.logits(0, chosen, ids, mask)  # after demonstration and question
-each = (q.softmax(-1) * (q.log_softmax(-1) - p.log_softmax(-1))).sum(-1)
+q = learner.logits(0, chosen, ids, mask)  # after the question alone
+p = learner.teacher.logits(0, chosen, ids, mask)  # after demonstration and question
+each = (p.softmax(-1) * (p.log_softmax(-1) - q.log_softmax(-1))).sum(-1)
 by_hand = ((each * mask).sum(1) / mask.sum(1)).mean()
 
 for i in range(4):
@@ -68,14 +69,14 @@ for i in range(4):
 # %%
 from workbench.losses import divergence, per_response
 
-assert torch.allclose(by_hand, per_response(divergence(p, q), mask), atol=1e-6)
+assert torch.allclose(by_hand, per_response(divergence(q, p), mask), atol=1e-6)
 by_hand.backward()
 moved = sum(float(w.grad.norm()) for w in learner.model.parameters() if w.grad is not None)
-assert moved > 0 and not q.requires_grad
+assert moved > 0 and not p.requires_grad
 print("By hand and by the package the same; the gradient reaches the student and not the teacher.")
 
 # %% [markdown]
-# What is the gradient? On the logits of a word it is simply $p - q$: pull down what the student says
+# What is the gradient? On the logits of a word it is simply $q - p$: pull down what the student says
 # more often than its teacher, push up what it says less often.
 
 # %%
@@ -123,8 +124,9 @@ print("Verdict: without help there is nothing to learn; the loss is 0 at every t
 # ## SFT beside SDFT
 #
 # Now each of them live, on the keepers of 24 things that the model has never heard of. Both see the same
-# questions in the same order, 32 a step. Learning rates and steps are those that a search on validation
-# items chose for each (below): SFT needs twice the steps, although it has the larger rate.
+# questions in the same order, 32 a step, at the learning rates that a search on validation items chose for
+# each (below). SFT gets the steps that the search chose; SDFT is stopped earlier, at a look recorded on
+# its way, which is enough.
 
 # %%
 tuned = load_sweep("facts-new", "tune")
@@ -157,8 +159,11 @@ for method, record in live.items():
 print(pd.DataFrame(rows).T.to_string())
 
 # %% [markdown]
+# Look at *facts-keepers*: a mean of 90 % hides that SDFT too has lost much of one family, other things
+# asked for in the same words. The rest it keeps nearly whole; SFT has damaged nearly all.
+#
 # These runs are part of the record that the next section uses. Do they agree with it? Other processors
-# round otherwise, so we ask for a few points, not for equality.
+# round otherwise, so we ask for 15 points, not for equality.
 
 # %%
 for method, record in live.items():
@@ -191,8 +196,9 @@ for skill in ("facts-new", "facts-keepers", "working-jar"):
 # number of steps** compares a model that has learned with one that has not. So: five learning rates for
 # every method, looked at every twenty steps on validation items, and one rule for all: *of the points
 # that know at least 95 % of the new skill, the one that keeps most*. Then five other seeds at that
-# setting, on test items. `scripts/sweep_skills.py` did it, for two hours; the record is in
-# `data/results/skills/`.
+# setting, on test items. Where no point gets there, the one with the best new skill is taken.
+# `scripts/sweep_skills.py` did it in hours; the record is in `data/results/skills/`. A run that has known
+# the skill for sixty steps is ended, so that not all are equally long.
 
 # %%
 from workbench.widgets import ParetoExplorer
@@ -205,18 +211,22 @@ pareto
 pareto.snapshot()
 
 # %% [markdown]
-# Each line is a run, from before training (nothing new, all kept). SFT goes *down* first and then
-# right: the expert's manner of speaking is learned within twenty steps, and with it goes much of what
-# was known. SDFT goes right. *replay* mixes stored examples of everything the model knew into every
-# batch; *sft_kl* is SFT with a penalty on the distance from the pretrained model.
+# Each line is a run, from before training (6 % of the new, all kept). At rates at which it learns anything,
+# SFT goes *down* first and then right: the expert's manner of speaking is learned before the facts, and
+# with it goes much of what was known. SDFT goes right. (The table stops at the *first* look at 95 %, the
+# rule weighs all of them.) *replay* mixes stored examples of everything the model knew into every
+# batch; *sft_kl* is SFT with a penalty on the distance from the pretrained model. Each of these two has a
+# second setting (the share of old examples, the strength) that was left as it is, and does best at the
+# highest rate searched: they may be able to do better than you see here. Equal steps are not equal work
+# either: replay reads twice as many examples a step, SDFT samples and asks its teacher.
 
 
 # %%
-def at_the_end(methods):
+def at_the_end(methods, sweep=compared):
     """New skill and share kept, mean over five seeds with the 95 % interval."""
     rows = {}
     for method in methods:
-        runs = compared.of(method)
+        runs = sweep.of(method)
         ends = {"new skill": np.array([run.new[-1] for run in runs]),
                 "kept": np.array([run.kept[-1] for run in runs])}
         rows[method] = {"learning rate": f"{runs[0].lr:g}", "steps": int(runs[0].steps[-1])} | {
@@ -225,14 +235,14 @@ def at_the_end(methods):
     return pd.DataFrame(rows).T
 
 
-def kept(method):
+def kept(method, sweep=compared):
     """Share kept by each seed at the end."""
-    return np.array([run.kept[-1] for run in compared.of(method)])
+    return np.array([run.kept[-1] for run in sweep.of(method)])
 
 
-def learned(method):
+def learned(method, sweep=compared):
     """Accuracy on the new skill of each seed at the end."""
-    return np.array([run.new[-1] for run in compared.of(method)])
+    return np.array([run.new[-1] for run in sweep.of(method)])
 
 
 print(at_the_end(main).to_string())
@@ -242,7 +252,24 @@ _, low, high = paired_difference(kept("sdft"), kept("sft"))
 print(f"SDFT keeps more than SFT by {percent((kept('sdft') - kept('sft')).mean())} "
       f"({percent(low)} to {percent(high)}), paired over five seeds")
 assert learned("sdft").mean() > 0.95 and kept("sdft").mean() > 0.85 and low > 0.2
+assert learned("sft").mean() > 0.9
 print("Verdict: it learns as much, and keeps far more than SFT at its best.")
+
+# %% [markdown]
+# The intervals are over five seeds of batches and sampling. Every seed is asked the same 48 questions, two
+# phrasings of 24 facts, so that one answer more or less is two points for all.
+#
+# One skill is one observation. The same search, and the same five seeds, on the other five:
+
+# %%
+others = ("articles-new", "tools-new", "letters-new", "letters-hard-new", "working-new")
+sweeps = {skill: load_sweep(skill) for skill in others}
+print(pd.concat({skill: at_the_end(["sft", "sdft"], sweep) for skill, sweep in sweeps.items()}
+                ).to_string())
+for sweep in sweeps.values():
+    assert learned("sdft", sweep).mean() > learned("sft", sweep).mean() - 0.05
+    _, low, high = paired_difference(kept("sdft", sweep), kept("sft", sweep))
+    print(f"{sweep.skill}: SDFT keeps {percent(low)} to {percent(high)} more")
 
 # %% [markdown]
 # ## Where does the gain come from?
@@ -265,14 +292,49 @@ print(at_the_end(apart).to_string())
 
 # %%
 own = {method: kept(method).mean() for method in apart[1:]}
-assert max(own.values()) - min(own.values()) < 0.05 < min(own.values()) - kept("sft").mean()
-print("Verdict: all four that imitate the model's own manner keep the same. Here the gain comes from "
+assert max(own.values()) - min(own.values()) < 0.08 and min(own.values()) > kept("sft").mean() + 0.2
+print("Verdict: all four that imitate the model's own manner keep far more than SFT.")
+
+# %% [markdown]
+# Among the four the search has chosen different learning rates, by a hair, and the lower rate keeps a
+# little more. Is that the method or the rate? Hold the rate, and compare at the last step that all of
+# them reached (one validation seed each):
+
+# %%
+def swept(methods, sweep=tuned):
+    """New skill and share kept at each learning rate, at the last step common to all methods."""
+    rows = {}
+    for lr in sorted({run.lr for run in sweep.runs}):
+        runs = {method: run for method in methods for run in sweep.of(method) if run.lr == lr}
+        step = min(run.steps[-1] for run in runs.values())
+        rows[f"lr {lr:g}, step {step}"] = {
+            method: (run.new[run.steps == step][0], run.kept[run.steps == step][0])
+            for method, run in runs.items()}
+    return rows
+
+
+def table(rows):
+    """New and kept, in words."""
+    return pd.DataFrame({name: {method: f"{percent(new)}, {percent(old)}"
+                                for method, (new, old) in row.items()}
+                         for name, row in rows.items()}).T.to_string()
+
+
+rates = swept(apart[1:])
+print("new skill, kept:")
+print(table(rates))
+for row in rates.values():
+    new, old = np.array(list(row.values())).T
+    assert np.ptp(new) < 0.1 and np.ptp(old) < 0.06
+print("Verdict: at the same rate and step they learn and keep the same. Here the gain comes from "
       "what is imitated, not from soft targets and not from being on-policy.")
 
 # %% [markdown]
-# That is not what the paper's ablation says for large models (its figure 6: on-policy about 70, offline
-# about 63). Our answers are six words long, and a teacher that is right nearly always leaves little for
-# the student to stumble over. What would change your mind: a task with long answers on which
+# In the paper's ablation (its figure 6, read off a chart: the *new* skill, 70 on-policy, 63 offline, 61 SFT on
+# teacher samples) being on-policy pays. This skill can hardly show that. Look at the token map above: all
+# of the loss sits on one word, the name, and whatever the student says before it the teacher says as often.
+# Own answers and teacher's answers lead through the same places. On-policy training should matter where
+# they part, in long answers with early mistakes. What would change your mind: a task on which
 # `offline_distill` falls behind.
 #
 # And two controls: a teacher that is shown **another item's demonstration**, and one that is shown
@@ -282,7 +344,9 @@ print("Verdict: all four that imitate the model's own manner keep the same. Here
 print(at_the_end(["sdft", "sdft other", "sdft none"]).to_string())
 assert learned("sdft none").mean() < 0.2 and learned("sdft other").mean() < 0.2
 assert np.allclose(kept("sdft none"), 1)
-print("Verdict: without its own demonstration nothing is learned; without any, nothing moves at all.")
+assert all((compared.diagnostic(run, "kl_new") == 0).all() for run in compared.of("sdft none"))
+print("Verdict: with another's demonstration no right answer is learned (and a wrong one is); with "
+      "none, nothing moves: the KL from the pretrained model is exactly 0.")
 
 # %% [markdown]
 # ## Which way the divergence looks
@@ -295,18 +359,21 @@ print("Verdict: without its own demonstration nothing is learned; without any, n
 student_p = torch.tensor([0.98, 0.019, 0.001]).log().requires_grad_()
 teacher_p = torch.tensor([0.01, 0.01, 0.98]).log()
 for direction in ("forward", "reverse", "jsd"):
-    pull = torch.autograd.grad(divergence(student_p, teacher_p, direction), student_p)[0]
-    print(f"{direction:8s} pull on the wanted word {-float(pull[2]):+.3f}, "
-          f"on the word said now {-float(pull[0]):+.3f}")
+    pull = -torch.autograd.grad(divergence(student_p, teacher_p, direction), student_p)[0]
+    print(f"{direction:8s} pull on the wanted word {float(pull[2]):+.3f}, on the word said now "
+          f"{float(pull[0]):+.3f}, on a third {float(pull[1]):+.3f}")
 
 # %% [markdown]
 # The forward KL pulls the wanted word up however unlikely it is. The reverse KL weighs everything by
-# how often the *student* says it, and so hardly touches it: it stops saying the wrong word before it
-# starts to say the right one. What that does to learning, at each one's best learning rate:
+# how often the *student* says it, and so hardly touches it: it leaves the word said now for the next best
+# of its *own*. The Jensen-Shannon divergence in between is bounded, and pulls weakest where the two are far
+# apart. (Adam rescales gradients, so that this is about shares, not about speed alone.) What that does to
+# learning, at each one's best learning rate:
 
 # %%
-ways = ["sdft", "sdft reverse", "sdft ema", "sdft live"]
-print(at_the_end(ways).to_string())
+print(at_the_end(["sdft", "sdft reverse"]).to_string())
+assert learned("sdft reverse").mean() < learned("sdft").mean()
+print("Verdict: the reverse KL learns less, even with more steps and a higher rate.")
 
 # %% [markdown]
 # ## Whose weights teach
@@ -324,11 +391,26 @@ for dtype in (torch.float32, torch.bfloat16):
     for _ in range(300):
         average.mul_(0.99).add_(goal.to(dtype), alpha=0.01)
     moved = (average.float() - start).dot(goal - start) / (goal - start).dot(goal - start)
-    print(f"{str(dtype)[6:]:9s} after 300 steps the average has gone {percent(float(moved))} of the way")
+    print(f"{str(dtype)[6:]:9s} after 300 steps the average has gone {percent(float(moved))} of "
+          "the way")
 
 # %% [markdown]
-# So the workbench keeps the average in float32, whatever the model is in.
-#
+# So the workbench keeps the average in float32, whatever the model is in. What the three do, over the
+# learning rates:
+
+# %%
+rates = swept(["sdft", "sdft ema", "sdft live"])
+print("new skill, kept:")
+print(table(rates))
+runaway, = (run for run in tuned.of("sdft live") if run.lr == 3e-4)
+print("live, lr 0.0003, new skill at each look:", ", ".join(percent(new) for new in runaway.new))
+assert runaway.new.max() > 0.9 and runaway.new[-1] < 0.1
+low = next(row for name, row in rates.items() if name.startswith("lr 3e-05"))
+assert np.ptp(list(low.values()), axis=0).max() < 0.1
+print("Verdict: at low rates the three tie. At high ones the live teacher follows its student, "
+      "until neither can speak; the other two hold.")
+
+# %% [markdown]
 # {{exercise moving_average}}
 
 # %%
@@ -356,17 +438,22 @@ drift = DriftExplorer(tuned)
 drift
 
 # %%
+drift.prompts.value = "kl_old"
 drift.snapshot()
 
 # %%
-for prompts, where in (("kl_new", "new"), ("kl_old", "old")):
-    r = rank_correlation(drift_points(tuned, tuned.methods, prompts, everywhere=True))
-    print(f"rank correlation of forgetting with the KL on {where} prompts: {r:.2f}")
+for names, said in ((tuned.methods, "all methods"),
+                    ([name for name in tuned.methods if name != "sft_kl"], "without sft_kl")):
+    r = {prompts: rank_correlation(drift_points(tuned, names, prompts, everywhere=True))
+         for prompts in ("kl_new", "kl_old")}
+    print(f"{said}, every look at each run: rank correlation of forgetting with the KL on new "
+          f"prompts {r['kl_new']:.2f}, on old prompts {r['kl_old']:.2f}")
 
 # %% [markdown]
-# Within a method both tell what is forgotten. *Across* methods the drift on old prompts tells it
-# better: compare the correlations. (Mind that a correlation over methods that were made to differ is
-# not a law.)
+# Within a method both tell what is forgotten. Across methods, look for *sft_kl* in the first picture: its
+# penalty holds down the drift on the new prompts, and it forgets all the same, on the old ones. Drift on
+# old prompts is measured next to where forgetting is, so that a closer fit should not surprise; and a
+# correlation over methods that were made to differ is not a law.
 #
 # ## The principle in ten seconds
 #
@@ -396,8 +483,8 @@ print(pd.DataFrame({name: {"parity": percent(matched[name].accuracy.mean()),
                            "forgotten": percent(matched[name].forgetting.mean())}
                     for name in order}).T.to_string())
 for old, result in toy.items():
-    print(f"{old}: a quadratic explains {percent(result.r_squared())} of forgetting by the KL on the "
-          f"new task, {percent(result.r_squared('kl_old'))} by the KL on the old one")
+    print(f"{old}: a quadratic explains {percent(result.r_squared())} of forgetting by the KL on "
+          f"the new task, {percent(result.r_squared('kl_old'))} by the KL on the old one")
 
 # %%
 def forgotten(name):
@@ -407,17 +494,19 @@ def forgotten(name):
 
 assert forgotten("oracle") < 0.15 < 0.4 < forgotten("sft-one")
 assert forgotten("oracle-samples") < 0.15 and forgotten("rl-one") > 0.4
-print("Verdict: what goes far forgets much. On-policy is neither needed (oracle-samples is off policy "
-      "and near) nor enough (rl-one is on policy, and its reward is far).")
+print("Verdict: what goes far mostly forgets much. On-policy is neither needed (oracle-samples is "
+      "off policy and near) nor enough (rl-one is on policy, and its reward is far).")
 
 # %% [markdown]
-# The paper reports that the quadratic explains 96 %. Ours explains less, by the KL on the new task; with
-# shuffled digits one method (*sft-digit*) goes far and forgets little.
+# The paper reports that the quadratic explains 96 %. Ours explains less, by the KL on the new task, and
+# below 1 nat only some 37 %: among the near ones, the KL does not say who forgets least. With shuffled
+# digits *sft-digit* goes far and forgets little, an exception to the rule. And *sft-random*, off-policy,
+# is nearer than *rl*.
 #
 # ## A reward in place of a teacher
 #
-# `rl` is told only whether its answer is right (group-relative policy gradient, 32 answers a step as for
-# the others). With 24 possible names a guess is right now and then:
+# `rl` is told only whether its answer is right (group-relative policy gradient: 32 answers a step, eight
+# to each of four questions). With sixteen possible names a guess is right now and then:
 
 # %%
 runs = {f"{run.lr:g}": {"new skill": percent(run.new[-1]), "kept": percent(run.kept[-1])}
@@ -440,14 +529,17 @@ agreement = json.loads((RESULTS / "trl_agreement.json").read_text())
 rows = {}
 for who in ("workbench", "trl, same draws", "trl, own draws"):
     found = {name: agreement["summary"][name][who] for name in ("new", "kept")}
-    rows[who] = {name: f"{percent(value['mean'])} ({percent(value['low'])} to {percent(value['high'])})"
-                 for name, value in found.items()}
+    rows[who] = {name: f"{percent(value['mean'])} ({percent(value['low'])} to "
+                       f"{percent(value['high'])})" for name, value in found.items()}
     assert all(value.get("overlaps", True) for value in found.values())
 print(pd.DataFrame(rows).T.to_string())
-print("Verdict: with the same draws the same model, with its own draws the same within the intervals.")
+gap = max(seed["largest_relative_loss_gap"] for seed in agreement["seeds"])
+assert gap < 1e-4
+print("Verdict: with the same draws the losses agree to 1 in 10,000 at every step, with its own "
+      "draws the outcome agrees within intervals.")
 
 # %% [markdown]
-# (60 steps without clipping the gradient, on both sides; clipping makes 98 % of the 86.) Mind TRL's
+# (60 steps without clipping the gradient, on both sides; with clipping both learn more.) Mind TRL's
 # *defaults*, which are not the paper's: Jensen-Shannon over the student's 100 likeliest tokens, for one.
 #
 # ## When it fails
@@ -460,10 +552,10 @@ forced = wb.run(wb.RunConfig(stream="skills", skills=("facts-new",), learner="sd
                              lr=1e-3, steps=60, items=24, clip=1.0, diagnose=True))
 teacher = forced.diagnostics[0, 1, forced.diagnostic_names.index("teacher_right")]
 before, after = forced.watched[0, 0], forced.watched[0, 1]
-print(f"nano: teacher right {percent(teacher)}, student after SDFT {percent(forced.accuracy[0, 0, 0])}, "
-      f"kept {percent(share_kept(before, after))}")
+print(f"nano: teacher right {percent(teacher)}, student {percent(forced.baseline[0, 0])} before "
+      f"SDFT and {percent(forced.accuracy[0, 0, 0])} after, kept {percent(share_kept(before, after))}")
 assert teacher < 0.5 and forced.accuracy[0, 0, 0] < 0.5
-print("Verdict: a student learns what its teacher says, not what is right.")
+print("Verdict: a teacher that is wrong teaches nothing right, and costs what was known.")
 
 # %% [markdown]
 # ## Watch it
@@ -474,8 +566,16 @@ print("Verdict: a student learns what its teacher says, not what is right.")
 # %%
 from workbench.widgets import LiveDistillation
 
-live_widget = LiveDistillation(steps=60, skills=("facts-new", "tools-new", "letters-new"))
+live_widget = LiveDistillation(steps=24, items=4, skills=("facts-new", "tools-new", "letters-new"))
+live_widget.pace.value = "as fast as it goes"
+live_widget.start().wait()
+live_widget.pace.value = "watchable"
+live_widget.steps = 60  # the next Start is longer
 live_widget
+
+# %%
+assert live_widget.record.status == "complete"
+live_widget.snapshot()
 
 # %% [markdown]
 # ## What of the paper this bears out
@@ -483,13 +583,13 @@ live_widget
 # | published | here |
 # |---|---|
 # | SDFT learns a new skill as well as SFT and forgets far less | yes, at equal new-skill accuracy, each tuned |
-# | because it learns on its own answers (on-policy beats off-policy) | not on this skill: all that imitate the own manner keep the same |
-# | a live teacher fails, a moving average is best | a live one collapses at a high learning rate only; frozen and averaged tie |
+# | because it learns on its own answers (on-policy beats off-policy) | not on this skill, which can hardly show it: all that imitate the own manner learn and keep the same |
+# | a live teacher fails, a moving average is best | a live one collapses at high learning rates; else frozen, averaged and live tie |
 # | forgetting follows the KL from the pretrained model | yes, by rank; on *old* prompts more closely than on new ones |
-# | small models gain nothing, for want of in-context learning | yes: `nano`, and the gate says so beforehand |
+# | small models gain nothing, for want of in-context learning | consistent: `nano`, one model; the gate says so beforehand |
 #
-# **What would change your mind?** If `sft_own_voice` had forgotten as much as SFT, the manner would not
-# be the cause. If another item's demonstration had taught the skill, the demonstration would not be the
+# **What would change your mind?** If `sft_own_voice` had forgotten as much as SFT at equal new-skill accuracy,
+# the manner would not be the cause. If another item's demonstration had taught the skill, the demonstration would not be the
 # source. If drift and forgetting had been unrelated, "stay near" would be no explanation.
 #
 # ## Try it yourself
