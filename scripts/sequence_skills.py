@@ -22,12 +22,11 @@ from typing import Any
 
 import numpy as np
 
-from workbench.assessment import share_kept
 from workbench.config import RunConfig
 from workbench.experiment import run
 from workbench.files import write_atomically
 from workbench.provenance import environment
-from workbench.sweeps import RESULTS
+from workbench.sweeps import ENOUGH, RESULTS
 
 ORDERS = (("facts-new", "tools-new", "letters-new"), ("letters-new", "tools-new", "facts-new"),
           ("tools-new", "facts-new", "letters-new"))
@@ -82,13 +81,17 @@ def measure(path: Path, tasks: list[Task], workers: int) -> list[dict[str, Any]]
     return list(held["runs"])
 
 
-def score(run: dict[str, Any]) -> tuple[float, float]:
-    """Return what is chosen by: the new skills known at the end; at a tie, what is kept of the old.
+def score(run: dict[str, Any]) -> tuple[bool, float]:
+    """Return what is chosen by, as with one skill: first learn enough, then keep most.
 
-    Not the mean of the two: the best of it would be a method that learns nothing.
+    Of the rates at which the skills are learned, each in its stage, the one that ends with the best
+    mean over all skills, new and known; where they are learned at none, the one that ends with the
+    best mean over the new. (By that first mean alone the best would be to learn nothing.)
     """
-    return (round(float(np.mean(run["new"][-1])), 2),
-            float(share_kept(run["old"][0], run["old"][-1])))
+    new, old = np.array(run["new"]), np.array(run["old"])
+    if np.diag(new[1:]).mean() >= ENOUGH:
+        return True, float(np.append(new[-1], old[-1]).mean())
+    return False, float(new[-1].mean())
 
 
 def main() -> None:

@@ -106,3 +106,18 @@ def test_what_is_stored_in_a_sequence_is_what_is_there_at_the_end(tmp_path):
     run, = load_sequences(tmp_path)
     assert (run.stored_bytes, run.seconds, run.lr, run.seed) == (20, 7.5, 1e-4, 3)
     np.testing.assert_allclose(run.kept, [1, 0.5, 0.25])
+
+
+def test_a_sequence_that_learned_nothing_is_never_chosen_for_keeping_all(monkeypatch):
+    monkeypatch.syspath_prepend(str(RESULTS.parents[2] / "scripts"))
+    from sequence_skills import score
+
+    def run(learned, end, old):
+        new = [[0, 0], [learned, 0], [end, learned]]
+        return {"new": new, "old": [[1, 1], [1, 1], [old, old]]}
+
+    nothing, learns, keeps = run(0.0, 0.0, 1.0), run(0.97, 0.8, 0.2), run(0.96, 0.7, 0.6)
+    best = max((nothing, learns, keeps), key=score)
+    assert best is keeps, "of those that learn, the one that ends with most of everything"
+    half = run(0.5, 0.1, 0.1)
+    assert max((nothing, half), key=score) is half, "where none learns enough, the new skills count"

@@ -553,7 +553,7 @@ forced = wb.run(wb.RunConfig(stream="skills", skills=("facts-new",), learner="sd
 teacher = forced.diagnostics[0, 1, forced.diagnostic_names.index("teacher_right")]
 before, after = forced.watched[0, 0], forced.watched[0, 1]
 print(f"nano: teacher right {percent(teacher)}, student {percent(forced.baseline[0, 0])} before "
-      f"SDFT and {percent(forced.accuracy[0, 0, 0])} after, kept {percent(share_kept(before, after))}")
+      f"SDFT, {percent(forced.accuracy[0, 0, 0])} after, kept {percent(share_kept(before, after))}")
 assert teacher < 0.5 and forced.accuracy[0, 0, 0] < 0.5
 print("Verdict: a teacher that is wrong teaches nothing right, and costs what was known.")
 
