@@ -2,8 +2,9 @@
 # # 6. Many skills in a row
 #
 # > **Claim you can check:** taught three skills one after the other, a model that learns from itself ends
-# > with all three and most of what it knew, and stores no old data; plain fine-tuning ends with the last
-# > skill alone. Separate adapters forget nothing as long as somebody says which to use.
+# > with four fifths of them and two thirds of what it knew, and stores no old data; plain fine-tuning ends
+# > with next to nothing but the last. What self-distillation still loses is what is asked in nearly the same
+# > words as the new skill. Separate adapters forget nothing as long as somebody says which to use.
 #
 # | | |
 # |---|---|
@@ -19,7 +20,7 @@ import pandas as pd
 import workbench as wb
 from workbench.course import check
 from workbench.experiment import make_learner, stream_of
-from workbench.intervals import paired_difference, seed_interval
+from workbench.intervals import seed_interval
 from workbench.loop import run_stream
 from workbench.metrics import AccuracyMatrix
 from workbench.plots import percent
@@ -104,7 +105,8 @@ def summary(order):
         runs = of(method, order)
         matrix = AccuracyMatrix([run.new[1:] for run in runs])
         own = [np.diag(run.new[1:]).mean() for run in runs]
-        rows[method] = {"learning rate": f"{runs[0].lr:g}", "when learned": cell(own), "ACC": cell(matrix.average_accuracy()),
+        rows[method] = {"learning rate": f"{runs[0].lr:g}", "when learned": cell(own),
+                        "ACC": cell(matrix.average_accuracy()),
                         "BWT": cell(matrix.backward_transfer()),
                         "known": cell([run.kept[-1] for run in runs])}
     return pd.DataFrame(rows).T
@@ -119,13 +121,46 @@ def at_the_end(method, order=first):
     return np.array([run.new[-1].mean() for run in of(method, order)])
 
 
-difference, low, high = paired_difference(at_the_end("sdft"), at_the_end("sft"))
-print(f"SDFT knows more of the three than SFT by {percent(np.mean(difference))} "
+gap = at_the_end("sdft") - at_the_end("sft")  # of the same seed
+low, high = seed_interval(gap)
+print(f"SDFT knows more of the three than SFT by {percent(gap.mean())} "
       f"({percent(low)} to {percent(high)}), paired over five seeds")
-assert at_the_end("sdft").mean() >= 0.8 and at_the_end("sft").mean() <= 0.4 and low > 0
-print("Verdict: SDFT ends with all three, SFT with hardly more than the last.")
+assert at_the_end("sdft").mean() >= 0.75 and at_the_end("sft").mean() <= 0.4 and low > 0.3
+print("Verdict: SDFT ends with most of the three, SFT with hardly more than the last, if that.")
 
 # %% [markdown]
+# Mind *when learned*: in 120 steps SFT hardly learns the letters at all. The expert says the same letters
+# in some fifteen words of his own, and it learns those first. With more steps it would learn them; what it
+# had before would be gone by then just the same, as the tools show, which it learns at once.
+#
+# ## What goes is the sibling
+#
+# What was known, after each stage:
+
+# %%
+known = live.watched_names
+for method in ("sft", "sdft"):
+    old = np.mean([run.old for run in of(method)], axis=0)
+    print(method)
+    print(pd.DataFrame([[percent(value) for value in row] for row in old], columns=known,
+                       index=["before", *(f"after {skill}" for skill in first)]).T.to_string(),
+          end="\n\n")
+
+# %%
+sibling = {"facts-new": "facts-keepers", "tools-new": "tools-house",
+           "letters-new": "letters-machines"}
+for order in orders:
+    lost = np.mean([run.old[:-1] - run.old[1:] for run in of("sdft", order)], axis=0)
+    for stage, skill in enumerate(order):
+        assert known[lost[stage].argmax()] == sibling[skill] and np.sort(lost[stage])[-2] < 0.15
+print("Verdict: in every order, each new skill costs SDFT its sibling and nearly nothing else.")
+
+# %% [markdown]
+# New keepers cost old keepers, a new machine the old machines, new functions the old functions: things that
+# are asked for in the same words and answered from the same place. Whatever is asked otherwise stays. SFT
+# makes no such difference. So self-distillation does not end forgetting; it confines it to where new
+# and old truly meet, and that is where a few stored examples, if one may store them, should come from.
+#
 # ## Is it the order?
 #
 # One order is one observation. The same in two others:
@@ -136,7 +171,8 @@ for order in orders:
     print(" → ".join(order))
     print(pd.Series(ends).to_string(), end="\n\n")
     assert at_the_end("sdft", order).min() > at_the_end("sft", order).max()
-print("Verdict: in every order the worst seed of SDFT is above the best of SFT.")
+print("Verdict: in every order the worst seed of SDFT is above the best of SFT. The order matters "
+      "all the same: what comes first has most to lose.")
 
 # %% [markdown]
 # ## An adapter for each skill
