@@ -31,6 +31,8 @@ from workbench.sweeps import ENOUGH, RESULTS
 ORDERS = (("facts-new", "tools-new", "letters-new"), ("letters-new", "tools-new", "facts-new"),
           ("tools-new", "facts-new", "letters-new"))
 RATES = (1e-4, 3e-4, 1e-3)
+RATES_OF = {"adapter per skill": (1e-3, 3e-3, 1e-2, 3e-2)}
+"""Adapters need larger ones: at 1e-3 they have learned nothing yet."""
 STEPS = 120
 TUNING_SEED, SEEDS = 100, (0, 1, 2, 3, 4)
 METHODS: dict[str, dict[str, Any]] = {
@@ -102,7 +104,7 @@ def main() -> None:
     parser.add_argument("--workers", type=int, default=1)
     given = parser.parse_args()
     tuning: list[Task] = [(method, ORDERS[0], TUNING_SEED, "validation", lr)
-                          for method in given.methods for lr in RATES]
+                          for method in given.methods for lr in RATES_OF.get(method, RATES)]
     tuned = measure(RESULTS / "sequences-tune.json", tuning, given.workers)
     tasks: list[Task] = []
     orders = ORDERS[:given.orders]

@@ -120,7 +120,7 @@ def test_the_lesson_on_language_models_holds_and_names_what_it_measured(told):
 def test_the_lessons_on_self_distillation_fail_where_little_was_learned(told):
     verdicts = [v for v in told[0] if v.lesson.startswith("Self-distillation")]
     assert [v.holds for v in verdicts] == [False, False, True, False], "after two steps"
-    assert "sft 0 %; sdft 0 %" in verdicts[0].measured
+    assert verdicts[0].measured.startswith("sft 0 %; sdft ")
     assert "five seeds on record" in verdicts[2].measured
 
 

@@ -180,7 +180,7 @@ def skills_in_a_row() -> Lesson:
         Verdict(title, "Fine-tuning ends with the last skill alone.", said("sft"),
                 now["sft"] < 0.5),
         Verdict(title, "Self-distillation ends with most of all three, and stores no examples.",
-                said("sdft"), now["sdft"] > 0.8 and not any(records["sdft"].stored_bytes)),
+                said("sdft"), now["sdft"] > 0.7 and not any(records["sdft"].stored_bytes)),
     ], {"skills_in_a_row": figure})
 
 

@@ -178,12 +178,13 @@ print("Verdict: in every order the worst seed of SDFT is above the best of SFT. 
 # ## An adapter for each skill
 #
 # The other way out: leave the model as it is, and train a small adapter (LoRA) for each skill. Nothing is
-# overwritten. In the tables above it was *told* which skill each question is from. Here are three, live;
-# ask each adapter about each skill, and the model without one.
+# overwritten. In the tables above it was *told* which skill each question is from. Here is one of them,
+# live, for the first skill; ask everything with it and without it.
 
 # %%
-config = wb.RunConfig(stream="skills", skills=first, learner="adapter_per_skill", scenario="task",
-                      lora_rank=8, lr=of("adapter per skill")[0].lr, steps=40, items=24, clip=1.0)
+config = wb.RunConfig(stream="skills", skills=first[:1], learner="adapter_per_skill",
+                      scenario="task", lora_rank=8, lr=of("adapter per skill")[0].lr, steps=120,
+                      items=48, clip=1.0)
 stream = stream_of(config)
 learner = make_learner(config, stream)
 run_stream(learner, stream, config)
@@ -193,46 +194,55 @@ tasks = (*stream.tasks, *stream.watched)
 def right(task, adapter):
     """Which answers are right on a task's test items, asked with an adapter (None: without)."""
     given = learner.predict(task.test.inputs, adapter)
-    return stream.right(given, task.test, len(first) - 1, task.index)[0].numpy()
+    return stream.right(given, task.test, 0, task.index)[0].numpy()
 
 
-answers = {name: {task.name: right(task, adapter) for task in tasks} for name, adapter in
-           {"none": None, **{skill: i for i, skill in enumerate(first)}}.items()}
-print(pd.DataFrame({f"adapter {name}": {task: percent(each.mean()) for task, each in row.items()}
+answers = {name: {task.name: right(task, adapter) for task in tasks}
+           for name, adapter in (("without", None), ("with it", 0))}
+print(pd.DataFrame({name: {task: percent(each.mean()) for task, each in row.items()}
                     for name, row in answers.items()}).to_string())
 
 # %%
-for skill in first:
-    others = [name for name in first if name != skill]
-    assert answers[skill][skill].mean() > 0.8
-    assert max(answers[name][skill].mean() for name in ("none", *others)) < 0.3
-print("Verdict: each adapter knows its own skill; the wrong one knows nothing of it.")
+new, *old = (task.name for task in tasks)
+assert answers["with it"][new].mean() > 0.7 and answers["without"][new].mean() < 0.2
+lost = np.mean([answers["without"][name].mean() - answers["with it"][name].mean() for name in old])
+assert lost > 0.2
+print(f"Verdict: with its adapter the model knows the skill, and {percent(lost)} less of the rest. "
+      "It has forgotten as SFT does; it is only that the adapter can be taken off.")
 
 # %% [markdown]
-# And an adapter that is *on* has forgotten much of what the model knew: look down a column. Keeping
-# adapters apart does not undo forgetting, it hides it behind a choice, and somebody must choose. A simple
-# chooser: which training question is most like this one, by its words?
+# Keeping adapters apart does not undo forgetting, it hides it behind a choice, and somebody must choose.
+# A simple chooser: which training question is most like this one, by its words? It has to tell three new
+# skills, and what needs no adapter, apart.
 
 # %%
 from sklearn.feature_extraction.text import TfidfVectorizer
 from sklearn.neighbors import KNeighborsClassifier
 
-questions = [(item.prompt, task.name if task in stream.tasks else "none")
-             for task in tasks for item in load_skill(task.name, "train")]
-words = TfidfVectorizer(token_pattern=r"\S+").fit([prompt for prompt, _ in questions])
+skills = (*first, *old)
+asked = [(item.prompt, skill if skill in first else "none")
+         for skill in skills for item in load_skill(skill, "train")]
+words = TfidfVectorizer(token_pattern=r"\S+").fit([prompt for prompt, _ in asked])
 chooser = KNeighborsClassifier(1, metric="cosine").fit(
-    words.transform([prompt for prompt, _ in questions]), [who for _, who in questions])
-rows = {}
-for task in tasks:
-    own = task.name if task in stream.tasks else "none"
-    chosen = chooser.predict(words.transform(task.test.inputs))
-    said = [answers[who][task.name][i] for i, who in enumerate(chosen)]
-    rows[task.name] = {"chosen right": percent(np.mean(chosen == own)),
-                       "told": percent(answers[own][task.name].mean()),
-                       "with the chooser": percent(np.mean(said))}
-print(pd.DataFrame(rows).T.to_string())
+    words.transform([prompt for prompt, _ in asked]), [who for _, who in asked])
+chosen = {skill: chooser.predict(words.transform([item.prompt for item in
+                                                  load_skill(skill, "test")[:48]]))
+          for skill in skills}
+table = pd.DataFrame({skill: {who: percent((each == who).mean()) for who in (*first, "none")}
+                      for skill, each in chosen.items()}).T
+print(table.rename_axis("chosen for questions on").to_string())
+
+# %%
+correct = {skill: (each == (skill if skill in first else "none")).mean()
+           for skill, each in chosen.items()}
+worst = min(correct, key=correct.get)
+print(f"Verdict: the words alone choose right in {percent(np.mean(list(correct.values())))} of the "
+      f"questions; worst on {worst}, {percent(correct[worst])}.")
 
 # %% [markdown]
+# It fails where SDFT does: between siblings. Whether a question about a keeper is new or old stands in the
+# thing asked about, a single word. The lessons on retrieval ask how a chooser should do better.
+#
 # ## What each costs
 #
 # *Stored* is what must be kept beside one model after three skills: examples, or adapters. *Seconds* were
@@ -303,5 +313,5 @@ check("choose_point", choose_point)
 # ## Limits
 #
 # Three short skills of one small world, one pretrained model. Ties and gaps of a few per cent are within
-# what another seed of pretraining may move. The chooser's task is easy here: the skills differ in their
-# words. The lessons on retrieval make it hard.
+# what another seed of pretraining may move. Not in the record: `rl` and `sft_kl`, which in notebook 05 learned
+# a quarter and four fifths of a single skill. Replay and the adapters have fewer orders than the first two. The chooser's task is easy here but for siblings.
