@@ -37,6 +37,8 @@ print(report.verdict())
 # | [01 Catastrophic forgetting](01_catastrophic_forgetting.ipynb) | plain fine-tuning on digits forgets; how much depends on the question asked |
 # | [02 Measuring retention](02_measuring_retention.ipynb) | one table of accuracies holds all measures, libraries disagree on them, and remedies differ |
 # | [04 The model as its own teacher](04_the_model_as_its_own_teacher.ipynb) | the same weights answer better with a demonstration in the prompt, if they can read it; a gate tells |
+# | [05 SDFT](05_sdft.ipynb) | a model that learns from itself learns as much as one that copies, and keeps most of what the other loses; controls say why |
+# | [06 Many skills in a row](06_many_skills.ipynb) | after three skills it has most of all three, without stored data; fine-tuning has the last; what each method costs to keep |
 #
 # Nearly every number is measured in front of you, beside a baseline and a control that would expose a
 # wrong explanation; where a long search is shipped, the script that made it is named. The digits are

@@ -440,3 +440,5 @@ check("may_teach", may_teach)
 # over phrases such as *following the example*. Questions, voices and answers are regular here, one
 # demonstration makes the answer certain, and each of the two models is one seed (the card has three).
 # What this notebook shows is the mechanism and its controls, not how well it works on real skills.
+#
+# **Next:** [05 SDFT](05_sdft.ipynb)

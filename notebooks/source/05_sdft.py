@@ -173,7 +173,8 @@ for method, record in live.items():
     assert abs(stored.kept[point] - share_kept(record.watched[0, 0], record.watched[0, 1])) < 0.15
 print("Verdict: what was just trained agrees with the record.")
 
-# %%
+# %% tags=["nbval-ignore-output"]
+# What trained models say hangs on the last digits, which differ between processors.
 trained = {method: wb.load_causal_lm(f"{folder.name}/{method}")[0] for method in live}
 
 
@@ -208,7 +209,7 @@ pareto = ParetoExplorer(tuned, main)
 pareto
 
 # %%
-pareto.snapshot()
+print(pareto.table().to_string())
 
 # %% [markdown]
 # Each line is a run, from before training (6 % of the new, all kept). At rates at which it learns anything,
@@ -230,11 +231,12 @@ def at_the_end(methods, sweep=compared):
         ends = {"new skill": np.array([run.new[-1] for run in runs]),
                 "kept": np.array([run.kept[-1] for run in runs])}
         rows[method] = {"learning rate": f"{runs[0].lr:g}", "steps": int(runs[0].steps[-1])} | {
-            name: f"{percent(values.mean())} ({percent(seed_interval(values)[0])} to "
-                  f"{percent(seed_interval(values)[1])})" for name, values in ends.items()}
+            name: f"{percent(values.mean())} ({percent(max(0, seed_interval(values)[0]))} to "
+                  f"{percent(min(1, seed_interval(values)[1]))})" for name, values in ends.items()}
     return pd.DataFrame(rows).T
 
 
+# %%
 def kept(method, sweep=compared):
     """Share kept by each seed at the end."""
     return np.array([run.kept[-1] for run in sweep.of(method)])
@@ -260,17 +262,33 @@ print("Verdict: it learns as much, and keeps far more than SFT at its best.")
 # The intervals are over five seeds of batches and sampling. Every seed is asked the same 48 questions, two
 # phrasings of 24 facts, so that one answer more or less is two points for all.
 #
-# One skill is one observation. The same search, and the same five seeds, on others:
+# One skill is one observation. The same search, and the same five seeds, on two others, new functions to
+# call and a new machine for letters:
 
 # %%
-others = ("articles-new", "tools-new", "letters-new")
+others = ("tools-new", "letters-new")
 sweeps = {skill: load_sweep(skill) for skill in others}
 print(pd.concat({skill: at_the_end(["sft", "sdft"], sweep) for skill, sweep in sweeps.items()}
                 ).to_string())
 for sweep in sweeps.values():
-    assert learned("sdft", sweep).mean() > learned("sft", sweep).mean() - 0.05
     low, high = seed_interval(kept("sdft", sweep) - kept("sft", sweep))
     print(f"{sweep.skill}: SDFT keeps {percent(low)} to {percent(high)} more")
+    assert learned("sdft", sweep).mean() > max(0.85, learned("sft", sweep).mean() - 0.05)
+    assert low > 0.2
+
+# %% [markdown]
+# The tools show the same. The letters are a case of their own: in 160 steps SFT hardly learns them at any
+# rate, because it first learns some fifteen words in which the expert wraps three letters; SDFT never has
+# to. And what SDFT loses is each time the *sibling*, what is asked in nearly the same words:
+
+# %%
+for sweep, sibling in ((compared, "facts-keepers"), (sweeps["tools-new"], "tools-house"),
+                       (sweeps["letters-new"], "letters-machines")):
+    lost = np.mean([run.old_before - run.old[-1] for run in sweep.of("sdft")], axis=0)
+    print(sweep.skill, {name: percent(value) for name, value in
+                        zip(sweep.watched, lost, strict=True) if value > 0.02})
+    assert sweep.watched[lost.argmax()] == sibling and np.sort(lost)[-2] < 0.15
+print("Verdict: self-distillation confines forgetting to where new and old meet.")
 
 # %% [markdown]
 # ## Where does the gain come from?
@@ -314,6 +332,7 @@ def swept(methods, sweep=tuned):
     return rows
 
 
+# %%
 def table(rows):
     """New and kept, in words."""
     return pd.DataFrame({name: {method: f"{percent(new)}, {percent(old)}"
@@ -480,7 +499,7 @@ wb.show(figure)
 matched = at_matched_accuracy(toy["turned"], 0.93)
 order = sorted(matched, key=lambda name: matched[name].kl.mean())
 print(pd.DataFrame({name: {"parity": percent(matched[name].accuracy.mean()),
-                           "KL (nats)": f"{matched[name].kl.mean():.2f}",
+                           "KL": f"{matched[name].kl.mean():.2f} nats",
                            "forgotten": percent(matched[name].forgetting.mean())}
                     for name in order}).T.to_string())
 for old, result in toy.items():
@@ -604,8 +623,10 @@ live_widget.snapshot()
 #
 # ## Limits
 #
-# One new skill of 24 facts, one tiny model from one pretraining seed; seeds here are of batches and
-# sampling. What goes under SDFT is mostly *other keepers*: facts asked in the same words. The expert's
-# voice was made to be far from the model's own, so SFT's loss is large by construction; how far it is in
-# real data decides how much of this carries over. That is why the paper's own ablations, on large models,
-# may differ.
+# New skills of one small world, one tiny model from one pretraining seed; seeds here are of batches and
+# sampling. Three of the six new skills have not been compared yet, among them those with long answers. The
+# expert's voice was made to be far from the model's own, so SFT's loss is large by construction; how far it
+# is in real data decides how much of this carries over. That is why the paper's own ablations, on large
+# models, may differ.
+#
+# **Next:** [06 Many skills in a row](06_many_skills.ipynb)

@@ -28,6 +28,8 @@ from workbench.sweeps import load_sequences
 from workbench.tasks import load_skill
 
 wb.prepare_notebook()
+
+# %%
 record = load_sequences()
 orders = list(dict.fromkeys(run.skills for run in record))
 first, methods = orders[0], list(dict.fromkeys(run.method for run in record))
@@ -98,6 +100,7 @@ def cell(values):
     return f"{percent(np.mean(values))} ({percent(low)} to {percent(high)})"
 
 
+# %%
 def summary(order):
     """The measures of each method in an order."""
     rows = {}
