@@ -586,11 +586,12 @@ print("Verdict: a teacher that is wrong teaches nothing right, and costs what wa
 # %%
 from workbench.widgets import LiveDistillation
 
-live_widget = LiveDistillation(steps=24, items=4, skills=("facts-new", "tools-new", "letters-new"))
+live_widget = LiveDistillation(steps=24, looks=6, items=2,
+                               skills=("facts-new", "tools-new", "letters-new"))
 live_widget.pace.value = "as fast as it goes"
 live_widget.start().wait()
 live_widget.pace.value = "watchable"
-live_widget.steps = 60  # the next Start is longer
+live_widget.steps, live_widget.looks, live_widget.items = 60, 12, 12  # of the next Start
 live_widget
 
 # %%

@@ -48,11 +48,11 @@ def of(method, order=first):
 # A model in use is taught again and again: this month new facts, next month new functions to call. Nobody
 # wants to train on everything anew each time. So: three new skills of the village, one after the other,
 # 120 steps each. After each, the model is asked about **all** of them, and about the five that it knew.
-# Fine-tuning first, live, on two of the skills.
+# Fine-tuning first, live, on two of the skills (and asked half of the record's 48 questions each).
 
 # %%
 live = wb.run(wb.RunConfig(stream="skills", skills=first[:2], learner="sft", lr=of("sft")[0].lr,
-                           steps=120, items=48, clip=1.0))
+                           steps=120, items=24, clip=1.0))
 stages = ["before", *(f"after {skill}" for skill in first[:2])]
 rows = np.concatenate([np.vstack([live.baseline[0], live.accuracy[0]]), live.watched[0]], axis=1)
 print(pd.DataFrame([[percent(value) for value in row] for row in rows], index=stages,
@@ -94,9 +94,9 @@ retention.snapshot()
 
 
 # %%
-def cell(values):
-    """Mean over seeds with the 95 % interval."""
-    low, high = seed_interval(np.asarray(values))
+def cell(values, least=0):
+    """Mean over seeds with the 95 % interval, cut where no value can be."""
+    low, high = np.clip(seed_interval(np.asarray(values)), least, 1)
     return f"{percent(np.mean(values))} ({percent(low)} to {percent(high)})"
 
 
@@ -110,7 +110,7 @@ def summary(order):
         own = [np.diag(run.new[1:]).mean() for run in runs]
         rows[method] = {"learning rate": f"{runs[0].lr:g}", "when learned": cell(own),
                         "ACC": cell(matrix.average_accuracy()),
-                        "BWT": cell(matrix.backward_transfer()),
+                        "BWT": cell(matrix.backward_transfer(), least=-1),
                         "known": cell([run.kept[-1] for run in runs])}
     return pd.DataFrame(rows).T
 
@@ -129,12 +129,16 @@ low, high = seed_interval(gap)
 print(f"SDFT knows more of the three than SFT by {percent(gap.mean())} "
       f"({percent(low)} to {percent(high)}), paired over five seeds")
 assert at_the_end("sdft").mean() >= 0.75 and at_the_end("sft").mean() <= 0.4 and low > 0.3
+assert at_the_end("sdft").mean() > at_the_end("replay").mean() - 0.1
 print("Verdict: SDFT ends with most of the three, SFT with hardly more than the last, if that.")
 
 # %% [markdown]
 # Mind *when learned*: in 120 steps SFT hardly learns the letters at all. The expert says the same letters
 # in some fifteen words of his own, and it learns those first. With more steps it would learn them; what it
 # had before would be gone by then just the same, as the tools show, which it learns at once.
+#
+# Replay and the adapters learn the letters with some seeds and not with others, hence their wide intervals;
+# replay also ends lower than SDFT on the three, and keeps more of what was known, which is what it stores.
 #
 # ## What goes is the sibling
 #
@@ -187,7 +191,7 @@ print("Verdict: in every order the worst seed of SDFT is above the best of SFT. 
 # %%
 config = wb.RunConfig(stream="skills", skills=first[:1], learner="adapter_per_skill",
                       scenario="task", lora_rank=8, lr=of("adapter per skill")[0].lr, steps=120,
-                      items=48, clip=1.0)
+                      items=24, clip=1.0)
 stream = stream_of(config)
 learner = make_learner(config, stream)
 run_stream(learner, stream, config)
@@ -283,10 +287,11 @@ print(costs.to_string())
 #
 # <details><summary>What the measurements say</summary>
 #
-# 1. Replay and SDFT are near each other in the table; replay asks you to keep, protect and choose data for
-#    ever, SDFT for a second pass of the model a step. 2. SDFT: it stores nothing. 3. An adapter each: the name
-#    comes with the request, nothing is forgotten, and one can be withdrawn. Without the name you maintain a
-#    chooser too. 4. Not SDFT: the gate says so before any training (notebook 04). Replay, or adapters.
+# 1. Replay keeps most of what was known, its examples see to that; SDFT learns the new more surely in as many
+# steps, and loses siblings. With data that may be kept: replay, with more steps, or SDFT with examples of
+# siblings mixed in (nobody has measured that here). 2. SDFT: it stores nothing. 3. An adapter each: the name
+# comes with the request, nothing is forgotten, and one can be withdrawn. Without the name you maintain a
+# chooser too. 4. Not SDFT: the gate says so before any training (notebook 04). Replay, or adapters.
 # </details>
 #
 # {{exercise choose_point}}
@@ -302,7 +307,7 @@ check("choose_point", choose_point)
 # {{solution choose_point}}
 #
 # **What would change your mind?** If SFT had ended as high in another order, the order would be the cause.
-# If replay had ended far above SDFT, storing data would be worth its price. If the chooser had been at
+# If replay had learned as surely and kept its lead on what was known, storing data would be worth its price. If the chooser had been at
 # chance, adapters would not be an option without labels.
 #
 # ## Try it yourself

@@ -18,8 +18,6 @@ from workbench.widgets.live import LiveTraining
 from workbench.widgets.view import choice
 
 LEARNERS_SHOWN = [name for name in TEXT_LEARNERS if name != "adapter_per_skill"]
-LOOKS = 12
-"""How often a run is looked at."""
 
 
 class LiveDistillation(LiveTraining):
@@ -35,13 +33,16 @@ class LiveDistillation(LiveTraining):
         To choose from.
     items : int
         Of each skill, answered at every look.
+    looks : int
+        How often a run is looked at.
     """
 
     def __init__(self, model: str = "tiny", steps: int = 60, skills: Sequence[str] = NEW_SKILLS,
-                 items: int = 12) -> None:
+                 items: int = 12, looks: int = 12) -> None:
         # Not LiveTraining's own, which would make the controls of streams of digits.
         super(LiveTraining, self).__init__()
         self.model, self.steps, self.items, self.seeds = model, steps, items, (0,)
+        self.looks = looks
         self.learner = choice("learner", LEARNERS_SHOWN, "sdft")
         self.skill = choice("new skill", list(skills))
         self.lr = choice("learning rate", [1e-5, 3e-5, 1e-4, 3e-4, 1e-3], 1e-4)
@@ -53,7 +54,7 @@ class LiveDistillation(LiveTraining):
         """Return the settings chosen in the controls."""
         return RunConfig(stream="skills", skills=(self.skill.value,), model=self.model,
                          learner=self.learner.value, lr=self.lr.value, seeds=self.seeds,
-                         steps=self.steps, evaluate_every=max(1, self.steps // LOOKS),
+                         steps=self.steps, evaluate_every=max(1, self.steps // self.looks),
                          items=self.items, clip=1.0, checkpoint_every=10)
 
     def title(self, config: RunConfig) -> str:
