@@ -19,9 +19,16 @@ from workbench.errors import WorkbenchError
 
 KERNEL = {"display_name": "Python 3 (ipykernel)", "language": "python", "name": "python3"}
 BUDGET = {"seconds": 60, "megabytes": 1500}
+LONGER = {"05_sdft": 90, "06_many_skills": 90}
+"""Seconds of the notebooks that train language models."""
 DIRECTIVE = re.compile(r"\{\{(exercise|solution) (\w+)\}\}")
 MEMORY = ("import resource, sys; print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss "
           "// (1024 if sys.platform == 'linux' else 1024**2))")
+
+
+def budget(name: str) -> dict[str, int]:
+    """Return what a notebook may use at most."""
+    return BUDGET | {"seconds": LONGER.get(name, BUDGET["seconds"])}
 
 
 def exercise_block(name: str) -> str:
@@ -96,7 +103,7 @@ def build(path: Path, folder: Path, solutions: bool = True) -> dict[str, float]:
     for cell in notebook.cells:
         cell.metadata.pop("execution", None)
     notebook.metadata.pop("widgets", None)
-    notebook.metadata["workbench"] = {"used": used, "budget": BUDGET}
+    notebook.metadata["workbench"] = {"used": used, "budget": budget(path.stem)}
     nbformat.validate(notebook)
     nbformat.write(notebook, folder / f"{path.stem}.ipynb")
     return used

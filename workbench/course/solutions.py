@@ -71,7 +71,8 @@ def may_teach(alone, own, other):
 
 def sdft_loss(teacher_logits, student_logits, mask):
     """Average the forward KL over the tokens of each response, and over responses."""
-    kl = token_kl(teacher_logits, student_logits)
+    p, log_q = teacher_logits.softmax(-1), student_logits.log_softmax(-1)
+    kl = (p * (teacher_logits.log_softmax(-1) - log_q)).sum(-1)
     return ((kl * mask).sum(1) / mask.sum(1)).mean()
 
 
