@@ -159,7 +159,7 @@ for method, record in live.items():
 print(pd.DataFrame(rows).T.to_string())
 
 # %% [markdown]
-# Look at *facts-keepers*: a mean of 90 % hides that SDFT too has lost much of one family, other things
+# Look at *facts-keepers*: the mean hides that SDFT too has lost much of one family, other things
 # asked for in the same words. The rest it keeps nearly whole; SFT has damaged nearly all.
 #
 # These runs are part of the record that the next section uses. Do they agree with it? Other processors
