@@ -177,8 +177,8 @@ def skills_in_a_row() -> Lesson:
                 f"{percent(five[name].mean())} ({_interval(five[name])})")
 
     return Lesson(title, [
-        Verdict(title, "Fine-tuning ends with the last skill alone.", said("sft"),
-                now["sft"] < 0.5),
+        Verdict(title, "Fine-tuning keeps nothing of the first two.", said("sft"),
+                bool(records["sft"].accuracy[0, -1, :2].mean() < 0.1)),
         Verdict(title, "Self-distillation ends with most of all three, and stores no examples.",
                 said("sdft"), now["sdft"] > 0.7 and not any(records["sdft"].stored_bytes)),
     ], {"skills_in_a_row": figure})
