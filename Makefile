@@ -59,15 +59,11 @@ lint: env
 unit: env
 	$(PYTEST) -q -n 2 --ignore tests/browser tests
 
-# Too long to be run twice: make test is to end within 20 minutes on two cores.
-LONG := 05_sdft 06_many_skills
-
-notebooks: env ## run every notebook, compare its outputs (nbval), and run the short ones again (nbmake)
+notebooks: env ## run every notebook, compare its outputs (nbval), and run it again (nbmake)
 	$(PYTEST) -q -n 2 --dist loadfile --nbval --nbval-current-env \
 		--nbval-sanitize-with tests/sanitize.cfg --nbval-cell-timeout=120 \
 		--nbval-kernel-startup-timeout=180 notebooks
-	$(PYTEST) -q -n 2 --nbmake --nbmake-timeout=180 --ignore notebooks/source \
-		$(foreach n,$(LONG),--ignore notebooks/$(n).ipynb) notebooks
+	$(PYTEST) -q -n 2 --nbmake --nbmake-timeout=180 --ignore notebooks/source notebooks
 
 browser: env ## click through the course in headless Chromium
 	$(PYTEST) -q tests/browser

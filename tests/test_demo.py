@@ -7,7 +7,6 @@ import re
 from functools import partial
 from html.parser import HTMLParser
 
-import numpy as np
 import pytest
 from matplotlib.figure import Figure
 
@@ -140,7 +139,3 @@ def test_what_a_lesson_says_is_escaped_on_the_page():
     assert "<script>" not in text and "<b>" not in text and "<i>" not in text
     assert Page(text).cells[0] == "1 < 2 & <script>"
     assert dict(next(a for t, a in Page(text).tags if t == "img"))["alt"] == 'a "b" <i>'
-
-
-def test_the_interval_is_that_over_seeds():
-    assert lessons._interval(np.array([0.2, 0.3, 0.4])) == "5 % to 55 %"

@@ -13,7 +13,7 @@ from matplotlib.figure import Figure
 from workbench import display, plots
 from workbench.intervals import seed_interval
 from workbench.metrics import AccuracyMatrix
-from workbench.plots import alt_text, look
+from workbench.plots import alt_text, look, percent_over_seeds
 
 R = np.array([[[0.91, 0.02, 0.0], [0.55, 0.8, 0.1], [0.204, 0.6, 0.997]],
               [[0.93, 0.04, 0.0], [0.45, 0.9, 0.1], [0.302, 0.5, 0.993]],
@@ -196,3 +196,8 @@ def test_words_are_escaped_in_html_and_plain_in_text(said, ax):
 def test_a_share_is_told_in_whole_percent():
     assert [plots.percent(v) for v in (0.613, 1.0, 0.0, float("nan"))] == [
         "61 %", "100 %", "0 %", "not defined"]
+
+
+def test_a_mean_is_told_with_its_interval_over_seeds():
+    assert percent_over_seeds([0.2, 0.3, 0.4]) == "30 % (5 % to 55 %)"
+    assert percent_over_seeds(0.5) == percent_over_seeds([0.5]) == "50 %"

@@ -57,6 +57,16 @@ def percent(value: float) -> str:
     return "not defined" if np.isnan(value) else f"{100 * value:.0f} %"
 
 
+def percent_over_seeds(values: ArrayLike) -> str:
+    """Return mean and 95 % t interval, ``"40 % (15 % to 65 %)"``; of one seed the value alone."""
+    shares = np.atleast_1d(np.asarray(values, dtype=float))
+    said = percent(float(shares.mean()))
+    if len(shares) > 1:
+        low, high = seed_interval(shares)
+        said += f" ({percent(float(low))} to {percent(float(high))})"
+    return said
+
+
 def _mean(values: ArrayLike, axes: int) -> Floats:
     array = np.asarray(values, dtype=float)
     return array.mean(axis=tuple(range(array.ndim - axes))) if array.ndim > axes else array

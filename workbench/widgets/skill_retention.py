@@ -10,8 +10,7 @@ import pandas as pd
 from matplotlib.figure import Figure
 
 from workbench.errors import ConfigError
-from workbench.intervals import seed_interval
-from workbench.plots import percent
+from workbench.plots import percent, percent_over_seeds
 from workbench.runfiles import Floats
 from workbench.sweep_plots import plot_sequence
 from workbench.sweeps import Sequence
@@ -77,9 +76,5 @@ class SkillRetention(View):
             ends = {name: each[method][:, -1] for name, each in curves.items()}
             mean = np.mean([ends[skill] for skill in self.order.value], axis=0)
             rows[method] = {name: percent(float(end.mean())) for name, end in ends.items()}
-            said = percent(float(mean.mean()))
-            if len(mean) > 1:
-                low, high = seed_interval(mean)
-                said += f" ({percent(float(low))} to {percent(float(high))})"
-            rows[method]["new skills, mean"] = said
+            rows[method]["new skills, mean"] = percent_over_seeds(mean)
         return pd.DataFrame(rows).T.rename_axis("at the end")
