@@ -66,7 +66,7 @@ notebooks: env ## run every notebook, compare its outputs (nbval), and run it ag
 	$(PYTEST) -q -n 2 --nbmake --nbmake-timeout=180 --ignore notebooks/source notebooks
 
 browser: env ## click through the course in headless Chromium
-	$(PYTEST) -q tests/browser
+	$(PYTEST) -q -n 2 tests/browser
 
 bench: env ## measure against Avalanche, both sides in one run; pretraining and the gate; SDFT beside TRL
 	$(BIN)/python benchmarks/run.py
