@@ -6,10 +6,17 @@ import json
 
 import numpy as np
 import pytest
+from matplotlib.figure import Figure
 
 from workbench.diagnostics import DIAGNOSTICS
 from workbench.errors import RecordError, UnknownNameError
-from workbench.sweep_plots import drift_points, rank_correlation
+from workbench.sweep_plots import (
+    SHARES,
+    UNITS,
+    drift_points,
+    plot_diagnostic,
+    rank_correlation,
+)
 from workbench.sweeps import RESULTS, load_sequences, load_sweep, parse_run
 from workbench.tasks import KNOWN_SKILLS
 
@@ -54,6 +61,23 @@ def test_drift_and_forgetting_are_paired(write, sweep_run):
     assert len(every) == 4 and rank_correlation(every) == pytest.approx(1)
     assert np.isnan(rank_correlation(every[:2]))
     assert drift_points(sweep, [], "kl_new").shape == (0, 2)
+
+
+def test_a_diagnostic_is_drawn_of_the_run_that_would_be_chosen(write, sweep_run):
+    folder = write(sweep_run(), sweep_run(lr=1e-3, new=(0.96, 1.0), old=(0.2, 0.1), kl=(7, 9)))
+    sweep = load_sweep("facts-new", "tune", folder)
+    ax = plot_diagnostic(sweep, ["a"], "kl_new", Figure().subplots(), "drift")
+    chosen, _ = sweep.choose("a")
+    np.testing.assert_allclose(ax.lines[0].get_ydata(), sweep.diagnostic(chosen, "kl_new"))
+    np.testing.assert_allclose(ax.lines[0].get_xdata(), chosen.steps)
+    assert ax.get_ylabel() == "nats a response" and "a from" in ax.get_label()
+    assert set(SHARES) | set(UNITS) == set(DIAGNOSTICS)
+
+
+def test_shares_are_drawn_in_percent():
+    sweep = load_sweep("facts-new", "tune")
+    ax = plot_diagnostic(sweep, ["sft", "sdft"], "foreign_voice", Figure().subplots())
+    assert [line.get_ydata()[-1] for line in ax.lines] == [100, 0] and ax.get_ylabel() == "%"
 
 
 @pytest.mark.parametrize("content, said", [

@@ -15,6 +15,11 @@ from workbench.sweeps import Sweep
 
 PROMPTS = {"kl_new": "on prompts of the new skill", "kl_old": "on prompts of what was known"}
 """Where drift can be measured."""
+SHARES = ("teacher_right", "helped_right", "foreign_voice")
+"""Which diagnostics are shares, drawn in percent."""
+UNITS = {"kl_new": "nats a response", "kl_old": "nats a response", "entropy": "nats a token",
+         "length": "tokens"}
+"""What the other ones are in."""
 
 
 def style_of(sweep: Sweep, method: str) -> dict[str, Any]:
@@ -95,6 +100,40 @@ def plot_drift(sweep: Sweep, methods: Sequence[str], prompts: str, ax: Axes,
                     f"rank correlation {rank_correlation(drawn):.2f}. " + "; ".join(
                         f"{method} {each[:, 0].mean():.1f} nats and {percent(each[:, 1].mean())} "
                         "forgotten on average" for method, each in points.items()) + ".")
+
+
+def plot_diagnostic(sweep: Sweep, methods: Sequence[str], name: str, ax: Axes,
+                    title: str = "", legend: bool = True) -> Axes:
+    """Draw one diagnostic step by step, of the run that would be chosen of each method.
+
+    Parameters
+    ----------
+    sweep : Sweep
+        The runs, of all learning rates.
+    methods : sequence of str
+        Which to draw.
+    name : str
+        One of `workbench.diagnostics.DIAGNOSTICS`.
+    ax : Axes
+        Where to draw.
+    title : str
+        Above the figure.
+    legend : bool
+        Whether to say which line is which.
+    """
+    share, said = name in SHARES, []
+    for method in methods:
+        run, _ = sweep.choose(method)
+        values = sweep.diagnostic(run, name) * (100 if share else 1)
+        look = style_of(sweep, method)
+        ax.plot(run.steps, values, label=method, linewidth=1.5, markersize=4,
+                linestyle=LINES[sweep.methods.index(method) % 7], **look)
+        said.append(f"{method} from {values[0]:.2g} to {values[-1]:.2g}")
+    ax.set(xlabel="step", title=title, ylabel="%" if share else UNITS[name])
+    ax.set_ylim((-3, 103) if share else (0, None))
+    if legend:
+        _legend(ax, methods)
+    return describe(ax, f"{title or name}, from the first look to the last: {'; '.join(said)}.")
 
 
 def drift_points(sweep: Sweep, methods: Sequence[str], prompts: str,
