@@ -78,6 +78,7 @@ def test_seeds_share_nothing_but_the_beginning(two_seeds):
                            else {})} for name in TEXT_LEARNERS),
     {"options": {"teacher": "ema"}}, {"options": {"teacher": "stage"}},
     {"options": {"teacher": "live"}}, {"lora_rank": 2}, {"diagnose": True},
+    {"precision": "bf16"},
 ], ids=lambda c: " ".join(f"{k}={v}" for k, v in c.items()))
 def test_a_stopped_and_resumed_run_equals_one_never_stopped(changes, assert_same_run, tmp_path):
     config = settings(**changes)
@@ -153,9 +154,15 @@ def test_digits_are_stopped_by_it_too(tiny):
     ({"options": {"help": "luck"}}, UnknownNameError, "unknown help 'luck'"),
     ({"options": {"max_new_tokens": 4000}}, ConfigError, "leaves no room for a prompt"),
     ({"model": "huge"}, ModelError, "no model 'huge'"),
+    ({"device": "gpu"}, ConfigError, "device must be cpu or cuda or mps, not 'gpu'"),
+    ({"device": "cuda"}, ConfigError, "finds no such GPU here; take cpu"),
+    ({"device": "mps"}, ConfigError, "finds no such GPU here; take cpu"),
+    ({"precision": "int8"}, ConfigError, "precision must be fp32 or bf16, not 'int8'"),
 ])
 def test_settings_that_cannot_work_are_refused_before_anything_is_written(changes, error, said,
-                                                                          tmp_path):
+                                                                          tmp_path, monkeypatch):
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
+    monkeypatch.setattr(torch.backends.mps, "is_available", lambda: False)
     with pytest.raises(error, match=said):
         run(settings(**changes), out=tmp_path / "run")
     assert not (tmp_path / "run" / "run.json").exists()
@@ -164,6 +171,17 @@ def test_settings_that_cannot_work_are_refused_before_anything_is_written(change
 def test_skills_are_not_for_digits():
     with pytest.raises(ConfigError, match="skills are for the stream 'skills'"):
         RunConfig(skills=("facts-new",))
+    for setting in ({"device": "cuda"}, {"precision": "bf16"}):
+        with pytest.raises(ConfigError, match="device and precision are for language models"):
+            RunConfig(**setting)
+
+
+def test_in_bf16_products_are_rounded_and_weights_are_not():
+    whole, half = (run(settings(learner="sft", precision=name)) for name in ("fp32", "bf16"))
+    gap = np.abs(half.losses / whole.losses - 1)
+    assert 1e-6 < gap.max() < 0.02
+    learner = make_learner(half.config, stream_of(half.config))
+    assert {p.dtype for p in learner.model.parameters()} == {torch.float32}
 
 
 def test_a_model_without_a_chat_template_cannot_be_asked(tmp_path):

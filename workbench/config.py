@@ -56,6 +56,10 @@ class RunConfig:
     """Steps between evaluations within a task; 0 evaluates only between tasks."""
     checkpoint_every: int = 100
     """Steps between checkpoints, when the run has a folder."""
+    device: str = "cpu"
+    """Where a language model computes: ``cpu``, ``cuda`` or ``mps``."""
+    precision: str = "fp32"
+    """``fp32``; or ``bf16`` for a language model's matrix products, its weights staying fp32."""
     threads: int = 1
     """PyTorch threads; for networks this small one is fastest."""
 
@@ -89,6 +93,13 @@ class RunConfig:
                                   f"{' or None' if optional else ''}, not {value!r}")
         if not isinstance(self.options, dict):
             raise ConfigError(f"options must be a dict of settings, not {self.options!r}")
+        for name, choices in (("device", ("cpu", "cuda", "mps")), ("precision", ("fp32", "bf16"))):
+            if getattr(self, name) not in choices:
+                raise ConfigError(f"{name} must be {' or '.join(choices)}, "
+                                  f"not {getattr(self, name)!r}")
+        if not self.skills and (self.device, self.precision) != ("cpu", "fp32"):
+            raise ConfigError("device and precision are for language models, the stream 'skills'; "
+                              "networks for digits compute on the cpu in fp32")
         if self.evaluate_on not in ("test", "validation"):
             raise ConfigError(f"evaluate_on must be 'test' or 'validation', "
                               f"not {self.evaluate_on!r}")

@@ -20,6 +20,7 @@ from workbench.loop import run_stream
 from workbench.models import StackedMLP
 from workbench.models.language import LanguageModels
 from workbench.record import RunRecord
+from workbench.runtime import require_device
 from workbench.tasks import Stream, make_stream
 from workbench.tasks.text import TEXT_STREAM, TextStream, make_text_stream
 
@@ -48,7 +49,8 @@ def make_learner(config: RunConfig, stream: Stream) -> Learner:
                           f"it can do: {', '.join(method.scenarios)}")
     model: Any
     if text:
-        model = LanguageModels(config.model, config.seeds, config.lora_rank)
+        model = LanguageModels(config.model, config.seeds, config.lora_rank,
+                               require_device(config.device))
     else:
         model = StackedMLP(stream.tasks[0].train.x.shape[1], config.hidden, stream.outputs,
                            config.seeds)

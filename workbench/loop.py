@@ -111,7 +111,7 @@ class _Run:
             learner.begin(task)
             self.optimizer = make_optimizer(learner, config.lr)
         steps = fit(learner, task, self.optimizer, steps=config.steps, clip=config.clip,
-                    batch_size=config.batch_size, start=record.step)
+                    batch_size=config.batch_size, start=record.step, precision=config.precision)
         while record.step < config.steps:
             with self.train:
                 loss = next(steps)

@@ -11,6 +11,8 @@ from dataclasses import dataclass
 import numpy as np
 import torch
 
+from workbench.errors import ConfigError
+
 
 def derive_seed(seed: int, purpose: str, *indices: int) -> int:
     """Return a seed for one purpose of one run, independent of all others.
@@ -50,6 +52,20 @@ def pick_device(name: str = "auto") -> torch.device:
     if torch.backends.mps.is_available():
         return torch.device("mps")
     return torch.device("cpu")
+
+
+def require_device(name: str) -> str:
+    """Return the name of a device if PyTorch finds it here.
+
+    Raises
+    ------
+    ConfigError
+        If it does not.
+    """
+    if (name == "cuda" and not torch.cuda.is_available()) or (
+            name == "mps" and not torch.backends.mps.is_available()):
+        raise ConfigError(f"device is {name}, and PyTorch finds no such GPU here; take cpu")
+    return name
 
 
 @contextmanager

@@ -130,7 +130,7 @@ def plot_diagnostic(sweep: Sweep, methods: Sequence[str], name: str, ax: Axes,
                 linestyle=LINES[sweep.methods.index(method) % 7], **look)
         said.append(f"{method} from {values[0]:.2g} to {values[-1]:.2g}")
     ax.set(xlabel="step", title=title, ylabel="%" if share else UNITS[name])
-    ax.set_ylim((-3, 103) if share else (0, None))
+    ax.set_ylim(*((-3, 103) if share else (0, None)))
     if legend:
         _legend(ax, methods)
     return describe(ax, f"{title or name}, from the first look to the last: {'; '.join(said)}.")

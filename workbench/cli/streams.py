@@ -47,6 +47,10 @@ def run(
         help="Train a language model's adapters of this rank; 0: all weights.")] = None,
     items: Annotated[int | None, typer.Option(
         help="Test on so many items of each text skill; 0: all.")] = None,
+    device: Annotated[str | None, typer.Option(
+        help="Where a language model computes: cpu, cuda or mps.")] = None,
+    precision: Annotated[str | None, typer.Option(
+        help="Of a language model's matrix products: fp32 or bf16.")] = None,
     data_seed: Annotated[int | None, typer.Option(help="Which split of the data.")] = None,
     evaluate_every: Annotated[int | None, typer.Option(
         help="Steps between evaluations within a task; 0: none.")] = None,
@@ -63,7 +67,8 @@ def run(
         "stream": stream, "scenario": scenario, "learner": learner, "tasks": tasks, "steps": steps,
         "batch_size": batch_size, "lr": lr, "data_seed": data_seed,
         "evaluate_every": evaluate_every, "model": model, "skills": skills,
-        "lora_rank": lora_rank, "items": items, "seeds": parse_seeds(seeds),
+        "lora_rank": lora_rank, "device": device, "precision": precision,
+        "items": items, "seeds": parse_seeds(seeds),
         "options": parse_options(option)}.items() if value is not None}
     if resume is not None and (given or out is not None):
         raise ConfigError("--resume goes on with the settings that the run was begun with; leave "

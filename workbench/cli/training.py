@@ -33,6 +33,9 @@ def train(
     option: Annotated[list[str] | None, typer.Option(
         help="Setting of the learner's own: teacher=ema.")] = None,
     lora_rank: Annotated[int | None, typer.Option(help="Train adapters; 0: all weights.")] = None,
+    device: Annotated[str | None, typer.Option(help="cpu, cuda or mps.")] = None,
+    precision: Annotated[str | None, typer.Option(
+        help="fp32; or bf16 for matrix products, with weights in fp32.")] = None,
     items: Annotated[int, typer.Option(help="Test on so many items of each skill; 0: all.")] = 48,
     diagnose: Annotated[bool, typer.Option(help="Measure drift, entropy and manner too.")] = True,
     force: Annotated[bool, typer.Option(help="Go on if the gate is not passed.")] = False,
@@ -49,7 +52,8 @@ def train(
         return
     given: dict[str, Any] = {name: value for name, value in {
         "model": model, "learner": learner, "lr": lr, "steps": steps, "batch_size": batch_size,
-        "options": parse_options(option), "lora_rank": lora_rank}.items() if value is not None}
+        "options": parse_options(option), "lora_rank": lora_rank, "device": device,
+        "precision": precision}.items() if value is not None}
     if resume is not None:
         if given or skill or out:
             raise ConfigError("--resume goes on with the settings that the run was begun with; "
@@ -82,7 +86,8 @@ def pass_gate(settings: dict[str, Any], out: Path, force: bool) -> str:
     make_learner(config, stream_of(config))  # settings that cannot work are refused first
     if config.learner not in TAUGHT_BY_THEMSELVES:
         return "no gate: not taught by itself"
-    measured = gate(*load_causal_lm(config.model), load_skill(config.skills[0], "train")[:ITEMS],
+    measured = gate(*load_causal_lm(config.model, device=config.device),
+                    load_skill(config.skills[0], "train")[:ITEMS],
                     name=config.model)
     label = require(measured, force)
     out.mkdir(parents=True, exist_ok=True)

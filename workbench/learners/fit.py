@@ -30,7 +30,8 @@ def make_optimizer(learner: Learner, lr: float) -> torch.optim.Optimizer:
 
 
 def fit(learner: Learner, task: Task, optimizer: torch.optim.Optimizer, *, steps: int,
-        batch_size: int, clip: float | None = None, start: int = 0) -> Iterator[Tensor]:
+        batch_size: int, clip: float | None = None, start: int = 0,
+        precision: str = "fp32") -> Iterator[Tensor]:
     """Train on one task, step by step.
 
     Parameters
@@ -47,10 +48,12 @@ def fit(learner: Learner, task: Task, optimizer: torch.optim.Optimizer, *, steps
         Largest gradient norm of a seed.
     start : int
         Steps already taken, when a run is resumed.
+    precision : {"fp32", "bf16"}
+        Of the matrix products; weights and what Adam keeps are in float32 either way.
 
     Yields
     ------
-    Tensor, shape (seeds,)
+    Tensor, shape (seeds,), on the CPU
         The loss before each step, once the step is taken. Between two of them the run may be
         looked at, saved, or left.
     """
@@ -60,11 +63,12 @@ def fit(learner: Learner, task: Task, optimizer: torch.optim.Optimizer, *, steps
     mask = task.masks[task.index]
     for chosen in order[start:]:
         batch = Batch(task.train.x[chosen], task.train.y[chosen], mask)
-        loss = learner.loss(batch)
+        with torch.autocast(parameters[0].device.type, torch.bfloat16, precision == "bf16"):
+            loss = learner.loss(batch)
         for p in parameters:  # what optimizer.zero_grad() does, without its bookkeeping
             p.grad = None
         loss.sum().backward()
         if clip is not None:
             learner.model.clip(clip)
         optimizer.step()
-        yield loss.detach()
+        yield loss.detach().cpu()

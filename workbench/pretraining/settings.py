@@ -10,7 +10,7 @@ import torch
 
 from workbench.errors import ConfigError
 from workbench.models.sizes import CONTEXT, SIZES
-from workbench.runtime import matrix_rate, pick_device, threads
+from workbench.runtime import matrix_rate, pick_device, require_device, threads
 
 
 @dataclass(frozen=True)
@@ -59,8 +59,7 @@ class PretrainConfig:
         # Apple's GPU is left to those who ask for it: at this size it gains nothing.
         wanted = "cpu" if self.device == "auto" and not torch.cuda.is_available() else self.device
         device = pick_device(wanted).type
-        if device == "cuda" and not torch.cuda.is_available():
-            raise ConfigError("device is cuda, and PyTorch finds no such GPU here; take cpu")
+        require_device(device)
         count = self.threads or min(os.cpu_count() or 1, 8)
         precision = self.precision
         if precision == "auto":
