@@ -22,8 +22,11 @@ from typing import Any
 import numpy as np
 
 from workbench.config import RunConfig
-from workbench.experiment import run
+from workbench.diagnostics import Probe
+from workbench.experiment import make_learner, stream_of
 from workbench.files import write_atomically
+from workbench.learners.text import TextLearner
+from workbench.loop import run_stream
 from workbench.provenance import environment
 from workbench.sweeps import ENOUGH, RESULTS, load_sweep, parse_run
 
@@ -49,12 +52,13 @@ METHODS: dict[str, dict[str, Any]] = {
     "sft lora": {"learner": "sft", "lora_rank": 8},
     "sdft lora": {"learner": "sdft", "lora_rank": 8},
     "sft, four times the steps": {"learner": "sft"},
+    "sdft, four times the steps": {"learner": "sdft"},
     "offline, one sample": {"learner": "offline_distill", "options": {"samples": 1}},
     "sdft other": {"learner": "sdft", "options": {"help": "other"}},
     "sdft none": {"learner": "sdft", "options": {"help": "none"}},
 }
 """What is compared."""
-LONGER = {"sft, four times the steps": 4}
+LONGER = {"sft, four times the steps": 4, "sdft, four times the steps": 4}
 """Who is given more steps than the others, and is then looked at as much more seldom."""
 CONTROLS = {"sdft other": "sdft", "sdft none": "sdft"}
 """What must not learn, and what it is a control of."""
@@ -81,8 +85,14 @@ def one_run(task: tuple[str, str, float, int, str, int]) -> dict[str, Any]:
     config = config_for(method, skill, lr, seed, part, steps)
     every = config.evaluate_every
     looks = max(2, MASTERED // every)
-    record = run(config, observer=look, stop=lambda: part == "validation"
-                 and len(mastered) > looks and all(mastered[-looks:]))
+    stream = stream_of(config)
+    learner = make_learner(config, stream)
+    assert isinstance(learner, TextLearner)
+    record = run_stream(learner, stream, config, probe=Probe(learner, stream, part), observer=look,
+                        stop=lambda: part == "validation" and len(mastered) > looks
+                        and all(mastered[-looks:]))
+    task = stream.tasks[0]
+    seen = stream.right(learner.predict(task.train.inputs), task.train, 0, 0)
     complete = record.status == "complete"
     # The last look of a run that came to its end is the one at its end.
     looked = (steps - 1 if complete else record.step) // every
@@ -94,6 +104,7 @@ def one_run(task: tuple[str, str, float, int, str, int]) -> dict[str, Any]:
     return {"method": method, "lr": lr, "seed": seed, "steps": at,
             "new": new[:, 0].round(4).tolist(), "old": old.round(4).tolist(),
             "old_before": record.watched[0, 0].round(4).tolist(),
+            "train": round(float(seen.double().mean()), 4),
             "new_before": float(record.baseline[0, 0]),
             "diagnostics": [[None if v != v else round(v, 4) for v in row]
                             for row in diagnostics.tolist()],

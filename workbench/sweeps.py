@@ -46,6 +46,8 @@ class Trained:
         Accuracy on what was known, and what it was before training.
     diagnostics : ndarray, shape (points, diagnostics)
         See `workbench.diagnostics`.
+    train : float
+        Accuracy on the training items at the end; NaN where it was not measured.
     """
 
     method: str
@@ -57,6 +59,7 @@ class Trained:
     old: Floats
     old_before: Floats
     diagnostics: Floats
+    train: float = float("nan")
 
     @property
     def kept(self) -> Floats:
@@ -220,4 +223,4 @@ def parse_run(said: dict[str, Any]) -> Trained:
     return Trained(said["method"], float(said["lr"]), int(said["seed"]),
                    np.array(said["steps"], dtype=np.int64), float(said["new_before"]),
                    floats(said["new"]), floats(said["old"]), floats(said["old_before"]),
-                   floats(said["diagnostics"]))
+                   floats(said["diagnostics"]), float(said.get("train", "nan")))
