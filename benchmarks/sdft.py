@@ -30,7 +30,8 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-os.environ["CUDA_VISIBLE_DEVICES"] = ""
+if __name__ == "__main__":
+    os.environ["CUDA_VISIBLE_DEVICES"] = ""  # the tiny model is fastest on the processor
 for _pool in ("OMP_NUM_THREADS", "MKL_NUM_THREADS"):
     os.environ[_pool] = "1"
 
@@ -79,12 +80,14 @@ class Ours:
         Of the training.
     clock : callable
         What phases are measured by: seconds, or a count of operations.
+    **settings
+        Others of `workbench.RunConfig`, such as the model.
     """
 
     def __init__(self, method: str, steps: int, lr: float = LR, seed: int = 0,
-                 clock: Callable[[], float] = time.perf_counter) -> None:
+                 clock: Callable[[], float] = time.perf_counter, **settings: Any) -> None:
         config = RunConfig(stream="skills", skills=(SKILL,), learner=method, seeds=(seed,), lr=lr,
-                           steps=steps, batch_size=BATCH, items=ITEMS)
+                           steps=steps, batch_size=BATCH, items=ITEMS, **settings)
         self.stream, self.clock = stream_of(config), clock
         self.task = self.stream.tasks[0]
         learner = make_learner(config, self.stream)
@@ -103,7 +106,8 @@ class Ours:
         learner.logits = self._timed("student forward", learner.logits)
         learner.loss = self._timed("all of the loss", learner.loss)
         optimizer.step = self._timed("optimiser", optimizer.step)
-        self._steps = fit(learner, self.task, optimizer, steps=steps, batch_size=BATCH)
+        self._steps = fit(learner, self.task, optimizer, steps=steps, batch_size=BATCH,
+                          precision=config.precision)
 
     def _timed(self, name: str, function: Any) -> Any:
         def timed(*arguments: Any, **named: Any) -> Any:
@@ -165,18 +169,22 @@ def same_responses(ours: Ours, seen: trl_sdft.Seen) -> list[bool]:
     return [torch.equal(a, b) for a, b in zip(ours.responses, seen.responses, strict=True)]
 
 
-def measure_steps(rounds: int, **changed: Any) -> dict[str, Any]:
+def measure_steps(rounds: int, settings: dict[str, Any] | None = None,
+                  **changed: Any) -> dict[str, Any]:
     """Return the medians of all sides, which take turns step by step, and those of the phases.
 
     Parameters
     ----------
     rounds : int
         Steps of each side that count; a few before them do not.
+    settings : dict, optional
+        Of ours, other than those above.
     **changed
-        Settings of TRL's that are left as they come.
+        Settings of TRL's other than `trl_sdft.MATCHED`.
     """
-    count = rounds + WARM_UP
-    sdft, sft, seen = Ours("sdft", count), Ours("sft", count), trl_sdft.Seen()
+    count, settings = rounds + WARM_UP, settings or {}
+    sdft, sft = (Ours(method, count, **settings) for method in ("sdft", "sft"))
+    seen = trl_sdft.Seen()
     rates: dict[str, list[float]] = {"large": [], "decoding": []}
 
     def between() -> None:

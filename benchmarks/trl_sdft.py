@@ -123,6 +123,8 @@ class _Watch(TrainerCallback):
 
     def on_step_end(self, *arguments: Any, **named: Any) -> None:
         """Stop the clock, let the other side have its turn, and start it again."""
+        if torch.cuda.is_available():
+            torch.cuda.synchronize()
         self.seen.seconds.append(time.perf_counter() - self.began[0])
         self.seen.cpu.append(time.process_time() - self.began[1])
         if self.between is not None:
@@ -155,7 +157,7 @@ def make_tokenizer() -> Any:
 def trainer_for(rows: Sequence[dict[str, str]], *, steps: int, batch_size: int, lr: float,
                 seed: int, seen: Seen, draw: torch.Generator | None = None,
                 between: Callable[[], None] | None = None,
-                **changed: Any) -> Iterator[SDFTTrainer]:
+                model: str = str(SHIPPED["tiny"]), **changed: Any) -> Iterator[SDFTTrainer]:
     """Give a trainer that goes through the rows in their order.
 
     Parameters
@@ -170,6 +172,8 @@ def trainer_for(rows: Sequence[dict[str, str]], *, steps: int, batch_size: int, 
         The workbench's: each step then samples from the same random state as there.
     between : callable, optional
         Called after each step; what it takes is not counted.
+    model : str
+        Folder of the model; the tokenizer is that of the tiny one.
     **changed
         Settings other than `MATCHED`.
     """
@@ -177,7 +181,7 @@ def trainer_for(rows: Sequence[dict[str, str]], *, steps: int, batch_size: int, 
         config = SDFTConfig(output_dir=folder, max_steps=steps, seed=seed, learning_rate=lr,
                             per_device_train_batch_size=batch_size,
                             **(MATCHED | QUIET | changed))
-        trainer = _Trainer(str(SHIPPED["tiny"]), config, datasets.Dataset.from_list(list(rows)),
+        trainer = _Trainer(model, config, datasets.Dataset.from_list(list(rows)),
                            processing_class=make_tokenizer(),
                            callbacks=[_Watch(seen, draw, between)])
         trainer.seen = seen
