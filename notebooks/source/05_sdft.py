@@ -475,6 +475,35 @@ for names, said in ((tuned.methods, "all methods"),
 # old prompts is measured next to where forgetting is, so that a closer fit should not surprise; and a
 # correlation over methods that were made to differ is not a law.
 #
+# ## What a trainer does not log
+#
+# Loss and reward say little of what becomes of a model. Four things that were measured at every look, for
+# each method at the setting that the search chose:
+
+# %%
+from workbench.sweep_plots import plot_diagnostic
+
+seen = {"foreign_voice": "answers in another's voice", "length": "length of an answer",
+        "entropy": "entropy of its own answers", "helped_right": "right, if shown a demonstration"}
+figure = Figure(figsize=(11, 6), layout="constrained")
+for i, (ax, (name, title)) in enumerate(zip(figure.subplots(2, 2).flat, seen.items(), strict=True)):
+    plot_diagnostic(tuned, ["sft", "sdft", "replay", "sft_kl"], name, ax, title, legend=i % 2 == 1)
+wb.show(figure)
+
+# %%
+end = {method: {name: tuned.diagnostic(tuned.choose(method)[0], name)[-1] for name in seen}
+       for method in ("sft", "sdft")}
+assert end["sft"]["foreign_voice"] > 0.9 and end["sdft"]["foreign_voice"] == 0
+assert end["sft"]["helped_right"] < 0.5 and end["sdft"]["helped_right"] == 1
+print(f"Verdict: SFT ends in the expert's voice, {end['sft']['length']:.0f} tokens in place of "
+      f"{end['sdft']['length']:.0f}, and can hardly use a demonstration any more.")
+
+# %% [markdown]
+# SFT takes over the manner first: by step 40 every answer is in the expert's voice. It becomes nearly certain of
+# what it says (an entropy near 0), and it loses what SDFT lives on: *shown* a demonstration, it is right less
+# often than without one. It would no longer pass the gate of notebook 04. *sft_kl*, held back by its penalty,
+# stays between two voices: long answers, and unsure of them.
+#
 # ## The principle in ten seconds
 #
 # Where a question has *many* right answers, how far must one go to give one of them? A toy after
