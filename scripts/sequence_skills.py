@@ -38,13 +38,14 @@ TUNING_SEED, SEEDS = 100, (0, 1, 2, 3, 4)
 METHODS: dict[str, dict[str, Any]] = {
     "sft": {"learner": "sft"},
     "sdft": {"learner": "sdft"},
+    "sdft, stage teacher": {"learner": "sdft", "options": {"teacher": "stage"}},
     "replay": {"learner": "replay"},
     "sft_own_voice": {"learner": "sft_own_voice"},
     "adapter per skill": {"learner": "adapter_per_skill", "lora_rank": 8, "scenario": "task"},
     "rl": {"learner": "rl"},
     "sft_kl": {"learner": "sft_kl"},
 }
-"""What is compared. An adapter per skill is told which skill a question is from; nobody else is."""
+"""What is compared. A stage teacher is the student as it was when the skill began. An adapter per skill is told which skill a question is from; nobody else is."""
 
 Task = tuple[str, tuple[str, ...], int, str, float]
 
