@@ -45,7 +45,8 @@ METHODS: dict[str, dict[str, Any]] = {
     "rl": {"learner": "rl"},
     "sft_kl": {"learner": "sft_kl"},
 }
-"""What is compared. A stage teacher is the student as it was when the skill began. An adapter per skill is told which skill a question is from; nobody else is."""
+"""What is compared. A stage teacher is the student as it was when the skill began. An adapter per
+skill is told which skill a question is from; nobody else is."""
 
 Task = tuple[str, tuple[str, ...], int, str, float]
 
