@@ -151,7 +151,7 @@ def test_seven_series_differ_in_colour_line_and_marker_each():
     looks = [look(i) for i in range(7)]
     for aspect in ("color", "linestyle", "marker"):
         assert len({str(one[aspect]) for one in looks}) == 7, aspect
-    assert look(7) == look(0)
+    assert len({str(look(i)) for i in range(49)}) == 49, "of more, no two look the same"
 
 
 def test_seven_curves_are_drawn_with_seven_looks(ax):
@@ -200,4 +200,7 @@ def test_a_share_is_told_in_whole_percent():
 
 def test_a_mean_is_told_with_its_interval_over_seeds():
     assert percent_over_seeds([0.2, 0.3, 0.4]) == "30 % (5 % to 55 %)"
+    assert percent_over_seeds([0.0, 0.1, 0.0]) == "3 % (0 % to 18 %)", "no share is below 0"
+    assert percent_over_seeds([0.9, 1.0, 1.0]) == "97 % (82 % to 100 %)"
+    assert percent_over_seeds([-0.1, 0.1, 1.1]).endswith("(-10 % to 110 %)"), "these go beyond"
     assert percent_over_seeds(0.5) == percent_over_seeds([0.5]) == "50 %"

@@ -37,7 +37,8 @@ def use_style() -> None:
 
 def look(i: int) -> dict[str, Any]:
     """Return colour, line style and marker of the i-th series."""
-    return {"color": COLOURS[i % 7], "linestyle": LINES[i % 7], "marker": MARKERS[i % 7]}
+    # The eighth has the colour of the first, and another marker.
+    return {"color": COLOURS[i % 7], "linestyle": LINES[i % 7], "marker": MARKERS[(i + i // 7) % 7]}
 
 
 def describe(ax: Axes, text: str) -> Axes:
@@ -58,12 +59,17 @@ def percent(value: float) -> str:
 
 
 def percent_over_seeds(values: ArrayLike) -> str:
-    """Return mean and 95 % t interval, ``"40 % (15 % to 65 %)"``; of one seed the value alone."""
+    """Return mean and 95 % t interval, ``"40 % (15 % to 65 %)"``; of one seed the value alone.
+
+    Shares lie between 0 and 1, or where they themselves go beyond; so does the interval, which is
+    cut there.
+    """
     shares = np.atleast_1d(np.asarray(values, dtype=float))
     said = percent(float(shares.mean()))
     if len(shares) > 1:
-        low, high = seed_interval(shares)
-        said += f" ({percent(float(low))} to {percent(float(high))})"
+        low, high = (float(np.clip(end, min(0, shares.min()), max(1, shares.max())))
+                     for end in seed_interval(shares))
+        said += f" ({percent(low)} to {percent(high)})"
     return said
 
 

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 from matplotlib.axes import Axes
 
-from workbench.plots import COLOURS, LINES, MARKERS, describe, draw_band, percent
+from workbench.plots import COLOURS, LINES, MARKERS, describe, look, percent
 from workbench.razor import RazorResult
 from workbench.runfiles import Floats
 from workbench.sweeps import Sweep
@@ -47,14 +47,14 @@ def plot_pareto(sweep: Sweep, methods: Sequence[str], ax: Axes, level: float | N
     """
     said = []
     for method in methods:
-        look = style_of(sweep, method)
+        style = style_of(sweep, method)
         line = LINES[sweep.methods.index(method) % 7]
         ends: list[tuple[float, float]] = []
         for run in sweep.of(method):
             new = 100 * np.append(run.new_before, run.new)
             kept = 100 * np.append(1, run.kept)
-            ax.plot(new, kept, linestyle=line, linewidth=0.8, alpha=0.45, color=look["color"])
-            ax.plot(new[-1:], kept[-1:], linestyle="", markersize=6, **look,
+            ax.plot(new, kept, linestyle=line, linewidth=0.8, alpha=0.45, color=style["color"])
+            ax.plot(new[-1:], kept[-1:], linestyle="", markersize=6, **style,
                     label=None if ends else method)
             ends.append((run.new[-1], run.kept[-1]))
         new, kept = np.mean(ends, axis=0)
@@ -125,9 +125,9 @@ def plot_diagnostic(sweep: Sweep, methods: Sequence[str], name: str, ax: Axes,
     for method in methods:
         run, _ = sweep.choose(method)
         values = sweep.diagnostic(run, name) * (100 if share else 1)
-        look = style_of(sweep, method)
+        style = style_of(sweep, method)
         ax.plot(run.steps, values, label=method, linewidth=1.5, markersize=4,
-                linestyle=LINES[sweep.methods.index(method) % 7], **look)
+                linestyle=LINES[sweep.methods.index(method) % 7], **style)
         said.append(f"{method} from {values[0]:.2g} to {values[-1]:.2g}")
     ax.set(xlabel="step", title=title, ylabel="%" if share else UNITS[name])
     ax.set_ylim(*((-3, 103) if share else (0, None)))
@@ -185,8 +185,9 @@ def plot_razor(result: RazorResult, ax: Axes, title: str = "") -> Axes:
 
 
 def plot_sequence(curves: Mapping[str, Floats], names: Sequence[str], ax: Axes,
-                  title: str = "", methods: Sequence[str] = ()) -> Axes:
-    """Draw accuracy on one skill after each stage of a sequence, a band over seeds per method.
+                  title: str = "", methods: Sequence[str] = (), measure: str = "accuracy",
+                  legend: bool = True) -> Axes:
+    """Draw one skill after each stage of a sequence: the mean over seeds, and each as a dot.
 
     Parameters
     ----------
@@ -200,16 +201,27 @@ def plot_sequence(curves: Mapping[str, Floats], names: Sequence[str], ax: Axes,
         Above the figure.
     methods : sequence of str
         All that there are, so that one looks the same whichever others are drawn.
+    measure : str
+        What is drawn.
+    legend : bool
+        Whether to say which line is which.
     """
-    said = []
+    said, all_methods = [], list(methods or curves)
     for method, values in curves.items():
-        draw_band(ax, np.arange(values.shape[1]), values, method,
-                  list(methods or curves).index(method))
+        i = all_methods.index(method)
+        style = look(i)
+        # Side by side, so that dots of several methods at the same height can be told apart.
+        x = np.arange(values.shape[1]) + 0.06 * (i - (len(all_methods) - 1) / 2)
+        ax.plot(x, 100 * values.mean(0), label=method, markersize=5, **style)
+        if len(values) > 1:
+            ax.plot(x, 100 * values.T, linestyle="", marker=".", markersize=3.5, alpha=0.5,
+                    color=style["color"])
         said.append(f"{method} ends at {percent(float(values[:, -1].mean()))}")
     ax.set_xticks(range(len(names)), list(names), rotation=15, ha="right", fontsize=9)
-    ax.set(ylabel="accuracy (%)", ylim=(-3, 103), title=title)
-    _legend(ax, list(curves))
-    return describe(ax, f"Curves of {title or 'accuracy'}, stage by stage: {'; '.join(said)}.")
+    ax.set(ylabel=f"{measure} (%)", ylim=(-3, 103), title=title)
+    if legend:
+        _legend(ax, list(curves))
+    return describe(ax, f"Curves of {title or measure}, stage by stage: {'; '.join(said)}.")
 
 
 def _legend(ax: Axes, entries: Sequence[str]) -> None:

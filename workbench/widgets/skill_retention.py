@@ -60,12 +60,13 @@ class SkillRetention(View):
     def figure(self) -> Figure:
         """Return one panel per skill, and one for what was known."""
         curves = self.curves()
-        figure = Figure(figsize=(11, 5.6))
+        figure = Figure(figsize=(11, 5.6), layout="constrained")
         columns = -(-len(curves) // 2)
         stages = ["before", *(f"after {skill}" for skill in self.order.value)]
         for i, (name, each) in enumerate(curves.items()):
             plot_sequence(each, stages, figure.add_subplot(2, columns, i + 1),
-                          f"{name} (kept)" if name == KNOWN else name, list(self.ticks))
+                          name, list(self.ticks), "kept" if name == KNOWN else "accuracy",
+                          legend=i == columns - 1)
         return figure
 
     def table(self) -> pd.DataFrame:
