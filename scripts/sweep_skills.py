@@ -4,7 +4,8 @@
     python scripts/sweep_skills.py compare facts-new       # five other seeds at what was chosen
 
 Writes ``data/results/skills/<skill>-tune.json`` and ``-compare.json``. Runs already in a file are
-not repeated. Every method gets the same learning rates and the same number of steps.
+not repeated. Every method gets the same number of steps and as many learning rates: the same, except
+that adapters need larger ones.
 """
 
 from __future__ import annotations
@@ -30,7 +31,8 @@ from workbench.loop import run_stream
 from workbench.provenance import environment
 from workbench.sweeps import ENOUGH, RESULTS, load_sweep, parse_run
 
-RATES = (1e-5, 3e-5, 1e-4, 3e-4, 1e-3)
+RATES = (1e-5, 3e-5, 1e-4, 3e-4, 1e-3, 3e-3)
+RATES_OF = dict.fromkeys(("sft lora", "sdft lora"), (1e-4, 3e-4, 1e-3, 3e-3, 1e-2, 3e-2))
 STEPS, EVERY, EVERY_OF_LESSON = 160, 40, {"facts-new": 20}
 """Steps of a run, and steps between looks at it: more often at the skill the lesson is about."""
 MASTERED = 60
@@ -113,14 +115,22 @@ def one_run(task: tuple[str, str, float, int, str, int]) -> dict[str, Any]:
 
 
 def measure(path: Path, tasks: list[tuple[Any, ...]], workers: int) -> None:
-    """Run what the file does not have yet, writing it after each run."""
+    """Run what the file does not have yet, writing it after each run.
+
+    When another setting has been chosen, the runs of a method at the old one are dropped.
+    """
     path.parent.mkdir(parents=True, exist_ok=True)
     held = json.loads(path.read_text()) if path.exists() else {
         "command": "", "runs": [], "environment": environment()}
+    part = path.stem.rsplit("-", 1)[1]
+    asked = {(t[0], t[2], t[3]): t[5] for t in tasks}
+    held["runs"] = [r for r in held["runs"] if r["method"] not in {t[0] for t in tasks}
+                    or r["steps"][-1] == (steps := asked.get((r["method"], r["lr"], r["seed"])))
+                    or (steps and part == "tune")]  # a tuning run may have ended before
     done = {(r["method"], r["lr"], r["seed"]) for r in held["runs"]}
     wanted = [t for t in tasks if (t[0], t[2], t[3]) not in done]
-    held["command"] = f"python scripts/sweep_skills.py {path.stem.rsplit('-', 1)[1]} {tasks[0][1]}"
-    held |= {"rates": RATES, "steps": STEPS, "enough": ENOUGH}
+    held["command"] = f"python scripts/sweep_skills.py {part} {tasks[0][1]}"
+    held |= {"rates": RATES, "rates_of": RATES_OF, "steps": STEPS, "enough": ENOUGH}
     with multiprocessing.get_context("spawn").Pool(workers) as pool:
         for result in pool.imap(one_run, wanted):
             held["runs"].append(result)
@@ -144,7 +154,8 @@ def main() -> None:
     if given.what == "tune":
         measure(tuned, [(method, given.skill, lr, TUNING_SEED, "validation",
                          STEPS * LONGER.get(method, 1))
-                        for method in given.methods for lr in RATES], given.workers)
+                        for method in given.methods for lr in RATES_OF.get(method, RATES)],
+                given.workers)
         return
     sweep = load_sweep(given.skill, "tune")
     tasks = []

@@ -2,13 +2,14 @@
 # # 6. Many skills in a row
 #
 # > **Claim you can check:** taught three skills one after the other, a model that learns from itself ends
-# > with four fifths of them and two thirds of what it knew, and stores no old data; plain fine-tuning ends
-# > with next to nothing but the last. What self-distillation still loses is what is asked in nearly the same
-# > words as the new skill. Separate adapters forget nothing as long as somebody says which to use.
+# > with three quarters of them or more, in any order, and two thirds of what it knew, and stores no old data;
+# > plain fine-tuning loses every earlier new skill. Of what pretraining taught, self-distillation loses mainly
+# > what is asked in nearly the same words as the new skill. Separate adapters forget nothing as long as
+# > somebody says which to use.
 #
 # | | |
 # |---|---|
-# | **Objectives** | watch skills be learned and lost in a row · read the stage-by-task matrix of a language model · compare methods that were all tuned the same way · say what each costs to train, to keep and to maintain · decide which you would deploy |
+# | **Objectives** | watch skills be learned and lost in a row · read the stage-by-task matrix of a language model · compare methods by one rule for all · say what each costs to train, to keep and to maintain · decide which you would deploy |
 # | **Prerequisites** | [05 SDFT](05_sdft.ipynb); the measures of [02](02_measuring_retention.ipynb) |
 # | **Time** | 40 minutes to work through, about 1 minute to run on two CPU cores |
 # | **Memory** | under 1.5 GB; no GPU, no download, no network |
@@ -23,7 +24,7 @@ from workbench.experiment import make_learner, stream_of
 from workbench.intervals import seed_interval
 from workbench.loop import run_stream
 from workbench.metrics import AccuracyMatrix
-from workbench.plots import percent
+from workbench.plots import percent, percent_over_seeds
 from workbench.sweeps import load_sequences
 from workbench.tasks import load_skill
 
@@ -48,7 +49,8 @@ def of(method, order=first):
 # A model in use is taught again and again: this month new facts, next month new functions to call. Nobody
 # wants to train on everything anew each time. So: three new skills of the village, one after the other,
 # 120 steps each. After each, the model is asked about **all** of them, and about the five that it knew.
-# Fine-tuning first, live, on two of the skills (and asked half of the record's 48 questions each).
+# Fine-tuning first, live, on two of the skills (and asked half of the record's 48 questions each). A column
+# is a stage.
 
 # %%
 live = wb.run(wb.RunConfig(stream="skills", skills=first[:2], learner="sft", lr=of("sft")[0].lr,
@@ -63,17 +65,25 @@ stored = of("sft")[0]
 assert stored.seed == 0
 assert np.allclose(stored.new[1:3, :2], live.accuracy[0], atol=0.15)
 assert np.allclose(stored.old[1:3].mean(1), live.watched[0, 1:].mean(1), atol=0.15)
-print("Verdict: what was just trained agrees with the first two stages of the record.")
+assert live.accuracy[0, 0, 0] > 0.8 and live.accuracy[0, 1, 0] < 0.2
+print("Verdict: the first skill is gone after the second, and what was just trained agrees with the "
+      "first two stages of the record.")
 
 # %% [markdown]
 # ## The record
 #
-# Several methods, three orders, five seeds take two hours. `scripts/sequence_skills.py` made the record.
-# Each method got the same three learning rates and the same 120 steps a skill; its rate was chosen on
-# *validation* items, with another seed, by a rule like that of notebook 05: of the rates at which the skills
-# are learned (95 % on average, each in its stage) the one that ends with most of everything, new and known;
-# where they are learned at none, the one that ends with most of the new.
-# Choose an order, and untick methods:
+# Eight methods, five seeds, SFT, SDFT and replay in three orders: `scripts/sequence_skills.py` made the record
+# in some three hours. Each method got the same 120 steps a skill and the same three learning rates (adapters
+# four larger ones, as at these they learned nothing); its rate was chosen on *validation* items of the first
+# order, with another seed, by a rule like that of notebook 05: of the rates at which the skills are learned
+# (95 % on average, each in its stage) the one that ends with most of everything, new and known; where they
+# are learned at none, the one that ends with most of the new.
+#
+# **LoRA** adapters (*adapter per skill*) are small matrices added to each of the model's; they alone are trained,
+# by SFT, one set a skill, and the method is *told* which to use. *replay* stores 32 examples of each skill,
+# the known ones included, and gives them half of the loss. SDFT's teacher is the pretrained model throughout,
+# that of *sdft, stage teacher* the student as it was when the skill began. Choose an order, and untick methods
+# (lines are means, dots are seeds):
 
 # %%
 from workbench.widgets import SkillRetention
@@ -87,17 +97,10 @@ retention.snapshot()
 # %% [markdown]
 # ## What was learned, and what became of it
 #
-# `AccuracyMatrix` of notebook 02 takes language models as it took digits. ACC is the mean accuracy on the
-# three at the end, BWT what became of a skill since it was learned, *known* the share kept of the five
-# skills from before. *When learned* is the mean accuracy on each skill right after its own stage: what was
-# never learned cannot be forgotten, and should not look as if it had been.
-
-
-# %%
-def cell(values, least=0):
-    """Mean over seeds with the 95 % interval, cut where no value can be."""
-    low, high = np.clip(seed_interval(np.asarray(values)), least, 1)
-    return f"{percent(np.mean(values))} ({percent(low)} to {percent(high)})"
+# `AccuracyMatrix` of notebook 02 takes language models as it took digits. *Learned* is the learning accuracy,
+# the mean accuracy on each skill right after its own stage: what was never learned cannot be forgotten, and
+# should not look as if it had been. ACC is the mean accuracy on the three at the end, BWT what became of a
+# skill since it was learned, *known* the share kept of the five skills from before.
 
 
 # %%
@@ -107,11 +110,11 @@ def summary(order):
     for method in methods:
         runs = of(method, order)
         matrix = AccuracyMatrix([run.new[1:] for run in runs])
-        own = [np.diag(run.new[1:]).mean() for run in runs]
-        rows[method] = {"learning rate": f"{runs[0].lr:g}", "when learned": cell(own),
-                        "ACC": cell(matrix.average_accuracy()),
-                        "BWT": cell(matrix.backward_transfer(), least=-1),
-                        "known": cell([run.kept[-1] for run in runs])}
+        rows[method] = {"learning rate": f"{runs[0].lr:g}",
+                        "learned": percent_over_seeds(matrix.learning_accuracy()),
+                        "ACC": percent_over_seeds(matrix.average_accuracy()),
+                        "BWT": percent(np.mean(matrix.backward_transfer())),
+                        "known": percent_over_seeds([run.kept[-1] for run in runs])}
     return pd.DataFrame(rows).T
 
 
@@ -126,67 +129,109 @@ def at_the_end(method, order=first):
 
 gap = at_the_end("sdft") - at_the_end("sft")  # of the same seed
 low, high = seed_interval(gap)
-print(f"SDFT knows more of the three than SFT by {percent(gap.mean())} "
-      f"({percent(low)} to {percent(high)}), paired over five seeds")
-assert at_the_end("sdft").mean() >= 0.75 and at_the_end("sft").mean() <= 0.4 and low > 0.3
-assert at_the_end("sdft").mean() > at_the_end("replay").mean() - 0.1
-print("Verdict: SDFT ends with most of the three, SFT with hardly more than the last, if that.")
+print(f"SDFT knows more of the three than SFT by {100 * gap.mean():.0f} points "
+      f"({100 * low:.0f} to {100 * high:.0f}), paired over five seeds")
+assert at_the_end("sdft").mean() >= 0.8 and at_the_end("sft").mean() <= 0.4 and low > 0.3
+assert max(run.new[-1, :2].max() for run in of("sft")) < 0.1
+print("Verdict: SDFT ends with four fifths of the three; SFT has lost the first two whole.")
 
 # %% [markdown]
-# Mind *when learned*: in 120 steps SFT hardly learns the letters at all. The expert says the same letters
-# in some fifteen words of his own, and it learns those first. With more steps it would learn them; what it
-# had before would be gone by then just the same, as the tools show, which it learns at once.
+# Mind *learned*: in 120 steps SFT mostly does not learn the letters at all. The expert says the same letters
+# in some fifteen words of his own, and it learns those first. What it had before is gone all the same, as the
+# tools show, which it learns at once.
 #
-# Replay and the adapters learn the letters with some seeds and not with others, hence their wide intervals;
-# replay also ends lower than SDFT on the three, and keeps more of what was known, which is what it stores.
+# Replay and the adapters learn the letters with some seeds and not with others (look at the dots: no seed
+# stands where the mean does). Does SDFT, which stores no data, fall behind replay, which does?
+
+# %%
+for name, each in {"new skills": lambda run: run.new[-1].mean(),
+                   "known": lambda run: run.kept[-1]}.items():
+    sdft, replay = (np.array([each(run) for run in of(method)]) for method in ("sdft", "replay"))
+    low, high = seed_interval(sdft - replay)
+    print(f"{name}: SDFT minus replay {100 * (sdft - replay).mean():+.0f} points "
+          f"({100 * low:+.0f} to {100 * high:+.0f}), paired")
+assert at_the_end("sdft").mean() > at_the_end("replay").mean() - 0.1
+print("Verdict: on the new skills SDFT is not behind by more than ten points; on the known ones replay "
+      "keeps more, which is what its examples are of.")
+
+# %% [markdown]
+# ## What goes
 #
-# ## What goes is the sibling
-#
-# What was known, after each stage:
+# Every skill after each stage, a column a stage:
 
 # %%
 known = live.watched_names
+
+
+def by_stage(method, order=first):
+    """Mean accuracy over seeds: a row per skill, new and known; a column per stage."""
+    runs = of(method, order)
+    values = np.hstack([np.mean([run.new for run in runs], axis=0),
+                        np.mean([run.old for run in runs], axis=0)])
+    return pd.DataFrame(values.T, index=[*order, *known], columns=["before", *order])
+
+
 for method in ("sft", "sdft"):
-    old = np.mean([run.old for run in of(method)], axis=0)
     print(method)
-    print(pd.DataFrame([[percent(value) for value in row] for row in old], columns=known,
-                       index=["before", *(f"after {skill}" for skill in first)]).T.to_string(),
-          end="\n\n")
+    print(by_stage(method).map(percent).to_string(), end="\n\n")
 
 # %%
 sibling = {"facts-new": "facts-keepers", "tools-new": "tools-house",
            "letters-new": "letters-machines"}
 for order in orders:
-    lost = np.mean([run.old[:-1] - run.old[1:] for run in of("sdft", order)], axis=0)
-    for stage, skill in enumerate(order):
-        assert known[lost[stage].argmax()] == sibling[skill] and np.sort(lost[stage])[-2] < 0.15
-print("Verdict: in every order, each new skill costs SDFT its sibling and nearly nothing else.")
+    lost = -by_stage("sdft", order).loc[known].diff(axis=1)
+    for skill in order:
+        assert lost[skill].idxmax() == sibling[skill] and lost[skill].nlargest(2).iloc[1] < 0.15
+print("Verdict: of what pretraining taught, each new skill costs SDFT its sibling and little else, in "
+      "every order.")
 
 # %% [markdown]
 # New keepers cost old keepers, a new machine the old machines, new functions the old functions: things that
-# are asked for in the same words and answered from the same place. Whatever is asked otherwise stays. SFT
-# makes no such difference. So self-distillation does not end forgetting; it confines it to where new
-# and old truly meet, and that is where a few stored examples, if one may store them, should come from.
+# are asked for in the same words and answered from the same place. SFT loses the nearest first too, and the
+# rest at the next stage; the arithmetic stays longest.
+#
+# What was learned *since* is less safe. Letters have nothing in common with requests, cost *tools-house* nothing,
+# and take some 40 points of *tools-new*. One suspect is the teacher: the pretrained model never knew those
+# functions, and moves its student towards itself. Then a teacher that does know them, the student as it was
+# when the skill began, should keep more.
+
+# %%
+for order in [order for order in orders if of("sdft, stage teacher", order)]:
+    print(" → ".join(order), "at the end")
+    print(pd.DataFrame({method: by_stage(method, order).iloc[:, -1].map(percent)
+                        for method in ("sdft", "sdft, stage teacher")}).to_string(), end="\n\n")
+gap = at_the_end("sdft, stage teacher") - at_the_end("sdft")
+low, high = seed_interval(gap)
+print(f"three new skills, stage minus frozen teacher: {100 * gap.mean():+.0f} points "
+      f"({100 * low:+.0f} to {100 * high:+.0f}), paired")
+
+# %% [markdown]
+# STAGE RESULT
 #
 # ## Is it the order?
 #
-# One order is one observation. The same in two others:
+# One order is one observation. The mean of the three new skills at the end, in two others:
 
 # %%
 for order in orders:
-    ends = {method: cell(at_the_end(method, order)) for method in methods if of(method, order)}
+    ends = {method: percent_over_seeds(at_the_end(method, order))
+            for method in methods if of(method, order)}
     print(" → ".join(order))
     print(pd.Series(ends).to_string(), end="\n\n")
     assert at_the_end("sdft", order).min() > at_the_end("sft", order).max()
-print("Verdict: in every order the worst seed of SDFT is above the best of SFT. The order matters "
-      "all the same: what comes first has most to lose.")
+ends = [at_the_end("sdft", order).mean() for order in orders]
+assert min(ends) > 0.7 and max(ends) - min(ends) > 0.1
+print(f"Verdict: in every order the worst seed of SDFT is above the best of SFT. The order matters all "
+      f"the same: SDFT ends between {percent(min(ends))} and {percent(max(ends))}.")
 
 # %% [markdown]
+# What suffers is *tools-new*, wherever it is not last.
+#
 # ## An adapter for each skill
 #
-# The other way out: leave the model as it is, and train a small adapter (LoRA) for each skill. Nothing is
-# overwritten. In the tables above it was *told* which skill each question is from. Here is one of them,
-# live, for the first skill; ask everything with it and without it.
+# The other way out: leave the model as it is, and train an adapter for each skill. Nothing is overwritten: that
+# the tables above show no loss is by construction. Here is one of them, live, for the first skill; ask
+# everything with it and without it.
 
 # %%
 config = wb.RunConfig(stream="skills", skills=first[:1], learner="adapter_per_skill",
@@ -211,11 +256,12 @@ print(pd.DataFrame({name: {task: percent(each.mean()) for task, each in row.item
 
 # %%
 new, *old = (task.name for task in tasks)
-assert answers["with it"][new].mean() > 0.7 and answers["without"][new].mean() < 0.2
+assert answers["with it"][new].mean() > 0.5 and answers["without"][new].mean() < 0.2
 lost = np.mean([answers["without"][name].mean() - answers["with it"][name].mean() for name in old])
-assert lost > 0.2
-print(f"Verdict: with its adapter the model knows the skill, and {percent(lost)} less of the rest. "
-      "It has forgotten as SFT does; it is only that the adapter can be taken off.")
+sft = 1 - of("sft")[0].kept[1]
+assert lost > sft - 0.1
+print(f"Verdict: with its adapter the model knows the skill, and {100 * lost:.0f} points less of the rest; "
+      f"SFT of all weights loses {100 * sft:.0f} at this stage. But an adapter can be taken off.")
 
 # %% [markdown]
 # Keeping adapters apart does not undo forgetting, it hides it behind a choice, and somebody must choose.
