@@ -4,8 +4,8 @@
     python scripts/sweep_skills.py compare facts-new       # five other seeds at what was chosen
 
 Writes ``data/results/skills/<skill>-tune.json`` and ``-compare.json``. Runs already in a file are
-not repeated. Every method gets the same number of steps and as many learning rates: the same, except
-that adapters need larger ones.
+not repeated. Every method gets the same number of steps and as many learning rates; the same ones,
+except that adapters need larger.
 """
 
 from __future__ import annotations

@@ -288,6 +288,7 @@ def test_a_stage_teacher_is_the_student_at_the_beginning_of_the_skill(rank, mode
         learner.teacher.prompts, learner.teacher.help = learner.prompts, "none"
         assert torch.equal(learner.teacher.logits(i, CHOSEN, ids, mask), student[i])
         assert not torch.equal(learner.logits(i, CHOSEN, ids, mask), student[i])
+    assert learner.stored_bytes() == 0, "the next stage has another teacher"
 
 
 # What it is shown

@@ -66,6 +66,10 @@ class SDFT(TextLearner):
         self.teacher = Teacher(self.model, self.state, self.teacher_weights, self.help, self.rate)
         self.teacher.begin(self.items, self.max_new_tokens)
 
+    def stored_bytes(self) -> int:
+        """Return what has to be kept between skills: an average does, the teacher of a stage not."""
+        return 0 if self.teacher_weights == "stage" else super().stored_bytes()
+
     def loss_of(self, i: int, chosen: Tensor) -> Tensor:
         """Return the divergence from the teacher, per token of each sampled response."""
         self.teacher.state = self.state
