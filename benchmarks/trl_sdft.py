@@ -119,7 +119,7 @@ class _Watch(TrainerCallback):
 
     def on_self_distillation_batch_prepared(self, *arguments: Any, **named: Any) -> None:
         """Note what was sampled."""
-        self.seen.responses.append(named["completion_ids"])
+        self.seen.responses.append(named["completion_ids"].cpu())
 
     def on_step_end(self, *arguments: Any, **named: Any) -> None:
         """Stop the clock, let the other side have its turn, and start it again."""

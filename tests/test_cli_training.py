@@ -72,13 +72,65 @@ def test_an_adapter_can_be_trained_and_evaluated(cli, tmp_path):
     assert code == 0 and json.loads(out)["base"] == "nano"
 
 
+def test_run_asks_for_the_gate_too(cli, tmp_path):
+    words = ("run", "--stream", "skills", "--skills", "facts-new", "--model", "nano", "--learner",
+             "sdft", *SHORT, "--out", tmp_path / "run")
+    code, _, err = cli(*words)
+    assert code == 2 and "nano cannot be its own teacher on facts-new" in err
+    assert not (tmp_path / "run").exists()
+    assert cli(*words, "--option", "help=other")[0] == 0, "a control needs none"
+    assert cli(*words[:-1], tmp_path / "sft", "--learner", "sft")[0] == 0
+
+
+def test_a_run_that_is_resumed_keeps_its_label(cli, tmp_path, monkeypatch):
+    from workbench import experiment
+
+    plain = experiment.run
+    monkeypatch.setattr(experiment, "run", lambda *a, **more: plain(*a, **more | {
+        "stop": iter([False, True]).__next__}))
+    code, out, err = cli("train", "--model", "nano", "--skill", "facts-new", *SHORT, "--force",
+                         "--out", tmp_path / "lm", "--json")
+    assert code != 0 and "train --resume" in err
+    code, out, _ = cli("train", "--resume", tmp_path / "lm", "--quiet", "--json")
+    assert code == 0 and json.loads(out)["gate"] == "gate not passed, forced"
+    (tmp_path / "lm" / "gate.json").write_text("{")
+    code, _, err = cli("train", "--resume", tmp_path / "lm")
+    assert code == 2 and "gate.json is damaged" in err
+
+
+def test_the_teacher_of_a_control_is_no_teacher_that_passed(cli, tmp_path):
+    code, out, _ = cli("train", "--model", "nano", "--skill", "facts-new", *SHORT, "--option",
+                       "help=other", "--out", tmp_path / "lm", "--json")
+    assert code == 0
+    assert json.loads(out)["gate"] == "no gate: a control, its teacher is shown 'other'"
+
+
+def test_an_adapter_per_skill_is_a_folder_per_skill(cli, tmp_path):
+    words = ("--model", "nano", "--learner", "adapter_per_skill", "--lora-rank", 2, *SHORT)
+    code, out, _ = cli("train", "--skill", "tools-new", *words, "--out", tmp_path / "one", "--json")
+    assert code == 0 and (tmp_path / "one" / "adapter_model.safetensors").is_file()
+    code, _, _ = cli("run", "--stream", "skills", "--scenario", "task", "--skills", "facts-new",
+                     "tools-new", *words, "--out", tmp_path / "run")
+    assert code == 0
+    kept = [(tmp_path / "run" / name / "adapter_model.safetensors").read_bytes()
+            for name in ("0-facts-new", "1-tools-new", ".")]
+    assert kept[0] != kept[1] == kept[2]
+    code, out, _ = cli("evaluate", "--model", tmp_path / "run" / "0-facts-new", "--items", 2,
+                       "--skill", "facts-new", "--json")
+    assert code == 0 and "facts-new" in json.loads(out)["skills"]
+
+
 def test_run_takes_the_skills_stream(cli, tmp_path):
     code, out, _ = cli("run", "--stream", "skills", "--skills", "facts-new", "tools-new",
                        "--model", "nano", "--learner", "sdft", "--option", "teacher=ema",
-                       "skip_first=1", *SHORT, "--seeds", 0, 1, "--out", tmp_path / "run", "--json")
+                       "skip_first=1", *SHORT, "--seeds", 0, 1, "--out", tmp_path / "run", "--json",
+                       "--force", "--clip", 1)
     said = json.loads(out)
     assert code == 0 and said["tasks"] == ["facts-new", "tools-new"]
     assert said["config"]["options"] == {"teacher": "ema", "skip_first": 1}
+    assert said["config"]["clip"] == 1
+    measured = json.loads((tmp_path / "run" / "gate.json").read_text())
+    assert measured["label"] == "gate not passed, forced" and len(measured["reports"]) == 2
     assert said["watched"]["names"] == list(KNOWN_SKILLS)
     assert np.shape(said["watched"]["accuracy"]) == (2, 3, 5), "seeds, stages, skills"
     code, out, _ = cli("show", tmp_path / "run")
@@ -100,6 +152,16 @@ def test_the_learners_are_listed(cli):
     (("train", "--skill", "facts-new", "--lr", -1, "--out", "x"), "lr must be"),
     (("train", "--skill", "facts-new", "--option", "teacher", "--out", "x"), "name=value"),
     (("train", "--resume", "x", "--lr", 1), "leave out the others"),
+    (("train", "--resume", "x", "--seed", 1), "leave out the others"),
+    (("train", "--resume", "x", "--force"), "leave out the others"),
+    (("train", "--skill", "facts-new", "--option", "teacher=ema", "rate=fast", "--out", "x"),
+     "rate must be above 0 and at most 1, not 'fast'"),
+    (("train", "--skill", "facts-new", "--learner", "replay", "--option", "share=half", "--out",
+      "x"), "share must be between 0 and 1, not 'half'"),
+    (("train", "--skill", "facts-new", "--learner", "offline_distill", "--option", "soft=no",
+      "--out", "x"), "soft must be true or false, not 'no'"),
+    (("train", "--skill", "facts-new", "--option", "skip_first=true", "--out", "x"),
+     "whole numbers of at least 0"),
     (("evaluate", "--split", "exam"), "unknown split 'exam'"),
     (("evaluate", "--items", -1), "items must be at least 0"),
     (("evaluate", "--model", "huge"), "no model 'huge'"),

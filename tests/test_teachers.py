@@ -3,9 +3,19 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from types import SimpleNamespace
 
 import pytest
 import torch
+from transformers import (
+    Gemma3TextConfig,
+    GPT2Config,
+    LlamaConfig,
+    MambaConfig,
+    MistralConfig,
+    Qwen2Config,
+    Qwen3Config,
+)
 
 from workbench.answers import partners
 from workbench.errors import ConfigError, ModelError, UnknownNameError
@@ -77,6 +87,17 @@ def test_prompts_read_once_give_what_prompts_read_each_time_give(weights, rank, 
         first = learner.teacher.logits(i, chosen, ids[:, :1], mask[:, :1])
         close(first, each_time[:, :1])
     assert len(learner.teacher._read) == (1 if weights == "frozen" and not rank else 2)
+
+
+@pytest.mark.parametrize("config, fits", [
+    (LlamaConfig(), True), (Qwen2Config(), True), (Qwen3Config(), True),
+    (MistralConfig(sliding_window=8), False), (MistralConfig(sliding_window=None), True),
+    (Gemma3TextConfig(), False), (GPT2Config(), True), (MambaConfig(), False)],
+    ids=lambda c: getattr(c, "model_type", str(c)))
+def test_prompts_are_kept_only_where_each_layer_sees_all_of_them(config, fits):
+    model = SimpleNamespace(config=config, dtype=torch.float32)
+    assert ReadPrompts.fits(model, torch.zeros(2, 30)) is fits
+    assert not ReadPrompts.fits(model, torch.zeros(10**5, 10**4, device="meta")), "too many"
 
 
 def response_logits_of(teacher, i, chosen, ids, mask):

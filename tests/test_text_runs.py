@@ -8,6 +8,7 @@ import math
 import numpy as np
 import pytest
 import torch
+from safetensors.torch import load_file
 
 from workbench.config import RunConfig
 from workbench.diagnostics import DIAGNOSTICS
@@ -136,6 +137,14 @@ def test_a_loss_that_is_no_number_stops_the_run_and_keeps_the_checkpoint(tmp_pat
     np.testing.assert_array_equal(resume(tmp_path / "run").losses, whole.losses)
 
 
+def test_weights_that_are_no_numbers_are_never_saved(tmp_path):
+    config = settings(learner="sft", skills=("facts-new",), steps=6, lr=1e30)
+    with pytest.raises(TrainingError, match="not finite"):
+        run(config, out=tmp_path / "run")
+    kept = load_file(next((tmp_path / "run").glob("checkpoint-*.safetensors")))
+    assert all(bool(t.isfinite().all()) for name, t in kept.items() if name.startswith("model."))
+
+
 def test_digits_are_stopped_by_it_too(tiny):
     with pytest.raises(TrainingError, match="not finite at step .* Nothing was kept"):
         run(tiny(lr=1e30, steps=50))
@@ -174,6 +183,13 @@ def test_skills_are_not_for_digits():
     for setting in ({"device": "cuda"}, {"precision": "bf16"}):
         with pytest.raises(ConfigError, match="device and precision are for language models"):
             RunConfig(**setting)
+
+
+@pytest.mark.parametrize("teacher", ["frozen", "stage", "ema"])
+def test_in_bf16_too_a_seed_learns_as_if_it_were_alone(teacher):
+    one, two = (run(settings(seeds=seeds, skills=("facts-new",), precision="bf16",
+                             options={"teacher": teacher})) for seeds in ((3,), (0, 3)))
+    np.testing.assert_array_equal(one.losses[0], two.losses[1])
 
 
 def test_in_bf16_products_are_rounded_and_weights_are_not():

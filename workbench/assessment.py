@@ -12,7 +12,7 @@ from workbench.answers import Answers, answer
 from workbench.diagnostics import Drift
 from workbench.errors import UndefinedMetricError
 from workbench.intervals import wilson_interval
-from workbench.tasks import KNOWN_SKILLS, load_skill
+from workbench.tasks import KNOWN_SKILLS, load_skill, spread
 
 if TYPE_CHECKING:
     from transformers import PreTrainedModel, PreTrainedTokenizerBase
@@ -48,8 +48,7 @@ def assess(model: PreTrainedModel, tokenizer: PreTrainedTokenizerBase, new_skill
     families: dict[str, list[Answers]] = {}
     asked = {}
     for skill in (*new_skills, *(known for known in KNOWN_SKILLS if known not in new_skills)):
-        items = load_skill(skill, split)
-        items = items[:most] if most else items
+        items = spread(load_skill(skill, split), most)
         given = answer(model, tokenizer, items)
         asked[skill] = items
         skills[skill] = {"new": skill in new_skills, "family": items[0].family, **given.summary()}
@@ -59,7 +58,7 @@ def assess(model: PreTrainedModel, tokenizer: PreTrainedTokenizerBase, new_skill
     if base is not None:
         for name in drift:
             pooled = [item for skill, items in asked.items()
-                      if (skill in new_skills) == (name == "new") for item in items[:48]]
+                      if (skill in new_skills) == (name == "new") for item in spread(items, 48)]
             if pooled:
                 drift[name] = Drift(base, tokenizer, pooled).of(model)
     return {"split": split, "skills": skills,

@@ -65,7 +65,7 @@ class RunFolder:
 
     def finish(self, record: RunRecord, learner: Learner) -> None:
         """Save the finished run; weights take the place of the checkpoint."""
-        name = learner.model.write(self.path)
+        name = learner.write(self.path, record.task_names)
         record.save(self.path, weights={"file": name,
                                         "sha256": sha256((self.path / name).read_bytes())})
         self._remove("checkpoint-*.safetensors", but="")

@@ -21,7 +21,7 @@ from workbench.learners.text import TextLearner
 from workbench.losses import kl_per_token
 from workbench.models.logits import response_logits
 from workbench.models.sampling import Samples, sample
-from workbench.tasks import Item, Stream
+from workbench.tasks import Item, Stream, spread
 from workbench.tasks.text import TextExamples
 from workbench.tasks.voices import in_own_voice
 
@@ -38,6 +38,8 @@ DIAGNOSTICS = {
     "length": "tokens of those samples, the end token included",
 }
 """What a `Probe` measures."""
+AT_A_TIME = 32
+"""Responses whose distributions are held at once."""
 
 
 class Drift:
@@ -57,12 +59,19 @@ class Drift:
                  items: Sequence[Item], max_new_tokens: int = 40) -> None:
         self.said = sample(base, tokenizer, prompts_for(tokenizer, items), temperature=1.0,
                            max_new_tokens=max_new_tokens)
-        self.logits = _logits(base, self.said)
+        self.base = base
 
     def of(self, model: PreTrainedModel) -> float:
         """Return KL(pretrained || model) along the pretrained model's samples, nats a response."""
-        each = kl_per_token(self.logits, _logits(model, self.said)).cpu()
-        return float((each * self.said.mask).sum() / len(self.said.mask))
+        said, total = self.said, 0.0
+        # A few at a time, and the pretrained model asked anew: with a large vocabulary what it gave
+        # to all of them would take gigabytes.
+        for rows in torch.arange(len(said.ids)).split(AT_A_TIME):
+            some = Samples(said.prompt_ids[rows], said.prompt_mask[rows], said.ids[rows],
+                           said.mask[rows], [])
+            each = kl_per_token(_logits(self.base, some), _logits(model, some)).cpu()
+            total += float((each * some.mask).sum())
+        return total / len(said.ids)
 
 
 class Probe:
@@ -137,5 +146,4 @@ def _logits(model: Any, said: Samples) -> Tensor:
 
 def _some(examples: Any, most: int) -> Sequence[Item]:
     assert isinstance(examples, TextExamples)
-    items = examples.items
-    return [items[i * len(items) // most] for i in range(most)] if len(items) > most else items
+    return spread(examples.items, most)

@@ -168,7 +168,7 @@ class _Run:
             raise TrainingError(
                 f"the loss of seed {broken[0]} is not finite at step {record.step} of "
                 f"{self.stream.tasks[record.task].name!r} (step {record.steps_taken} in all). "
-                f"{kept} Try a lower lr, or set clip.")
+                f"{kept} Begin anew with a lower lr, or with clip.")
 
     def evaluate(self, trained: int, loss: Tensor | None = None) -> Floats:
         record = self.record
@@ -185,6 +185,11 @@ class _Run:
     def save(self) -> None:
         self.note_seconds()
         if self.folder:
+            if not all(bool(p.isfinite().all()) for p in self.learner.model.parameters()):
+                raise TrainingError(
+                    f"a weight is not finite after step {self.record.steps_taken}. The checkpoint "
+                    f"before is intact in {self.folder.path}. Begin anew with a lower lr, or with "
+                    "clip.")
             self.folder.save(self.record, self.learner, self.optimizer)
 
     def note_seconds(self) -> None:

@@ -186,7 +186,7 @@ def load_sequences(folder: Path = RESULTS) -> list[Sequence]:
                 for run in said["runs"]]
     except OSError as error:
         raise RecordError(f"{path}: {error.strerror}. {remedy}") from error
-    except (ValueError, KeyError, TypeError) as error:
+    except (ValueError, KeyError, TypeError, IndexError) as error:
         raise RecordError(f"{path} is damaged ({type(error).__name__}: {error}). {remedy}"
                           ) from error
 

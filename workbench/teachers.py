@@ -53,7 +53,7 @@ class Teacher:
             raise UnknownNameError("teacher", weights, WEIGHTS)
         if help not in (ALL_HELP, *HELP):
             raise UnknownNameError("help", help, (ALL_HELP, *HELP))
-        if not 0 < rate <= 1:
+        if isinstance(rate, (bool, str)) or not 0 < rate <= 1:
             raise ConfigError(f"rate must be above 0 and at most 1, not {rate!r}")
         self.models, self.state, self.weights, self.help = models, state, weights, help
         self.rate = rate

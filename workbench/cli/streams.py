@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from workbench.cli.app import INTERRUPTED, app, stop_on_interrupt, told_when_interrupted
+from workbench.cli.gating import pass_gate
 from workbench.errors import ConfigError
 
 if TYPE_CHECKING:
@@ -51,6 +52,9 @@ def run(
         help="Where a language model computes: cpu, cuda or mps.")] = None,
     precision: Annotated[str | None, typer.Option(
         help="Of a language model's matrix products: fp32 or bf16.")] = None,
+    clip: Annotated[float | None, typer.Option(help="Largest norm of the gradient.")] = None,
+    force: Annotated[bool, typer.Option(
+        help="Go on if a language model does not pass the gate.")] = False,
     data_seed: Annotated[int | None, typer.Option(help="Which split of the data.")] = None,
     evaluate_every: Annotated[int | None, typer.Option(
         help="Steps between evaluations within a task; 0: none.")] = None,
@@ -68,11 +72,15 @@ def run(
         "batch_size": batch_size, "lr": lr, "data_seed": data_seed,
         "evaluate_every": evaluate_every, "model": model, "skills": skills,
         "lora_rank": lora_rank, "device": device, "precision": precision,
-        "items": items, "seeds": parse_seeds(seeds),
+        "clip": clip, "items": items, "seeds": parse_seeds(seeds),
         "options": parse_options(option)}.items() if value is not None}
     if resume is not None and (given or out is not None):
         raise ConfigError("--resume goes on with the settings that the run was begun with; leave "
                           f"out: {', '.join([*given, *(['out'] if out else [])])}")
+    if resume is None and given.get("stream") == "skills":
+        label = pass_gate(given, out, force)
+        if not quiet:
+            print(label, file=sys.stderr)
     record = execute(given, out, resume, not quiet)
     print_record(record, as_json)
     if record.status == "stopped":

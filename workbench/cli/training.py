@@ -10,15 +10,12 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from workbench.cli.app import INTERRUPTED, app
+from workbench.cli.gating import label_of, pass_gate
 from workbench.cli.streams import execute, first_lines, parse_options
 from workbench.errors import ConfigError
 
 if TYPE_CHECKING:
     from workbench.record import RunRecord
-
-TAUGHT_BY_THEMSELVES = ("sdft", "offline_distill")
-"""Learners whose teacher is the model itself, which have to pass the gate."""
-
 
 @app.command()
 def train(
@@ -28,16 +25,19 @@ def train(
     lr: Annotated[float | None, typer.Option(help="Learning rate of Adam.")] = None,
     steps: Annotated[int | None, typer.Option(help="Optimiser steps.")] = None,
     batch_size: Annotated[int | None, typer.Option(help="Questions per step.")] = None,
-    clip: Annotated[float, typer.Option(help="Largest norm of the gradient.")] = 1.0,
-    seed: Annotated[int, typer.Option(help="Of batches and sampling.")] = 0,
+    clip: Annotated[float | None, typer.Option(
+        help="Largest norm of the gradient; 1 by default.")] = None,
+    seed: Annotated[int | None, typer.Option(help="Of batches and sampling; 0 by default.")] = None,
     option: Annotated[list[str] | None, typer.Option(
         help="Setting of the learner's own: teacher=ema.")] = None,
     lora_rank: Annotated[int | None, typer.Option(help="Train adapters; 0: all weights.")] = None,
     device: Annotated[str | None, typer.Option(help="cpu, cuda or mps.")] = None,
     precision: Annotated[str | None, typer.Option(
         help="fp32; or bf16 for matrix products, with weights in fp32.")] = None,
-    items: Annotated[int, typer.Option(help="Test on so many items of each skill; 0: all.")] = 48,
-    diagnose: Annotated[bool, typer.Option(help="Measure drift, entropy and manner too.")] = True,
+    items: Annotated[int | None, typer.Option(
+        help="Test on so many items of each skill; 0: all; 48 by default.")] = None,
+    diagnose: Annotated[bool | None, typer.Option(
+        help="Measure drift, entropy and manner too, as is done by default.")] = None,
     force: Annotated[bool, typer.Option(help="Go on if the gate is not passed.")] = False,
     out: Annotated[Path | None, typer.Option(help="Folder for model and record.")] = None,
     resume: Annotated[Path | None, typer.Option(help="Go on with the run in this folder.")] = None,
@@ -53,48 +53,28 @@ def train(
     given: dict[str, Any] = {name: value for name, value in {
         "model": model, "learner": learner, "lr": lr, "steps": steps, "batch_size": batch_size,
         "options": parse_options(option), "lora_rank": lora_rank, "device": device,
-        "precision": precision}.items() if value is not None}
+        "precision": precision, "clip": clip, "items": items, "diagnose": diagnose,
+        "seeds": None if seed is None else (seed,)}.items() if value is not None}
     if resume is not None:
-        if given or skill or out:
+        if given or skill or out or force:
             raise ConfigError("--resume goes on with the settings that the run was begun with; "
                               "leave out the others")
-        record, label = execute({}, None, resume, not quiet), ""
+        label = label_of(resume)
+        record = execute({}, None, resume, not quiet)
     else:
         if out is None or skill is None:
             raise ConfigError("give --skill, what to learn, and --out, a folder for the model")
         settings = {"stream": "skills", "skills": (skill,), "learner": "sdft", "lr": 1e-4,
-                    "steps": 120, "seeds": (seed,), "items": items, "diagnose": diagnose,
-                    "clip": clip, "checkpoint_every": 20, **given}
+                    "steps": 120, "items": 48, "diagnose": True, "clip": 1.0,
+                    "checkpoint_every": 20, **given}
+        if settings["learner"] == "adapter_per_skill":  # which is told whose question it is
+            settings["scenario"] = "task"
         label = pass_gate(settings, out, force)
         record = execute(settings, out, None, not quiet)
     report(record, label, as_json)
     if record.status == "stopped":
         print(f"stopped. Go on with: workbench train --resume {out or resume}", file=sys.stderr)
         raise typer.Exit(INTERRUPTED)
-
-
-def pass_gate(settings: dict[str, Any], out: Path, force: bool) -> str:
-    """Refuse a self-taught run whose model fails the gate; otherwise keep what was measured."""
-    from workbench.config import RunConfig
-    from workbench.experiment import make_learner, stream_of
-    from workbench.files import write_atomically
-    from workbench.gate import ITEMS, gate, require
-    from workbench.models import load_causal_lm
-    from workbench.tasks import load_skill
-
-    config = RunConfig(**settings)
-    make_learner(config, stream_of(config))  # settings that cannot work are refused first
-    if config.learner not in TAUGHT_BY_THEMSELVES:
-        return "no gate: not taught by itself"
-    measured = gate(*load_causal_lm(config.model, device=config.device),
-                    load_skill(config.skills[0], "train")[:ITEMS],
-                    name=config.model)
-    label = require(measured, force)
-    out.mkdir(parents=True, exist_ok=True)
-    if not (out / "run.json").exists():
-        write_atomically(out / "gate.json", json.dumps(
-            {"label": label, **json.loads(measured.to_json())}, indent=1).encode())
-    return label
 
 
 def report(record: RunRecord, label: str, as_json: bool) -> None:

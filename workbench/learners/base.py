@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any, ClassVar
 
 import torch
@@ -79,6 +81,10 @@ class Learner:
         """
         with torch.no_grad():
             return self.model(x)  # type: ignore[no-any-return]
+
+    def write(self, folder: Path, tasks: Sequence[str]) -> str:
+        """Write what was learned of some tasks; return the name of the file with the weights."""
+        return self.model.write(folder)
 
     def stored_bytes(self) -> int:
         """Return the bytes per seed that are kept beside the weights."""

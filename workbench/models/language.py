@@ -152,6 +152,8 @@ def fill(model: nn.Module, vector: Tensor) -> None:
     parts = vector.split([p.numel() for p in parameters])
     for parameter, part in zip(parameters, parts, strict=True):
         parameter.copy_(part.view_as(parameter))
+    # Autocast would go on with what it has cast of the weights before.
+    torch.clear_autocast_cache()
 
 
 def _with_adapter(model: Any, rank: int, seed: int, name: str) -> Any:

@@ -80,9 +80,16 @@ class ReadPrompts:
 
     @classmethod
     def fits(cls, model: PreTrainedModel, ids: Tensor) -> bool:
-        """Whether the prompts are small enough to be kept."""
+        """Whether every layer looks at all of a prompt, and the prompts are few enough to keep."""
         config = model.config.get_text_config()
-        heads = config.num_key_value_heads or config.num_attention_heads
+        kinds = getattr(config, "layer_types", None)
+        if kinds is None:
+            whole = getattr(config, "sliding_window", None) is None
+        else:
+            whole = set(kinds) == {"full_attention"}
+        if not whole or not hasattr(config, "num_attention_heads"):
+            return False
+        heads = getattr(config, "num_key_value_heads", None) or config.num_attention_heads
         features = getattr(config, "head_dim", None) or (config.hidden_size
                                                          // config.num_attention_heads)
         each = 2 * config.num_hidden_layers * heads * features * model.dtype.itemsize

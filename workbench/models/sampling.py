@@ -39,8 +39,8 @@ class Samples:
     texts: list[str]
 
 
-def encode(tokenizer: PreTrainedTokenizerBase, prompts: Sequence[str],
-           longest: int) -> tuple[Tensor, Tensor]:
+def encode(tokenizer: PreTrainedTokenizerBase, prompts: Sequence[str], longest: int,
+           kind: str = "prompt") -> tuple[Tensor, Tensor]:
     """Return prompts as token ids, padded on the left, and the mask of real tokens.
 
     Parameters
@@ -52,6 +52,8 @@ def encode(tokenizer: PreTrainedTokenizerBase, prompts: Sequence[str],
     longest : int
         Most tokens that a prompt may have. None is ever cut: a prompt that lost its beginning
         would be another prompt.
+    kind : str
+        What they are, for errors.
 
     Raises
     ------
@@ -64,10 +66,11 @@ def encode(tokenizer: PreTrainedTokenizerBase, prompts: Sequence[str],
         raise ConfigError("there are no prompts to answer")
     listed: list[list[int]] = tokenizer(list(prompts), add_special_tokens=False,
                                         verbose=False)["input_ids"]
+    where = "before the response" if kind == "prompt" else "after its prompt"
     for prompt, row in zip(prompts, listed, strict=True):
         if len(row) > longest:
-            raise ModelError(f"the prompt {prompt[:60]!r}… has {len(row)} tokens, and there is "
-                             f"room for {max(longest, 0)} before the response. Shorten the "
+            raise ModelError(f"the {kind} {prompt[:60]!r}… has {len(row)} tokens, and there is "
+                             f"room for {max(longest, 0)} {where}. Shorten the "
                              "demonstration or the article, ask for fewer new tokens, or use a "
                              "model with a longer context; nothing is cut off silently.")
         if tokenizer.unk_token_id is not None and tokenizer.unk_token_id in row:
@@ -75,7 +78,7 @@ def encode(tokenizer: PreTrainedTokenizerBase, prompts: Sequence[str],
             words = prompt.replace(str(tokenizer.eos_token), " ").split()
             odd = [word for word in words if word not in known]
             raise ModelError(f"the model does not know {', '.join(map(repr, odd)) or 'a word'} in "
-                             f"the prompt {prompt[:60]!r}. It knows {len(known)} words; write them "
+                             f"the {kind} {prompt[:60]!r}. It knows {len(known)} words; write them "
                              "in small letters, with a space before each comma, dot and question "
                              "mark.")
     width = max(map(len, listed))
@@ -91,7 +94,8 @@ def encode_responses(tokenizer: PreTrainedTokenizerBase, texts: Sequence[str],
 
     Each ends with the end token, which is part of what is imitated. See `encode` for the rest.
     """
-    ids, mask = encode(tokenizer, [f"{text}{tokenizer.eos_token}" for text in texts], longest)
+    ids, mask = encode(tokenizer, [f"{text}{tokenizer.eos_token}" for text in texts], longest,
+                       "response to imitate")
     order = mask.argsort(dim=1, descending=True, stable=True)
     return ids.gather(1, order), mask.gather(1, order)
 

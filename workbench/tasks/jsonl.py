@@ -46,6 +46,13 @@ def write_items(path: Path, items: Iterable[Item]) -> None:
     write_atomically(path, ("\n".join(lines) + "\n").encode())
 
 
+def spread(items: Sequence[Item], most: int) -> Sequence[Item]:
+    """Return so many of some items, evenly from first to last; 0 takes all."""
+    if not 0 < most < len(items):
+        return items
+    return [items[i * len(items) // most] for i in range(most)]
+
+
 def read_items(path: str | Path) -> list[Item]:
     """Return the items of a JSON Lines file.
 

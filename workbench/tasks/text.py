@@ -10,7 +10,7 @@ import torch
 from torch import Tensor
 
 from workbench.errors import ConfigError, UnknownNameError
-from workbench.tasks.jsonl import SPLITS, Item
+from workbench.tasks.jsonl import SPLITS, Item, spread
 from workbench.tasks.skills import KNOWN_SKILLS, load_skill
 from workbench.tasks.stream import Examples, Stream, Task
 from workbench.tasks.voices import is_right
@@ -95,9 +95,7 @@ def make_text_stream(skills: Sequence[str], scenario: str | None = None,
 def _task(name: str, index: int, most: int) -> Task:
     parts = []
     for split in SPLITS:
-        items = load_skill(name, split)
-        if split != "train" and 0 < most < len(items):
-            items = [items[i * len(items) // most] for i in range(most)]  # evenly, not the first
+        items = spread(load_skill(name, split), most if split != "train" else 0)
         parts.append(TextExamples(torch.arange(len(items)),
                                   torch.zeros(len(items), dtype=torch.long), tuple(items)))
     train, validation, test = parts

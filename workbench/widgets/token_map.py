@@ -75,7 +75,7 @@ def token_loss(student: PreTrainedModel, teacher: PreTrainedModel,
         Of the sampling, at temperature 1.
     """
     if help == ALL_HELP:
-        help = "article+own" if items[index].article else "own"
+        help = "article+own" if all(item.article for item in items) else "own"
     alone, helped = (prompts_for(tokenizer, items, kind)[index] for kind in ("none", help))
     said = sample(student, tokenizer, [alone], temperature=1.0, seed=seed)
     logits = []

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from pathlib import Path
 from typing import Any
 
 import torch
@@ -44,6 +46,15 @@ class AdapterPerSkill(SFT):
         """Keep the adapter."""
         worn = torch.stack([self.model.vector(i) for i in range(len(self.model.seeds))])
         self.state[f"adapter.{task.index}"] = worn
+
+    def write(self, folder: Path, tasks: Sequence[str]) -> str:
+        """Write the last adapter to the folder and, of several, each to one of its own in it."""
+        for k, skill in enumerate(tasks if len(tasks) > 1 else ()):
+            self.wear(self.state[f"adapter.{k}"])
+            own = folder / f"{k}-{Path(skill).stem}"
+            own.mkdir(exist_ok=True)
+            self.model.write(own)
+        return super().write(folder, tasks)
 
     def wear(self, vectors: torch.Tensor) -> None:
         """Give each seed an adapter."""

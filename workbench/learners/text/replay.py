@@ -41,7 +41,7 @@ class TextReplay(SFT):
                  max_new_tokens: int = 40) -> None:
         super().__init__(model, max_new_tokens)
         whole(per_skill=per_skill)
-        if not 0 < share < 1:
+        if isinstance(share, (bool, str)) or not 0 < share < 1:
             raise ConfigError(f"share must be between 0 and 1, not {share!r}")
         self.per_skill, self.share = per_skill, share
 

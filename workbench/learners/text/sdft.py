@@ -51,7 +51,8 @@ class SDFT(TextLearner):
         positive(temperature=temperature)
         if direction not in DIRECTIONS:
             raise UnknownNameError("direction", direction, DIRECTIONS)
-        if any(not isinstance(n, int) or n < 0 for n in (skip_first, top_k)):
+        if any(not isinstance(n, int) or isinstance(n, bool) or n < 0
+               for n in (skip_first, top_k)):
             raise ConfigError("skip_first and top_k must be whole numbers of at least 0, not "
                               f"{skip_first!r} and {top_k!r}")
         self.direction, self.temperature = direction, temperature
@@ -67,7 +68,7 @@ class SDFT(TextLearner):
         self.teacher.begin(self.items, self.max_new_tokens)
 
     def stored_bytes(self) -> int:
-        """Return what has to be kept between skills: an average does, the teacher of a stage not."""
+        """Return what has to be kept between skills: an average does, a stage's teacher not."""
         return 0 if self.teacher_weights == "stage" else super().stored_bytes()
 
     def loss_of(self, i: int, chosen: Tensor) -> Tensor:
