@@ -131,7 +131,7 @@ def test_every_control_of_the_token_map_changes_what_is_shown(loaded):
     widget = TokenKLMap({"before": model, "again": model}, model, tokenizer,
                         load_skill("facts-new", "test")[:4])
     assert drawn(widget)
-    seen = [widget.table()["loss (nats)"].tolist()]
+    seen = [[*widget.table()["loss (nats)"], *widget.table()["token"]]]
     for control, value in (("item", 2), ("direction", "reverse"), ("help", "nothing"),
                            ("help", "another item's demonstration"), ("seed", 3)):
         getattr(widget, control).value = value

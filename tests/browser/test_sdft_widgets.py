@@ -9,10 +9,13 @@ import pytest
 from playwright.sync_api import expect
 
 from workbench.course.build import KERNEL
+from workbench.sweeps import load_sweep
 
 ERRORS = ".jp-OutputArea-output[data-mime-type='application/vnd.jupyter.error']"
 CELLS = ["""
+import copy
 import numpy as np
+import torch
 import workbench as wb
 from workbench.sweeps import Sequence, load_sweep
 from workbench.tasks import load_skill
@@ -23,7 +26,10 @@ model, tokenizer = wb.load_causal_lm("tiny")
 sweep = load_sweep("facts-new", "tune")
 """, """
 items = load_skill("facts-new", "train")[:6]
-TokenKLMap({"before": model, "again": model}, model, tokenizer, items)
+other = copy.deepcopy(model)
+with torch.no_grad():
+    other.lm_head.weight.add_(0.5 * torch.randn(other.lm_head.weight.shape))
+TokenKLMap({"before": model, "other": other}, model, tokenizer, items)
 """, 'ParetoExplorer(sweep, ["sft", "sdft"])', 'DriftExplorer(sweep, ["sft", "sdft"])', """
 def one(method, skills, seed, last):
     new = np.array([[0, 0], [1, 0], [last, 1]], dtype=float)
@@ -91,12 +97,14 @@ def token_map(page, screenshot):
         page.keyboard.press("ArrowRight")
     expect(words).to_contain_text(re.compile("After “(the answer is|so we get)”"))
     screenshot(page, "05-token-map-position")
+    before = words.text_content()
     box.get_by_label("the teacher is shown").select_option("another item's demonstration")
+    expect(words).not_to_have_text(before)
     expect(words).not_to_contain_text("0.00 nats in all")
     box.get_by_label("the teacher is shown").select_option("nothing")
     expect(words).to_contain_text("0.00 nats in all")
-    box.get_by_label("student").select_option("again")
-    expect(words).to_contain_text("0.00 nats in all")
+    box.get_by_label("student").select_option("other")
+    expect(words).not_to_contain_text("0.00 nats in all")
 
 
 def pareto(page, screenshot):
@@ -110,18 +118,20 @@ def pareto(page, screenshot):
     expect(picture).not_to_have_attribute("src", shown)
     box.get_by_label("replay", exact=True).check()
     expect(words).to_contain_text("replay ends at")
+    expect(words).to_contain_text(": sft ends at")
     box.get_by_label("sft", exact=True).uncheck()
-    expect(words).not_to_contain_text("sft ends at 9")
+    expect(words).not_to_contain_text(": sft ends at")
     screenshot(page, "05-pareto")
 
 
 def drift(page, screenshot):
     box, words = box_with(page, "KL measured")
-    expect(words).to_contain_text("10 in all")
+    runs = f"{sum(len(load_sweep('facts-new', 'tune').of(m)) for m in ('sft', 'sdft'))} in all"
+    expect(words).to_contain_text(runs)
     box.get_by_label("KL measured").select_option("on prompts of what was known")
-    expect(words).to_contain_text("on prompts of what was known, 10 in all")
+    expect(words).to_contain_text("on prompts of what was known, " + runs)
     box.get_by_label("points").select_option("every look at each run")
-    expect(words).not_to_contain_text("10 in all")
+    expect(words).not_to_contain_text(runs)
     box.get_by_label("rl", exact=True).check()
     expect(words).to_contain_text("rl ")
     screenshot(page, "05-drift")
