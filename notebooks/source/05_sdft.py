@@ -262,24 +262,32 @@ print("Verdict: it learns as much, and keeps far more than SFT at its best.")
 # The intervals are over five seeds of batches and sampling. Every seed is asked the same 48 questions, two
 # phrasings of 24 facts, so that one answer more or less is two points for all.
 #
-# One skill is one observation. The same search, and the same five seeds, on two others, new functions to
-# call and a new machine for letters:
+# One skill is one observation. The same search, and the same five seeds, on five others: new functions to
+# call, a new machine for letters, a new step for the jar (where the model is used to work things out, and
+# the expert says the bare result), mishaps from articles of the village paper, and a machine with a harder
+# rule. *Known by heart* is the accuracy on the training items, where it was measured:
 
 # %%
-others = ("tools-new", "letters-new")
+others = ("tools-new", "letters-new", "working-new", "articles-new", "letters-hard-new")
 sweeps = {skill: load_sweep(skill) for skill in others}
-print(pd.concat({skill: at_the_end(["sft", "sdft"], sweep) for skill, sweep in sweeps.items()}
-                ).to_string())
+shown = pd.concat({skill: at_the_end(["sft", "sdft"], sweep) for skill, sweep in sweeps.items()})
+by_heart = [np.mean([run.train for run in sweep.of(method)])
+            for sweep in sweeps.values() for method in ("sft", "sdft")]
+shown["known by heart"] = [percent(value) if value == value else "" for value in by_heart]
+print(shown.to_string())
+
+# %%
 for sweep in sweeps.values():
     low, high = seed_interval(kept("sdft", sweep) - kept("sft", sweep))
-    print(f"{sweep.skill}: SDFT keeps {percent(low)} to {percent(high)} more")
-    assert learned("sdft", sweep).mean() > max(0.85, learned("sft", sweep).mean() - 0.05)
-    assert low > 0.2
+    print(f"{sweep.skill}: SDFT keeps {100 * low:.0f} to {100 * high:.0f} points more, and knows "
+          f"{100 * (learned('sdft', sweep) - learned('sft', sweep)).mean():+.0f} points more")
+    assert low > 0 and learned("sdft", sweep).mean() > learned("sft", sweep).mean() - 0.05
+print("Verdict: on each of the five SDFT learns as much as SFT or more, and keeps more.")
 
 # %% [markdown]
-# The tools show the same. The letters are a case of their own: in 160 steps SFT hardly learns them at any
-# rate, because it first learns some fifteen words in which the expert wraps three letters; SDFT never has
-# to. And what SDFT loses is each time the *sibling*, what is asked in nearly the same words:
+# OTHERS TEXT
+#
+# What SDFT loses is each time mainly the *sibling*, what is asked in nearly the same words:
 
 # %%
 for sweep, sibling in ((compared, "facts-keepers"), (sweeps["tools-new"], "tools-house"),
@@ -588,8 +596,18 @@ print("Verdict: with the same draws the losses agree to 1 in 10,000 at every ste
       "draws the outcome agrees within intervals.")
 
 # %% [markdown]
-# (60 steps without clipping the gradient, on both sides; with clipping both learn more.) Mind TRL's
-# *defaults*, which are not the paper's: Jensen-Shannon over the student's 100 likeliest tokens, for one.
+# (60 steps without clipping the gradient, on both sides; with clipping both learn more.) That took setting
+# TRL up alike. Whoever compares numbers should know where the four differ:
+#
+# | | paper | authors' code | TRL 1.16.0's defaults | here |
+# |---|---|---|---|---|
+# | divergence | reverse KL in its equations | forward KL | Jensen-Shannon, half and half | forward KL |
+# | over | full vocabulary | full vocabulary | the *student's* 100 likeliest, rest as one | full vocabulary |
+# | teacher | moving average, 0.01 to 0.05 a step | average, in the weights' precision | frozen | frozen; an average is kept in float32 |
+# | responses to a prompt | 1 | 1 | 8 | 1 |
+# | first tokens that do not count | "the first few" | 3 | 0 | 0 |
+# | prompt that is too long | not said | loses its beginning | loses its beginning | refused |
+# | learning rate | cosine, 10 steps of warm-up | warm-up of a tenth | linear to 0 | constant |
 #
 # ## When it fails
 #

@@ -136,10 +136,11 @@ exercises = {e.name: e for e in (
          "`(1 - rate) * average + rate * weights`."), language_checks.moving_average),
     Exercise(
         "choose_point", "Write `choose_point(new, kept, enough)`: at several points of a search a "
-        "method has the accuracy `new` on the new skill and has `kept` so much of the old (arrays "
-        "of shape `(points,)`). Return the number of the point to choose: of those that know the "
-        "skill to at least `enough`, the one that keeps most; where none does, the one that knows "
-        "it best.", 1, 5,
+        "method has the accuracy `new` on the new skill and keeps a share `kept` of the old "
+        "(arrays of shape `(points,)`). Return the number of the point to choose, counted from 0: "
+        "of those that know the skill to at least `enough`, the one that keeps most; where none "
+        "does, the one that knows it best. (The rule by which the records of this lesson and the "
+        "last were made.) Ties do not matter.", 1, 5,
         ("Why not simply the one that keeps most? Look at what it has learned.",
          "Points that know too little must lose against all that know enough, and be counted "
          "nevertheless.",
