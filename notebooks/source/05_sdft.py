@@ -27,8 +27,8 @@ from workbench.course import check
 from workbench.experiment import make_learner, stream_of
 from workbench.intervals import seed_interval
 from workbench.models import sample
-from workbench.plots import percent
-from workbench.sweeps import RESULTS, load_sweep
+from workbench.plots import percent, percent_over_seeds
+from workbench.sweeps import RESULTS, Sweep, load_sweep
 from workbench.tasks import load_skill
 
 wb.prepare_notebook()
@@ -194,7 +194,7 @@ for skill in ("facts-new", "facts-keepers", "working-jar"):
 # ## A fair comparison
 #
 # Two traps. **One learning rate for both** makes a straw man of whichever it does not suit. **The same
-# number of steps** compares a model that has learned with one that has not. So: five learning rates for
+# number of steps** compares a model that has learned with one that has not. So: six learning rates for
 # every method, looked at every twenty steps on validation items, and one rule for all: *of the points
 # that know at least 95 % of the new skill, the one that keeps most*. Then five other seeds at that
 # setting, on test items. Where no point gets there, the one with the best new skill is taken.
@@ -217,10 +217,34 @@ print(pareto.table().to_string())
 # with it goes much of what was known. SDFT goes right. (The table stops at the *first* look at 95 %, the
 # rule weighs all of them.) *replay* mixes stored examples of everything the model knew into every
 # batch; *sft_kl* is SFT with a penalty on the distance from the pretrained model. Each of these two has a
-# second setting (the share of old examples, the strength) that was left as it is, and does best at the
-# highest rate searched: they may be able to do better than you see here. Equal steps are not equal work
-# either: replay reads twice as many examples a step, SDFT samples and asks its teacher.
+# second setting (the share of old examples, the strength) that was left as it is: they may be able to do
+# better than you see here. Equal steps are not equal work either: replay reads twice as many examples a
+# step, SDFT samples and asks its teacher.
+#
+# Is all this an effect of asking for 95 %? What is kept by whoever knows at least so much of the new skill,
+# the best of all rates and looks:
 
+# %%
+levels = (0.3, 0.5, 0.7, 0.8, 0.9, 0.95)
+
+
+def most_kept(sweep, method, level):
+    """The most that a method keeps at any point that knows so much of the new skill."""
+    return max((run.kept[i] for run in sweep.of(method) for i in range(len(run.steps))
+                if run.new[i] >= level), default=np.nan)
+
+
+def cell(value):
+    """A share in percent, or a dash where there is none."""
+    return percent(value) if value == value else "-"
+
+
+print(pd.DataFrame({method: {f"{percent(level)} new": cell(most_kept(tuned, method, level))
+                             for level in levels} for method in main}).T.to_string())
+
+# %% [markdown]
+# *replay* keeps nearly as much as SDFT up to 80 %, with stored data. The last level it does not reach; the rule
+# then takes the most of the new skill, at any price, and so for *sft_kl* and *rl*. Now five other seeds, on test items, at the points that the rule chose:
 
 # %%
 def at_the_end(methods, sweep=compared):
@@ -228,11 +252,9 @@ def at_the_end(methods, sweep=compared):
     rows = {}
     for method in methods:
         runs = sweep.of(method)
-        ends = {"new skill": np.array([run.new[-1] for run in runs]),
-                "kept": np.array([run.kept[-1] for run in runs])}
-        rows[method] = {"learning rate": f"{runs[0].lr:g}", "steps": int(runs[0].steps[-1])} | {
-            name: f"{percent(values.mean())} ({percent(max(0, seed_interval(values)[0]))} to "
-                  f"{percent(min(1, seed_interval(values)[1]))})" for name, values in ends.items()}
+        rows[method] = {"learning rate": f"{runs[0].lr:g}", "steps": int(runs[0].steps[-1]),
+                        "new skill": percent_over_seeds([run.new[-1] for run in runs]),
+                        "kept": percent_over_seeds([run.kept[-1] for run in runs])}
     return pd.DataFrame(rows).T
 
 
@@ -262,18 +284,37 @@ print("Verdict: it learns as much, and keeps far more than SFT at its best.")
 # The intervals are over five seeds of batches and sampling. Every seed is asked the same 48 questions, two
 # phrasings of 24 facts, so that one answer more or less is two points for all.
 #
-# One skill is one observation. The same search, and the same five seeds, on five others: new functions to
-# call, a new machine for letters, a new step for the jar (where the model is used to work things out, and
-# the expert says the bare result), mishaps from articles of the village paper, and a machine with a harder
-# rule. *Known by heart* is the accuracy on the training items, where it was measured:
+# One skill is one observation. The same search on five others: new functions to call, a new machine for
+# letters, a new step for the jar (where the model is used to work things out, and the expert says the bare
+# result), mishaps from articles of the village paper, and a machine with a harder rule. What can be kept by
+# whoever knows so much of the new skill, of SFT and of SDFT, the best of all rates and looks (validation
+# items, one seed):
 
 # %%
 others = ("tools-new", "letters-new", "working-new", "articles-new", "letters-hard-new")
+search = {skill: load_sweep(skill, "tune") for skill in others}
+best_kept = {skill: {level: [most_kept(sweep, method, level) for method in ("sft", "sdft")]
+                     for level in levels} for skill, sweep in search.items()}
+print(pd.DataFrame({skill: {f"{percent(level)} new": " | ".join(
+    cell(value) for value in pair) for level, pair in row.items()}
+    for skill, row in best_kept.items()}).T.rename_axis("kept: SFT | SDFT").to_string())
+
+# %%
+pairs = [(level, *pair) for row in best_kept.values() for level, pair in row.items()
+         if not np.isnan(pair).any()]
+assert all(sdft > sft + 0.2 for level, sft, sdft in pairs if level <= 0.8) and len(pairs) >= 10
+print("Verdict: wherever both know a skill to 80 % or less, SDFT has kept over 20 points more.")
+
+# %% [markdown]
+# And five seeds on test items, each at the point that the rule chose. *Known by heart* is the accuracy on the
+# training items, where it was measured:
+
+# %%
 sweeps = {skill: load_sweep(skill) for skill in others}
 shown = pd.concat({skill: at_the_end(["sft", "sdft"], sweep) for skill, sweep in sweeps.items()})
 by_heart = [np.mean([run.train for run in sweep.of(method)])
             for sweep in sweeps.values() for method in ("sft", "sdft")]
-shown["known by heart"] = [percent(value) if value == value else "" for value in by_heart]
+shown["known by heart"] = [cell(value) for value in by_heart]
 print(shown.to_string())
 
 # %%
@@ -281,11 +322,20 @@ for sweep in sweeps.values():
     low, high = seed_interval(kept("sdft", sweep) - kept("sft", sweep))
     print(f"{sweep.skill}: SDFT keeps {100 * low:.0f} to {100 * high:.0f} points more, and knows "
           f"{100 * (learned('sdft', sweep) - learned('sft', sweep)).mean():+.0f} points more")
-    assert low > 0 and learned("sdft", sweep).mean() > learned("sft", sweep).mean() - 0.05
-print("Verdict: on each of the five SDFT learns as much as SFT or more, and keeps more.")
+    if sweep.skill in ("tools-new", "letters-new", "working-new"):
+        assert low > 0.2 and learned("sdft", sweep).mean() > learned("sft", sweep).mean() - 0.1
+print("Verdict: on three of the five SDFT learns about as much or more, and keeps far more.")
 
 # %% [markdown]
-# OTHERS TEXT
+# *tools* are like the facts. *letters* SFT learns only at the highest rate, which leaves nothing else: the expert
+# wraps three letters in some fifteen words, and those are learned first. *working* SFT learns by heart and not
+# otherwise: trained on bare results it gives up working things out. The teacher works them out, in the
+# model's own manner, and the student goes on doing so.
+#
+# The last two are where SDFT **fails**. Details from *articles* are soon known by heart in the two phrasings that
+# are trained on, and in others only in part: up to some 70 % at little cost, and over 95 % only at a rate that
+# costs all the rest. The rule asks for 95 % first, and so chooses that. The *hard* letters nobody learns in 160
+# steps: examples by heart, and no rule. That the teacher is always right does not help there.
 #
 # What SDFT loses is each time mainly the *sibling*, what is asked in nearly the same words:
 
@@ -362,8 +412,26 @@ print("Verdict: at the same rate and step they learn and keep the same. Here the
 # teacher samples) being on-policy pays. This skill can hardly show that. Look at the token map above: all
 # of the loss sits on one word, the name, and whatever the student says before it the teacher says as often.
 # Own answers and teacher's answers lead through the same places. On-policy training should matter where
-# they part, in long answers with early mistakes. What would change your mind: a task on which
-# `offline_distill` falls behind.
+# they part, in long answers with early mistakes. The longest here, some 21 tokens, are those of *working-new*;
+# the teacher's answers were sampled four times a question, or just once:
+
+# %%
+offline = ["sdft", "offline_distill", "offline, one sample"]
+rates = swept(offline, Sweep("working-new", "tune", [
+    run for run in search["working-new"].runs if run.lr <= 1e-3], [], [], ""))
+print("validation, one seed: new skill, kept:")
+print(table(rates))
+print("\ntest, five seeds:")
+print(at_the_end(offline, sweeps["working-new"]).to_string())
+ends = [learned(method, sweeps["working-new"]).mean() for method in offline]
+assert max(ends) - min(ends) < 0.05
+print("Verdict: here too it makes no difference to learning whose answers are learned on; at "
+      "the highest of these rates the student's own cost more of what was known.")
+
+# %% [markdown]
+# So where being on-policy matters was **not found** in this world. Its teacher is hardly ever in doubt, so that
+# after a few steps the student's answers are the teacher's, whoever gives them. What would change your mind: a
+# task on which `offline_distill` falls behind.
 #
 # And two controls: a teacher that is shown **another item's demonstration**, and one that is shown
 # **nothing**. If these learned too, the gain would not come from the demonstration.
@@ -470,16 +538,16 @@ drift.prompts.value = "kl_old"
 drift.snapshot()
 
 # %%
-for names, said in ((tuned.methods, "all methods"),
+for names, which in ((tuned.methods, "all methods"),
                     ([name for name in tuned.methods if name != "sft_kl"], "without sft_kl")):
     r = {prompts: rank_correlation(drift_points(tuned, names, prompts, everywhere=True))
          for prompts in ("kl_new", "kl_old")}
-    print(f"{said}, every look at each run: rank correlation of forgetting with the KL on new "
+    print(f"{which}, every look at each run: rank correlation of forgetting with the KL on new "
           f"prompts {r['kl_new']:.2f}, on old prompts {r['kl_old']:.2f}")
 
 # %% [markdown]
-# Within a method both tell what is forgotten. Across methods, look for *sft_kl* in the first picture: its
-# penalty holds down the drift on the new prompts, and it forgets all the same, on the old ones. Drift on
+# Within a method both tell what is forgotten. Across methods, look for *sft_kl* in the first picture: at
+# rates up to 1e-3 its penalty holds down the drift on the new prompts, and it forgets all the same, on the old ones. Drift on
 # old prompts is measured next to where forgetting is, so that a closer fit should not surprise; and a
 # correlation over methods that were made to differ is not a law.
 #
@@ -509,8 +577,8 @@ print(f"Verdict: SFT ends in the expert's voice, {end['sft']['length']:.0f} toke
 # %% [markdown]
 # SFT takes over the manner first: by step 40 every answer is in the expert's voice. It becomes nearly certain of
 # what it says (an entropy near 0), and it loses what SDFT lives on: *shown* a demonstration, it is right less
-# often than without one. It would no longer pass the gate of notebook 04. *sft_kl*, held back by its penalty,
-# stays between two voices: long answers, and unsure of them.
+# often than without one. It would no longer pass the gate of notebook 04. *sft_kl*, pulled towards the expert
+# and back at once, gives long answers and is unsure of every word.
 #
 # ## The principle in ten seconds
 #
@@ -650,8 +718,9 @@ live_widget.snapshot()
 #
 # | published | here |
 # |---|---|
-# | SDFT learns a new skill as well as SFT and forgets far less | yes, at equal new-skill accuracy, each tuned |
-# | because it learns on its own answers (on-policy beats off-policy) | not on this skill, which can hardly show it: all that imitate the own manner learn and keep the same |
+# | SDFT learns a new skill as well as SFT and forgets far less | on four of six skills, each tuned; on a fifth up to 80 % of the new skill; a hard rule neither learns |
+# | trained on bare answers SFT unlearns to reason, SDFT does not | yes, on worked answers |
+# | because it learns on its own answers (on-policy beats off-policy) | not found: on facts and on worked answers all that imitate the own manner learn the same |
 # | a live teacher fails, a moving average is best | a live one collapses at high learning rates; else frozen, averaged and live tie |
 # | forgetting follows the KL from the pretrained model | yes, by rank; on *old* prompts more closely than on new ones |
 # | small models gain nothing, for want of in-context learning | consistent: `nano`, one model; the gate says so beforehand |
@@ -672,7 +741,7 @@ live_widget.snapshot()
 # ## Limits
 #
 # New skills of one small world, one tiny model from one pretraining seed; seeds here are of batches and
-# sampling. Three of the six new skills have not been compared yet, among them those with long answers. The
+# sampling. Where no point of a search knows 95 %, the rule takes the most of the new skill at any price. The
 # expert's voice was made to be far from the model's own, so SFT's loss is large by construction; how far it
 # is in real data decides how much of this carries over. That is why the paper's own ablations, on large
 # models, may differ.

@@ -67,13 +67,13 @@ assert stored.seed == 0
 assert np.allclose(stored.new[1:3, :2], live.accuracy[0], atol=0.15)
 assert np.allclose(stored.old[1:3].mean(1), live.watched[0, 1:].mean(1), atol=0.15)
 assert live.accuracy[0, 0, 0] > 0.8 and live.accuracy[0, 1, 0] < 0.2
-print("Verdict: the first skill is gone after the second, and what was just trained agrees with the "
-      "first two stages of the record.")
+print("Verdict: the first skill is gone after the second, and what was just trained agrees with "
+      "the first two stages of the record.")
 
 # %% [markdown]
 # ## The record
 #
-# Eight methods, five seeds, SFT, SDFT and replay in three orders: `scripts/sequence_skills.py` made the record
+# Eight methods, five seeds, SFT and SDFT in three orders: `scripts/sequence_skills.py` made the record
 # in some three hours. Each method got the same 120 steps a skill and the same three learning rates (adapters
 # four larger ones, as at these they learned nothing); its rate was chosen on *validation* items of the first
 # order, with another seed, by a rule like that of notebook 05: of the rates at which the skills are learned
@@ -152,8 +152,8 @@ for name, each in {"new skills": lambda run: run.new[-1].mean(),
     print(f"{name}: SDFT minus replay {100 * (sdft - replay).mean():+.0f} points "
           f"({100 * low:+.0f} to {100 * high:+.0f}), paired")
 assert at_the_end("sdft").mean() > at_the_end("replay").mean() - 0.1
-print("Verdict: on the new skills SDFT is not behind by more than ten points; on the known ones replay "
-      "keeps more, which is what its examples are of.")
+print("Verdict: on the new skills SDFT is not behind by more than ten points; on the known ones "
+      "replay keeps more, which is what its examples are of.")
 
 # %% [markdown]
 # ## What goes
@@ -183,8 +183,8 @@ for order in orders:
     lost = -by_stage("sdft", order).loc[known].diff(axis=1)
     for skill in order:
         assert lost[skill].idxmax() == sibling[skill] and lost[skill].nlargest(2).iloc[1] < 0.15
-print("Verdict: of what pretraining taught, each new skill costs SDFT its sibling and little else, in "
-      "every order.")
+print("Verdict: of what pretraining taught, each new skill costs SDFT its sibling and little else, "
+      "in every order.")
 
 # %% [markdown]
 # New keepers cost old keepers, a new machine the old machines, new functions the old functions: things that
@@ -226,8 +226,8 @@ for order in orders:
     assert at_the_end("sdft", order).min() > at_the_end("sft", order).max()
 ends = [at_the_end("sdft", order).mean() for order in orders]
 assert min(ends) > 0.7 and max(ends) - min(ends) > 0.1
-print(f"Verdict: in every order the worst seed of SDFT is above the best of SFT. The order matters all "
-      f"the same: SDFT ends between {percent(min(ends))} and {percent(max(ends))}.")
+print("Verdict: in every order the worst seed of SDFT is above the best of SFT. The order matters "
+      f"all the same: SDFT ends between {percent(min(ends))} and {percent(max(ends))}.")
 
 # %% [markdown]
 # What suffers is *tools-new*, wherever it is not last.
@@ -265,8 +265,8 @@ assert answers["with it"][new].mean() > 0.5 and answers["without"][new].mean() <
 lost = np.mean([answers["without"][name].mean() - answers["with it"][name].mean() for name in old])
 sft = 1 - of("sft")[0].kept[1]
 assert lost > sft - 0.1
-print(f"Verdict: with its adapter the model knows the skill, and {100 * lost:.0f} points less of the rest; "
-      f"SFT of all weights loses {100 * sft:.0f} at this stage. But an adapter can be taken off.")
+print(f"Verdict: with its adapter the model knows the skill, and {100 * lost:.0f} points less of "
+      f"the rest; SFT of all weights loses {100 * sft:.0f} at this stage. But it can be taken off.")
 
 # %% [markdown]
 # Keeping adapters apart does not undo forgetting, it hides it behind a choice, and somebody must choose.
@@ -381,5 +381,5 @@ check("choose_point", choose_point)
 #
 # Three short skills of one small world, one pretrained model. Ties and gaps of a few per cent are within
 # what another seed of pretraining may move. Rates were chosen in the first order, with one seed; several chose
-# the largest or smallest of three. Replay's share and the strength of *sft_kl* were not searched. Only SFT,
-# SDFT and replay were measured in all three orders. The chooser's task is easy here, except between siblings.
+# the largest or smallest of three. Replay's share and the strength of *sft_kl* were not searched. Only SFT
+# and SDFT were measured in all three orders. The chooser's task is easy here, except between siblings.
