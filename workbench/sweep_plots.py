@@ -128,7 +128,7 @@ def plot_diagnostic(sweep: Sweep, methods: Sequence[str], name: str, ax: Axes,
         style = style_of(sweep, method)
         ax.plot(run.steps, values, label=method, linewidth=1.5, markersize=4,
                 linestyle=LINES[sweep.methods.index(method) % 7], **style)
-        said.append(f"{method} from {values[0]:.2g} to {values[-1]:.2g}")
+        said.append(f"{method} from {values[0]:.3g} to {values[-1]:.3g}")
     ax.set(xlabel="step", title=title, ylabel="%" if share else UNITS[name])
     ax.set_ylim(*((-3, 103) if share else (0, None)))
     if legend:
