@@ -504,8 +504,8 @@ print("live, lr 0.0003, new skill at each look:", ", ".join(percent(new) for new
 assert runaway.new.max() > 0.9 and runaway.new[-1] < 0.1
 low = next(row for name, row in rates.items() if name.startswith("lr 3e-05"))
 assert np.ptp(list(low.values()), axis=0).max() < 0.1
-print("Verdict: at low rates the three tie. From 3e-4 on the live teacher follows its student, until "
-      "neither can speak; the other two hold up to 1e-3.")
+print("Verdict: at low rates the three tie. From 3e-4 on the live teacher follows its student, "
+      "until neither can speak; the other two hold up to 1e-3.")
 
 # %% [markdown]
 # {{exercise moving_average}}
