@@ -103,6 +103,7 @@ def test_skills_in_a_row_are_shown_per_order_and_method():
     assert list(widget.table().index) == ["sft"] and widget.trouble.value == ""
     widget.ticks["sft"].value = False
     assert widget.trouble.value == "" and len(widget.table()) == 0
+    assert list(SkillRetention(runs, ["sdft"]).table().index) == ["sdft"]
     with pytest.raises(ConfigError, match="at least one run"):
         SkillRetention([])
 

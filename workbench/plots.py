@@ -37,8 +37,9 @@ def use_style() -> None:
 
 def look(i: int) -> dict[str, Any]:
     """Return colour, line style and marker of the i-th series."""
-    # The eighth has the colour of the first, and another marker.
-    return {"color": COLOURS[i % 7], "linestyle": LINES[i % 7], "marker": MARKERS[(i + i // 7) % 7]}
+    # The eighth has the colour of the first, and another line and marker.
+    return {"color": COLOURS[i % 7], "linestyle": LINES[(i + i // 7) % 7],
+            "marker": MARKERS[(i + i // 7) % 7]}
 
 
 def describe(ax: Axes, text: str) -> Axes:

@@ -109,11 +109,8 @@ from workbench.widgets import TokenKLMap
 
 token_map = TokenKLMap({"before training": model}, model, tokenizer,
                        load_skill("facts-new", "train")[:24])
-token_map
-
-# %%
 token_map.position.value = 4
-token_map.snapshot()
+token_map
 
 # %%
 token_map.help.value = "nothing"
@@ -563,7 +560,7 @@ from workbench.sweep_plots import plot_diagnostic
 
 seen = {"foreign_voice": "answers in another's voice", "length": "length of an answer",
         "entropy": "entropy of its own answers", "helped_right": "right, if shown a demonstration"}
-figure = Figure(figsize=(11, 6), layout="constrained")
+figure = Figure(figsize=(9, 5), layout="constrained")
 for i, (ax, (name, title)) in enumerate(zip(figure.subplots(2, 2).flat, seen.items(), strict=True)):
     plot_diagnostic(tuned, ["sft", "sdft", "replay", "sft_kl"], name, ax, title, legend=i % 2 == 1)
 wb.show(figure)
@@ -597,7 +594,7 @@ for name, said in METHODS.items():
     print(f"{name:15s} {said}")
 
 # %%
-figure = Figure(figsize=(11, 4))
+figure = Figure(figsize=(10, 3.6))
 for ax, (old, result) in zip(figure.subplots(1, 2), toy.items(), strict=True):
     plot_razor(result, ax, f"old task: {old} digits")
 wb.show(figure)
@@ -713,7 +710,7 @@ live_widget
 
 # %%
 assert live_widget.record.status == "complete"
-live_widget.snapshot()
+print(f"{live_widget.record.steps_taken} steps were taken.")
 
 # %% [markdown]
 # ## What of the paper this bears out

@@ -84,17 +84,14 @@ print("Verdict: the first skill is gone after the second, and what was just trai
 # **LoRA** adapters (*adapter per skill*) are small matrices added to each of the model's; they alone are trained,
 # by SFT, one set a skill, and the method is *told* which to use. *replay* stores 32 examples of each skill,
 # the known ones included, and gives them half of the loss. SDFT's teacher is the pretrained model throughout,
-# that of *sdft, stage teacher* the student as it was when the skill began. Choose an order, and untick methods
+# that of *sdft, stage teacher* the student as it was when the skill began. Choose an order, and tick methods
 # (lines are means, dots are seeds):
 
 # %%
 from workbench.widgets import SkillRetention
 
-retention = SkillRetention(record)
+retention = SkillRetention(record, ["sft", "sdft", "replay", "adapter per skill"])
 retention
-
-# %%
-retention.snapshot()
 
 # %% [markdown]
 # ## What was learned, and what became of it
@@ -256,6 +253,8 @@ with threads(2):
                  batch_size=config.batch_size, clip=config.clip):
         pass
 learner.end(task)
+
+# %%
 tasks = (task, *stream.watched)
 
 

@@ -26,9 +26,11 @@ class SkillRetention(View):
     ----------
     runs : sequence of Sequence
         From `workbench.sweeps.load_sequences`.
+    shown : sequence of str
+        Methods that are ticked to begin with; all, where none is named.
     """
 
-    def __init__(self, runs: Several[Sequence]) -> None:
+    def __init__(self, runs: Several[Sequence], shown: Several[str] = ()) -> None:
         super().__init__()
         if not runs:
             raise ConfigError("SkillRetention needs at least one run")
@@ -36,8 +38,9 @@ class SkillRetention(View):
         orders = list(dict.fromkeys(run.skills for run in self.runs))
         self.order = choice("order", [(" → ".join(skills), skills) for skills in orders])
         methods = list(dict.fromkeys(run.method for run in self.runs))
-        self.ticks = {name: w.Checkbox(value=True, description=name, indent=False,
-                                       layout=w.Layout(width="max-content")) for name in methods}
+        self.ticks = {name: w.Checkbox(value=name in (shown or methods), description=name,
+                                       indent=False, layout=w.Layout(width="max-content"))
+                      for name in methods}
         for control in (self.order, *self.ticks.values()):
             control.observe(self.redraw, "value")
         self.root.children = [row(self.order), row(*self.ticks.values()), self.image, self.words,
