@@ -61,7 +61,7 @@ class RunConfig:
     precision: str = "fp32"
     """``fp32``; or ``bf16`` for a language model's matrix products, its weights staying fp32."""
     threads: int = 1
-    """PyTorch threads; for networks for digits one is fastest, for language models two."""
+    """PyTorch threads; for networks this small one is fastest."""
 
     def __post_init__(self) -> None:
         for name, least in (("tasks", 1), ("steps", 1), ("batch_size", 1), ("checkpoint_every", 1),

@@ -137,8 +137,7 @@ print(pd.DataFrame({method: {"learning rate": f"{run.lr:g}", "steps": budget[met
 def train(learner, lr, steps, out=None, **settings):
     """Train one seed, as the record was made, but ask half as many questions."""
     return wb.run(wb.RunConfig(stream="skills", skills=("facts-new",), learner=learner, lr=lr,
-                               steps=steps, items=24, clip=1.0, threads=2, **settings),
-                  out=out)
+                               steps=steps, items=24, clip=1.0, **settings), out=out)
 
 
 folder = tempfile.TemporaryDirectory()

@@ -26,7 +26,6 @@ from workbench.learners.fit import fit, make_optimizer
 from workbench.metrics import AccuracyMatrix
 from workbench.models.loading import SHIPPED
 from workbench.plots import percent, percent_over_seeds
-from workbench.runtime import threads
 from workbench.sweeps import load_sequences
 from workbench.tasks import load_skill, spread
 
@@ -56,7 +55,7 @@ def of(method, order=first):
 
 # %%
 live = wb.run(wb.RunConfig(stream="skills", skills=first[:2], learner="sft", lr=of("sft")[0].lr,
-                           steps=120, items=24, clip=1.0, threads=2))
+                           steps=120, items=24, clip=1.0))
 stages = ["before", *(f"after {skill}" for skill in first[:2])]
 rows = np.concatenate([np.vstack([live.baseline[0], live.accuracy[0]]), live.watched[0]], axis=1)
 print(pd.DataFrame([[percent(value) for value in row] for row in rows], index=stages,
@@ -248,10 +247,9 @@ config = wb.RunConfig(stream="skills", skills=first[:1], learner="adapter_per_sk
 stream = stream_of(config)
 learner, task = make_learner(config, stream), stream.tasks[0]
 learner.begin(task)
-with threads(2):
-    for _ in fit(learner, task, make_optimizer(learner, config.lr), steps=config.steps,
-                 batch_size=config.batch_size, clip=config.clip):
-        pass
+for _ in fit(learner, task, make_optimizer(learner, config.lr), steps=config.steps,
+             batch_size=config.batch_size, clip=config.clip):
+    pass
 learner.end(task)
 
 # %%
