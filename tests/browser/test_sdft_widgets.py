@@ -118,9 +118,9 @@ def pareto(page, screenshot):
     expect(picture).not_to_have_attribute("src", shown)
     box.get_by_label("replay", exact=True).check()
     expect(words).to_contain_text("replay ends at")
-    expect(words).to_contain_text(": sft ends at")
+    expect(words).to_contain_text(" sft ends at")
     box.get_by_label("sft", exact=True).uncheck()
-    expect(words).not_to_contain_text(": sft ends at")
+    expect(words).not_to_contain_text(" sft ends at")
     screenshot(page, "05-pareto")
 
 
