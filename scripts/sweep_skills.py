@@ -33,6 +33,7 @@ from workbench.sweeps import ENOUGH, RESULTS, load_sweep, parse_run
 
 RATES = (1e-5, 3e-5, 1e-4, 3e-4, 1e-3, 3e-3)
 RATES_OF = dict.fromkeys(("sft lora", "sdft lora"), (1e-4, 3e-4, 1e-3, 3e-3, 1e-2, 3e-2))
+"""Whose rates are others: as many, and larger."""
 STEPS, EVERY, EVERY_OF_LESSON = 160, 40, {"facts-new": 20}
 """Steps of a run, and steps between looks at it: more often at the skill the lesson is about."""
 MASTERED = 60
@@ -124,9 +125,14 @@ def measure(path: Path, tasks: list[tuple[Any, ...]], workers: int) -> None:
         "command": "", "runs": [], "environment": environment()}
     part = path.stem.rsplit("-", 1)[1]
     asked = {(t[0], t[2], t[3]): t[5] for t in tasks}
-    held["runs"] = [r for r in held["runs"] if r["method"] not in {t[0] for t in tasks}
-                    or r["steps"][-1] == (steps := asked.get((r["method"], r["lr"], r["seed"])))
-                    or (steps and part == "tune")]  # a tuning run may have ended before
+    methods = {t[0] for t in tasks}
+
+    def still_asked(run: dict[str, Any]) -> bool:
+        steps = asked.get((run["method"], run["lr"], run["seed"]))
+        # A tuning run may have ended before its last step.
+        return steps is not None and (part == "tune" or run["steps"][-1] == steps)
+
+    held["runs"] = [r for r in held["runs"] if r["method"] not in methods or still_asked(r)]
     done = {(r["method"], r["lr"], r["seed"]) for r in held["runs"]}
     wanted = [t for t in tasks if (t[0], t[2], t[3]) not in done]
     held["command"] = f"python scripts/sweep_skills.py {part} {tasks[0][1]}"

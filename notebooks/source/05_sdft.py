@@ -320,7 +320,8 @@ for sweep in sweeps.values():
     print(f"{sweep.skill}: SDFT keeps {100 * low:.0f} to {100 * high:.0f} points more, and knows "
           f"{100 * (learned('sdft', sweep) - learned('sft', sweep)).mean():+.0f} points more")
     if sweep.skill in ("tools-new", "letters-new", "working-new"):
-        assert low > 0.2 and learned("sdft", sweep).mean() > learned("sft", sweep).mean() - 0.1
+        assert learned("sdft", sweep).mean() > max(0.85, learned("sft", sweep).mean() - 0.05)
+        assert low > 0.2
 print("Verdict: on three of the five SDFT learns about as much or more, and keeps far more.")
 
 # %% [markdown]
@@ -344,7 +345,7 @@ for sweep, sibling in ((compared, "facts-keepers"), (sweeps["tools-new"], "tools
     print(sweep.skill, {name: percent(value) for name, value in
                         zip(sweep.watched, lost, strict=True) if value > 0.02})
     assert sweep.watched[lost.argmax()] == sibling and np.sort(lost)[-2] < 0.15
-print("Verdict: self-distillation confines forgetting to where new and old meet.")
+print("Verdict: of what pretraining taught, SDFT loses mainly what new and old have in common.")
 
 # %% [markdown]
 # ## Where does the gain come from?

@@ -269,10 +269,10 @@ print(pd.DataFrame({name: {task: percent(each.mean()) for task, each in row.item
 
 # %%
 new, *old = (task.name for task in tasks)
-assert answers["with it"][new].mean() > 0.5 and answers["without"][new].mean() < 0.2
+assert answers["with it"][new].mean() > 0.7 and answers["without"][new].mean() < 0.2
 lost = np.mean([answers["without"][name].mean() - answers["with it"][name].mean() for name in old])
 sft = 1 - of("sft")[0].kept[1]
-assert lost > sft - 0.1
+assert lost > max(0.2, sft - 0.1)
 print(f"Verdict: with its adapter the model knows the skill, and {100 * lost:.0f} points less of "
       f"the rest; SFT of all weights loses {100 * sft:.0f} at this stage. But it can be taken off.")
 
