@@ -2,6 +2,7 @@
 
     python scripts/sweep_skills.py tune facts-new          # each method, each learning rate
     python scripts/sweep_skills.py compare facts-new       # five other seeds at what was chosen
+    python scripts/sweep_skills.py tune working-new --worn 0.7     # with a model that is damaged
 
 Writes ``data/results/skills/<skill>-tune.json`` and ``-compare.json``. Runs already in a file are
 not repeated. Every method gets the same number of steps and as many learning rates; the same ones,
@@ -14,9 +15,11 @@ import argparse
 import json
 import multiprocessing
 import os
+import tempfile
 
 os.environ.setdefault("OMP_NUM_THREADS", "1")
 
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -28,6 +31,7 @@ from workbench.experiment import make_learner, stream_of
 from workbench.files import write_atomically
 from workbench.learners.text import TextLearner
 from workbench.loop import run_stream
+from workbench.models import load_causal_lm, wear
 from workbench.provenance import environment
 from workbench.sweeps import ENOUGH, RESULTS, load_sweep, parse_run
 
@@ -59,33 +63,42 @@ METHODS: dict[str, dict[str, Any]] = {
     "offline, one sample": {"learner": "offline_distill", "options": {"samples": 1}},
     "sdft other": {"learner": "sdft", "options": {"help": "other"}},
     "sdft none": {"learner": "sdft", "options": {"help": "none"}},
+    "sdft, all steps": {"learner": "sdft"},
 }
 """What is compared."""
+TO_THE_END = {"sdft, all steps": "sdft"}
+"""Who goes on to the last step, at the learning rate chosen for whom."""
 LONGER = {"sft, four times the steps": 4, "sdft, four times the steps": 4}
 """Who is given more steps than the others, and is then looked at as much more seldom."""
 CONTROLS = {"sdft other": "sdft", "sdft none": "sdft"}
-"""What must not learn, and what it is a control of."""
+"""What must not learn, and what it is a control of: it is run at the settings of that."""
+NOT_TUNED = CONTROLS | TO_THE_END
 
 
-def config_for(method: str, skill: str, lr: float, seed: int, part: str, steps: int) -> RunConfig:
+Task = tuple[str, str, float, int, str, int, str]
+"""Method, skill, learning rate, seed, which items are asked, steps, and the model."""
+
+
+def config_for(task: Task) -> RunConfig:
     """Return the settings of one run."""
+    method, skill, lr, seed, part, steps, model = task
     every = EVERY_OF_LESSON.get(skill, EVERY) * LONGER.get(method, 1)
     if part == "test":
         every *= 3  # the choice is made, and what counts is the end
     return RunConfig(stream="skills", skills=(skill,), lr=lr, seeds=(seed,), steps=steps,
                      evaluate_every=every, evaluate_on=part, items=48, diagnose=True, clip=1.0,
-                     **METHODS[method])
+                     model=model, **METHODS[method])
 
 
-def one_run(task: tuple[str, str, float, int, str, int]) -> dict[str, Any]:
+def one_run(said: Task) -> dict[str, Any]:
     """Run one configuration; a tuning run ends once the skill has been mastered for a while."""
-    method, skill, lr, seed, part, steps = task
+    method, _, lr, seed, part, steps, _ = said
     mastered = []
 
     def look(snapshot: Any) -> None:
         mastered.append(bool(snapshot.steps_taken and snapshot.scores[0, 0] >= 0.98))
 
-    config = config_for(method, skill, lr, seed, part, steps)
+    config = config_for(said)
     every = config.evaluate_every
     looks = max(2, MASTERED // every)
     stream = stream_of(config)
@@ -115,7 +128,7 @@ def one_run(task: tuple[str, str, float, int, str, int]) -> dict[str, Any]:
             "seconds": {k: round(v, 1) for k, v in record.seconds.items()}}
 
 
-def measure(path: Path, tasks: list[tuple[Any, ...]], workers: int) -> None:
+def measure(path: Path, tasks: list[Task], workers: int, worn: float) -> None:
     """Run what the file does not have yet, writing it after each run.
 
     When another setting has been chosen, the runs of a method at the old one are dropped.
@@ -135,7 +148,8 @@ def measure(path: Path, tasks: list[tuple[Any, ...]], workers: int) -> None:
     held["runs"] = [r for r in held["runs"] if r["method"] not in methods or still_asked(r)]
     done = {(r["method"], r["lr"], r["seed"]) for r in held["runs"]}
     wanted = [t for t in tasks if (t[0], t[2], t[3]) not in done]
-    held["command"] = f"python scripts/sweep_skills.py {part} {tasks[0][1]}"
+    held["command"] = (f"python scripts/sweep_skills.py {part} {tasks[0][1]}"
+                       + (f" --worn {worn:g}" if worn else ""))
     held |= {"rates": RATES, "rates_of": RATES_OF, "steps": STEPS, "enough": ENOUGH}
     with multiprocessing.get_context("spawn").Pool(workers) as pool:
         for result in pool.imap(one_run, wanted):
@@ -152,25 +166,38 @@ def main() -> None:
     parser.add_argument("what", choices=("tune", "compare"))
     parser.add_argument("skill")
     parser.add_argument("--methods", nargs="*", default=None)
+    parser.add_argument("--rates", nargs="*", type=float, default=None, help="some of them only")
     parser.add_argument("--workers", type=int, default=1)
+    parser.add_argument("--worn", type=float, default=0.0, help="how much: see workbench's wear")
     given = parser.parse_args()
-    tuned = RESULTS / f"{given.skill}-tune.json"
     given.methods = given.methods or [name for name in METHODS
-                                      if given.what == "compare" or name not in CONTROLS]
+                                      if given.what == "compare" or name not in NOT_TUNED]
+    with tempfile.TemporaryDirectory() as folder:
+        model = "tiny"
+        if given.worn:
+            model = f"{folder}/worn"
+            worn, tokenizer = load_causal_lm("tiny")
+            wear(worn, given.worn).save_pretrained(model)
+            tokenizer.save_pretrained(model)
+        name = given.skill + "-worn" * bool(given.worn)
+        measure(RESULTS / f"{name}-{given.what}.json",
+                list(wanted(given, name, model)), given.workers, given.worn)
+
+
+def wanted(given: argparse.Namespace, name: str, model: str) -> Iterator[Task]:
+    """Yield the runs that are asked for."""
     if given.what == "tune":
-        measure(tuned, [(method, given.skill, lr, TUNING_SEED, "validation",
-                         STEPS * LONGER.get(method, 1))
-                        for method in given.methods for lr in RATES_OF.get(method, RATES)],
-                given.workers)
+        for method in given.methods:
+            for lr in given.rates or RATES_OF.get(method, RATES):
+                yield (method, given.skill, lr, TUNING_SEED, "validation",
+                       STEPS * LONGER.get(method, 1), model)
         return
-    sweep = load_sweep(given.skill, "tune")
-    tasks = []
+    sweep = load_sweep(name, "tune")
     for method in given.methods:
-        # A control is run at the settings of the method that it is a control of.
-        run, point = sweep.choose(CONTROLS.get(method, method))
-        tasks += [(method, given.skill, run.lr, seed, "test", int(run.steps[point]))
-                  for seed in SEEDS]
-    measure(RESULTS / f"{given.skill}-compare.json", tasks, given.workers)
+        run, point = sweep.choose(NOT_TUNED.get(method, method))
+        steps = STEPS if method in TO_THE_END else int(run.steps[point])
+        for seed in SEEDS:
+            yield method, given.skill, run.lr, seed, "test", steps, model
 
 
 if __name__ == "__main__":

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 
 import numpy as np
 import pytest
@@ -29,6 +30,21 @@ def test_train_passes_the_gate_writes_a_model_and_says_what_was_kept(cli, taught
     assert record.config.seeds == (3,) and record.config.lr == 1e-4
     assert json.loads((taught / "gate.json").read_text())["passed"] is True
     load_causal_lm(taught)
+
+
+def test_a_second_stage_begins_with_the_model_that_was_recorded(cli, taught, tmp_path):
+    words = ("train", "--model", taught, "--learner", "sft", "--skill", "tools-new", *SHORT)
+    assert cli(*words, "--out", tmp_path / "second")[0] == 0
+    other = tmp_path / "other"
+    shutil.copytree(taught, other)
+    template = other / "chat_template.jinja"
+    template.write_text(template.read_text().replace("Q:", "A:"))
+    words = (*words[:2], other, *words[3:])
+    code, _, err = cli(*words, "--out", tmp_path / "third")
+    assert code == 2 and "other does not know what its record says" in err
+    assert not (tmp_path / "third").exists()
+    code, _, _ = cli(*words, "--out", tmp_path / "third", "--force")
+    assert code == 0
 
 
 def test_evaluate_finds_skill_and_base_in_the_record(cli, taught):

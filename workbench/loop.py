@@ -11,6 +11,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from workbench.assessment import require_known
 from workbench.checkpoint import RunFolder, restore_optimizer
 from workbench.config import RunConfig
 from workbench.diagnostics import Probe
@@ -223,4 +224,18 @@ class _Run:
                               f"{error}") from error
         saved.status = "running"
         self.record = saved
+        if saved.step == 0:
+            self.require_start()
         return saved
+
+    def require_start(self) -> None:
+        """Ask, at the start of a stage, whether everything is known that the last one ended with."""
+        record, at = self.record, self.record.task
+        ended = record.baseline if at == 0 else record.accuracy[:, at - 1]
+        names = [*record.task_names, *record.watched_names]
+        with self.test:
+            now = evaluate(self.learner, self.stream, at - 1, self.config.evaluate_on)
+        for seed, then, value in zip(self.config.seeds, np.hstack([ended, record.watched[:, at]]),
+                                     now, strict=True):
+            require_known(dict(zip(names, then, strict=True)),
+                          dict(zip(names, value, strict=True)), f"seed {seed}")

@@ -4,9 +4,12 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from workbench.errors import ConfigError
+
+if TYPE_CHECKING:
+    from workbench.config import RunConfig
 
 TAUGHT_BY_THEMSELVES = ("sdft", "offline_distill")
 """Learners whose teacher is the model itself."""
@@ -14,7 +17,9 @@ REPORT = "gate.json"
 
 
 def pass_gate(settings: dict[str, Any], out: Path | None, force: bool) -> str:
-    """Refuse a self-taught run whose model fails the gate on a skill.
+    """Refuse a self-taught run whose model fails the gate on a skill, or is not what it was.
+
+    A model that an earlier run has trained must know what the record of that run says.
 
     Parameters
     ----------
@@ -40,6 +45,8 @@ def pass_gate(settings: dict[str, Any], out: Path | None, force: bool) -> str:
 
     config = RunConfig(**settings)
     make_learner(config, stream_of(config))  # settings that cannot work are refused first
+    if config.stream == "skills" and not force:
+        require_start(config)
     if config.learner not in TAUGHT_BY_THEMSELVES:
         return "no gate: not taught by itself"
     shown = config.options.get("help", ALL_HELP)
@@ -58,6 +65,33 @@ def pass_gate(settings: dict[str, Any], out: Path | None, force: bool) -> str:
             {"label": label, "passed": all(report.passed for report in reports),
              "reports": [json.loads(report.to_json()) for report in reports]}, indent=1).encode())
     return label
+
+
+def require_start(config: RunConfig) -> None:
+    """Ask whether a model that a run has trained knows what its record says.
+
+    Raises
+    ------
+    GateError
+        If it does not.
+    RecordError
+        If the record is damaged.
+    """
+    from workbench.assessment import assess, require_known
+    from workbench.models import load_causal_lm
+    from workbench.record import RunRecord
+
+    if not (Path(config.model) / "run.json").is_file():
+        return
+    record = RunRecord.load(config.model)
+    if record.status != "complete" or record.scenario == "task":
+        return  # there is no one model whose knowledge was recorded
+    recorded = dict(zip([*record.task_names, *record.watched_names],
+                        [*record.accuracy[0, -1], *record.watched[0, -1]], strict=True))
+    found = assess(*load_causal_lm(config.model, device=config.device), record.config.skills,
+                   split=record.config.evaluate_on, most=record.config.items)
+    measured = {skill: rates["right"]["rate"] for skill, rates in found["skills"].items()}
+    require_known(recorded, measured, config.model)
 
 
 def label_of(out: Path) -> str:
