@@ -188,6 +188,32 @@ for skill in ("facts-new", "facts-keepers", "working-jar"):
         print(f"    {method + ':':7s} {ask(trained[method], item.prompt)}")
 
 # %% [markdown]
+# How far did each have to go for that? The gate of notebook 04 compared the teacher with the demonstrations,
+# for want of an SFT model that knows as much. Now there is one. Along the pretrained model's own answers to
+# the training questions, the KL of each from the pretrained model:
+
+# %%
+from workbench.losses import kl_per_token
+from workbench.models.logits import response_logits
+from workbench.teachers import take_prompts
+
+every = torch.arange(len(learner.items))
+ids, mask = learner.rollout(0, every)  # of the first cells: it has not taken a step
+with torch.no_grad():
+    start = learner.logits(0, every, ids, mask)
+    said = {"teacher": learner.teacher.logits(0, every, ids, mask)} | {
+        method: response_logits(who, *take_prompts(learner.prompts, every), ids, mask)
+        for method, who in trained.items()}
+far = {name: float((kl_per_token(logits, start) * mask).sum() / mask.sum())
+       for name, logits in said.items()}
+print({name: f"{nats:.2f} nats a token" for name, nats in far.items()})
+
+# %%
+assert abs(far["sdft"] - far["teacher"]) < 0.3 and far["sft"] > 2 * far["teacher"]
+print("Verdict: SDFT's student has gone as far as its teacher stands, and SFT over twice as far "
+      "to know the same.")
+
+# %% [markdown]
 # ## A fair comparison
 #
 # Two traps. **One learning rate for both** makes a straw man of whichever it does not suit. **The same
