@@ -41,6 +41,8 @@ METHODS: dict[str, dict[str, Any]] = {
     "sdft, stage teacher": {"learner": "sdft", "options": {"teacher": "stage"}},
     "replay": {"learner": "replay"},
     "sft_own_voice": {"learner": "sft_own_voice"},
+    "sft on teacher": {"learner": "offline_distill", "options": {"soft": False}},
+    "offline_distill": {"learner": "offline_distill"},
     "adapter per skill": {"learner": "adapter_per_skill", "lora_rank": 8, "scenario": "task"},
     "rl": {"learner": "rl"},
     "sft_kl": {"learner": "sft_kl"},
@@ -86,7 +88,7 @@ def measure(path: Path, tasks: list[Task], workers: int) -> list[dict[str, Any]]
 
 
 def score(run: dict[str, Any]) -> tuple[bool, float]:
-    """Return what is chosen by, as with one skill: first learn enough, then keep most.
+    """Return what is chosen by, much as with one skill: first learn enough, then keep most.
 
     Of the rates at which the skills are learned, each in its stage, the one that ends with the best
     mean over all skills, new and known; where they are learned at none, the one that ends with the

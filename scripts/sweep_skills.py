@@ -6,7 +6,7 @@
 
 Writes ``data/results/skills/<skill>-tune.json`` and ``-compare.json``. Runs already in a file are
 not repeated. Every method gets the same number of steps and as many learning rates; the same ones,
-except that adapters need larger.
+except that adapters need larger, and that with a worn model only the middle three are searched.
 """
 
 from __future__ import annotations
@@ -33,11 +33,12 @@ from workbench.learners.text import TextLearner
 from workbench.loop import run_stream
 from workbench.models import load_causal_lm, wear
 from workbench.provenance import environment
-from workbench.sweeps import ENOUGH, RESULTS, load_sweep, parse_run
+from workbench.sweeps import ENOUGH, NEARLY, RESULTS, WORN, load_sweep, parse_run
 
 RATES = (1e-5, 3e-5, 1e-4, 3e-4, 1e-3, 3e-3)
 RATES_OF = dict.fromkeys(("sft lora", "sdft lora"), (1e-4, 3e-4, 1e-3, 3e-3, 1e-2, 3e-2))
 """Whose rates are others: as many, and larger."""
+RATES_WORN = (1e-4, 3e-4, 1e-3)
 STEPS, EVERY, EVERY_OF_LESSON = 160, 40, {"facts-new": 20}
 """Steps of a run, and steps between looks at it: more often at the skill the lesson is about."""
 MASTERED = 60
@@ -64,6 +65,7 @@ METHODS: dict[str, dict[str, Any]] = {
     "sdft other": {"learner": "sdft", "options": {"help": "other"}},
     "sdft none": {"learner": "sdft", "options": {"help": "none"}},
     "sdft, all steps": {"learner": "sdft"},
+    "offline, as sdft": {"learner": "offline_distill"},
 }
 """What is compared."""
 TO_THE_END = {"sdft, all steps": "sdft"}
@@ -71,8 +73,9 @@ TO_THE_END = {"sdft, all steps": "sdft"}
 LONGER = {"sft, four times the steps": 4, "sdft, four times the steps": 4}
 """Who is given more steps than the others, and is then looked at as much more seldom."""
 CONTROLS = {"sdft other": "sdft", "sdft none": "sdft"}
-"""What must not learn, and what it is a control of: it is run at the settings of that."""
-NOT_TUNED = CONTROLS | TO_THE_END
+"""What must not learn, and what it is a control of."""
+NOT_TUNED = CONTROLS | TO_THE_END | {"offline, as sdft": "sdft"}
+"""Who is run at the settings chosen for whom."""
 
 
 Task = tuple[str, str, float, int, str, int, str]
@@ -128,29 +131,34 @@ def one_run(said: Task) -> dict[str, Any]:
             "seconds": {k: round(v, 1) for k, v in record.seconds.items()}}
 
 
-def measure(path: Path, tasks: list[Task], workers: int, worn: float) -> None:
-    """Run what the file does not have yet, writing it after each run.
+def still_asked(runs: list[dict[str, Any]], tasks: list[Task], part: str) -> list[dict[str, Any]]:
+    """Return the runs that are not of another setting than the one that has now been chosen.
 
-    When another setting has been chosen, the runs of a method at the old one are dropped.
+    A search is only ever added to.
     """
+    if part == "tune":
+        return runs
+    asked = {(method, lr, seed, steps) for method, _, lr, seed, _, steps, _ in tasks}
+    methods = {task[0] for task in tasks}
+    return [run for run in runs if run["method"] not in methods
+            or (run["method"], run["lr"], run["seed"], run["steps"][-1]) in asked]
+
+
+def measure(path: Path, tasks: list[Task], workers: int, part: str, worn: float) -> None:
+    """Run what the file does not have yet, writing it after each run."""
     path.parent.mkdir(parents=True, exist_ok=True)
     held = json.loads(path.read_text()) if path.exists() else {
-        "command": "", "runs": [], "environment": environment()}
-    part = path.stem.rsplit("-", 1)[1]
-    asked = {(t[0], t[2], t[3]): t[5] for t in tasks}
-    methods = {t[0] for t in tasks}
-
-    def still_asked(run: dict[str, Any]) -> bool:
-        steps = asked.get((run["method"], run["lr"], run["seed"]))
-        # A tuning run may have ended before its last step.
-        return steps is not None and (part == "tune" or run["steps"][-1] == steps)
-
-    held["runs"] = [r for r in held["runs"] if r["method"] not in methods or still_asked(r)]
+        "command": "", "runs": [], "environment": environment(), "worn": worn}
+    if held.get("worn", 0) != worn:
+        raise SystemExit(f"{path} is of a model worn by {held.get('worn', 0):g}, not {worn:g}: "
+                         "move it away first")
+    held["runs"] = still_asked(held["runs"], tasks, part)
     done = {(r["method"], r["lr"], r["seed"]) for r in held["runs"]}
     wanted = [t for t in tasks if (t[0], t[2], t[3]) not in done]
     held["command"] = (f"python scripts/sweep_skills.py {part} {tasks[0][1]}"
                        + (f" --worn {worn:g}" if worn else ""))
-    held |= {"rates": RATES, "rates_of": RATES_OF, "steps": STEPS, "enough": ENOUGH}
+    held |= {"rates": RATES_WORN if worn else RATES, "rates_of": RATES_OF, "steps": STEPS,
+             "enough": ENOUGH, "nearly": NEARLY}
     with multiprocessing.get_context("spawn").Pool(workers) as pool:
         for result in pool.imap(one_run, wanted):
             held["runs"].append(result)
@@ -166,7 +174,6 @@ def main() -> None:
     parser.add_argument("what", choices=("tune", "compare"))
     parser.add_argument("skill")
     parser.add_argument("--methods", nargs="*", default=None)
-    parser.add_argument("--rates", nargs="*", type=float, default=None, help="some of them only")
     parser.add_argument("--workers", type=int, default=1)
     parser.add_argument("--worn", type=float, default=0.0, help="how much: see workbench's wear")
     given = parser.parse_args()
@@ -179,16 +186,16 @@ def main() -> None:
             worn, tokenizer = load_causal_lm("tiny")
             wear(worn, given.worn).save_pretrained(model)
             tokenizer.save_pretrained(model)
-        name = given.skill + "-worn" * bool(given.worn)
+        name = given.skill + WORN * bool(given.worn)
         measure(RESULTS / f"{name}-{given.what}.json",
-                list(wanted(given, name, model)), given.workers, given.worn)
+                list(wanted(given, name, model)), given.workers, given.what, given.worn)
 
 
 def wanted(given: argparse.Namespace, name: str, model: str) -> Iterator[Task]:
     """Yield the runs that are asked for."""
     if given.what == "tune":
         for method in given.methods:
-            for lr in given.rates or RATES_OF.get(method, RATES):
+            for lr in RATES_WORN if given.worn else RATES_OF.get(method, RATES):
                 yield (method, given.skill, lr, TUNING_SEED, "validation",
                        STEPS * LONGER.get(method, 1), model)
         return

@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 
 from workbench.assessment import SAME, require_known, share_kept
+from workbench.config import RunConfig
 from workbench.errors import GateError, UndefinedMetricError
 from workbench.experiment import resume, run
 from workbench.record import RunRecord
@@ -22,8 +23,17 @@ def test_what_is_kept_is_relative_to_what_was_known():
 
 
 def test_a_model_that_knows_what_it_knew_may_begin():
-    require_known({"a": 0.5, "b": 1.0}, {"a": 0.5 + 0.9 * SAME, "b": 1.0, "c": 0.0}, "m")
-    require_known({}, {}, "m")
+    require_known({"a": 0.5, "b": 1.0}, {"a": 0.5 + 0.9 * SAME, "b": 1.0, "c": 0.0}, "m", 48)
+    require_known({}, {}, "m", 48)
+
+
+@pytest.mark.parametrize("before, now, questions", [
+    (0.9, 0.8, 48), (0.8, 0.7, 48),  # equally far, however they are rounded
+    (1.0, 0.5, 4), (0.75, 0.25, 4)])
+def test_what_other_processors_round_is_let_pass(before, now, questions):
+    require_known({"a": before}, {"a": now}, "m", questions)
+    with pytest.raises(GateError):
+        require_known({"a": before}, {"a": now - 1 / questions}, "m", questions)
 
 
 @pytest.mark.parametrize("now, said", [
@@ -34,7 +44,7 @@ def test_a_model_that_knows_what_it_knew_may_begin():
 ])
 def test_a_model_that_does_not_is_refused(now, said):
     with pytest.raises(GateError, match=said):
-        require_known({"a": 0.5, "b": 1.0}, now, "m")
+        require_known({"a": 0.5, "b": 1.0}, now, "m", 48)
 
 
 def stopped_between_tasks(config, folder):
@@ -68,3 +78,16 @@ def swap_weights(folder, source):
     shutil.copy(source / entry["file"], folder / entry["file"])
     mine["files"]["checkpoint"] = entry
     (folder / "run.json").write_text(json.dumps(mine))
+
+
+def test_what_was_known_before_is_asked_too_and_every_seed(tmp_path):
+    config = RunConfig(stream="skills", skills=("facts-new", "tools-new"), model="nano",
+                       learner="sft", lr=1e-9, steps=2, batch_size=4, items=24, seeds=(0, 1))
+    record = stopped_between_tasks(config, tmp_path)
+    j = int(record.watched[1, 1].argmax())
+    assert record.watched[1, 1, j] > 0.5
+    record.watched[1, 1, j] = 0  # of the second seed, after the first task
+    said = json.loads((tmp_path / "run.json").read_text())
+    record.save(tmp_path, checkpoint=said["files"]["checkpoint"])
+    with pytest.raises(GateError, match=f"seed 1 does not know .*{record.watched_names[j]}: 0 %"):
+        resume(tmp_path)

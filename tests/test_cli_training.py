@@ -11,6 +11,7 @@ import pytest
 from workbench.models import load_causal_lm
 from workbench.record import RunRecord
 from workbench.tasks import KNOWN_SKILLS
+from workbench.tasks.skills import SKILLS_FOLDER
 
 SHORT = ("--steps", 2, "--batch-size", 8, "--items", 4, "--quiet")
 
@@ -32,19 +33,56 @@ def test_train_passes_the_gate_writes_a_model_and_says_what_was_kept(cli, taught
     load_causal_lm(taught)
 
 
-def test_a_second_stage_begins_with_the_model_that_was_recorded(cli, taught, tmp_path):
-    words = ("train", "--model", taught, "--learner", "sft", "--skill", "tools-new", *SHORT)
-    assert cli(*words, "--out", tmp_path / "second")[0] == 0
+def test_a_second_stage_begins_with_the_model_that_was_recorded(cli, tmp_path):
+    start, taught = ("train", "--learner", "sft", *SHORT, "--items", 24), tmp_path / "first"
+    assert cli(*start, "--model", "tiny", "--skill", "facts-new", "--out", taught)[0] == 0
+    words = ("train", "--model", taught, "--skill", "tools-new", *start[1:])
+    code, out, _ = cli(*words, "--out", tmp_path / "second", "--json")
+    assert code == 0 and json.loads(out)["gate"] == "no gate: not taught by itself"
     other = tmp_path / "other"
     shutil.copytree(taught, other)
     template = other / "chat_template.jinja"
     template.write_text(template.read_text().replace("Q:", "A:"))
     words = (*words[:2], other, *words[3:])
     code, _, err = cli(*words, "--out", tmp_path / "third")
-    assert code == 2 and "other does not know what its record says" in err
+    assert code == 2 and "other does not know what its record says" in err and "--force" in err
     assert not (tmp_path / "third").exists()
-    code, _, _ = cli(*words, "--out", tmp_path / "third", "--force")
-    assert code == 0
+    code, out, _ = cli(*words, "--out", tmp_path / "third", "--force", "--json")
+    label = "no gate: not taught by itself; not what its record says, forced"
+    assert code == 0 and json.loads(out)["gate"] == label
+    kept = json.loads((tmp_path / "third" / "gate.json").read_text())
+    assert kept["label"] == label and not kept["passed"]
+
+
+@pytest.mark.parametrize("words", [
+    ("--option", "max_new_tokens=5"),  # so that it is cut off, and knows little
+    ("--items", 0)])
+def test_it_is_asked_as_it_was_when_the_record_was_made(cli, tmp_path, words):
+    first = ("train", "--model", "nano", "--learner", "sft", "--skill", "tools-new", *SHORT)
+    assert cli(*first, *words, "--out", tmp_path / "first")[0] == 0
+    code, _, err = cli(*first, "--model", tmp_path / "first", "--out", tmp_path / "second")
+    assert (code, err) == (0, "")
+
+
+def test_what_cannot_be_asked_is_said(cli, tmp_path):
+    skill = tmp_path / "mine.jsonl"
+    shutil.copy(SKILLS_FOLDER / "tools-new.jsonl", skill)
+    words = ("train", "--learner", "sft", *SHORT, "--skill")
+    assert cli(*words, skill, "--model", "nano", "--out", tmp_path / "first")[0] == 0
+    on = (*words, "facts-new", "--model", tmp_path / "first", "--out", tmp_path / "second")
+    text = skill.read_text()
+    skill.write_text("\n".join(text.splitlines()[:-1]) + "\n")
+    code, _, err = cli(*on)
+    assert code == 2 and "the items of" in err and "mine.jsonl have changed since" in err
+    skill.unlink()
+    code, _, err = cli(*on)
+    assert code == 2 and "what" in err and "mine.jsonl" in err and "--force" in err
+    skill.write_text(text)
+    record = json.loads((tmp_path / "first" / "run.json").read_text())
+    (tmp_path / "first" / "run.json").write_text(json.dumps(record | {"status": "stopped"}))
+    code, _, err = cli(*on)
+    assert code == 2 and "is not complete" in err
+    assert cli(*on, "--force")[0] == 0
 
 
 def test_evaluate_finds_skill_and_base_in_the_record(cli, taught):

@@ -17,7 +17,7 @@ from workbench.sweep_plots import (
     plot_diagnostic,
     rank_correlation,
 )
-from workbench.sweeps import RESULTS, load_sequences, load_sweep, parse_run
+from workbench.sweeps import RESULTS, command_for, load_sequences, load_sweep, parse_run
 from workbench.tasks import KNOWN_SKILLS
 
 
@@ -39,16 +39,22 @@ def test_what_is_kept_is_relative_to_before_and_averaged_over_skills(sweep_run):
 def test_of_those_who_know_the_skill_the_one_is_chosen_that_keeps_most(write, sweep_run):
     folder = write(sweep_run(lr=1e-3, new=(0.96, 1.0), old=(0.2, 0.1)), sweep_run(lr=1e-4),
                    sweep_run(lr=1e-5, new=(0.1, 0.94), old=(1.0, 1.0)),
-                   sweep_run("b", new=(0.3, 0.2), old=(0.1, 0.1)))
+                   sweep_run("b", new=(0.3, 0.2), old=(0.1, 0.9)),
+                   sweep_run("c", new=(0.9, 0.86), old=(0.1, 0.9)))
     sweep = load_sweep("facts-new", "tune", folder)
     chosen, point = sweep.choose("a")
     assert (chosen.lr, point) == (1e-4, 1)
     assert sweep.choose("a", enough=0.9)[0].lr == 1e-5
     chosen, point = sweep.choose("b")
     assert point == 0, "where nobody gets there, who knows it best"
-    assert sweep.methods == ["a", "b"]
-    with pytest.raises(UnknownNameError, match="unknown method in the record of facts-new 'c'"):
-        sweep.of("c")
+    assert sweep.choose("c")[1] == 1, "but one or two questions do not decide"
+    assert sweep.choose("c", enough=0.9)[1] == 0, "unless one gets there"
+    assert sweep.methods == ["a", "b", "c"]
+    with pytest.raises(UnknownNameError, match="unknown method in the record of facts-new 'd'"):
+        sweep.of("d")
+    assert sweep.at("a", 1e-3) is sweep.runs[0]
+    with pytest.raises(UnknownNameError, match="unknown learning rate of 'a' '0.3'.*0.001"):
+        sweep.at("a", 0.3)
     with pytest.raises(UnknownNameError, match="unknown diagnostic 'speed'"):
         sweep.diagnostic(chosen, "speed")
 
@@ -70,6 +76,8 @@ def test_a_diagnostic_is_drawn_of_the_run_that_would_be_chosen(write, sweep_run)
     chosen, _ = sweep.choose("a")
     np.testing.assert_allclose(ax.lines[0].get_ydata(), sweep.diagnostic(chosen, "kl_new"))
     np.testing.assert_allclose(ax.lines[0].get_xdata(), chosen.steps)
+    ax = plot_diagnostic(sweep, ["a"], "kl_new", Figure().subplots(), "drift", lr=1e-3)
+    np.testing.assert_allclose(ax.lines[0].get_ydata(), [7, 9])
     assert ax.get_ylabel() == "nats a response" and "a from" in ax.get_label()
     assert set(SHARES) | set(UNITS) == set(DIAGNOSTICS)
 
@@ -100,7 +108,7 @@ def test_every_shipped_record_can_be_read(path):
     skill, part = path.stem.rsplit("-", 1)
     sweep = load_sweep(skill, part)
     assert sweep.watched == list(KNOWN_SKILLS) and set(sweep.diagnostic_names) == set(DIAGNOSTICS)
-    assert sweep.command == f"python scripts/sweep_skills.py {part} {skill}"
+    assert sweep.command == command_for(skill, part)
     for each in sweep.runs:
         points = len(each.steps)
         assert each.new.shape == (points,) and each.old.shape == (points, len(KNOWN_SKILLS))
@@ -147,3 +155,15 @@ def test_a_sequence_that_learned_nothing_is_never_chosen_for_keeping_all(monkeyp
     assert best is keeps, "of those that learn, the one that ends with most of everything"
     half = run(0.5, 0.1, 0.1)
     assert max((nothing, half), key=score) is half, "where none learns enough, the new skills count"
+
+
+def test_a_search_is_only_added_to_and_a_comparison_follows_what_was_chosen(monkeypatch):
+    monkeypatch.syspath_prepend(str(RESULTS.parents[2] / "scripts"))
+    from sweep_skills import still_asked
+
+    runs = [{"method": method, "lr": lr, "seed": seed, "steps": [40, steps]}
+            for method, lr, seed, steps in [("sft", 1e-3, 0, 80), ("sft", 1e-3, 0, 120),
+                                            ("sft", 1e-4, 1, 80), ("sdft", 1e-4, 0, 80)]]
+    task = ("sft", "facts-new", 1e-3, 0, "test", 80, "tiny")
+    assert still_asked(runs, [task], "tune") == runs
+    assert still_asked(runs, [task], "compare") == [runs[0], runs[3]]

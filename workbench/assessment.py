@@ -17,8 +17,8 @@ from workbench.tasks import KNOWN_SKILLS, load_skill, spread
 if TYPE_CHECKING:
     from transformers import PreTrainedModel, PreTrainedTokenizerBase
 
-SAME = 0.1
-"""Other processors round otherwise, so that a few answers may differ."""
+SAME, FEW = 0.1, 2
+"""Other processors round otherwise: share, and number, of answers that may differ."""
 
 
 def assess(model: PreTrainedModel, tokenizer: PreTrainedTokenizerBase, new_skills: Sequence[str],
@@ -108,7 +108,8 @@ def share_kept(before: ArrayLike, after: ArrayLike) -> NDArray[np.float64]:
     return np.asarray((a[..., known] / b[known]).mean(-1))
 
 
-def require_known(recorded: Mapping[str, float], measured: Mapping[str, float], who: str) -> None:
+def require_known(recorded: Mapping[str, float], measured: Mapping[str, float], who: str,
+                  questions: int) -> None:
     """Refuse to begin a stage with a model that does not know what its record says.
 
     What is forgotten in a stage is told from what was known at its start. Other weights, another
@@ -120,17 +121,20 @@ def require_known(recorded: Mapping[str, float], measured: Mapping[str, float], 
         Accuracy per skill, as the record has it and as it is now.
     who : str
         The model, for the message.
+    questions : int
+        How many the accuracies are of, at least.
 
     Raises
     ------
     GateError
-        If a skill differs by more than `SAME`, or was not measured.
+        If a skill differs by more than `SAME` and more than `FEW` questions, or was not measured.
     """
+    most = max(SAME, FEW / questions) + 1e-9
     off = [f"{skill}: {100 * value:.0f} % recorded, "
            + (f"{100 * measured[skill]:.0f} % now" if skill in measured else "not measured now")
            for skill, value in recorded.items()
-           if not abs(measured.get(skill, np.nan) - value) <= SAME]
+           if not abs(measured.get(skill, np.nan) - value) <= most]
     if off:
-        raise GateError(f"{who} does not know what its record says ({'; '.join(off)}). Its weights, "
-                        "tokenizer, chat template or data are not those of the record: restore "
-                        "them, or train again into another folder.")
+        raise GateError(f"{who} does not know what its record says ({'; '.join(off)}). Its "
+                        "weights, tokenizer or chat template are not those of the record: "
+                        "restore them, or train again into another folder.")

@@ -229,7 +229,7 @@ class _Run:
         return saved
 
     def require_start(self) -> None:
-        """Ask, at the start of a stage, whether everything is known that the last one ended with."""
+        """Ask, at the start of a stage, whether all is known that the last one ended with."""
         record, at = self.record, self.record.task
         ended = record.baseline if at == 0 else record.accuracy[:, at - 1]
         names = [*record.task_names, *record.watched_names]
@@ -238,4 +238,5 @@ class _Run:
         for seed, then, value in zip(self.config.seeds, np.hstack([ended, record.watched[:, at]]),
                                      now, strict=True):
             require_known(dict(zip(names, then, strict=True)),
-                          dict(zip(names, value, strict=True)), f"seed {seed}")
+                          dict(zip(names, value, strict=True)), f"seed {seed}",
+                          min(record.examples))

@@ -118,11 +118,11 @@ def divergence(student: Tensor, teacher: Tensor, direction: str = "forward", *, 
                top_k: int | None = None, top_of: str = "teacher", tail: bool = True) -> Tensor:
     r"""Return how far a student is from a teacher at every position, from their logits.
 
-    ``"forward"`` is :math:`\mathrm{KL}(q\|p)` with teacher q and student p, what the published
+    ``"forward"`` is :math:`\mathrm{KL}(p\|q)` with teacher p and student q, what the published
     numbers of SDFT (arXiv 2601.19897) were made with; its gradient on the student's logits is
-    :math:`p - q`. ``"reverse"`` is :math:`\mathrm{KL}(p\|q)`, what its equations say. ``"jsd"`` is
-    :math:`\beta\,\mathrm{KL}(q\|m) + (1-\beta)\,\mathrm{KL}(p\|m)` with
-    :math:`m = \beta q + (1-\beta) p` (Agarwal et al., arXiv 2306.13649).
+    :math:`q - p`. ``"reverse"`` is :math:`\mathrm{KL}(q\|p)`, what its equations say. ``"jsd"`` is
+    :math:`\beta\,\mathrm{KL}(p\|m) + (1-\beta)\,\mathrm{KL}(q\|m)` with
+    :math:`m = \beta p + (1-\beta) q` (Agarwal et al., arXiv 2306.13649).
 
     Parameters
     ----------
@@ -159,22 +159,22 @@ def divergence(student: Tensor, teacher: Tensor, direction: str = "forward", *, 
     if top_k is not None and (not isinstance(top_k, int) or not 0 < top_k <= student.shape[-1]):
         raise ConfigError(f"top_k must be a whole number from 1 to the {student.shape[-1]} tokens "
                           f"there are, not {top_k!r}")
-    log_p, log_q = F.log_softmax(student, -1), F.log_softmax(teacher, -1)
+    log_q, log_p = F.log_softmax(student, -1), F.log_softmax(teacher, -1)
     if top_k is not None:
-        log_p, log_q = _likeliest(log_p, log_q, top_k, top_of, tail)
+        log_q, log_p = _likeliest(log_q, log_p, top_k, top_of, tail)
     if direction == "forward":
-        return _kl(log_q, log_p)
-    if direction == "reverse":
         return _kl(log_p, log_q)
-    larger = torch.maximum(log_p, log_q).detach()  # so that the mixture of two equals is both
-    mixture = larger + (beta * (log_q - larger).exp() + (1 - beta) * (log_p - larger).exp()).log()
-    return beta * _kl(log_q, mixture) + (1 - beta) * _kl(log_p, mixture)
+    if direction == "reverse":
+        return _kl(log_q, log_p)
+    larger = torch.maximum(log_q, log_p).detach()  # so that the mixture of two equals is both
+    mixture = larger + (beta * (log_p - larger).exp() + (1 - beta) * (log_q - larger).exp()).log()
+    return beta * _kl(log_p, mixture) + (1 - beta) * _kl(log_q, mixture)
 
 
-def _likeliest(log_p: Tensor, log_q: Tensor, k: int, top_of: str,
+def _likeliest(log_q: Tensor, log_p: Tensor, k: int, top_of: str,
                tail: bool) -> tuple[Tensor, Tensor]:
     """Keep the k likeliest tokens of one of two distributions, in both."""
-    index = (log_q if top_of == "teacher" else log_p).topk(k, -1).indices
+    index = (log_p if top_of == "teacher" else log_q).topk(k, -1).indices
 
     def keep(log: Tensor) -> Tensor:
         kept = log.gather(-1, index)
@@ -184,14 +184,14 @@ def _likeliest(log_p: Tensor, log_q: Tensor, k: int, top_of: str,
         # The clamp keeps log(1 - mass) finite where the k tokens hold everything.
         return torch.cat([kept, torch.log(-torch.expm1(mass.clamp_max(-1e-7)))], -1)
 
-    return keep(log_p), keep(log_q)
+    return keep(log_q), keep(log_p)
 
 
 def sampled_token(student: Tensor, teacher: Tensor, ids: Tensor) -> Tensor:
     r"""Return a loss that has the gradient of the reverse KL on average, from one token each.
 
-    :math:`[\log p(y) - \log q(y)]\,\log p(y)` with the bracket held fixed, for a token y drawn from
-    the student p. Its value means nothing; its gradient is an unbiased, noisy estimate.
+    :math:`[\log q(y) - \log p(y)]\,\log q(y)` with the bracket held fixed, for a token y drawn from
+    the student q. Its value means nothing; its gradient is an unbiased, noisy estimate.
 
     Parameters
     ----------
@@ -204,9 +204,9 @@ def sampled_token(student: Tensor, teacher: Tensor, ids: Tensor) -> Tensor:
     -------
     Tensor, shape (...)
     """
-    log_p, log_q = (F.log_softmax(logits, -1).gather(-1, ids.unsqueeze(-1)).squeeze(-1)
+    log_q, log_p = (F.log_softmax(logits, -1).gather(-1, ids.unsqueeze(-1)).squeeze(-1)
                     for logits in (student, teacher))
-    return (log_p - log_q).detach() * log_p
+    return (log_q - log_p).detach() * log_q
 
 
 def per_response(each: Tensor, mask: Tensor, skip_first: int = 0) -> Tensor:

@@ -103,8 +103,8 @@ def plot_drift(sweep: Sweep, methods: Sequence[str], prompts: str, ax: Axes,
 
 
 def plot_diagnostic(sweep: Sweep, methods: Sequence[str], name: str, ax: Axes,
-                    title: str = "", legend: bool = True) -> Axes:
-    """Draw one diagnostic step by step, of the run that would be chosen of each method.
+                    title: str = "", legend: bool = True, lr: float | None = None) -> Axes:
+    """Draw one diagnostic step by step, of one run of each method.
 
     Parameters
     ----------
@@ -120,10 +120,12 @@ def plot_diagnostic(sweep: Sweep, methods: Sequence[str], name: str, ax: Axes,
         Above the figure.
     legend : bool
         Whether to say which line is which.
+    lr : float, optional
+        Whose learning rate; by default that of the run that would be chosen.
     """
     share, said = name in SHARES, []
     for method in methods:
-        run, _ = sweep.choose(method)
+        run = sweep.choose(method)[0] if lr is None else sweep.at(method, lr)
         values = sweep.diagnostic(run, name) * (100 if share else 1)
         style = style_of(sweep, method)
         ax.plot(run.steps, values, label=method, linewidth=1.5, markersize=4,
