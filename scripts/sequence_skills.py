@@ -41,7 +41,6 @@ METHODS: dict[str, dict[str, Any]] = {
     "sdft, stage teacher": {"learner": "sdft", "options": {"teacher": "stage"}},
     "replay": {"learner": "replay"},
     "sft_own_voice": {"learner": "sft_own_voice"},
-    "sft on teacher": {"learner": "offline_distill", "options": {"soft": False}},
     "offline_distill": {"learner": "offline_distill"},
     "adapter per skill": {"learner": "adapter_per_skill", "lora_rank": 8, "scenario": "task"},
     "rl": {"learner": "rl"},

@@ -2,8 +2,8 @@
 # # 5. SDFT: learning from yourself
 #
 # > **Claim you can check:** a model that is moved to what *it* would say with the demonstration in its
-# > prompt learns a new skill as well as one that copies the demonstration, and keeps most of what it
-# > knew, where the other loses most. On the skill taken apart here that comes from *what* is imitated, and
+# > prompt learns four of six new skills at least about as well as one that copies the demonstration, and keeps far
+# > more of what it knew; on two it fails. On the skill taken apart here the gain comes from *what* is imitated, and
 # > not from sampling the student's own answers: controls tell the two apart.
 #
 # | | |
@@ -23,13 +23,14 @@ import torch
 from matplotlib.figure import Figure
 
 import workbench as wb
+from workbench.answers import answer
 from workbench.course import check
 from workbench.experiment import make_learner, stream_of
 from workbench.intervals import seed_interval
 from workbench.models import sample
 from workbench.plots import percent, percent_over_seeds
-from workbench.sweeps import RESULTS, Sweep, load_sweep
-from workbench.tasks import load_skill
+from workbench.sweeps import RESULTS, load_sweep
+from workbench.tasks import load_skill, spread
 
 wb.prepare_notebook()
 torch.manual_seed(0)
@@ -46,8 +47,8 @@ model, tokenizer = wb.load_causal_lm("tiny")
 #
 # $p_t$ the teacher's distribution after *demonstration, question and the answer so far*, $q_t$ the
 # student's after *question and the answer so far* (letters as in notebook 04). No word of the
-# demonstration is a target as such, and nothing flows back through the sampling. Here is a step by hand,
-# on one question in four phrasings.
+# demonstration is a target as such, and nothing flows back through the sampling. Here is the loss of one step by
+# hand, for one question in four phrasings.
 
 # %%
 config = wb.RunConfig(stream="skills", skills=("facts-new",), learner="sdft", lr=1e-4, items=24)
@@ -101,29 +102,35 @@ check("sdft_loss", sdft_loss)
 # ## Where in an answer is the loss?
 #
 # Choose a question, and sample an answer. Each word is coloured by its loss; below, what student and
-# teacher think comes next. Set *the teacher is shown* to **nothing**: two equal prompts and equal
-# weights, so the loss is exactly 0, however wrong the answer.
+# teacher think comes next, here at the fourth word, the name. All of the loss sits there. Then set *the teacher is
+# shown* to **nothing**: two equal prompts and equal weights, so the loss is exactly 0, however wrong the answer.
 
 # %%
 from workbench.widgets import TokenKLMap
 
-token_map = TokenKLMap({"before training": model}, model, tokenizer,
-                       load_skill("facts-new", "train")[:24])
+items = load_skill("facts-new", "train")[:24]
+token_map = TokenKLMap({"before training": model}, model, tokenizer, items)
+token_map.redraw()  # now it knows how long the answer is
 token_map.position.value = 4
 token_map
 
 # %%
-token_map.help.value = "nothing"
-assert (token_map.table()["loss (nats)"] == 0).all()
-print("Verdict: without help there is nothing to learn; the loss is 0 at every token.")
+from workbench.widgets.token_map import token_loss
+
+loss = {help: token_loss(model, model, tokenizer, items, 0, help).loss for help in ("own", "none")}
+assert loss["own"].argmax() == 3 and loss["own"][3] > 0.9 * loss["own"].sum()
+assert (loss["none"] == 0).all()
+print("Verdict: the loss sits on the name; without help it is 0 at every token, and there is "
+      "nothing to learn.")
 
 # %% [markdown]
 # ## SFT beside SDFT
 #
-# Now each of them live, on the keepers of 24 things that the model has never heard of. Both see the same
+# Now each of them live, on the keepers of 24 things that the model has never heard of. There are 96 questions to
+# train on, each fact in four phrasings, and the *new skill* is tested on the same facts in other phrasings. Both see the same
 # questions in the same order, 32 a step, at the learning rates that a search on validation items chose for
-# each (below). SFT gets the steps that the search chose; SDFT is stopped earlier, at a look recorded on
-# its way, which is enough.
+# each (below): SFT for the 120 steps that the search chose, 40 times through the questions; SDFT to save time for
+# 60 of its 100, where the record was measured too (98 % new, 90 % kept, as at the end).
 
 # %%
 tuned = load_sweep("facts-new", "tune")
@@ -135,9 +142,9 @@ print(pd.DataFrame({method: {"learning rate": f"{run.lr:g}", "steps": budget[met
 
 
 def train(learner, lr, steps, out=None, **settings):
-    """Train one seed, as the record was made, but ask half as many questions."""
+    """Train one seed, as the record was made, but ask a third as many questions."""
     return wb.run(wb.RunConfig(stream="skills", skills=("facts-new",), learner=learner, lr=lr,
-                               steps=steps, items=24, clip=1.0, **settings), out=out)
+                               steps=steps, items=16, clip=1.0, **settings), out=out)
 
 
 folder = tempfile.TemporaryDirectory()
@@ -148,19 +155,23 @@ live = {method: train(method, run.lr, budget[method], f"{folder.name}/{method}")
 from workbench.assessment import share_kept
 
 rows = {}
+before = live["sft"].watched[0, 0]
+rows["before"] = {"new skill": percent(live["sft"].baseline[0, 0])} | {
+    name: percent(value) for name, value in zip(live["sft"].watched_names, before, strict=True)}
 for method, record in live.items():
-    before, after = record.watched[0, 0], record.watched[0, 1]
+    after = record.watched[0, 1]
     rows[method] = {"new skill": percent(record.accuracy[0, 0, 0]),
-                    "kept, mean": percent(share_kept(before, after))} | {
+                    "kept": percent(share_kept(before, after))} | {
         name: percent(value) for name, value in zip(record.watched_names, after, strict=True)}
-print(pd.DataFrame(rows).T.to_string())
+print(pd.DataFrame(rows).T.fillna("").to_string())
 
 # %% [markdown]
-# Look at *facts-keepers*: the mean hides that SDFT too has lost much of one family, other things
+# *Kept* is accuracy after over accuracy before, the mean over the five known skills; above 100 % if they have improved.
+# Look at *facts-keepers*: the mean hides that SDFT too has lost much of one skill, other things
 # asked for in the same words. The rest it keeps nearly whole; SFT has damaged nearly all.
 #
-# These runs are part of the record that the next section uses. Do they agree with it? Other processors
-# round otherwise, so we ask for 15 points, not for equality.
+# The record that the next section uses has the same runs, asked three times as many questions. Do they agree? Other
+# processors round otherwise, so we ask for 15 points, not for equality.
 
 # %%
 for method, record in live.items():
@@ -189,8 +200,9 @@ for skill in ("facts-new", "facts-keepers", "working-jar"):
 
 # %% [markdown]
 # How far did each have to go for that? The gate of notebook 04 compared the teacher with the demonstrations,
-# for want of an SFT model that knows as much. Now there is one. Along the pretrained model's own answers to
-# the training questions, the KL of each from the pretrained model:
+# for want of an SFT model that knows as much. Now there is one. Along the pretrained model's own answers to the
+# training questions, KL(each ‖ pretrained) per token; and the student's distance from its teacher, KL(teacher ‖
+# student):
 
 # %%
 from workbench.losses import kl_per_token
@@ -199,30 +211,63 @@ from workbench.teachers import take_prompts
 
 every = torch.arange(len(learner.items))
 ids, mask = learner.rollout(0, every)  # of the first cells: it has not taken a step
+
+
+def per_token(a, b):
+    """KL(a || b), the mean over all tokens of the answers."""
+    return float((kl_per_token(a, b) * mask).sum() / mask.sum())
+
+
 with torch.no_grad():
-    start = learner.logits(0, every, ids, mask)
-    said = {"teacher": learner.teacher.logits(0, every, ids, mask)} | {
-        method: response_logits(who, *take_prompts(learner.prompts, every), ids, mask)
-        for method, who in trained.items()}
-far = {name: float((kl_per_token(logits, start) * mask).sum() / mask.sum())
-       for name, logits in said.items()}
-print({name: f"{nats:.2f} nats a token" for name, nats in far.items()})
+    start, teacher = (who.logits(0, every, ids, mask) for who in (learner, learner.teacher))
+    ends = {method: response_logits(who, *take_prompts(learner.prompts, every), ids, mask)
+            for method, who in trained.items()}
 
 # %%
+far = {name: per_token(logits, start) for name, logits in {"teacher": teacher, **ends}.items()}
+left = {name: per_token(teacher, logits) for name, logits in {"before": start, **ends}.items()}
+print("from the pretrained model:", {name: f"{nats:.2f} nats" for name, nats in far.items()})
+print("teacher from student:     ", {name: f"{nats:.2f} nats" for name, nats in left.items()})
 assert abs(far["sdft"] - far["teacher"]) < 0.3 and far["sft"] > 2 * far["teacher"]
-print("Verdict: SDFT's student has gone as far as its teacher stands, and SFT over twice as far "
-      "to know the same.")
+assert left["sdft"] < 0.1 * left["before"] < left["sft"]
+print("Verdict: SDFT's student stands where its teacher does; SFT went over twice as far, and "
+      "somewhere else.")
 
 # %% [markdown]
+# What did a step cost? Tokens that run through the model for one question, read (once, without a gradient),
+# written, and trained on; the arithmetic, at 2 operations a weight and token forward, 4 more backward;
+# and the time measured just now.
+
+# %% tags=["nbval-ignore-output"]
+# Times differ from machine to machine.
+size = sum(weight.numel() for weight in model.parameters())
+prompt, shown = (float(each[1].sum(1).double().mean())
+                 for each in (learner.prompts, learner.teacher.prompts))
+answers = [len(tokenizer(item.demonstration).input_ids) + 1 for item in learner.items]
+long = {"sft": float(np.mean(answers)), "sdft": float(mask.sum(1).double().mean())}
+work = {"sft": 6 * (prompt + long["sft"]),  # and SDFT: writes, teacher reads, student is trained
+        "sdft": 2 * (prompt + long["sdft"]) + 2 * (shown + long["sdft"])
+        + 6 * (prompt + long["sdft"])}
+print(pd.DataFrame({method: {
+    "tokens of an answer": f"{long[method]:.1f}", "MFLOP a question": f"{size * each / 1e6:.0f}",
+    "ms a step": f"{1000 * live[method].seconds['train'] / budget[method]:.0f}",
+    "times through the questions": f"{32 * budget[method] / len(learner.items):.0f}"}
+    for method, each in work.items()}).T.to_string())
+
+# %% [markdown]
+# More operations do not mean as much more time: SDFT answers in the model's own few words. `make bench` measures a step of
+# SDFT at 1.2 to 1.3 of SFT's here; the paper, with long answers, four times. (Here the teacher reads each prompt once and
+# for all, which the count leaves out of account.)
+#
 # ## A fair comparison
 #
 # Two traps. **One learning rate for both** makes a straw man of whichever it does not suit. **The same
 # number of steps** compares a model that has learned with one that has not. So: six learning rates for
 # every method, looked at every twenty steps on validation items, and one rule for all: *of the points
 # that know at least 95 % of the new skill, the one that keeps most*. Then five other seeds at that
-# setting, on test items. Where no point gets there, the one with the best new skill is taken.
-# `scripts/sweep_skills.py` did it in hours; the record is in `data/results/skills/`. A run that has known
-# the skill for sixty steps is ended, so that not all are equally long.
+# setting, on test items. Where no point gets there, the same is asked of those that are within two questions of the
+# method's best. `scripts/sweep_skills.py` did it in hours; the record is in `data/results/skills/`. A run that
+# answers all 48 questions at three looks in a row is ended, so that not all are equally long.
 
 # %%
 from workbench.widgets import ParetoExplorer
@@ -235,17 +280,18 @@ pareto
 print(pareto.table().to_string())
 
 # %% [markdown]
-# Each line is a run, from before training (6 % of the new, all kept). At rates at which it learns anything,
+# Each line is a run, from before training (6 % of the new, all kept) to its marker. At rates at which it learns anything,
 # SFT goes *down* first and then right: the expert's manner of speaking is learned before the facts, and
-# with it goes much of what was known. SDFT goes right. (The table stops at the *first* look at 95 %, the
-# rule weighs all of them.) *replay* mixes stored examples of everything the model knew into every
-# batch; *sft_kl* is SFT with a penalty on the distance from the pretrained model. Each of these two has a
-# second setting (the share of old examples, the strength) that was left as it is: they may be able to do
-# better than you see here. Equal steps are not equal work either: replay reads twice as many examples a
-# step, SDFT samples and asks its teacher.
+# with it goes much of what was known. Up to 3e-4 SDFT goes right. (The table stops at the *first* look at 95 %, the
+# rule weighs all of them; *steps* is the median over the runs that get there, *kept, mean* their average.)
+# *replay* mixes stored examples of everything the model knew into every
+# batch; *sft_kl* is SFT with a penalty on the distance from the pretrained model; *rl* is told only whether an
+# answer is right (below). Each of the first two has a second setting (the share of old examples, the strength)
+# that was left as it is: they may be able to do better than you see here. Equal steps are not equal work either:
+# replay reads twice as many examples a step, and rl asks four questions a step, not 32.
 #
-# Is all this an effect of asking for 95 %? What is kept by whoever knows at least so much of the new skill,
-# the best of all rates and looks:
+# Is all this an effect of asking for 95 %? The most that each keeps at any rate and look at which it knows at least so
+# much of the new skill:
 
 # %%
 levels = (0.3, 0.5, 0.7, 0.8, 0.9, 0.95)
@@ -266,12 +312,12 @@ print(pd.DataFrame({method: {f"{percent(level)} new": cell(most_kept(tuned, meth
                              for level in levels} for method in main}).T.to_string())
 
 # %% [markdown]
-# *replay* keeps nearly as much as SDFT up to 80 %, with stored data. The last level it does not reach; the rule
-# then takes the most of the new skill, at any price, and so for *sft_kl* and *rl*. Now five other seeds, on test items, at the points that the rule chose:
+# *replay* keeps nearly as much as SDFT up to 80 %, with stored data. The last level it does not reach, nor do *sft_kl* and
+# *rl*. Now five other seeds, on test items, at the points that the rule chose:
 
 # %%
 def at_the_end(methods, sweep=compared):
-    """New skill and share kept, mean over five seeds with the 95 % interval."""
+    """New skill and share kept, mean over the seeds with the 95 % interval."""
     rows = {}
     for method in methods:
         runs = sweep.of(method)
@@ -305,13 +351,25 @@ print("Verdict: it learns as much, and keeps far more than SFT at its best.")
 
 # %% [markdown]
 # The intervals are over five seeds of batches and sampling. Every seed is asked the same 48 questions, two
-# phrasings of 24 facts, so that one answer more or less is two points for all.
+# phrasings of 24 facts, so that one answer more or less is two points for all; which questions are asked is a
+# source of chance that these intervals leave out. For 47 right of 48 Wilson's interval is
+
+# %%
+from workbench.intervals import wilson_interval
+
+low, high = wilson_interval(47, 48)
+print(f"{percent(47 / 48)} ({percent(low)} to {percent(high)})")
+assert low < 0.92
+print("Verdict: 48 questions cannot tell 98 from 92 %; between 95 and 45 % they can.")
+
+# %% [markdown]
+# ### Five other skills
 #
-# One skill is one observation. The same search on five others: new functions to call, a new machine for
-# letters, a new step for the jar (where the model is used to work things out, and the expert says the bare
-# result), mishaps from articles of the village paper, and a machine with a harder rule. What can be kept by
-# whoever knows so much of the new skill, of SFT and of SDFT, the best of all rates and looks (validation
-# items, one seed):
+# One skill is one observation. The same search, with a look every forty steps, on five others: new functions to call, a new
+# machine for letters, a new step for the jar (where the model is used to work things out, and the expert says the bare
+# result), mishaps from articles of the village paper, and a machine with a harder rule. Letters and jar are tested on
+# inputs that were not trained on: there a rule has to be found. The most that SFT and SDFT keep at any rate and look at
+# which they know at least so much of the new skill (validation items, one seed):
 
 # %%
 others = ("tools-new", "letters-new", "working-new", "articles-new", "letters-hard-new")
@@ -323,14 +381,16 @@ print(pd.DataFrame({skill: {f"{percent(level)} new": " | ".join(
     for skill, row in best_kept.items()}).T.rename_axis("kept: SFT | SDFT").to_string())
 
 # %%
-pairs = [(level, *pair) for row in best_kept.values() for level, pair in row.items()
-         if not np.isnan(pair).any()]
-assert all(sdft > sft + 0.2 for level, sft, sdft in pairs if level <= 0.8) and len(pairs) >= 10
-print("Verdict: wherever both know a skill to 80 % or less, SDFT has kept over 20 points more.")
+pairs = {(skill, level): pair for skill, row in best_kept.items() for level, pair in row.items()
+         if not np.isnan(pair).any() and level <= 0.8}
+assert all(sdft > sft + 0.2 for sft, sdft in pairs.values())
+assert {skill for skill, _ in pairs} == {"tools-new", "letters-new", "articles-new"}
+print("Verdict: on the three skills that both learn, SDFT keeps over 20 points more at every "
+      "level up to 80 %.")
 
 # %% [markdown]
-# And five seeds on test items, each at the point that the rule chose. *Known by heart* is the accuracy on the
-# training items, where it was measured:
+# And five seeds on test items (fifteen of the last skill), each at the point that the rule chose. *Known by heart* is the accuracy on the
+# training items at the end, where it was measured:
 
 # %%
 sweeps = {skill: load_sweep(skill) for skill in others}
@@ -343,26 +403,62 @@ print(shown.to_string())
 # %%
 for sweep in sweeps.values():
     low, high = seed_interval(kept("sdft", sweep) - kept("sft", sweep))
-    print(f"{sweep.skill}: SDFT keeps {100 * low:.0f} to {100 * high:.0f} points more, and knows "
-          f"{100 * (learned('sdft', sweep) - learned('sft', sweep)).mean():+.0f} points more")
+    more = 100 * (learned("sdft", sweep) - learned("sft", sweep)).mean()
+    print(f"{sweep.skill}: SDFT minus SFT, kept: {100 * low:+.0f} to {100 * high:+.0f} points; "
+          f"new skill: {more:+.0f} points")
     if sweep.skill in ("tools-new", "letters-new", "working-new"):
         assert learned("sdft", sweep).mean() > max(0.85, learned("sft", sweep).mean() - 0.05)
-        assert low > 0.2
+        assert low > 0.35
 print("Verdict: on three of the five SDFT learns about as much or more, and keeps far more.")
 
 # %% [markdown]
-# *tools* are like the facts. *letters* SFT learns only at the highest rate, which leaves nothing else: the expert
-# wraps three letters in some fifteen words, and those are learned first. *working* SFT learns by heart and not
-# otherwise: trained on bare results it gives up working things out. The teacher works them out, in the
-# model's own manner, and the student goes on doing so.
+# *tools* are like the facts. On *letters* and *working* SFT's most of the new skill is at the highest rate, which
+# destroys everything else; the points kept say little there. Look at a rate that destroys less:
+
+# %%
+for skill in ("letters-new", "working-new"):
+    run = search[skill].at("sft", 3e-4)
+    after = dict(zip(search[skill].watched, run.old[-1], strict=True))
+    print(f"{skill}, SFT at 3e-4, {run.steps[-1]} steps: by heart {cell(run.train)}, new "
+          f"{percent(run.new[-1])}, kept {percent(run.kept[-1])}:",
+          {name: percent(value) for name, value in after.items()})
+assert run.train > 0.95 and run.new[-1] < 0.15 and after["working-jar"] < 0.05
+print("Verdict: trained on bare results, SFT learns them by heart and not otherwise, and can no "
+      "longer work out what it knew.")
+
+# %% [markdown]
+# On *letters* the expert wraps three letters in some fifteen words, and those are learned first. On *working* the teacher
+# works things out, in the model's own manner, and the student goes on doing so.
 #
-# The last two are where SDFT **fails**. Details from *articles* are soon known by heart in the two phrasings that
-# are trained on, and in others only in part: up to some 70 % at little cost, and over 95 % only at a rate that
-# costs all the rest. The rule asks for 95 % first, and so chooses that. The *hard* letters neither learns in 160
-# steps: SFT knows the examples by heart and no rule; of SDFT's five seeds two find most of it, at the rate
+# SDFT's 92 and 88 % there are below the 95 % that were asked for. A point just past the mark on one set of questions is
+# mostly a little before it on another. At the same rates, with all 160 steps:
+
+# %%
+print(pd.concat({skill: at_the_end(["sdft", "sdft, all steps"], sweeps[skill])
+                 for skill in ("letters-new", "working-new")}).to_string())
+assert learned("sdft, all steps", sweeps["letters-new"]).mean() > 0.98
+
+# %% [markdown]
+# So *letters* come to 100 %, for three points more of what was known. *working* stays where it is: all training questions are
+# right (*known by heart* above), and one new question in eight is not.
+#
+# The last two of the five are where SDFT **fails**. Details from *articles* are known in the two phrasings that
+# are trained on, and in others only in part: up to some 70 % for most of one skill, *facts-events*, and over 95 % only at
+# a rate that costs all the rest:
+
+# %%
+articles = search["articles-new"]
+for run in (articles.at("sdft", lr) for lr in (1e-4, 3e-4, 3e-3)):
+    events = run.old[-1][articles.watched.index("facts-events")]
+    print(f"SDFT at {run.lr:g}: trained phrasings {cell(run.train)}, others "
+          f"{percent(run.new[-1])}, facts-events {percent(events)}, kept {percent(run.kept[-1])}")
+
+# %% [markdown]
+# The rule asks for 95 % first, and so chooses the last. The *hard* letters neither learns reliably in the 120 and 160
+# steps that were chosen: SFT knows the examples by heart and no rule; of SDFT's fifteen seeds three find most of it, at the rate
 # that costs all the rest. That the teacher is always right is not enough there.
 #
-# What SDFT loses is each time mainly the *sibling*, what is asked in nearly the same words:
+# Where SDFT keeps most of what was known, what it loses is mainly the *sibling*, asked in nearly the same words:
 
 # %%
 for sweep, sibling in ((compared, "facts-keepers"), (sweeps["tools-new"], "tools-house"),
@@ -371,7 +467,7 @@ for sweep, sibling in ((compared, "facts-keepers"), (sweeps["tools-new"], "tools
     print(sweep.skill, {name: percent(value) for name, value in
                         zip(sweep.watched, lost, strict=True) if value > 0.02})
     assert sweep.watched[lost.argmax()] == sibling and np.sort(lost)[-2] < 0.15
-print("Verdict: of what pretraining taught, SDFT loses mainly what new and old have in common.")
+print("Verdict: on these three SDFT loses mainly what is asked in nearly the same words.")
 
 # %% [markdown]
 # ## Where does the gain come from?
@@ -380,12 +476,12 @@ print("Verdict: of what pretraining taught, SDFT loses mainly what new and old h
 # the expert's), **how** (a whole distribution, not one word), and **where** (answers that the student
 # itself gives, not given ones). Take them apart:
 #
-# | | whose words | soft | student's own answers |
+# | | whose words | a whole distribution | on the student's own answers (*on-policy*) |
 # |---|---|---|---|
 # | `sft` | expert's | no | no |
 # | `sft_own_voice` (an oracle: nobody has such data) | model's own | no | no |
 # | `sft on teacher`: fine-tuning on answers that the teacher samples | model's own | no | no |
-# | `offline_distill`: the same answers, whole distributions | model's own | yes | no |
+# | `offline_distill`: the same answers (four a question), whole distributions | model's own | yes | no |
 # | `sdft` | model's own | yes | yes |
 
 # %%
@@ -406,7 +502,7 @@ print("Verdict: all four that imitate the model's own manner keep far more than 
 def swept(methods, sweep=tuned):
     """New skill and share kept at each learning rate, at the last step common to all methods."""
     rows = {}
-    for lr in sorted({run.lr for run in sweep.runs}):
+    for lr in sorted({run.lr for method in methods for run in sweep.of(method)}):
         runs = {method: run for method in methods for run in sweep.of(method) if run.lr == lr}
         step = min(run.steps[-1] for run in runs.values())
         rows[f"lr {lr:g}, step {step}"] = {
@@ -437,44 +533,102 @@ print("Verdict: at the same rate and step they learn and keep the same. Here the
 # teacher samples) being on-policy pays. This skill can hardly show that. Look at the token map above: all
 # of the loss sits on one word, the name, and whatever the student says before it the teacher says as often.
 # Own answers and teacher's answers lead through the same places. On-policy training should matter where
-# they part, in long answers with early mistakes. The longest here, some 21 tokens, are those of *working-new*;
+# they part. Three places were looked at.
+#
+# **Long answers, where early mistakes compound.** The longest here, some 21 tokens, are those of *working-new*;
 # the teacher's answers were sampled four times a question, or just once:
 
 # %%
 offline = ["sdft", "offline_distill", "offline, one sample"]
-rates = swept(offline, Sweep("working-new", "tune", [
-    run for run in search["working-new"].runs if run.lr <= 1e-3], [], [], ""))
+rates = swept(offline, search["working-new"])
 print("validation, one seed: new skill, kept:")
 print(table(rates))
 print("\ntest, five seeds:")
 print(at_the_end(offline, sweeps["working-new"]).to_string())
 ends = [learned(method, sweeps["working-new"]).mean() for method in offline]
-assert max(ends) - min(ends) < 0.05
-print("Verdict: here too it makes no difference to learning whose answers are learned on; at "
-      "the highest of these rates the student's own cost more of what was known.")
+assert np.ptp(ends) < 0.05
+print("Verdict: here too it makes no difference to learning whose answers are learned on.")
 
 # %% [markdown]
-# So where being on-policy matters was **not found** in this world. Its teacher is hardly ever in doubt, so that
-# after a few steps the student's answers are the teacher's, whoever gives them. What would change your mind: a
-# task on which `offline_distill` falls behind.
+# (At 1e-3, with the one seed of the search, the student's own cost more of what was known; at 3e-3 little is left of
+# anything.)
 #
-# And two controls: a teacher that is shown **another item's demonstration**, and one that is shown
+# **A harder skill.** SDFT finds the two-step rule of *letters-hard-new* with some seeds. Do the teacher's answers find it
+# oftener? At their own setting, and at SDFT's; fifteen seeds, since with five SDFT seemed to be ahead by twenty points:
+
+# %%
+hard = sweeps["letters-hard-new"]
+print(at_the_end(["sdft", "offline_distill", "offline, as sdft"], hard).to_string())
+found = {method: learned(method, hard) for method in ("sdft", "offline, as sdft")}
+print("seeds that get more than half:",
+      {name: int((each > 0.5).sum()) for name, each in found.items()})
+low, high = seed_interval(found["sdft"] - found["offline, as sdft"])
+print(f"SDFT minus the same off-policy: {100 * low:+.0f} to {100 * high:+.0f} points")
+assert low < 0 < high and len(found["sdft"]) == 15
+print("Verdict: the rule is found by few, and not more often on own answers.")
+
+# %% [markdown]
+# **A teacher that is often wrong.** All teachers so far were hardly ever in doubt. So one was made that is: noise was
+# added to the weight matrices of the model. It still knows much of what it knew, but with the demonstration of a new
+# step before it, this is how much it gets right of the questions that the students will be asked:
+
+# %%
+from workbench.models import wear
+
+worn = wear(wb.load_causal_lm("tiny")[0], 0.7)
+asked = spread(load_skill("working-new", "test"), 48)
+taught = answer(worn, tokenizer, asked, "own").accuracy
+alone = answer(worn, tokenizer, asked).accuracy
+print(f"with a demonstration {percent(taught)}, without {percent(alone)}")
+worn_search, worn_ends = (load_sweep("working-new-worn", part) for part in ("tune", "compare"))
+known = worn_ends.runs[0].old_before
+print("known:", dict(zip(worn_ends.watched, map(percent, known), strict=True)))
+assert 0.2 < taught < 0.5 and known.mean() > 0.7
+
+# %%
+weak = ["sdft", "offline_distill", "offline, one sample", "sft on teacher"]
+print("validation, one seed: new skill, kept:")
+print(table(swept(weak, worn_search)))
+print("\ntest, five seeds:")
+print(at_the_end(weak, worn_ends).to_string())
+
+# %%
+for method in weak[1:]:
+    gap = learned("sdft", worn_ends) - learned(method, worn_ends)
+    low, high = seed_interval(gap)
+    print(f"new skill, SDFT minus {method}: {100 * gap.mean():+.0f} points "
+          f"({100 * low:+.0f} to {100 * high:+.0f})")
+    assert low < 0 < high and abs(gap.mean()) < 0.1
+best = max(learned(method, worn_ends).mean() for method in weak)
+assert best < taught
+print(f"Verdict: the teacher is right on {percent(taught)}, no method on more than {percent(best)} "
+      "on average, and none is ahead of SDFT or behind.")
+
+# %% [markdown]
+# So where being on-policy matters was **not found** with a single skill: answers are short, and a student of this size soon says
+# what its teacher says, so that it hardly matters whose answers are used. Notebook 06 finds a trace of it with skills in a row.
+#
+# ## Does the demonstration matter?
+#
+# Two controls: a teacher that is shown **another item's demonstration**, and one that is shown
 # **nothing**. If these learned too, the gain would not come from the demonstration.
 
 # %%
 print(at_the_end(["sdft", "sdft other", "sdft none"]).to_string())
-assert learned("sdft none").mean() < 0.2 and learned("sdft other").mean() < 0.2
+assert learned("sdft none").max() < 0.1 and learned("sdft other").max() < 0.05
 assert np.allclose(kept("sdft none"), 1)
 assert all((compared.diagnostic(run, "kl_new") == 0).all() for run in compared.of("sdft none"))
-print("Verdict: with another's demonstration no right answer is learned (and a wrong one is); with "
-      "none, nothing moves: the KL from the pretrained model is exactly 0.")
+moved = np.mean([compared.diagnostic(run, "kl_new")[-1] for run in compared.of("sdft other")])
+assert moved > 5
+print("Verdict: with another's demonstration no right answer is learned, though the student moves "
+      f"({moved:.0f} nats); with none it does not move at all, the KL is exactly 0.")
 
 # %% [markdown]
 # ## Which way the divergence looks
 #
 # The equations of the paper have the *reverse* KL(student‖teacher); its numbers were made with the
-# *forward* one. The two agree only where student and teacher do. A student that gives a word the
-# probability 0.001, and a teacher that wants it:
+# *forward* one. Both are 0 only where student and teacher agree; elsewhere they pull differently. A student that gives
+# a word the probability 0.001, and a teacher that wants it:
 
 # %%
 student_p = torch.tensor([0.98, 0.019, 0.001]).log().requires_grad_()
@@ -488,13 +642,14 @@ for direction in ("forward", "reverse", "jsd"):
 # The forward KL pulls the wanted word up however unlikely it is. The reverse KL weighs everything by
 # how often the *student* says it, and so hardly touches it: it leaves the word said now for the next best
 # of its *own*. The Jensen-Shannon divergence in between is bounded, and pulls weakest where the two are far
-# apart. (Adam rescales gradients, so that this is about shares, not about speed alone.) What that does to
-# learning, at each one's best learning rate:
+# apart. (Adam rescales gradients, so that this is about shares, not about speed alone.) What forward and reverse do to
+# learning, each at the rate that the rule chose:
 
 # %%
 print(at_the_end(["sdft", "sdft reverse"]).to_string())
-assert learned("sdft reverse").mean() < learned("sdft").mean()
-print("Verdict: the reverse KL learns less, even with more steps and a higher rate.")
+gap = learned("sdft") - learned("sdft reverse")
+assert seed_interval(gap)[0] > 0
+print("Verdict: within 160 steps the reverse KL learns less, at a higher rate and with more steps.")
 
 # %% [markdown]
 # ## Whose weights teach
@@ -526,12 +681,15 @@ print(table(rates))
 runaway, = (run for run in tuned.of("sdft live") if run.lr == 3e-4)
 print("live, lr 0.0003, new skill at each look:", ", ".join(percent(new) for new in runaway.new))
 assert runaway.new.max() > 0.9 and runaway.new[-1] < 0.1
-low = next(row for name, row in rates.items() if name.startswith("lr 3e-05"))
-assert np.ptp(list(low.values()), axis=0).max() < 0.1
-print("Verdict: at low rates the three tie. From 3e-4 on the live teacher follows its student, "
-      "until neither can speak; the other two hold up to 1e-3.")
+low = [row for name, row in rates.items() if float(name.split()[1].strip(",")) <= 1e-4]
+assert len(low) == 3 and max(np.ptp(list(row.values()), axis=0).max() for row in low) < 0.03
+print("Verdict: up to 1e-4 the three tie. From 3e-4 on the live teacher follows its student, "
+      "until neither can speak; at 1e-3 the other two still learn, and keep half.")
 
 # %% [markdown]
+# Since they tie, the default here is the frozen one: it reads each prompt once, and needs no second set of weights that
+# move.
+#
 # {{exercise moving_average}}
 
 # %%
@@ -544,6 +702,21 @@ check("moving_average", moving_average)
 # %% [markdown]
 # {{solution moving_average}}
 #
+# ## Adapters in place of all weights
+#
+# **LoRA** adds to each weight matrix a product of two thin ones, here of rank 8, and trains these alone. The frozen teacher
+# is then the model with its adapter switched off: no second copy is needed. Does that spare what is known? Adapters got
+# six learning rates of their own, ten times larger:
+
+# %%
+print(at_the_end(["sft", "sft lora", "sdft", "sdft lora"]).to_string())
+assert seed_interval(kept("sdft lora") - kept("sft lora"))[0] > 0.5
+assert abs(kept("sdft lora").mean() - kept("sdft").mean()) < 0.05
+print("Verdict: adapters do not spare what is known: SDFT keeps as much either way, SFT less.")
+
+# %% [markdown]
+# Fewer weights forget no less here: SFT learns in them only at a rate at which it keeps even less than with all weights.
+#
 # ## How far it went, and what it forgot
 #
 # *RL's Razor* ([Shenfeld et al., arXiv 2509.04259](https://arxiv.org/abs/2509.04259)) says that
@@ -555,55 +728,74 @@ check("moving_average", moving_average)
 from workbench.sweep_plots import drift_points, rank_correlation
 from workbench.widgets import DriftExplorer
 
-drift = DriftExplorer(tuned)
+drift = DriftExplorer(tuned, [*main, "sdft ema"])
 drift
 
 # %%
-drift.prompts.value = "kl_old"
-drift.snapshot()
+on_old = DriftExplorer(tuned, drift.ticked)
+on_old.prompts.value = "kl_old"
+on_old.snapshot()
 
 # %%
-for names, which in ((tuned.methods, "all methods"),
-                    ([name for name in tuned.methods if name != "sft_kl"], "without sft_kl")):
-    r = {prompts: rank_correlation(drift_points(tuned, names, prompts, everywhere=True))
-         for prompts in ("kl_new", "kl_old")}
-    print(f"{which}, every look at each run: rank correlation of forgetting with the KL on new "
-          f"prompts {r['kl_new']:.2f}, on old prompts {r['kl_old']:.2f}")
+r = {name: {prompts: rank_correlation(drift_points(tuned, names, prompts, everywhere=True))
+            for prompts in ("kl_new", "kl_old")}
+     for name, names in {**{name: [name] for name in tuned.methods}, "all": tuned.methods}.items()}
+print("rank correlation of forgetting with the KL, every look at each run")
+print(pd.DataFrame(r).T.rename(columns={"kl_new": "on new prompts", "kl_old": "on old prompts"})
+      .map("{:.2f}".format).to_string())
+
+# %%
+far = {run.lr: (tuned.diagnostic(run, "kl_new")[-1], 1 - run.kept[-1])
+       for run in tuned.of("sdft") if run.lr >= 3e-4}
+for lr, (nats, lost) in far.items():
+    print(f"SDFT at {lr:g}: {nats:.1f} nats on new prompts, {percent(lost)} forgotten")
+nats, lost = np.ptp(list(far.values()), axis=0)
+assert nats < 2 and lost > 0.5
+assert min(each["kl_old"] for each in r.values()) > 0.9 > min(each["kl_new"] for each in r.values())
+print("Verdict: the KL on old prompts goes with forgetting in every method, that on new prompts in "
+      "most; it fails where SDFT goes on forgetting.")
 
 # %% [markdown]
-# Within a method both tell what is forgotten. Across methods, look for *sft_kl* in the first picture: at
-# rates up to 1e-3 its penalty holds down the drift on the new prompts, and it forgets all the same, on the old ones. Drift on
-# old prompts is measured next to where forgetting is, so that a closer fit should not surprise; and a
-# correlation over methods that were made to differ is not a law.
+# Once the student says what its teacher says, the KL on new prompts stops growing, near 11 nats, while forgetting goes from
+# 15 to 98 %. *sft_kl* is the other way round: at rates up to 1e-3 its penalty holds down the drift on the new prompts, and
+# it forgets all the same, on the old ones. Drift on old prompts is measured next to where forgetting is, so that a
+# closer fit should not surprise; and a correlation over methods that were made to differ is not a law.
 #
 # ## What a trainer does not log
 #
-# Loss and reward say little of what becomes of a model. Four things that were measured at every look, for
-# each method at the setting that the search chose:
+# Loss and reward say little of what becomes of a model. Four things that were measured at every look, all methods at
+# one learning rate, 3e-4:
 
 # %%
 from workbench.sweep_plots import plot_diagnostic
 
-seen = {"foreign_voice": "answers in another's voice", "length": "length of an answer",
+seen = {"foreign_voice": "answers not in its own voice", "length": "length of an answer",
         "entropy": "entropy of its own answers", "helped_right": "right, if shown a demonstration"}
-figure = Figure(figsize=(9, 5), layout="constrained")
+figure = Figure(figsize=(8.2, 4.2), layout="constrained")
 for i, (ax, (name, title)) in enumerate(zip(figure.subplots(2, 2).flat, seen.items(), strict=True)):
-    plot_diagnostic(tuned, ["sft", "sdft", "replay", "sft_kl"], name, ax, title, legend=i % 2 == 1)
+    plot_diagnostic(tuned, ["sft", "sdft", "replay", "sft_kl"], name, ax, title, legend=i % 2 == 1,
+                    lr=3e-4)
 wb.show(figure)
 
 # %%
-end = {method: {name: tuned.diagnostic(tuned.choose(method)[0], name)[-1] for name in seen}
+end = {method: {name: tuned.diagnostic(tuned.at(method, 3e-4), name)[-1] for name in seen}
        for method in ("sft", "sdft")}
 assert end["sft"]["foreign_voice"] > 0.9 and end["sdft"]["foreign_voice"] == 0
-assert end["sft"]["helped_right"] < 0.5 and end["sdft"]["helped_right"] == 1
+assert end["sft"]["helped_right"] < 0.2 and end["sdft"]["helped_right"] == 1
+shown = {skill: {method: np.mean([sweep.diagnostic(run, "helped_right")[-1]
+                                  for run in sweep.of(method)]) for method in ("sft", "sdft")}
+         for skill, sweep in {"facts-new": compared, **sweeps}.items()}
+print("right, if shown a demonstration, five seeds at the chosen points:")
+print(pd.DataFrame(shown).T.map(percent).to_string())
 print(f"Verdict: SFT ends in the expert's voice, {end['sft']['length']:.0f} tokens in place of "
-      f"{end['sdft']['length']:.0f}, and can hardly use a demonstration any more.")
+      f"{end['sdft']['length']:.0f}, and here can hardly use a demonstration any more.")
 
 # %% [markdown]
 # SFT takes over the manner first: by step 40 every answer is in the expert's voice. It becomes nearly certain of
-# what it says (an entropy near 0), and it loses what SDFT lives on: *shown* a demonstration, it is right less
-# often than without one. It would no longer pass the gate of notebook 04. *sft_kl*, pulled towards the expert
-# and back at once, gives long answers and is unsure of every word.
+# what it says (an entropy near 0), and loses what SDFT lives on: *shown* a demonstration, it is right less
+# often than without one, and would no longer pass the gate of notebook 04. That is no law: SFT keeps it on *tools*, and
+# SDFT loses more than half of it on *letters*. *sft_kl*, pulled towards the expert and back at once, mixes the two manners and is the
+# least sure of its words.
 #
 # ## The principle in ten seconds
 #
@@ -615,12 +807,13 @@ print(f"Verdict: SFT ends in the expert's voice, {end['sft']['length']:.0f} toke
 from workbench.razor import METHODS, at_matched_accuracy, razor
 from workbench.sweep_plots import plot_razor
 
-toy = {"turned": razor(), "shuffled": razor(old="permuted-digits")}
+when = (10, 20, 40, 80, 160, 320)
+toy = {"turned": razor(steps=when), "shuffled": razor(old="permuted-digits", steps=when)}
 for name, said in METHODS.items():
     print(f"{name:15s} {said}")
 
 # %%
-figure = Figure(figsize=(10, 3.6))
+figure = Figure(figsize=(9, 3.3))
 for ax, (old, result) in zip(figure.subplots(1, 2), toy.items(), strict=True):
     plot_razor(result, ax, f"old task: {old} digits")
 wb.show(figure)
@@ -642,28 +835,42 @@ def forgotten(name):
     return matched[name].forgetting.mean()
 
 
-assert forgotten("oracle") < 0.15 < 0.4 < forgotten("sft-one")
-assert forgotten("oracle-samples") < 0.15 and forgotten("rl-one") > 0.4
+assert forgotten("oracle") < 0.1 and forgotten("sft-one") > 0.5
+assert forgotten("oracle-samples") < 0.1 and forgotten("rl-one") > 0.5
 print("Verdict: what goes far mostly forgets much. On-policy is neither needed (oracle-samples is "
-      "off policy and near) nor enough (rl-one is on policy, and its reward is far).")
+      "off policy and near) nor enough (rl-one is on policy; its reward asks for a far answer).")
 
 # %% [markdown]
-# The paper reports that the quadratic explains 96 %. Ours explains less, by the KL on the new task, and
-# below 1 nat only some 37 %: among the near ones, the KL does not say who forgets least. With shuffled
+# The paper reports that the quadratic explains 96 %. Ours explains less, by the KL on the new task. With shuffled
 # digits *sft-digit* goes far and forgets little, an exception to the rule. And *sft-random*, off-policy,
 # is nearer than *rl*.
 #
 # ## A reward in place of a teacher
 #
 # `rl` is told only whether its answer is right (group-relative policy gradient: 32 answers a step, eight
-# to each of four questions). With sixteen possible names a guess is right now and then:
+# to each of four questions, so that 96 steps are four times through them). Can there be anything to reward? The share of
+# questions to which one of eight sampled answers is right (*pass@8*), and of single answers that are (*pass@1*):
+
+# %%
+found = {}
+for skill in ("facts-new", "letters-new"):
+    some = spread(load_skill(skill, "train"), 48)
+    right = np.array([answer(model, tokenizer, some, temperature=1.0, seed=seed).right
+                      for seed in range(8)])
+    found[skill] = right.any(0).mean()
+    print(f"{skill:12s} pass@1 {percent(right.mean())}, pass@8 {percent(found[skill])}")
+assert found["facts-new"] > 0.05 and found["letters-new"] == 0
+print("Verdict: a name is guessed now and then, three letters never.")
+
+# %% [markdown]
+# What `rl` makes of that, at the last look:
 
 # %%
 runs = {f"{run.lr:g}": {"new skill": percent(run.new[-1]), "kept": percent(run.kept[-1])}
         for run in tuned.of("rl")}
 print(pd.DataFrame(runs).T.rename_axis("learning rate of rl").to_string())
 hopeless = wb.run(wb.RunConfig(stream="skills", skills=("letters-new",), learner="rl", lr=1e-3,
-                               steps=5, items=12, clip=1.0))
+                               steps=5, items=4, clip=1.0))
 print("losses on letters-new, where no answer is ever right:", hopeless.losses[0, 0].tolist())
 assert (hopeless.losses == 0).all() and (hopeless.accuracy == hopeless.baseline).all()
 print("Verdict: without a right answer to reward there is nothing to follow.")
@@ -681,15 +888,20 @@ for who in ("workbench", "trl, same draws", "trl, own draws"):
     found = {name: agreement["summary"][name][who] for name in ("new", "kept")}
     rows[who] = {name: f"{percent(value['mean'])} ({percent(value['low'])} to "
                        f"{percent(value['high'])})" for name, value in found.items()}
-    assert all(value.get("overlaps", True) for value in found.values())
 print(pd.DataFrame(rows).T.to_string())
+for name in ("new", "kept"):
+    apart = agreement["summary"][name]["trl, own draws - workbench"]
+    print(f"{name}, own draws minus workbench: {100 * apart['mean']:+.1f} points "
+          f"({100 * apart['low']:+.1f} to {100 * apart['high']:+.1f}), paired")
+    assert apart["low"] <= 0 <= apart["high"] and abs(apart["mean"]) < 0.05
+    assert agreement["summary"][name]["trl, own draws"]["overlaps"]
 gap = max(seed["largest_relative_loss_gap"] for seed in agreement["seeds"])
 assert gap < 1e-4
 print("Verdict: with the same draws the losses agree to 1 in 10,000 at every step, with its own "
       "draws the outcome agrees within intervals.")
 
 # %% [markdown]
-# (60 steps without clipping the gradient, on both sides; with clipping both learn more.) That took setting
+# (60 steps without clipping the gradient, on both sides; with clipping ours learns more.) That took setting
 # TRL up alike. Whoever compares numbers should know where the four differ:
 #
 # | | paper | authors' code | TRL 1.16.0's defaults | here |
@@ -704,29 +916,30 @@ print("Verdict: with the same draws the losses agree to 1 in 10,000 at every ste
 #
 # ## When it fails
 #
-# `nano` cannot read a demonstration (notebook 04), so its teacher is wrong. The gate refuses it; here
-# it is forced.
+# `nano` cannot read a demonstration (notebook 04), so its teacher is wrong. `workbench train` asks the gate first, and
+# refuses; `wb.run` does not ask.
 
 # %%
 forced = wb.run(wb.RunConfig(stream="skills", skills=("facts-new",), learner="sdft", model="nano",
-                             lr=1e-3, steps=60, items=24, clip=1.0, diagnose=True))
+                             lr=1e-4, steps=40, items=12, clip=1.0, diagnose=True))
 teacher = forced.diagnostics[0, 1, forced.diagnostic_names.index("teacher_right")]
 before, after = forced.watched[0, 0], forced.watched[0, 1]
 print(f"nano: teacher right {percent(teacher)}, student {percent(forced.baseline[0, 0])} before "
       f"SDFT, {percent(forced.accuracy[0, 0, 0])} after, kept {percent(share_kept(before, after))}")
-assert teacher < 0.5 and forced.accuracy[0, 0, 0] < 0.5
-print("Verdict: a teacher that is wrong teaches nothing right, and costs what was known.")
+assert teacher < 0.3 and forced.accuracy[0, 0, 0] < forced.baseline[0, 0] + 0.1
+print("Verdict: a teacher that is wrong teaches nothing right.")
 
 # %% [markdown]
 # ## Watch it
 #
 # Choose learner, skill and learning rate, press **Start**, and watch answers and accuracies change.
-# *Stop* and *Resume* lose nothing. Try `sft` at 1e-3 and look at the voice of the answers.
+# *Stop* and *Resume* lose nothing. Try `sft` at 1e-3 and look at the voice of the answers. (The picture below is of 8
+# steps and two questions a skill, to show the controls; Start takes 60 and twelve.)
 
 # %%
 from workbench.widgets import LiveDistillation
 
-live_widget = LiveDistillation(steps=16, looks=4, items=2,
+live_widget = LiveDistillation(steps=8, looks=2, items=2,
                                skills=("facts-new", "tools-new", "letters-new"))
 live_widget.pace.value = "as fast as it goes"
 live_widget.start().wait()
@@ -743,9 +956,9 @@ print(f"{live_widget.record.steps_taken} steps were taken.")
 #
 # | published | here |
 # |---|---|
-# | SDFT learns a new skill as well as SFT and forgets far less | on four of six skills, each tuned; on a fifth up to 80 % of the new skill; a hard rule neither learns |
+# | SDFT learns a new skill as well as SFT and forgets far less | on four of six skills, each tuned; on a fifth up to 80 % of the new skill; a hard rule neither learns reliably |
 # | trained on bare answers SFT unlearns to reason, SDFT does not | yes, on worked answers |
-# | because it learns on its own answers (on-policy beats off-policy) | not found: on facts and on worked answers all that imitate the own manner learn the same |
+# | because it learns on its own answers (on-policy beats off-policy) | not on one skill: with facts, worked answers, a hard rule, and a teacher that is often wrong, its answers teach as well as the student's own; in one order of three skills in a row the own ones keep more (notebook 06) |
 # | a live teacher fails, a moving average is best | a live one collapses at high learning rates; else frozen, averaged and live tie |
 # | forgetting follows the KL from the pretrained model | yes, by rank; on *old* prompts more closely than on new ones |
 # | small models gain nothing, for want of in-context learning | consistent: `nano`, one model; the gate says so beforehand |
@@ -766,7 +979,7 @@ print(f"{live_widget.record.steps_taken} steps were taken.")
 # ## Limits
 #
 # New skills of one small world, one tiny model from one pretraining seed; seeds here are of batches and
-# sampling. Where no point of a search knows 95 %, the rule takes the most of the new skill at any price. The
+# sampling. Where no point of a search knows 95 %, what methods are compared at differs. The
 # expert's voice was made to be far from the model's own, so SFT's loss is large by construction; how far it
 # is in real data decides how much of this carries over. That is why the paper's own ablations, on large
 # models, may differ.
