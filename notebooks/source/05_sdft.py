@@ -20,7 +20,6 @@ import tempfile
 import numpy as np
 import pandas as pd
 import torch
-from matplotlib.figure import Figure
 
 import workbench as wb
 from workbench.answers import answer
@@ -767,6 +766,8 @@ print("Verdict: the KL on old prompts goes with forgetting in every method, that
 # one learning rate, 3e-4:
 
 # %%
+from matplotlib.figure import Figure
+
 from workbench.sweep_plots import plot_diagnostic
 
 seen = {"foreign_voice": "answers not in its own voice", "length": "length of an answer",
