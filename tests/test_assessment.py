@@ -23,7 +23,10 @@ def test_what_is_kept_is_relative_to_what_was_known():
 
 
 def test_a_model_that_knows_what_it_knew_may_begin():
-    require_known({"a": 0.5, "b": 1.0}, {"a": 0.5 + 0.9 * SAME, "b": 1.0, "c": 0.0}, "m", 48)
+    recorded, known = {"a": 0.5, "b": 1.0}, {"a": 0.5 + 0.9 * SAME, "b": 1.0, "c": 0.0}
+    require_known(recorded, known, "m", 48)
+    with pytest.raises(GateError):
+        require_known(recorded, known | {"a": 0.5 + 1.1 * SAME}, "m", 48)
     require_known({}, {}, "m", 48)
 
 
