@@ -178,6 +178,7 @@ def test_notebook_04_and_each_control_of_the_teacher_explorer(fourth, screenshot
     demonstration.press("Tab")
     said = box.locator("b").nth(1)
     said.evaluate("e => getSelection().selectAllChildren(e)")
+    said.scroll_into_view_if_needed()  # waits while it is drawn again
     dragged, target = said.bounding_box(), demonstration.bounding_box()
     page.mouse.move(dragged["x"] + 10, dragged["y"] + dragged["height"] / 2)
     page.mouse.down()
