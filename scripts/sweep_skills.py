@@ -21,7 +21,7 @@ os.environ.setdefault("OMP_NUM_THREADS", "1")
 
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -80,49 +80,56 @@ NOT_TUNED = CONTROLS | TO_THE_END | {"offline, as sdft": "sdft"}
 """Who is run at the settings chosen for whom."""
 
 
-Task = tuple[str, str, float, int, str, int, str]
-"""Method, skill, learning rate, seed, which items are asked, steps, and the model."""
+class Task(NamedTuple):
+    """A run: what is taught how, which items are asked, and to which model."""
+
+    method: str
+    skill: str
+    lr: float
+    seed: int
+    part: str
+    steps: int
+    model: str
 
 
 def config_for(task: Task) -> RunConfig:
     """Return the settings of one run."""
-    method, skill, lr, seed, part, steps, model = task
-    every = EVERY_OF_LESSON.get(skill, EVERY) * LONGER.get(method, 1)
-    if part == "test":
+    every = EVERY_OF_LESSON.get(task.skill, EVERY) * LONGER.get(task.method, 1)
+    if task.part == "test":
         every *= 3  # the choice is made, and what counts is the end
-    return RunConfig(stream="skills", skills=(skill,), lr=lr, seeds=(seed,), steps=steps,
-                     evaluate_every=every, evaluate_on=part, items=48, diagnose=True, clip=1.0,
-                     model=model, **METHODS[method])
+    return RunConfig(stream="skills", skills=(task.skill,), lr=task.lr, seeds=(task.seed,),
+                     steps=task.steps, evaluate_every=every, evaluate_on=task.part, items=48,
+                     diagnose=True, clip=1.0, model=task.model, **METHODS[task.method])
 
 
-def one_run(said: Task) -> dict[str, Any]:
+def one_run(task: Task) -> dict[str, Any]:
     """Run one configuration; a tuning run ends once the skill has been mastered for a while."""
-    method, _, lr, seed, part, steps, _ = said
     mastered = []
 
     def look(snapshot: Any) -> None:
         mastered.append(bool(snapshot.steps_taken and snapshot.scores[0, 0] >= 0.98))
 
-    config = config_for(said)
+    config = config_for(task)
     every = config.evaluate_every
     looks = max(2, MASTERED // every)
     stream = stream_of(config)
     learner = make_learner(config, stream)
     assert isinstance(learner, TextLearner)
-    record = run_stream(learner, stream, config, probe=Probe(learner, stream, part), observer=look,
-                        stop=lambda: part == "validation" and len(mastered) > looks
+    record = run_stream(learner, stream, config, probe=Probe(learner, stream, task.part),
+                        observer=look,
+                        stop=lambda: task.part == "validation" and len(mastered) > looks
                         and all(mastered[-looks:]))
-    task = stream.tasks[0]
-    seen = stream.right(learner.predict(task.train.inputs), task.train, 0, 0)
+    train = stream.tasks[0].train
+    seen = stream.right(learner.predict(train.inputs), train, 0, 0)
     complete = record.status == "complete"
     # The last look of a run that came to its end is the one at its end.
-    looked = (steps - 1 if complete else record.step) // every
-    at = [every * (i + 1) for i in range(looked)] + [steps] * complete
+    looked = (task.steps - 1 if complete else record.step) // every
+    at = [every * (i + 1) for i in range(looked)] + [task.steps] * complete
     new, old, diagnostics = (np.vstack([curve[0, :looked], *([end[0, -1:]] if complete else [])])
                              for curve, end in (
         (record.curve[:, :, :1], record.accuracy), (record.curve[:, :, 1:], record.watched),
         (record.diagnostics_curve, record.diagnostics)))
-    return {"method": method, "lr": lr, "seed": seed, "steps": at,
+    return {"method": task.method, "lr": task.lr, "seed": task.seed, "steps": at,
             "new": new[:, 0].round(4).tolist(), "old": old.round(4).tolist(),
             "old_before": record.watched[0, 0].round(4).tolist(),
             "train": round(float(seen.double().mean()), 4),
@@ -140,8 +147,8 @@ def still_asked(runs: list[dict[str, Any]], tasks: list[Task], part: str) -> lis
     """
     if part == "tune":
         return runs
-    asked = {(method, lr, seed, steps) for method, _, lr, seed, _, steps, _ in tasks}
-    methods = {task[0] for task in tasks}
+    asked = {(task.method, task.lr, task.seed, task.steps) for task in tasks}
+    methods = {task.method for task in tasks}
     return [run for run in runs if run["method"] not in methods
             or (run["method"], run["lr"], run["seed"], run["steps"][-1]) in asked]
 
@@ -156,13 +163,13 @@ def measure(path: Path, tasks: list[Task], workers: int, part: str, worn: float)
                          "move it away first")
     held["runs"] = still_asked(held["runs"], tasks, part)
     done = {(r["method"], r["lr"], r["seed"]) for r in held["runs"]}
-    wanted = [t for t in tasks if (t[0], t[2], t[3]) not in done]
-    held["command"] = (f"python scripts/sweep_skills.py {part} {tasks[0][1]}"
+    missing = [task for task in tasks if (task.method, task.lr, task.seed) not in done]
+    held["command"] = (f"python scripts/sweep_skills.py {part} {tasks[0].skill}"
                        + (f" --worn {worn:g}" if worn else ""))
     held |= {"rates": RATES_WORN if worn else RATES, "rates_of": RATES_OF, "steps": STEPS,
              "enough": ENOUGH, "nearly": NEARLY}
     with multiprocessing.get_context("spawn").Pool(workers) as pool:
-        for result in pool.imap(one_run, wanted):
+        for result in pool.imap(one_run, missing):
             held["runs"].append(result)
             print(f"{result['method']:16s} lr {result['lr']:g} seed {result['seed']} steps "
                   f"{result['steps'][-1]}: new {result['new'][-1]:.2f} kept "
@@ -198,15 +205,15 @@ def wanted(given: argparse.Namespace, name: str, model: str) -> Iterator[Task]:
     if given.what == "tune":
         for method in given.methods:
             for lr in RATES_WORN if given.worn else RATES_OF.get(method, RATES):
-                yield (method, given.skill, lr, TUNING_SEED, "validation",
-                       STEPS * LONGER.get(method, 1), model)
+                yield Task(method, given.skill, lr, TUNING_SEED, "validation",
+                           STEPS * LONGER.get(method, 1), model)
         return
     sweep = load_sweep(name, "tune")
     for method in given.methods:
         run, point = sweep.choose(NOT_TUNED.get(method, method))
         steps = STEPS if method in TO_THE_END else int(run.steps[point])
         for seed in SEEDS_OF.get(given.skill, SEEDS):
-            yield method, given.skill, run.lr, seed, "test", steps, model
+            yield Task(method, given.skill, run.lr, seed, "test", steps, model)
 
 
 if __name__ == "__main__":

@@ -159,11 +159,11 @@ def test_a_sequence_that_learned_nothing_is_never_chosen_for_keeping_all(monkeyp
 
 def test_a_search_is_only_added_to_and_a_comparison_follows_what_was_chosen(monkeypatch):
     monkeypatch.syspath_prepend(str(RESULTS.parents[2] / "scripts"))
-    from sweep_skills import still_asked
+    from sweep_skills import Task, still_asked
 
     runs = [{"method": method, "lr": lr, "seed": seed, "steps": [40, steps]}
             for method, lr, seed, steps in [("sft", 1e-3, 0, 80), ("sft", 1e-3, 0, 120),
                                             ("sft", 1e-4, 1, 80), ("sdft", 1e-4, 0, 80)]]
-    task = ("sft", "facts-new", 1e-3, 0, "test", 80, "tiny")
+    task = Task("sft", "facts-new", 1e-3, 0, "test", 80, "tiny")
     assert still_asked(runs, [task], "tune") == runs
     assert still_asked(runs, [task], "compare") == [runs[0], runs[3]]

@@ -84,8 +84,6 @@ def teach_itself(config: RunConfig, force: bool) -> tuple[str, list[GateReport]]
 def require_start(config: RunConfig, force: bool) -> str:
     """Ask whether a model that an earlier run has trained knows what its record says.
 
-    The same questions are put in the same way as when that run ended.
-
     Returns
     -------
     str
@@ -96,38 +94,50 @@ def require_start(config: RunConfig, force: bool) -> str:
     GateError
         If it does not, or cannot be asked, and nothing was forced.
     """
-    from workbench.assessment import require_known
-    from workbench.evaluation import evaluate
-    from workbench.experiment import make_learner, stream_of
     from workbench.models.loading import find_model
-    from workbench.record import RunRecord
 
     folder = find_model(config.model)
     if not (folder / "run.json").is_file():
         return ""
-    record = RunRecord.load(folder)
-    then = replace(record.config, model=config.model, device=config.device)
     try:
-        if record.status != "complete":
-            raise GateError(f"the run in {folder} is not complete, so that nothing says what the "
-                            "model there knows. Go on with it first: workbench train --resume.")
-        try:
-            stream = stream_of(then)
-        except (DataError, UnknownNameError) as error:
-            raise GateError(f"what {folder} knows cannot be asked: {error}") from error
-        if stream.data_hash() != record.data_hash:
-            raise GateError(f"what {folder} knows cannot be asked: the items of "
-                            f"{', '.join(then.skills)} have changed since. Restore them.")
-        now = evaluate(make_learner(then, stream), stream, len(stream) - 1, then.evaluate_on)[0]
-        names = [*record.task_names, *record.watched_names]
-        known = [*record.accuracy[0, -1], *record.watched[0, -1]]
-        require_known(dict(zip(names, known, strict=True)), dict(zip(names, now, strict=True)),
-                      str(folder), min(record.examples))
+        ask_again(folder, config)
     except GateError as error:
         if not force:
             raise GateError(f"{error} With --force it goes on, and is labelled.") from error
         return "; not what its record says, forced"
     return ""
+
+
+def ask_again(folder: Path, config: RunConfig) -> None:
+    """Put the questions of the run in a folder to the model there, as that run ended.
+
+    Raises
+    ------
+    GateError
+        If it answers otherwise, or cannot be asked.
+    """
+    from workbench.assessment import require_known
+    from workbench.evaluation import evaluate
+    from workbench.experiment import make_learner, stream_of
+    from workbench.record import RunRecord
+
+    record = RunRecord.load(folder)
+    then = replace(record.config, model=config.model, device=config.device)
+    if record.status != "complete":
+        raise GateError(f"the run in {folder} is not complete, so that nothing says what the "
+                        "model there knows. Go on with it first: workbench train --resume.")
+    try:
+        stream = stream_of(then)
+    except (DataError, UnknownNameError) as error:
+        raise GateError(f"what {folder} knows cannot be asked: {error}") from error
+    if stream.data_hash() != record.data_hash:
+        raise GateError(f"what {folder} knows cannot be asked: the items of "
+                        f"{', '.join(then.skills)} have changed since. Restore them.")
+    now = evaluate(make_learner(then, stream), stream, len(stream) - 1, then.evaluate_on)[0]
+    names = [*record.task_names, *record.watched_names]
+    known = [*record.accuracy[0, -1], *record.watched[0, -1]]
+    require_known(dict(zip(names, known, strict=True)), dict(zip(names, now, strict=True)),
+                  str(folder), min(record.examples))
 
 
 def label_of(out: Path) -> str:
