@@ -1,11 +1,12 @@
 """Teach several skills in a row, each method at the setting that was chosen for it.
 
-    python scripts/sequence_skills.py                  # all methods, orders and seeds
+    python scripts/sequence_skills.py                  # all methods and seeds
     python scripts/sequence_skills.py --methods sdft   # some
 
 Writes ``data/results/skills/sequences.json``. Runs already in the file are not repeated. The
 learning rate is chosen on validation items of the first order, with a seed of its own
 (``sequences-tune.json``), and the same for every order; every method gets as many steps a skill.
+All methods go through three orders, three of them through all six.
 """
 
 from __future__ import annotations
@@ -30,6 +31,10 @@ from workbench.sweeps import ENOUGH, RESULTS
 
 ORDERS = (("facts-new", "tools-new", "letters-new"), ("letters-new", "tools-new", "facts-new"),
           ("tools-new", "facts-new", "letters-new"))
+FURTHER = (("facts-new", "letters-new", "tools-new"), ("letters-new", "facts-new", "tools-new"),
+           ("tools-new", "letters-new", "facts-new"))
+THROUGH_ALL = ("sft", "sdft", "offline_distill")
+"""Who goes through the further orders too."""
 RATES = (1e-4, 3e-4, 1e-3)
 RATES_OF = {"adapter per skill": (1e-3, 3e-3, 1e-2, 3e-2)}
 """Adapters need larger ones: at 1e-3 they have learned nothing yet."""
@@ -45,9 +50,14 @@ METHODS: dict[str, dict[str, Any]] = {
     "adapter per skill": {"learner": "adapter_per_skill", "lora_rank": 8, "scenario": "task"},
     "rl": {"learner": "rl"},
     "sft_kl": {"learner": "sft_kl"},
+    "offline, 30 answers": {"learner": "offline_distill", "options": {"samples": 30}},
+    "sdft, larger rate": {"learner": "sdft"},
+    "offline, larger rate": {"learner": "offline_distill"},
 }
 """What is compared. A stage teacher is the student as it was when the skill began. An adapter per
 skill is told which skill a question is from; nobody else is."""
+NOT_TUNED = {"offline, 30 answers": 1e-4, "sdft, larger rate": 3e-4, "offline, larger rate": 3e-4}
+"""Controls, and the learning rate they are run at: that of SDFT, and one three times as large."""
 
 Task = tuple[str, tuple[str, ...], int, str, float]
 
@@ -103,19 +113,19 @@ def main() -> None:
     """Tune, then compare."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--methods", nargs="*", default=list(METHODS))
-    parser.add_argument("--orders", type=int, default=len(ORDERS), help="how many of them")
     parser.add_argument("--workers", type=int, default=1)
     given = parser.parse_args()
     tuning: list[Task] = [(method, ORDERS[0], TUNING_SEED, "validation", lr)
-                          for method in given.methods for lr in RATES_OF.get(method, RATES)]
+                          for method in given.methods if method not in NOT_TUNED
+                          for lr in RATES_OF.get(method, RATES)]
     tuned = measure(RESULTS / "sequences-tune.json", tuning, given.workers)
     tasks: list[Task] = []
-    orders = ORDERS[:given.orders]
     for method in given.methods:
-        best = max((run for run in tuned if run["method"] == method), key=score)
-        print(f"{method}: lr {best['lr']:g}", flush=True)
-        tasks += [(method, order, seed, "test", best["lr"])
-                  for order in orders for seed in SEEDS]
+        lr = NOT_TUNED.get(method) or max((run for run in tuned if run["method"] == method),
+                                          key=score)["lr"]
+        print(f"{method}: lr {lr:g}", flush=True)
+        tasks += [(method, order, seed, "test", lr)
+                  for order in ORDERS + FURTHER * (method in THROUGH_ALL) for seed in SEEDS]
     measure(RESULTS / "sequences.json", tasks, given.workers)
 
 

@@ -147,10 +147,9 @@ def test_bars_tell_mean_interval_and_reference(ax):
     np.testing.assert_allclose(ax.lines[-1].get_ydata(), 10.4)
 
 
-def test_seven_series_differ_in_colour_line_and_marker_each():
-    looks = [look(i) for i in range(7)]
-    for aspect in ("color", "linestyle", "marker"):
-        assert len({str(one[aspect]) for one in looks}) == 7, aspect
+@pytest.mark.parametrize("aspect, most", [("color", 9), ("linestyle", 7), ("marker", 9)])
+def test_nine_series_differ_in_colour_and_marker_and_seven_in_their_line(aspect, most):
+    assert len({str(look(i)[aspect]) for i in range(most)}) == most
     assert len({str(look(i)) for i in range(49)}) == 49, "of more, no two look the same"
 
 

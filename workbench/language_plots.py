@@ -9,7 +9,7 @@ from matplotlib.axes import Axes
 from matplotlib.patches import Rectangle
 from numpy.typing import ArrayLike
 
-from workbench.plots import COLOURS, describe, percent
+from workbench.plots import COLOURS, describe, look, percent
 
 HATCHES = ("", "//", "..", "xx", "--", "\\\\")
 
@@ -107,7 +107,7 @@ def plot_rates(rates: Mapping[str, Mapping[str, Mapping[str, float]]], ax: Axes,
         middle = np.array([100 * each["rate"] for each in series.values()])
         low = np.array([100 * each["low"] for each in series.values()])
         high = np.array([100 * each["high"] for each in series.values()])
-        ax.bar(at, middle, 0.92 * width, label=name, color=COLOURS[i % 7], edgecolor="white",
+        ax.bar(at, middle, 0.92 * width, label=name, color=look(i)["color"], edgecolor="white",
                hatch=HATCHES[i % len(HATCHES)])
         ax.errorbar(at, middle, [np.clip(middle - low, 0, None), np.clip(high - middle, 0, None)],
                     fmt="none", ecolor="black", capsize=2, linewidth=1)

@@ -20,9 +20,10 @@ from workbench.metrics import AccuracyMatrix
 
 Floats = NDArray[np.float64]
 
-COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#000000")
+COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#000000", "#882255",
+           "#888888")
 LINES = ("-", "--", "-.", ":", (0, (5, 1, 1, 1)), (0, (3, 1)), (0, (1, 1)))
-MARKERS = ("o", "s", "^", "D", "v", "P", "X")
+MARKERS = ("o", "s", "^", "D", "v", "P", "X", "<", ">")
 
 
 def use_style() -> None:
@@ -37,9 +38,10 @@ def use_style() -> None:
 
 def look(i: int) -> dict[str, Any]:
     """Return colour, line style and marker of the i-th series."""
-    # The eighth has the colour of the first, and another line and marker.
-    return {"color": COLOURS[i % 7], "linestyle": LINES[(i + i // 7) % 7],
-            "marker": MARKERS[(i + i // 7) % 7]}
+    # The tenth has the colour of the first, and another line and marker.
+    again = i // len(COLOURS)
+    return {"color": COLOURS[i % len(COLOURS)], "linestyle": LINES[(i + again) % len(LINES)],
+            "marker": MARKERS[(i + again) % len(MARKERS)]}
 
 
 def describe(ax: Axes, text: str) -> Axes:
@@ -212,7 +214,7 @@ def plot_bars(values: Mapping[str, ArrayLike], ax: Axes | None = None, title: st
     hatches = ("", "//", "..", "xx", "\\\\", "--", "++")
     for i, (label, seeds) in enumerate(values.items()):
         shares = 100 * np.atleast_1d(np.asarray(seeds, dtype=float))
-        ax.bar(i, shares.mean(), color=COLOURS[i % 7], alpha=0.75, hatch=hatches[i % 7],
+        ax.bar(i, shares.mean(), color=look(i)["color"], alpha=0.75, hatch=hatches[i % 7],
                edgecolor="white")
         text = f"{label} {percent(shares.mean() / 100)}"
         if len(shares) > 2:

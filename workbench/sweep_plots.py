@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 from matplotlib.axes import Axes
 
-from workbench.plots import COLOURS, LINES, MARKERS, describe, look, percent
+from workbench.plots import describe, look, percent
 from workbench.razor import RazorResult
 from workbench.runfiles import Floats
 from workbench.sweeps import Sweep
@@ -23,9 +23,8 @@ UNITS = {"kl_new": "nats a response", "kl_old": "nats a response", "entropy": "n
 
 
 def style_of(sweep: Sweep, method: str) -> dict[str, Any]:
-    """Return colour and marker of a method, the same in every figure of a sweep."""
-    i = sweep.methods.index(method)
-    return {"color": COLOURS[i % 7], "marker": MARKERS[(i + i // 7) % 7]}
+    """Return colour, line and marker of a method, the same in every figure of a sweep."""
+    return look(sweep.methods.index(method))
 
 
 def plot_pareto(sweep: Sweep, methods: Sequence[str], ax: Axes, level: float | None = None,
@@ -48,13 +47,12 @@ def plot_pareto(sweep: Sweep, methods: Sequence[str], ax: Axes, level: float | N
     said = []
     for method in methods:
         style = style_of(sweep, method)
-        line = LINES[sweep.methods.index(method) % 7]
         ends: list[tuple[float, float]] = []
         for run in sweep.of(method):
             new = 100 * np.append(run.new_before, run.new)
             kept = 100 * np.append(1, run.kept)
-            ax.plot(new, kept, linestyle=line, linewidth=0.8, alpha=0.45, color=style["color"])
-            ax.plot(new[-1:], kept[-1:], linestyle="", markersize=6, **style,
+            ax.plot(new, kept, **(style | {"marker": ""}), linewidth=0.8, alpha=0.45)
+            ax.plot(new[-1:], kept[-1:], **(style | {"linestyle": ""}), markersize=6,
                     label=None if ends else method)
             ends.append((run.new[-1], run.kept[-1]))
         new, kept = np.mean(ends, axis=0)
@@ -89,8 +87,8 @@ def plot_drift(sweep: Sweep, methods: Sequence[str], prompts: str, ax: Axes,
     """
     points = {method: drift_points(sweep, [method], prompts, everywhere) for method in methods}
     for method, each in points.items():
-        ax.plot(each[:, 0], 100 * each[:, 1], linestyle="", alpha=0.7, markersize=6, label=method,
-                **style_of(sweep, method))
+        ax.plot(each[:, 0], 100 * each[:, 1], alpha=0.7, markersize=6, label=method,
+                **(style_of(sweep, method) | {"linestyle": ""}))
     ax.set(xlabel=f"KL(pretrained || trained) {PROMPTS[prompts]}\n(nats a response, log scale)",
            ylabel="forgotten (%)", title=title)
     ax.set_xscale("symlog", linthresh=0.1)
@@ -128,8 +126,7 @@ def plot_diagnostic(sweep: Sweep, methods: Sequence[str], name: str, ax: Axes,
         run = sweep.choose(method)[0] if lr is None else sweep.at(method, lr)
         values = sweep.diagnostic(run, name) * (100 if share else 1)
         style = style_of(sweep, method)
-        ax.plot(run.steps, values, label=method, linewidth=1.5, markersize=4,
-                linestyle=LINES[sweep.methods.index(method) % 7], **style)
+        ax.plot(run.steps, values, label=method, linewidth=1.5, markersize=4, **style)
         said.append(f"{method} from {values[0]:.3g} to {values[-1]:.3g}")
     ax.set(xlabel="step", title=title, ylabel="%" if share else UNITS[name])
     ax.set_ylim(*((-3, 103) if share else (0, None)))
@@ -176,8 +173,8 @@ def plot_razor(result: RazorResult, ax: Axes, title: str = "") -> Axes:
         points = [point for point in result.points if point.method == method]
         kl, lost = (np.array([getattr(point, name).mean() for point in points])
                     for name in ("kl", "forgetting"))
-        ax.plot(kl, 100 * lost, linestyle="", markersize=5, alpha=0.8, label=method,
-                color=COLOURS[i % 7], marker=MARKERS[(i + i // 7) % 7])
+        ax.plot(kl, 100 * lost, markersize=5, alpha=0.8, label=method,
+                **(look(i) | {"linestyle": ""}))
         said.append(f"{method} up to {kl.max():.1f} nats and {percent(lost.max())}")
     ax.set(xlabel="KL(base || now) on images of the new task (nats)", ylabel="forgotten (%)",
            title=title)
@@ -209,11 +206,10 @@ def plot_sequence(curves: Mapping[str, Floats], names: Sequence[str], ax: Axes,
         Whether to say which line is which.
     """
     said, all_methods = [], list(methods or curves)
-    for method, values in curves.items():
-        i = all_methods.index(method)
-        style = look(i)
+    for i, (method, values) in enumerate(curves.items()):
+        style = look(all_methods.index(method))
         # Side by side, so that dots of several methods at the same height can be told apart.
-        x = np.arange(values.shape[1]) + 0.06 * (i - (len(all_methods) - 1) / 2)
+        x = np.arange(values.shape[1]) + 0.06 * (i - (len(curves) - 1) / 2)
         ax.plot(x, 100 * values.mean(0), label=method, markersize=5, **style)
         if len(values) > 1:
             ax.plot(x, 100 * values.T, linestyle="", marker=".", markersize=3.5, alpha=0.5,

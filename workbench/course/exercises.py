@@ -139,8 +139,8 @@ exercises = {e.name: e for e in (
         "method has the accuracy `new` on the new skill and keeps a share `kept` of the old "
         "(arrays of shape `(points,)`). Return the number of the point to choose, counted from 0: "
         "of those that know the skill to at least `enough`, the one that keeps most; where none "
-        "does, the one that knows it best. (The rule by which the records of this lesson and the "
-        "last were made.) Ties do not matter.", 1, 5,
+        "does, the one that knows it best. (A simpler form of the rules by which the records of "
+        "this lesson and the last were made.) Ties do not matter.", 1, 5,
         ("Why not simply the one that keeps most? Look at what it has learned.",
          "Points that know too little must lose against all that know enough, and be counted "
          "nevertheless.",
