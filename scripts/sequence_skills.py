@@ -6,7 +6,7 @@
 Writes ``data/results/skills/sequences.json``. Runs already in the file are not repeated. The
 learning rate is chosen on validation items of the first order, with a seed of its own
 (``sequences-tune.json``), and the same for every order; every method gets as many steps a skill.
-All methods go through three orders, three of them through all six.
+The methods go through three orders, three of them through all six, and controls through one or two.
 """
 
 from __future__ import annotations
@@ -33,8 +33,10 @@ ORDERS = (("facts-new", "tools-new", "letters-new"), ("letters-new", "tools-new"
           ("tools-new", "facts-new", "letters-new"))
 FURTHER = (("facts-new", "letters-new", "tools-new"), ("letters-new", "facts-new", "tools-new"),
            ("tools-new", "letters-new", "facts-new"))
-THROUGH_ALL = ("sft", "sdft", "offline_distill")
-"""Who goes through the further orders too."""
+ORDERS_OF = dict.fromkeys(("sft", "sdft", "offline_distill"), ORDERS + FURTHER) | {
+    "offline, 30 answers": ORDERS[1:2], "sdft, larger rate": ORDERS[:2],
+    "offline, larger rate": ORDERS[:2]}
+"""Who goes through other orders than the three."""
 RATES = (1e-4, 3e-4, 1e-3)
 RATES_OF = {"adapter per skill": (1e-3, 3e-3, 1e-2, 3e-2)}
 """Adapters need larger ones: at 1e-3 they have learned nothing yet."""
@@ -125,7 +127,7 @@ def main() -> None:
                                           key=score)["lr"]
         print(f"{method}: lr {lr:g}", flush=True)
         tasks += [(method, order, seed, "test", lr)
-                  for order in ORDERS + FURTHER * (method in THROUGH_ALL) for seed in SEEDS]
+                  for order in ORDERS_OF.get(method, ORDERS) for seed in SEEDS]
     measure(RESULTS / "sequences.json", tasks, given.workers)
 
 

@@ -115,16 +115,17 @@ def test_every_shipped_record_can_be_read(path):
         assert 0 <= each.new.min() and each.new.max() <= 1 and (each.kept <= 1.2).all()
 
 
-def test_the_shipped_sequences_have_five_seeds_in_each_order_sft_and_sdft_in_three():
+def test_the_shipped_sequences_are_all_that_the_script_asks_for(monkeypatch):
+    monkeypatch.syspath_prepend(str(RESULTS.parents[2] / "scripts"))
+    from sequence_skills import METHODS, ORDERS, ORDERS_OF, SEEDS
+
     runs = load_sequences()
-    orders = {run.skills for run in runs}
-    assert len(orders) == 3 and len({frozenset(order) for order in orders}) == 1
-    for method in {run.method for run in runs}:
+    assert len({run.skills for run in runs}) == len(ORDERS_OF["sdft"]) == 6
+    assert {run.method for run in runs} == set(METHODS)
+    for method in METHODS:
         own = [run for run in runs if run.method == method]
-        had = {run.skills for run in own}
-        assert had == orders or method not in ("sft", "sdft")
-        assert {(run.skills, run.seed) for run in own} == {(order, seed) for order in had
-                                                           for seed in range(5)}, method
+        assert sorted((run.skills, run.seed) for run in own) == sorted(
+            (order, seed) for order in ORDERS_OF.get(method, ORDERS) for seed in SEEDS), method
         assert len({run.lr for run in own}) == 1, "one setting, whatever the order"
         assert all(run.new.shape == (4, 3) and run.old.shape == (4, len(KNOWN_SKILLS))
                    and run.seconds > 0 for run in own)

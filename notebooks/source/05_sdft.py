@@ -959,7 +959,7 @@ print(f"{live_widget.record.steps_taken} steps were taken.")
 # |---|---|
 # | SDFT learns a new skill as well as SFT and forgets far less | on four of six skills, each tuned; on a fifth up to 80 % of the new skill; a hard rule neither learns reliably |
 # | trained on bare answers SFT unlearns to reason, SDFT does not | yes, on worked answers |
-# | because it learns on its own answers (on-policy beats off-policy) | not on one skill: with facts, worked answers, a hard rule, and a teacher that is often wrong, its answers teach as well as the student's own; in one order of three skills in a row the own ones keep more (notebook 06) |
+# | because it learns on its own answers (on-policy beats off-policy) | not on one skill: with facts, worked answers, a hard rule, and a teacher that is often wrong, its answers teach as well as the student's own; with three skills in a row the own ones keep a few points more on average over six orders, most of it in one (notebook 06) |
 # | a live teacher fails, a moving average is best | a live one collapses at high learning rates; else frozen, averaged and live tie |
 # | forgetting follows the KL from the pretrained model | yes, by rank; on *old* prompts more closely than on new ones |
 # | small models gain nothing, for want of in-context learning | consistent: `nano`, one model; the gate says so beforehand |

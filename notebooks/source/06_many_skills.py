@@ -2,10 +2,10 @@
 # # 6. Many skills in a row
 #
 # > **Claim you can check:** taught three skills one after the other, a model that learns from itself ends
-# > with three quarters of them or more, in any order, and two thirds of what it knew, and stores no old data;
-# > plain fine-tuning loses every earlier new skill. Of what pretraining taught, self-distillation loses mainly
-# > what is asked in nearly the same words as the new skill. Separate adapters forget nothing as long as
-# > somebody says which to use.
+# > with three quarters to nine tenths of them, in all six orders, and some six tenths of what it knew, and stores
+# > no old data; plain fine-tuning loses every earlier new skill. Of what pretraining taught, self-distillation loses
+# > mainly what is asked in nearly the same words as the new skill. Separate adapters forget nothing as long as
+# > somebody says which to use, and little if words decide.
 #
 # | | |
 # |---|---|
@@ -15,6 +15,8 @@
 # | **Memory** | under 1.5 GB; no GPU, no download, no network |
 
 # %%
+from dataclasses import replace
+
 import numpy as np
 import pandas as pd
 
@@ -34,14 +36,23 @@ wb.prepare_notebook()
 # %%
 record = load_sequences()
 orders = list(dict.fromkeys(run.skills for run in record))
-first, methods = orders[0], list(dict.fromkeys(run.method for run in record))
-for order in orders:
-    print(" → ".join(order))
+controls = ("offline, 30 answers", "sdft, larger rate", "offline, larger rate")
+methods = [name for name in dict.fromkeys(run.method for run in record) if name not in controls]
+first = orders[0]
+
+
+def named(order):
+    """An order of skills in words."""
+    return " → ".join(skill.removesuffix("-new") for skill in order)
 
 
 def of(method, order=first):
     """The recorded runs of a method in an order, one per seed."""
     return [run for run in record if run.method == method and run.skills == order]
+
+
+for order in orders:
+    print(named(order), "(SFT, SDFT and offline_distill alone)" * (not of("replay", order)))
 
 
 # %% [markdown]
@@ -73,23 +84,24 @@ print("Verdict: the first skill is gone after the second, and what was just trai
 # %% [markdown]
 # ## The record
 #
-# Nine methods, five seeds, most in three orders: `scripts/sequence_skills.py` made the record in some four
-# hours. Each method got the same 120 steps a skill and the same three learning rates (adapters
-# four larger ones, as at these they learned nothing); its rate was chosen on *validation* items of the first
+# Nine methods, five seeds, three orders, for three methods all six: `scripts/sequence_skills.py` made the record in
+# some three and a half hours, two runs at a time. Each method got the same 120 steps a skill and the same three learning rates (adapters
+# the largest of these and three larger ones); its rate was chosen on *validation* items of the first
 # order, with another seed, by a rule like that of notebook 05: of the rates at which the skills are learned
 # (95 % on average, each in its stage) the one that ends with most of everything, new and known; where they
 # are learned at none, the one that ends with most of the new.
 #
 # **LoRA** adapters (*adapter per skill*) are small matrices added to each of the model's; they alone are trained,
-# by SFT, one set a skill, and the method is *told* which to use. *replay* stores 32 examples of each skill,
-# the known ones included, and gives them half of the loss. SDFT's teacher is the pretrained model throughout,
+# by SFT, one set a skill, and the method is *told* which to use. *replay* stores 32 examples of each skill, those
+# of pretraining included, and gives them half of the loss. SDFT's teacher is the pretrained model throughout,
 # that of *sdft, stage teacher* the student as it was when the skill began. Choose an order, and tick methods
 # (lines are means, dots are seeds):
 
 # %%
 from workbench.widgets import SkillRetention
 
-retention = SkillRetention(record, ["sft", "sdft", "replay", "adapter per skill"])
+compared = [run for run in record if run.method in methods]
+retention = SkillRetention(compared, ["sft", "sdft", "replay", "adapter per skill"])
 retention
 
 # %% [markdown]
@@ -97,42 +109,55 @@ retention
 #
 # `AccuracyMatrix` of notebook 02 takes language models as it took digits. *Learned* is the learning accuracy,
 # the mean accuracy on each skill right after its own stage: what was never learned cannot be forgotten, and
-# should not look as if it had been. ACC is the mean accuracy on the three at the end, BWT what became of a
-# skill since it was learned, *known* the share kept of the five skills from before.
+# should not look as if it had been; for the *letters*, which often are not, the number of seeds that learned them.
+# ACC is the mean accuracy on the three at the end, BWT what became of a skill since it was learned (in points),
+# *known* the share kept of the five skills from before, and *all eight* the mean accuracy on everything.
 
 
 # %%
-def summary(order):
-    """The measures of each method in an order."""
-    rows = {}
-    for method in methods:
-        runs = of(method, order)
-        matrix = AccuracyMatrix([run.new[1:] for run in runs])
-        rows[method] = {"learning rate": f"{runs[0].lr:g}",
-                        "learned": percent_over_seeds(matrix.learning_accuracy()),
-                        "ACC": percent_over_seeds(matrix.average_accuracy()),
-                        "BWT": percent(np.mean(matrix.backward_transfer())),
-                        "known": percent_over_seeds([run.kept[-1] for run in runs])}
-    return pd.DataFrame(rows).T
+def measures(method, order=first):
+    """What each run of a method in an order comes to: an array over seeds per measure."""
+    runs = of(method, order)
+    matrix = AccuracyMatrix([run.new[1:] for run in runs])
+    return {"learned": matrix.learning_accuracy(), "ACC": matrix.average_accuracy(),
+            "BWT": matrix.backward_transfer(), "known": np.array([run.kept[-1] for run in runs]),
+            "all eight": np.array([np.append(run.new[-1], run.old[-1]).mean() for run in runs])}
 
 
-print(summary(first).to_string())
+def in_points(values):
+    """Mean and interval of a difference, in points."""
+    ends = seed_interval(values)
+    return "{:+.0f} ({:+.0f} to {:+.0f})".format(*(100 * each for each in (np.mean(values), *ends)))
+
+
+def less(one, other, order=first):
+    """What one method comes to less what another does, paired by seed."""
+    theirs = measures(other, order)
+    return {name: values - theirs[name] for name, values in measures(one, order).items()}
 
 
 # %%
-def at_the_end(method, order=first):
-    """Mean accuracy on the three new skills at the end, per seed."""
-    return np.array([run.new[-1].mean() for run in of(method, order)])
+j = first.index("letters-new")
+table = {}
+for method in methods:
+    runs, found = of(method), measures(method)
+    table[method] = {"rate": f"{runs[0].lr:g}", "learned": percent_over_seeds(found["learned"]),
+                     "letters": f"{sum(run.new[j + 1, j] > 0.5 for run in runs)} of {len(runs)}",
+                     "ACC": percent_over_seeds(found["ACC"]),
+                     "BWT": f"{100 * found['BWT'].mean():.0f}",
+                     "known": percent_over_seeds(found["known"]),
+                     "all eight": percent(found["all eight"].mean())}
+print(pd.DataFrame(table).T.to_string())
 
-
-gap = at_the_end("sdft") - at_the_end("sft")  # of the same seed
-low, high = seed_interval(gap)
-print(f"SDFT knows more of the three than SFT by {100 * gap.mean():.0f} points "
-      f"({100 * low:.0f} to {100 * high:.0f}), paired over five seeds")
-assert at_the_end("sdft").mean() >= 0.8 and at_the_end("sft").mean() <= 0.4 and low > 0.3
+# %%
+gap = less("sdft", "sft")["ACC"]
+print(f"SDFT knows more of the three than SFT by {in_points(gap)} points, paired over five seeds")
+assert measures("sdft")["ACC"].mean() >= 0.8 and measures("sft")["ACC"].mean() <= 0.4
+assert seed_interval(gap)[0] > 0.3
 assert max(run.new[-1, :2].max() for run in of("sft")) < 0.1
-assert abs(at_the_end("sft_own_voice").mean() - at_the_end("sdft").mean()) < 0.1
-assert max(run.new[:, 1:].max() for run in of("rl")) < 0.05
+assert abs(less("sft_own_voice", "sdft")["ACC"].mean()) < 0.1
+for run in of("rl"):  # nothing moves after the facts: without a reward there is no gradient
+    assert (run.new[1:] == run.new[1]).all() and (run.old[1:] == run.old[1]).all()
 print("Verdict: SDFT ends with four fifths of the three; SFT has lost the first two whole.")
 
 # %% [markdown]
@@ -141,23 +166,29 @@ print("Verdict: SDFT ends with four fifths of the three; SFT has lost the first 
 # tools show, which it learns at once.
 #
 # Replay and the adapters learn the letters with some seeds and not with others (look at the dots: no seed
-# stands where the mean does). *sft_kl* loses each skill at the next, as SFT does. *rl* is never
-# once rewarded for a request or for letters, and learns a quarter of the facts: it keeps what was known
-# because it learned next to nothing. And *sft_own_voice*, the oracle, ends where SDFT does, so that here too what
-# counts most is whose manner is imitated (more on that below). Does SDFT, which stores no data, fall behind replay, which does?
+# stands where the mean does). *sft_kl* loses each skill at the next, as SFT does. *rl* learns a quarter of the
+# facts, and is never once rewarded for a request or for letters: from there on not one weight moves, and it keeps
+# what was known because it learned next to nothing. And *sft_own_voice*, the oracle, ends where SDFT does, so
+# that here too what counts most is whose manner is imitated (more on that below).
+#
+# Does SDFT, which stores no data, fall behind replay, which does? Three orders; SDFT minus replay, in points:
 
 # %%
-for name, each in {"new skills": lambda run: run.new[-1].mean(),
-                   "known": lambda run: run.kept[-1]}.items():
-    sdft, replay = (np.array([each(run) for run in of(method)]) for method in ("sdft", "replay"))
-    low, high = seed_interval(sdft - replay)
-    print(f"{name}: SDFT minus replay {100 * (sdft - replay).mean():+.0f} points "
-          f"({100 * low:+.0f} to {100 * high:+.0f}), paired")
-assert at_the_end("sdft").mean() > at_the_end("replay").mean() - 0.1
-print("Verdict: on the new skills SDFT is not behind by more than ten points; on the known ones "
-      "replay keeps more, which is what its examples are of.")
+against = {named(order): less("sdft", "replay", order) for order in orders[:3]}
+print(pd.DataFrame({order: {name: in_points(values) for name, values in each.items()}
+                    for order, each in against.items()}).T.to_string())
+for each in against.values():
+    assert each["ACC"].mean() > -0.1
+    assert max(seed_interval(each[name])[1] for name in ("BWT", "known")) < 0
+assert [seed_interval(each["ACC"])[0] > 0 for each in against.values()] == [False, True, True]
+print("Verdict: on the three new skills SDFT ends ahead in two orders, and one does not tell; what "
+      "was learned, and what was known, replay keeps better in all three.")
 
 # %% [markdown]
+# SDFT's lead is what it *learns*: replay copies the expert, as SFT does, gives half of its loss to old examples,
+# and in 120 steps seldom learns his letters. What it has learned it keeps, thanks to those examples. (The two differ
+# in two things, then: data that is stored, and whose manner is imitated.)
+#
 # ## What goes
 #
 # Every skill after each stage, a column a stage:
@@ -184,14 +215,15 @@ sibling = {"facts-new": "facts-keepers", "tools-new": "tools-house",
 for order in orders:
     lost = -by_stage("sdft", order).loc[known].diff(axis=1)
     for skill in order:
-        assert lost[skill].idxmax() == sibling[skill] and lost[skill].nlargest(2).iloc[1] < 0.15
-print("Verdict: of what pretraining taught, each new skill costs SDFT its sibling and little else, "
-      "in every order.")
+        rest = lost[skill].drop(sibling[skill])
+        assert lost.loc[sibling[skill], skill] > 0.25 and rest.max() < 0.2 and rest.mean() < 0.1
+print("Verdict: of what pretraining taught, each new skill costs SDFT a quarter and more of its "
+      "sibling, and nothing else a fifth, in all six orders.")
 
 # %% [markdown]
 # New keepers cost old keepers, a new machine the old machines, new functions the old functions: things that
-# are asked for in the same words and answered from the same place. SFT loses the nearest first too, and the
-# rest at the next stage; the arithmetic stays longest.
+# are asked for in the same words and answered from the same place. SFT loses the nearest most too, and everything
+# but the arithmetic within two stages.
 #
 # What was learned *since* is less safe. Letters have nothing in common with requests, cost *tools-house* nothing,
 # and take some 40 points of *tools-new*. One suspect is the teacher: the pretrained model never knew those
@@ -201,91 +233,136 @@ print("Verdict: of what pretraining taught, each new skill costs SDFT its siblin
 # %%
 print(pd.DataFrame({method: by_stage(method).iloc[:, -1].map(percent)
                     for method in ("sdft", "sdft, stage teacher")}).to_string())
-gap = at_the_end("sdft, stage teacher") - at_the_end("sdft")
-low, high = seed_interval(gap)
-print(f"three new skills, stage minus frozen teacher: {100 * gap.mean():+.0f} points "
-      f"({100 * low:+.0f} to {100 * high:+.0f}), paired")
-assert abs(gap.mean()) < 0.1
-print("Verdict: a teacher that knows the earlier skills makes no difference of ten points to them.")
+for order in orders[:3]:
+    runs = list(zip(of("sdft, stage teacher", order), of("sdft", order), strict=True))
+    earlier = [np.mean(a.new[-1, :2] - b.new[-1, :2]) for a, b in runs]
+    known_gap = less("sdft, stage teacher", "sdft", order)["known"]
+    print(f"{named(order)}, stage minus frozen teacher, in points: the first two "
+          f"{in_points(earlier)}, known {in_points(known_gap)}")
+    assert seed_interval(earlier)[1] < 0.05 and -0.1 < seed_interval(known_gap)[0] < 0
+print("Verdict: nowhere does a teacher that knows the earlier skills keep five points more of "
+      "them; of what was known, its student keeps a little less.")
 
 # %% [markdown]
 # So the suspect is innocent. It could have been told beforehand: a teacher is only ever asked about the *new*
-# questions, and what it knows of others is never said. (Of what pretraining taught, its student even loses
-# more: each teacher passes on what it has itself lost.) Perhaps what was learned in 120 steps is just less
+# questions, and what it knows of others is never said. Perhaps what was learned in 120 steps is just less
 # settled than what thousands of steps of pretraining taught; that was not tested. Either way self-distillation
 # narrows forgetting, and does not end it.
 #
 # ## Is it the order?
 #
-# One order is one observation. The mean of the three new skills at the end, in two others:
+# One order is one observation. SFT and SDFT went through all six that there are, the others through three.
+# ACC, and the share of the known that was kept, in percent:
+
+# %%
+ends = {}
+for method in methods:
+    for order in orders:
+        if of(method, order):
+            found = measures(method, order)
+            ends.setdefault(named(order), {})[method] = " / ".join(
+                f"{100 * found[name].mean():.0f}" for name in ("ACC", "known"))
+print(pd.DataFrame(ends).fillna("").to_string())
 
 # %%
 for order in orders:
-    ends = {method: percent_over_seeds(at_the_end(method, order))
-            for method in methods if of(method, order)}
-    print(" → ".join(order))
-    print(pd.Series(ends).to_string(), end="\n\n")
-    assert at_the_end("sdft", order).min() > at_the_end("sft", order).max()
-ends = [at_the_end("sdft", order).mean() for order in orders]
-assert min(ends) > 0.7 and max(ends) - min(ends) > 0.1
+    assert measures("sdft", order)["ACC"].min() > measures("sft", order)["ACC"].max()
+ends, kept = ([measures("sdft", order)[name].mean() for order in orders]
+              for name in ("ACC", "known"))
+assert min(ends) > 0.7 and max(ends) - min(ends) > 0.1 and min(kept) > 0.55
 print("Verdict: in every order the worst seed of SDFT is above the best of SFT. The order matters "
-      f"all the same: SDFT ends between {percent(min(ends))} and {percent(max(ends))}.")
+      f"all the same: SDFT ends between {percent(min(ends))} and {percent(max(ends))}, and keeps "
+      f"{percent(min(kept))} to {percent(max(kept))} of the known.")
 
 # %% [markdown]
-# What suffers is *tools-new*, wherever it is not last.
+# Whom does the order hurt? SDFT at the end of each, by skill:
+
+# %%
+by_skill = pd.DataFrame({named(order): dict(zip(order, np.mean(
+    [run.new[-1] for run in of("sdft", order)], axis=0))) for order in orders})
+print(by_skill.map(percent).to_string())
+tools = by_skill.loc["tools-new"]
+assert all(tools[named(order)] < 0.5 if order[0] == "tools-new" else
+           0.5 < tools[named(order)] < 0.8 if order[1] == "tools-new" else
+           tools[named(order)] > 0.95 for order in orders)
+print("Verdict: the functions, the more the more comes after them.")
+
+# %% [markdown]
+# So where the functions come last all three end at nine tenths. Letters hold wherever they stand. Nothing here says why.
 #
 # ## Its own answers, or the teacher's?
 #
-# *offline_distill* is SDFT but for one thing: it learns on answers that the teacher wrote, not on its student's. For single
-# skills of notebook 05 that made hardly a difference. In a row? And against *sft_own_voice*, the oracle? All three at the same
-# rate. SDFT minus each, paired, in points:
+# *offline_distill* learns from the same teacher at the same rate, on answers that the teacher wrote beforehand (four a
+# question), not on its student's of the moment. For single skills of notebook 05 that made hardly a difference. In a row?
+# SDFT minus it, paired, in points:
 
 # %%
-off_policy = ("offline_distill", "sft_own_voice")
-assert {run.lr for run in record if run.method in ("sdft", *off_policy)} == {1e-4}
-gaps = {}
-for order in orders:
-    for method in off_policy:
-        pairs = list(zip(of("sdft", order), of(method, order), strict=True))
-        gaps[" → ".join(order), method] = {
-            "new skills": [a.new[-1].mean() - b.new[-1].mean() for a, b in pairs],
-            "known": [a.kept[-1] - b.kept[-1] for a, b in pairs]}
-print(pd.DataFrame({which: {what: "{:+.0f} ({:+.0f} to {:+.0f})".format(
-    100 * np.mean(values), *(100 * end for end in seed_interval(values)))
-    for what, values in each.items()} for which, each in gaps.items()}).T.to_string())
+rates = {run.lr for run in compared if run.method in ("sdft", "offline_distill", "sft_own_voice")}
+assert rates == {1e-4}
+off_policy = {order: less("sdft", "offline_distill", order) for order in orders}
+names = ("learned", "ACC", "known")
+print(pd.DataFrame({named(order): {name: in_points(each[name]) for name in names}
+                    for order, each in off_policy.items()}).T.to_string())
 
 # %%
-second = " → ".join(orders[1])
-for (order, _), each in gaps.items():
-    if order == second:
-        assert all(seed_interval(values)[0] > 0 for values in each.values())
-    else:
-        assert all(abs(np.mean(values)) < 0.06 for values in each.values())
-print("Verdict: in two orders it makes little difference; in the other, with facts last, who "
-      "learns on its own answers ends with more of everything.")
+mean = {name: np.mean([each[name] for each in off_policy.values()], axis=0) for name in names}
+print("over all six orders, paired by seed:",
+      ", ".join(f"{name} {in_points(values)}" for name, values in mean.items()))
+assert seed_interval(mean["ACC"])[0] > 0 and seed_interval(mean["known"])[0] > 0
+assert max(values.mean() for values in mean.values()) < 0.06
+assert max(orders, key=lambda order: off_policy[order]["ACC"].mean()) == orders[1]
+print("Verdict: who learns on its own answers ends a few points higher on average, on the new and "
+      "on the known; one order of six has most of it.")
 
 # %% [markdown]
-# So here being **on-policy** counts for something at last. At which stage?
+# So being **on-policy** counts for something here, though for little. At which stage of that one order?
 
 # %%
 print(pd.concat({method: by_stage(method, orders[1]).iloc[:, 1:].map(percent)
                  for method in ("sdft", "offline_distill")}, axis=1).to_string())
 
 # %% [markdown]
-# At the last: after letters and tools both stand equal. Then the facts cost *offline_distill* letters and functions that
-# have nothing to do with them, and *SDFT* even gets some of the old functions back. Perhaps a student that has drifted that far
-# says other things than its teacher to begin with, and only who learns on what it says itself is corrected there; that was not
-# tested, and one order of three is no rule.
+# Nearly all at the last. After letters and tools the two are equal on the new skills, and differ in both directions on the
+# known. Then the facts cost *offline_distill* letters and functions that have nothing to do with them, the old functions
+# (*tools-house*) above all, while *SDFT* even gets some of those back. It is not that facts come last: they do in one more
+# order, which ties. Perhaps a student that has drifted that far says other things than its teacher to begin with, and only
+# who learns on what it says itself is corrected there; that was not tested.
+#
+# Three things could be behind it instead: that four fixed answers a question are few, that the teacher's words are not the
+# student's, or the rate. SDFT minus *sft_own_voice*, the oracle; minus *offline_distill* with 30 answers a question
+# (so that few are seen twice); and both at three times the rate:
+
+# %%
+others = {"the oracle's one answer": ("sdft", "sft_own_voice"),
+          "30 answers, not 4": ("sdft", "offline, 30 answers"),
+          "both at three times the rate": ("sdft, larger rate", "offline, larger rate")}
+print(pd.DataFrame({(what, named(order)): {name: in_points(less(one, other, order)[name])
+                                            for name in names}
+                    for what, (one, other) in others.items()
+                    for order in orders[:3] if of(other, order)}).T.to_string())
+
+# %%
+fresh, faster = (others[name] for name in ("30 answers, not 4", "both at three times the rate"))
+assert all(seed_interval(less(*fresh, orders[1])[name])[0] > 0 for name in ("ACC", "known"))
+assert all(seed_interval(less(*faster, order)["ACC"])[0] < 0 for order in orders[:2])
+print("Verdict: in that order more of the teacher's answers do not make up for the student's own; "
+      "at a larger rate the new skills do not tell.")
+
+# %% [markdown]
+# So it is neither the number of answers nor, as the oracle's are no better in that order, whose words the teacher uses.
+# (The search, one seed, had SDFT 21 points ahead at the larger rate in the first order. Five other seeds: 10, with an
+# interval from -5 to +24. One seed is an anecdote.) On single skills nothing was found at all: own answers are worth a
+# little here, and imitating one's own manner nearly everything.
 #
 # ## An adapter for each skill
 #
 # The other way out: leave the model as it is, and train an adapter for each skill. Nothing is overwritten: that
-# the tables above show no loss is by construction. Here is one of them, live, for the first skill; ask
-# everything with it and without it.
+# the tables above show no loss is by construction. Here is one of them, live, for the first skill (100 of the
+# record's 120 steps, to save your time); ask everything with it and without it.
 
 # %%
 config = wb.RunConfig(stream="skills", skills=first[:1], learner="adapter_per_skill",
-                      scenario="task", lora_rank=8, lr=of("adapter per skill")[0].lr, steps=120,
+                      scenario="task", lora_rank=8, lr=of("adapter per skill")[0].lr, steps=100,
                       items=16, clip=1.0)
 stream = stream_of(config)
 learner, task = make_learner(config, stream), stream.tasks[0]
@@ -297,27 +374,20 @@ learner.end(task)
 
 # %%
 tasks = (task, *stream.watched)
-
-
-def right(task, adapter):
-    """Which answers are right on a task's test items, asked with an adapter (None: without)."""
-    given = learner.predict(task.test.inputs, adapter)
-    return stream.right(given, task.test, 0, task.index)[0].numpy()
-
-
-answers = {name: {task.name: right(task, adapter) for task in tasks}
-           for name, adapter in (("without", None), ("with it", 0))}
-print(pd.DataFrame({name: {task: percent(each.mean()) for task, each in row.items()}
-                    for name, row in answers.items()}).to_string())
+new, *old = (each.name for each in tasks)
+without = {new: live.baseline[0, 0]} | dict(zip(old, live.watched[0, 0]))  # asked at the top
+with_it = {each.name: float(stream.right(learner.predict(each.test.inputs, 0), each.test, 0,
+                                         each.index).double().mean()) for each in tasks}
+print(pd.DataFrame({"without": without, "with it": with_it}).map(percent).to_string())
 
 # %%
-new, *old = (task.name for task in tasks)
-assert answers["with it"][new].mean() > 0.7 and answers["without"][new].mean() < 0.2
-lost = np.mean([answers["without"][name].mean() - answers["with it"][name].mean() for name in old])
+assert with_it[new] > 0.5 and without[new] < 0.2
+lost = np.mean([without[name] - with_it[name] for name in old])
 sft = 1 - of("sft")[0].kept[1]
 assert lost > max(0.2, sft - 0.1)
-print(f"Verdict: with its adapter the model knows the skill, and {100 * lost:.0f} points less of "
-      f"the rest; SFT of all weights loses {100 * sft:.0f} at this stage. But it can be taken off.")
+print(f"Verdict: with its adapter the model knows most of the skill, and {100 * lost:.0f} points "
+      f"less of the rest; SFT of all weights loses {100 * sft:.0f} at this stage. But it can be "
+      "taken off.")
 
 # %% [markdown]
 # Keeping adapters apart does not undo forgetting, it hides it behind a choice, and somebody must choose.
@@ -352,37 +422,86 @@ print(f"Verdict: the words alone choose right in {percent(np.mean(list(correct.v
 # %% [markdown]
 # (To say *none* always would be right in five eighths.) It fails between new and old keepers, which differ in
 # the thing asked about, two words. Functions and machines have names of their own, so that it tells those
-# apart, where SDFT does not. Mind that it keeps the training questions, old ones too. The lessons on
-# retrieval ask how a chooser should do better.
+# apart. Mind that it keeps the training questions, old ones too. What comes of it from end to end? A question of a
+# new skill is answered as well as its adapter knows it, where that one was chosen, and as before all training
+# where none was; a wrong adapter counts as a wrong answer. Multiplied for each run of the record, as if choice and
+# answer were independent, and measured for the live adapter:
+
+# %%
+def share(skill, who):
+    """How often the chooser takes an adapter for the questions of a skill."""
+    return (chosen[skill] == who).mean()
+
+
+def by_words(run):
+    """Accuracy on the new skills and on the known ones if the chooser puts adapters on."""
+    new = [share(skill, skill) * run.new[-1, j] + share(skill, "none") * run.new[0, j]
+           for j, skill in enumerate(run.skills)]
+    return np.array(new), np.array([share(skill, "none") for skill in old]) * run.old[0]
+
+
+more = stream_of(replace(config, items=48)).tasks[0]
+picked = chosen[new] == new
+given = [learner.predict(more.test.inputs, adapter) for adapter in (0, None)]
+worn, bare = (stream.right(each, more.test, 0, 0)[0].numpy() for each in given)
+print(f"{new}, measured: {percent(np.where(picked, worn, bare).mean())} of 48 questions; "
+      f"multiplied: {percent(picked.mean() * worn.mean() + (1 - picked.mean()) * bare.mean())}")
+
+# %%
+table = {}
+for order in orders[:3]:
+    runs = [by_words(run) for run in of("adapter per skill", order)]
+    both = {method: [(run.new[-1], run.old[-1]) for run in of(method, order)]
+            for method in ("sft", "sdft", "replay", "adapter per skill")}
+    both |= {"adapter, chosen by words": runs}
+    table[named(order)] = {
+        method: [np.mean(each) for each in zip(*((*map(np.mean, end), np.append(*end).mean())
+                                                 for end in ends))]
+        for method, ends in both.items()}
+print("new / known / all eight, in percent")
+print(pd.DataFrame(table).map(lambda each: " / ".join(f"{100 * value:.0f}" for value in each)
+                              ).to_string())
+
+# %%
+for each in table.values():
+    chosen_by_words = each["adapter, chosen by words"]
+    assert chosen_by_words[2] > max(each[name][2] for name in ("sft", "sdft", "replay"))
+    assert chosen_by_words[0] < each["sdft"][0]
+print("Verdict: over all eight, adapters that a simple chooser puts on end highest of those that "
+      "are told nothing, in three orders; on the three new skills alone SDFT does.")
+
+# %% [markdown]
+# So an assistant that must forget nothing keeps adapters apart, and pays with a chooser that errs, with stored questions
+# and with one more adapter for each skill; one that must know the new above all learns from itself.
 #
 # ## What each costs
 #
-# *Stored* is what must be kept beside the model itself after three skills: examples, or adapters. Methods that
-# look back at the **pretrained** weights, as a teacher or an anchor, must keep those too, unless they train
-# adapters on top of them. *Seconds* were measured with two runs at a time on two cores, and the same work
-# varied from 74 to 131; `make bench` measures a step properly. Replay reads twice as many examples a step.
+# *Stored* is what must be kept beside the model itself after three skills: examples, or adapters; *pretrained* says
+# who looks back at the **pretrained** weights too, as a teacher or an anchor, and must keep those. *Seconds* of training
+# are medians over all runs of the record, two at a time on two cores, in hours of different speed; `make bench` measures
+# a step properly. Replay reads twice as many examples a step.
 
 # %%
 needs = {
     "sft": "demonstrations",
-    "sdft": "demonstrations, a model that can read them, and its pretrained weights",
+    "sdft": "demonstrations, and a model that can read them",
     "sdft, stage teacher": "demonstrations, and a model that can still read them",
     "replay": "demonstrations, and the old data",
-    "offline_distill": "demonstrations, a model that can read them, and its pretrained weights",
+    "offline_distill": "demonstrations, and a model that can read them",
     "sft_own_voice": "demonstrations rewritten in the model's voice: an oracle",
     "adapter per skill": "demonstrations, and at every question the name of its skill",
     "rl": "a reward, and right answers to reward now and then",
-    "sft_kl": "demonstrations, and the pretrained weights",
-}
+    "sft_kl": "demonstrations"}
+back = ("sdft", "offline_distill", "sft_kl")  # who looks back at the pretrained weights
+size = (SHIPPED["tiny"] / "model.safetensors").stat().st_size
 rows = {}
 for method in methods:
-    runs = of(method)
+    runs = [run for run in record if run.method == method]
     rows[method] = {"stored (kB)": f"{np.mean([run.stored_bytes for run in runs]) / 1000:.0f}",
+                    "pretrained (kB)": f"{size / 1000:.0f}" if method in back else "",
                     "seconds": f"{np.median([run.seconds for run in runs]):.0f}",
-                    "ACC": percent(at_the_end(method).mean()), "needs": needs[method]}
+                    "needs": needs[method]}
 print(pd.DataFrame(rows).T.to_string())
-size = (SHIPPED["tiny"] / "model.safetensors").stat().st_size
-print(f"the pretrained weights: {size / 1000:.0f} kB")
 
 # %% [markdown]
 # ## Which would you deploy?
@@ -396,12 +515,15 @@ print(f"the pretrained weights: {size / 1000:.0f} kB")
 #
 # <details><summary>What the measurements say</summary>
 #
-# 1. Replay keeps most of what was known, thanks to its examples; SDFT learns the new more reliably in as many
-# steps, and loses siblings. With data that may be kept: replay, with more steps, or SDFT with examples
-# mixed in (not measured here). 2. SDFT: it keeps no data, only the pretrained weights. Adapters keep no data either.
-# 3. An adapter each: the name comes with the request, nothing is forgotten, and one can be withdrawn. Without
-# the name you maintain a chooser too. 4. Not SDFT: the gate says so before any training (notebook 04). Replay or
-# adapters, though neither was tried on a model that small here.
+# 1. Replay, if examples of what *pretraining* taught are at hand as well: 160 of its 256 were, and without them it was
+# not measured. It keeps most, and wants more steps, as its learning is the least reliable here. Else SDFT, which loses
+# siblings; SDFT with examples mixed in was not measured.
+# 2. SDFT: it keeps no data, only the pretrained weights; or the cheaper *offline_distill*, which ends as high in most
+# orders. Adapters keep no data either, as long as the name comes with the question: the chooser above stores them all.
+# 3. An adapter each: nothing is forgotten, and one can be withdrawn. Test each before it goes out (two seeds of five
+# have learned no letters). Without the name you maintain a chooser too.
+# 4. Not SDFT: the gate says so before any training (notebook 04). Replay or adapters, though neither was tried on a
+# model that small here.
 # </details>
 #
 # {{exercise choose_point}}
@@ -424,14 +546,15 @@ check("choose_point", choose_point)
 #
 # - `workbench run --stream skills --skills working-new tools-new --learner sdft --lr 3e-4 --steps 120
 #   --clip 1`: does it hold for skills with long answers?
-# - `wb.run(wb.RunConfig(stream="skills", skills=first, learner="replay", lr=1e-3, steps=120, items=24, clip=1.0,
+# - `wb.run(wb.RunConfig(stream="skills", skills=first, learner="replay", lr=3e-4, steps=120, items=24, clip=1.0,
 #   options={"per_skill": 4}))`: with how few examples does replay still keep more of what was *known* than SDFT?
-# - Which adapter would the chooser put on? Ask the live adapter's questions through it, and measure what is
-#   right from end to end.
+# - How many questions must the chooser store? Keep five of each skill, and choose again.
 #
 # ## Limits
 #
-# Three short skills of one small world, one pretrained model. Ties and gaps of a few per cent are within
-# what another seed of pretraining may move. Rates were chosen in the first order, with one seed; several chose
-# the largest or smallest of three. Replay's share and the strength of *sft_kl* were not searched. *rl*,
-# *sft_kl* and the stage teacher were measured in the first order only. The chooser's task is easy here, except between siblings.
+# Three short skills of one small world, one pretrained model. Ties and gaps of a few per cent are within what another
+# seed of pretraining may move. Intervals are over training seeds: all are asked the same 48 questions a skill, which leaves
+# some 6 points of doubt about each mean of three skills besides, the same for all methods; and where some seeds learn
+# a skill and others do not, a mean with its interval says little, hence the count for the letters. Rates were chosen in the
+# first order, with one seed, and five methods chose the smallest of three, so that a smaller one might be better still.
+# Replay's share and the strength of *sft_kl* were not searched. The chooser's task is easy here, except between siblings.
