@@ -12,6 +12,7 @@ The methods go through three orders, three of them through all six, and controls
 from __future__ import annotations
 
 import argparse
+import itertools
 import json
 import multiprocessing
 import os
@@ -31,9 +32,8 @@ from workbench.sweeps import ENOUGH, RESULTS
 
 ORDERS = (("facts-new", "tools-new", "letters-new"), ("letters-new", "tools-new", "facts-new"),
           ("tools-new", "facts-new", "letters-new"))
-FURTHER = (("facts-new", "letters-new", "tools-new"), ("letters-new", "facts-new", "tools-new"),
-           ("tools-new", "letters-new", "facts-new"))
-ORDERS_OF = dict.fromkeys(("sft", "sdft", "offline_distill"), ORDERS + FURTHER) | {
+ALL_ORDERS = tuple(itertools.permutations(ORDERS[0]))
+ORDERS_OF = dict.fromkeys(("sft", "sdft", "offline_distill"), ALL_ORDERS) | {
     "offline, 30 answers": ORDERS[1:2], "sdft, larger rate": ORDERS[:2],
     "offline, larger rate": ORDERS[:2]}
 """Who goes through other orders than the three."""
