@@ -66,6 +66,10 @@ def load_causal_lm(name_or_path: str | Path, *, device: str = "cpu",
         raise ModelError(f"{folder}: the weights do not fit the config ({'; '.join(faults)}). Take "
                          "both from the same folder.")
     check_fit(model, tokenizer, folder)
+    for weight in model.parameters():
+        # A file's weights lie anywhere in memory, and matrix products round by where they lie: a
+        # copy of the model would give other last digits than the model.
+        weight.data = weight.data.clone()
     return model.to(device).eval(), tokenizer
 
 
