@@ -39,6 +39,7 @@ try:
     import numpy as np
     import torch
     import trl_sdft
+    from rates import matrix_rate
     from torch.utils.flop_counter import FlopCounterMode
 
     from workbench.answers import answer
@@ -49,7 +50,7 @@ try:
     from workbench.learners.fit import batch_order, make_optimizer
     from workbench.learners.text import SDFT, TextLearner
     from workbench.provenance import environment, package_version
-    from workbench.runtime import generator, matrix_rate, threads
+    from workbench.runtime import generator, threads
     from workbench.tasks.text import TextExamples
 except ImportError as error:
     sys.exit(f"{error}. This needs the workbench and TRL: "
