@@ -18,7 +18,8 @@ from workbench.learners.text import TEXT_LEARNERS
 from workbench.learners.text.rl import exact_match
 from workbench.losses import kl_per_token
 from workbench.models.language import LanguageModels
-from workbench.models.sampling import encode_responses
+from workbench.models.logits import PromptCache
+from workbench.models.sampling import encode, encode_responses
 from workbench.tasks import KNOWN_SKILLS, NEW_SKILLS, load_skill
 from workbench.tasks.text import TextExamples, make_text_stream
 from workbench.tasks.voices import in_own_voice, is_right, shows_working
@@ -343,20 +344,32 @@ def test_a_group_larger_than_the_batch_is_refused(tasks):
 
 def test_an_adapter_per_skill_forgets_nothing_if_told_which_to_use(tasks, learn):
     learner, questions = make("adapter_per_skill", 4), tasks[0].test.inputs[:6]
+    fresh = [learner.model.vector(i) for i in range(2)]
     pretrained = [learner.predict(questions, 0), learner.predict(questions)]
     assert pretrained[0] == pretrained[1]
     learn(learner, tasks[0], steps=20, batch_size=4)
-    said, kept = learner.predict(questions, 0), learner.state["adapter.0"].clone()
-    assert said != pretrained[0] and learner.predict(questions, 1) == pretrained[0]
+    first, logits = learner.predict(questions, 0), first_logits(learner, questions)
+    assert first != pretrained[0] and learner.predict(questions, 1) == pretrained[0]
     learner.begin(tasks[1])
-    assert all(torch.equal(learner.model.vector(i), learner.fresh[i]) for i in range(2))
+    assert all(torch.equal(learner.model.vector(i), fresh[i]) for i in range(2))
     learn(learner, tasks[1], steps=20, batch_size=4)
-    worn = [learner.model.vector(i) for i in range(2)]
-    assert learner.predict(questions, 0) == said and torch.equal(learner.state["adapter.0"], kept)
-    assert all(torch.equal(learner.model.vector(i), worn[i]) for i in range(2)), "put on again"
-    assert learner.predict(questions, 1) != said
+    assert learner.predict(questions, 0) == first
+    assert torch.equal(first_logits(learner, questions), logits), "bit for bit"
+    assert learner.predict(questions, 1) != first
     assert learner.predict(questions, None) == learner.predict(questions, 7) == pretrained[0]
-    assert learner.stored_bytes() == 2 * 4 * len(worn[0])
+    assert learner.stored_bytes() == 2 * 4 * len(fresh[0])
+    again = make("adapter_per_skill", 4)
+    again.load_state_dict({k: v.clone() for k, v in learner.state_dict().items()})
+    assert torch.equal(first_logits(again, questions), logits)
+    assert again.predict(questions, 1) == learner.predict(questions, 1)
+
+
+def first_logits(learner, questions):
+    """Logits with the first skill's adapter of the first seed."""
+    model = learner.model.with_adapter(learner.model.adapters[0][0])
+    prompts = encode(learner.model.tokenizer, learner.ask(questions), 99)
+    with torch.no_grad():
+        return PromptCache(model, *prompts).last
 
 
 def test_an_adapter_per_skill_has_to_be_told_the_skill():

@@ -124,9 +124,8 @@ class Probe:
             teacher = getattr(learner, "teacher", None)
             if teacher is not None and hasattr(teacher, "prompts"):
                 shown = help if teacher.help == "all" else teacher.help
-                with teacher.model(i) as teaching:
-                    found["teacher_right"] = answer(teaching, learner.model.tokenizer, items,
-                                                    shown, **most).accuracy
+                found["teacher_right"] = answer(teacher.model(i), learner.model.tokenizer, items,
+                                                shown, **most).accuracy
             for name, drift in self.drifts.items():
                 found[name] = drift.of(model)
             own = sample(model, learner.model.tokenizer,

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import copy
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
 from typing import Any
 
 import torch
@@ -12,7 +10,7 @@ from torch import Tensor
 
 from workbench.answers import HELP, prompts_for
 from workbench.errors import ConfigError, UnknownNameError
-from workbench.models.language import LanguageModels, fill
+from workbench.models.language import LanguageModels
 from workbench.models.logits import (
     PromptCache,
     attends_to_all,
@@ -64,7 +62,6 @@ class Teacher:
             raise ConfigError(f"rate must be above 0 and at most 1, not {rate!r}")
         self.models, self.state, self.weights, self.help = models, state, weights, help
         self.rate = rate
-        self._copy: Any = None
         self._read: dict[int, PromptCache] = {}
 
     def begin(self, items: Sequence[Item], room: int) -> None:
@@ -101,19 +98,13 @@ class Teacher:
         if self.weights == "ema":
             self.state["teacher"][i].lerp_(self.models.vector(i).cpu(), self.rate)
 
-    @contextmanager
-    def model(self, i: int) -> Iterator[Any]:
-        """Give the model that teaches one seed."""
+    def model(self, i: int) -> Any:
+        """Return the model that teaches one seed."""
         if self.weights == "frozen":
-            with self.models.pretrained(i) as base:
-                yield base
-        elif self.weights == "live":
-            yield self.models.models[i]
-        else:
-            if self._copy is None:
-                self._copy = copy.deepcopy(self.models.models[0])
-            fill(self._copy, self.state["teacher"][i])
-            yield self._copy
+            return self.models.base
+        if self.weights == "live":
+            return self.models.models[i]
+        return self.models.holding(self.state["teacher"][i])
 
     @torch.no_grad()
     def logits(self, i: int, chosen: Tensor, ids: Tensor, mask: Tensor) -> Tensor:
@@ -133,16 +124,15 @@ class Teacher:
         Tensor of float32, shape (n, tokens, vocabulary)
             Without gradient.
         """
-        with self.model(i) as model:
-            if (self.keeps and attends_to_all(model)
-                    and cache_bytes(model, self.prompts[0]) <= MOST_BYTES):
-                # One for all seeds where they share a teacher.
-                whose = i if self.weights == "stage" or self.models.lora_rank else 0
-                if whose not in self._read:
-                    self._read[whose] = PromptCache(model, *self.prompts)
-                return self._read[whose].select(chosen).logits(ids, mask)
-            # Computed as the student's are: where both are equal, so are their logits, to the bit.
-            return PromptCache(model, *take_prompts(self.prompts, chosen)).logits(ids, mask)
+        model = self.model(i)
+        if (self.keeps and attends_to_all(model)
+                and cache_bytes(model, self.prompts[0]) <= MOST_BYTES):
+            whose = i if self.weights == "stage" else 0  # seeds share a frozen teacher
+            if whose not in self._read:
+                self._read[whose] = PromptCache(model, *self.prompts)
+            return self._read[whose].select(chosen).logits(ids, mask)
+        # Computed as the student's are: where both are equal, so are their logits, to the bit.
+        return PromptCache(model, *take_prompts(self.prompts, chosen)).logits(ids, mask)
 
     @property
     def keeps(self) -> bool:
