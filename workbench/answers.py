@@ -34,6 +34,11 @@ HELP = {
 """What can stand in the prompt before the question."""
 
 
+def full_context(items: Sequence[Item]) -> str:
+    """Return the name of the context with everything there is: article and demonstration."""
+    return "article+own" if all(item.article for item in items) else "own"
+
+
 def partners(items: Sequence[Item]) -> list[Item]:
     """Return for each item another one, whose answer shares as few words with its own as any.
 

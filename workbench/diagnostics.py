@@ -15,7 +15,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from workbench.answers import answer, prompts_for
+from workbench.answers import answer, full_context, prompts_for
 from workbench.learners import Learner
 from workbench.learners.text import TextLearner
 from workbench.losses import kl_per_token
@@ -117,15 +117,16 @@ class Probe:
         for i, model in enumerate(learner.model.models):
             found = dict.fromkeys(self.names, np.nan)
             items = self.tasks[task]
-            help = "article+own" if all(item.article for item in items) else "own"
+            help = full_context(items)
             most: dict[str, Any] = {"max_new_tokens": learner.max_new_tokens}
             found["helped_right"] = answer(model, learner.model.tokenizer, items, help,
                                            **most).accuracy
             teacher = getattr(learner, "teacher", None)
             if teacher is not None and hasattr(teacher, "prompts"):
                 shown = help if teacher.help == "all" else teacher.help
-                found["teacher_right"] = answer(teacher.model(i), learner.model.tokenizer, items,
-                                                shown, **most).accuracy
+                found["teacher_right"] = answer(
+                    teacher.weights.model(i), learner.model.tokenizer, items, shown,
+                    **most).accuracy
             for name, drift in self.drifts.items():
                 found[name] = drift.of(model)
             own = sample(model, learner.model.tokenizer,

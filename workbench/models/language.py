@@ -139,6 +139,10 @@ class LanguageModels(nn.Module):
         """Return a copy of what is trained of one seed, in float32: shape (parameters,)."""
         return torch.cat([p.detach().float().flatten() for p in trained(self.models[i])])
 
+    def snapshot(self) -> Tensor:
+        """Return a copy of what is trained, on the CPU: shape (seeds, parameters)."""
+        return torch.stack([self.vector(i).cpu() for i in range(len(self.seeds))])
+
     def set_vector(self, i: int, vector: Tensor) -> None:
         """Give a seed's model the weights that `vector` returned."""
         fill(self.models[i], vector)

@@ -56,7 +56,7 @@ class OfflineDistill(SDFT):
         for i, seed in enumerate(self.model.seeds):
             draw = generator(seed, "teacher's responses", task.index)
             uniform = draw_uniform(len(prompts[0]), self.max_new_tokens, self.temperature, draw)
-            teacher = self.teacher.model(i)
+            teacher = self.teacher.weights.model(i)
             with torch.no_grad():
                 parts = [continue_prompts(PromptCache(teacher, *part[:2]), self.model.tokenizer,
                                           self.max_new_tokens, self.temperature, part[2])
