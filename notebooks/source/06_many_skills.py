@@ -156,6 +156,7 @@ assert measures("sdft")["ACC"].mean() >= 0.8 and measures("sft")["ACC"].mean() <
 assert seed_interval(gap)[0] > 0.3
 assert max(run.new[-1, :2].max() for run in of("sft")) < 0.1
 assert abs(less("sft_own_voice", "sdft")["ACC"].mean()) < 0.1
+assert max(run.new[:, 1:].max() for run in of("rl")) < 0.05
 for run in of("rl"):  # nothing moves after the facts: without a reward there is no gradient
     assert (run.new[1:] == run.new[1]).all() and (run.old[1:] == run.old[1]).all()
 print("Verdict: SDFT ends with four fifths of the three; SFT has lost the first two whole.")
@@ -216,9 +217,9 @@ for order in orders:
     lost = -by_stage("sdft", order).loc[known].diff(axis=1)
     for skill in order:
         rest = lost[skill].drop(sibling[skill])
-        assert lost.loc[sibling[skill], skill] > 0.25 and rest.max() < 0.2 and rest.mean() < 0.1
+        assert lost.loc[sibling[skill], skill] > 0.25 and rest.max() < 0.155
 print("Verdict: of what pretraining taught, each new skill costs SDFT a quarter and more of its "
-      "sibling, and nothing else a fifth, in all six orders.")
+      "sibling, and of nothing else more than 15 points, in all six orders.")
 
 # %% [markdown]
 # New keepers cost old keepers, a new machine the old machines, new functions the old functions: things that
@@ -310,8 +311,11 @@ mean = {name: np.mean([each[name] for each in off_policy.values()], axis=0) for 
 print("over all six orders, paired by seed:",
       ", ".join(f"{name} {in_points(values)}" for name, values in mean.items()))
 assert seed_interval(mean["ACC"])[0] > 0 and seed_interval(mean["known"])[0] > 0
-assert max(values.mean() for values in mean.values()) < 0.06
-assert max(orders, key=lambda order: off_policy[order]["ACC"].mean()) == orders[1]
+for order, each in off_policy.items():
+    if order == orders[1]:
+        assert all(seed_interval(each[name])[0] > 0 for name in ("ACC", "known"))
+    else:
+        assert all(abs(each[name].mean()) < 0.06 for name in ("ACC", "known"))
 print("Verdict: who learns on its own answers ends a few points higher on average, on the new and "
       "on the known; one order of six has most of it.")
 
@@ -383,7 +387,7 @@ with_it = {each.name: float(stream.right(learner.predict(each.test.inputs, 0), e
 print(pd.DataFrame({"without": without, "with it": with_it}).map(percent).to_string())
 
 # %%
-assert with_it[new] > 0.5 and without[new] < 0.2
+assert with_it[new] > 0.7 and without[new] < 0.2
 lost = np.mean([without[name] - with_it[name] for name in old])
 sft = 1 - of("sft")[0].kept[1]
 assert lost > max(0.2, sft - 0.1)
