@@ -1,7 +1,7 @@
 # The interface of the project. `make help` lists what there is.
 SHELL := /bin/bash
 .DEFAULT_GOAL := help
-.PHONY: help env lab test quick lint unit notebooks browser bench demo build clean distclean
+.PHONY: help env lab test quick lint unit notebooks browser bench build clean distclean
 
 VENV := .venv
 BIN := $(VENV)/bin
@@ -72,9 +72,6 @@ bench: env ## measure against Avalanche, both sides in one run; pretraining and 
 	$(BIN)/python benchmarks/run.py
 	$(BIN)/python benchmarks/language.py
 	$(BIN)/python benchmarks/sdft.py speed
-
-demo: env ## the story without a browser: verdicts, figures and one HTML page
-	$(BIN)/workbench demo
 
 build: env ## build the notebooks from their sources (NAME="01 02" builds some)
 	$(BIN)/python -m workbench.course.build $(NAME)

@@ -1,17 +1,18 @@
-"""Figures of sweeps: what was learned against what was kept, and how far each went for it."""
+"""Figures of studies: new-skill accuracy against retention, drift, and diagnostics."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Any
 
 import numpy as np
+import pandas as pd
 from matplotlib.axes import Axes
 
-from workbench.plots import describe, look, percent
+from workbench.plots import describe, percent
 from workbench.razor import RazorResult
 from workbench.runfiles import Floats
-from workbench.sweeps import Sweep
+from workbench.studies import RUN, choose, ends
+from workbench.styles import styles_of
 
 PROMPTS = {"kl_new": "on prompts of the new skill", "kl_old": "on prompts of what was known"}
 """Where drift can be measured."""
@@ -19,22 +20,17 @@ SHARES = ("teacher_right", "helped_right", "foreign_voice")
 """Which diagnostics are shares, drawn in percent."""
 UNITS = {"kl_new": "nats a response", "kl_old": "nats a response", "entropy": "nats a token",
          "length": "tokens"}
-"""What the other ones are in."""
+"""Units of the other diagnostics."""
 
 
-def style_of(sweep: Sweep, method: str) -> dict[str, Any]:
-    """Return colour, line and marker of a method, the same in every figure of a sweep."""
-    return look(sweep.methods.index(method))
-
-
-def plot_pareto(sweep: Sweep, methods: Sequence[str], ax: Axes, level: float | None = None,
+def plot_pareto(points: pd.DataFrame, methods: Sequence[str], ax: Axes, level: float | None = None,
                 title: str = "") -> Axes:
-    """Draw accuracy kept on known skills against accuracy on the new one; a path per run.
+    """Draw retention against new-skill accuracy; a path per run.
 
     Parameters
     ----------
-    sweep : Sweep
-        The runs.
+    points : DataFrame
+        From `workbench.studies.points`, of one skill and part.
     methods : sequence of str
         Which to draw.
     ax : Axes
@@ -44,18 +40,16 @@ def plot_pareto(sweep: Sweep, methods: Sequence[str], ax: Axes, level: float | N
     title : str
         Above the figure.
     """
-    said = []
+    said, styles = [], styles_of(points["method"])
     for method in methods:
-        style = style_of(sweep, method)
-        ends: list[tuple[float, float]] = []
-        for run in sweep.of(method):
-            new = 100 * np.append(run.new_before, run.new)
-            kept = 100 * np.append(1, run.kept)
-            ax.plot(new, kept, **(style | {"marker": ""}), linewidth=0.8, alpha=0.45)
-            ax.plot(new[-1:], kept[-1:], **(style | {"linestyle": ""}), markersize=6,
-                    label=None if ends else method)
-            ends.append((run.new[-1], run.kept[-1]))
-        new, kept = np.mean(ends, axis=0)
+        own, style = points[points["method"] == method], styles[method]
+        for _, run in own.groupby(RUN, sort=False):
+            ax.plot(100 * run["new"], 100 * run["retention"], **(style | {"marker": ""}),
+                    linewidth=0.8, alpha=0.45)
+        last = ends(own)[["new", "retention"]]
+        ax.plot(*(100 * last.to_numpy().T), **(style | {"linestyle": ""}), markersize=6,
+                label=method)
+        new, kept = last.mean()
         said.append(f"{method} ends at {percent(new)} new and {percent(kept)} kept on average")
     if level is not None:
         ax.axvline(100 * level, color="grey", linestyle=":", linewidth=1.2)
@@ -66,48 +60,57 @@ def plot_pareto(sweep: Sweep, methods: Sequence[str], ax: Axes, level: float | N
                     f"{'; '.join(said)}.")
 
 
-def plot_drift(sweep: Sweep, methods: Sequence[str], prompts: str, ax: Axes,
-               everywhere: bool = False, title: str = "") -> Axes:
-    """Draw what was forgotten against the KL from the pretrained model, a point per run.
+def plot_drift(points: pd.DataFrame, methods: Sequence[str], prompts: str, ax: Axes,
+               title: str = "") -> Axes:
+    """Draw the share forgotten against the KL from the pretrained model.
 
     Parameters
     ----------
-    sweep : Sweep
-        The runs.
+    points : DataFrame
+        From `workbench.studies.points`; those to draw, such as the `ends` of runs.
     methods : sequence of str
         Which to draw.
     prompts : {"kl_new", "kl_old"}
         Where the KL is measured.
     ax : Axes
         Where to draw.
-    everywhere : bool
-        Draw every point at which a run was looked at, not its end alone.
     title : str
         Above the figure.
     """
-    points = {method: drift_points(sweep, [method], prompts, everywhere) for method in methods}
-    for method, each in points.items():
-        ax.plot(each[:, 0], 100 * each[:, 1], alpha=0.7, markersize=6, label=method,
-                **(style_of(sweep, method) | {"linestyle": ""}))
+    said, styles = [], styles_of(points["method"])
+    drawn = points[points["method"].isin(list(methods))].dropna(subset=prompts)
+    for method in methods:
+        own = drawn[drawn["method"] == method]
+        kl, forgotten = own[prompts], 1 - own["retention"]
+        ax.plot(kl, 100 * forgotten, alpha=0.7, markersize=6, label=method,
+                **(styles[method] | {"linestyle": ""}))
+        said.append(f"{method} {kl.mean():.1f} nats and {percent(forgotten.mean())} forgotten on "
+                    "average")
     ax.set(xlabel=f"KL(pretrained || trained) {PROMPTS[prompts]}\n(nats a response, log scale)",
            ylabel="forgotten (%)", title=title)
     ax.set_xscale("symlog", linthresh=0.1)
     _legend(ax, methods)
-    drawn = np.concatenate(list(points.values())) if points else np.zeros((0, 2))
     return describe(ax, f"Points of forgetting against KL {PROMPTS[prompts]}, {len(drawn)} in all: "
-                    f"rank correlation {rank_correlation(drawn):.2f}. " + "; ".join(
-                        f"{method} {each[:, 0].mean():.1f} nats and {percent(each[:, 1].mean())} "
-                        "forgotten on average" for method, each in points.items()) + ".")
+                    f"rank correlation {drift_correlation(drawn, prompts):.2f}. "
+                    f"{'; '.join(said)}.")
 
 
-def plot_diagnostic(sweep: Sweep, methods: Sequence[str], name: str, ax: Axes,
-                    title: str = "", legend: bool = True, lr: float | None = None) -> Axes:
+def drift_correlation(points: pd.DataFrame, prompts: str) -> float:
+    """Return Spearman's correlation of forgetting with the KL; NaN with fewer than three points."""
+    known = points[[prompts, "retention"]].dropna()
+    if len(known) < 3 or (known.nunique() == 1).any():
+        return float("nan")
+    return -float(known.corr("spearman").to_numpy()[0, 1])
+
+
+def plot_diagnostic(points: pd.DataFrame, methods: Sequence[str], name: str, ax: Axes,
+                    title: str = "", legend: bool = True, rate: float | None = None) -> Axes:
     """Draw one diagnostic step by step, of one run of each method.
 
     Parameters
     ----------
-    sweep : Sweep
-        The runs, of all learning rates.
+    points : DataFrame
+        From `workbench.studies.points`, of one skill and part.
     methods : sequence of str
         Which to draw.
     name : str
@@ -117,42 +120,23 @@ def plot_diagnostic(sweep: Sweep, methods: Sequence[str], name: str, ax: Axes,
     title : str
         Above the figure.
     legend : bool
-        Whether to say which line is which.
-    lr : float, optional
-        Whose learning rate; by default that of the run that would be chosen.
+        Whether to name the lines.
+    rate : float, optional
+        The learning rate; by default that of the run that `choose` returns.
     """
-    share, said = name in SHARES, []
+    share, said, styles = name in SHARES, [], styles_of(points["method"])
     for method in methods:
-        run = sweep.choose(method)[0] if lr is None else sweep.at(method, lr)
-        values = sweep.diagnostic(run, name) * (100 if share else 1)
-        style = style_of(sweep, method)
-        ax.plot(run.steps, values, label=method, linewidth=1.5, markersize=4, **style)
-        said.append(f"{method} from {values[0]:.3g} to {values[-1]:.3g}")
+        own = points[points["method"] == method]
+        chosen = choose(own)["rate"] if rate is None else rate
+        run = own[own["rate"] == chosen].dropna(subset=name)
+        values = run[name] * (100 if share else 1)
+        ax.plot(run["step"], values, label=method, linewidth=1.5, markersize=4, **styles[method])
+        said.append(f"{method} from {values.iloc[0]:.3g} to {values.iloc[-1]:.3g}")
     ax.set(xlabel="step", title=title, ylabel="%" if share else UNITS[name])
     ax.set_ylim(*((-3, 103) if share else (0, None)))
     if legend:
         _legend(ax, methods)
     return describe(ax, f"{title or name}, from the first look to the last: {'; '.join(said)}.")
-
-
-def drift_points(sweep: Sweep, methods: Sequence[str], prompts: str,
-                 everywhere: bool = False) -> Floats:
-    """Return (KL, share forgotten) of runs: shape (points, 2)."""
-    found = []
-    for method in methods:
-        for run in sweep.of(method):
-            rows = range(len(run.steps)) if everywhere else [len(run.steps) - 1]
-            found += [(sweep.diagnostic(run, prompts)[i], 1 - run.kept[i]) for i in rows]
-    return np.array(found).reshape(-1, 2)
-
-
-def rank_correlation(points: Floats) -> float:
-    """Return Spearman's rank correlation of two columns; NaN with fewer than three points."""
-    from scipy.stats import spearmanr
-
-    if len(points) < 3 or (np.ptp(points, axis=0) == 0).any():
-        return float("nan")
-    return float(spearmanr(points[:, 0], points[:, 1])[0])
 
 
 def plot_razor(result: RazorResult, ax: Axes, title: str = "") -> Axes:
@@ -168,13 +152,13 @@ def plot_razor(result: RazorResult, ax: Axes, title: str = "") -> Axes:
         Above the figure.
     """
     methods = list(dict.fromkeys(point.method for point in result.points))
-    said = []
-    for i, method in enumerate(methods):
+    said, styles = [], styles_of(methods)
+    for method in methods:
         points = [point for point in result.points if point.method == method]
         kl, lost = (np.array([getattr(point, name).mean() for point in points])
                     for name in ("kl", "forgetting"))
         ax.plot(kl, 100 * lost, markersize=5, alpha=0.8, label=method,
-                **(look(i) | {"linestyle": ""}))
+                **(styles[method] | {"linestyle": ""}))
         said.append(f"{method} up to {kl.max():.1f} nats and {percent(lost.max())}")
     ax.set(xlabel="KL(base || now) on images of the new task (nats)", ylabel="forgotten (%)",
            title=title)
@@ -205,9 +189,9 @@ def plot_sequence(curves: Mapping[str, Floats], names: Sequence[str], ax: Axes,
     legend : bool
         Whether to say which line is which.
     """
-    said, all_methods = [], list(methods or curves)
+    said, styles = [], styles_of(methods or curves)
     for i, (method, values) in enumerate(curves.items()):
-        style = look(all_methods.index(method))
+        style = styles[method]
         # Side by side, so that dots of several methods at the same height can be told apart.
         x = np.arange(values.shape[1]) + 0.06 * (i - (len(curves) - 1) / 2)
         ax.plot(x, 100 * values.mean(0), label=method, markersize=5, **style)
