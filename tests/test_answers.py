@@ -7,7 +7,7 @@ from dataclasses import replace
 import pytest
 
 from workbench.answers import HELP, answer, partners, prompts_for
-from workbench.errors import ConfigError, UnknownNameError
+from workbench.errors import ConfigError, DataError, UnknownNameError
 from workbench.models.sizes import CONTEXT, make_model
 from workbench.models.tokenizer import make_tokenizer, vocabulary
 from workbench.tasks import NEW_SKILLS, make_skill
@@ -54,6 +54,17 @@ def test_each_help_puts_into_the_prompt_what_it_says(tokenizer):
         assert len(filler) == len(item.demonstration.split()) and set(filler) <= set(FILLER)
         shown = prompts["other"][i].split(" Q: ")[0]
         assert content_of(shown, kind_of(partners(items)[i].answer)) != item.answer
+
+
+@pytest.mark.parametrize("field", ["prompt", "answer", "demonstration", "article"])
+@pytest.mark.parametrize("token", ["</s>", "<unk>", "<pad>"])
+def test_special_tokens_inside_an_item_are_refused_with_its_id_and_field(tokenizer, field, token):
+    items = items_of("articles-new")[:3]
+    items[1] = replace(items[1], **{field: f"{getattr(items[1], field)} x{token} x"})
+    with pytest.raises(DataError, match=f"item '{items[1].id}' of the skill 'articles-new': the "
+                                        f"field '{field}' contains '{token}', a special token"):
+        prompts_for(tokenizer, items)
+    prompts_for(tokenizer, [items[0], items[2]])
 
 
 def test_random_help_is_seeded(tokenizer):

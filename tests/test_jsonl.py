@@ -44,8 +44,8 @@ def test_an_article_may_be_missing_and_lines_may_be_blank(file):
     ([GOOD, "{\"id\": "], r"line 2, column 8: not valid JSON"),
     ([GOOD, "[1, 2]"], r"line 2: expected an object, found list"),
     ([{k: v for k, v in GOOD.items() if k != "answer"}], r"line 1: the field 'answer' is missing"),
-    ([GOOD, other(2, answer=7)], r"line 2: the field 'answer' must be text, not int \(7\)"),
-    ([GOOD, other(2, article=None)], r"line 2: the field 'article' must be text, not NoneType"),
+    ([GOOD, other(2, answer=7)], r"line 2: the field 'answer' must be text in quotation marks, not int"),
+    ([GOOD, other(2, article=None)], r"line 2: the field 'article' must be text in quotation marks, not None"),
     ([GOOD, other(2, demonstration=" ")], r"line 2: the field 'demonstration' is empty"),
     ([GOOD, other(2, colour="red")], r"line 2: unknown field 'colour'"),
     ([GOOD, other(2, split="new")], r"line 2: split 'new' is not one of train, validation, test"),
@@ -56,6 +56,19 @@ def test_an_article_may_be_missing_and_lines_may_be_blank(file):
     ([GOOD, "", other(1)], r"line 3: id 'x-1' stands already in line 1"),
     ([GOOD, "", other(2, prompt=GOOD["prompt"], split="test")],
      r"line 3: the prompt 'who keeps the red key \?' is in 'test' here and in 'train' in line 1"),
+    ([GOOD, json.dumps(other(2, prompt="who ? \ud83d"))],
+     r"line 2: the field 'prompt' has half a character \('\\ud83d', a lone surrogate\) at "
+     "position 7. Write the whole character"),
+    ([json.dumps(GOOD | {"id": "\udc00"})], "line 1: the field 'id' has half a character"),
+    ([json.dumps(GOOD | {"a\udc00": "x"})], r"line 1: unknown field 'a\\udc00'"),
+    ([GOOD, '{"id": ' + "7" * 5000 + "}"],
+     "line 2: a number cannot be read .*must be text in quotation marks"),
+    (['{"id": ' + "[" * 100_000 + "]" * 100_000 + "}"],
+     "line 1: lists or objects are nested too deeply"),
+    ([GOOD, json.dumps(other(2))[:-1] + ', "answer": "ben"}'],
+     "line 2: the field 'answer' is given 2 times. Keep one of them"),
+    ([GOOD, json.dumps(other(2))[:-1] + ', "article": {"a": 1, "a": 1}}'],
+     "line 2: the field 'a' is given 2 times"),
     ([], r"is empty. Expected one JSON object a line with the fields id, family"),
     (["", "  "], r"is empty"),
 ])
@@ -69,6 +82,23 @@ def test_each_fault_is_named_with_its_line(file, lines, said):
 def test_a_missing_file_and_one_that_is_not_text_are_named(tmp_path):
     with pytest.raises(DataError, match="No such file.*make-data"):
         read_items(tmp_path / "none.jsonl")
-    (tmp_path / "binary.jsonl").write_bytes(b"\xff\xfe\x00")
-    with pytest.raises(DataError, match="binary.jsonl"):
+    (tmp_path / "binary.jsonl").write_bytes(json.dumps(GOOD).encode() + b"\n\xff\xfe\x00")
+    with pytest.raises(DataError, match=r"binary.jsonl, line 2: not UTF-8 .*Save the file with"):
         read_items(tmp_path / "binary.jsonl")
+
+
+@pytest.mark.parametrize("written", [
+    "\ufeff{0}\n{1}\n", "{0}\r\n{1}\r\n", "{0}\n\ufeff{1}\n", "{0}\n\ufeff\n{1}", "\ufeff\r\n{0}\r{1}"],
+    ids=["mark", "windows", "joined files", "mark alone", "old mac"])
+def test_byte_order_marks_and_line_ends_of_other_systems_are_read(written, tmp_path):
+    path = tmp_path / "skill.jsonl"
+    path.write_bytes(written.format(json.dumps(GOOD), json.dumps(other(2))).encode())
+    assert read_items(path) == [Item(**GOOD), Item(**other(2))]
+
+
+def test_line_separators_inside_a_text_do_not_end_a_line(tmp_path):
+    odd = other(2, prompt="say\u2028who keeps\x85it\u2029now ?")
+    path = tmp_path / "skill.jsonl"
+    path.write_text("\n".join(json.dumps(x, ensure_ascii=False) for x in (GOOD, odd)),
+                    encoding="utf-8")
+    assert read_items(path)[1].prompt == odd["prompt"]

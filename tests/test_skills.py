@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import hashlib
 import itertools
+import json
 import random
+from dataclasses import astuple
 from pathlib import Path
 
 import pytest
@@ -187,6 +190,17 @@ def test_the_shipped_files_are_what_the_maker_writes(tmp_path):
     assert {p.name for p in written} == {p.name for p in shipped.glob("*.jsonl")}
     for path in written:
         assert path.read_bytes() == (shipped / path.name).read_bytes(), path.name
+
+
+def sha256_of(value):
+    return hashlib.sha256(json.dumps(value).encode()).hexdigest()
+
+
+def test_the_documents_of_pretraining_are_those_that_the_shipped_models_read():
+    documents = [[astuple(turn) for turn in document] for document in
+                 itertools.islice(Corpus().documents(random.Random(7)), 50)]
+    assert sha256_of(documents) == (
+        "97e762cf8ae1c1d9f21527e1cdcf87f7b85952c5586a22729296d7b864cceec8")
 
 
 def test_another_seed_gives_other_items_with_the_same_facts():

@@ -11,7 +11,7 @@ import torch.nn.functional as F
 
 from workbench.checkpoint import optimizer_tensors, restore_optimizer
 from workbench.config import RunConfig
-from workbench.errors import ConfigError
+from workbench.errors import ConfigError, DataError
 from workbench.experiment import make_learner
 from workbench.learners.fit import fit, make_optimizer
 from workbench.learners.text import TEXT_LEARNERS
@@ -20,6 +20,7 @@ from workbench.losses import kl_per_token
 from workbench.models.language import LanguageModels
 from workbench.models.sampling import encode_responses
 from workbench.tasks import KNOWN_SKILLS, NEW_SKILLS, load_skill
+from workbench.tasks.jsonl import write_items
 from workbench.tasks.text import TextExamples, make_text_stream
 from workbench.tasks.voices import in_own_voice, is_right, shows_working
 
@@ -187,6 +188,28 @@ def test_the_oracle_says_what_is_right_in_the_models_own_voice(skill):
         assert is_right(text, item.answer) and in_own_voice(text)
         assert shows_working(text, item.prompt) == (item.family == "working")
     assert {"so we get" in text for text in texts} == {True, False}, "in both of its phrasings"
+
+
+@pytest.mark.parametrize("case", ["sft", "sdft", "rl"])
+def test_a_demonstration_with_a_special_token_is_refused_before_anything_is_encoded(case, tasks):
+    first, *others = tasks[0].train.items
+    odd = replace(first, demonstration=f"so {first.answer} </s> the answer is")
+    task = replace(tasks[0], train=replace(tasks[0].train, items=(*others, odd)))
+    learner = make(case, seeds=(0,))
+    with pytest.raises(DataError, match=f"'{first.id}' of the skill 'facts-new': .* '</s>'"):
+        learner.begin(task)
+
+
+@pytest.mark.parametrize("split", ["train", "test"])
+def test_a_file_with_a_special_token_is_refused_when_the_learner_is_made(split, tmp_path):
+    items = load_skill("facts-new")
+    i = next(i for i, item in enumerate(items) if item.split == split)
+    items[i] = replace(items[i], prompt=f"{items[i].prompt} <s>")
+    path = str(tmp_path / "mine.jsonl")
+    write_items(path, items)
+    config = RunConfig(stream="skills", skills=(path,), model="nano", learner="sft")
+    with pytest.raises(DataError, match=f"'{items[i].id}'.* the field 'prompt' contains '<s>'"):
+        make_learner(config, make_text_stream(config.skills))
 
 
 # Distillation

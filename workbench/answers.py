@@ -15,6 +15,7 @@ from workbench.errors import ConfigError, UnknownNameError
 from workbench.intervals import wilson_interval
 from workbench.models.prompts import make_prompt
 from workbench.models.sampling import Samples, sample
+from workbench.models.special_tokens import check_items_against
 from workbench.runtime import derive_seed
 from workbench.tasks import KNOWN_SKILLS, SKILLS, Item, load_skill
 from workbench.tasks.voices import FILLER, in_own_voice, is_right, shows_working
@@ -75,6 +76,7 @@ def prompts_for(tokenizer: PreTrainedTokenizerBase, items: Sequence[Item], help:
         raise UnknownNameError("help", help, HELP)
     if help.startswith("article") and not all(item.article for item in items):
         raise ConfigError(f"help {help!r} needs items with an article; the skill has none")
+    check_items_against(tokenizer, items)
     rng = random.Random(derive_seed(seed, "random help"))
     shown = {"none": [""] * len(items), "article": [""] * len(items),
              "random": [" ".join(rng.choices(FILLER, k=len(item.demonstration.split())))

@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import json
+import re
+from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import asdict, dataclass, fields
 from pathlib import Path
+from typing import Any
 
 from workbench.errors import DataError
 from workbench.files import write_atomically
@@ -39,11 +42,11 @@ class Item:
 FAMILIES = ("letters", "facts", "tools", "working")
 
 
-def write_items(path: Path, items: Iterable[Item]) -> None:
+def write_items(path: str | Path, items: Iterable[Item]) -> None:
     """Write items as JSON Lines; an empty article is left out."""
     lines = [json.dumps({k: v for k, v in asdict(item).items() if v or k != "article"})
              for item in items]
-    write_atomically(path, ("\n".join(lines) + "\n").encode())
+    write_atomically(Path(path), ("\n".join(lines) + "\n").encode())
 
 
 def spread(items: Sequence[Item], most: int) -> Sequence[Item]:
@@ -59,19 +62,25 @@ def read_items(path: str | Path) -> list[Item]:
     Raises
     ------
     DataError
-        If the file is missing or empty, a line is not an object, a field is missing, unknown, empty
-        or not text, an answer cannot be scored, an id stands twice, or two splits share a prompt.
-        The message gives the line.
+        If the file is missing, empty or not UTF-8; if a line is not an object; if a field is
+        missing, unknown, repeated, empty or not valid text; if an answer cannot be scored; if two
+        items share an id, or two splits share a prompt. The message gives the line.
     """
     path = Path(path)
     try:
         text = path.read_text(encoding="utf-8")
-    except (OSError, UnicodeDecodeError) as error:
+    except UnicodeDecodeError as error:
+        line = error.object[:error.start].count(b"\n") + 1
+        raise DataError(f"{path}, line {line}: not UTF-8 ({error.reason}). Save the file with the "
+                        "encoding UTF-8.") from error
+    except OSError as error:
         raise DataError(f"{path}: {error}. Give a JSON Lines file of skill items; `workbench "
                         "make-data` writes those of the course.") from error
     items: list[Item] = []
     numbers: list[int] = []
     for number, line in enumerate(text.split("\n"), 1):
+        # Some editors begin a file with a byte-order mark; joined files have one further down too.
+        line = line.removeprefix("\ufeff")
         if line.strip():
             items.append(_parse(line, f"{path}, line {number}"))
             numbers.append(number)
@@ -111,11 +120,7 @@ def check_items(items: Sequence[Item], source: str, numbers: Sequence[int] | Non
 
 
 def _parse(line: str, where: str) -> Item:
-    try:
-        found = json.loads(line)
-    except json.JSONDecodeError as error:
-        raise DataError(f"{where}, column {error.colno}: not valid JSON ({error.msg}). Each line "
-                        "must be one whole object.") from error
+    found = _load(line, where)
     if not isinstance(found, dict):
         raise DataError(f"{where}: expected an object, found {type(found).__name__}.")
     known = [f.name for f in fields(Item)]
@@ -127,8 +132,13 @@ def _parse(line: str, where: str) -> Item:
         if name not in known:
             raise DataError(f"{where}: unknown field {name!r}. Known are {', '.join(known)}.")
         if not isinstance(value, str):
-            raise DataError(f"{where}: the field {name!r} must be text, not "
-                            f"{type(value).__name__} ({json.dumps(value)[:40]}).")
+            raise DataError(f"{where}: the field {name!r} must be text in quotation marks, not "
+                            f"{type(value).__name__}.")
+        half = re.search("[\ud800-\udfff]", value)
+        if half:
+            raise DataError(f"{where}: the field {name!r} has half a character ({half[0]!r}, a "
+                            f"lone surrogate) at position {half.start() + 1}. Write the whole "
+                            "character, or remove it.")
         if not value.strip() and name != "article":
             raise DataError(f"{where}: the field {name!r} is empty.")
     item = Item(**found)
@@ -145,3 +155,27 @@ def _parse(line: str, where: str) -> Item:
                         f"answer {item.answer!r}, so that nothing could be learned from it. Put "
                         "the answer into it, word for word.")
     return item
+
+
+def _load(line: str, where: str) -> Any:
+    """Return what a line of JSON holds; objects may have each key once."""
+    def unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+        for key, times in Counter(key for key, _ in pairs).items():
+            if times > 1:
+                raise DataError(f"{where}: the field {key!r} is given {times} times. Keep one of "
+                                "them.")
+        return dict(pairs)
+
+    try:
+        return json.loads(line, object_pairs_hook=unique)
+    except DataError:
+        raise
+    except json.JSONDecodeError as error:
+        raise DataError(f"{where}, column {error.colno}: not valid JSON ({error.msg}). Each line "
+                        "must be one whole object.") from error
+    except RecursionError as error:
+        raise DataError(f"{where}: lists or objects are nested too deeply. Every field must be "
+                        "text in quotation marks.") from error
+    except ValueError as error:  # a number of more digits than Python reads
+        raise DataError(f"{where}: a number cannot be read ({error}). Every field must be text in "
+                        "quotation marks.") from error

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass
 
 import torch
@@ -46,6 +46,13 @@ class TextExamples(Examples):
 @dataclass(frozen=True)
 class TextStream(Stream):
     """Skills in a row; see `Stream`."""
+
+    def items(self) -> Iterator[Item]:
+        """Yield every item of every skill, old skills included."""
+        for task in (*self.tasks, *self.watched):
+            for part in (task.train, task.validation, task.test):
+                assert isinstance(part, TextExamples)
+                yield from part.items
 
     def right(self, predictions: Sequence[Sequence[str]], examples: Examples, trained: int,
               tested: int) -> Tensor:

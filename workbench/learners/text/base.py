@@ -14,6 +14,7 @@ from workbench.models.language import LanguageModels
 from workbench.models.logits import response_logits
 from workbench.models.prompts import make_prompt
 from workbench.models.sampling import context_of, encode, sample
+from workbench.models.special_tokens import check_items_against
 from workbench.tasks import Task
 from workbench.tasks.text import TextExamples
 from workbench.teachers import take_prompts
@@ -48,6 +49,7 @@ class TextLearner(Learner):
         """Encode the questions."""
         assert isinstance(task.train, TextExamples)
         self.items = task.train.items
+        check_items_against(self.model.tokenizer, self.items)
         self.prompts = encode(self.model.tokenizer, self.ask(task.train.inputs), self.room)
 
     def ask(self, questions: Sequence[str]) -> list[str]:
