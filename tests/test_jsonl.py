@@ -44,8 +44,8 @@ def test_an_article_may_be_missing_and_lines_may_be_blank(file):
     ([GOOD, "{\"id\": "], r"line 2, column 8: not valid JSON"),
     ([GOOD, "[1, 2]"], r"line 2: expected an object, found list"),
     ([{k: v for k, v in GOOD.items() if k != "answer"}], r"line 1: the field 'answer' is missing"),
-    ([GOOD, other(2, answer=7)], r"line 2: the field 'answer' must be text in quotation marks, not int"),
-    ([GOOD, other(2, article=None)], r"line 2: the field 'article' must be text in quotation marks, not None"),
+    ([GOOD, other(2, answer=7)], r"line 2: the field 'answer' must be text .*, not int"),
+    ([GOOD, other(2, article=None)], r"line 2: the field 'article' must be text .*, not None"),
     ([GOOD, other(2, demonstration=" ")], r"line 2: the field 'demonstration' is empty"),
     ([GOOD, other(2, colour="red")], r"line 2: unknown field 'colour'"),
     ([GOOD, other(2, split="new")], r"line 2: split 'new' is not one of train, validation, test"),
@@ -69,6 +69,12 @@ def test_an_article_may_be_missing_and_lines_may_be_blank(file):
      "line 2: the field 'answer' is given 2 times. Keep one of them"),
     ([GOOD, json.dumps(other(2))[:-1] + ', "article": {"a": 1, "a": 1}}'],
      "line 2: the field 'a' is given 2 times"),
+    ([GOOD, other(2, prompt="who  keeps the red key ?", split="test")],
+     r"line 2: the prompt 'who  keeps the red key \?' is in 'test' here and in 'train' in line 1"),
+    ([GOOD, other(2, prompt=" who keeps\u00a0the\u2028red key ?\t", split="validation")],
+     r"is in 'validation' here and in 'train' in line 1"),
+    ([GOOD | {"prompt": "who is Zo\u00eb ?"}, other(2, prompt="who is Zoe\u0308 ?", split="test")],
+     r"is in 'test' here and in 'train' in line 1. .* spaces .* count as the same"),
     ([], r"is empty. Expected one JSON object a line with the fields id, family"),
     (["", "  "], r"is empty"),
 ])
@@ -88,7 +94,8 @@ def test_a_missing_file_and_one_that_is_not_text_are_named(tmp_path):
 
 
 @pytest.mark.parametrize("written", [
-    "\ufeff{0}\n{1}\n", "{0}\r\n{1}\r\n", "{0}\n\ufeff{1}\n", "{0}\n\ufeff\n{1}", "\ufeff\r\n{0}\r{1}"],
+    "\ufeff{0}\n{1}\n", "{0}\r\n{1}\r\n", "{0}\n\ufeff{1}\n", "{0}\n\ufeff\n{1}",
+    "\ufeff\r\n{0}\r{1}"],
     ids=["mark", "windows", "joined files", "mark alone", "old mac"])
 def test_byte_order_marks_and_line_ends_of_other_systems_are_read(written, tmp_path):
     path = tmp_path / "skill.jsonl"

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+import unicodedata
 from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import asdict, dataclass, fields
@@ -91,6 +92,15 @@ def read_items(path: str | Path) -> list[Item]:
     return items
 
 
+ONE_SPLIT = ("A prompt may be in one split only, so that no test prompt has been trained on. "
+             "Prompts that differ in spaces or in the encoding of accents count as the same.")
+
+
+def same_prompt(prompt: str) -> str:
+    """Return what prompts have in common that count as the same: white space and accents."""
+    return unicodedata.normalize("NFC", " ".join(prompt.split()))
+
+
 def check_items(items: Sequence[Item], source: str, numbers: Sequence[int] | None = None) -> None:
     """Refuse items that share an id, and splits of a skill that share a prompt.
 
@@ -111,12 +121,11 @@ def check_items(items: Sequence[Item], source: str, numbers: Sequence[int] | Non
             raise DataError(f"{source}, line {line}: id {item.id!r} stands already in line "
                             f"{ids[item.id]}. Give every item an id of its own.")
         ids[item.id] = line
-        split, first = splits.setdefault(item.prompt, (item.split, line))
+        split, first = splits.setdefault(same_prompt(item.prompt), (item.split, line))
         if split != item.split:
             raise DataError(
                 f"{source}, line {line}: the prompt {item.prompt!r} is in {item.split!r} here and "
-                f"in {split!r} in line {first}. A prompt may be in one split only: what is tested "
-                "must not have been trained on.")
+                f"in {split!r} in line {first}. {ONE_SPLIT}")
 
 
 def _parse(line: str, where: str) -> Item:

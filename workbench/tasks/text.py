@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
 
 import torch
 from torch import Tensor
 
-from workbench.errors import ConfigError, UnknownNameError
-from workbench.tasks.jsonl import SPLITS, Item, spread
+from workbench.errors import ConfigError, DataError, UnknownNameError
+from workbench.tasks.jsonl import ONE_SPLIT, SPLITS, Item, same_prompt, spread
 from workbench.tasks.skills import KNOWN_SKILLS, load_skill
 from workbench.tasks.stream import Examples, Stream, Task
 from workbench.tasks.voices import is_right
@@ -82,29 +82,62 @@ def make_text_stream(skills: Sequence[str], scenario: str | None = None,
         If there is no such skill or scenario.
     ConfigError
         If there are no skills, one stands twice, or one lacks items.
+    DataError
+        If a file has faults (see `read_items`), or a test prompt of one skill is trained on in
+        another (see `check_leaks`).
     """
     scenario = scenario or "domain"
     if scenario not in ("domain", "task"):
         raise UnknownNameError("scenario for text skills", scenario, ("domain", "task"))
     if not skills or len(set(skills)) < len(skills):
         raise ConfigError(f"skills must be different skills, at least one, not {tuple(skills)}")
-    tasks = [_task(name, i, most) for i, name in enumerate(skills)]
+    watched = [name for name in KNOWN_SKILLS if name not in skills]
+    items = {name: load_skill(name) for name in (*skills, *watched)}
+    check_leaks(items)
+    tasks = [_task(name, items[name], i, most) for i, name in enumerate(skills)]
     for task in tasks:
         for split in SPLITS:
             if not len(getattr(task, split)):
                 raise ConfigError(f"{task.name} has no items in the split {split!r}; a skill that "
                                   "is to be learned needs train, validation and test items")
-    watched = [name for name in KNOWN_SKILLS if name not in skills]
     return TextStream(TEXT_STREAM, scenario, tuple(tasks), 1, tuple(
-        _task(name, len(tasks) + i, most) for i, name in enumerate(watched)))
+        _task(name, items[name], len(tasks) + i, most) for i, name in enumerate(watched)))
 
 
-def _task(name: str, index: int, most: int) -> Task:
+def check_leaks(skills: Mapping[str, Sequence[Item]]) -> None:
+    """Refuse skills of which one is trained on a prompt that another is tested on.
+
+    Parameters
+    ----------
+    skills : mapping of str to sequence of Item
+        All items of every skill of a run, old skills included: a test prompt of an old skill that
+        is trained on would pass for knowledge that was retained.
+
+    Raises
+    ------
+    DataError
+        If there is such a prompt; the message gives the prompt, both skills and both ids.
+    """
+    trained = {same_prompt(item.prompt): (name, item) for name, items in skills.items()
+               for item in items if item.split == "train"}
+    for name, items in skills.items():
+        for item in items:
+            key = same_prompt(item.prompt)
+            if item.split != "train" and key in trained:
+                other, twin = trained[key]
+                raise DataError(
+                    f"the prompt {item.prompt!r} is a {item.split} prompt of {name} (item "
+                    f"{item.id!r}) and a train prompt of {other} (item {twin.id!r}). {ONE_SPLIT} "
+                    "Remove it from one of them.")
+
+
+def _task(name: str, items: Sequence[Item], index: int, most: int) -> Task:
     parts = []
     for split in SPLITS:
-        items = spread(load_skill(name, split), most if split != "train" else 0)
-        parts.append(TextExamples(torch.arange(len(items)),
-                                  torch.zeros(len(items), dtype=torch.long), tuple(items)))
+        some = spread([item for item in items if item.split == split],
+                      most if split != "train" else 0)
+        parts.append(TextExamples(torch.arange(len(some)),
+                                  torch.zeros(len(some), dtype=torch.long), tuple(some)))
     train, validation, test = parts
     return Task(name, index, train, validation, test, (0,),
                 torch.ones(index + 1, 1, dtype=torch.bool))
