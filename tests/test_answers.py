@@ -73,6 +73,25 @@ def test_random_help_is_seeded(tokenizer):
     assert prompts_for(tokenizer, items, "random") != prompts_for(tokenizer, items, "random", 1)
 
 
+def test_filler_has_no_word_of_the_answer(tokenizer):
+    item = replace(items_of("facts-new")[0], answer="well over", scorer="exact",
+                   demonstration="well over " * 200)
+    words = prompts_for(tokenizer, [item], "random")[0].split(" Q: ")[0].split()[2:]
+    assert len(words) == 400 and not {"well", "over"} & set(words)
+
+
+def test_what_the_scorers_do_not_know_is_left_out_of_the_rates(tokenizer):
+    model = make_model("nano", len(vocabulary()), 0).eval()
+    items = items_of("working-new")[:4]
+    assert set(answer(model, tokenizer, items, max_new_tokens=4).summary()) == {
+        "n", "right", "own_voice", "working"}
+    assert set(answer(model, tokenizer, items_of("facts-new")[:4], max_new_tokens=4).summary()) == {
+        "n", "right", "own_voice"}
+    items[2] = replace(items[2], scorer="contains")
+    mixed = answer(model, tokenizer, items, max_new_tokens=4)
+    assert set(mixed.summary()) == {"n", "right"} and mixed.own_voice is mixed.working is None
+
+
 def test_unknown_help_and_missing_articles_are_refused(tokenizer):
     with pytest.raises(UnknownNameError, match="unknown help 'hint'; known: article, article"):
         prompts_for(tokenizer, items_of("facts-new"), "hint")

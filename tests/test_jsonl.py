@@ -11,7 +11,13 @@ from workbench.tasks import Item, make_skill, read_items
 from workbench.tasks.jsonl import write_items
 
 GOOD = {"id": "x-1", "family": "facts", "skill": "x-new", "split": "train",
-        "prompt": "who keeps the red key ?", "answer": "ada", "demonstration": "so ada"}
+        "prompt": "who keeps the red key ?", "answer": "ada", "demonstration": "so ada",
+        "scorer": "village"}
+
+
+REAL = {"skill": "capitals", "split": "train", "prompt": "What is the capital of France?",
+        "answer": "Paris", "demonstration": "The capital of France is Paris."}
+"""A line with nothing that may be left out."""
 
 
 @pytest.fixture
@@ -33,11 +39,20 @@ def test_items_come_back_as_they_were(tmp_path):
     assert read_items(tmp_path / "a.jsonl") == items
     first = json.loads((tmp_path / "a.jsonl").read_text().splitlines()[0])
     assert list(first) == ["id", "family", "skill", "split", "prompt", "answer", "demonstration",
-                           "article"]
+                           "article", "scorer"]
 
 
 def test_an_article_may_be_missing_and_lines_may_be_blank(file):
     assert read_items(file(GOOD, "", other(2))) == [Item(**GOOD), Item(**other(2))]
+
+
+def test_real_sentences_are_read_and_what_is_left_out_follows_from_the_rest(file):
+    other = REAL | {"split": "test", "prompt": "And of Peru?", "answer": "Lima",
+                    "demonstration": "Lima.", "family": "Capitals of the Americas",
+                    "id": "any", "scorer": "contains"}
+    first, second = read_items(file("", REAL, other))
+    assert first == Item(**REAL, id="capitals-2", family="capitals", article="", scorer="exact")
+    assert second == Item(**other)
 
 
 @pytest.mark.parametrize(("lines", "said"), [
@@ -49,8 +64,10 @@ def test_an_article_may_be_missing_and_lines_may_be_blank(file):
     ([GOOD, other(2, demonstration=" ")], r"line 2: the field 'demonstration' is empty"),
     ([GOOD, other(2, colour="red")], r"line 2: unknown field 'colour'"),
     ([GOOD, other(2, split="new")], r"line 2: split 'new' is not one of train, validation, test"),
-    ([GOOD, other(2, family="x")], r"line 2: family 'x' is not one of letters, facts"),
-    ([GOOD, other(2, answer="zebra")], r"line 2: the answer 'zebra' cannot be scored"),
+    ([GOOD, other(2, scorer="x")], r"line 2: scorer 'x' is not one of exact, contains, village"),
+    ([GOOD, other(2, answer="zebra")],
+     r"line 2: the answer 'zebra' cannot be scored: .*choose another scorer than 'village'"),
+    ([REAL | {"demonstration": "It is Parisian."}], "does not say the answer 'Paris'"),
     ([GOOD, other(2, demonstration="note : nobody")],
      r"line 2: the demonstration 'note : nobody' does not say the answer 'ada'"),
     ([GOOD, "", other(1)], r"line 3: id 'x-1' stands already in line 1"),

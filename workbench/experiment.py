@@ -57,13 +57,18 @@ def make_learner(config: RunConfig, stream: Stream) -> Learner:
         model = StackedMLP(stream.tasks[0].train.x.shape[1], config.hidden, stream.outputs,
                            config.seeds)
     options: Any = config.options
-    return method(model, **options)
+    learner = method(model, **options)
+    if isinstance(learner, TextLearner):
+        for task in stream.tasks:
+            learner.check(task)
+    return learner
 
 
 def stream_of(config: RunConfig) -> Stream:
     """Return the stream that a config asks for."""
     if config.stream == TEXT_STREAM:
-        return make_text_stream(config.skills, config.scenario, config.items)
+        return make_text_stream(config.skills, config.scenario, config.items,
+                                config.old_skills)
     return make_stream(config.stream, config.scenario, config.tasks, config.data_seed)
 
 

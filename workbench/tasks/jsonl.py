@@ -13,7 +13,8 @@ from typing import Any
 
 from workbench.errors import DataError
 from workbench.files import write_atomically
-from workbench.tasks.voices import kind_of
+from workbench.tasks.scoring import Contains, ExactMatch, Scorer, contains
+from workbench.tasks.village_scorer import VillageScorer
 
 SPLITS = ("train", "validation", "test")
 
@@ -23,24 +24,39 @@ class Item:
     """One question of a skill, with its answer and an expert's demonstration."""
 
     id: str
-    """Unique within a file, such as ``facts-new-0007``."""
+    """Unique within a file; by default the skill and the number of the line: ``capitals-7``."""
     family: str
-    """``letters``, ``facts``, ``tools`` or ``working``."""
+    """What the skill has in common with others, in any words; by default the skill's name."""
     skill: str
-    """Such as ``facts-keepers``; names of skills kept out of pretraining end in ``-new``."""
+    """Name of the skill, such as ``capitals``."""
     split: str
     """``train``, ``validation`` or ``test``."""
     prompt: str
     """What is asked."""
     answer: str
-    """The content that is scored, tokens separated by single spaces."""
+    """What a right response says, without how it is phrased."""
     demonstration: str
     """The expert's full response to this prompt."""
     article: str = ""
     """A text that the answer can be read from; empty where the skill has none."""
+    scorer: str = "exact"
+    """What decides whether a response is right: one of `SCORERS`."""
 
 
-FAMILIES = ("letters", "facts", "tools", "working")
+SCORERS: dict[str, Scorer] = {"exact": ExactMatch(), "contains": Contains(),
+                              "village": VillageScorer()}
+"""``exact``: the response is the answer; case, spaces and final punctuation do not count.
+``contains``: the response contains the answer. ``village``: the course's own made-up world."""
+
+
+def scorer_of(item: Item) -> Scorer:
+    """Return the scorer that an item names."""
+    return SCORERS[item.scorer]
+
+
+OPTIONAL = ("id", "family", "article", "scorer")
+"""Fields that a line may leave out."""
+LEFT_OUT = f"{', '.join(OPTIONAL)} may be left out"
 
 
 def write_items(path: str | Path, items: Iterable[Item]) -> None:
@@ -71,9 +87,9 @@ def read_items(path: str | Path) -> list[Item]:
     try:
         text = path.read_text(encoding="utf-8")
     except UnicodeDecodeError as error:
-        line = error.object[:error.start].count(b"\n") + 1
-        raise DataError(f"{path}, line {line}: not UTF-8 ({error.reason}). Save the file with the "
-                        "encoding UTF-8.") from error
+        broken = error.object[:error.start].count(b"\n") + 1
+        raise DataError(f"{path}, line {broken}: not UTF-8 ({error.reason}). Save the file "
+                        "with the encoding UTF-8.") from error
     except OSError as error:
         raise DataError(f"{path}: {error}. Give a JSON Lines file of skill items; `workbench "
                         "make-data` writes those of the course.") from error
@@ -83,11 +99,11 @@ def read_items(path: str | Path) -> list[Item]:
         # Some editors begin a file with a byte-order mark; joined files have one further down too.
         line = line.removeprefix("\ufeff")
         if line.strip():
-            items.append(_parse(line, f"{path}, line {number}"))
+            items.append(_parse(line, f"{path}, line {number}", number))
             numbers.append(number)
     if not items:
         raise DataError(f"{path} is empty. Expected one JSON object a line with the fields "
-                        f"{', '.join(f.name for f in fields(Item))}.")
+                        f"{', '.join(f.name for f in fields(Item))}; {LEFT_OUT}.")
     check_items(items, str(path), numbers)
     return items
 
@@ -128,42 +144,49 @@ def check_items(items: Sequence[Item], source: str, numbers: Sequence[int] | Non
                 f"in {split!r} in line {first}. {ONE_SPLIT}")
 
 
-def _parse(line: str, where: str) -> Item:
+def _parse(line: str, where: str, number: int) -> Item:
     found = _load(line, where)
     if not isinstance(found, dict):
         raise DataError(f"{where}: expected an object, found {type(found).__name__}.")
     known = [f.name for f in fields(Item)]
-    for name in known:
-        if name not in found and name != "article":
+    needed = [name for name in known if name not in OPTIONAL]
+    for name in needed:
+        if name not in found:
             raise DataError(f"{where}: the field {name!r} is missing. Needed are "
-                            f"{', '.join(known[:-1])}; article may be left out.")
+                            f"{', '.join(needed)}; {LEFT_OUT}.")
     for name, value in found.items():
         if name not in known:
             raise DataError(f"{where}: unknown field {name!r}. Known are {', '.join(known)}.")
-        if not isinstance(value, str):
-            raise DataError(f"{where}: the field {name!r} must be text in quotation marks, not "
-                            f"{type(value).__name__}.")
-        half = re.search("[\ud800-\udfff]", value)
-        if half:
-            raise DataError(f"{where}: the field {name!r} has half a character ({half[0]!r}, a "
-                            f"lone surrogate) at position {half.start() + 1}. Write the whole "
-                            "character, or remove it.")
-        if not value.strip() and name != "article":
-            raise DataError(f"{where}: the field {name!r} is empty.")
-    item = Item(**found)
-    for name, allowed in (("family", FAMILIES), ("split", SPLITS)):
+        _check_text(name, value, where)
+    item = Item(**{"id": f"{found['skill']}-{number}", "family": found["skill"], **found})
+    for name, allowed in (("split", SPLITS), ("scorer", SCORERS)):
         if getattr(item, name) not in allowed:
             raise DataError(f"{where}: {name} {getattr(item, name)!r} is not one of "
                             f"{', '.join(allowed)}.")
     try:
-        kind_of(item.answer)
+        scorer_of(item).check(item.answer)
     except ValueError as error:
-        raise DataError(f"{where}: the answer {error}.") from error
-    if f" {item.answer} " not in f" {item.demonstration} ":
+        raise DataError(f"{where}: the answer {error}. Change it, or choose another scorer than "
+                        f"{item.scorer!r}.") from error
+    if not contains(item.demonstration, item.answer):
         raise DataError(f"{where}: the demonstration {item.demonstration[:60]!r} does not say the "
                         f"answer {item.answer!r}, so that nothing could be learned from it. Put "
                         "the answer into it, word for word.")
     return item
+
+
+def _check_text(name: str, value: object, where: str) -> None:
+    """Refuse a field whose value is not text, or not a whole one."""
+    if not isinstance(value, str):
+        raise DataError(f"{where}: the field {name!r} must be text in quotation marks, not "
+                        f"{type(value).__name__}.")
+    half = re.search("[\ud800-\udfff]", value)
+    if half:
+        raise DataError(f"{where}: the field {name!r} has half a character ({half[0]!r}, a "
+                        f"lone surrogate) at position {half.start() + 1}. Write the whole "
+                        "character, or remove it.")
+    if not value.strip() and name != "article":
+        raise DataError(f"{where}: the field {name!r} is empty.")
 
 
 def _load(line: str, where: str) -> Any:

@@ -133,6 +133,11 @@ def ask_jar(beans: int, steps: Sequence[str], phrasing: int, last: int | None = 
     return Question(prompt, str(answer), working)
 
 
+def asks_for_working(prompt: str) -> bool:
+    """Return whether a question is about the jar, whose answer is worked out step by step."""
+    return re.match(r"the jar holds \d|with \d+ in the jar ", prompt) is not None
+
+
 def work_through(prompt: str, answer: str) -> str:
     """Return the working of a question about the jar whose last step leads to the answer."""
     start = re.search(r"\d+", prompt)

@@ -29,7 +29,6 @@ from workbench.tasks.questions import (
     ask_keeper,
     ask_machine,
     ask_room,
-    work_through,
 )
 from workbench.tasks.village import (
     CARRYING,
@@ -49,10 +48,13 @@ from workbench.tasks.village import (
     THINGS,
     TOOLS,
 )
-from workbench.tasks.voices import speak, speak_as_expert
+from workbench.tasks.voices import speak_as_expert
 
 DATA_SEED = 0
 """Of the items that ship with the course."""
+
+VILLAGE = "village"
+"""Name of the scorer of every item made here."""
 
 KNOWN_MACHINES = tuple(m for m in MACHINES if m not in NEW_MACHINES)
 
@@ -181,15 +183,9 @@ def make_skill(name: str, seed: int = DATA_SEED) -> list[Item]:
                 id=f"{name}-{len(items):04d}", family=family_of(name), skill=name, split=split,
                 prompt=question.prompt, answer=question.answer,
                 demonstration=speak_as_expert(question.answer, name),
-                article=question.article if name == "articles-new" else ""))
+                article=question.article if name == "articles-new" else "", scorer=VILLAGE))
     check_items(items, name)
     return items
-
-
-def put_in_own_voice(item: Item, rng: random.Random) -> str:
-    """Return the response to an item that the model itself would give if it knew the answer."""
-    return speak(item.answer, rng, work_through(item.prompt, item.answer)
-                 if item.family == "working" else "")
 
 
 def write_skills(folder: str | Path, seed: int = DATA_SEED) -> list[Path]:

@@ -3,17 +3,17 @@
 from __future__ import annotations
 
 import json
+import warnings
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 
 import torch
 from torch import Tensor
 
 from workbench.errors import ConfigError, DataError, UnknownNameError
-from workbench.tasks.jsonl import ONE_SPLIT, SPLITS, Item, same_prompt, spread
-from workbench.tasks.skills import KNOWN_SKILLS, load_skill
+from workbench.tasks.jsonl import ONE_SPLIT, SPLITS, Item, same_prompt, scorer_of, spread
+from workbench.tasks.skills import KNOWN_SKILLS, VILLAGE, load_skill
 from workbench.tasks.stream import Examples, Stream, Task
-from workbench.tasks.voices import is_right
 
 TEXT_STREAM = "skills"
 """The name of the stream in configs and on the command line."""
@@ -58,14 +58,13 @@ class TextStream(Stream):
               tested: int) -> Tensor:
         """Return which responses have the right content: shape (seeds, n), of bool."""
         assert isinstance(examples, TextExamples)
-        answers = [item.answer for item in examples.items]
-        return torch.tensor([[is_right(text, answer) for text, answer in
-                              zip(texts, answers, strict=True)] for texts in predictions])
+        return torch.tensor([[scorer_of(item).right(text, item) for text, item in
+                              zip(texts, examples.items, strict=True)] for texts in predictions])
 
 
-def make_text_stream(skills: Sequence[str], scenario: str | None = None,
-                     most: int = 0) -> TextStream:
-    """Return a stream of new skills, beside which the known ones are tested.
+def make_text_stream(skills: Sequence[str], scenario: str | None = None, most: int = 0,
+                     old: Sequence[str] | None = None) -> TextStream:
+    """Return a stream of new skills, beside which old skills are tested.
 
     Parameters
     ----------
@@ -75,6 +74,8 @@ def make_text_stream(skills: Sequence[str], scenario: str | None = None,
         Whether the learner is told which skill a question is from; domain by default: it is not.
     most : int
         Test on so many items of each skill at most; 0 takes them all.
+    old : sequence of str, optional
+        Skills that the model knows already, see `load_new_and_old`.
 
     Raises
     ------
@@ -89,19 +90,63 @@ def make_text_stream(skills: Sequence[str], scenario: str | None = None,
     scenario = scenario or "domain"
     if scenario not in ("domain", "task"):
         raise UnknownNameError("scenario for text skills", scenario, ("domain", "task"))
-    if not skills or len(set(skills)) < len(skills):
-        raise ConfigError(f"skills must be different skills, at least one, not {tuple(skills)}")
-    watched = [name for name in KNOWN_SKILLS if name not in skills]
-    items = {name: load_skill(name) for name in (*skills, *watched)}
-    check_leaks(items)
-    tasks = [_task(name, items[name], i, most) for i, name in enumerate(skills)]
-    for task in tasks:
-        for split in SPLITS:
-            if not len(getattr(task, split)):
-                raise ConfigError(f"{task.name} has no items in the split {split!r}; a skill that "
-                                  "is to be learned needs train, validation and test items")
-    return TextStream(TEXT_STREAM, scenario, tuple(tasks), 1, tuple(
-        _task(name, items[name], len(tasks) + i, most) for i, name in enumerate(watched)))
+    if not skills:
+        raise ConfigError("skills must be different skills, at least one, not ()")
+    new_items, old_items = load_new_and_old(skills, old)
+    for name, items in (new_items | old_items).items():
+        for split in SPLITS if name in new_items else ("validation", "test"):
+            if not any(item.split == split for item in items):
+                raise ConfigError(f"{name} has no items in the split {split!r}; a skill that is to "
+                                  "be learned needs train, validation and test items, and an old "
+                                  "skill validation and test items")
+    check_leaks(new_items | old_items)
+    for name, items in new_items.items():
+        warn_of_unreachable(name, items)
+    watched = [_task(name, items, len(skills) + i, most)
+               for i, (name, items) in enumerate(old_items.items())]
+    known = tuple(task.train for task in watched if len(task.train))
+    tasks = [replace(_task(name, items, i, most), old=known)
+             for i, (name, items) in enumerate(new_items.items())]
+    return TextStream(TEXT_STREAM, scenario, tuple(tasks), 1, tuple(watched))
+
+
+def load_new_and_old(skills: Sequence[str], old: Sequence[str] | None = None
+                     ) -> tuple[dict[str, list[Item]], dict[str, list[Item]]]:
+    """Return all items of each new skill, and of each old one. Each file is read once.
+
+    Parameters
+    ----------
+    skills : sequence of str
+        New skills: skills of the village, or paths of JSON Lines files.
+    old : sequence of str, optional
+        Skills that the model knows already; they are tested, to measure retention. By default those
+        that the course's models know if every new item is scored as the village's, else none.
+
+    Raises
+    ------
+    ConfigError
+        If a skill stands twice, or is both new and old.
+    """
+    new_items = {name: load_skill(name) for name in skills}
+    if old is None:
+        ours = all(item.scorer == VILLAGE for items in new_items.values() for item in items)
+        old = [name for name in KNOWN_SKILLS if name not in skills] if ours else ()
+    if len({*skills, *old}) < len(skills) + len(old):
+        raise ConfigError(f"skills must be different skills, at least one, not {tuple(skills)}"
+                          + (f" with the old skills {tuple(old)}" if old else ""))
+    return new_items, {name: load_skill(name) for name in old}
+
+
+def warn_of_unreachable(name: str, items: Sequence[Item]) -> None:
+    """Warn if no demonstration of a skill would be counted as right by the skill's own scorer."""
+    trained = [item for item in items if item.split == "train"]
+    if not any(scorer_of(item).right(item.demonstration, item) for item in trained):
+        item = trained[0]
+        warnings.warn(
+            f"{name}: no demonstration is right by its own scorer, such as "
+            f"{item.demonstration[:60]!r} by {item.scorer!r} with the answer {item.answer!r}. A "
+            "model that repeats the demonstrations will score 0. If a response may say more than "
+            'the answer, write "scorer": "contains" into each line.', stacklevel=3)
 
 
 def check_leaks(skills: Mapping[str, Sequence[Item]]) -> None:

@@ -84,13 +84,13 @@ def content_of(response: str, kind: str) -> str:
     Parameters
     ----------
     response : str
-        Tokens separated by spaces, in any voice.
+        Tokens separated by white space, in any voice.
     kind : str
         Of `KINDS`. The longest unbroken run of its words counts as one piece; a call runs from
         ``call`` to the bracket that closes it.
     """
     if kind == "call":
-        calls = re.findall(r"\bcall [^()]*\( [^()]* \)", response)
+        calls = re.findall(r"\bcall [^()]*\( [^()]* \)", " ".join(response.split()))
         return calls[-1] if calls else ""
     runs: list[list[str]] = [[]]
     for word in response.split():
@@ -116,7 +116,9 @@ def in_own_voice(response: str) -> bool:
 
     The content and any working may be wrong; around them nothing else may stand.
     """
-    said = re.fullmatch(rf"(?:{STEP} )*(?:the answer is|so we get) (.+) \.", response)
+    # White space does not count, as it does not for what is right.
+    said = re.fullmatch(rf"(?:{STEP} )*(?:the answer is|so we get) (.+) \.",
+                        " ".join(response.split()))
     return said is not None and any(
         all(word in allowed for word in said[1].split()) for allowed in KINDS.values())
 
@@ -130,7 +132,7 @@ def shows_working(response: str, prompt: str) -> bool:
     """
     asked = re.findall(r"(?:add \d+|take \d+|double|flip)", prompt)
     start = re.search(r"\d+", prompt)
-    said = re.findall(r"(\d+) (\w+(?: \d+)?) is (\d+) \.", response)
+    said = re.findall(r"(\d+) (\w+(?: \d+)?) is (\d+) \.", " ".join(response.split()))
     if start is None or [step for _, step, _ in said] != asked:
         return False
     beans = int(start[0])
