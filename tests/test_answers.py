@@ -9,9 +9,9 @@ import pytest
 from workbench.answers import HELP, answer, partners, prompts_for
 from workbench.errors import ConfigError, DataError, UnknownNameError
 from workbench.models.sizes import CONTEXT, make_model
-from workbench.models.tokenizer import make_tokenizer, vocabulary
+from workbench.pretraining.tokenizer import make_tokenizer, vocabulary
 from workbench.tasks import NEW_SKILLS, make_skill
-from workbench.tasks.voices import FILLER, content_of, kind_of
+from workbench.tasks.village.styles import FILLER, content_of, kind_of
 
 
 @pytest.fixture(scope="module")

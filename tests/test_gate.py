@@ -23,7 +23,7 @@ from workbench.gate import (
 from workbench.losses import kl_per_token
 from workbench.models import load_causal_lm, make_prompt
 from workbench.models.sizes import CONTEXT, make_model
-from workbench.models.tokenizer import make_tokenizer, vocabulary
+from workbench.pretraining.tokenizer import make_tokenizer, vocabulary
 from workbench.tasks import Item, load_skill
 
 

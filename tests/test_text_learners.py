@@ -20,9 +20,9 @@ from workbench.losses import kl_per_token
 from workbench.models.language import LanguageModels
 from workbench.models.sampling import encode_responses
 from workbench.tasks import KNOWN_SKILLS, NEW_SKILLS, load_skill
-from workbench.tasks.jsonl import write_items
+from workbench.tasks.items import write_items
 from workbench.tasks.text import TextExamples, make_text_stream
-from workbench.tasks.voices import in_own_voice, is_right, shows_working
+from workbench.tasks.village.styles import has_own_style, is_right, shows_working
 
 OPTIONS = {
     "sft": {}, "sft_kl": {}, "sft_own_voice": {}, "offline_distill": {"samples": 2},
@@ -185,7 +185,7 @@ def test_the_oracle_says_what_is_right_in_the_models_own_voice(skill):
     items = load_skill(skill, "train")
     texts = make("sft_own_voice", seeds=(0,)).imitated(items)
     for text, item in zip(texts, items, strict=True):
-        assert is_right(text, item.answer) and in_own_voice(text)
+        assert is_right(text, item.answer) and has_own_style(text)
         assert shows_working(text, item.prompt) == (item.family == "working")
     assert {"so we get" in text for text in texts} == {True, False}, "in both of its phrasings"
 
@@ -252,7 +252,7 @@ def test_replay_keeps_so_many_examples_of_each_skill_that_was_known_or_learned(t
                 item = known[n // 3][decode(prompt[real.bool()])]
                 text = decode(ids[mask.bool()]).removesuffix(" </s>")
                 assert text == item.demonstration if n >= 15 else (
-                    is_right(text, item.answer) and in_own_voice(text)
+                    is_right(text, item.answer) and has_own_style(text)
                     and shows_working(text, item.prompt) == (item.family == "working"))
                 assert decode(ids[mask.bool()]).endswith(" </s>") and not prompt[~real.bool()].any()
     for first in range(0, 21, 3):  # without the padding, of which they may have more or less

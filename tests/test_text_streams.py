@@ -14,7 +14,7 @@ from workbench.learners.text import TEXT_LEARNERS
 from workbench.learners.text.rl import exact_match
 from workbench.models.language import LanguageModels
 from workbench.tasks import KNOWN_SKILLS, load_skill
-from workbench.tasks.jsonl import write_items
+from workbench.tasks.items import write_items
 from workbench.tasks.text import make_text_stream
 
 

@@ -8,7 +8,7 @@ import unicodedata
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from workbench.tasks.jsonl import Item
+    from workbench.tasks.items import Item
 
 
 class Scorer:

@@ -6,14 +6,23 @@ import json
 import warnings
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
+from pathlib import Path
 
 import torch
 from torch import Tensor
 
 from workbench.errors import ConfigError, DataError, UnknownNameError
-from workbench.tasks.jsonl import ONE_SPLIT, SPLITS, Item, same_prompt, scorer_of, spread
-from workbench.tasks.skills import KNOWN_SKILLS, VILLAGE, load_skill
+from workbench.tasks.items import (
+    ONE_SPLIT,
+    SPLITS,
+    Item,
+    read_items,
+    same_prompt,
+    scorer_of,
+    spread,
+)
 from workbench.tasks.stream import Examples, Stream, Task
+from workbench.tasks.village.skills import KNOWN_SKILLS, SKILLS, SKILLS_FOLDER, VILLAGE
 
 TEXT_STREAM = "skills"
 """The name of the stream in configs and on the command line."""
@@ -147,6 +156,32 @@ def warn_of_unreachable(name: str, items: Sequence[Item]) -> None:
             f"{item.demonstration[:60]!r} by {item.scorer!r} with the answer {item.answer!r}. A "
             "model that repeats the demonstrations will score 0. If a response may say more than "
             'the answer, write "scorer": "contains" into each line.', stacklevel=3)
+
+
+def load_skill(name: str, split: str | None = None) -> list[Item]:
+    """Return the items of a skill, or those of one split.
+
+    Parameters
+    ----------
+    name : str
+        A skill of the village, or the path of a JSON Lines file of your own.
+    split : {"train", "validation", "test"}, optional
+        Only these.
+
+    Raises
+    ------
+    UnknownNameError
+        If there is no such skill.
+    DataError
+        If the file has faults; see `read_items`.
+    """
+    if name in SKILLS:
+        path = SKILLS_FOLDER / f"{name}.jsonl"
+    elif name.endswith(".jsonl"):
+        path = Path(name)
+    else:
+        raise UnknownNameError("skill", name, [*SKILLS, "the path of a .jsonl file"])
+    return [item for item in read_items(path) if split in (None, item.split)]
 
 
 def check_leaks(skills: Mapping[str, Sequence[Item]]) -> None:

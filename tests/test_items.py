@@ -1,4 +1,4 @@
-"""Skill files: read back as written, and every fault named with its line."""
+"""Item files: read back as written, and every fault named with its line."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ import pytest
 
 from workbench.errors import DataError
 from workbench.tasks import Item, make_skill, read_items
-from workbench.tasks.jsonl import write_items
+from workbench.tasks.items import write_items
 
 GOOD = {"id": "x-1", "family": "facts", "skill": "x-new", "split": "train",
         "prompt": "who keeps the red key ?", "answer": "ada", "demonstration": "so ada",

@@ -1,6 +1,6 @@
 """The questions that can be asked in the village, each with its answer in plain content.
 
-A `Question` knows what is right, not how it is put: voices are in `workbench.tasks.voices`.
+A `Question` has the answer without any phrasing; styles are in `workbench.tasks.village.styles`.
 """
 
 from __future__ import annotations
@@ -9,7 +9,7 @@ import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from workbench.tasks.village import Event, apply_step, process
+from workbench.tasks.village.words import Event, apply_step, process
 
 
 @dataclass(frozen=True)

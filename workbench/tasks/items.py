@@ -14,7 +14,7 @@ from typing import Any
 from workbench.errors import DataError
 from workbench.files import write_atomically
 from workbench.tasks.scoring import Contains, ExactMatch, Scorer, contains
-from workbench.tasks.village_scorer import VillageScorer
+from workbench.tasks.village.scoring import VillageScorer
 
 SPLITS = ("train", "validation", "test")
 

@@ -5,12 +5,19 @@ from __future__ import annotations
 import random
 from typing import TYPE_CHECKING
 
-from workbench.tasks.questions import asks_for_working, work_through
 from workbench.tasks.scoring import Scorer
-from workbench.tasks.voices import FILLER, in_own_voice, is_right, kind_of, shows_working, speak
+from workbench.tasks.village.questions import asks_for_working, work_through
+from workbench.tasks.village.styles import (
+    FILLER,
+    has_own_style,
+    is_right,
+    kind_of,
+    put_in_own_style,
+    shows_working,
+)
 
 if TYPE_CHECKING:
-    from workbench.tasks.jsonl import Item
+    from workbench.tasks.items import Item
 
 
 class VillageScorer(Scorer):
@@ -28,7 +35,7 @@ class VillageScorer(Scorer):
 
     def own_style(self, text: str) -> bool:
         """Return whether a response is in the model's own style, word for word."""
-        return in_own_voice(text)
+        return has_own_style(text)
 
     def working(self, text: str, item: Item) -> bool | None:
         """Return whether every step in the jar is shown; None for all other questions."""
@@ -36,5 +43,5 @@ class VillageScorer(Scorer):
 
     def in_own_style(self, item: Item, rng: random.Random) -> str:
         """Return the answer in the model's own style, after the steps where they are asked for."""
-        return speak(item.answer, rng, work_through(item.prompt, item.answer)
+        return put_in_own_style(item.answer, rng, work_through(item.prompt, item.answer)
                      if asks_for_working(item.prompt) else "")
