@@ -118,6 +118,12 @@ def test_a_long_answer_that_is_read_off_is_no_copying():
     assert not copies_wrapping("the answer is call f3 ( attic ) .", shown)
 
 
+def test_copying_does_not_depend_on_spaces_nor_on_the_case_of_the_answer():
+    assert copies_wrapping(" my  old\nfriend ada", item("my old friend it is ada"))
+    assert not copies_wrapping("New York City it is", item("new york city", "New York City"))
+    assert not copies_wrapping("say new york city", item("new york city", "New York City"))
+
+
 @pytest.fixture(scope="module")
 def untrained():
     return make_model("nano", len(vocabulary()), 3).eval(), make_tokenizer(CONTEXT)

@@ -3,10 +3,14 @@
 from __future__ import annotations
 
 import random
+import unicodedata
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from workbench.tasks import KNOWN_SKILLS, NEW_SKILLS, SCORERS, Item, load_skill, scorer_of
+from workbench.tasks.scoring import normalised
 
 
 def item(answer, scorer):
@@ -38,6 +42,17 @@ def test_exact_match_forgives_case_spaces_and_final_punctuation_alone(text, answ
 def test_contains_looks_for_whole_words_and_whole_numbers(text, answer, right):
     question = item(answer, "contains")
     assert scorer_of(question).right(text, question) is right
+
+
+@given(st.text(min_size=1).filter(str.strip), st.sampled_from(["", ".", "!", " ?", "\n"]))
+def test_every_answer_is_right_whatever_stands_after_it_and_however_accents_are_written(text, end):
+    question = item(text, "exact")
+    for form in ("NFC", "NFD"):
+        response = f" {unicodedata.normalize(form, text)}{end}"
+        if normalised(text) not in (".", "!", "?", ""):
+            assert SCORERS["exact"].right(response, question), response
+            assert SCORERS["contains"].right(response, question), response
+    assert normalised(normalised(text)) == normalised(text)
 
 
 @pytest.mark.parametrize("name", ["exact", "contains"])

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import json
 import math
+import re
 from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Any
@@ -238,7 +239,8 @@ def copies_wrapping(response: str, item: Item) -> bool:
     In the demonstration, or in the article where there is one.
     """
     response = " ".join(response.split())
-    wrapping = (*item.demonstration.split(item.answer), *item.article.split(item.answer))
+    wrapping = (part for text in (item.demonstration, item.article)
+                for part in re.split(re.escape(item.answer), text, flags=re.IGNORECASE))
     for part in wrapping:
         words = part.split()
         if any(f" {' '.join(words[i:i + 3])} " in f" {response} "

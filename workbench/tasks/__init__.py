@@ -5,11 +5,11 @@ from workbench.tasks.items import SCORERS, SPLITS, Item, read_items, scorer_of, 
 from workbench.tasks.stream import SCENARIOS, Examples, Stream, Task
 from workbench.tasks.text import load_skill
 from workbench.tasks.village.skills import (
-           KNOWN_SKILLS,
-           NEW_SKILLS,
-           SKILLS,
-           make_skill,
-           write_skills,
+    KNOWN_SKILLS,
+    NEW_SKILLS,
+    SKILLS,
+    make_skill,
+    write_skills,
 )
 
 __all__ = ["KNOWN_SKILLS", "NEW_SKILLS", "SCENARIOS", "SCORERS", "SKILLS", "SPLITS", "STREAMS",

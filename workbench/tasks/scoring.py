@@ -62,7 +62,8 @@ class Contains(Scorer):
 
 def normalised(text: str) -> str:
     """Return a text without differences in case, white space and final punctuation."""
-    plain = " ".join(unicodedata.normalize("NFC", text.casefold()).split())
+    folded = unicodedata.normalize("NFD", text).casefold()
+    plain = " ".join(unicodedata.normalize("NFC", folded).split())
     return plain.rstrip(" .!?…。！？") or plain
 
 
