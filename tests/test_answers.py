@@ -61,7 +61,7 @@ def test_each_help_puts_into_the_prompt_what_it_says(tokenizer):
 def test_special_tokens_inside_an_item_are_refused_with_its_id_and_field(tokenizer, field, token):
     items = items_of("articles-new")[:3]
     items[1] = replace(items[1], **{field: f"{getattr(items[1], field)} x{token} x"})
-    with pytest.raises(DataError, match=f"item '{items[1].id}' of the skill 'articles-new': the "
+    with pytest.raises(DataError, match=f"item '{items[1].id}' of articles-new: the "
                                         f"field '{field}' contains '{token}', a special token"):
         prompts_for(tokenizer, items)
     prompts_for(tokenizer, [items[0], items[2]])

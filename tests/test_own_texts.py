@@ -115,5 +115,4 @@ def test_what_cannot_be_is_refused_before_anything_is_written(cli, model, capita
     code, _, err = train(cli, model, odd, tmp_path / "lm", learner)
     assert code == 2 and not (tmp_path / "lm").exists()
     assert ("does not. Use the learner sft" if learner == "sft_own_voice" else
-            "item 'capitals-5' of the skill 'capitals': the field 'demonstration' contains "
-            "'<|im_end|>'") in err
+            f"item 'capitals-5' of {odd}: the field 'demonstration' contains '<|im_end|>'") in err

@@ -196,7 +196,7 @@ def test_a_demonstration_with_a_special_token_is_refused_before_anything_is_enco
     odd = replace(first, demonstration=f"so {first.answer} </s> the answer is")
     task = replace(tasks[0], train=replace(tasks[0].train, items=(*others, odd)))
     learner = make(case, seeds=(0,))
-    with pytest.raises(DataError, match=f"'{first.id}' of the skill 'facts-new': .* '</s>'"):
+    with pytest.raises(DataError, match=f"'{first.id}' of facts-new: .* '</s>'"):
         learner.begin(task)
 
 
@@ -208,7 +208,8 @@ def test_a_file_with_a_special_token_is_refused_when_the_learner_is_made(split, 
     path = str(tmp_path / "mine.jsonl")
     write_items(path, items)
     config = RunConfig(stream="skills", skills=(path,), model="nano", learner="sft")
-    with pytest.raises(DataError, match=f"'{items[i].id}'.* the field 'prompt' contains '<s>'"):
+    with pytest.raises(DataError, match=f"'{items[i].id}' of .*mine.jsonl: the field 'prompt' "
+                                        "contains '<s>'"):
         make_learner(config, make_text_stream(config.skills))
 
 

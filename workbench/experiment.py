@@ -52,7 +52,8 @@ def make_learner(config: RunConfig, stream: Stream) -> Learner:
     if isinstance(stream, TextStream):
         model = LanguageModels(config.model, config.seeds, config.lora_rank,
                                require_device(config.device))
-        check_items_against(model.tokenizer, stream.items())  # before anything is computed
+        for name, items in stream.items().items():  # before anything is computed
+            check_items_against(model.tokenizer, items, name)
     else:
         model = StackedMLP(stream.tasks[0].train.x.shape[1], config.hidden, stream.outputs,
                            config.seeds)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import warnings
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 
@@ -56,12 +56,11 @@ class TextExamples(Examples):
 class TextStream(Stream):
     """Skills in a row; see `Stream`."""
 
-    def items(self) -> Iterator[Item]:
-        """Yield every item of every skill, old skills included."""
-        for task in (*self.tasks, *self.watched):
-            for part in (task.train, task.validation, task.test):
-                assert isinstance(part, TextExamples)
-                yield from part.items
+    def items(self) -> dict[str, list[Item]]:
+        """Return the items of every skill, old skills included, by the name of the skill."""
+        return {task.name: [item for part in (task.train, task.validation, task.test)
+                            if isinstance(part, TextExamples) for item in part.items]
+                for task in (*self.tasks, *self.watched)}
 
     def right(self, predictions: Sequence[Sequence[str]], examples: Examples, trained: int,
               tested: int) -> Tensor:
