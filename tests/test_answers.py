@@ -10,7 +10,7 @@ from workbench.answers import HELP, answer, partners, prompts_for
 from workbench.errors import ConfigError, DataError, UnknownNameError
 from workbench.models.sizes import CONTEXT, make_model
 from workbench.pretraining.tokenizer import make_tokenizer, vocabulary
-from workbench.tasks import NEW_SKILLS, make_skill
+from workbench.tasks import NEW_SKILLS, SCORERS, make_skill
 from workbench.tasks.village.styles import FILLER, content_of, kind_of
 
 
@@ -74,10 +74,15 @@ def test_random_help_is_seeded(tokenizer):
 
 
 def test_filler_has_no_word_of_the_answer(tokenizer):
-    item = replace(items_of("facts-new")[0], answer="well over", scorer="exact",
-                   demonstration="well over " * 200)
+    item = replace(items_of("facts-new")[0], answer="well so", scorer="exact",
+                   demonstration="well so " * 200)
     words = prompts_for(tokenizer, [item], "random")[0].split(" Q: ")[0].split()[2:]
-    assert len(words) == 400 and not {"well", "over"} & set(words)
+    assert len(words) == 400 and not {"well", "so"} & set(words)
+
+
+def test_the_courses_models_know_the_filler_of_every_scorer():
+    for scorer in SCORERS.values():
+        assert len(scorer.filler) > 20 and set(scorer.filler) <= set(vocabulary())
 
 
 def test_what_the_scorers_do_not_know_is_left_out_of_the_rates(tokenizer):
