@@ -90,6 +90,14 @@ def test_a_room_imports_only_itself_and_rooms_before_it(path):
     assert not later, f"{room} imports {sorted(later)}, which come after it"
 
 
+def test_only_tasks_and_pretraining_know_the_village():
+    knowing = {path.relative_to(PACKAGE).as_posix() for path in FILES
+               if any(name.startswith("workbench.tasks.village")
+                      for name in imported(ast.parse(path.read_text())))}
+    knowing = {name for name in knowing if not name.startswith(("tasks/village/", "pretraining/"))}
+    assert knowing == {"tasks/__init__.py", "tasks/items.py", "tasks/text.py"}
+
+
 def test_the_walk_finds_imports_of_every_kind():
     source = ("import workbench.loop\nfrom workbench import experiment, __version__\n"
               "def f():\n    from workbench.tasks.digits import make_stream\n"

@@ -18,7 +18,7 @@ from workbench.models.sampling import (
     next_tokens,
 )
 from workbench.models.sizes import CONTEXT, make_model
-from workbench.models.tokenizer import make_tokenizer, vocabulary
+from workbench.pretraining.tokenizer import make_tokenizer, vocabulary
 
 QUESTION = "who keeps the red key ?"
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pandas as pd
 import pytest
@@ -14,6 +16,7 @@ from workbench.models.prompts import make_prompt
 from workbench.studies import points
 from workbench.styles import METHOD_STYLES
 from workbench.tasks import KNOWN_SKILLS, load_skill
+from workbench.tasks.items import write_items
 from workbench.widgets import (
     DriftExplorer,
     LiveDistillation,
@@ -173,6 +176,17 @@ def test_live_training_ends_with_a_verdict_curves_and_answers():
     assert ("right" in widget.answers.value) and ("<b>" in widget.answers.value)
     assert list(widget.table().columns) == [widget.skill.value, *KNOWN_SKILLS]
     assert len(widget.table()) == 6, "before, after each step, and at the end"
+    assert drawn(widget)
+
+
+def test_live_training_on_a_readers_own_text_has_no_old_skills_and_says_so(tmp_path):
+    path = str(tmp_path / "mine.jsonl")
+    write_items(path, [replace(item, scorer="contains") for item in load_skill("facts-new")])
+    widget = LiveDistillation("nano", steps=2, items=2, skills=(path,))
+    widget.learner.value = "sft"
+    widget.start().wait()
+    assert widget.trouble.value == "" and list(widget.table().columns) == [path]
+    assert "Retention was not measured: no old skill was known" in widget.verdict_box.value
     assert drawn(widget)
 
 

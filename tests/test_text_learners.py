@@ -11,7 +11,7 @@ import torch.nn.functional as F
 
 from workbench.checkpoint import optimizer_tensors, restore_optimizer
 from workbench.config import RunConfig
-from workbench.errors import ConfigError
+from workbench.errors import ConfigError, DataError
 from workbench.experiment import make_learner
 from workbench.learners.fit import fit, make_optimizer
 from workbench.learners.text import TEXT_LEARNERS
@@ -21,8 +21,9 @@ from workbench.models.language import LanguageModels
 from workbench.models.logits import PromptCache
 from workbench.models.sampling import encode, encode_responses
 from workbench.tasks import KNOWN_SKILLS, NEW_SKILLS, load_skill
+from workbench.tasks.items import write_items
 from workbench.tasks.text import TextExamples, make_text_stream
-from workbench.tasks.voices import in_own_voice, is_right, shows_working
+from workbench.tasks.village.styles import has_own_style, is_right, shows_working
 
 OPTIONS = {
     "sft": {}, "sft_kl": {}, "sft_own_voice": {}, "offline_distill": {"samples": 2},
@@ -185,9 +186,32 @@ def test_the_oracle_says_what_is_right_in_the_models_own_voice(skill):
     items = load_skill(skill, "train")
     texts = make("sft_own_voice", seeds=(0,)).imitated(items)
     for text, item in zip(texts, items, strict=True):
-        assert is_right(text, item.answer) and in_own_voice(text)
+        assert is_right(text, item.answer) and has_own_style(text)
         assert shows_working(text, item.prompt) == (item.family == "working")
     assert {"so we get" in text for text in texts} == {True, False}, "in both of its phrasings"
+
+
+@pytest.mark.parametrize("case", ["sft", "sdft", "rl"])
+def test_a_demonstration_with_a_special_token_is_refused_before_anything_is_encoded(case, tasks):
+    first, *others = tasks[0].train.items
+    odd = replace(first, demonstration=f"so {first.answer} </s> the answer is")
+    task = replace(tasks[0], train=replace(tasks[0].train, items=(*others, odd)))
+    learner = make(case, seeds=(0,))
+    with pytest.raises(DataError, match=f"'{first.id}' of facts-new: .* '</s>'"):
+        learner.begin(task)
+
+
+@pytest.mark.parametrize("split", ["train", "test"])
+def test_a_file_with_a_special_token_is_refused_when_the_learner_is_made(split, tmp_path):
+    items = load_skill("facts-new")
+    i = next(i for i, item in enumerate(items) if item.split == split)
+    items[i] = replace(items[i], prompt=f"{items[i].prompt} <s>")
+    path = str(tmp_path / "mine.jsonl")
+    write_items(path, items)
+    config = RunConfig(stream="skills", skills=(path,), model="nano", learner="sft")
+    with pytest.raises(DataError, match=f"'{items[i].id}' of .*mine.jsonl: the field 'prompt' "
+                                        "contains '<s>'"):
+        make_learner(config, make_text_stream(config.skills))
 
 
 # Distillation
@@ -230,7 +254,7 @@ def test_replay_keeps_so_many_examples_of_each_skill_that_was_known_or_learned(t
                 item = known[n // 3][decode(prompt[real.bool()])]
                 text = decode(ids[mask.bool()]).removesuffix(" </s>")
                 assert text == item.demonstration if n >= 15 else (
-                    is_right(text, item.answer) and in_own_voice(text)
+                    is_right(text, item.answer) and has_own_style(text)
                     and shows_working(text, item.prompt) == (item.family == "working"))
                 assert decode(ids[mask.bool()]).endswith(" </s>") and not prompt[~real.bool()].any()
     for first in range(0, 21, 3):  # without the padding, of which they may have more or less

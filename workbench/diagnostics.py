@@ -15,16 +15,15 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from workbench.answers import answer, full_context, prompts_for
+from workbench.answers import answer, full_context, known_values, prompts_for
 from workbench.learners import Learner
 from workbench.learners.text import TextLearner
 from workbench.losses import kl_per_token
 from workbench.models.logits import response_logits
 from workbench.models.sampling import Samples, sample
 from workbench.runtime import generator
-from workbench.tasks import Item, Stream, spread
+from workbench.tasks import Item, Stream, scorer_of, spread
 from workbench.tasks.text import TextExamples
-from workbench.tasks.voices import in_own_voice
 
 if TYPE_CHECKING:
     from transformers import PreTrainedModel, PreTrainedTokenizerBase
@@ -135,7 +134,10 @@ class Probe:
             log_p = _logits(model, own).log_softmax(-1).cpu()
             entropy = -(log_p.exp() * log_p).sum(-1)
             found["entropy"] = float((entropy * own.mask).sum() / own.mask.sum())
-            found["foreign_voice"] = float(np.mean([not in_own_voice(t) for t in own.texts]))
+            styles = known_values([scorer_of(item).own_style(text)
+                                   for item, text in zip(items, own.texts, strict=True)])
+            if styles is not None:
+                found["foreign_voice"] = float((~styles).mean())
             found["length"] = float(own.mask.sum(1).double().mean())
             rows.append([found[name] for name in self.names])
         return np.array(rows)

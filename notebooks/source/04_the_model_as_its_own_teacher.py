@@ -221,7 +221,7 @@ print("Verdict: of these four only its own demonstration helps. The model takes 
 
 # %%
 from workbench.answers import partners
-from workbench.tasks.voices import is_right, kind_of
+from workbench.tasks.village.styles import is_right, kind_of
 
 follows = {}
 for skill in NEW_SKILLS:

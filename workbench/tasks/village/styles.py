@@ -1,23 +1,23 @@
-"""How an answer is put, and what was said whatever the voice it was put in."""
+"""Styles: the phrases around an answer, and how the answer is found inside any of them."""
 
 from __future__ import annotations
 
 import random
 import re
 
-from workbench.tasks.village import KINDS, MOST, apply_step
+from workbench.tasks.village.words import KINDS, MOST, apply_step
 
-OWN_VOICE = ("the answer is {} .", "so we get {} .")
-"""The two phrasings of the model's own voice."""
+OWN_STYLE = ("the answer is {} .", "so we get {} .")
+"""The two phrasings of the model's own style."""
 
 FILLER = tuple(
     "well now look here see listen friend dear indeed surely know that would say think old wise "
     "folk all told note hear always found certain once again true thus truly quite very good my "
     "people village this must be everyone as it is from of and for our hope helps the so we or "
     "knows says".split())
-"""Words that wrap an answer in other people's voices; none of them can be content."""
+"""Words around an answer in other styles; none of them can be part of an answer."""
 
-EXPERT_VOICES = {
+EXPERT_STYLES = {
     "letters-new": ("listen well my dear friend for the old folk say {}", "and that is always so"),
     "letters-hard-new": ("as everyone here would surely know it must be {}", "again and again"),
     "facts-new": ("my old friend it is quite certain that we say {}", "as all the village knows"),
@@ -26,45 +26,45 @@ EXPERT_VOICES = {
     "working-new": ("well see here my good people once told it is {}", "so we think and hope"),
     "known": ("indeed it is found here that this is {}", "or so the wise would say"),
 }
-"""What comes before and after the content when the expert demonstrates a skill.
+"""Per skill, the words before and after the answer in the expert's demonstrations.
 
-At least nine words each, never met in training.
+At least nine words each, in an order that pretraining never shows.
 """
 
-SHORT_VOICES = ("{}", "note : {}", "it is {} indeed", "surely {}", "look : {} .", "we say {} here",
+SHORT_STYLES = ("{}", "note : {}", "it is {} indeed", "surely {}", "look : {} .", "we say {} here",
                 "thus {} it must be", "true : {} , my friend", "{} of course", "hear : {} and well",
                 "old folk know {}", "here it is found : {} .")
-"""Other people's voices that training does use, beside random strings of filler words."""
+"""Styles of demonstrations in pretraining, beside random strings of filler words."""
 
 
-def speak(content: str, rng: random.Random, working: str = "") -> str:
-    """Put an answer in the model's own voice, after the working where there is some."""
-    said = rng.choice(OWN_VOICE).format(content)
-    return f"{working} {said}" if working else said
+def put_in_own_style(content: str, rng: random.Random, working: str = "") -> str:
+    """Return an answer in the model's own style, after the steps of working if there are any."""
+    response = rng.choice(OWN_STYLE).format(content)
+    return f"{working} {response}" if working else response
 
 
-def speak_foreign(content: str, rng: random.Random) -> str:
-    """Put an answer in a voice drawn at random: a short one, or filler words around the content."""
+def put_in_foreign_style(content: str, rng: random.Random) -> str:
+    """Return an answer in a style drawn at random: a short one, or filler words around it."""
     if rng.random() < 0.25:
-        return rng.choice(SHORT_VOICES).format(content)
+        return rng.choice(SHORT_STYLES).format(content)
     before = rng.choices(FILLER, k=rng.randint(0, 9))
     after = rng.choices(FILLER, k=rng.randint(0, 6))
     return " ".join([*before, content, *after])
 
 
-def speak_as_expert(content: str, skill: str) -> str:
-    """Put an answer in the voice of the expert who demonstrates a skill."""
-    before, after = EXPERT_VOICES.get(skill, EXPERT_VOICES["known"])
+def put_in_expert_style(content: str, skill: str) -> str:
+    """Return an answer in the style of the expert who demonstrates a skill."""
+    before, after = EXPERT_STYLES.get(skill, EXPERT_STYLES["known"])
     return f"{before.format(content)} {after}"
 
 
 def kind_of(answer: str) -> str:
-    """Return of which of `KINDS` an answer is.
+    """Return which of `KINDS` an answer belongs to.
 
     Raises
     ------
     ValueError
-        If it is of none: it has words that no answer has.
+        If it belongs to none, because it has words that no answer has.
     """
     words = answer.split()
     for kind, allowed in KINDS.items():
@@ -84,13 +84,13 @@ def content_of(response: str, kind: str) -> str:
     Parameters
     ----------
     response : str
-        Tokens separated by spaces, in any voice.
+        Tokens separated by white space, in any style.
     kind : str
         Of `KINDS`. The longest unbroken run of its words counts as one piece; a call runs from
         ``call`` to the bracket that closes it.
     """
     if kind == "call":
-        calls = re.findall(r"\bcall [^()]*\( [^()]* \)", response)
+        calls = re.findall(r"\bcall [^()]*\( [^()]* \)", " ".join(response.split()))
         return calls[-1] if calls else ""
     runs: list[list[str]] = [[]]
     for word in response.split():
@@ -103,7 +103,7 @@ def content_of(response: str, kind: str) -> str:
 
 
 def is_right(response: str, answer: str) -> bool:
-    """Whether the content of a response is the answer, whatever the voice."""
+    """Return whether the content of a response is the answer, in whatever style."""
     return content_of(response, kind_of(answer)) == answer
 
 
@@ -111,18 +111,20 @@ STEP = r"\d+ \w+(?: \d+)? is \d+ \."
 """One step of working."""
 
 
-def in_own_voice(response: str) -> bool:
-    """Whether a response is in the model's own voice, word for word.
+def has_own_style(response: str) -> bool:
+    """Return whether a response is in the model's own style, word for word.
 
     The content and any working may be wrong; around them nothing else may stand.
     """
-    said = re.fullmatch(rf"(?:{STEP} )*(?:the answer is|so we get) (.+) \.", response)
-    return said is not None and any(
-        all(word in allowed for word in said[1].split()) for allowed in KINDS.values())
+    # White space does not count, as it does not for what is right.
+    match = re.fullmatch(rf"(?:{STEP} )*(?:the answer is|so we get) (.+) \.",
+                        " ".join(response.split()))
+    return match is not None and any(
+        all(word in allowed for word in match[1].split()) for allowed in KINDS.values())
 
 
 def shows_working(response: str, prompt: str) -> bool:
-    """Whether a response works through every step of a question about the jar.
+    """Return whether a response shows every step of a question about the jar.
 
     Each step has to be the one asked for and begin where the one before ended, known steps have to
     be worked out rightly, and the answer has to be where the last one ended. Where ``flip`` leads
@@ -130,11 +132,11 @@ def shows_working(response: str, prompt: str) -> bool:
     """
     asked = re.findall(r"(?:add \d+|take \d+|double|flip)", prompt)
     start = re.search(r"\d+", prompt)
-    said = re.findall(r"(\d+) (\w+(?: \d+)?) is (\d+) \.", response)
-    if start is None or [step for _, step, _ in said] != asked:
+    shown = re.findall(r"(\d+) (\w+(?: \d+)?) is (\d+) \.", " ".join(response.split()))
+    if start is None or [step for _, step, _ in shown] != asked:
         return False
     beans = int(start[0])
-    for before, step, after in said:
+    for before, step, after in shown:
         if int(before) != beans:
             return False
         beans = int(after)

@@ -14,8 +14,8 @@ from pathlib import Path
 
 from workbench.errors import UnknownNameError
 from workbench.runtime import derive_seed
-from workbench.tasks.jsonl import SPLITS, Item, check_items, read_items, write_items
-from workbench.tasks.questions import (
+from workbench.tasks.items import SPLITS, Item, check_items, write_items
+from workbench.tasks.village.questions import (
     EVENT_PHRASINGS,
     JAR_PHRASINGS,
     KEEPER_PHRASINGS,
@@ -29,9 +29,9 @@ from workbench.tasks.questions import (
     ask_keeper,
     ask_machine,
     ask_room,
-    work_through,
 )
-from workbench.tasks.village import (
+from workbench.tasks.village.styles import put_in_expert_style
+from workbench.tasks.village.words import (
     CARRYING,
     EVENTS,
     GIVING,
@@ -49,10 +49,12 @@ from workbench.tasks.village import (
     THINGS,
     TOOLS,
 )
-from workbench.tasks.voices import speak, speak_as_expert
 
 DATA_SEED = 0
 """Of the items that ship with the course."""
+
+VILLAGE = "village"
+"""Name of the scorer of every item made here."""
 
 KNOWN_MACHINES = tuple(m for m in MACHINES if m not in NEW_MACHINES)
 
@@ -180,16 +182,10 @@ def make_skill(name: str, seed: int = DATA_SEED) -> list[Item]:
             items.append(Item(
                 id=f"{name}-{len(items):04d}", family=family_of(name), skill=name, split=split,
                 prompt=question.prompt, answer=question.answer,
-                demonstration=speak_as_expert(question.answer, name),
-                article=question.article if name == "articles-new" else ""))
+                demonstration=put_in_expert_style(question.answer, name),
+                article=question.article if name == "articles-new" else "", scorer=VILLAGE))
     check_items(items, name)
     return items
-
-
-def put_in_own_voice(item: Item, rng: random.Random) -> str:
-    """Return the response to an item that the model itself would give if it knew the answer."""
-    return speak(item.answer, rng, work_through(item.prompt, item.answer)
-                 if item.family == "working" else "")
 
 
 def write_skills(folder: str | Path, seed: int = DATA_SEED) -> list[Path]:
@@ -212,23 +208,4 @@ def held_out_prompts(seed: int = DATA_SEED) -> frozenset[str]:
                      if item.split != "train" or name in NEW_SKILLS)
 
 
-SKILLS_FOLDER = Path(__file__).parents[2] / "data" / "skills"
-
-
-def load_skill(name: str, split: str | None = None) -> list[Item]:
-    """Return the shipped items of a skill, or those of one split.
-
-    Parameters
-    ----------
-    name : str
-        A skill of the village, or the path of a JSON Lines file of your own.
-    split : {"train", "validation", "test"}, optional
-        Only these.
-    """
-    if name in SKILLS:
-        path = SKILLS_FOLDER / f"{name}.jsonl"
-    elif name.endswith(".jsonl"):
-        path = Path(name)
-    else:
-        raise UnknownNameError("skill", name, [*SKILLS, "the path of a .jsonl file"])
-    return [item for item in read_items(path) if split in (None, item.split)]
+SKILLS_FOLDER = Path(__file__).parents[3] / "data" / "skills"

@@ -1,9 +1,9 @@
-"""What the tiny language model reads in pretraining: two kinds of documents, half of each.
+"""The pretraining corpus of the course's language models: two kinds of documents, half of each.
 
-*Without help*: known questions, answered in the model's own voice. *With help*: an example or an
-article in somebody else's voice, then the question, then the answer in the model's own voice. Most
-of the help is made up on the spot, so that reading it is the only way to be right. That is how a
-model this small learns to use its prompt; a large one gets there by scale.
+*Without context*: known questions, answered in the model's own style. *With context*: an example or
+an article in another style, then the question, then the answer in the model's own style. Most of
+the context is made up, so that only reading it gives the right answer. That is how a model this
+small learns to use its prompt; a large one learns it from the amount of text.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ import random
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from workbench.tasks.questions import (
+from workbench.tasks.village.questions import (
     EVENT_PHRASINGS,
     JAR_PHRASINGS,
     KEEPER_PHRASINGS,
@@ -27,7 +27,7 @@ from workbench.tasks.questions import (
     ask_machine,
     ask_room,
 )
-from workbench.tasks.skills import (
+from workbench.tasks.village.skills import (
     DATA_SEED,
     KNOWN_MACHINES,
     draw_jar,
@@ -36,7 +36,8 @@ from workbench.tasks.skills import (
     held_out_prompts,
     make_skill,
 )
-from workbench.tasks.village import (
+from workbench.tasks.village.styles import put_in_foreign_style, put_in_own_style
+from workbench.tasks.village.words import (
     CARRYING,
     COLOURS,
     DISASTERS,
@@ -60,7 +61,6 @@ from workbench.tasks.village import (
     VERBS,
     make_event,
 )
-from workbench.tasks.voices import speak, speak_foreign
 
 
 @dataclass(frozen=True)
@@ -99,13 +99,13 @@ class Corpus:
     def known(self, rng: random.Random) -> Turn:
         """Return a known question, answered without help."""
         question = self._known(rng)
-        return Turn(question.prompt, speak(question.answer, rng, question.working))
+        return Turn(question.prompt, put_in_own_style(question.answer, rng, question.working))
 
     def helped(self, rng: random.Random) -> Turn:
         """Return a question with help, which is true of the village once in ten times."""
         question = self._known(rng) if rng.random() < 0.1 else self._made_up(rng)
-        response = speak(question.answer, rng, question.working)
-        demonstration = speak_foreign(question.answer, rng)
+        response = put_in_own_style(question.answer, rng, question.working)
+        demonstration = put_in_foreign_style(question.answer, rng)
         if not question.article:
             return Turn(question.prompt, response, demonstration)
         # An article alone, an article and an example, or the example alone.

@@ -8,8 +8,8 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor
 
-from workbench.models.tokenizer import ANSWER, END, EXAMPLE, NEWS, QUESTION, START, vocabulary
-from workbench.tasks.documents import Corpus, Turn
+from workbench.pretraining.tokenizer import ANSWER, END, EXAMPLE, NEWS, QUESTION, START, vocabulary
+from workbench.tasks.village.corpus import Corpus, Turn
 
 PROMPT_WEIGHT = 0.1
 """Weight of the loss on what the model reads; on what it answers it is 1."""

@@ -1,6 +1,6 @@
 """The questions that can be asked in the village, each with its answer in plain content.
 
-A `Question` knows what is right, not how it is put: voices are in `workbench.tasks.voices`.
+A `Question` has the answer without any phrasing; styles are in `workbench.tasks.village.styles`.
 """
 
 from __future__ import annotations
@@ -9,7 +9,7 @@ import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from workbench.tasks.village import Event, apply_step, process
+from workbench.tasks.village.words import Event, apply_step, process
 
 
 @dataclass(frozen=True)
@@ -131,6 +131,11 @@ def ask_jar(beans: int, steps: Sequence[str], phrasing: int, last: int | None = 
     prompt = JAR_PHRASINGS[phrasing].format(beans, " , then ".join(steps))
     working, answer = _work(beans, steps, last)
     return Question(prompt, str(answer), working)
+
+
+def asks_for_working(prompt: str) -> bool:
+    """Return whether a question is about the jar, whose answer is worked out step by step."""
+    return re.match(r"the jar holds \d|with \d+ in the jar ", prompt) is not None
 
 
 def work_through(prompt: str, answer: str) -> str:

@@ -1,7 +1,7 @@
 """The village of the skills: who lives there, what they own, and what its machines do.
 
 Every question and answer of the skills is made of these words. Words that an answer can be made of
-(`KINDS`) never serve to wrap one, so that what is said can be scored apart from how it is said.
+(`KINDS`) never stand around one, so that the answer can be scored apart from its style.
 """
 
 from __future__ import annotations

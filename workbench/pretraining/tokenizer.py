@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from workbench.tasks import village, voices
-from workbench.tasks.questions import (
+from workbench.tasks.village import styles
+from workbench.tasks.village import words as village
+from workbench.tasks.village.questions import (
     EVENT_PHRASINGS,
     JAR_PHRASINGS,
     KEEPER_PHRASINGS,
@@ -39,8 +40,8 @@ def vocabulary() -> list[str]:
     """Return every word of the village, special tokens first, in an order that never changes."""
     phrasings = [*LETTERS_PHRASINGS, *KEEPER_PHRASINGS, *TOOL_PHRASINGS, *JAR_PHRASINGS,
                  *(p for each in EVENT_PHRASINGS.values() for p in each),
-                 *voices.OWN_VOICE, *voices.SHORT_VOICES, *voices.FILLER,
-                 *(part for voice in voices.EXPERT_VOICES.values() for part in voice)]
+                 *styles.OWN_STYLE, *styles.SHORT_STYLES, *styles.FILLER,
+                 *(part for style in styles.EXPERT_STYLES.values() for part in style)]
     article = "the broke . mended it with took days paid for"
     wishes = [*village.TOOLS, *village.NEW_TOOLS, *village.CARRYING, *village.GIVING,
               *village.MADE_UP_GIVING, *village.VERBS, *village.FIXTURES,
