@@ -109,8 +109,8 @@ print("Verdict: there was room for both tasks. It forgot since it stopped seeing
 # ## How exercises work
 #
 # Write your answer in place of the `...`, run the cell, then run the check below it. It tells you
-# what is wrong. `hint("share_kept")` gives a hint, each call a plainer one. An unsolved exercise
-# does not stop the notebook.
+# what is wrong. `wb.hint("share_kept")` gives a hint, and each further call a plainer one. An
+# unsolved exercise does not stop the notebook.
 #
 # {{exercise share_kept}}
 

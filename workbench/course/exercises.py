@@ -47,7 +47,8 @@ class Exercise:
 exercises = {e.name: e for e in (
     Exercise(
         "share_kept", "Write `share_kept(before, after)`: which share of the accuracy before is "
-        "still there after? Both are numbers from 0 to 1.", 1, 2,
+        "still there after? Both are numbers from 0 to 1. (Where the accuracy has grown, the share is "
+        "above 1.)", 1, 2,
         ("If 80 % became 40 %, half was kept.", "It is a quotient.",
          "Divide what is left by what there was: `after / before`."), checks.share_kept),
     Exercise(
@@ -158,6 +159,11 @@ def _find(name: str) -> Exercise:
     return exercises[name]
 
 
+def _offer(name: str) -> str:
+    # Every notebook imports workbench as wb; few students would look for another import.
+    return f'For a hint: wb.hint("{name}")'
+
+
 def check(name: str, answer: Callable[..., Any]) -> None:
     """Check an answer at once and print what is wrong with it, or that it is right.
 
@@ -174,10 +180,9 @@ def check(name: str, answer: Callable[..., Any]) -> None:
     try:
         exercise.check(answer)
     except Wrong as wrong:
-        print(f"{name}: not yet. {wrong} (hint({name!r}) gives a hint)")
+        print(f"{name}: not yet. {wrong} {_offer(name)}")
     except Exception as fault:
-        print(f"{name}: your function raised {type(fault).__name__}: {fault} "
-              f"(hint({name!r}) gives a hint)")
+        print(f"{name}: your function raised {type(fault).__name__}: {fault}. {_offer(name)}")
     else:
         print(f"{name}: right!")
 
