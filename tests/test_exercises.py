@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import inspect
 import re
 from pathlib import Path
 
@@ -361,6 +362,52 @@ def test_the_text_about_hints_shows_a_call_that_works():
     namespace: dict[str, object] = {}
     exec(import_cells(start), namespace)
     exec(shown, namespace)
+
+
+def squeezed(text: str) -> str:
+    """Text without what may differ between two ways to write the same code."""
+    return re.sub(r"[\s`()]", "", text)
+
+
+class Inline(ast.NodeTransformer):
+    """Puts what a name stands for in place of the name."""
+
+    def __init__(self, meaning):
+        self.meaning = meaning
+
+    def visit_Name(self, node):
+        return self.visit(self.meaning[node.id]) if node.id in self.meaning else node
+
+
+def solution_code(name: str) -> set[str]:
+    """The code of a solution that gives it away: what it returns, and its longer expressions."""
+    source = inspect.getsource(exercises[name].solution)
+    meaning = {target.id: node.value for node in ast.walk(ast.parse(source))
+               if isinstance(node, ast.Assign) for target in node.targets
+               if isinstance(target, ast.Name)}
+    telling = set()
+    for tree in (ast.parse(source), Inline(meaning).visit(ast.parse(source))):
+        parts = [node for node in ast.walk(tree) if isinstance(node, ast.expr)
+                 and not isinstance(node, ast.Constant)
+                 and sum(isinstance(part, ast.expr) for part in ast.walk(node)) >= 7]
+        parts += [node.value for node in ast.walk(tree) if isinstance(node, ast.Return)
+                  and not isinstance(node.value, (ast.Name, ast.List))]
+        telling |= {squeezed(ast.unparse(node)) for node in parts}
+    return telling
+
+
+def test_the_code_of_a_solution_is_recognised_however_it_is_spaced():
+    assert "after/before" in solution_code("share_kept")
+    assert squeezed("`kept / (new\n>= x)`") == squeezed("kept/new >=x")
+    assert squeezed("np.where(new >= enough, kept, -1)") in solution_code("choose_point")
+    assert all(solution_code(name) for name in exercises)
+
+
+@pytest.mark.parametrize("e", exercises.values(), ids=lambda e: e.name)
+def test_no_goal_and_no_hint_contains_code_of_the_solution(e):
+    for text in (e.goal, *e.hints):
+        shown = [code for code in solution_code(e.name) if code in squeezed(text)]
+        assert not shown, text
 
 
 @pytest.mark.parametrize("call", [lambda: check("share_lost", lambda: 1), lambda: hint("share")])

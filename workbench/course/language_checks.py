@@ -49,9 +49,9 @@ def token_kl(answer: Answer) -> None:
         raise Wrong("Right here, but not a number where a probability is too small for a float: "
                     "take log_softmax, not the log of softmax.")
     if not torch.allclose(far, torch.tensor([200.0]), atol=1e-2):
-        raise Wrong(f"Right here, but {float(far.sum()):.1f} in place of 200 where the two are very "
-                    "far apart: a small number added to a probability, or a clamp, hides that. "
-                    "Take log_softmax.")
+        raise Wrong(f"Right here, but {float(far.sum()):.1f} in place of 200 where the two are far "
+                    "apart: a small number added to a probability, or a clamp, hides that. Take "
+                    "log_softmax.")
 
 
 def may_teach(answer: Answer) -> None:
