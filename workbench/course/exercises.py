@@ -154,7 +154,8 @@ exercises = {e.name: e for e in (
          "Points that know too little must lose against all that know enough, and be counted "
          "nevertheless.",
          "`np.where` can give the points that know too little a share below 0, so that `np.argmax` "
-         "never takes one. Treat the case that no point knows enough apart."), language_checks.choose_point),
+         "never takes one. Treat the case that no point knows enough apart."),
+        language_checks.choose_point),
 )}
 """All exercises of the course by the name of the function to write."""
 
