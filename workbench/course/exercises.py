@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import textwrap
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
@@ -168,9 +169,10 @@ def _find(name: str) -> Exercise:
     return exercises[name]
 
 
-def _offer(name: str) -> str:
+def _not_yet(name: str, words: str) -> None:
+    print(textwrap.fill(f"{name}: {words}", 100, break_on_hyphens=False))
     # Every notebook imports workbench as wb; few students would look for another import.
-    return f'For a hint: wb.hint("{name}")'
+    print(f'For a hint: wb.hint("{name}")')
 
 
 def check(name: str, answer: Callable[..., Any]) -> None:
@@ -189,9 +191,9 @@ def check(name: str, answer: Callable[..., Any]) -> None:
     try:
         exercise.check(answer)
     except Wrong as wrong:
-        print(f"{name}: not yet. {wrong} {_offer(name)}")
+        _not_yet(name, f"not yet. {wrong}")
     except Exception as fault:
-        print(f"{name}: your function raised {type(fault).__name__}: {fault}. {_offer(name)}")
+        _not_yet(name, f"your function raised {type(fault).__name__}: {fault}")
     else:
         print(f"{name}: right!")
 
@@ -201,4 +203,5 @@ def hint(name: str) -> None:
     hints = _find(name).hints
     given = _hinted.get(name, 0)
     _hinted[name] = min(given + 1, len(hints) - 1)
-    print(f"Hint {given + 1} of {len(hints)}: {hints[given]}")
+    print(textwrap.fill(f"Hint {given + 1} of {len(hints)}: {hints[given]}", 100,
+                        break_on_hyphens=False))
