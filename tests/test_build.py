@@ -179,6 +179,15 @@ def test_a_name_that_no_source_has_is_told_with_the_sources(project, capsys):
     assert "no source begins with 09; there are: 07_a_lesson" in refused(capsys, "07", "09")
 
 
+def test_what_a_cell_prints_is_stored_as_one_output_however_slowly_it_came(project):
+    lesson = project / "notebooks" / "source" / "07_a_lesson.py"
+    lesson.write_text("# %%\nprint('a', flush=True)\n"
+                      "import time; time.sleep(0.5)\nprint('b', flush=True)\n")
+    build(lesson, project / "other")
+    outputs = nbformat.read(project / "other" / "07_a_lesson.ipynb", as_version=4).cells[0].outputs
+    assert [output.text for output in outputs] == ["a\nb\n"]
+
+
 def test_paths_in_cells_mean_the_same_in_every_edition(project):
     (project / "data.txt").write_text("here")
     (project / "notebooks" / "source" / "07_a_lesson.py").write_text(

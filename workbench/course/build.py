@@ -122,7 +122,7 @@ def build(path: Path, folder: Path, solutions: bool = True) -> dict[str, float]:
     notebook = read_source(path, solutions)
     notebook.cells.append(nbformat.v4.new_code_cell(MEMORY, id="memory"))
     started = time.perf_counter()
-    NotebookClient(notebook, timeout=300, store_widget_state=False,
+    NotebookClient(notebook, timeout=300, store_widget_state=False, coalesce_streams=True,
                    resources={"metadata": {"path": str(home)}}).execute()
     used = {"seconds": round(time.perf_counter() - started, 1),
             "megabytes": int(notebook.cells.pop().outputs[0]["text"])}
