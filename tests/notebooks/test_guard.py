@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-import ast
 import re
-from collections import Counter
+from itertools import pairwise
 from pathlib import Path
 
 import nbformat
@@ -128,31 +127,6 @@ def test_notebook_and_source_say_the_same(path):
         (c.cell_type, c.source) for c in source.cells], f"run: make build NAME={path.stem}"
 
 
-@pytest.mark.parametrize("name", ["05_sdft", "06_many_skills"])
-def test_a_name_is_assigned_in_one_cell_only(name):
-    # So that the notebook can be run again from the middle. The target of a loop may come again:
-    # it is assigned anew before each use.
-    cells = [cell.source for cell in read_source(ROOT / "notebooks" / "source" / f"{name}.py").cells
-             if cell.cell_type == "code"]
-    homes = Counter(name for source in cells for name in assigned(ast.parse(source).body))
-    assert [name for name, count in homes.items() if count > 1] == []
-
-
-def assigned(body):
-    """Names that statements assign outside functions, targets of loops left out."""
-    found = set()
-    for statement in body:
-        if isinstance(statement, ast.FunctionDef):
-            found.add(statement.name)
-        elif isinstance(statement, ast.For | ast.With | ast.If):
-            found |= assigned(statement.body) | assigned(getattr(statement, "orelse", []))
-        elif isinstance(statement, ast.Assign | ast.AugAssign | ast.AnnAssign):
-            targets = getattr(statement, "targets", [getattr(statement, "target", None)])
-            found |= {node.id for target in targets for node in ast.walk(target)
-                      if isinstance(node, ast.Name) and isinstance(node.ctx, ast.Store)}
-    return found
-
-
 def test_every_exercise_is_set_checked_and_solved_in_some_notebook():
     text = "\n".join(path.read_text() for path in SOURCES)
     for name in exercises:
@@ -165,6 +139,12 @@ def test_links_between_notebooks_lead_somewhere():
     for path in NOTEBOOKS:
         for target in re.findall(r"\]\(([\w./-]+\.ipynb)\)", path.read_text()):
             assert (path.parent / target).exists(), f"{path.name} links to {target}"
+
+
+@pytest.mark.parametrize(("path", "following"), list(pairwise(NOTEBOOKS)), ids=lambda p: p.stem)
+def test_every_notebook_but_the_last_ends_with_a_link_to_the_next(path, following):
+    last = nbformat.read(path, as_version=4).cells[-1].source
+    assert re.findall(r"\*\*Next:\*\* \[.+?\]\((.+?)\)$", last) == [following.name]
 
 
 @pytest.mark.parametrize(("before", "after"), [
