@@ -55,9 +55,10 @@ learner = make_learner(config, stream_of(config))
 learner.begin(stream_of(config).tasks[0])
 chosen = torch.arange(4)
 student = learner.model.models[0]
-ids, mask = learner.rollout(0, chosen)  # the student's own answers, sampled at temperature 1
+prompts = learner.read(0, chosen)  # the questions alone
+ids, mask = learner.rollout(0, chosen, prompts)  # the student's answers, sampled at temperature 1
 
-q = learner.logits(0, chosen, ids, mask)  # after the question alone
+q = prompts.logits(ids, mask)  # after the question alone
 p = learner.teacher.logits(0, chosen, ids, mask)  # after demonstration and question
 each = (p.softmax(-1) * (p.log_softmax(-1) - q.log_softmax(-1))).sum(-1)
 by_hand = ((each * mask).sum(1) / mask.sum(1)).mean()
@@ -211,7 +212,7 @@ from workbench.models.logits import response_logits
 from workbench.teachers import take_prompts
 
 every = torch.arange(len(learner.items))
-own_ids, own_mask = learner.rollout(0, every)  # of the first cells: it has not taken a step
+own_ids, own_mask = learner.rollout(0, every, learner.read(0, every))  # before its first step
 
 
 def per_token(a, b):
