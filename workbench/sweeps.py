@@ -17,9 +17,10 @@ from numpy.typing import NDArray
 
 from workbench.assessment import share_kept
 from workbench.errors import RecordError, UnknownNameError
+from workbench.provenance import data_path
 from workbench.runfiles import Floats
 
-RESULTS = Path(__file__).parents[1] / "data" / "results" / "skills"
+RESULTS = data_path("results", "skills")
 ENOUGH = 0.95
 """New-skill accuracy at which methods are compared."""
 WORN = "-worn"

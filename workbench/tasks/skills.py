@@ -13,6 +13,7 @@ from collections.abc import Callable, Iterable
 from pathlib import Path
 
 from workbench.errors import UnknownNameError
+from workbench.provenance import data_path
 from workbench.runtime import derive_seed
 from workbench.tasks.jsonl import SPLITS, Item, check_items, read_items, write_items
 from workbench.tasks.questions import (
@@ -212,7 +213,7 @@ def held_out_prompts(seed: int = DATA_SEED) -> frozenset[str]:
                      if item.split != "train" or name in NEW_SKILLS)
 
 
-SKILLS_FOLDER = Path(__file__).parents[2] / "data" / "skills"
+SKILLS_FOLDER = data_path("skills")
 
 
 def load_skill(name: str, split: str | None = None) -> list[Item]:
