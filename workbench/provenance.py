@@ -1,15 +1,21 @@
-"""Where the code and its data come from: the project's folder, its revision, the versions used."""
+"""Where code and data come from (folder, revision, versions), and how to install them again."""
 
 from __future__ import annotations
 
 import functools
+import json
 import os
 import platform
+import re
 import subprocess
 import sys
+import sysconfig
 from importlib import metadata, resources
+from importlib.machinery import PathFinder
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlparse
+from urllib.request import url2pathname
 
 PACKAGES = ("workbench", "torch", "numpy", "scikit-learn", "transformers")
 
@@ -37,6 +43,68 @@ def data_path(*parts: str) -> Path:
     """
     inside = package_folder() / "data"
     return (inside if inside.is_dir() else package_folder().parent / "data").joinpath(*parts)
+
+
+def installed_package() -> Path | None:
+    """Return the folder of the package that is installed in this environment, or None."""
+    own = [sysconfig.get_path("purelib"), sysconfig.get_path("platlib")]
+    for path in (own, sys.path):
+        for distribution in metadata.distributions(name="workbench", path=path):
+            origin = json.loads(distribution.read_text("direct_url.json") or "{}")
+            if origin.get("dir_info", {}).get("editable"):
+                project = Path(url2pathname(urlparse(origin["url"]).path))
+                return (project / "workbench").resolve()
+            return Path(str(distribution.locate_file("workbench"))).resolve()
+    return None
+
+
+def first_on_path() -> Path | None:
+    """Return the first package or module called `workbench` on the path, or None.
+
+    The current folder does not count, since notebooks run in another one. A package that was
+    installed as editable does not count either: Python looks for it after the whole path.
+    """
+    entries = [e for e in sys.path if e and Path(e).resolve() != Path.cwd().resolve()]
+    spec = PathFinder.find_spec("workbench", entries)
+    places = [*(spec.submodule_search_locations or ()), spec.origin] if spec else [None]
+    return Path(places[0]).resolve() if places[0] else None
+
+
+def install_command(*wanted: str) -> str:
+    """Return the command that installs requirements into the environment that is running."""
+    root = project_root()
+    if root and os.name != "nt" and Path(sys.prefix).resolve() == root.resolve() / ".venv":
+        return _command("make", "-C", str(root), "-B", "env")
+    pins = ("-c", str(root / "constraints.txt")) if root else ()
+    return _command(sys.executable, "-m", "pip", "install", *pins, *wanted)
+
+
+def install_project(*extras: str) -> str:
+    """Return the command that installs this project into the environment that is running."""
+    root = project_root()
+    if root is None:
+        return "install the package again from its wheel"
+    return install_command("-e", f"{root}[{','.join(extras)}]")
+
+
+def on_python_path(package: Path) -> bool:
+    """Return whether the variable PYTHONPATH names the folder that a package lies in."""
+    entries = os.environ.get("PYTHONPATH", "").split(os.pathsep)
+    return package.parent.resolve() in [Path(entry).resolve() for entry in entries if entry]
+
+
+def off_the_path(package: Path) -> str:
+    """Return an instruction after which Python no longer imports a package."""
+    if not on_python_path(package):
+        return f"rename or remove {package}"
+    if os.name == "nt":
+        return f"remove {package.parent} from the environment variable PYTHONPATH"
+    return "unset PYTHONPATH"
+
+
+def _command(*words: str) -> str:
+    """Return a line for a shell; words that one would split or interpret stand in quotes."""
+    return " ".join(word if re.fullmatch(r"[\w./:\\=+-]+", word) else f'"{word}"' for word in words)
 
 
 def git_revision() -> str | None:
@@ -68,13 +136,13 @@ def restore(path: Path) -> str:
         return f"Restore {path} from the place where it came from."
     root = project_root()
     if root is None:
-        return (f'Install the package again from its wheel: "{sys.executable}" -m pip install '
-                "--force-reinstall --no-deps WHEEL")
+        again = _command(sys.executable, "-m", "pip", "install", "--force-reinstall", "--no-deps")
+        return f"Install the package again from its wheel: {again} WHEEL"
     name = path.relative_to(root).as_posix()
     if git_revision() is None:
         return f"Delete {path}, download the project again, and copy {name} from it to this place."
     first = f"Delete {path}, then run" if path.exists() else "Run"
-    return f'{first}: git -C "{root}" checkout -- {name}'
+    return f"{first}: {_command('git', '-C', str(root), 'checkout', '--', name)}"
 
 
 def _git(folder: Path, *words: str) -> str:
