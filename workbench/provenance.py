@@ -149,7 +149,7 @@ def _git(folder: Path, *words: str) -> str:
     """Run git in a folder and return its output; variables that name another repository are off."""
     others = ("GIT_DIR", "GIT_WORK_TREE", "GIT_INDEX_FILE")
     return subprocess.run(["git", "-C", str(folder), *words], capture_output=True, check=True,
-                          encoding="utf-8", errors="replace", timeout=5,
+                          encoding="utf-8", errors="replace", timeout=30,
                           env={k: v for k, v in os.environ.items() if k not in others}
                           ).stdout.strip()
 
