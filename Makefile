@@ -74,6 +74,7 @@ bench: env ## measure against Avalanche, both sides in one run; pretraining and 
 	$(BIN)/python benchmarks/sdft.py speed
 
 demo: env ## the story without a browser: verdicts, figures and one HTML page
+	rm -rf artifacts/demo
 	$(BIN)/workbench demo
 
 build: env ## build the notebooks from their sources (NAME="01 02" builds some)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -11,11 +12,13 @@ import time
 
 import numpy as np
 import pytest
+import torch
 
 from workbench import experiment
 from workbench.cli import spread_lists, stop_on_interrupt
 from workbench.learners import CONTROLS, LEARNERS
 from workbench.learners.text import TEXT_LEARNERS
+from workbench.models.loading import MODELS_FOLDER
 from workbench.record import RunRecord
 from workbench.runfiles import ARRAYS
 from workbench.tasks import SCENARIOS, STREAMS
@@ -170,6 +173,64 @@ def test_a_second_run_into_a_folder_is_refused_and_the_first_untouched(cli, tmp_
     code, out, err = cli("run", *SMALL, "--learner", "replay", "--out", folder)
     assert (code, out) == (2, "") and "already holds a run" in err
     assert fingerprint(folder) == before
+
+
+WRITERS = {
+    "run": ("run", *SMALL), "train": ("train", "--model", "nano", "--skill", "facts-new"),
+    "run of skills": ("run", "--stream", "skills", "--skills", "facts-new", "--model", "nano"),
+    "pretrain": ("pretrain", "--size", "nano", "--steps", "1"), "demo": ("demo",),
+    "make-data": ("make-data",)}
+"""Every command that writes files."""
+
+
+@pytest.fixture
+def nothing_computed(monkeypatch):
+    """Fail where a network is made or loaded."""
+    def refuse(*args, **kwargs):
+        raise AssertionError("a network was made before the output folder was refused")
+
+    monkeypatch.setattr(torch.nn.Module, "__init__", refuse)
+
+
+@pytest.mark.parametrize("command", WRITERS)
+@pytest.mark.parametrize("name", ["model.safetensors", "notes.txt", ".hidden", "arrays-mine.npz",
+                                  "facts-new.jsonl"])
+def test_no_command_overwrites_what_it_did_not_write(command, name, cli, tmp_path, fingerprint,
+                                                     nothing_computed):
+    (tmp_path / name).write_text("mine")
+    before = fingerprint(tmp_path)
+    code, out, err = cli(*WRITERS[command], "--out", tmp_path)
+    if command == "make-data" and name != "facts-new.jsonl":
+        assert code == 0, "its files can stand beside others"
+    else:
+        assert (code, out) == (2, "") and str(tmp_path) in err and "left as it is" in err
+        assert fingerprint(tmp_path) == before
+    assert (tmp_path / name).read_text() == "mine"
+
+
+def test_a_model_is_never_its_own_output(cli, tmp_path, fingerprint, nothing_computed):
+    folder = shutil.copytree(MODELS_FOLDER / "nano-lm", tmp_path / "mine")
+    before = fingerprint(folder)
+    for command in ("train", "run of skills"):
+        words = [folder if word == "nano" else word for word in WRITERS[command]]
+        code, _, err = cli(*words, "--out", folder)
+        assert code == 2 and "already holds" in err and fingerprint(folder) == before
+
+
+@pytest.mark.parametrize("command", WRITERS)
+def test_an_output_below_a_file_is_refused_first(command, cli, tmp_path, nothing_computed):
+    (tmp_path / "file").touch()
+    code, out, err = cli(*WRITERS[command], "--out", tmp_path / "file" / "x" / "y")
+    assert (code, out) == (2, "") and "could not make" in err and len(err.splitlines()) == 1
+
+
+def test_make_data_leaves_equal_files_and_an_empty_folder_is_fine(cli, tmp_path, fingerprint):
+    assert cli("make-data", "--out", tmp_path)[0] == 0
+    before = {path: path.stat().st_mtime_ns for path in tmp_path.iterdir()}
+    assert cli("make-data", "--out", tmp_path)[0] == 0
+    assert {path: path.stat().st_mtime_ns for path in tmp_path.iterdir()} == before
+    (tmp_path / "empty").mkdir()
+    assert cli("run", *SMALL, "--out", tmp_path / "empty")[0] == 0
 
 
 def test_resume_takes_no_other_settings(cli, tmp_path):

@@ -19,7 +19,7 @@ import torch
 from torch import Tensor
 
 from workbench.errors import RecordError
-from workbench.files import locked, read_checked, sha256, write_atomically
+from workbench.files import locked, read_checked, require_new_folder, sha256, write_atomically
 from workbench.learners import Learner
 from workbench.record import RunRecord
 from workbench.runfiles import file_entry, read_run_json
@@ -38,19 +38,20 @@ class RunFolder:
         Parameters
         ----------
         fresh : bool
-            True for a new run: the folder must not hold one yet.
+            True for a new run: the folder must not hold anything yet.
 
         Raises
         ------
         RecordError
-            If another run is at work in the folder, or a new run would overwrite one.
+            If another run is at work in the folder, or a new run would overwrite what is there.
         """
-        if not fresh:
+        if fresh:
+            require_new_folder(self.path)
+        else:
             read_run_json(self.path)
         with locked(self.path):
-            if fresh and (self.path / "run.json").exists():
-                raise RecordError(f"{self.path} already holds a run, which is left as it is. Go on "
-                                  "with it (workbench run --resume), or give another folder.")
+            if fresh:
+                require_new_folder(self.path)
             yield
 
     def save(self, record: RunRecord, learner: Learner,

@@ -9,7 +9,7 @@ from pathlib import Path
 import pandas as pd
 
 from workbench.display import png
-from workbench.files import write_atomically
+from workbench.files import require_new_folder, write_atomically
 from workbench.lessons import LESSONS, SEEDS, Lesson, Verdict
 from workbench.plots import alt_text, use_style
 
@@ -25,9 +25,15 @@ def main(out: Path | str = "artifacts/demo") -> list[Verdict]:
     Returns
     -------
     list of Verdict
+
+    Raises
+    ------
+    RecordError
+        If the folder holds files already.
     """
-    use_style()
     folder = Path(out)
+    require_new_folder(folder)
+    use_style()
     folder.mkdir(parents=True, exist_ok=True)
     lessons = [lesson() for lesson in LESSONS]
     for lesson in lessons:

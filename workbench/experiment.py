@@ -14,6 +14,7 @@ from workbench.config import RunConfig
 from workbench.diagnostics import Probe
 from workbench.errors import ConfigError, UnknownNameError
 from workbench.evaluation import Observer
+from workbench.files import require_new_folder
 from workbench.learners import CONTROLS, LEARNERS, Learner
 from workbench.learners.text import TEXT_LEARNERS, TextLearner
 from workbench.loop import run_stream
@@ -73,6 +74,8 @@ def run(config: RunConfig, *, out: Path | str | None = None, observer: Observer 
 
 def _start(config: RunConfig, out: Path | str | None, resume: bool, observer: Observer | None,
            stop: Callable[[], bool] | None, progress: bool) -> RunRecord:
+    if out is not None and not resume:
+        require_new_folder(Path(out))  # before a model is loaded
     stream = stream_of(config)
     learner = make_learner(config, stream)
     probe = (Probe(learner, stream, config.evaluate_on)

@@ -45,9 +45,11 @@ def pass_gate(settings: dict[str, Any], out: Path | None, force: bool) -> str:
     """
     from workbench.config import RunConfig
     from workbench.experiment import make_learner, stream_of
-    from workbench.files import write_atomically
+    from workbench.files import require_new_folder, write_atomically
 
     config = RunConfig(**settings)
+    if out is not None:
+        require_new_folder(out)
     make_learner(config, stream_of(config))  # settings that cannot work are refused first
     warning = require_start(config, force)
     label, reports = teach_itself(config, force)

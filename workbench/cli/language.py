@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import sys
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
@@ -23,14 +24,19 @@ def make_data(
     seed: Annotated[int, typer.Option(help="Of the items; 0 gives those of the course.")] = 0,
 ) -> None:
     """Write the text skills of the village, one JSON Lines file each."""
+    from workbench.files import write_new_files
     from workbench.tasks.jsonl import read_items
     from workbench.tasks.skills import write_skills
 
     if out is None and seed != 0:
         raise ConfigError("give --out for another seed than 0: data/skills holds the items of the "
                           "course, and the shipped model has been trained on some of the others")
-    for path in write_skills(out or Path("data/skills"), seed):
-        print(f"{path}: {len(read_items(path))} items")
+    folder = out or Path("data/skills")
+    with TemporaryDirectory(prefix="workbench-data-") as fresh:
+        paths = write_skills(fresh, seed)
+        write_new_files(folder, {path.name: path.read_bytes() for path in paths})
+    for path in paths:
+        print(f"{folder / path.name}: {len(read_items(folder / path.name))} items")
 
 
 @app.command()

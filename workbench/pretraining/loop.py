@@ -22,7 +22,7 @@ from torch import Tensor
 from workbench.answers import answer
 from workbench.checkpoint import optimizer_tensors, read_tensors, restore_optimizer
 from workbench.errors import ConfigError, RecordError
-from workbench.files import locked, sha256, write_atomically
+from workbench.files import locked, require_new_folder, sha256, write_atomically
 from workbench.models.manifest import MANIFEST
 from workbench.models.packing import make_batch
 from workbench.models.quiet import no_progress_bars
@@ -89,11 +89,13 @@ def pretrain(config: PretrainConfig | None, out: Path | str, *, resume: bool = F
     Raises
     ------
     RecordError
-        If the folder is in use, holds a run already or, when resuming, none.
+        If the folder is in use or holds files already; when resuming, if it holds no run.
     """
     folder = Path(out)
     if resume:
         read_log(folder)  # before the folder is touched
+    else:
+        require_new_folder(folder)
     with locked(folder):
         if resume:
             log = read_log(folder)
@@ -102,11 +104,8 @@ def pretrain(config: PretrainConfig | None, out: Path | str, *, resume: bool = F
                 return log
         elif config is None:
             raise ConfigError("a new run needs a config")
-        elif (folder / LOG).exists() or (folder / "config.json").exists():
-            raise RecordError(f"{folder} already holds a model or a run, which is left as it is. "
-                              "Go on with it (workbench pretrain --resume), or give another "
-                              "folder.")
         else:
+            require_new_folder(folder)
             log = {"format": "workbench-pretraining", "config": asdict(config.resolved()),
                    "status": "running", "step": 0, "seconds": 0.0, "losses": [], "curve": [],
                    "environment": environment()}
