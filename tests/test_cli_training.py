@@ -215,7 +215,7 @@ def test_the_learners_are_listed(cli):
     (("train", "--skill", "facts-new", "--learner", "offline_distill", "--option", "soft=no",
       "--out", "x"), "soft must be true or false, not 'no'"),
     (("train", "--skill", "facts-new", "--option", "skip_first=true", "--out", "x"),
-     "whole numbers of at least 0"),
+     "skip_first must be a whole number of at least 0"),
     (("evaluate", "--split", "exam"), "unknown split 'exam'"),
     (("evaluate", "--items", -1), "items must be at least 0"),
     (("evaluate", "--model", "huge"), "no model 'huge'"),

@@ -256,7 +256,11 @@ def test_other_data_than_the_run_was_begun_with_are_refused(tiny, tmp_path, fing
     ({"seeds": 3}, "seeds"), ({"seeds": (-1,)}, "seeds"), ({"hidden": (0,)}, "hidden"),
     ({"lr": 0}, "lr"), ({"lr": "x"}, "lr"), ({"lr": float("inf")}, "lr"), ({"clip": -1}, "clip"),
     ({"evaluate_on": "train"}, "evaluate_on"), ({"evaluate_every": -1}, "evaluate_every"),
-    ({"data_seed": -1}, "data_seed"), ({"options": 3}, "options"),
+    ({"data_seed": -1}, "data_seed"), ({"options": 3}, "options"), ({"clip": True}, "clip"),
+    ({"diagnose": 1}, "diagnose"), ({"seeds": "12"}, "seeds"), ({"hidden": "12"}, "hidden"),
+    ({"stream": "skills", "skills": "facts-new"}, "skills must be a sequence .*not the single"),
+    ({"stream": "skills", "skills": (1,)}, "skills must be a sequence of texts, not"),
+    ({"stream": "skills", "skills": 3}, "skills must be a sequence of texts, not 3"),
 ])
 def test_a_setting_that_cannot_work_is_refused_by_name(changes, said):
     with pytest.raises(ConfigError, match=said):

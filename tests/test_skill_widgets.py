@@ -187,3 +187,13 @@ def test_a_fault_in_training_is_shown():
     widget.model = "huge"
     widget.start().wait()
     assert "there is no model &#x27;huge&#x27;" in widget.trouble.value
+
+
+@pytest.mark.parametrize("make", [
+    lambda sweep: ParetoExplorer(sweep, methods="sdft"),
+    lambda sweep: DriftExplorer(sweep, methods="sdft"),
+    lambda sweep: SkillRetention([sequence("sft", ("a", "b"), 0, 0.5)], shown="sft"),
+    lambda sweep: LiveDistillation(skills="facts-new")])
+def test_a_single_text_is_no_sequence(make, sweep):
+    with pytest.raises(ConfigError, match="must be a sequence of texts .*not the single text"):
+        make(sweep)

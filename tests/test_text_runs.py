@@ -10,6 +10,7 @@ import pytest
 import torch
 from safetensors.torch import load_file
 
+from workbench.assessment import assess
 from workbench.config import RunConfig
 from workbench.diagnostics import DIAGNOSTICS
 from workbench.errors import ConfigError, ModelError, TrainingError, UnknownNameError
@@ -219,6 +220,13 @@ def test_a_prompt_with_help_that_does_not_fit_is_refused_not_cut(tmp_path):
     path.write_text("\n".join(map(json.dumps, lines)))
     with pytest.raises(ModelError, match="tokens, and there is room for"):
         run(settings(skills=(str(path),), batch_size=1), out=tmp_path / "run")
+
+
+def test_a_single_text_is_no_sequence_of_skills():
+    for refused in (lambda: make_text_stream("facts-new"),
+                    lambda: assess(None, None, "facts-new")):
+        with pytest.raises(ConfigError, match="not the single text 'facts-new'"):
+            refused()
 
 
 def test_the_data_decide_the_hash():

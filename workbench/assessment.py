@@ -10,7 +10,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from workbench.answers import Answers, answer
 from workbench.diagnostics import Drift
-from workbench.errors import GateError, UndefinedMetricError
+from workbench.errors import GateError, UndefinedMetricError, texts
 from workbench.intervals import wilson_interval
 from workbench.tasks import KNOWN_SKILLS, load_skill, spread
 
@@ -47,6 +47,7 @@ def assess(model: PreTrainedModel, tokenizer: PreTrainedTokenizerBase, new_skill
         model) in nats a response, on ``new`` and ``old`` prompts; None where it cannot be
         measured.
     """
+    new_skills = texts("new_skills", new_skills)
     skills: dict[str, Any] = {}
     families: dict[str, list[Answers]] = {}
     asked = {}

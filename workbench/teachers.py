@@ -11,7 +11,7 @@ import torch
 from torch import Tensor
 
 from workbench.answers import HELP, prompts_for
-from workbench.errors import ConfigError, UnknownNameError
+from workbench.errors import UnknownNameError, fraction
 from workbench.models.language import LanguageModels, fill
 from workbench.models.logits import ReadPrompts, response_logits
 from workbench.models.sampling import context_of, encode
@@ -53,8 +53,7 @@ class Teacher:
             raise UnknownNameError("teacher", weights, WEIGHTS)
         if help not in (ALL_HELP, *HELP):
             raise UnknownNameError("help", help, (ALL_HELP, *HELP))
-        if isinstance(rate, (bool, str)) or not 0 < rate <= 1:
-            raise ConfigError(f"rate must be above 0 and at most 1, not {rate!r}")
+        fraction(rate=rate)
         self.models, self.state, self.weights, self.help = models, state, weights, help
         self.rate = rate
         self._copy: Any = None

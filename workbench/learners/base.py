@@ -2,16 +2,14 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, ClassVar
+from typing import ClassVar
 
 import torch
 from torch import Tensor
 
-from workbench.errors import ConfigError
 from workbench.models import StackedMLP
 from workbench.runtime import generator
 from workbench.tasks import Task
@@ -105,18 +103,3 @@ class Learner:
         self.state = {k: v.clone() for k, v in part("state.").items()}
         for i, state in part("generator.").items():
             self.generators[int(i)].set_state(state)
-
-
-def positive(**settings: float) -> None:
-    """Raise `ConfigError` for a setting that is not above 0 and finite; the message names it."""
-    for name, value in settings.items():
-        if (isinstance(value, bool) or not isinstance(value, (int, float))
-                or not 0 < value < math.inf):
-            raise ConfigError(f"{name} must be a finite number above 0, not {value!r}")
-
-
-def whole(**settings: Any) -> None:
-    """Raise `ConfigError` for a setting that is not a whole number of at least 1."""
-    for name, value in settings.items():
-        if isinstance(value, bool) or not isinstance(value, int) or value < 1:
-            raise ConfigError(f"{name} must be a whole number of at least 1, not {value!r}")

@@ -9,7 +9,7 @@ from dataclasses import asdict, dataclass
 import torch
 from torch import Tensor
 
-from workbench.errors import ConfigError, UnknownNameError
+from workbench.errors import ConfigError, UnknownNameError, texts
 from workbench.tasks.jsonl import SPLITS, Item, spread
 from workbench.tasks.skills import KNOWN_SKILLS, load_skill
 from workbench.tasks.stream import Examples, Stream, Task
@@ -79,8 +79,9 @@ def make_text_stream(skills: Sequence[str], scenario: str | None = None,
     scenario = scenario or "domain"
     if scenario not in ("domain", "task"):
         raise UnknownNameError("scenario for text skills", scenario, ("domain", "task"))
+    skills = texts("skills", skills)
     if not skills or len(set(skills)) < len(skills):
-        raise ConfigError(f"skills must be different skills, at least one, not {tuple(skills)}")
+        raise ConfigError(f"skills must be different skills, at least one, not {skills}")
     tasks = [_task(name, i, most) for i, name in enumerate(skills)]
     for task in tasks:
         for split in SPLITS:

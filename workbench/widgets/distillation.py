@@ -9,6 +9,7 @@ import ipywidgets as w
 
 from workbench.assessment import share_kept
 from workbench.config import RunConfig
+from workbench.errors import texts
 from workbench.evaluation import Said
 from workbench.evaluation import Snapshot as Progress
 from workbench.learners.text import TEXT_LEARNERS
@@ -44,7 +45,7 @@ class LiveDistillation(LiveTraining):
         self.model, self.steps, self.items, self.seeds = model, steps, items, (0,)
         self.looks = looks
         self.learner = choice("learner", LEARNERS_SHOWN, "sdft")
-        self.skill = choice("new skill", list(skills))
+        self.skill = choice("new skill", list(texts("skills", skills)))
         self.lr = choice("learning rate", [1e-5, 3e-5, 1e-4, 3e-4, 1e-3], 1e-4)
         self.settings = [self.learner, self.skill, self.lr]
         self.answers = w.HTML()

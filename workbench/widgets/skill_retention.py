@@ -9,7 +9,7 @@ import numpy as np
 import pandas as pd
 from matplotlib.figure import Figure
 
-from workbench.errors import ConfigError
+from workbench.errors import ConfigError, texts
 from workbench.plots import percent, percent_over_seeds
 from workbench.runfiles import Floats
 from workbench.sweep_plots import plot_sequence
@@ -34,6 +34,7 @@ class SkillRetention(View):
         super().__init__()
         if not runs:
             raise ConfigError("SkillRetention needs at least one run")
+        shown = texts("shown", shown)
         self.runs = list(runs)
         orders = list(dict.fromkeys(run.skills for run in self.runs))
         self.order = choice("order", [(" → ".join(skills), skills) for skills in orders])

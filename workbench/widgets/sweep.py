@@ -9,6 +9,7 @@ import numpy as np
 import pandas as pd
 from matplotlib.figure import Figure
 
+from workbench.errors import texts
 from workbench.plots import percent
 from workbench.sweep_plots import (
     PROMPTS,
@@ -35,7 +36,7 @@ class SweepView(View):
     def __init__(self, sweep: Sweep, methods: Sequence[str] | None = None) -> None:
         super().__init__()
         self.sweep = sweep
-        for name in methods or ():
+        for name in texts("methods", methods or ()):
             sweep.of(name)
         self.ticks = {name: w.Checkbox(value=methods is None or name in methods, description=name,
                                        indent=False, layout=w.Layout(width="max-content"))

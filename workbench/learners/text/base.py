@@ -8,8 +8,8 @@ from typing import Any, ClassVar
 import torch
 from torch import Tensor
 
-from workbench.errors import ConfigError
-from workbench.learners.base import Batch, Learner, whole
+from workbench.errors import ConfigError, whole
+from workbench.learners.base import Batch, Learner
 from workbench.models.language import LanguageModels
 from workbench.models.logits import response_logits
 from workbench.models.prompts import make_prompt

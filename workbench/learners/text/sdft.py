@@ -8,8 +8,7 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
-from workbench.errors import ConfigError, UnknownNameError
-from workbench.learners.base import positive
+from workbench.errors import UnknownNameError, positive, whole
 from workbench.learners.text.base import TextLearner
 from workbench.losses import DIRECTIONS, divergence, per_response
 from workbench.models.language import LanguageModels
@@ -51,10 +50,7 @@ class SDFT(TextLearner):
         positive(temperature=temperature)
         if direction not in DIRECTIONS:
             raise UnknownNameError("direction", direction, DIRECTIONS)
-        if any(not isinstance(n, int) or isinstance(n, bool) or n < 0
-               for n in (skip_first, top_k)):
-            raise ConfigError("skip_first and top_k must be whole numbers of at least 0, not "
-                              f"{skip_first!r} and {top_k!r}")
+        whole(0, skip_first=skip_first, top_k=top_k)
         self.direction, self.temperature = direction, temperature
         self.top_k, self.skip_first = top_k or None, skip_first
         self.teacher_weights, self.help, self.rate = teacher, help, rate
