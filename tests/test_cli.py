@@ -4,18 +4,24 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import shutil
 import signal
 import subprocess
 import sys
 import time
+from dataclasses import fields
 
 import numpy as np
 import pytest
 import torch
 
 from workbench import experiment
-from workbench.cli import spread_lists, stop_on_interrupt
+from workbench.cli import COMMANDS, runs, stop_on_interrupt
+from workbench.cli.app import Gated
+from workbench.cli.language import Evaluate, evaluate
+from workbench.cli.parsing import gather, list_options, parse
+from workbench.config import RunConfig
 from workbench.learners import CONTROLS, LEARNERS
 from workbench.learners.text import TEXT_LEARNERS
 from workbench.models.loading import MODELS_FOLDER
@@ -84,8 +90,19 @@ def test_seeds_may_be_given_with_spaces_commas_or_one_by_one(cli):
 
 
 def test_a_list_ends_at_the_next_option():
-    assert spread_lists(["run", "--seeds", "0", "1", "--out", "x", "--option", "a=1", "b=2"]) == [
-        "run", "--seeds", "0", "--seeds", "1", "--out", "x", "--option", "a=1", "--option", "b=2"]
+    words = ["x", "--seeds", "0", "1", "--json", "--seeds=2", "-h", "--lr", "-1", "--option", "a=1"]
+    assert gather(words, {"--seeds", "--option"}) == [
+        "x", "--json", "-h", "--lr", "-1", "--seeds", "0", "1", "2", "--option", "a=1"]
+
+
+def test_every_list_of_every_command_is_read_alike():
+    assert list_options(Gated, runs.RunForm) == {"--seeds", "--hidden", "--skills", "--option"}
+    assert list_options(Gated, runs.TrainForm) >= {"--seed", "--skill", "--option"}
+    for words in (["--skill", "a", "b"], ["--skill=a", "--skill", "b"]):
+        assert parse(Evaluate, words, evaluate).skill == ("a", "b")
+    repeated = ["--option", "a=1", "--lr", "3", "--option", "b=no", "--lr", "2"]
+    settings = parse(Gated, repeated, runs.run, runs.RunForm).settings
+    assert settings.options == {"a": 1, "b": "no"} and settings.lr == 2
 
 
 def test_options_reach_the_learner(cli):
@@ -110,11 +127,15 @@ def test_an_unknown_name_is_told_with_the_known_ones(words, known, cli, tmp_path
 
 
 @pytest.mark.parametrize(("words", "said"), [
-    (["--seeds", "0", "one"], "--seeds takes whole numbers"),
+    (["--seeds", "0", "one"], "--seeds: takes whole numbers"),
     (["--seeds", "1", "1"], "seeds must be different"),
-    (["--learner", "ewc", "--option", "strength"], "--option takes name=value"),
+    (["--learner", "ewc", "--option", "strength"], "--option: takes name=value"),
     (["--steps", "0"], "steps must be a whole number of at least 1"),
     (["--lr", "-1"], "lr must be a finite number above 0"),
+    (["--lr", "fast"], "--lr: could not convert string to float: 'fast'"),
+    (["--lr"], "Missing value for argument '--lr'"),
+    (["--colour", "red"], "Unrecognized options: --colour, red"),
+    (["folder"], "Unrecognized options: folder"),
 ])
 def test_a_setting_that_cannot_work_is_told_in_one_line(words, said, cli):
     code, out, err = cli("run", *words)
@@ -126,7 +147,47 @@ def test_a_mistake_in_a_real_process_leaves_no_traceback():
     done = subprocess.run([*COMMAND, "run", "--seeds", "one"], capture_output=True, text=True,
                           timeout=60)
     assert done.returncode == 2 and done.stdout == ""
-    assert done.stderr == "error: --seeds takes whole numbers such as 0 1 2, not ['one']\n"
+    assert done.stderr.startswith("error: --seeds: takes whole numbers such as 0 1 2, not ['one']")
+    assert done.stderr.count("\n") == 1
+
+
+def test_a_command_that_does_not_exist_is_told_with_those_that_do(cli):
+    code, out, err = cli("trian")
+    assert (code, out) == (2, "") and "unknown command 'trian'" in err
+    assert all(name in err for name in COMMANDS)
+    code, out, err = cli()
+    assert (code, err) == (2, "") and out.startswith("usage: workbench COMMAND")
+
+
+def test_the_options_of_run_are_the_fields_of_its_settings_with_what_is_said_of_them(cli):
+    code, out, _ = cli("run", "--help")
+    text = " ".join(re.sub("[│╭╮╰╯─]", " ", out).split())
+    assert code == 0
+    for field in fields(RunConfig):
+        name = "option" if field.name == "options" else field.name.replace("_", "-")
+        assert f"--{name}" in text, name
+    assert "Optimiser steps per task. (default: 200)" in text
+    assert "One network per seed, trained side by side." in text
+
+
+def test_the_list_of_commands_loads_nothing_heavy():
+    code = ("import json, sys; sys.argv = ['workbench', '--help']; from workbench.cli import main\n"
+            "try:\n    main()\nfinally:\n    print(json.dumps(sorted(sys.modules)))")
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=60)
+    assert done.returncode == 0
+    loaded = json.loads(done.stdout.splitlines()[-1])
+    heavy = {"torch", "numpy", "pandas", "matplotlib", "transformers", "sklearn"}
+    assert "tyro" in loaded and not heavy & {*loaded}
+
+
+@pytest.mark.parametrize("encoding", ["ascii", "cp437"])
+def test_no_console_encoding_makes_a_command_fail(encoding, cli, tmp_path):
+    assert cli("run", *SMALL, "--seeds", "0", "1", "--out", tmp_path / "run")[0] == 0
+    for words in (("show", tmp_path / "run"), ("run", "--help"), ("run", "--learner", "\u2013")):
+        done = subprocess.run([*COMMAND, *words], capture_output=True, timeout=60,
+                              env={**os.environ, "PYTHONIOENCODING": encoding})
+        assert done.returncode == (2 if "--learner" in words else 0), done.stderr
+        assert b"Traceback" not in done.stderr and b"Error" not in done.stderr
 
 
 def test_help_lists_every_stream_and_learner(cli):
@@ -272,7 +333,7 @@ def test_ctrl_c_stops_within_a_task_and_resume_gives_the_run_never_stopped(cli, 
     finally:
         process.kill()
     assert process.returncode == 130, err
-    assert f"Go on with: workbench run --resume {folder}" in err and "Traceback" not in err
+    assert f"Continue with: workbench run --resume {folder}" in err and "Traceback" not in err
     assert strict(out)["status"] == "stopped"
     stopped = RunRecord.load(folder)
     assert stopped.status == "stopped" and stopped.step > 0, "in the middle of a task"

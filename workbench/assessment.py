@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -10,15 +10,12 @@ from numpy.typing import ArrayLike, NDArray
 
 from workbench.answers import Answers, answer
 from workbench.diagnostics import Drift
-from workbench.errors import GateError, UndefinedMetricError, texts
+from workbench.errors import UndefinedMetricError, texts
 from workbench.intervals import wilson_interval
 from workbench.tasks import KNOWN_SKILLS, load_skill, spread
 
 if TYPE_CHECKING:
     from transformers import PreTrainedModel, PreTrainedTokenizerBase
-
-SAME, FEW = 0.1, 2
-"""Other processors round otherwise: share, and number, of answers that may differ."""
 
 
 def assess(model: PreTrainedModel, tokenizer: PreTrainedTokenizerBase, new_skills: Sequence[str],
@@ -107,35 +104,3 @@ def share_kept(before: ArrayLike, after: ArrayLike) -> NDArray[np.float64]:
         raise UndefinedMetricError("the share kept needs a skill that was known before: all "
                                    "accuracies before training are 0")
     return np.asarray((a[..., known] / b[known]).mean(-1))
-
-
-def require_known(recorded: Mapping[str, float], measured: Mapping[str, float], who: str,
-                  questions: int) -> None:
-    """Refuse to begin a stage with a model that does not know what its record says.
-
-    What is forgotten in a stage is told from what was known at its start. Other weights, another
-    tokenizer or another prompt template than those that were recorded would pass for forgetting.
-
-    Parameters
-    ----------
-    recorded, measured : mapping of str to float
-        Accuracy per skill, as the record has it and as it is now.
-    who : str
-        The model, for the message.
-    questions : int
-        How many the accuracies are of, at least.
-
-    Raises
-    ------
-    GateError
-        If a skill differs by more than `SAME` and more than `FEW` questions, or was not measured.
-    """
-    most = max(SAME, FEW / questions) + 1e-9
-    off = [f"{skill}: {100 * value:.0f} % recorded, "
-           + (f"{100 * measured[skill]:.0f} % now" if skill in measured else "not measured now")
-           for skill, value in recorded.items()
-           if not abs(measured.get(skill, np.nan) - value) <= most]
-    if off:
-        raise GateError(f"{who} does not know what its record says ({'; '.join(off)}). Its "
-                        "weights, tokenizer or chat template are not those of the record: "
-                        "restore them, or train again into another folder.")

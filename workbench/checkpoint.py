@@ -21,6 +21,7 @@ from torch import Tensor
 from workbench.errors import RecordError
 from workbench.files import locked, read_checked, require_new_folder, sha256, write_atomically
 from workbench.learners import Learner
+from workbench.models.fingerprint import INPUTS
 from workbench.record import RunRecord
 from workbench.runfiles import file_entry, read_run_json
 
@@ -53,6 +54,37 @@ class RunFolder:
             if fresh:
                 require_new_folder(self.path)
             yield
+
+    def unfinished(self, fresh: RunRecord) -> RunRecord:
+        """Return the record of the run in the folder, so that it can be continued.
+
+        Parameters
+        ----------
+        fresh : RunRecord
+            How the same run would begin now.
+
+        Raises
+        ------
+        RecordError
+            If the run is complete, or settings, data or inputs are not those that it began with.
+        """
+        saved = RunRecord.load(self.path)
+        if saved.status == "complete":
+            raise RecordError(f"{self.path} is complete: there is nothing to resume. "
+                              "Look at it with: workbench show")
+        if saved.config != fresh.config:
+            raise RecordError(f"{self.path} was begun with other settings: {saved.config}; "
+                              "go on with those (workbench run --resume), or give another folder")
+        if saved.data_hash != fresh.data_hash:
+            raise RecordError(f"{self.path}: the data have changed since this run began "
+                              "(another version of scikit-learn?); it cannot go on")
+        changed = [INPUTS[name] for name, value in saved.inputs.items()
+                   if name in INPUTS and fresh.inputs.get(name) != value]
+        if changed:
+            raise RecordError(f"{self.path} cannot be continued: since the run began, "
+                              f"{' and '.join(changed)} changed. Restore what was there, or run "
+                              "again into another folder.")
+        return saved
 
     def save(self, record: RunRecord, learner: Learner,
              optimizer: torch.optim.Optimizer | None) -> None:

@@ -55,7 +55,11 @@ class Learner:
     """
 
     scenarios: ClassVar[tuple[str, ...]] = ("task", "domain", "class")
-    """The scenarios in which the method makes sense."""
+    """The scenarios in which the method makes sense. A single one needs no choosing."""
+    needs_gate: ClassVar[bool] = False
+    """Whether the model is its own teacher, so that the gate is asked before a run."""
+    help: str = ""
+    """Which context the model sees where it is its own teacher; see `workbench.answers.HELP`."""
 
     def __init__(self, model: StackedMLP) -> None:
         self.model = model
@@ -83,6 +87,10 @@ class Learner:
     def write(self, folder: Path, tasks: Sequence[str]) -> str:
         """Write what was learned of some tasks; return the name of the file with the weights."""
         return self.model.write(folder)
+
+    def inputs(self) -> dict[str, str]:
+        """Return the hashes of what a run starts from beside its settings and data, by name."""
+        return {}
 
     def stored_bytes(self) -> int:
         """Return the bytes per seed that are kept beside the weights."""

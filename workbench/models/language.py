@@ -5,6 +5,7 @@ from __future__ import annotations
 import copy
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, nullcontext
+from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -15,6 +16,7 @@ from torch import Tensor, nn
 
 from workbench.errors import ModelError, RecordError
 from workbench.files import write_atomically
+from workbench.models.fingerprint import fingerprint
 from workbench.models.loading import load_causal_lm
 from workbench.models.mlp import WEIGHTS
 from workbench.models.quiet import no_progress_bars
@@ -81,6 +83,11 @@ class LanguageModels(nn.Module):
         """Give the pretrained model: with LoRA, the model of a seed with its adapter off."""
         with self.models[i].disable_adapter() if self.lora_rank else nullcontext():
             yield self.models[i] if self.lora_rank else self._base[0]
+
+    @cached_property
+    def inputs(self) -> dict[str, str]:
+        """The hashes of the pretrained model, its tokenizer and its chat template."""
+        return fingerprint(self.base, self.tokenizer)
 
     @property
     def base(self) -> PreTrainedModel:

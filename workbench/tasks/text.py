@@ -94,9 +94,10 @@ def make_text_stream(skills: Sequence[str], scenario: str | None = None,
 
 
 def _task(name: str, index: int, most: int) -> Task:
-    parts = []
+    parts, every = [], load_skill(name)
     for split in SPLITS:
-        items = spread(load_skill(name, split), most if split != "train" else 0)
+        items = spread([item for item in every if item.split == split],
+                       most if split != "train" else 0)
         parts.append(TextExamples(torch.arange(len(items)),
                                   torch.zeros(len(items), dtype=torch.long), tuple(items)))
     train, validation, test = parts

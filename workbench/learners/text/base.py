@@ -44,6 +44,10 @@ class TextLearner(Learner):
             raise ConfigError(f"max_new_tokens={max_new_tokens} leaves no room for a prompt in a "
                               f"context of {context} tokens")
 
+    def inputs(self) -> dict[str, str]:
+        """Return the hashes of the pretrained model, its tokenizer and its chat template."""
+        return self.model.inputs
+
     def begin(self, task: Task) -> None:
         """Encode the questions."""
         assert isinstance(task.train, TextExamples)

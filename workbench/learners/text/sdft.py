@@ -43,6 +43,8 @@ class SDFT(TextLearner):
         Longest response.
     """
 
+    needs_gate = True
+
     def __init__(self, model: LanguageModels, direction: str = "forward", teacher: str = "frozen",
                  help: str = ALL_HELP, rate: float = 0.02, temperature: float = 1.0,
                  top_k: int = 0, skip_first: int = 0, max_new_tokens: int = 40) -> None:
