@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import re
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, nullcontext
 from pathlib import Path
@@ -24,7 +25,6 @@ from workbench.record import RunRecord
 from workbench.runfiles import Floats
 from workbench.runtime import Timer, threads
 from workbench.tasks import Stream
-
 
 def run_stream(learner: Learner, stream: Stream, config: RunConfig, *,
                out: Path | str | None = None, resume: bool = False,
@@ -207,9 +207,11 @@ class _Run:
         try:
             yield
         except (TrainingError, RuntimeError, ValueError) as error:
-            if not isinstance(error, TrainingError) and self.weights_are_finite():
+            # torch.multinomial says no more than that there is a `nan`.
+            told = isinstance(error, TrainingError) or re.search(r"\bnan\b|not finite", str(error))
+            if not told and self.weights_are_finite():
                 raise
-            raise self.failure(str(error).rstrip(".")) from error
+            raise self.failure(f"a value is not finite ({error})") from error
 
     def evaluate(self, trained: int) -> tuple[Floats, list[Said]]:
         """Return the accuracy on every task, and some of what language models answered."""

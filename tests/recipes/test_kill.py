@@ -28,7 +28,7 @@ def go_on(config, folder):
     if (folder / "run.json").exists():
         resume(folder)
     else:
-        run(RunConfig.from_json(config), out=folder)
+        run(RunConfig.from_json(config), out=folder, force=True)
 
 
 def steps_on_disk(folder):
@@ -71,7 +71,7 @@ def test_a_language_model_killed_again_and_again_equals_one_left_alone(assert_sa
     config = RunConfig(stream="skills", skills=("facts-new", "tools-new"), model="nano",
                        learner="sdft", options={"teacher": "ema"}, steps=5, batch_size=8, items=2,
                        checkpoint_every=1)
-    whole, folder = run(config, out=tmp_path / "whole"), tmp_path / "run"
+    whole, folder = run(config, out=tmp_path / "whole", force=True), tmp_path / "run"
     killed_at = []
     for moment in (1, 4, 7):
         if not kill_once(go_on, (config.to_json(), folder), lambda: steps_on_disk(folder), moment):
