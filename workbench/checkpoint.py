@@ -89,29 +89,37 @@ class RunFolder:
     def save(self, record: RunRecord, learner: Learner,
              optimizer: torch.optim.Optimizer | None) -> None:
         """Save the run as it stands between two steps."""
-        tensors = learner.state_dict() | optimizer_tensors(optimizer)
-        content = safetensors.torch.save({k: v.contiguous() for k, v in tensors.items()})
-        name = f"checkpoint-{record.steps_taken:07d}.safetensors"
-        write_atomically(self.path / name, content)
-        record.save(self.path, checkpoint={"file": name, "sha256": sha256(content)})
-        self._remove("checkpoint-*.safetensors", but=name)
+        entry = write_checkpoint(self.path, record.steps_taken,
+                                 learner.state_dict() | optimizer_tensors(optimizer))
+        record.save(self.path, checkpoint=entry)
+        remove_checkpoints(self.path, but=entry["file"])
 
     def finish(self, record: RunRecord, learner: Learner) -> None:
         """Save the finished run; weights take the place of the checkpoint."""
         name = learner.write(self.path, record.task_names)
         record.save(self.path, weights={"file": name,
                                         "sha256": sha256((self.path / name).read_bytes())})
-        self._remove("checkpoint-*.safetensors", but="")
+        remove_checkpoints(self.path)
 
     def tensors(self) -> dict[str, Tensor]:
         """Return the tensors of the last checkpoint, checked against their hash."""
         return read_tensors(self.path,
                             file_entry(self.path, read_run_json(self.path), "checkpoint"))
 
-    def _remove(self, pattern: str, but: str) -> None:
-        for old in self.path.glob(pattern):
-            if old.name != but:
-                old.unlink()
+
+def write_checkpoint(folder: Path, step: int, tensors: dict[str, Tensor]) -> dict[str, str]:
+    """Write a checkpoint, and return its name and hash for the file that is to name it."""
+    content = safetensors.torch.save({k: v.contiguous() for k, v in tensors.items()})
+    name = f"checkpoint-{step:07d}.safetensors"
+    write_atomically(folder / name, content)
+    return {"file": name, "sha256": sha256(content)}
+
+
+def remove_checkpoints(folder: Path, but: str = "") -> None:
+    """Remove all checkpoints of a folder but the one that its record names."""
+    for old in folder.glob("checkpoint-*.safetensors"):
+        if old.name != but:
+            old.unlink()
 
 
 def read_tensors(folder: Path, entry: dict[str, str]) -> dict[str, Tensor]:

@@ -26,6 +26,7 @@ from workbench.runfiles import Floats
 from workbench.runtime import Timer, threads
 from workbench.tasks import Stream
 
+
 def run_stream(learner: Learner, stream: Stream, config: RunConfig, *,
                out: Path | str | None = None, resume: bool = False,
                probe: Probe | None = None, gate: dict[str, Any] | None = None,
@@ -207,7 +208,6 @@ class _Run:
         try:
             yield
         except (TrainingError, RuntimeError, ValueError) as error:
-            # torch.multinomial says no more than that there is a `nan`.
             told = isinstance(error, TrainingError) or re.search(r"\bnan\b|not finite", str(error))
             if not told and self.weights_are_finite():
                 raise

@@ -6,7 +6,6 @@ so a checkpoint holds weights and optimiser and nothing else.
 
 from __future__ import annotations
 
-import json
 import random
 import time
 from collections.abc import Callable
@@ -15,14 +14,19 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import safetensors
-import safetensors.torch
 import torch
 from torch import Tensor
 
 from workbench.answers import answer
-from workbench.checkpoint import optimizer_tensors, read_tensors, restore_optimizer
+from workbench.checkpoint import (
+    optimizer_tensors,
+    read_tensors,
+    remove_checkpoints,
+    restore_optimizer,
+    write_checkpoint,
+)
 from workbench.errors import ConfigError, RecordError
-from workbench.files import locked, require_new_folder, sha256, write_atomically
+from workbench.files import locked, require_new_folder, to_json, write_atomically
 from workbench.models.manifest import MANIFEST
 from workbench.models.packing import make_batch
 from workbench.models.quiet import no_progress_bars
@@ -200,16 +204,11 @@ class Pretraining:
         # Parameters, not the state dict: that names the embeddings twice, since outputs share them.
         tensors = {f"model.{name}": parameter.detach()
                    for name, parameter in self.model.named_parameters()}
-        content = safetensors.torch.save(
-            {name: tensor.contiguous() for name, tensor in
-             (tensors | optimizer_tensors(self.optimizer)).items()})
-        name = f"checkpoint-{self.log['step']:07d}.safetensors"
-        write_atomically(self.folder / name, content)
-        self.log |= {"status": status, "checkpoint": {"file": name, "sha256": sha256(content)}}
+        entry = write_checkpoint(self.folder, self.log["step"],
+                                 tensors | optimizer_tensors(self.optimizer))
+        self.log |= {"status": status, "checkpoint": entry}
         self.write_log()
-        for old in self.folder.glob("checkpoint-*.safetensors"):
-            if old.name != name:
-                old.unlink()
+        remove_checkpoints(self.folder, but=entry["file"])
 
     def finish(self) -> None:
         """Write the model as Hugging Face libraries read it, then the log and the manifest."""
@@ -229,4 +228,4 @@ class Pretraining:
 
     def write_log(self) -> None:
         """Replace the log in one rename."""
-        write_atomically(self.folder / LOG, (json.dumps(self.log, indent=1) + "\n").encode())
+        write_atomically(self.folder / LOG, (to_json(self.log, indent=1) + "\n").encode())
