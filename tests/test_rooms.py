@@ -23,7 +23,7 @@ ROOMS = ("errors", "runtime", "files", "provenance", "config", "metrics", "inter
 """In order: a room imports only itself and rooms before it."""
 FILES = sorted(PACKAGE.rglob("*.py"))
 HEAVY = ("torch", "numpy", "scipy", "sklearn", "matplotlib", "ipywidgets", "pandas",
-         "transformers", "IPython", "typer")
+         "transformers", "IPython", "tyro")
 
 
 def room_of(path: Path) -> str:

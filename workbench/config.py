@@ -20,7 +20,8 @@ class RunConfig:
     learner: str = "finetune"
     """Which method learns; ``workbench run --learner help`` lists them."""
     options: dict[str, float | int | bool | str] = field(default_factory=dict)
-    """Settings of the learner's own, such as ``{"strength": 100.0}`` for EWC."""
+    """Settings of the learner's own: ``{"strength": 100.0}`` for EWC, on the command line
+    ``--option strength=100``."""
     seeds: tuple[int, ...] = (0,)
     """One network per seed, trained side by side. A seed sets initial weights and batch order."""
     tasks: int = 5
