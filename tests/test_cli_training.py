@@ -159,6 +159,14 @@ def test_the_pretrained_model_is_at_no_distance_from_itself(cli):
     assert code == 0 and out.count("not measured") == 2
 
 
+def test_evaluate_takes_a_list_of_skills_as_run_does(cli):
+    code, out, _ = cli("evaluate", "--model", "nano", "--skill", "tools-new", "facts-new",
+                       "--items", 2, "--json")
+    assert code == 0
+    new = [name for name, rates in json.loads(out)["skills"].items() if rates["new"]]
+    assert new == ["tools-new", "facts-new"]
+
+
 def test_a_gate_that_fails_stops_the_run_unless_it_is_forced(cli, tmp_path):
     words = ("train", "--model", "nano", "--skill", "facts-new", *SHORT, "--out", tmp_path / "lm")
     code, _, err = cli(*words)
