@@ -61,10 +61,10 @@ $(VENV)/.stamp: pyproject.toml setup.py constraints.txt etc/jupyterlab-overrides
 env: $(VENV)/.stamp ## make the environment, where it is missing or out of date
 
 lab: env ## open your copy of the course in JupyterLab
-	$(BIN)/python -m workbench.course.lab $(LAB_FLAGS)
+	$(BIN)/workbench lab $(LAB_FLAGS)
 
 fresh: env ## the same with a new copy; the old one is kept under another name
-	$(BIN)/python -m workbench.course.lab --fresh $(LAB_FLAGS)
+	$(BIN)/workbench lab --fresh $(LAB_FLAGS)
 
 test: env lint unit notebooks browser ## run every test
 

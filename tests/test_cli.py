@@ -4,18 +4,27 @@ from __future__ import annotations
 
 import json
 import os
+import re
+import shutil
 import signal
 import subprocess
 import sys
 import time
+from dataclasses import fields
 
 import numpy as np
 import pytest
+import torch
 
 from workbench import experiment
-from workbench.cli import spread_lists, stop_on_interrupt
+from workbench.cli import COMMANDS, runs, stop_on_interrupt
+from workbench.cli.app import Gated
+from workbench.cli.language import Evaluate, evaluate
+from workbench.cli.parsing import gather, list_options, parse
+from workbench.config import RunConfig
 from workbench.learners import CONTROLS, LEARNERS
 from workbench.learners.text import TEXT_LEARNERS
+from workbench.models.loading import MODELS_FOLDER
 from workbench.record import RunRecord
 from workbench.runfiles import ARRAYS
 from workbench.tasks import SCENARIOS, STREAMS
@@ -81,8 +90,19 @@ def test_seeds_may_be_given_with_spaces_commas_or_one_by_one(cli):
 
 
 def test_a_list_ends_at_the_next_option():
-    assert spread_lists(["run", "--seeds", "0", "1", "--out", "x", "--option", "a=1", "b=2"]) == [
-        "run", "--seeds", "0", "--seeds", "1", "--out", "x", "--option", "a=1", "--option", "b=2"]
+    words = ["x", "--seeds", "0", "1", "--json", "--seeds=2", "-h", "--lr", "-1", "--option", "a=1"]
+    assert gather(words, {"--seeds", "--option"}) == [
+        "x", "--json", "-h", "--lr", "-1", "--seeds", "0", "1", "2", "--option", "a=1"]
+
+
+def test_every_list_of_every_command_is_read_alike():
+    assert list_options(Gated, runs.RunForm) == {"--seeds", "--hidden", "--skills", "--option"}
+    assert list_options(Gated, runs.TrainForm) >= {"--seed", "--skill", "--option"}
+    for words in (["--skill", "a", "b"], ["--skill=a", "--skill", "b"]):
+        assert parse(Evaluate, words, evaluate).skill == ("a", "b")
+    repeated = ["--option", "a=1", "--lr", "3", "--option", "b=no", "--lr", "2"]
+    settings = parse(Gated, repeated, runs.run, runs.RunForm).settings
+    assert settings.options == {"a": 1, "b": "no"} and settings.lr == 2
 
 
 def test_options_reach_the_learner(cli):
@@ -107,11 +127,15 @@ def test_an_unknown_name_is_told_with_the_known_ones(words, known, cli, tmp_path
 
 
 @pytest.mark.parametrize(("words", "said"), [
-    (["--seeds", "0", "one"], "--seeds takes whole numbers"),
+    (["--seeds", "0", "one"], "--seeds: takes whole numbers"),
     (["--seeds", "1", "1"], "seeds must be different"),
-    (["--learner", "ewc", "--option", "strength"], "--option takes name=value"),
+    (["--learner", "ewc", "--option", "strength"], "--option: takes name=value"),
     (["--steps", "0"], "steps must be a whole number of at least 1"),
     (["--lr", "-1"], "lr must be a finite number above 0"),
+    (["--lr", "fast"], "--lr: could not convert string to float: 'fast'"),
+    (["--lr"], "Missing value for argument '--lr'"),
+    (["--colour", "red"], "Unrecognized options: --colour, red"),
+    (["folder"], "Unrecognized options: folder"),
 ])
 def test_a_setting_that_cannot_work_is_told_in_one_line(words, said, cli):
     code, out, err = cli("run", *words)
@@ -123,7 +147,47 @@ def test_a_mistake_in_a_real_process_leaves_no_traceback():
     done = subprocess.run([*COMMAND, "run", "--seeds", "one"], capture_output=True, text=True,
                           timeout=60)
     assert done.returncode == 2 and done.stdout == ""
-    assert done.stderr == "error: --seeds takes whole numbers such as 0 1 2, not ['one']\n"
+    assert done.stderr.startswith("error: --seeds: takes whole numbers such as 0 1 2, not ['one']")
+    assert done.stderr.count("\n") == 1
+
+
+def test_a_command_that_does_not_exist_is_told_with_those_that_do(cli):
+    code, out, err = cli("trian")
+    assert (code, out) == (2, "") and "unknown command 'trian'" in err
+    assert all(name in err for name in COMMANDS)
+    code, out, err = cli()
+    assert (code, err) == (2, "") and out.startswith("usage: workbench COMMAND")
+
+
+def test_the_options_of_run_are_the_fields_of_its_settings_with_what_is_said_of_them(cli):
+    code, out, _ = cli("run", "--help")
+    text = " ".join(re.sub("[│╭╮╰╯─]", " ", out).split())
+    assert code == 0
+    for field in fields(RunConfig):
+        name = "option" if field.name == "options" else field.name.replace("_", "-")
+        assert f"--{name}" in text, name
+    assert "Optimiser steps per task. (default: 200)" in text
+    assert "One network per seed, trained side by side." in text
+
+
+def test_the_list_of_commands_loads_nothing_heavy():
+    code = ("import json, sys; sys.argv = ['workbench', '--help']; from workbench.cli import main\n"
+            "try:\n    main()\nfinally:\n    print(json.dumps(sorted(sys.modules)))")
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=60)
+    assert done.returncode == 0
+    loaded = json.loads(done.stdout.splitlines()[-1])
+    heavy = {"torch", "numpy", "pandas", "matplotlib", "transformers", "sklearn"}
+    assert "tyro" in loaded and not heavy & {*loaded}
+
+
+@pytest.mark.parametrize("encoding", ["ascii", "cp437"])
+def test_no_console_encoding_makes_a_command_fail(encoding, cli, tmp_path):
+    assert cli("run", *SMALL, "--seeds", "0", "1", "--out", tmp_path / "run")[0] == 0
+    for words in (("show", tmp_path / "run"), ("run", "--help"), ("run", "--learner", "\u2013")):
+        done = subprocess.run([*COMMAND, *words], capture_output=True, timeout=60,
+                              env={**os.environ, "PYTHONIOENCODING": encoding})
+        assert done.returncode == (2 if "--learner" in words else 0), done.stderr
+        assert b"Traceback" not in done.stderr and b"Error" not in done.stderr
 
 
 def test_help_lists_every_stream_and_learner(cli):
@@ -172,6 +236,64 @@ def test_a_second_run_into_a_folder_is_refused_and_the_first_untouched(cli, tmp_
     assert fingerprint(folder) == before
 
 
+WRITERS = {
+    "run": ("run", *SMALL), "train": ("train", "--model", "nano", "--skill", "facts-new"),
+    "run of skills": ("run", "--stream", "skills", "--skills", "facts-new", "--model", "nano"),
+    "pretrain": ("pretrain", "--size", "nano", "--steps", "1"),
+    "make-data": ("make-data",)}
+"""Every command that writes files."""
+
+
+@pytest.fixture
+def nothing_computed(monkeypatch):
+    """Fail where a network is made or loaded."""
+    def refuse(*args, **kwargs):
+        raise AssertionError("a network was made before the output folder was refused")
+
+    monkeypatch.setattr(torch.nn.Module, "__init__", refuse)
+
+
+@pytest.mark.parametrize("command", WRITERS)
+@pytest.mark.parametrize("name", ["model.safetensors", "notes.txt", ".hidden", "arrays-mine.npz",
+                                  "facts-new.jsonl"])
+def test_no_command_overwrites_what_it_did_not_write(command, name, cli, tmp_path, fingerprint,
+                                                     nothing_computed):
+    (tmp_path / name).write_text("mine")
+    before = fingerprint(tmp_path)
+    code, out, err = cli(*WRITERS[command], "--out", tmp_path)
+    if command == "make-data" and name != "facts-new.jsonl":
+        assert code == 0, "its files can stand beside others"
+    else:
+        assert (code, out) == (2, "") and str(tmp_path) in err and "left as it is" in err
+        assert fingerprint(tmp_path) == before
+    assert (tmp_path / name).read_text() == "mine"
+
+
+def test_a_model_is_never_its_own_output(cli, tmp_path, fingerprint, nothing_computed):
+    folder = shutil.copytree(MODELS_FOLDER / "nano-lm", tmp_path / "mine")
+    before = fingerprint(folder)
+    for command in ("train", "run of skills"):
+        words = [folder if word == "nano" else word for word in WRITERS[command]]
+        code, _, err = cli(*words, "--out", folder)
+        assert code == 2 and "already holds" in err and fingerprint(folder) == before
+
+
+@pytest.mark.parametrize("command", WRITERS)
+def test_an_output_below_a_file_is_refused_first(command, cli, tmp_path, nothing_computed):
+    (tmp_path / "file").touch()
+    code, out, err = cli(*WRITERS[command], "--out", tmp_path / "file" / "x" / "y")
+    assert (code, out) == (2, "") and "could not make" in err and len(err.splitlines()) == 1
+
+
+def test_make_data_leaves_equal_files_and_an_empty_folder_is_fine(cli, tmp_path, fingerprint):
+    assert cli("make-data", "--out", tmp_path)[0] == 0
+    before = {path: path.stat().st_mtime_ns for path in tmp_path.iterdir()}
+    assert cli("make-data", "--out", tmp_path)[0] == 0
+    assert {path: path.stat().st_mtime_ns for path in tmp_path.iterdir()} == before
+    (tmp_path / "empty").mkdir()
+    assert cli("run", *SMALL, "--out", tmp_path / "empty")[0] == 0
+
+
 def test_resume_takes_no_other_settings(cli, tmp_path):
     code, _, err = cli("run", "--resume", tmp_path, "--lr", "0.01", "--seeds", "0", "--out", "x")
     assert code == 2 and all(word in err for word in ("settings", "lr", "seeds", "out"))
@@ -211,7 +333,7 @@ def test_ctrl_c_stops_within_a_task_and_resume_gives_the_run_never_stopped(cli, 
     finally:
         process.kill()
     assert process.returncode == 130, err
-    assert f"Go on with: workbench run --resume {folder}" in err and "Traceback" not in err
+    assert f"Continue with: workbench run --resume {folder}" in err and "Traceback" not in err
     assert strict(out)["status"] == "stopped"
     stopped = RunRecord.load(folder)
     assert stopped.status == "stopped" and stopped.step > 0, "in the middle of a task"

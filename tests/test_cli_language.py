@@ -60,7 +60,7 @@ def test_a_file_of_ones_own_can_be_measured(cli, tmp_path):
     (("gate", "--skill", "cooking"), "unknown skill 'cooking'; known: articles-new"),
     (("gate", "--skill", "none.jsonl"), "none.jsonl"),
     (("gate", "--split", "all"), "unknown split 'all'"),
-    (("gate", "--items", "0"), "items must be at least 1"),
+    (("gate", "--items", "0"), "items must be a whole number of at least 1"),
     (("make-data", "--seed", "1"), "give --out for another seed"),
     (("pretrain", "--device", "gpu", "--out", "x"), "device must be auto, cpu, cuda or mps"),
     (("pretrain",), "give --out, a folder for the model, or --resume"),

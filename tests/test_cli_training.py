@@ -4,14 +4,17 @@ from __future__ import annotations
 
 import json
 import shutil
+from dataclasses import replace
 
 import numpy as np
 import pytest
 
+from workbench import experiment
+from workbench.config import RunConfig
+from workbench.errors import GateError
 from workbench.models import load_causal_lm
 from workbench.record import RunRecord
-from workbench.tasks import KNOWN_SKILLS
-from workbench.tasks.village.skills import SKILLS_FOLDER
+from workbench.tasks import KNOWN_SKILLS, make_stream
 
 SHORT = ("--steps", 2, "--batch-size", 8, "--items", 4, "--quiet")
 
@@ -29,7 +32,8 @@ def test_train_passes_the_gate_writes_a_model_and_says_what_was_kept(cli, taught
     assert all(name in out for name in (*KNOWN_SKILLS, "kl_old", "teacher_right"))
     record = RunRecord.load(taught)
     assert record.config.seeds == (3,) and record.config.lr == 1e-4
-    assert json.loads((taught / "gate.json").read_text())["passed"] is True
+    assert record.gate["label"] == "gate passed" and record.gate["reports"][0]["passed"] is True
+    assert not (taught / "gate.json").exists()
     load_causal_lm(taught)
 
 
@@ -38,51 +42,99 @@ def test_a_second_stage_begins_with_the_model_that_was_recorded(cli, tmp_path):
     assert cli(*start, "--model", "tiny", "--skill", "facts-new", "--out", taught)[0] == 0
     words = ("train", "--model", taught, "--skill", "tools-new", *start[1:])
     code, out, _ = cli(*words, "--out", tmp_path / "second", "--json")
-    assert code == 0 and json.loads(out)["gate"] == "no gate: not taught by itself"
+    assert code == 0 and json.loads(out)["gate"] is None
     other = tmp_path / "other"
     shutil.copytree(taught, other)
     template = other / "chat_template.jinja"
     template.write_text(template.read_text().replace("Q:", "A:"))
     words = (*words[:2], other, *words[3:])
     code, _, err = cli(*words, "--out", tmp_path / "third")
-    assert code == 2 and "other does not know what its record says" in err and "--force" in err
+    assert code == 2 and "other is not the model that its record describes" in err
+    assert "--force" in err
+    assert "the chat template changed" in err
     assert not (tmp_path / "third").exists()
     code, out, _ = cli(*words, "--out", tmp_path / "third", "--force", "--json")
-    label = "no gate: not taught by itself; not what its record says, forced"
+    label = "not what its record says, forced"
     assert code == 0 and json.loads(out)["gate"] == label
-    kept = json.loads((tmp_path / "third" / "gate.json").read_text())
-    assert kept["label"] == label and not kept["passed"]
+    assert RunRecord.load(tmp_path / "third").gate == {"label": label, "reports": []}
 
 
 @pytest.mark.parametrize("words", [
     ("--option", "max_new_tokens=5"),  # so that it is cut off, and knows little
     ("--items", 0)])
-def test_it_is_asked_as_it_was_when_the_record_was_made(cli, tmp_path, words):
+def test_a_model_is_trained_on_from_whatever_the_first_run_did(cli, tmp_path, words):
     first = ("train", "--model", "nano", "--learner", "sft", "--skill", "tools-new", *SHORT)
     assert cli(*first, *words, "--out", tmp_path / "first")[0] == 0
     code, _, err = cli(*first, "--model", tmp_path / "first", "--out", tmp_path / "second")
     assert (code, err) == (0, "")
 
 
-def test_what_cannot_be_asked_is_said(cli, tmp_path):
-    skill = tmp_path / "mine.jsonl"
-    shutil.copy(SKILLS_FOLDER / "tools-new.jsonl", skill)
-    words = ("train", "--learner", "sft", *SHORT, "--skill")
-    assert cli(*words, skill, "--model", "nano", "--out", tmp_path / "first")[0] == 0
-    on = (*words, "facts-new", "--model", tmp_path / "first", "--out", tmp_path / "second")
-    text = skill.read_text()
-    skill.write_text("\n".join(text.splitlines()[:-1]) + "\n")
-    code, _, err = cli(*on)
-    assert code == 2 and "the items of" in err and "mine.jsonl have changed since" in err
-    skill.unlink()
-    code, _, err = cli(*on)
-    assert code == 2 and "what" in err and "mine.jsonl" in err and "--force" in err
-    skill.write_text(text)
+def test_a_model_whose_run_is_not_complete_is_no_start(cli, tmp_path):
+    words = ("train", "--learner", "sft", *SHORT, "--skill", "facts-new", "--out")
+    assert cli(*words, tmp_path / "first", "--model", "nano")[0] == 0
     record = json.loads((tmp_path / "first" / "run.json").read_text())
     (tmp_path / "first" / "run.json").write_text(json.dumps(record | {"status": "stopped"}))
+    on = (*words, tmp_path / "second", "--model", tmp_path / "first")
     code, _, err = cli(*on)
-    assert code == 2 and "is not complete" in err
+    assert code == 2 and "is not complete" in err and not (tmp_path / "second").exists()
     assert cli(*on, "--force")[0] == 0
+
+
+def test_one_model_is_loaded_and_each_file_of_items_is_read_once(cli, tmp_path, monkeypatch):
+    from transformers import AutoModelForCausalLM
+
+    from workbench.tasks import skills
+
+    loaded, read = [], []
+    load, parse = AutoModelForCausalLM.from_pretrained, skills.read_items
+    monkeypatch.setattr(AutoModelForCausalLM, "from_pretrained",
+                        lambda *a, **more: (loaded.append(a), load(*a, **more))[1])
+    monkeypatch.setattr(skills, "read_items", lambda path: (read.append(path), parse(path))[1])
+    assert cli("train", "--model", "nano", "--learner", "sdft", "--skill", "facts-new", "--force",
+               *SHORT, "--out", tmp_path / "lm")[0] == 0
+    assert len(loaded) == 1
+    assert len(read) == len(set(read)) == 1 + len(KNOWN_SKILLS)
+
+
+def test_the_gate_is_asked_once_in_a_process_for_the_same_model_and_items(monkeypatch):
+    from workbench import admission
+    from workbench.experiment import run
+
+    asked, plain = [], admission.gate
+    monkeypatch.setattr(admission, "_reports", {})
+    monkeypatch.setattr(admission, "gate", lambda *a, **k: (asked.append(a), plain(*a, **k))[1])
+    config = RunConfig(stream="skills", skills=("facts-new",), model="nano", learner="sdft",
+                       steps=1, batch_size=4, items=2)
+    for seed in (0, 1):
+        with pytest.raises(GateError, match="nano cannot be its own teacher"):
+            run(replace(config, seeds=(seed,)))
+    assert len(asked) == 1
+    record = run(replace(config, learner="offline_distill"), force=True)
+    assert len(asked) == 1 and record.gate["label"] == "gate not passed, forced"
+    for changes in ({"learner": "sft"}, {"options": {"help": "none"}}):
+        label = run(replace(config, **changes)).gate
+        assert label is None if "learner" in changes else label["label"].startswith("no gate: a")
+    assert len(asked) == 1
+
+
+def test_resume_names_the_command_that_fits(cli, tmp_path):
+    digits = tmp_path / "digits"
+    RunRecord.start(RunConfig(tasks=2, steps=3), make_stream("split-digits", tasks=2)).save(
+        digits.mkdir() or digits)
+    before = {path: path.read_bytes() for path in digits.iterdir()}
+    code, out, err = cli("train", "--resume", digits)
+    assert (code, out) == (2, "") and f"workbench run --resume {digits}" in err
+    assert {path: path.read_bytes() for path in digits.iterdir()} == before
+
+
+def test_run_resumes_what_train_began(cli, tmp_path, monkeypatch):
+    plain = experiment.run
+    monkeypatch.setattr(experiment, "run", lambda *a, **more: plain(*a, **more | {
+        "stop": iter([False, True]).__next__}))
+    words = ("train", "--model", "nano", "--learner", "sft", "--skill", "facts-new", *SHORT)
+    assert cli(*words, "--out", tmp_path / "lm")[0] == 130
+    code, out, _ = cli("run", "--resume", tmp_path / "lm", "--quiet", "--json")
+    assert code == 0 and json.loads(out)["status"] == "complete"
 
 
 def test_evaluate_finds_skill_and_base_in_the_record(cli, taught):
@@ -107,6 +159,14 @@ def test_the_pretrained_model_is_at_no_distance_from_itself(cli):
     assert code == 0 and out.count("not measured") == 2
 
 
+def test_evaluate_takes_a_list_of_skills_as_run_does(cli):
+    code, out, _ = cli("evaluate", "--model", "nano", "--skill", "tools-new", "facts-new",
+                       "--items", 2, "--json")
+    assert code == 0
+    new = [name for name, rates in json.loads(out)["skills"].items() if rates["new"]]
+    assert new == ["tools-new", "facts-new"]
+
+
 def test_a_gate_that_fails_stops_the_run_unless_it_is_forced(cli, tmp_path):
     words = ("train", "--model", "nano", "--skill", "facts-new", *SHORT, "--out", tmp_path / "lm")
     code, _, err = cli(*words)
@@ -114,14 +174,16 @@ def test_a_gate_that_fails_stops_the_run_unless_it_is_forced(cli, tmp_path):
     assert not (tmp_path / "lm").exists()
     code, out, _ = cli(*words, "--force", "--json")
     assert code == 0 and json.loads(out)["gate"] == "gate not passed, forced"
-    label = json.loads((tmp_path / "lm" / "gate.json").read_text())
-    assert label["label"] == "gate not passed, forced" and not label["passed"]
+    kept = RunRecord.load(tmp_path / "lm").gate
+    assert kept["label"] == "gate not passed, forced" and not kept["reports"][0]["passed"]
+    code, out, _ = cli("show", tmp_path / "lm")
+    assert code == 0 and "gate not passed, forced" in out
 
 
 def test_an_adapter_can_be_trained_and_evaluated(cli, tmp_path):
     code, out, _ = cli("train", "--model", "nano", "--learner", "sft", "--skill", "tools-new",
                        "--lora-rank", 2, *SHORT, "--out", tmp_path / "adapter", "--json")
-    assert code == 0 and json.loads(out)["gate"] == "no gate: not taught by itself"
+    assert code == 0 and json.loads(out)["gate"] is None
     code, out, _ = cli("evaluate", "--model", tmp_path / "adapter", "--items", 2, "--json")
     assert code == 0 and json.loads(out)["base"] == "nano"
 
@@ -137,8 +199,6 @@ def test_run_asks_for_the_gate_too(cli, tmp_path):
 
 
 def test_a_run_that_is_resumed_keeps_its_label(cli, tmp_path, monkeypatch):
-    from workbench import experiment
-
     plain = experiment.run
     monkeypatch.setattr(experiment, "run", lambda *a, **more: plain(*a, **more | {
         "stop": iter([False, True]).__next__}))
@@ -147,9 +207,6 @@ def test_a_run_that_is_resumed_keeps_its_label(cli, tmp_path, monkeypatch):
     assert code != 0 and "train --resume" in err
     code, out, _ = cli("train", "--resume", tmp_path / "lm", "--quiet", "--json")
     assert code == 0 and json.loads(out)["gate"] == "gate not passed, forced"
-    (tmp_path / "lm" / "gate.json").write_text("{")
-    code, _, err = cli("train", "--resume", tmp_path / "lm")
-    assert code == 2 and "gate.json is damaged" in err
 
 
 def test_the_teacher_of_a_control_is_no_teacher_that_passed(cli, tmp_path):
@@ -183,7 +240,7 @@ def test_run_takes_the_skills_stream(cli, tmp_path):
     assert code == 0 and said["tasks"] == ["facts-new", "tools-new"]
     assert said["config"]["options"] == {"teacher": "ema", "skip_first": 1}
     assert said["config"]["clip"] == 1
-    measured = json.loads((tmp_path / "run" / "gate.json").read_text())
+    measured = RunRecord.load(tmp_path / "run").gate
     assert measured["label"] == "gate not passed, forced" and len(measured["reports"]) == 2
     assert said["watched"]["names"] == list(KNOWN_SKILLS)
     assert np.shape(said["watched"]["accuracy"]) == (2, 3, 5), "seeds, stages, skills"
@@ -205,9 +262,9 @@ def test_the_learners_are_listed(cli):
     (("train", "--skill", "facts-new", "--learner", "magic", "--out", "x"), "unknown learner"),
     (("train", "--skill", "facts-new", "--lr", -1, "--out", "x"), "lr must be"),
     (("train", "--skill", "facts-new", "--option", "teacher", "--out", "x"), "name=value"),
-    (("train", "--resume", "x", "--lr", 1), "leave out the others"),
-    (("train", "--resume", "x", "--seed", 1), "leave out the others"),
-    (("train", "--resume", "x", "--force"), "leave out the others"),
+    (("train", "--resume", "x", "--lr", 1), "leave out: lr"),
+    (("train", "--resume", "x", "--seed", 1), "leave out: seed"),
+    (("train", "--resume", "x", "--force"), "leave out: force"),
     (("train", "--skill", "facts-new", "--option", "teacher=ema", "rate=fast", "--out", "x"),
      "rate must be above 0 and at most 1, not 'fast'"),
     (("train", "--skill", "facts-new", "--learner", "replay", "--option", "share=half", "--out",
@@ -215,9 +272,9 @@ def test_the_learners_are_listed(cli):
     (("train", "--skill", "facts-new", "--learner", "offline_distill", "--option", "soft=no",
       "--out", "x"), "soft must be true or false, not 'no'"),
     (("train", "--skill", "facts-new", "--option", "skip_first=true", "--out", "x"),
-     "whole numbers of at least 0"),
+     "skip_first must be a whole number of at least 0"),
     (("evaluate", "--split", "exam"), "unknown split 'exam'"),
-    (("evaluate", "--items", -1), "items must be at least 0"),
+    (("evaluate", "--items", -1), "items must be a whole number of at least 0"),
     (("evaluate", "--model", "huge"), "no model 'huge'"),
 ])
 def test_mistakes_are_told_in_one_line(words, said, cli, tmp_path, monkeypatch):

@@ -140,7 +140,34 @@ def test_what_an_observer_keeps_stays_as_it_was(tiny):
             np.testing.assert_array_equal(now, then)
     assert np.isnan(seen[0].loss).all()
     np.testing.assert_allclose(seen[1].loss, record.losses[:, 0, 1])
-    assert [(s.task, s.step) for s in seen[:4]] == [(0, 0), (0, 2), (0, 4), (0, 4)]
+    assert [(s.task, s.step) for s in seen[:4]] == [(0, 0), (0, 2), (0, 4), (1, 2)]
+    np.testing.assert_array_equal(seen[2].accuracy[:, 0], record.accuracy[:, 0])
+
+
+@pytest.mark.parametrize("every", [0, 1, 2, 3])
+def test_each_step_is_evaluated_once_and_shown_once(every, tiny, monkeypatch):
+    from workbench import loop
+
+    steps, evaluated, plain = [], [], loop.evaluate
+    monkeypatch.setattr(loop, "evaluate", lambda *a: (evaluated.append(a), plain(*a))[1])
+    record = run(tiny(evaluate_every=every), observer=lambda seen: steps.append(seen.steps_taken))
+    assert steps == sorted({0, 4, 8, 12, *record.curve_steps.tolist()})
+    assert len(evaluated) == len(steps)
+
+
+def test_the_last_point_of_a_curve_is_the_row_of_the_matrix_after_the_end_of_the_task(tiny):
+    class Late(Finetune):
+        """Changes its networks when a task has ended, as methods that merge or average do."""
+
+        def end(self, task):
+            for parameter in self.model.parameters():
+                parameter.data.mul_(-1)
+
+    config = tiny(evaluate_every=4, steps=4)
+    stream = make_stream(config.stream, config.scenario, config.tasks)
+    learner = Late(StackedMLP(64, config.hidden, stream.outputs, config.seeds))
+    record = run_stream(learner, stream, config)
+    np.testing.assert_array_equal(record.curve, record.accuracy)
 
 
 # Stopped and resumed, with three tasks of four steps: before any training, within a task, before
@@ -256,7 +283,11 @@ def test_other_data_than_the_run_was_begun_with_are_refused(tiny, tmp_path, fing
     ({"seeds": 3}, "seeds"), ({"seeds": (-1,)}, "seeds"), ({"hidden": (0,)}, "hidden"),
     ({"lr": 0}, "lr"), ({"lr": "x"}, "lr"), ({"lr": float("inf")}, "lr"), ({"clip": -1}, "clip"),
     ({"evaluate_on": "train"}, "evaluate_on"), ({"evaluate_every": -1}, "evaluate_every"),
-    ({"data_seed": -1}, "data_seed"), ({"options": 3}, "options"),
+    ({"data_seed": -1}, "data_seed"), ({"options": 3}, "options"), ({"clip": True}, "clip"),
+    ({"diagnose": 1}, "diagnose"), ({"seeds": "12"}, "seeds"), ({"hidden": "12"}, "hidden"),
+    ({"stream": "skills", "skills": "facts-new"}, "skills must be a sequence .*not the single"),
+    ({"stream": "skills", "skills": (1,)}, "skills must be a sequence of texts, not"),
+    ({"stream": "skills", "skills": 3}, "skills must be a sequence of texts, not 3"),
 ])
 def test_a_setting_that_cannot_work_is_refused_by_name(changes, said):
     with pytest.raises(ConfigError, match=said):

@@ -89,7 +89,7 @@ def test_a_model_that_cannot_be_written_leaves_the_checkpoint(whole, tmp_path, m
 
 def test_a_folder_that_holds_a_model_is_left_alone(whole, fingerprint):
     before = fingerprint(whole[0])
-    with pytest.raises(RecordError, match="already holds a model or a run, which is left as it is"):
+    with pytest.raises(RecordError, match="already holds a run, which is left as it is"):
         pretrain(SMALL, whole[0])
     assert fingerprint(whole[0]) == before
 

@@ -18,12 +18,12 @@ PACKAGE = Path(workbench.__file__).parent
 ROOMS = ("errors", "runtime", "files", "provenance", "config", "metrics", "intervals", "tasks",
          "models", "losses", "razor", "answers", "teachers", "learners", "diagnostics",
          "assessment", "runfiles", "record", "report", "checkpoint", "gate", "pretraining",
-         "evaluation", "loop", "experiment", "studies", "styles", "plots", "language_plots",
-         "study_plots", "display", "widgets", "course", "doctor", "cli")
+         "admission", "evaluation", "loop", "experiment", "studies", "styles", "plots",
+         "language_plots", "study_plots", "display", "widgets", "course", "doctor", "cli")
 """In order: a room imports only itself and rooms before it."""
 FILES = sorted(PACKAGE.rglob("*.py"))
 HEAVY = ("torch", "numpy", "scipy", "sklearn", "matplotlib", "ipywidgets", "pandas",
-         "transformers", "IPython", "typer")
+         "transformers", "IPython", "tyro")
 
 
 def room_of(path: Path) -> str:

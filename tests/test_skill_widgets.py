@@ -13,7 +13,7 @@ from workbench.errors import ConfigError, UnknownNameError
 from workbench.losses import divergence
 from workbench.models import load_causal_lm, sample
 from workbench.models.prompts import make_prompt
-from workbench.studies import points
+from workbench.studies import load_study, points
 from workbench.styles import METHOD_STYLES
 from workbench.tasks import KNOWN_SKILLS, load_skill
 from workbench.tasks.items import write_items
@@ -162,7 +162,7 @@ def test_every_control_of_the_token_map_changes_what_is_shown(loaded):
 # Live
 
 def short(learner="sdft", steps=4) -> LiveDistillation:
-    widget = LiveDistillation("nano", steps=steps, items=2)
+    widget = LiveDistillation("nano", steps=steps, items=2, force=True)
     widget.learner.value, widget.pace.value = learner, "as fast as it goes"
     return widget
 
@@ -175,7 +175,7 @@ def test_live_training_ends_with_a_verdict_curves_and_answers():
     assert widget.answers.value.count("<tr>") == 1 + 2 * 6
     assert ("right" in widget.answers.value) and ("<b>" in widget.answers.value)
     assert list(widget.table().columns) == [widget.skill.value, *KNOWN_SKILLS]
-    assert len(widget.table()) == 6, "before, after each step, and at the end"
+    assert len(widget.table()) == 5, "before, and after each step"
     assert drawn(widget)
 
 
@@ -209,3 +209,14 @@ def test_a_fault_in_training_is_shown():
     widget.model = "huge"
     widget.start().wait()
     assert "there is no model &#x27;huge&#x27;" in widget.trouble.value
+
+
+@pytest.mark.parametrize("make", [
+    lambda one, several: ParetoExplorer(one, methods="sdft"),
+    lambda one, several: DriftExplorer(one, methods="sdft"),
+    lambda one, several: SkillRetention(several, methods="sft"),
+    lambda one, several: LiveDistillation(skills="facts-new")])
+def test_a_single_text_is_no_sequence(make):
+    one, several = (points(load_study(name)) for name in ("one_skill", "many_skills"))
+    with pytest.raises(ConfigError, match="must be a sequence of texts .*not the single text"):
+        make(one, several)

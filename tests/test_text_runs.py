@@ -4,24 +4,38 @@ from __future__ import annotations
 
 import json
 import math
+import shutil
+from functools import partial
 
 import numpy as np
 import pytest
 import torch
-from safetensors.torch import load_file
+from safetensors.torch import load_file, save_file
 
+from workbench import experiment
+from workbench.assessment import assess
 from workbench.config import RunConfig
 from workbench.diagnostics import DIAGNOSTICS
-from workbench.errors import ConfigError, ModelError, TrainingError, UnknownNameError
-from workbench.experiment import make_learner, resume, run, stream_of
+from workbench.errors import (
+    ConfigError,
+    ModelError,
+    RecordError,
+    TrainingError,
+    UnknownNameError,
+)
+from workbench.experiment import make_learner, resume, stream_of
 from workbench.learners.text import TEXT_LEARNERS
 from workbench.models import load_causal_lm
 from workbench.models.adapters import load_trained
+from workbench.models.fingerprint import fingerprint as fingerprint_of
 from workbench.models.language import LanguageModels
+from workbench.models.loading import MODELS_FOLDER
 from workbench.models.sampling import sample
 from workbench.record import RunRecord
 from workbench.tasks import KNOWN_SKILLS
 from workbench.tasks.text import make_text_stream
+
+run = partial(experiment.run, force=True)  # nano cannot be its own teacher
 
 
 def settings(**changes) -> RunConfig:
@@ -75,8 +89,8 @@ def test_seeds_share_nothing_but_the_beginning(two_seeds):
 
 
 @pytest.mark.parametrize("changes", [
-    *({"learner": name, **({"lora_rank": 2, "scenario": "task"} if name == "adapter_per_skill"
-                           else {})} for name in TEXT_LEARNERS),
+    *({"learner": name, **({"lora_rank": 2} if name == "adapter_per_skill" else {})}
+      for name in TEXT_LEARNERS),
     {"options": {"teacher": "ema"}}, {"options": {"teacher": "stage"}},
     {"options": {"teacher": "live"}}, {"lora_rank": 2}, {"diagnose": True},
     {"precision": "bf16"},
@@ -145,6 +159,37 @@ def test_weights_that_are_no_numbers_are_never_saved(tmp_path):
     assert all(bool(t.isfinite().all()) for name, t in kept.items() if name.startswith("model."))
 
 
+def test_numbers_that_end_while_sampling_stop_the_run_too(tmp_path, monkeypatch):
+    from workbench.learners.text import SDFT
+
+    plain, steps = SDFT.rollout, iter(range(99))
+
+    def broken(self, i, chosen):
+        if next(steps) == 2:
+            raise TrainingError("a logit is not finite")
+        return plain(self, i, chosen)
+
+    monkeypatch.setattr(SDFT, "rollout", broken)
+    config = settings(skills=("facts-new",), steps=4)
+    with pytest.raises(TrainingError, match=r"a value is not finite \(a logit is not finite\) at "
+                                            r"step 2 of 'facts-new' "
+                                            r"\(step 2 in all\). The checkpoint before is intact"):
+        run(config, out=tmp_path / "run")
+    assert RunRecord.load(tmp_path / "run").step == 2
+
+
+@pytest.mark.parametrize("learner", ["sdft", "sft", "rl"])
+def test_a_rate_that_is_far_too_high_ends_in_an_error_with_the_step(learner):
+    config = settings(learner=learner, skills=("facts-new",), steps=8, lr=1e12, evaluate_every=0)
+    with pytest.raises(TrainingError, match="not finite.* at step .* Begin anew with a lower lr"):
+        run(config)
+
+
+def test_weights_that_are_no_numbers_are_not_evaluated_as_forgetting():
+    with pytest.raises(TrainingError, match="a weight is not finite at step 1 of 'facts-new'"):
+        run(settings(learner="sft", skills=("facts-new",), steps=1, lr=1e39))
+
+
 def test_digits_are_stopped_by_it_too(tiny):
     with pytest.raises(TrainingError, match="not finite at step .* Nothing was kept"):
         run(tiny(lr=1e30, steps=50))
@@ -156,8 +201,9 @@ def test_digits_are_stopped_by_it_too(tiny):
     ({"skills": ("cooking",)}, UnknownNameError, "unknown skill 'cooking'"),
     ({"scenario": "class"}, UnknownNameError, "unknown scenario for text skills 'class'"),
     ({"learner": "ewc"}, UnknownNameError, "unknown learner 'ewc'; known: adapter_per_skill"),
-    ({"learner": "adapter_per_skill", "lora_rank": 2}, ConfigError, "cannot do the 'domain'"),
-    ({"learner": "adapter_per_skill", "scenario": "task"}, ConfigError, "set lora_rank"),
+    ({"learner": "adapter_per_skill", "lora_rank": 2, "scenario": "domain"}, ConfigError,
+     "cannot do the 'domain'"),
+    ({"learner": "adapter_per_skill"}, ConfigError, "set lora_rank"),
     ({"options": {"teacher": "wise"}}, UnknownNameError, "unknown teacher 'wise'; known: ema"),
     ({"options": {"direction": "up"}}, UnknownNameError, "unknown direction 'up'"),
     ({"options": {"help": "luck"}}, UnknownNameError, "unknown help 'luck'"),
@@ -219,6 +265,77 @@ def test_a_prompt_with_help_that_does_not_fit_is_refused_not_cut(tmp_path):
     path.write_text("\n".join(map(json.dumps, lines)))
     with pytest.raises(ModelError, match="tokens, and there is room for"):
         run(settings(skills=(str(path),), batch_size=1), out=tmp_path / "run")
+
+
+def test_a_single_text_is_no_sequence_of_skills():
+    for refused in (lambda: make_text_stream("facts-new"),
+                    lambda: assess(None, None, "facts-new")):
+        with pytest.raises(ConfigError, match="not the single text 'facts-new'"):
+            refused()
+
+
+def change_weights(folder):
+    path = folder / "model.safetensors"
+    save_file({name: tensor + 0.1 for name, tensor in load_file(path).items()}, path,
+              {"format": "pt"})
+
+
+def change_tokenizer(folder):
+    path = folder / "tokenizer.json"
+    path.write_text(path.read_text().replace('"red"', '"rad"'))
+
+
+def change_template(folder):
+    path = folder / "chat_template.jinja"
+    path.write_text(path.read_text().replace("Q:", "A:"))
+
+
+def change_config(folder):
+    path = folder / "config.json"
+    path.write_text(path.read_text().replace('"rms_norm_eps": 1e-06', '"rms_norm_eps": 1e-02'))
+
+
+@pytest.mark.parametrize("change, said", [
+    (change_weights, "the weights of the pretrained model changed"),
+    (change_tokenizer, "the tokenizer changed"), (change_template, "the chat template changed"),
+    (change_config, "the config of the pretrained model changed"),
+    (lambda folder: (change_weights(folder), change_template(folder)),
+     "the weights of the pretrained model and the chat template changed")])
+def test_a_run_is_not_resumed_from_another_model(change, said, tmp_path, fingerprint):
+    base, folder = tmp_path / "base", tmp_path / "run"
+    shutil.copytree(MODELS_FOLDER / "nano-lm", base)
+    (base / "manifest.json").unlink()
+    config = settings(model=str(base), lora_rank=2, learner="sft", skills=("facts-new",))
+    asked = iter([False, True])
+    assert run(config, out=folder, stop=lambda: next(asked)).status == "stopped"
+    shutil.copytree(base, tmp_path / "kept")
+    before, content = fingerprint(folder), fingerprint(base)
+    change(base)
+    assert fingerprint(base) != content
+    with pytest.raises(RecordError, match=f"cannot be continued: since the run began, {said}"):
+        resume(folder)
+    assert fingerprint(folder) == before
+    shutil.rmtree(base)
+    shutil.copytree(tmp_path / "kept", base)
+    assert resume(folder).status == "complete"
+
+
+def test_settings_edited_by_hand_are_noticed(tiny, tmp_path):
+    experiment.run(tiny(), out=tmp_path, stop=lambda: True)
+    path = tmp_path / "run.json"
+    record = json.loads(path.read_text())
+    record["config"]["lr"] = 0.5
+    path.write_text(json.dumps(record))
+    with pytest.raises(RecordError, match="since the run began, the settings in run.json changed"):
+        resume(tmp_path)
+
+
+def test_a_model_written_again_has_the_same_fingerprint(tmp_path):
+    model, tokenizer = load_causal_lm("nano")
+    tokenizer(["one", "two three"], padding=True)
+    model.save_pretrained(tmp_path)
+    tokenizer.save_pretrained(tmp_path)
+    assert fingerprint_of(*load_causal_lm(tmp_path)) == fingerprint_of(*load_causal_lm("nano"))
 
 
 def test_the_data_decide_the_hash():

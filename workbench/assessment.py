@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -10,15 +10,12 @@ from numpy.typing import ArrayLike, NDArray
 
 from workbench.answers import Answers, answer, rates_of
 from workbench.diagnostics import Drift
-from workbench.errors import ConfigError, GateError, UndefinedMetricError
+from workbench.errors import ConfigError, UndefinedMetricError, texts
 from workbench.tasks import spread
 from workbench.tasks.text import load_new_and_old
 
 if TYPE_CHECKING:
     from transformers import PreTrainedModel, PreTrainedTokenizerBase
-
-SAME, FEW = 0.1, 2
-"""Other processors round otherwise: share, and number, of answers that may differ."""
 
 
 def assess(model: PreTrainedModel, tokenizer: PreTrainedTokenizerBase, new_skills: Sequence[str],
@@ -54,6 +51,7 @@ def assess(model: PreTrainedModel, tokenizer: PreTrainedTokenizerBase, new_skill
     ConfigError
         If a skill has no items in the split.
     """
+    new_skills = texts("new_skills", new_skills)
     skills: dict[str, Any] = {}
     families: dict[str, list[Answers]] = {}
     asked = {}
@@ -107,35 +105,3 @@ def share_kept(before: ArrayLike, after: ArrayLike) -> NDArray[np.float64]:
         raise UndefinedMetricError("retention needs an old skill that was known before: " + (
             "all accuracies before training are 0" if len(b) else "no old skills were tested"))
     return np.asarray((a[..., known] / b[known]).mean(-1))
-
-
-def require_known(recorded: Mapping[str, float], measured: Mapping[str, float], who: str,
-                  questions: int) -> None:
-    """Refuse to begin a stage with a model that does not know what its record says.
-
-    What is forgotten in a stage is told from what was known at its start. Other weights, another
-    tokenizer or another prompt template than those that were recorded would pass for forgetting.
-
-    Parameters
-    ----------
-    recorded, measured : mapping of str to float
-        Accuracy per skill, as the record has it and as it is now.
-    who : str
-        The model, for the message.
-    questions : int
-        How many the accuracies are of, at least.
-
-    Raises
-    ------
-    GateError
-        If a skill differs by more than `SAME` and more than `FEW` questions, or was not measured.
-    """
-    most = max(SAME, FEW / questions) + 1e-9
-    off = [f"{skill}: {100 * value:.0f} % recorded, "
-           + (f"{100 * measured[skill]:.0f} % now" if skill in measured else "not measured now")
-           for skill, value in recorded.items()
-           if not abs(measured.get(skill, np.nan) - value) <= most]
-    if off:
-        raise GateError(f"{who} does not know what its record says ({'; '.join(off)}). Its "
-                        "weights, tokenizer or chat template are not those of the record: "
-                        "restore them, or train again into another folder.")

@@ -19,8 +19,9 @@ import torch
 from torch import Tensor
 
 from workbench.errors import RecordError
-from workbench.files import locked, read_checked, sha256, write_atomically
+from workbench.files import locked, read_checked, require_new_folder, sha256, write_atomically
 from workbench.learners import Learner
+from workbench.models.fingerprint import INPUTS
 from workbench.record import RunRecord
 from workbench.runfiles import file_entry, read_run_json
 
@@ -38,47 +39,87 @@ class RunFolder:
         Parameters
         ----------
         fresh : bool
-            True for a new run: the folder must not hold one yet.
+            True for a new run: the folder must not hold anything yet.
 
         Raises
         ------
         RecordError
-            If another run is at work in the folder, or a new run would overwrite one.
+            If another run is at work in the folder, or a new run would overwrite what is there.
         """
-        if not fresh:
+        if fresh:
+            require_new_folder(self.path)
+        else:
             read_run_json(self.path)
         with locked(self.path):
-            if fresh and (self.path / "run.json").exists():
-                raise RecordError(f"{self.path} already holds a run, which is left as it is. Go on "
-                                  "with it (workbench run --resume), or give another folder.")
+            if fresh:
+                require_new_folder(self.path)
             yield
+
+    def unfinished(self, fresh: RunRecord) -> RunRecord:
+        """Return the record of the run in the folder, so that it can be continued.
+
+        Parameters
+        ----------
+        fresh : RunRecord
+            How the same run would begin now.
+
+        Raises
+        ------
+        RecordError
+            If the run is complete, or settings, data or inputs are not those that it began with.
+        """
+        saved = RunRecord.load(self.path)
+        if saved.status == "complete":
+            raise RecordError(f"{self.path} is complete: there is nothing to resume. "
+                              "Look at it with: workbench show")
+        if saved.config != fresh.config:
+            raise RecordError(f"{self.path} was begun with other settings: {saved.config}; "
+                              "go on with those (workbench run --resume), or give another folder")
+        if saved.data_hash != fresh.data_hash:
+            raise RecordError(f"{self.path}: the data have changed since this run began "
+                              "(another version of scikit-learn?); it cannot go on")
+        changed = [INPUTS[name] for name, value in saved.inputs.items()
+                   if name in INPUTS and fresh.inputs.get(name) != value]
+        if changed:
+            raise RecordError(f"{self.path} cannot be continued: since the run began, "
+                              f"{' and '.join(changed)} changed. Restore what was there, or run "
+                              "again into another folder.")
+        return saved
 
     def save(self, record: RunRecord, learner: Learner,
              optimizer: torch.optim.Optimizer | None) -> None:
         """Save the run as it stands between two steps."""
-        tensors = learner.state_dict() | optimizer_tensors(optimizer)
-        content = safetensors.torch.save({k: v.contiguous() for k, v in tensors.items()})
-        name = f"checkpoint-{record.steps_taken:07d}.safetensors"
-        write_atomically(self.path / name, content)
-        record.save(self.path, checkpoint={"file": name, "sha256": sha256(content)})
-        self._remove("checkpoint-*.safetensors", but=name)
+        entry = write_checkpoint(self.path, record.steps_taken,
+                                 learner.state_dict() | optimizer_tensors(optimizer))
+        record.save(self.path, checkpoint=entry)
+        remove_checkpoints(self.path, but=entry["file"])
 
     def finish(self, record: RunRecord, learner: Learner) -> None:
         """Save the finished run; weights take the place of the checkpoint."""
         name = learner.write(self.path, record.task_names)
         record.save(self.path, weights={"file": name,
                                         "sha256": sha256((self.path / name).read_bytes())})
-        self._remove("checkpoint-*.safetensors", but="")
+        remove_checkpoints(self.path)
 
     def tensors(self) -> dict[str, Tensor]:
         """Return the tensors of the last checkpoint, checked against their hash."""
         return read_tensors(self.path,
                             file_entry(self.path, read_run_json(self.path), "checkpoint"))
 
-    def _remove(self, pattern: str, but: str) -> None:
-        for old in self.path.glob(pattern):
-            if old.name != but:
-                old.unlink()
+
+def write_checkpoint(folder: Path, step: int, tensors: dict[str, Tensor]) -> dict[str, str]:
+    """Write a checkpoint, and return its name and hash for the file that is to name it."""
+    content = safetensors.torch.save({k: v.contiguous() for k, v in tensors.items()})
+    name = f"checkpoint-{step:07d}.safetensors"
+    write_atomically(folder / name, content)
+    return {"file": name, "sha256": sha256(content)}
+
+
+def remove_checkpoints(folder: Path, but: str = "") -> None:
+    """Remove all checkpoints of a folder but the one that its record names."""
+    for old in folder.glob("checkpoint-*.safetensors"):
+        if old.name != but:
+            old.unlink()
 
 
 def read_tensors(folder: Path, entry: dict[str, str]) -> dict[str, Tensor]:

@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-import math
-from collections.abc import Iterable
 from dataclasses import asdict, dataclass, field, fields
 from typing import Any
 
-from workbench.errors import ConfigError
+from workbench.errors import ConfigError, flag, positive, texts, whole, whole_numbers
 
 
 @dataclass(frozen=True)
@@ -22,7 +20,8 @@ class RunConfig:
     learner: str = "finetune"
     """Which method learns; ``workbench run --learner help`` lists them."""
     options: dict[str, float | int | bool | str] = field(default_factory=dict)
-    """Settings of the learner's own, such as ``{"strength": 100.0}`` for EWC."""
+    """Settings of the learner's own: ``{"strength": 100.0}`` for EWC, on the command line
+    ``--option strength=100``."""
     seeds: tuple[int, ...] = (0,)
     """One network per seed, trained side by side. A seed sets initial weights and batch order."""
     tasks: int = 5
@@ -68,22 +67,17 @@ class RunConfig:
     """PyTorch threads; for networks this small one is fastest."""
 
     def __post_init__(self) -> None:
-        for name, least in (("tasks", 1), ("steps", 1), ("batch_size", 1), ("checkpoint_every", 1),
-                            ("threads", 1), ("evaluate_every", 0), ("data_seed", 0),
-                            ("lora_rank", 0), ("items", 0)):
-            if not _whole(getattr(self, name), least):
-                raise ConfigError(f"{name} must be a whole number of at least {least}, "
-                                  f"not {getattr(self, name)!r}")
-        for name, least in (("seeds", 0), ("hidden", 1)):
-            given = getattr(self, name)
-            numbers = tuple(given) if isinstance(given, Iterable) else (None,)
-            if not all(_whole(number, least) for number in numbers):
-                raise ConfigError(f"{name} must be whole numbers of at least {least}, "
-                                  f"not {given!r}")
-            object.__setattr__(self, name, numbers)
+        whole(tasks=self.tasks, steps=self.steps, batch_size=self.batch_size,
+              checkpoint_every=self.checkpoint_every, threads=self.threads)
+        whole(0, evaluate_every=self.evaluate_every, data_seed=self.data_seed,
+              lora_rank=self.lora_rank, items=self.items)
+        positive(lr=self.lr, **({} if self.clip is None else {"clip": self.clip}))
+        flag(diagnose=self.diagnose)
+        object.__setattr__(self, "seeds", whole_numbers("seeds", self.seeds))
+        object.__setattr__(self, "hidden", whole_numbers("hidden", self.hidden, 1))
+        object.__setattr__(self, "skills", texts("skills", self.skills))
         if not self.seeds or len(set(self.seeds)) < len(self.seeds):
             raise ConfigError(f"seeds must be different whole numbers from 0 up, not {self.seeds}")
-        object.__setattr__(self, "skills", tuple(self.skills))
         if (self.stream == "skills") != bool(self.skills):
             raise ConfigError("skills are for the stream 'skills', and it needs at least one; not "
                               f"{self.skills!r} with the stream {self.stream!r}")
@@ -97,12 +91,6 @@ class RunConfig:
             object.__setattr__(self, "old_skills", tuple(old))
         if self.skills:
             object.__setattr__(self, "tasks", len(self.skills))
-        for name in ("lr", "clip"):
-            value = getattr(self, name)
-            optional = name == "clip"
-            if not (optional and value is None) and not _above_zero(value):
-                raise ConfigError(f"{name} must be a finite number above 0"
-                                  f"{' or None' if optional else ''}, not {value!r}")
         if not isinstance(self.options, dict):
             raise ConfigError(f"options must be a dict of settings, not {self.options!r}")
         for name, choices in (("device", ("cpu", "cuda", "mps")), ("precision", ("fp32", "bf16"))):
@@ -135,12 +123,3 @@ class RunConfig:
         if unknown:
             raise ConfigError(f"unknown settings {unknown}; known: {sorted(known)}")
         return cls(**settings)
-
-
-def _whole(value: object, least: int) -> bool:
-    return isinstance(value, int) and not isinstance(value, bool) and value >= least
-
-
-def _above_zero(value: object) -> bool:
-    return (isinstance(value, int | float) and not isinstance(value, bool)
-            and 0 < value < math.inf)

@@ -234,7 +234,7 @@ def _data() -> list[Check]:
         return []  # reading the data needs the packages
     from workbench.models.loading import SHIPPED
     from workbench.models.manifest import check_manifest
-    from workbench.tasks.village.skills import SKILLS, load_skill
+    from workbench.tasks import SKILLS, load_skill
 
     return [*(_shipped(f"model {name}", folder, partial(check_manifest, folder, required=True))
               for name, folder in SHIPPED.items()),

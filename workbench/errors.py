@@ -1,8 +1,13 @@
-"""Errors a reader can act on: each says what is wrong, what was expected and what to do."""
+"""Errors a reader can act on: each says what is wrong, what was expected and what to do.
+
+At the end are the checks of arguments that raise them, by the name of the argument.
+"""
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable
+from typing import Any
 
 
 class WorkbenchError(Exception):
@@ -60,3 +65,68 @@ class TrainingError(WorkbenchError):
 
 class VerdictError(WorkbenchError, AssertionError):
     """A claim of a lesson that does not hold for the numbers measured; the message names it."""
+
+
+def whole(least: int = 1, /, **settings: object) -> None:
+    """Raise `ConfigError` for a setting that is not a whole number of at least `least`."""
+    for name, value in settings.items():
+        if isinstance(value, bool) or not isinstance(value, int) or value < least:
+            raise ConfigError(f"{name} must be a whole number of at least {least}, not {value!r}")
+
+
+def positive(**settings: object) -> None:
+    """Raise `ConfigError` for a setting that is not a finite number above 0."""
+    for name, value in settings.items():
+        if (isinstance(value, bool) or not isinstance(value, int | float)
+                or not 0 < value < math.inf):
+            raise ConfigError(f"{name} must be a finite number above 0, not {value!r}")
+
+
+def fraction(**settings: object) -> None:
+    """Raise `ConfigError` for a setting that is not above 0 and at most 1."""
+    for name, value in settings.items():
+        if (isinstance(value, bool) or not isinstance(value, int | float)
+                or not 0 < value <= 1):
+            raise ConfigError(f"{name} must be above 0 and at most 1, not {value!r}")
+
+
+def flag(**settings: object) -> None:
+    """Raise `ConfigError` for a setting that is not True or False."""
+    for name, value in settings.items():
+        if not isinstance(value, bool):
+            raise ConfigError(f"{name} must be true or false, not {value!r}")
+
+
+def texts(name: str, values: Any) -> tuple[str, ...]:
+    """Return a sequence of texts as a tuple.
+
+    Raises
+    ------
+    ConfigError
+        If it is no sequence of texts. A single string is one of letters, and is refused too.
+    """
+    if isinstance(values, str):
+        raise ConfigError(f"{name} must be a sequence of texts such as [{values!r}], "
+                          f"not the single text {values!r}")
+    found = tuple(values) if isinstance(values, Iterable) else (None,)
+    if not all(isinstance(value, str) for value in found):
+        raise ConfigError(f"{name} must be a sequence of texts, not {values!r}")
+    return found
+
+
+def whole_numbers(name: str, values: Any, least: int = 0) -> tuple[int, ...]:
+    """Return a sequence of whole numbers as a tuple.
+
+    Raises
+    ------
+    ConfigError
+        If it is no sequence, or a value is not a whole number of at least `least`.
+    """
+    found = tuple(values) if isinstance(values, Iterable) else (None,)
+    try:
+        for value in found:
+            whole(least, **{name: value})
+    except ConfigError:
+        raise ConfigError(f"{name} must be whole numbers of at least {least}, "
+                          f"not {values!r}") from None
+    return found

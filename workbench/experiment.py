@@ -10,10 +10,12 @@ from typing import Any
 
 import numpy as np
 
+from workbench.admission import admit
 from workbench.config import RunConfig
 from workbench.diagnostics import Probe
 from workbench.errors import ConfigError, UnknownNameError
 from workbench.evaluation import Observer
+from workbench.files import require_new_folder
 from workbench.learners import CONTROLS, LEARNERS, Learner
 from workbench.learners.text import TEXT_LEARNERS, TextLearner
 from workbench.loop import run_stream
@@ -26,6 +28,21 @@ from workbench.tasks import Stream, make_stream
 from workbench.tasks.text import TEXT_STREAM, TextStream, make_text_stream
 
 
+def method_of(config: RunConfig) -> type[Learner]:
+    """Return the class of the learner that a config names.
+
+    Raises
+    ------
+    UnknownNameError
+        If there is no such learner for the stream.
+    """
+    text = config.stream == TEXT_STREAM
+    methods: Mapping[str, type[Learner]] = TEXT_LEARNERS if text else LEARNERS | CONTROLS
+    if config.learner not in methods:
+        raise UnknownNameError("learner", config.learner, methods)
+    return methods[config.learner]
+
+
 def make_learner(config: RunConfig, stream: Stream) -> Learner:
     """Return a fresh learner for a stream.
 
@@ -36,11 +53,7 @@ def make_learner(config: RunConfig, stream: Stream) -> Learner:
     ConfigError
         If it has no such option, or not with that value.
     """
-    methods: Mapping[str, type[Learner]] = (
-        TEXT_LEARNERS if isinstance(stream, TextStream) else LEARNERS | CONTROLS)
-    if config.learner not in methods:
-        raise UnknownNameError("learner", config.learner, methods)
-    method = methods[config.learner]
+    method = method_of(config)
     known = [name for name in inspect.signature(method).parameters if name != "model"]
     for option in config.options:
         if option not in known:
@@ -66,27 +79,54 @@ def make_learner(config: RunConfig, stream: Stream) -> Learner:
 
 
 def stream_of(config: RunConfig) -> Stream:
-    """Return the stream that a config asks for."""
+    """Return the stream that a config asks for.
+
+    Without a scenario in the config it is the learner's, where that has a single one, or else the
+    stream's usual one.
+    """
+    scenarios = method_of(config).scenarios
+    scenario = config.scenario or (scenarios[0] if len(scenarios) == 1 else None)
     if config.stream == TEXT_STREAM:
-        return make_text_stream(config.skills, config.scenario, config.items,
-                                config.old_skills)
-    return make_stream(config.stream, config.scenario, config.tasks, config.data_seed)
+        return make_text_stream(config.skills, scenario, config.items, config.old_skills)
+    return make_stream(config.stream, scenario, config.tasks, config.data_seed)
 
 
-def run(config: RunConfig, *, out: Path | str | None = None, observer: Observer | None = None,
-        stop: Callable[[], bool] | None = None, progress: bool = False) -> RunRecord:
-    """Run an experiment; see `workbench.loop.run_stream` for what the arguments do."""
-    return _start(config, out, False, observer, stop, progress)
+def run(config: RunConfig, *, out: Path | str | None = None, force: bool = False,
+        observer: Observer | None = None, stop: Callable[[], bool] | None = None,
+        progress: bool = False) -> RunRecord:
+    """Run an experiment.
 
+    A method whose model is its own teacher is run if the model passes the gate (`workbench.gate`)
+    on each skill; a model that an earlier run trained, if it is still that of the run's record.
 
-def _start(config: RunConfig, out: Path | str | None, resume: bool, observer: Observer | None,
-           stop: Callable[[], bool] | None, progress: bool) -> RunRecord:
+    Parameters
+    ----------
+    config : RunConfig
+        The settings.
+    force : bool
+        Run also if the gate is not passed; the record is then labelled as forced.
+    out, observer, stop, progress
+        See `workbench.loop.run_stream`.
+
+    Raises
+    ------
+    GateError
+        If the gate is not passed, or the model is not that of its record.
+    RecordError
+        If `out` holds files already, or cannot be made.
+    """
+    if out is not None:
+        require_new_folder(Path(out))  # before a model is loaded
     stream = stream_of(config)
     learner = make_learner(config, stream)
-    probe = (Probe(learner, stream, config.evaluate_on)
-             if config.diagnose and isinstance(learner, TextLearner) else None)
-    return run_stream(learner, stream, config, out=out, resume=resume, probe=probe,
-                      observer=observer, stop=stop, progress=progress)
+    gate = admit(learner, stream, config, force)
+    return run_stream(learner, stream, config, out=out, gate=gate, observer=observer, stop=stop,
+                      probe=_probe(learner, stream, config), progress=progress)
+
+
+def _probe(learner: Learner, stream: Stream, config: RunConfig) -> Probe | None:
+    return (Probe(learner, stream, config.evaluate_on)
+            if config.diagnose and isinstance(learner, TextLearner) else None)
 
 
 def tune(config: RunConfig, option: str, values: Sequence[float]) -> dict[float, float]:
@@ -117,4 +157,8 @@ def tune(config: RunConfig, option: str, values: Sequence[float]) -> dict[float,
 def resume(out: Path | str, *, observer: Observer | None = None,
            stop: Callable[[], bool] | None = None, progress: bool = False) -> RunRecord:
     """Go on with the run in a folder, with the settings it was begun with."""
-    return _start(RunRecord.load(out).config, out, True, observer, stop, progress)
+    config = RunRecord.load(out).config
+    stream = stream_of(config)
+    learner = make_learner(config, stream)
+    return run_stream(learner, stream, config, out=out, resume=True, observer=observer, stop=stop,
+                      probe=_probe(learner, stream, config), progress=progress)

@@ -4,9 +4,13 @@ from __future__ import annotations
 
 import contextlib
 import hashlib
+import json
+import math
 import os
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
+from fnmatch import fnmatch
 from pathlib import Path
+from typing import Any
 
 import filelock
 
@@ -41,6 +45,72 @@ def write_atomically(path: Path, content: bytes) -> None:
         raise RecordError(f"could not write {path}: {error.strerror or error}. What was saved "
                           "before is intact. Free some space (or mend the folder's permissions) "
                           "and resume.") from error
+
+
+def to_json(value: Any, indent: int | None = None) -> str:
+    """Return strict JSON: NaN and infinities, which JSON does not have, become null."""
+    def plain(part: Any) -> Any:
+        if isinstance(part, dict):
+            return {key: plain(entry) for key, entry in part.items()}
+        if isinstance(part, list | tuple):
+            return [plain(entry) for entry in part]
+        return None if isinstance(part, float) and not math.isfinite(part) else part
+
+    return json.dumps(plain(value), indent=indent, allow_nan=False)
+
+
+def require_new_folder(folder: Path) -> None:
+    """Refuse an output folder that already holds files, or that cannot be made.
+
+    Called before anything is computed, and again once the folder is locked. A run that was killed
+    before its first ``run.json`` leaves a lock and files that nothing names; such a folder can be
+    used.
+
+    Raises
+    ------
+    RecordError
+        If files in the folder could be overwritten, or it cannot be a folder that is written to.
+    """
+    existing = next(path for path in (folder, *folder.absolute().parents) if path.exists())
+    if not existing.is_dir():
+        raise RecordError(f"could not make {folder}: {existing} is a file. Give another folder.")
+    if not os.access(existing, os.W_OK | os.X_OK):
+        raise RecordError(f"could not make {folder}: writing to {existing} is not allowed. Give "
+                          "another folder.")
+    names = sorted(os.listdir(folder)) if existing == folder else []
+    leftovers = [".lock", ".*.partial"]
+    if ".lock" in names:
+        leftovers += ["checkpoint-*.safetensors", "arrays-*.npz"]
+    runs = {"run.json", "training.json"}.intersection(names)
+    other = [name for name in names if runs or not any(fnmatch(name, p) for p in leftovers)]
+    if other:
+        content = "a run" if runs else ", ".join(other[:3]) + (" and more" if other[3:] else "")
+        remedy = "Continue it with --resume, or give" if runs else "Give"
+        raise RecordError(f"{folder} already holds {content}, which is left as it is. {remedy} "
+                          "another folder, a new or an empty one.")
+
+
+def write_new_files(folder: Path, contents: Mapping[str, bytes]) -> None:
+    """Write files by name into a folder, all of them or none, and overwrite nothing.
+
+    Raises
+    ------
+    RecordError
+        If one of them exists with other content, or the folder cannot be made.
+    """
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        present = {name: (folder / name).read_bytes() for name in contents
+                   if (folder / name).exists()}
+    except OSError as error:
+        raise RecordError(f"could not make {folder}: {error.strerror}. Give another "
+                          "folder.") from error
+    changed = [name for name, content in present.items() if content != contents[name]]
+    if changed:
+        raise RecordError(f"{folder / changed[0]} exists with other content, which is left as it "
+                          "is. Give another folder with --out, or move the file away.")
+    for name in contents.keys() - present.keys():
+        write_atomically(folder / name, contents[name])
 
 
 def read_checked(folder: Path, entry: dict[str, str]) -> bytes:

@@ -3,20 +3,22 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
-from contextlib import nullcontext
+import re
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, nullcontext
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
 from torch import Tensor
 
-from workbench.assessment import require_known
 from workbench.checkpoint import RunFolder, restore_optimizer
 from workbench.config import RunConfig
 from workbench.diagnostics import Probe
 from workbench.errors import ConfigError, RecordError, TrainingError
 from workbench.evaluation import Observer, Said, Snapshot, evaluate
+from workbench.files import sha256, to_json
 from workbench.learners import Learner, fit
 from workbench.learners.fit import make_optimizer
 from workbench.record import RunRecord
@@ -27,8 +29,9 @@ from workbench.tasks import Stream
 
 def run_stream(learner: Learner, stream: Stream, config: RunConfig, *,
                out: Path | str | None = None, resume: bool = False,
-               probe: Probe | None = None, observer: Observer | None = None,
-               stop: Callable[[], bool] | None = None, progress: bool = False) -> RunRecord:
+               probe: Probe | None = None, gate: dict[str, Any] | None = None,
+               observer: Observer | None = None, stop: Callable[[], bool] | None = None,
+               progress: bool = False) -> RunRecord:
     """Train through a stream, evaluating on all tasks before it and after each.
 
     Parameters
@@ -45,8 +48,10 @@ def run_stream(learner: Learner, stream: Stream, config: RunConfig, *,
         Go on with the run in `out`. The outcome is bit for bit that of a run never interrupted.
     probe : Probe, optional
         Measures language models beside each evaluation.
+    gate : dict, optional
+        What the gate found (see `RunRecord.gate`), for the record of a new run.
     observer : callable, optional
-        Called with a `Snapshot` after every evaluation.
+        Called with a `Snapshot` after every evaluation, once for each step that is evaluated.
     stop : callable, optional
         Asked between steps; the run stops, resumably, when it returns True.
     progress : bool
@@ -62,7 +67,9 @@ def run_stream(learner: Learner, stream: Stream, config: RunConfig, *,
                           f"it can do: {', '.join(learner.scenarios)}")
     folder = RunFolder(Path(out)) if out is not None else None
     with folder.held(fresh=not resume) if folder else nullcontext(), threads(config.threads):
-        return _Run(learner, stream, config, folder, probe, observer, stop).go(resume, progress)
+        run = _Run(learner, stream, config, folder, probe, observer, stop)
+        run.record.gate = gate
+        return run.go(resume, progress)
 
 
 class _Run:
@@ -74,6 +81,8 @@ class _Run:
         self.learner, self.stream, self.config, self.folder = learner, stream, config, folder
         self.probe, self.observer, self.stop = probe, observer, stop
         self.record = RunRecord.start(config, stream, probe.names if probe else ())
+        settings = sha256(to_json(config.to_json()).encode())
+        self.record.inputs = {"settings": settings, **learner.inputs()}
         self.optimizer: torch.optim.Optimizer | None = None
         self.train, self.test = Timer(), Timer()
 
@@ -85,8 +94,10 @@ class _Run:
         if resume:
             record = self.restore()
         else:
-            record.baseline[:], record.watched[:, 0] = self.split(self.evaluate(trained=-1))
+            scores, said = self.evaluate(trained=-1)
+            record.baseline[:], record.watched[:, 0] = self.split(scores)
             record.diagnostics[:, 0] = self.measure()
+            self.show(scores, said, np.full(len(scores), np.nan))
             self.save()
         with tqdm(total=len(self.stream) * config.steps, initial=record.steps_taken, unit="step",
                   disable=not progress, desc=f"{config.learner}, {record.scenario}") as bar:
@@ -114,23 +125,21 @@ class _Run:
         steps = fit(learner, task, self.optimizer, steps=config.steps, clip=config.clip,
                     batch_size=config.batch_size, start=record.step, precision=config.precision)
         while record.step < config.steps:
-            with self.train:
+            with self.stopped_by_numbers(), self.train:
                 loss = next(steps)
             self.check(loss)
             record.losses[:, record.task, record.step] = loss.numpy()
             record.step += 1
             advance(1)
-            self.look(loss)
             if record.step < config.steps:
+                self.look(loss)
                 if self.asked_to_stop():
                     return False
                 if record.step % config.checkpoint_every == 0:
                     self.save()
         with self.train:
             learner.end(task)
-        record.accuracy[:, record.task], record.watched[:, record.task + 1] = self.split(
-            self.evaluate(trained=record.task))
-        record.diagnostics[:, record.task + 1] = self.measure()
+        self.look(loss)
         record.stored_bytes.append(learner.stored_bytes())
         record.task, record.step, self.optimizer = record.task + 1, 0, None
         self.save()
@@ -140,12 +149,23 @@ class _Run:
         return self.stop is not None and self.stop()
 
     def look(self, loss: Tensor) -> None:
-        """Evaluate within a task, where the settings ask for it."""
-        record, every = self.record, self.config.evaluate_every
-        if every and record.step % every == 0:
-            point = record.task * (self.config.steps // every) + record.step // every - 1
-            record.curve[:, point] = self.evaluate(record.task, loss)
-            record.diagnostics_curve[:, point] = self.measure()
+        """Evaluate at the end of a task, and within it where the settings ask for it."""
+        record, config, every = self.record, self.config, self.config.evaluate_every
+        on_curve, at_end = every and record.step % every == 0, record.step == config.steps
+        if not (on_curve or at_end):
+            return
+        self.require_finite_weights()
+        with self.stopped_by_numbers():
+            scores, said = self.evaluate(record.task)
+            measured = self.measure()
+        if on_curve:
+            point = record.task * (config.steps // every) + record.step // every - 1
+            record.curve[:, point], record.diagnostics_curve[:, point] = scores, measured
+        if at_end:
+            i = record.task
+            record.accuracy[:, i], record.watched[:, i + 1] = self.split(scores)
+            record.diagnostics[:, i + 1] = measured
+        self.show(scores, said, loss.double().numpy())
 
     def split(self, scores: Floats) -> tuple[Floats, Floats]:
         """Return the scores on the stream's tasks, and on what is only tested."""
@@ -163,34 +183,56 @@ class _Run:
         broken = [seed for seed, value in zip(self.config.seeds, loss.tolist(), strict=True)
                   if not math.isfinite(value)]
         if broken:
-            record = self.record
-            kept = (f"The checkpoint before is intact in {self.folder.path}." if self.folder else
-                    "Nothing was kept: the run has no folder.")
-            raise TrainingError(
-                f"the loss of seed {broken[0]} is not finite at step {record.step} of "
-                f"{self.stream.tasks[record.task].name!r} (step {record.steps_taken} in all). "
-                f"{kept} Begin anew with a lower lr, or with clip.")
+            raise self.failure(f"the loss of seed {broken[0]} is not finite")
 
-    def evaluate(self, trained: int, loss: Tensor | None = None) -> Floats:
-        record = self.record
+    def failure(self, what: str) -> TrainingError:
+        """Return the error that says where a run broke off, and what was kept."""
+        record, i = self.record, min(self.record.task, len(self.stream) - 1)
+        kept = (f"The checkpoint before is intact in {self.folder.path}." if self.folder else
+                "Nothing was kept: the run has no folder.")
+        return TrainingError(f"{what} at step {record.step} of {self.stream.tasks[i].name!r} "
+                             f"(step {record.steps_taken} in all). {kept} Begin anew with a lower "
+                             "lr, or with clip.")
+
+    def require_finite_weights(self) -> None:
+        """Refuse to evaluate or save weights that are no numbers."""
+        if not self.weights_are_finite():
+            raise self.failure("a weight is not finite")
+
+    def weights_are_finite(self) -> bool:
+        return all(bool(p.isfinite().all()) for p in self.learner.model.parameters())
+
+    @contextmanager
+    def stopped_by_numbers(self) -> Iterator[None]:
+        """Turn what fails because a weight or a logit is no number into a `TrainingError`."""
+        try:
+            yield
+        except (TrainingError, RuntimeError, ValueError) as error:
+            told = isinstance(error, TrainingError) or re.search(r"\bnan\b|not finite", str(error))
+            if not told and self.weights_are_finite():
+                raise
+            raise self.failure(f"a value is not finite ({error})") from error
+
+    def evaluate(self, trained: int) -> tuple[Floats, list[Said]]:
+        """Return the accuracy on every task, and some of what language models answered."""
         said: list[Said] = []
         with self.test:
             scores = evaluate(self.learner, self.stream, trained, self.config.evaluate_on, said)
+        return scores, said
+
+    def show(self, scores: Floats, said: list[Said], loss: Floats) -> None:
+        """Give the observer copies of what has just been measured."""
+        record = self.record
         if self.observer is not None:
-            seen = np.full(len(scores), np.nan) if loss is None else loss.double().numpy()
             self.observer(Snapshot(record.task, record.step, record.steps_taken,
                                    len(self.stream) * self.config.steps, scores.copy(),
-                                   record.accuracy.copy(), seen, tuple(said)))
-        return scores
+                                   record.accuracy.copy(), loss.copy(), tuple(said)))
 
     def save(self) -> None:
+        """Save the run as it stands, if it has a folder."""
         self.note_seconds()
+        self.require_finite_weights()
         if self.folder:
-            if not all(bool(p.isfinite().all()) for p in self.learner.model.parameters()):
-                raise TrainingError(
-                    f"a weight is not finite after step {self.record.steps_taken}. The checkpoint "
-                    f"before is intact in {self.folder.path}. Begin anew with a lower lr, or with "
-                    "clip.")
             self.folder.save(self.record, self.learner, self.optimizer)
 
     def note_seconds(self) -> None:
@@ -201,16 +243,7 @@ class _Run:
     def restore(self) -> RunRecord:
         """Take the run up where its checkpoint left it."""
         assert self.folder is not None, "resume needs out"
-        saved = RunRecord.load(self.folder.path)
-        if saved.status == "complete":
-            raise RecordError(f"{self.folder.path} is complete: there is nothing to resume. "
-                              "Look at it with: workbench show")
-        if saved.config != self.config:
-            raise RecordError(f"{self.folder.path} was begun with other settings: {saved.config}; "
-                              "go on with those (workbench run --resume), or give another folder")
-        if saved.data_hash != self.record.data_hash:
-            raise RecordError(f"{self.folder.path}: the data have changed since this run began "
-                              "(another version of scikit-learn?); it cannot go on")
+        saved = self.folder.unfinished(self.record)
         tensors = self.folder.tensors()
         if saved.step > 0:
             # `begin` sets up what is not in the state; the state it may touch is then replaced.
@@ -224,19 +257,4 @@ class _Run:
                               f"{error}") from error
         saved.status = "running"
         self.record = saved
-        if saved.step == 0:
-            self.require_start()
         return saved
-
-    def require_start(self) -> None:
-        """Ask, at the start of a stage, whether all is known that the last one ended with."""
-        record, at = self.record, self.record.task
-        ended = record.baseline if at == 0 else record.accuracy[:, at - 1]
-        names = [*record.task_names, *record.watched_names]
-        with self.test:
-            now = evaluate(self.learner, self.stream, at - 1, self.config.evaluate_on)
-        for seed, then, value in zip(self.config.seeds, np.hstack([ended, record.watched[:, at]]),
-                                     now, strict=True):
-            require_known(dict(zip(names, then, strict=True)),
-                          dict(zip(names, value, strict=True)), f"seed {seed}",
-                          min(record.examples))

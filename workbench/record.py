@@ -7,7 +7,6 @@ numbers; ``weights.safetensors`` the networks. Nothing is pickled. A record is c
 from __future__ import annotations
 
 import io
-import json
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -18,7 +17,7 @@ from numpy.typing import NDArray
 
 from workbench.config import RunConfig
 from workbench.errors import ConfigError, RecordError
-from workbench.files import read_checked, sha256, write_atomically
+from workbench.files import read_checked, sha256, to_json, write_atomically
 from workbench.metrics import AccuracyMatrix
 from workbench.provenance import environment
 from workbench.runfiles import ARRAYS, FORMAT, VERSION, Floats, file_entry, read_both
@@ -68,6 +67,12 @@ class RunRecord:
         sha256 of all examples.
     environment : dict
         Versions, platform and git revision.
+    gate : dict or None
+        For a method whose model is its own teacher, or a run that was forced: ``label`` and the
+        ``reports`` of the gate, one for each skill.
+    inputs : dict of str to str
+        sha256 of what the run started from: ``settings`` and, for language models, the rest of
+        `workbench.models.fingerprint.INPUTS`.
     """
 
     config: RunConfig
@@ -90,6 +95,8 @@ class RunRecord:
     seconds: dict[str, float] = field(default_factory=lambda: {"train": 0.0, "evaluate": 0.0})
     stored_bytes: list[int] = field(default_factory=list)
     environment: dict[str, Any] = field(default_factory=environment)
+    gate: dict[str, Any] | None = None
+    inputs: dict[str, str] = field(default_factory=dict)
 
     @classmethod
     def start(cls, config: RunConfig, stream: Stream,
@@ -159,7 +166,7 @@ class RunRecord:
         name = f"arrays-{sha256(arrays)[:12]}.npz"
         write_atomically(folder / name, arrays)
         entry = {"arrays": {"file": name, "sha256": sha256(arrays)}, **files}
-        text = json.dumps({**self.to_json(), "files": entry}, indent=1)
+        text = to_json({**self.to_json(), "files": entry}, indent=1)
         write_atomically(folder / "run.json", text.encode())
         for old in folder.glob("arrays-*.npz"):
             if old.name != name:
@@ -190,7 +197,15 @@ class RunRecord:
             config = RunConfig.from_json(said["config"])
         except (ConfigError, KeyError, TypeError) as error:
             raise RecordError(f"{folder / 'run.json'}: config: {error}") from error
-        keywords: dict[str, Any] = {**arrays, **fields}
+        # Older records have neither.
+        gate, inputs = said.get("gate"), said.get("inputs", {})
+        if not (gate is None or isinstance(gate, dict) and isinstance(gate.get("label"), str)):
+            raise RecordError(f"{folder / 'run.json'}: gate is {gate!r}, expected null or an "
+                              "object with a label. Restore the file from a copy.")
+        if not isinstance(inputs, dict):
+            raise RecordError(f"{folder / 'run.json'}: inputs is {inputs!r}, expected an object. "
+                              "Restore the file from a copy.")
+        keywords: dict[str, Any] = {**arrays, **fields, "gate": gate, "inputs": inputs}
         record = cls(config=config, **keywords)
         record.check(folder)
         return record

@@ -24,6 +24,7 @@ def summary(record: RunRecord) -> dict[str, Any]:
                             "values": lists(record.diagnostics)},
             "metrics": {k: np.asarray(v).tolist() for k, v in defined.items()},
             "undefined": undefined, "seconds": record.total_seconds,
+            "gate": record.gate and record.gate["label"],
             "config": asdict(record.config), "scenario": record.scenario, "status": record.status,
             "tasks": record.task_names, "steps": record.steps_taken,
             "samples": record.samples_seen, "stored_bytes": record.stored_bytes}

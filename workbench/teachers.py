@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 
 from workbench.answers import HELP, full_context, prompts_for
-from workbench.errors import ConfigError, UnknownNameError
+from workbench.errors import UnknownNameError, fraction
 from workbench.models.logits import (
     PromptCache,
     attends_to_all,
@@ -62,8 +62,7 @@ class TeacherWeights:
     def __init__(self, learner: Learning, source: str = "frozen", rate: float = 0.02) -> None:
         if source not in WEIGHTS:
             raise UnknownNameError("teacher", source, WEIGHTS)
-        if isinstance(rate, (bool, str)) or not 0 < rate <= 1:
-            raise ConfigError(f"rate must be above 0 and at most 1, not {rate!r}")
+        fraction(rate=rate)
         self.learner, self.source, self.rate = learner, source, rate
 
     @property

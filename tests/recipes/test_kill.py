@@ -28,7 +28,7 @@ def go_on(config, folder):
     if (folder / "run.json").exists():
         resume(folder)
     else:
-        run(RunConfig.from_json(config), out=folder)
+        run(RunConfig.from_json(config), out=folder, force=True)
 
 
 def steps_on_disk(folder):
@@ -71,7 +71,7 @@ def test_a_language_model_killed_again_and_again_equals_one_left_alone(assert_sa
     config = RunConfig(stream="skills", skills=("facts-new", "tools-new"), model="nano",
                        learner="sdft", options={"teacher": "ema"}, steps=5, batch_size=8, items=2,
                        checkpoint_every=1)
-    whole, folder = run(config, out=tmp_path / "whole"), tmp_path / "run"
+    whole, folder = run(config, out=tmp_path / "whole", force=True), tmp_path / "run"
     killed_at = []
     for moment in (1, 4, 7):
         if not kill_once(go_on, (config.to_json(), folder), lambda: steps_on_disk(folder), moment):
@@ -127,9 +127,10 @@ def test_a_folder_in_use_by_another_process_is_refused(tiny, assert_same_run, pr
     child = processes.Process(target=run_and_wait, args=(tiny().to_json(), folder, begun, go_on))
     child.start()
     assert begun.wait(60)
-    for attempt in (lambda: run(tiny(), out=folder), lambda: resume(folder)):
-        with pytest.raises(RecordError, match="in use by another run. Wait for it, or give"):
-            attempt()
+    with pytest.raises(RecordError, match="in use by another run. Wait for it, or give"):
+        resume(folder)
+    with pytest.raises(RecordError, match="already holds a run, which is left as it is"):
+        run(tiny(), out=folder)
     go_on.set()
     child.join()
     assert child.exitcode == 0

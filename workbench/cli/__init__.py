@@ -3,32 +3,48 @@
 from __future__ import annotations
 
 import sys
+from collections.abc import Callable
 
-from workbench.cli import language, streams, training
-from workbench.cli.app import app, stop_on_interrupt
-from workbench.errors import WorkbenchError
+from workbench.cli import language, runs, setup
+from workbench.cli.app import INTERRUPTED, MISTAKE, stop_on_interrupt
+from workbench.errors import UnknownNameError, WorkbenchError
 
-__all__ = ["app", "language", "main", "spread_lists", "stop_on_interrupt", "streams",
-           "training"]
+__all__ = ["COMMANDS", "main", "stop_on_interrupt"]
 
-
-def spread_lists(arguments: list[str]) -> list[str]:
-    """Return arguments with ``--seeds 0 1 2`` as ``--seeds 0 --seeds 1 --seeds 2``."""
-    spread: list[str] = []
-    name = ""
-    for word in arguments:
-        if word.startswith("--"):
-            name = word if word in ("--seeds", "--option", "--skills") else ""
-        elif name and spread[-1] != name:
-            spread.append(name)
-        spread.append(word)
-    return spread
+COMMANDS: dict[str, Callable[[list[str]], int]] = {
+    "doctor": setup.doctor, "run": runs.run, "show": runs.show, "lab": setup.lab,
+    "make-data": language.make_data, "pretrain": language.pretrain, "gate": language.gate,
+    "train": runs.train, "evaluate": language.evaluate,
+}
+"""What each command does with the words after it; it returns the exit code."""
 
 
 def main() -> None:
     """Run the command line; a mistake is told in one line, without a traceback."""
+    for stream in (sys.stdout, sys.stderr):
+        # A console may lack a character, which is no reason to fail after a long run.
+        if hasattr(stream, "reconfigure"):
+            stream.reconfigure(errors="replace")
     try:
-        app(spread_lists(sys.argv[1:]))
+        sys.exit(call(sys.argv[1:]))
     except WorkbenchError as error:
         print(f"error: {error}", file=sys.stderr)
-        sys.exit(2)
+        sys.exit(MISTAKE)
+    except KeyboardInterrupt:
+        print("interrupted; a run with --out can be resumed from its last checkpoint, if any",
+              file=sys.stderr)
+        sys.exit(INTERRUPTED)
+
+
+def call(words: list[str]) -> int:
+    """Run the command that the first word names, and return its exit code."""
+    if not words or words[0] in ("-h", "--help"):
+        listed = "\n".join(f"  {name:12s}{(command.__doc__ or '').splitlines()[0]}"
+                           for name, command in COMMANDS.items())
+        print("usage: workbench COMMAND [OPTIONS]\n\nA workbench on why neural networks and "
+              f"language models forget, and what helps.\n\ncommands:\n{listed}\n\n"
+              "workbench COMMAND --help lists the options of a command.")
+        return 0 if words else MISTAKE
+    if words[0] not in COMMANDS:
+        raise UnknownNameError("command", words[0], COMMANDS)
+    return COMMANDS[words[0]](words[1:])

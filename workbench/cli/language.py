@@ -1,112 +1,172 @@
-"""The commands of the language model: ``make-data``, ``pretrain`` and ``gate``."""
+"""The commands that make a language model, and measure what one can do."""
 
 from __future__ import annotations
 
-import json
-import sys
+from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from tempfile import TemporaryDirectory
+from typing import TYPE_CHECKING, Any
 
-import typer
-
-from workbench.cli.app import INTERRUPTED, app, stop_on_interrupt, told_when_interrupted
-from workbench.errors import ConfigError
+from workbench.cli.app import FAILED, New, Resumed, resumed, stop_on_interrupt, stopped
+from workbench.cli.parsing import Flag, checked, form, parse
+from workbench.errors import ConfigError, UnknownNameError, whole
+from workbench.files import to_json, write_new_files
 
 if TYPE_CHECKING:
     from workbench.tasks import Item
 
 
-@app.command("make-data")
-def make_data(
-    out: Annotated[Path | None, typer.Option(
-        help="Folder for the JSON Lines files; data/skills for seed 0.")] = None,
-    seed: Annotated[int, typer.Option(help="Of the items; 0 gives those of the course.")] = 0,
-) -> None:
+@dataclass(frozen=True)
+class MakeData:
+    """What `make_data` reads."""
+
+    out: Path | None = None
+    """Folder for the JSON Lines files; data/skills for seed 0."""
+    seed: int = 0
+    """Seed of the items; 0 gives those of the course."""
+
+
+@dataclass(frozen=True)
+class Gate:
+    """What `gate` reads."""
+
+    model: str = "tiny"
+    """``tiny``, ``nano``, a folder or a hub id."""
+    skill: str = "facts-new"
+    """A skill of the village, or the path of a JSON Lines file."""
+    split: str = "train"
+    """``train``, ``validation`` or ``test``."""
+    items: int = 96
+    """How many items to measure on."""
+    json: Flag = False
+    """Print JSON on stdout."""
+
+
+@dataclass(frozen=True)
+class Evaluate:
+    """What `evaluate` reads."""
+
+    model: str = "tiny"
+    """A folder that ``train`` wrote, or any model."""
+    skill: tuple[str, ...] = ()
+    """New skills to test; those of the model's run by default."""
+    base: str | None = None
+    """The model that it was made from; by default as its run says."""
+    split: str = "test"
+    """``train``, ``validation`` or ``test``."""
+    items: int = 0
+    """How many items of each skill at most; 0 takes them all."""
+    json: Flag = False
+    """Print JSON on stdout."""
+
+
+def make_data(words: list[str]) -> int:
     """Write the text skills of the village, one JSON Lines file each."""
+    options = parse(MakeData, words, make_data)
     from workbench.tasks import read_items, write_skills
 
-    if out is None and seed != 0:
+    if options.out is None and options.seed != 0:
         raise ConfigError("give --out for another seed than 0: data/skills holds the items of the "
                           "course, and the shipped model has been trained on some of the others")
-    for path in write_skills(out or Path("data/skills"), seed):
-        print(f"{path}: {len(read_items(path))} items")
+    folder = options.out or Path("data/skills")
+    with TemporaryDirectory(prefix="workbench-data-") as fresh:
+        paths = write_skills(fresh, options.seed)
+        write_new_files(folder, {path.name: path.read_bytes() for path in paths})
+    for path in paths:
+        print(f"{folder / path.name}: {len(read_items(folder / path.name))} items")
+    return 0
 
 
-@app.command()
-def pretrain(
-    out: Annotated[Path | None, typer.Option(help="Folder for the model.")] = None,
-    size: Annotated[str | None, typer.Option(help="nano, tiny or small.")] = None,
-    seed: Annotated[int | None, typer.Option(help="Of weights and documents.")] = None,
-    steps: Annotated[int | None, typer.Option(help="Optimiser steps; the size has its own.")] =
-    None,
-    device: Annotated[str | None, typer.Option(help="auto, cpu or cuda.")] = None,
-    precision: Annotated[str | None, typer.Option(help="auto, fp32 or bf16.")] = None,
-    threads: Annotated[int | None, typer.Option(help="PyTorch threads; 0: all cores.")] = None,
-    checkpoint_every: Annotated[int | None, typer.Option(help="Steps between checkpoints.")] = None,
-    resume: Annotated[Path | None, typer.Option(help="Go on with the run in this folder.")] = None,
-    as_json: Annotated[bool, typer.Option("--json", help="Print JSON on stdout.")] = False,
-    quiet: Annotated[bool, typer.Option(help="Show no progress bar.")] = False,
-) -> None:
+def pretrain(words: list[str]) -> int:
     """Make a tiny language model from nothing, in the Hugging Face format."""
     from workbench.pretraining import PretrainConfig
     from workbench.pretraining import pretrain as make
 
-    given: dict[str, Any] = {name: value for name, value in {
-        "size": size, "seed": seed, "steps": steps, "device": device, "precision": precision,
-        "threads": threads, "checkpoint_every": checkpoint_every}.items() if value is not None}
-    if resume is not None and (given or out is not None):
-        raise ConfigError("--resume goes on with the settings that the run was begun with; leave "
-                          f"out: {', '.join([*given, *(['out'] if out else [])])}")
-    folder = resume or out
+    options: Any = resumed(words, pretrain) or parse(New, words, pretrain,
+                                                     form(PretrainConfig, {}))
+    folder = options.resume or options.out
     if folder is None:
         raise ConfigError("give --out, a folder for the model, or --resume")
-    with told_when_interrupted(), stop_on_interrupt() as stop:
-        log = make(None if resume else PretrainConfig(**given), folder, resume=resume is not None,
-                   stop=stop.is_set, progress=not quiet)
-    if as_json:
-        print(json.dumps(log))
+    continued = isinstance(options, Resumed)
+    config = None if continued else checked(PretrainConfig, options.settings)
+    with stop_on_interrupt() as stop:
+        log = make(config, folder, resume=continued, stop=stop.is_set, progress=not options.quiet)
+    if options.json:
+        print(to_json(log))
     else:
-        last = log["curve"][-1] if log["curve"] else {}
-        print(f"{log['config']['size']}, seed {log['config']['seed']}: {log['status']}, "
-              f"{log['step']} steps, {log['seconds'] / 60:.1f} minutes")
-        for skill, accuracy in last.items():
-            if skill != "step":
-                print(f"  {skill:18s}{100 * accuracy:5.1f} %"
-                      + ("  with an example" if skill.endswith("-new") else ""))
-    if log["status"] == "stopped":
-        print(f"stopped. Go on with: workbench pretrain --resume {folder}", file=sys.stderr)
-        raise typer.Exit(INTERRUPTED)
+        print_log(log)
+    return stopped(pretrain, folder) if log["status"] == "stopped" else 0
 
 
-@app.command()
-def gate(
-    model: Annotated[str, typer.Option(help="tiny, nano, a folder or a hub id.")] = "tiny",
-    skill: Annotated[str, typer.Option(help="A skill of the village, or a .jsonl file.")] =
-    "facts-new",
-    split: Annotated[str, typer.Option(help="train, validation or test.")] = "train",
-    items: Annotated[int, typer.Option(help="How many items to measure on.")] = 96,
-    as_json: Annotated[bool, typer.Option("--json", help="Print JSON on stdout.")] = False,
-) -> None:
+def print_log(log: dict[str, Any]) -> None:
+    """Print how far pretraining has come, and what the model can do."""
+    print(f"{log['config']['size']}, seed {log['config']['seed']}: {log['status']}, "
+          f"{log['step']} steps, {log['seconds'] / 60:.1f} minutes")
+    for skill, accuracy in (log["curve"][-1] if log["curve"] else {}).items():
+        if skill != "step":
+            print(f"  {skill:18s}{100 * accuracy:5.1f} %"
+                  + ("  with an example" if skill.endswith("-new") else ""))
+
+
+def gate(words: list[str]) -> int:
     """Measure whether a model can be its own teacher on a skill; exit code 1 if it cannot."""
+    options = parse(Gate, words, gate)
     from workbench.gate import gate as measure
     from workbench.models import load_causal_lm
 
-    chosen = choose_items(skill, split, items)
-    report = measure(*load_causal_lm(model), chosen, name=model)
-    print(report.to_json() if as_json else report)
-    raise typer.Exit(0 if report.passed else 1)
+    items = choose_items(options.skill, options.split, options.items)
+    report = measure(*load_causal_lm(options.model), items, name=options.model)
+    print(report.to_json() if options.json else report)
+    return 0 if report.passed else FAILED
 
 
 def choose_items(skill: str, split: str, count: int) -> list[Item]:
     """Return the first items of a split of a skill."""
-    from workbench.errors import UnknownNameError
     from workbench.tasks import SPLITS, load_skill
 
     if split not in SPLITS:
         raise UnknownNameError("split", split, SPLITS)
-    if count < 1:
-        raise ConfigError(f"items must be at least 1, not {count}")
+    whole(items=count)
     chosen = load_skill(skill, split)[:count]
     if not chosen:
         raise ConfigError(f"{skill} has no items in the split {split!r}")
     return chosen
+
+
+def evaluate(words: list[str]) -> int:
+    """Measure what a model can do, skill by skill, and how far it is from its base."""
+    options = parse(Evaluate, words, evaluate)
+    from workbench.assessment import assess
+    from workbench.models.adapters import load_trained
+    from workbench.models.loading import load_causal_lm
+    from workbench.record import RunRecord
+    from workbench.tasks import SPLITS
+
+    if options.split not in SPLITS:
+        raise UnknownNameError("split", options.split, SPLITS)
+    whole(0, items=options.items)
+    model, skills, base = options.model, options.skill, options.base
+    if (Path(model) / "run.json").is_file():
+        config = RunRecord.load(model).config
+        skills, base = skills or config.skills, base or config.model
+    found = assess(*load_trained(model), skills, split=options.split, most=options.items,
+                   base=load_causal_lm(base)[0] if base else None)
+    if options.json:
+        print(to_json({"model": model, "base": base, **found}))
+    else:
+        print_abilities(model, options.split, found)
+    return 0
+
+
+def print_abilities(model: str, split: str, found: dict[str, Any]) -> None:
+    """Print what `assess` found."""
+    print(f"{model}, {split} items: right (%), with 95 % intervals")
+    for name, rates in found["skills"].items():
+        right, voice = rates["right"], rates["own_voice"]
+        print(f"  {name:20s}{100 * right['rate']:6.1f}  ({100 * right['low']:.1f} to "
+              f"{100 * right['high']:.1f})  own voice {100 * voice['rate']:5.1f}"
+              + ("  working " + f"{100 * rates['working']['rate']:.1f}"
+                 if rates["family"] == "working" else "") + ("  new" if rates["new"] else ""))
+    for name, nats in found["kl_to_base"].items():
+        print(f"  KL(base || model) on {name} prompts: "
+              + ("not measured" if nats is None else f"{nats:.2f} nats a response"))

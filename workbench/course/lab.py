@@ -6,7 +6,6 @@ which git ignores, and the shipped notebooks stay as they are.
 
 from __future__ import annotations
 
-import argparse
 import os
 import subprocess
 import sys
@@ -173,21 +172,3 @@ def start(extra: Sequence[str] = (), fresh: bool = False, root: Path = ROOT) -> 
     if os.name == "nt":  # where execv returns to the shell at once
         return subprocess.run(words, env=environment()).returncode
     os.execve(words[0], words, environment())
-
-
-def main(arguments: Sequence[str] | None = None) -> None:
-    """Start from the command line: ``python -m workbench.course.lab [--fresh] [...]``."""
-    parser = argparse.ArgumentParser(
-        prog="make lab", description="Open your copy of the course in JupyterLab.",
-        epilog="Further arguments go to JupyterLab.", allow_abbrev=False)
-    parser.add_argument("--fresh", action="store_true",
-                        help="start over; your copy is kept under another name")
-    asked, extra = parser.parse_known_args(arguments)
-    try:
-        sys.exit(start(extra, asked.fresh))
-    except WorkbenchError as error:
-        sys.exit(f"error: {error}")
-
-
-if __name__ == "__main__":
-    main()

@@ -2,16 +2,14 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, ClassVar
+from typing import ClassVar
 
 import torch
 from torch import Tensor
 
-from workbench.errors import ConfigError
 from workbench.models import StackedMLP
 from workbench.runtime import generator
 from workbench.tasks import Task
@@ -57,7 +55,11 @@ class Learner:
     """
 
     scenarios: ClassVar[tuple[str, ...]] = ("task", "domain", "class")
-    """The scenarios in which the method makes sense."""
+    """The scenarios in which the method makes sense. A single one needs no choosing."""
+    needs_gate: ClassVar[bool] = False
+    """Whether the model is its own teacher, so that the gate is asked before a run."""
+    help: str = ""
+    """Which context the model sees where it is its own teacher; see `workbench.answers.HELP`."""
 
     def __init__(self, model: StackedMLP) -> None:
         self.model = model
@@ -86,6 +88,10 @@ class Learner:
         """Write what was learned of some tasks; return the name of the file with the weights."""
         return self.model.write(folder)
 
+    def inputs(self) -> dict[str, str]:
+        """Return the hashes of what a run starts from beside its settings and data, by name."""
+        return {}
+
     def stored_bytes(self) -> int:
         """Return the bytes per seed that are kept beside the weights."""
         return sum(t.nbytes for t in self.state.values()) // len(self.generators)
@@ -105,18 +111,3 @@ class Learner:
         self.state = {k: v.clone() for k, v in part("state.").items()}
         for i, state in part("generator.").items():
             self.generators[int(i)].set_state(state)
-
-
-def positive(**settings: float) -> None:
-    """Raise `ConfigError` for a setting that is not above 0 and finite; the message names it."""
-    for name, value in settings.items():
-        if (isinstance(value, bool) or not isinstance(value, (int, float))
-                or not 0 < value < math.inf):
-            raise ConfigError(f"{name} must be a finite number above 0, not {value!r}")
-
-
-def whole(**settings: Any) -> None:
-    """Raise `ConfigError` for a setting that is not a whole number of at least 1."""
-    for name, value in settings.items():
-        if isinstance(value, bool) or not isinstance(value, int) or value < 1:
-            raise ConfigError(f"{name} must be a whole number of at least 1, not {value!r}")

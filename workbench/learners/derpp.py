@@ -8,7 +8,8 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
-from workbench.learners.base import Batch, positive, whole
+from workbench.errors import positive, whole
+from workbench.learners.base import Batch
 from workbench.learners.finetune import Finetune
 from workbench.learners.memory import draw
 from workbench.losses import cross_entropy

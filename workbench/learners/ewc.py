@@ -8,7 +8,8 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
-from workbench.learners.base import Batch, positive
+from workbench.errors import positive
+from workbench.learners.base import Batch
 from workbench.learners.finetune import Finetune
 from workbench.learners.fisher import diagonal_fisher
 from workbench.losses import quadratic_penalty

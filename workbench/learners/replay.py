@@ -9,7 +9,8 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
-from workbench.learners.base import Batch, whole
+from workbench.errors import whole
+from workbench.learners.base import Batch
 from workbench.learners.finetune import Finetune
 from workbench.learners.memory import draw, store
 from workbench.losses import cross_entropy

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import copy
 from collections.abc import Iterator, Sequence
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +15,7 @@ from torch import Tensor, nn
 
 from workbench.errors import ModelError, RecordError
 from workbench.files import write_atomically
+from workbench.models.fingerprint import fingerprint
 from workbench.models.loading import load_causal_lm
 from workbench.models.lora import (
     WithAdapter,
@@ -107,6 +109,11 @@ class LanguageModels(nn.Module):
         """Shrink each seed's gradient to at most `limit` in Euclidean norm."""
         for model in self.models:
             torch.nn.utils.clip_grad_norm_(trained(model), limit)
+
+    @cached_property
+    def inputs(self) -> dict[str, str]:
+        """The hashes of the pretrained model, its tokenizer and its chat template."""
+        return fingerprint(self.base, self.tokenizer)
 
     def state_dict(self, *args: Any, **kwargs: Any) -> dict[str, Tensor]:  # type: ignore[override]
         """Return what is trained, by seed and name; adapters also by skill."""

@@ -59,11 +59,16 @@ class WithAdapter:
             raise AttributeError(name)
         return getattr(self.model, name)
 
+    def named_parameters(self) -> list[tuple[str, nn.Parameter]]:
+        """Return the weights of the adapter; of the base alone, its own under its own names."""
+        if self.name is not None:
+            return list(adapter_parameters(self.model, self.name).items())
+        return [(name.replace(".base_layer.", "."), weight) for name, weight in
+                self.model.get_base_model().named_parameters() if ".lora_" not in name]
+
     def parameters(self) -> list[nn.Parameter]:
-        """Return the weights of the adapter; of the base alone, its own."""
-        if self.name is None:
-            return [p for n, p in self.model.named_parameters() if ".lora_" not in n]
-        return list(adapter_parameters(self.model, self.name).values())
+        """Return the weights in `named_parameters`."""
+        return [weight for _, weight in self.named_parameters()]
 
 
 def adapter_parameters(model: PeftModel, name: str) -> dict[str, nn.Parameter]:

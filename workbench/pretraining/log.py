@@ -6,6 +6,7 @@ import json
 from pathlib import Path
 from typing import Any
 
+from workbench.checkpoint import remove_checkpoints
 from workbench.errors import ConfigError, RecordError
 from workbench.models.manifest import MANIFEST, write_manifest
 from workbench.pretraining.settings import PretrainConfig
@@ -53,7 +54,6 @@ def settings_of(log: dict[str, Any], folder: Path) -> PretrainConfig:
 
 def tidy(folder: Path) -> None:
     """Do what is left to do in the folder of a complete run, which may have been killed there."""
-    for old in folder.glob("checkpoint-*.safetensors"):
-        old.unlink()
+    remove_checkpoints(folder)
     if not (folder / MANIFEST).exists():
         write_manifest(folder)

@@ -6,7 +6,6 @@ so a checkpoint holds weights and optimiser and nothing else.
 
 from __future__ import annotations
 
-import json
 import random
 import time
 from collections.abc import Callable
@@ -15,14 +14,19 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import safetensors
-import safetensors.torch
 import torch
 from torch import Tensor
 
 from workbench.answers import answer
-from workbench.checkpoint import optimizer_tensors, read_tensors, restore_optimizer
+from workbench.checkpoint import (
+    optimizer_tensors,
+    read_tensors,
+    remove_checkpoints,
+    restore_optimizer,
+    write_checkpoint,
+)
 from workbench.errors import ConfigError, RecordError
-from workbench.files import locked, sha256, write_atomically
+from workbench.files import locked, require_new_folder, to_json, write_atomically
 from workbench.models.manifest import MANIFEST
 from workbench.models.quiet import no_progress_bars
 from workbench.models.sizes import CONTEXT, SIZES, make_model
@@ -89,11 +93,13 @@ def pretrain(config: PretrainConfig | None, out: Path | str, *, resume: bool = F
     Raises
     ------
     RecordError
-        If the folder is in use, holds a run already or, when resuming, none.
+        If the folder is in use or holds files already; when resuming, if it holds no run.
     """
     folder = Path(out)
     if resume:
         read_log(folder)  # before the folder is touched
+    else:
+        require_new_folder(folder)
     with locked(folder):
         if resume:
             log = read_log(folder)
@@ -102,11 +108,8 @@ def pretrain(config: PretrainConfig | None, out: Path | str, *, resume: bool = F
                 return log
         elif config is None:
             raise ConfigError("a new run needs a config")
-        elif (folder / LOG).exists() or (folder / "config.json").exists():
-            raise RecordError(f"{folder} already holds a model or a run, which is left as it is. "
-                              "Go on with it (workbench pretrain --resume), or give another "
-                              "folder.")
         else:
+            require_new_folder(folder)
             log = {"format": "workbench-pretraining", "config": asdict(config.resolved()),
                    "status": "running", "step": 0, "seconds": 0.0, "losses": [], "curve": [],
                    "environment": environment()}
@@ -202,16 +205,11 @@ class Pretraining:
         # Parameters, not the state dict: that names the embeddings twice, since outputs share them.
         tensors = {f"model.{name}": parameter.detach()
                    for name, parameter in self.model.named_parameters()}
-        content = safetensors.torch.save(
-            {name: tensor.contiguous() for name, tensor in
-             (tensors | optimizer_tensors(self.optimizer)).items()})
-        name = f"checkpoint-{self.log['step']:07d}.safetensors"
-        write_atomically(self.folder / name, content)
-        self.log |= {"status": status, "checkpoint": {"file": name, "sha256": sha256(content)}}
+        entry = write_checkpoint(self.folder, self.log["step"],
+                                 tensors | optimizer_tensors(self.optimizer))
+        self.log |= {"status": status, "checkpoint": entry}
         self.write_log()
-        for old in self.folder.glob("checkpoint-*.safetensors"):
-            if old.name != name:
-                old.unlink()
+        remove_checkpoints(self.folder, but=entry["file"])
 
     def finish(self) -> None:
         """Write the model as Hugging Face libraries read it, then the log and the manifest."""
@@ -231,4 +229,4 @@ class Pretraining:
 
     def write_log(self) -> None:
         """Replace the log in one rename."""
-        write_atomically(self.folder / LOG, (json.dumps(self.log, indent=1) + "\n").encode())
+        write_atomically(self.folder / LOG, (to_json(self.log, indent=1) + "\n").encode())

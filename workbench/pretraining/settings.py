@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 
 import torch
 
-from workbench.errors import ConfigError
+from workbench.errors import ConfigError, positive, whole
 from workbench.models.sizes import SIZES
 from workbench.runtime import pick_device, require_device
 
@@ -43,12 +43,11 @@ class PretrainConfig:
     def __post_init__(self) -> None:
         if self.size not in SIZES:
             raise ConfigError(f"size must be one of {', '.join(SIZES)}, not {self.size!r}")
-        for name, least in (("seed", 0), ("steps", 0), ("batch_size", 1), ("micro_batch", 1),
-                            ("threads", 0), ("evaluate_every", 1), ("checkpoint_every", 1)):
-            value = getattr(self, name)
-            if not isinstance(value, int) or isinstance(value, bool) or value < least:
-                raise ConfigError(f"{name} must be a whole number of at least {least}, "
-                                  f"not {value!r}")
+        whole(0, seed=self.seed, steps=self.steps, threads=self.threads)
+        whole(batch_size=self.batch_size, micro_batch=self.micro_batch,
+              evaluate_every=self.evaluate_every, checkpoint_every=self.checkpoint_every)
+        if self.weight_decay != 0:
+            positive(weight_decay=self.weight_decay)
         if self.device not in ("auto", "cpu", "cuda", "mps"):
             raise ConfigError(f"device must be auto, cpu, cuda or mps, not {self.device!r}")
         if self.precision not in ("auto", "fp32", "bf16"):

@@ -11,7 +11,7 @@ from pathlib import Path
 import torch
 from torch import Tensor
 
-from workbench.errors import ConfigError, DataError, UnknownNameError
+from workbench.errors import ConfigError, DataError, UnknownNameError, texts
 from workbench.tasks.items import (
     ONE_SPLIT,
     SPLITS,
@@ -98,6 +98,7 @@ def make_text_stream(skills: Sequence[str], scenario: str | None = None, most: i
     scenario = scenario or "domain"
     if scenario not in ("domain", "task"):
         raise UnknownNameError("scenario for text skills", scenario, ("domain", "task"))
+    skills = texts("skills", skills)
     if not skills:
         raise ConfigError("skills must be different skills, at least one, not ()")
     new_items, old_items = load_new_and_old(skills, old)

@@ -9,6 +9,7 @@ import ipywidgets as w
 
 from workbench.assessment import share_kept
 from workbench.config import RunConfig
+from workbench.errors import texts
 from workbench.evaluation import Said
 from workbench.evaluation import Snapshot as Progress
 from workbench.learners.text import TEXT_LEARNERS
@@ -36,16 +37,18 @@ class LiveDistillation(LiveTraining):
         Of each skill, answered at every look.
     looks : int
         How often a run is looked at.
+    force : bool
+        Train also where the gate is not passed; see `workbench.run`.
     """
 
     def __init__(self, model: str = "tiny", steps: int = 60, skills: Sequence[str] = NEW_SKILLS,
-                 items: int = 12, looks: int = 12) -> None:
+                 items: int = 12, looks: int = 12, force: bool = False) -> None:
         # Not LiveTraining's own, which would make the controls of streams of digits.
         super(LiveTraining, self).__init__()
         self.model, self.steps, self.items, self.seeds = model, steps, items, (0,)
-        self.looks = looks
+        self.looks, self.force = looks, force
         self.learner = choice("learner", LEARNERS_SHOWN, "sdft")
-        self.skill = choice("new skill", list(skills))
+        self.skill = choice("new skill", list(texts("skills", skills)))
         self.lr = choice("learning rate", [1e-5, 3e-5, 1e-4, 3e-4, 1e-3], 1e-4)
         self.settings = [self.learner, self.skill, self.lr]
         self.answers = w.HTML()

@@ -42,6 +42,9 @@ class LiveTraining(View):
         Steps per task.
     """
 
+    force = False
+    """Whether to train also where the gate is not passed."""
+
     def __init__(self, stream: str = "split-digits", seeds: tuple[int, ...] = (0, 1, 2),
                  steps: int = 200) -> None:
         super().__init__()
@@ -79,8 +82,8 @@ class LiveTraining(View):
         """Begin training with the chosen settings; what was there is dropped."""
         if not self.running:
             self._clear()
-            self._launch(lambda: run(self.config(), out=self.folder, observer=self._observe,
-                                     stop=self._stop.is_set))
+            self._launch(lambda: run(self.config(), out=self.folder, force=self.force,
+                                     observer=self._observe, stop=self._stop.is_set))
         return self
 
     def stop(self) -> LiveTraining:

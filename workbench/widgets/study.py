@@ -9,7 +9,7 @@ import numpy as np
 import pandas as pd
 from matplotlib.figure import Figure
 
-from workbench.errors import ConfigError, UnknownNameError
+from workbench.errors import ConfigError, UnknownNameError, texts
 from workbench.plots import percent
 from workbench.studies import ENOUGH, RUN, ends
 from workbench.study_plots import PROMPTS, drift_correlation, plot_drift, plot_pareto
@@ -39,7 +39,7 @@ class StudyView(View):
         if points.empty:
             raise ConfigError(f"{type(self).__name__} needs at least one run")
         self.points, names = points, list(points["method"].unique())
-        for name in methods or ():
+        for name in () if methods is None else texts("methods", methods):
             if name not in names:
                 raise UnknownNameError("method in the study", name, names)
         self.ticks = {name: w.Checkbox(value=methods is None or name in methods, description=name,

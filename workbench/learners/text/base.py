@@ -8,8 +8,8 @@ from typing import Any, ClassVar
 import torch
 from torch import Tensor
 
-from workbench.errors import ConfigError
-from workbench.learners.base import Batch, Learner, whole
+from workbench.errors import ConfigError, whole
+from workbench.learners.base import Batch, Learner
 from workbench.models.language import LanguageModels
 from workbench.models.logits import PromptCache, response_logits
 from workbench.models.prompts import make_prompt
@@ -59,6 +59,10 @@ class TextLearner(Learner):
         ConfigError
             If its items lack what the method needs.
         """
+
+    def inputs(self) -> dict[str, str]:
+        """Return the hashes of the pretrained model, its tokenizer and its chat template."""
+        return self.model.inputs
 
     def begin(self, task: Task) -> None:
         """Encode the questions."""

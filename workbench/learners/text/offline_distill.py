@@ -6,8 +6,7 @@ import torch
 from torch import Tensor
 from torch.nn.functional import pad
 
-from workbench.errors import ConfigError
-from workbench.learners.base import whole
+from workbench.errors import flag, whole
 from workbench.learners.text.sdft import SDFT
 from workbench.learners.text.sft import imitation
 from workbench.models.language import LanguageModels
@@ -42,8 +41,7 @@ class OfflineDistill(SDFT):
         super().__init__(model, direction, "frozen", help, temperature=temperature,
                          max_new_tokens=max_new_tokens)
         whole(samples=samples)
-        if not isinstance(soft, bool):
-            raise ConfigError(f"soft must be true or false, not {soft!r}")
+        flag(soft=soft)
         self.samples, self.soft = samples, soft
 
     def begin(self, task: Task) -> None:

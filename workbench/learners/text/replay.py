@@ -7,8 +7,7 @@ import random
 import torch
 from torch import Tensor
 
-from workbench.errors import ConfigError
-from workbench.learners.base import whole
+from workbench.errors import ConfigError, whole
 from workbench.learners.text.sft import SFT, imitation
 from workbench.models.language import LanguageModels
 from workbench.models.logits import response_logits

@@ -7,8 +7,7 @@ from __future__ import annotations
 
 from torch import Tensor
 
-from workbench.errors import ConfigError
-from workbench.learners.base import positive
+from workbench.errors import ConfigError, positive
 from workbench.learners.text.base import TextLearner
 from workbench.learners.text.rewards import Reward, exact_match, judge
 from workbench.losses import per_response

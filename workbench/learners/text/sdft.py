@@ -7,8 +7,7 @@ from __future__ import annotations
 
 from torch import Tensor
 
-from workbench.errors import ConfigError, UnknownNameError
-from workbench.learners.base import positive
+from workbench.errors import UnknownNameError, positive, whole
 from workbench.learners.text.base import TextLearner
 from workbench.losses import DIRECTIONS, divergence, per_response
 from workbench.models.language import LanguageModels
@@ -43,6 +42,8 @@ class SDFT(TextLearner):
         Longest response.
     """
 
+    needs_gate = True
+
     def __init__(self, model: LanguageModels, direction: str = "forward", teacher: str = "frozen",
                  help: str = ALL_HELP, rate: float = 0.02, temperature: float = 1.0,
                  top_k: int = 0, skip_first: int = 0, max_new_tokens: int = 40) -> None:
@@ -50,10 +51,7 @@ class SDFT(TextLearner):
         positive(temperature=temperature)
         if direction not in DIRECTIONS:
             raise UnknownNameError("direction", direction, DIRECTIONS)
-        if any(not isinstance(n, int) or isinstance(n, bool) or n < 0
-               for n in (skip_first, top_k)):
-            raise ConfigError("skip_first and top_k must be whole numbers of at least 0, not "
-                              f"{skip_first!r} and {top_k!r}")
+        whole(0, skip_first=skip_first, top_k=top_k)
         self.direction, self.temperature = direction, temperature
         self.top_k, self.skip_first = top_k or None, skip_first
         self.teacher = Teacher(TeacherWeights(self, teacher, rate), help)

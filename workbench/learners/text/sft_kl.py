@@ -5,7 +5,7 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
-from workbench.learners.base import positive
+from workbench.errors import positive
 from workbench.learners.text.sft import SFT, imitation
 from workbench.losses import kl_per_token, per_response
 from workbench.models.language import LanguageModels

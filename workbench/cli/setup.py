@@ -1,0 +1,42 @@
+"""The commands ``doctor`` and ``lab``."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from workbench.cli.app import FAILED
+from workbench.cli.parsing import Flag, parse
+
+
+@dataclass(frozen=True)
+class Doctor:
+    """What `doctor` reads."""
+
+    json: Flag = False
+    """Print JSON on stdout."""
+
+
+@dataclass(frozen=True)
+class Lab:
+    """What `lab` reads."""
+
+    fresh: Flag = False
+    """Start over with a new copy; the old one is kept under another name."""
+
+
+def doctor(words: list[str]) -> int:
+    """Say whether this machine is ready for the course, and how to repair what is not."""
+    from workbench.doctor import doctor as examine
+
+    options = parse(Doctor, words, doctor)
+    report = examine()
+    print(report.to_json() if options.json else report)
+    return 0 if report.ready else FAILED
+
+
+def lab(words: list[str]) -> int:
+    """Open your copy of the course in JupyterLab; further arguments go to JupyterLab."""
+    from workbench.course.lab import start
+
+    options, further = parse(Lab, words, lab, return_unknown=True)
+    return start(further, options.fresh)

@@ -1,0 +1,88 @@
+"""What the commands that train print, for people and as JSON."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+import numpy as np
+import pandas as pd
+
+from workbench.files import to_json
+from workbench.intervals import seed_interval
+from workbench.learners import CONTROLS, LEARNERS
+from workbench.learners.text import TEXT_LEARNERS
+from workbench.metrics import summarise
+from workbench.record import RunRecord
+from workbench.report import summary
+from workbench.tasks import NEW_SKILLS, STREAMS
+
+
+def listing(streams: bool) -> str:
+    """Return the known streams, or the known learners with what they do."""
+    if streams:
+        known = "\n".join(f"{name}  (usually in the {usual} scenario)"
+                          for name, (_, usual) in STREAMS.items())
+        return f"{known}\nskills  (a language model; --skills {' '.join(NEW_SKILLS)})"
+    return (f"for streams of digits\n{first_lines(LEARNERS | CONTROLS)}\n"
+            f"for text skills\n{first_lines(TEXT_LEARNERS)}")
+
+
+def first_lines(methods: Mapping[str, type]) -> str:
+    """Return names with the first line of what is said of each."""
+    return "\n".join(f"  {name:24s}{(method.__doc__ or '').splitlines()[0]}"
+                     for name, method in methods.items())
+
+
+def label(record: RunRecord) -> str:
+    """Return what the record is labelled with by the gate, for the end of a line."""
+    return f"; {record.gate['label']}" if record.gate else ""
+
+
+def print_record(record: RunRecord, as_json: bool) -> None:
+    """Print a record as JSON, or as tables for people."""
+    if as_json:
+        print(to_json(summary(record)))
+        return
+    print(f"{record.config.learner} on {record.config.stream}, {record.scenario} scenario, seeds "
+          f"{', '.join(map(str, record.config.seeds))}: {record.status}, {record.steps_taken} "
+          f"steps, {record.total_seconds:.1f} s{label(record)}\n")
+    rows = pd.DataFrame(100 * record.accuracy.mean(0), columns=record.task_names,
+                        index=[f"after {name}" for name in record.task_names])
+    print("accuracy (%), mean over seeds; row: trained through, column: tested on")
+    print(rows.to_string(float_format="{:.1f}".format, na_rep="–"), end="\n\n")
+    if record.watched_names:
+        stages = ["before", *(f"after {name}" for name in record.task_names)]
+        known = pd.DataFrame(100 * record.watched.mean(0), columns=record.watched_names,
+                             index=stages)
+        print("accuracy (%) on what was known before; never trained on")
+        print(known.to_string(float_format="{:.1f}".format), end="\n\n")
+    defined, undefined = summarise(record.matrix())
+    for name, values in defined.items():
+        each = np.atleast_1d(values)
+        interval = ""
+        if len(each) > 1:
+            low, high = seed_interval(each)
+            interval = f"  95 % interval {low:.3f} to {high:.3f}"
+        print(f"{name:20s}{each.mean():7.3f}{interval}")
+    for name, reason in undefined.items():
+        print(f"{name:20s}      –  {reason}")
+
+
+def print_training(record: RunRecord, as_json: bool) -> None:
+    """Print what one model learned, and what it kept."""
+    if as_json:
+        print(to_json(summary(record)))
+        return
+    config = record.config
+    print(f"{config.learner} on {config.skills[0]}, {config.model}, seed {config.seeds[0]}: "
+          f"{record.status}, {record.steps_taken} steps, {record.total_seconds:.1f} s"
+          f"{label(record)}")
+    rows = [(record.task_names[0], record.baseline[0, 0], record.accuracy[0, 0, 0])]
+    rows += list(zip(record.watched_names, record.watched[0, 0], record.watched[0, 1],
+                     strict=True))
+    print(f"{'right (%)':24s}{'before':>8s}{'after':>8s}")
+    for name, before, after in rows:
+        print(f"{name:24s}{100 * before:8.1f}{100 * after:8.1f}")
+    for i, name in enumerate(record.diagnostic_names):
+        before, after = record.diagnostics[0, :2, i]
+        print(f"{name:24s}{before:8.2f}{after:8.2f}")
