@@ -1,12 +1,15 @@
-"""Files that are there whole or not at all, and are what their hash says."""
+"""Files that are there whole or not at all, are what their hash says, and hold strict JSON."""
 
 from __future__ import annotations
 
 import contextlib
 import hashlib
+import json
+import math
 import os
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import filelock
 
@@ -16,6 +19,37 @@ from workbench.errors import RecordError
 def sha256(content: bytes) -> str:
     """Return the sha256 of some bytes in hexadecimal."""
     return hashlib.sha256(content).hexdigest()
+
+
+def to_json(value: Any, indent: int | None = None) -> str:
+    """Return a value as strict JSON (RFC 8259), in which every number is finite.
+
+    Python's own writer puts NaN and Infinity, which are not JSON: browsers, jq and other languages
+    refuse the whole text. Here they become null.
+
+    Parameters
+    ----------
+    value : dict, list, tuple, str, float, int, bool or None
+        Nested as deep as needed.
+    indent : int, optional
+        Spaces for each level; by default everything stands on one line.
+
+    Raises
+    ------
+    TypeError
+        If a value is of another type, such as a NumPy array.
+    """
+    return json.dumps(_finite(value), indent=indent, allow_nan=False)
+
+
+def _finite(value: Any) -> Any:
+    if isinstance(value, float):
+        return value if math.isfinite(value) else None
+    if isinstance(value, dict):
+        return {key: _finite(entry) for key, entry in value.items()}
+    if isinstance(value, (list, tuple)):
+        return [_finite(entry) for entry in value]
+    return value
 
 
 def write_atomically(path: Path, content: bytes) -> None:

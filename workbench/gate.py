@@ -7,7 +7,6 @@ and fails closed: what cannot be measured does not pass.
 
 from __future__ import annotations
 
-import json
 import math
 from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass
@@ -18,6 +17,7 @@ from torch import Tensor
 
 from workbench.answers import Answers, answer, prompts_for
 from workbench.errors import GateError
+from workbench.files import to_json
 from workbench.losses import kl_per_token
 from workbench.models.logits import response_logits
 from workbench.models.sampling import context_of, encode, encode_responses
@@ -86,8 +86,8 @@ class GateReport:
         return bool(self.conditions) and all(condition.holds for condition in self.conditions)
 
     def to_json(self) -> str:
-        """Return the report as JSON."""
-        return json.dumps({"passed": self.passed, **asdict(self)})
+        """Return the report as strict JSON; a number that is undefined becomes null."""
+        return to_json({"passed": self.passed, **asdict(self)})
 
     def __str__(self) -> str:
         lines = [f"{self.model} on {self.skill}, {self.n} items: "

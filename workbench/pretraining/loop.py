@@ -6,7 +6,6 @@ so a checkpoint holds weights and optimiser and nothing else.
 
 from __future__ import annotations
 
-import json
 import random
 import time
 from collections.abc import Callable
@@ -22,7 +21,7 @@ from torch import Tensor
 from workbench.answers import answer
 from workbench.checkpoint import optimizer_tensors, read_tensors, restore_optimizer
 from workbench.errors import ConfigError, RecordError
-from workbench.files import locked, sha256, write_atomically
+from workbench.files import locked, sha256, to_json, write_atomically
 from workbench.models.manifest import MANIFEST
 from workbench.models.packing import make_batch
 from workbench.models.quiet import no_progress_bars
@@ -230,4 +229,4 @@ class Pretraining:
 
     def write_log(self) -> None:
         """Replace the log in one rename."""
-        write_atomically(self.folder / LOG, (json.dumps(self.log, indent=1) + "\n").encode())
+        write_atomically(self.folder / LOG, (to_json(self.log, indent=1) + "\n").encode())
