@@ -314,7 +314,10 @@ def test_weights_of_another_shape_adapters_and_files_that_were_added_are_refused
     with pytest.raises(ModelError, match="adapter_config.json is not listed in manifest.json"):
         load_causal_lm(folder)
     (folder / MANIFEST).unlink()
-    with pytest.raises(ModelError, match="holds an adapter"):
+    with pytest.raises(ModelError, match="names no base_model_name_or_path"):
+        load_causal_lm(folder)
+    (folder / "adapter_config.json").write_text('{"base_model_name_or_path": "nano"}')
+    with pytest.raises(ModelError, match="holds an adapter without adapter_model.safetensors"):
         load_causal_lm(folder)
     (folder / "adapter_config.json").unlink()
     config = json.loads((folder / "config.json").read_text())

@@ -113,7 +113,6 @@ def evaluate(
     """Measure what a model can do, skill by skill, and how far it is from its base."""
     from workbench.assessment import assess
     from workbench.errors import UnknownNameError
-    from workbench.models.adapters import load_trained
     from workbench.models.loading import load_causal_lm
     from workbench.record import RunRecord
     from workbench.tasks import SPLITS
@@ -125,7 +124,7 @@ def evaluate(
     if (Path(model) / "run.json").is_file():
         config = RunRecord.load(model).config
         skill, base = skill or list(config.skills), base or config.model
-    found = assess(*load_trained(model), skill or [], split=split, most=items,
+    found = assess(*load_causal_lm(model), skill or [], split=split, most=items,
                    base=load_causal_lm(base)[0] if base else None)
     if as_json:
         print(json.dumps({"model": model, "base": base, **found}))

@@ -13,10 +13,11 @@ import safetensors.torch
 import torch
 from torch import Tensor, nn
 
-from workbench.errors import ModelError, RecordError
+from workbench.errors import RecordError
 from workbench.files import write_atomically
 from workbench.models.loading import load_causal_lm
 from workbench.models.mlp import WEIGHTS
+from workbench.models.prompts import template_form
 from workbench.models.quiet import no_progress_bars
 from workbench.runtime import derive_seed
 
@@ -52,10 +53,7 @@ class LanguageModels(nn.Module):
         super().__init__()
         self.seeds, self.lora_rank, self.name = tuple(seeds), lora_rank, str(name_or_path)
         base, self.tokenizer = load_causal_lm(name_or_path, device=device)
-        if not self.tokenizer.chat_template:
-            raise ModelError(f"the tokenizer of {name_or_path} has no chat template, so it is not "
-                             "known how to ask. Use an instruction-tuned model, or set "
-                             "tokenizer.chat_template.")
+        template_form(self.tokenizer)  # one that cannot be used is refused before any training
         base.requires_grad_(False)
         if lora_rank:
             each = [_with_adapter(copy.deepcopy(base), lora_rank, seed, self.name)
@@ -132,7 +130,9 @@ class LanguageModels(nn.Module):
             return WEIGHTS
         try:
             with no_progress_bars():
-                self.models[0].save_pretrained(folder)
+                # Without this, peft asks the hub for the base model's vocabulary.
+                adapters = {"save_embedding_layers": False} if self.lora_rank else {}
+                self.models[0].save_pretrained(folder, **adapters)
                 self.tokenizer.save_pretrained(folder)
         except (OSError, safetensors.SafetensorError) as error:
             raise RecordError(f"could not write the model to {folder}: {error}. The last "
@@ -159,7 +159,7 @@ def fill(model: nn.Module, vector: Tensor) -> None:
 def _with_adapter(model: Any, rank: int, seed: int, name: str) -> Any:
     from peft import LoraConfig, get_peft_model
 
-    model.config.name_or_path = name  # what the saved adapter names as its base
+    model.name_or_path = name  # what peft names as the base in the saved adapter
     with no_progress_bars(), torch.random.fork_rng(devices=range(torch.cuda.device_count())):
         torch.manual_seed(derive_seed(seed, "adapter"))
         return get_peft_model(model, LoraConfig(r=rank, lora_alpha=2 * rank, task_type="CAUSAL_LM",

@@ -14,6 +14,7 @@ from workbench.learners.text.rewards import Reward, exact_match, judge
 from workbench.learners.text.sdft import draw_responses
 from workbench.losses import per_response
 from workbench.models.language import LanguageModels
+from workbench.models.sampling import decode
 from workbench.teachers import take_prompts
 
 
@@ -59,7 +60,7 @@ class GroupRL(TextLearner):
         ids, mask = draw_responses(self.model.models[i], self.model, self.generators[i],
                                    take_prompts(self.prompts, asked), self.max_new_tokens,
                                    self.temperature)
-        texts = self.model.tokenizer.batch_decode(ids, skip_special_tokens=True)
+        texts = decode(self.model.tokenizer, ids)
         items = [self.items[int(j)] for j in asked]
         rewards = judge(self.reward, texts, items).view(-1, self.group)
         # Counted from the first, where all of a group fare alike these are 0 without rounding, and
