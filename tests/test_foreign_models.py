@@ -138,12 +138,11 @@ def test_a_tokenizers_own_clean_up_of_spaces_takes_no_part(nano, tmp_path):
     assert sample(model, loaded, prompts).texts == sample(model, tokenizer, prompts).texts
 
 
-def test_special_tokens_in_a_prompt_are_not_split(nano, tmp_path):
-    write(tmp_path, *nano)
+def test_special_tokens_in_a_prompt_are_not_split(tmp_path):
+    write(tmp_path, qwen(300, eos_token_id=0), byte_level())
     change(tmp_path / "tokenizer_config.json", split_special_tokens=True)
     _, loaded = load_causal_lm(tmp_path)
-    ids, _ = encode(loaded, [make_prompt(loaded, QUESTION)], CONTEXT)
-    assert ids[0, 0] == loaded.bos_token_id
+    assert loaded("<|end|>")["input_ids"] == [loaded.eos_token_id]
 
 
 def test_word_pieces_are_decoded_as_they_are(tmp_path):
@@ -548,3 +547,43 @@ def test_a_saved_adapter_names_its_base_as_it_was_given(nano, tmp_path, monkeypa
     config = json.loads((tmp_path / "out" / "adapter_config.json").read_text())
     assert config["base_model_name_or_path"] == name
     load_causal_lm("out")
+
+
+# Commands
+
+
+def test_commands_train_evaluate_and_ask_an_adapter(cli, tmp_path):
+    short = ("--learner", "sft", "--steps", 2, "--batch-size", 8, "--items", 4, "--quiet")
+    first, second = tmp_path / "first", tmp_path / "second"
+    assert cli("train", "--model", "nano", "--skill", "facts-new", "--lora-rank", 2, *short,
+               "--out", first)[0] == 0
+    code, out, err = cli("train", "--model", first, "--skill", "tools-new", "--lora-rank", 2,
+                         *short, "--out", second, "--json")
+    assert (code, err) == (0, "") and json.loads(out)["status"] == "complete"
+    for folder, base in ((first, "nano"), (second, str(first))):
+        code, out, err = cli("evaluate", "--model", folder, "--items", 2, "--json")
+        found = json.loads(out)
+        assert (code, err, found["base"]) == (0, "", base) and found["kl_to_base"]["new"] > 0
+    assert cli("gate", "--model", second, "--items", 20)[0] == 1
+
+
+@pytest.mark.parametrize("words", [("evaluate",), ("gate", "--json"),
+                                   ("train", "--skill", "facts-new", "--out", "out")])
+def test_no_command_goes_on_with_weights_that_are_no_numbers(cli, nano, tmp_path, monkeypatch,
+                                                             words):
+    monkeypatch.chdir(tmp_path)
+    model, tokenizer = nano
+    with torch.no_grad():
+        model.model.norm.weight[0] = float("nan")
+    write(tmp_path / "lm", model, tokenizer)
+    code, out, err = cli(*words, "--model", "lm")
+    assert (code, out) == (2, "") and "model.norm.weight are NaN" in err and err.count("\n") == 1
+    assert not (tmp_path / "out").exists()
+
+
+def test_a_template_that_raises_is_one_line_of_an_error(cli, nano, tmp_path):
+    write(tmp_path, *nano)
+    (tmp_path / "chat_template.jinja").write_text("{{ raise_exception('Only for\ncustomers!') }}")
+    code, out, err = cli("gate", "--model", tmp_path)
+    assert (code, out) == (2, "") and f"template of {tmp_path} fails" in err
+    assert "Only for customers!" in err and err.count("\n") == 1

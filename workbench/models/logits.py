@@ -80,12 +80,7 @@ class ReadPrompts:
 
     @classmethod
     def fits(cls, model: PreTrainedModel, ids: Tensor) -> bool:
-        """Whether every layer looks at all of a prompt, and the prompts are few enough to keep.
-
-        Recurrent models, such as Mamba, keep a state in place of keys and values.
-        """
-        if getattr(model, "_is_stateful", False):
-            return False
+        """Whether every layer looks at all of a prompt, and the prompts are few enough to keep."""
         config = model.config.get_text_config()
         kinds = getattr(config, "layer_types", None)
         if kinds is None:
