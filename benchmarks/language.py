@@ -24,6 +24,7 @@ from typing import Any
 
 import numpy as np
 import torch
+from rates import matrix_rate
 
 from workbench.gate import gate
 from workbench.models import load_causal_lm
@@ -31,7 +32,7 @@ from workbench.models.sizes import CONTEXT, SIZES, make_model
 from workbench.models.tokenizer import vocabulary
 from workbench.pretraining import PretrainConfig
 from workbench.pretraining.loop import Pretraining
-from workbench.runtime import matrix_rate, threads
+from workbench.runtime import threads
 from workbench.tasks import load_skill
 
 OUTPUT = Path(__file__).resolve().parent.parent / "artifacts" / "bench" / "language.json"

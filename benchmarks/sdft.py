@@ -8,13 +8,13 @@ Run from the repository root::
     .venv/bin/python benchmarks/sdft.py --quick    # does it run at all? writes no record
 
 *Speed*: the workbench's SFT and SDFT and TRL's SDFT take turns, one step each, on the same batches.
-TRL samples from the same random states, so that both SDFTs do the same work to the token. Where the
+TRL is made to sample the same tokens, so that both SDFTs do the same work. Where the
 time of a step goes is set beside what its matrix products alone would take at the rate that this
 machine reaches. Then, how long training takes until the new skill is mastered. Written to
 ``artifacts/bench/sdft.json``.
 
 *Agreement*: SDFT by the workbench and by TRL, the same items, steps and seeds, once with the same
-batches and random states and once with TRL's own; both are scored by the workbench. Written to
+batches and sampled tokens and once with TRL's own; both are scored by the workbench. Written to
 ``data/results/skills/trl_agreement.json``.
 """
 
@@ -39,6 +39,7 @@ try:
     import numpy as np
     import torch
     import trl_sdft
+    from rates import matrix_rate
     from torch.utils.flop_counter import FlopCounterMode
 
     from workbench.answers import answer
@@ -49,7 +50,7 @@ try:
     from workbench.learners.fit import batch_order, make_optimizer
     from workbench.learners.text import SDFT, TextLearner
     from workbench.provenance import environment, package_version
-    from workbench.runtime import generator, matrix_rate, threads
+    from workbench.runtime import generator, threads
     from workbench.tasks.text import TextExamples
 except ImportError as error:
     sys.exit(f"{error}. This needs the workbench and TRL: "
@@ -102,6 +103,7 @@ class Ours:
         self._spent: dict[str, float] = {}
         if isinstance(learner, SDFT):
             learner.rollout = self._noting(self._timed("sampling", learner.rollout))
+            learner.read = self._reading(learner.read)
             learner.teacher.logits = self._timed("teacher forward", learner.teacher.logits)
         learner.logits = self._timed("student forward", learner.logits)
         learner.loss = self._timed("all of the loss", learner.loss)
@@ -116,6 +118,23 @@ class Ours:
             self._spent[name] = self.clock() - began
             return result
         return timed
+
+    def _reading(self, read: Any) -> Any:
+        """Time the student's reading of prompts and of responses together."""
+        def reading(*arguments: Any) -> Any:
+            began = self.clock()
+            prompts = read(*arguments)
+            spent, logits = self.clock() - began, prompts.logits
+
+            def timed(*responses: Any) -> Any:
+                began = self.clock()
+                result = logits(*responses)
+                self._spent["student forward"] = spent + self.clock() - began
+                return result
+
+            prompts.logits = timed
+            return prompts
+        return reading
 
     def _noting(self, rollout: Any) -> Any:
         def noting(*arguments: Any) -> Any:

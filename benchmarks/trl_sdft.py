@@ -7,6 +7,7 @@ the question.
 
 from __future__ import annotations
 
+import functools
 import os
 import tempfile
 import time
@@ -25,11 +26,17 @@ import torch  # noqa: E402
 import transformers  # noqa: E402
 from tokenizers.processors import TemplateProcessing  # noqa: E402
 from torch import Tensor  # noqa: E402
-from transformers import PrinterCallback, TrainerCallback  # noqa: E402
+from transformers import (  # noqa: E402
+    LogitsProcessor,
+    LogitsProcessorList,
+    PrinterCallback,
+    TrainerCallback,
+)
 from trl.experimental.sdft import SDFTConfig, SDFTTrainer  # noqa: E402
 
 from workbench.answers import prompts_for  # noqa: E402
 from workbench.models.loading import SHIPPED, load_causal_lm  # noqa: E402
+from workbench.models.sampling import draw_uniform, next_tokens  # noqa: E402
 from workbench.tasks import Item  # noqa: E402
 
 datasets.disable_progress_bars()
@@ -89,6 +96,36 @@ class Seen:
     model: Any = None
 
 
+class SameTokens(LogitsProcessor):
+    """Leaves of each distribution only the token that the workbench would sample from it.
+
+    Parameters
+    ----------
+    rng : torch.Generator
+        In the state of the learner's own.
+    rows : int
+        Responses of a step.
+    """
+
+    def __init__(self, rng: torch.Generator, rows: int) -> None:
+        self.rng, self.rows, self.seconds = rng, rows, 0.0
+
+    def next_step(self) -> None:
+        """Draw the random numbers of a training step."""
+        self.uniform = draw_uniform(self.rows, MATCHED["max_completion_length"], 1.0, self.rng)
+        self.token, self.seconds = 0, 0.0
+
+    def __call__(self, input_ids: Tensor, scores: Tensor) -> Tensor:
+        """Return logits of which one is 0 and all others are minus infinity."""
+        began = time.perf_counter()
+        uniform = self.uniform[:, self.token].to(scores.device)
+        chosen = next_tokens(scores.float(), 1.0, uniform)
+        self.token += 1
+        only = torch.full_like(scores, -torch.inf).scatter_(1, chosen[:, None], 0.0)
+        self.seconds += time.perf_counter() - began
+        return only
+
+
 class _Trainer(SDFTTrainer):
     """TRL's trainer, which hands out the loss of each step."""
 
@@ -102,20 +139,20 @@ class _Trainer(SDFTTrainer):
 
 
 class _Watch(TrainerCallback):
-    """Times steps, seeds them, and gives the other side its turn after each."""
+    """Times steps, and gives the other side its turn after each."""
 
-    def __init__(self, seen: Seen, draw: torch.Generator | None,
+    def __init__(self, seen: Seen, same: SameTokens | None,
                  between: Callable[[], None] | None) -> None:
-        self.seen, self.draw, self.between = seen, draw, between
+        self.seen, self.same, self.between = seen, same, between
 
     def on_train_begin(self, *arguments: Any, **named: Any) -> None:
         """Start the clock."""
         self.began = time.perf_counter(), time.process_time()
 
     def on_step_begin(self, *arguments: Any, **named: Any) -> None:
-        """Sample from the same random state as the workbench, if that is asked for."""
-        if self.draw is not None:
-            torch.manual_seed(int(torch.randint(2**62, (1,), generator=self.draw)))
+        """Sample the same tokens as the workbench, if that is asked for."""
+        if self.same is not None:
+            self.same.next_step()
 
     def on_self_distillation_batch_prepared(self, *arguments: Any, **named: Any) -> None:
         """Note what was sampled."""
@@ -125,8 +162,9 @@ class _Watch(TrainerCallback):
         """Stop the clock, let the other side have its turn, and start it again."""
         if torch.cuda.is_available():
             torch.cuda.synchronize()
-        self.seen.seconds.append(time.perf_counter() - self.began[0])
-        self.seen.cpu.append(time.process_time() - self.began[1])
+        extra = 0.0 if self.same is None else self.same.seconds  # TRL alone would not spend these
+        self.seen.seconds.append(time.perf_counter() - self.began[0] - extra)
+        self.seen.cpu.append(time.process_time() - self.began[1] - extra)
         if self.between is not None:
             self.between()
         self.began = time.perf_counter(), time.process_time()
@@ -169,7 +207,7 @@ def trainer_for(rows: Sequence[dict[str, str]], *, steps: int, batch_size: int, 
     seen : Seen
         Filled while it trains.
     draw : torch.Generator, optional
-        The workbench's: each step then samples from the same random state as there.
+        In the state of the workbench's own: each step then samples the same tokens as there.
     between : callable, optional
         Called after each step; what it takes is not counted.
     model : str
@@ -181,10 +219,14 @@ def trainer_for(rows: Sequence[dict[str, str]], *, steps: int, batch_size: int, 
         config = SDFTConfig(output_dir=folder, max_steps=steps, seed=seed, learning_rate=lr,
                             per_device_train_batch_size=batch_size,
                             **(MATCHED | QUIET | changed))
+        same = None if draw is None else SameTokens(draw, batch_size)
         trainer = _Trainer(model, config, datasets.Dataset.from_list(list(rows)),
                            processing_class=make_tokenizer(),
-                           callbacks=[_Watch(seen, draw, between)])
+                           callbacks=[_Watch(seen, same, between)])
         trainer.seen = seen
+        if same is not None:
+            trainer.model.generate = functools.partial(
+                trainer.model.generate, logits_processor=LogitsProcessorList([same]))
         trainer.remove_callback(PrinterCallback)
         yield trainer
 

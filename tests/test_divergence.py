@@ -14,7 +14,7 @@ from hypothesis import assume, example, given
 from hypothesis import strategies as st
 
 from workbench.errors import ConfigError, UnknownNameError
-from workbench.losses import DIRECTIONS, divergence, per_response, sampled_token
+from workbench.losses import DIRECTIONS, divergence, per_response
 
 STUDENT, TEACHER = [0.5, 0.3, 0.2], [0.1, 0.3, 0.6]
 WORDS = 7
@@ -110,24 +110,6 @@ def test_between_equals_value_and_slope_are_exactly_0_and_not_a_rounding_error(d
     assert (each == 0).all() and (student.grad == 0).all()
 
 
-@given(logits, logits)
-def test_sampled_tokens_have_on_average_the_slope_of_the_reverse_kl_exactly(student, teacher):
-    student.requires_grad_()
-    wanted, = torch.autograd.grad(divergence(student, teacher, "reverse"), student)
-    every = sampled_token(student.expand(WORDS, WORDS), teacher.expand(WORDS, WORDS),
-                          torch.arange(WORDS))
-    found, = torch.autograd.grad((student.detach().softmax(-1) * every).sum(), student)
-    torch.testing.assert_close(found, wanted, rtol=1e-9, atol=1e-12)
-
-
-def test_the_loss_of_a_sampled_token_is_its_log_ratio_held_fixed_times_its_log_probability():
-    student, teacher = logs()
-    loss = sampled_token(student.requires_grad_(), teacher, torch.tensor(0))
-    assert loss.item() == pytest.approx(math.log(5) * math.log(0.5))
-    loss.backward()  # log 5 times (one-hot - student): less of a word that the teacher would avoid
-    assert student.grad.tolist() == pytest.approx([math.log(5) * g for g in (0.5, -0.3, -0.2)])
-
-
 # The same as TRL's
 
 @pytest.fixture(scope="module")
@@ -173,13 +155,6 @@ def test_over_the_students_likeliest_words_it_is_what_trl_computes(direction, ta
                 lambda student, teacher: trl.compute_topk_self_distillation_loss(
                     student, teacher, distillation_topk=3, distillation_add_tail=tail,
                     distillation_alpha=ALPHA[direction]))
-
-
-def test_the_loss_of_sampled_tokens_is_what_trl_computes(trl):
-    ids = torch.arange(12).view(3, 4) % WORDS
-    assert_same(lambda student, teacher: sampled_token(student, teacher, ids),
-                lambda student, teacher: trl.compute_sampled_token_self_distillation_loss(
-                    student, teacher, ids, distillation_alpha=1.0))
 
 
 # Properties

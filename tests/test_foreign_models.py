@@ -18,7 +18,7 @@ from workbench.experiment import run
 from workbench.models import load_causal_lm, make_prompt, sample
 from workbench.models.language import LanguageModels
 from workbench.models.loading import SHIPPED
-from workbench.models.logits import ReadPrompts, response_logits
+from workbench.models.logits import PromptCache, attends_to_all, response_logits
 from workbench.models.quiet import no_progress_bars
 from workbench.models.sampling import NO_LIMIT, context_of, decode, encode
 from workbench.models.sizes import CONTEXT
@@ -230,6 +230,11 @@ def model_of(kind, words=WORDS):
             **small, d_model=32, n_layers=2, n_heads=2, max_seq_len=CONTEXT)),
         "mamba": lambda: T.MambaForCausalLM(T.MambaConfig(
             **small, hidden_size=32, state_size=4, num_hidden_layers=2)),
+        "mistral": lambda: T.MistralForCausalLM(T.MistralConfig(
+            **bert, num_key_value_heads=1, sliding_window=8)),
+        "jamba": lambda: T.JambaForCausalLM(T.JambaConfig(
+            **layered, intermediate_size=32, num_key_value_heads=1, num_experts=1,
+            attn_layer_period=2, attn_layer_offset=1, mamba_d_state=4)),
         "opt": lambda: T.OPTForCausalLM(T.OPTConfig(
             **layered, ffn_dim=32, word_embed_proj_dim=32, max_position_embeddings=CONTEXT)),
         "roberta": lambda: T.RobertaForCausalLM(T.RobertaConfig(**bert)),
@@ -240,29 +245,33 @@ def model_of(kind, words=WORDS):
         "rwkv": lambda: T.RwkvForCausalLM(T.RwkvConfig(
             **small, hidden_size=32, num_hidden_layers=2, context_length=CONTEXT)),
     }[kind]().eval()
+    with torch.no_grad():
+        for weight in made.parameters():
+            if weight.dim() == 2:
+                weight.mul_(15)  # so that what is predicted depends on more than the last token
     torch.random.set_rng_state(torch_state)
     return made
 
 
-CAUSAL = ("gpt2", "qwen2", "bloom", "mpt", "mamba", "opt")
+CAUSAL = ("gpt2", "qwen2", "bloom", "mpt", "opt", "mistral")
 
 
 @pytest.mark.parametrize("kind", CAUSAL)
 def test_causal_models_of_many_architectures_can_be_asked_and_trained(tmp_path, kind):
     folder = write(tmp_path / "lm", model_of(kind), make_tokenizer(CONTEXT))
     model, tokenizer = load_causal_lm(folder)
-    assert context_of(model) == (NO_LIMIT if kind in ("bloom", "mamba") else CONTEXT)
+    assert context_of(model) == (NO_LIMIT if kind == "bloom" else CONTEXT)
     prompts = [make_prompt(tokenizer, QUESTION), make_prompt(tokenizer, "show the key to ada .")]
     both = sample(model, tokenizer, prompts, max_new_tokens=5)
     for i, prompt in enumerate(prompts):
         alone = sample(model, tokenizer, [prompt], max_new_tokens=5)
         assert alone.texts == both.texts[i: i + 1], "padding changes nothing"
-    if ReadPrompts.fits(model, both.prompt_ids):
-        read = ReadPrompts(model, both.prompt_ids, both.prompt_mask)
-        torch.testing.assert_close(
-            read.logits(torch.arange(2), both.ids, both.mask),
-            response_logits(model, both.prompt_ids, both.prompt_mask, both.ids, both.mask),
-            atol=1e-5, rtol=1e-4)
+    with torch.no_grad():
+        logits = response_logits(model, both.prompt_ids, both.prompt_mask, both.ids, both.mask)
+        read = PromptCache(model, both.prompt_ids, both.prompt_mask)
+        torch.testing.assert_close(read.logits(both.ids, both.mask), logits, atol=1e-5, rtol=1e-4)
+    assert torch.equal(logits.argmax(-1)[both.mask.bool()], both.ids[both.mask.bool()]), (
+        "each token is the likeliest after all that stand before it")
     for name in ("sft", "sdft"):
         record = run(RunConfig(
             stream="skills", skills=("facts-new",), model=str(folder), learner=name, seeds=(0,),
@@ -270,8 +279,16 @@ def test_causal_models_of_many_architectures_can_be_asked_and_trained(tmp_path, 
         assert record.status == "complete" and (record.losses > 0).all()
 
 
-def test_recurrent_models_have_no_prompts_to_keep():
-    assert not ReadPrompts.fits(model_of("mamba"), torch.zeros(2, 3))
+@pytest.mark.parametrize("kind", ["mamba", "jamba"])
+def test_a_recurrent_model_is_refused(tmp_path, kind):
+    folder = write(tmp_path, model_of(kind), make_tokenizer(CONTEXT))
+    with pytest.raises(ModelError, match="cannot go on from a prompt that it has read"):
+        load_causal_lm(folder)
+
+
+def test_a_model_without_positions_has_no_limit():
+    assert context_of(model_of("mamba")) == NO_LIMIT
+    assert not attends_to_all(model_of("mamba"))
 
 
 @pytest.mark.parametrize("kind", ["roberta", "bert", "xlnet"])

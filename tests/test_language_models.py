@@ -134,6 +134,10 @@ def test_a_plain_template_gets_the_turn_of_the_paper(tokenizer):
 
 # Sampling
 
+def seeded(seed):
+    """A generator in a known state."""
+    return torch.Generator().manual_seed(seed)
+
 
 def test_greedy_samples_equal_a_loop_without_cache_or_padding(model, tokenizer):
     prompts = [make_prompt(tokenizer, QUESTION),
@@ -152,8 +156,8 @@ def test_sampling_is_seeded_and_leaves_the_global_state_alone(model, tokenizer):
     prompts = [make_prompt(tokenizer, QUESTION)] * 3
     torch.manual_seed(1)
     before = torch.random.get_rng_state()
-    a, b, c = (sample(model, tokenizer, prompts, temperature=1.0, seed=s, max_new_tokens=8).ids
-               for s in (0, 0, 1))
+    a, b, c = (sample(model, tokenizer, prompts, temperature=1.0, rng=seeded(s),
+                      max_new_tokens=8).ids for s in (0, 0, 1))
     assert torch.equal(a, b) and not torch.equal(a, c)
     assert not torch.equal(a[0], a[1]), "each prompt has a draw of its own"
     assert torch.equal(before, torch.random.get_rng_state())
@@ -165,7 +169,7 @@ def test_sampling_draws_from_the_full_distribution_at_a_temperature(model, token
     with torch.no_grad():
         expected = (model(ids).logits[0, -1] / 0.5).softmax(-1)
     drawn = sample(model, tokenizer, [prompt] * 4000, temperature=0.5, max_new_tokens=1,
-                   batch_size=1000).ids[:, 0]
+                   rng=seeded(0), batch_size=1000).ids[:, 0]
     counts = torch.bincount(drawn, minlength=len(expected)) / len(drawn)
     assert (counts - expected).abs().max() < 4 * (expected.max() / len(drawn)).sqrt() + 0.005
     assert (counts > 0).sum() > 100, "no top-k, no top-p"
@@ -173,7 +177,7 @@ def test_sampling_draws_from_the_full_distribution_at_a_temperature(model, token
 
 def test_a_response_ends_with_its_first_end_token(model, tokenizer):
     found = sample(model, tokenizer, [make_prompt(tokenizer, QUESTION)] * 200, temperature=3.0,
-                   max_new_tokens=30)
+                   rng=seeded(0), max_new_tokens=30)
     ended = 0
     for ids, mask, text in zip(found.ids, found.mask, found.texts, strict=True):
         real = ids[mask.bool()].tolist()
@@ -217,7 +221,8 @@ def test_settings_that_cannot_work_are_refused(model, tokenizer, settings):
 def test_logits_of_a_response_do_not_depend_on_padding_and_line_up(model, tokenizer):
     short, long = make_prompt(tokenizer, QUESTION), make_prompt(tokenizer, QUESTION,
                                                                demonstration="so it is ada")
-    found = sample(model, tokenizer, [short, long], temperature=1.0, max_new_tokens=7)
+    found = sample(model, tokenizer, [short, long], temperature=1.0, rng=seeded(0),
+                   max_new_tokens=7)
     with torch.no_grad():
         both = response_logits(model, found.prompt_ids, found.prompt_mask, found.ids, found.mask)
         for row, prompt in enumerate((short, long)):
@@ -350,14 +355,15 @@ def test_a_shipped_model_without_its_manifest_is_refused(folder, monkeypatch):
 
 def test_a_models_own_generation_settings_take_no_part(model, tokenizer):
     prompts = [make_prompt(tokenizer, QUESTION)] * 20
-    plain = [sample(model, tokenizer, prompts, temperature=t, max_new_tokens=8).ids
+    plain = [sample(model, tokenizer, prompts, temperature=t, rng=seeded(0), max_new_tokens=8).ids
              for t in (0.0, 1.0)]
     own = model.generation_config
     model.generation_config = GenerationConfig(repetition_penalty=5.0, top_k=1, num_beams=2,
                                                min_p=0.9, eos_token_id=2, pad_token_id=0)
     try:
         for ids, t in zip(plain, (0.0, 1.0), strict=True):
-            again = sample(model, tokenizer, prompts, temperature=t, max_new_tokens=8).ids
+            again = sample(model, tokenizer, prompts, temperature=t, rng=seeded(0),
+                           max_new_tokens=8).ids
             assert torch.equal(ids, again)
         assert model.generation_config.repetition_penalty == 5.0, "they are left as they were"
     finally:

@@ -310,9 +310,43 @@ def test_intransigence_pairs_seeds_and_broadcasts_one_reference():
     ([0.9, 0.8], r"shape \(\.\.\., T, T\).*not \(2,\)"),
     ([[0.9, 0.8]], r"not \(1, 2\)"),
     (np.zeros((3, 0, 0)), r"T at least 1, not \(3, 0, 0\)"),
-    (0.9, r"not \(\)"),
+    (0.9, "nested lists, not float"),
 ])
 def test_wrong_matrices_are_refused(cells, message):
+    with pytest.raises(ConfigError, match=message):
+        AccuracyMatrix(cells)
+
+
+def test_masked_cells_are_not_evaluated_rather_than_taken_as_they_are():
+    masked = np.ma.masked_greater(np.array(R), 0.94)  # R[1, 0]
+    assert np.isnan(AccuracyMatrix(masked).R[1, 0])
+    with pytest.raises(UndefinedMetricError, match=r"R\[1, 0\]"):
+        AccuracyMatrix(masked).forgetting()
+    assert AccuracyMatrix(masked).average_accuracy() == pytest.approx(GOLDEN["ACC"])
+    counts = np.ma.masked_array([[1, 0], [1, 1]], mask=[[0, 1], [0, 0]])
+    assert np.isnan(AccuracyMatrix(counts).R[0, 1]), "whole numbers too"
+
+
+def test_what_rounding_adds_to_1_is_cut_and_what_is_more_is_refused():
+    rounded = AccuracyMatrix([[1 + 1e-7, -1e-9], [0.5, np.float32(1) + np.float32(1e-7)]])
+    assert rounded.R.max() == 1 and rounded.R.min() == 0
+    with pytest.raises(ConfigError, match=r"R\[0, 0\] is 1.00001") as raised:
+        AccuracyMatrix([[1.00001, 0], [0, 1]])
+    assert "100" not in str(raised.value).split("expected")[1], "these are no percentages"
+
+
+@pytest.mark.parametrize("cells, message", [
+    ([[0.9, 0.5], ["90%", 0.5]], r"R\[1, 0\] is '90%', expected a number"),
+    ([["0.9", 0.5], [0.9, 0.5]], r"R\[0, 0\] is '0.9', expected a number"),
+    (np.array([["0.9", "0.5"], ["0.9", "0.5"]]), r"R\[\] is of <U3, expected a number"),
+    ([[0.9, 0.5], [{}, 0.5]], r"R\[1, 0\] is \{\}, expected"),
+    ([[0.9, 0.5], [1j, 0.5]], r"R\[1, 0\] is 1j, expected"),
+    ((row for row in R), r"R must be an array or nested lists, not generator; .* list\(\.\.\.\)"),
+    ("90%", "R must be an array or nested lists, not str"),
+    ([R, MAMMOTH, [[0.9, 0.1], [0.5, 0.9]]],
+     r"seeds with different numbers of tasks: \[3, 3, 2\]"),
+])
+def test_what_is_no_matrix_of_numbers_is_named(cells, message):
     with pytest.raises(ConfigError, match=message):
         AccuracyMatrix(cells)
 

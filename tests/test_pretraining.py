@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import math
+import time
 
 import pytest
 import torch
@@ -156,6 +157,19 @@ def test_what_is_left_open_is_decided_and_stored():
     found = PretrainConfig(size="nano").resolved()
     assert found.steps == SIZES["nano"].steps and found.precision in ("fp32", "bf16")
     assert found.device in ("cpu", "cuda", "mps") and found.threads >= 1
+
+
+@pytest.mark.parametrize("gpu, supported, precision", [
+    (False, False, "fp32"), (True, False, "fp32"), (True, True, "bf16")])
+def test_precision_follows_from_the_device_and_not_from_a_timing(gpu, supported, precision,
+                                                                 monkeypatch):
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: gpu)
+    monkeypatch.setattr(torch.cuda, "is_bf16_supported", lambda **_: supported)
+
+    def no_clock():
+        raise AssertionError("nothing is timed")
+    monkeypatch.setattr(time, "perf_counter", no_clock)
+    assert PretrainConfig(size="nano").resolved().precision == precision
 
 
 @pytest.mark.parametrize(("changes", "said"), [

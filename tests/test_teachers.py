@@ -22,7 +22,7 @@ from workbench.errors import ConfigError, ModelError, UnknownNameError
 from workbench.learners.text import SDFT
 from workbench.losses import DIRECTIONS, divergence
 from workbench.models.language import LanguageModels, trained
-from workbench.models.logits import ReadPrompts, response_logits
+from workbench.models.logits import attends_to_all, response_logits
 from workbench.models.sampling import encode_responses
 from workbench.tasks.text import TextExamples, make_text_stream
 from workbench.teachers import WEIGHTS, Teacher, take_prompts
@@ -95,9 +95,7 @@ def test_prompts_read_once_give_what_prompts_read_each_time_give(weights, rank, 
     (Gemma3TextConfig(), False), (GPT2Config(), True), (MambaConfig(), False)],
     ids=lambda c: getattr(c, "model_type", str(c)))
 def test_prompts_are_kept_only_where_each_layer_sees_all_of_them(config, fits):
-    model = SimpleNamespace(config=config, dtype=torch.float32)
-    assert ReadPrompts.fits(model, torch.zeros(2, 30)) is fits
-    assert not ReadPrompts.fits(model, torch.zeros(10**5, 10**4, device="meta")), "too many"
+    assert attends_to_all(SimpleNamespace(config=config)) is fits
 
 
 def response_logits_of(teacher, i, chosen, ids, mask):
@@ -114,7 +112,7 @@ def test_prompts_are_read_once_for_teachers_that_stay_the_same(weights, help, ke
     learner = begun(models((0,)), skills[0], teacher=weights, help=help)
     learner.loss_of(0, CHOSEN)
     assert bool(learner.teacher._read) == kept
-    monkeypatch.setattr(ReadPrompts, "MOST_BYTES", 10)
+    monkeypatch.setattr("workbench.teachers.MOST_BYTES", 10)
     learner.begin(skills[0])
     learner.loss_of(0, CHOSEN)
     assert not learner.teacher._read, "nor where they take too much memory"
@@ -163,7 +161,7 @@ def test_the_loss_is_the_divergence_on_what_the_student_itself_said(
         direction, models, skills, monkeypatch):
     learner = begun(models(), skills[0], direction=direction)
     ids, mask = what_is_said(learner)
-    monkeypatch.setattr(learner, "rollout", lambda i, chosen: (ids, mask))
+    monkeypatch.setattr(learner, "rollout", lambda *_: (ids, mask))
     each = divergence(alone(learner.model.models[0], learner.prompts, ids, mask),
                       alone(learner.model.base, learner.teacher.prompts, ids, mask), direction)
     wanted = sum(row[m.bool()].mean() for row, m in zip(each, mask, strict=True)) / 4
@@ -191,7 +189,7 @@ def test_student_and_teacher_line_up_with_the_response_whatever_stands_before_it
     lengths = [part[1][CHOSEN].sum(1) for part in (learner.prompts, learner.teacher.prompts)]
     assert (lengths[1] > lengths[0] + 10).all() and all(len(set(n.tolist())) > 1 for n in lengths)
     for found, model, prompts in (
-            (learner.logits(0, CHOSEN, ids, mask), learner.model.models[0], learner.prompts),
+            (learner.read(0, CHOSEN).logits(ids, mask), learner.model.models[0], learner.prompts),
             (learner.teacher.logits(0, CHOSEN, ids, mask), learner.model.base,
              learner.teacher.prompts)):
         wanted = alone(model, prompts, ids, mask)
@@ -272,15 +270,15 @@ def test_a_frozen_teacher_is_the_pretrained_model_throughout(
     learn(learner, skills[0], steps=3, batch_size=4)
     move(learner.model, 0)
     ids, mask = what_is_said(learner)
-    fresh = Teacher(models((5,)), {}, "live")
+    fresh = Teacher(models((5,), rank=rank), {}, "live")  # whose adapter still adds nothing
     fresh.begin(skills[0].train.items, 10)
     wanted = fresh.logits(0, CHOSEN, ids, mask)
-    student = learner.logits(0, CHOSEN, ids, mask)
+    student = learner.read(0, CHOSEN).logits(ids, mask)
     close(learner.teacher.logits(0, CHOSEN, ids, mask)[mask == 1], wanted[mask == 1])
     learner.teacher.help = "none"  # so that it reads its prompts each time
     assert torch.equal(learner.teacher.logits(0, CHOSEN, ids, mask), wanted)
-    assert torch.equal(learner.logits(0, CHOSEN, ids, mask), student), "the student is back"
-    assert learner.logits(0, CHOSEN, ids, mask).requires_grad
+    assert torch.equal(learner.read(0, CHOSEN).logits(ids, mask), student), "the student is back"
+    assert learner.read(0, CHOSEN).logits(ids, mask).requires_grad
     assert learner.state == {}, "and nothing is stored for it"
 
 
@@ -301,14 +299,14 @@ def test_a_stage_teacher_is_the_student_at_the_beginning_of_the_skill(rank, mode
     learn(learner, skills[0], steps=2, batch_size=4)
     learner.begin(skills[2])
     ids, mask = what_is_said(learner)
-    student = [learner.logits(i, CHOSEN, ids, mask) for i in range(2)]
+    student = [learner.read(i, CHOSEN).logits(ids, mask) for i in range(2)]
     assert not torch.equal(*student)
     learn(learner, skills[2], steps=2, batch_size=4)
     for i in range(2):
         # To be asked what the student was, without help.
         learner.teacher.prompts, learner.teacher.help = learner.prompts, "none"
         assert torch.equal(learner.teacher.logits(i, CHOSEN, ids, mask), student[i])
-        assert not torch.equal(learner.logits(i, CHOSEN, ids, mask), student[i])
+        assert not torch.equal(learner.read(i, CHOSEN).logits(ids, mask), student[i])
     assert learner.stored_bytes() == 0, "the next stage has another teacher"
 
 

@@ -202,7 +202,7 @@ def test_offline_distillation_imitates_what_the_pretrained_teacher_said_before(t
     assert all(torch.equal(a, b) for a, b in zip(said, hard.said[1], strict=True))
     assert said[0].shape[0] == 16 and not torch.equal(soft.said[0][0], soft.said[1][0])
     state = hard.generators[0].get_state()
-    ids, mask = hard.rollout(0, CHOSEN)
+    ids, mask = hard.rollout(0, CHOSEN, hard.read(0, CHOSEN))
     hard.generators[0].set_state(state)
     options = hard.said[0][0].view(8, 2, -1)[CHOSEN][:, :, :ids.shape[1]]
     assert (options == ids[:, None]).all(-1).any(1).all(), "to these questions"
@@ -270,7 +270,7 @@ def judged(tasks, monkeypatch):
         learner = make("rl", rank, (0,), group=group)
         learner.begin(tasks[0])
         said = encode_responses(learner.model.tokenizer, list(texts), 99)
-        monkeypatch.setattr("workbench.learners.text.rl.draw_responses", lambda *_: said)
+        monkeypatch.setattr(learner, "respond", lambda *_: said)
         learner.reward = rewards if callable(rewards) else lambda texts, items: rewards
         return learner, said
     return judge

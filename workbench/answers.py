@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import numpy as np
+import torch
 from numpy.typing import NDArray
 
 from workbench.errors import ConfigError, UnknownNameError
@@ -124,11 +125,11 @@ class Answers:
 
 def answer(model: PreTrainedModel, tokenizer: PreTrainedTokenizerBase, items: Sequence[Item],
            help: str = "none", *, temperature: float = 0.0, seed: int = 0,
-           max_new_tokens: int = 40) -> Answers:
+           rng: torch.Generator | None = None, max_new_tokens: int = 40) -> Answers:
     """Return a model's answers to items, scored; see `prompts_for` and `sample`."""
     if not items:
         raise ConfigError("there are no items to answer; is the split empty?")
-    samples = sample(model, tokenizer, prompts_for(tokenizer, items, help, seed), seed=seed,
+    samples = sample(model, tokenizer, prompts_for(tokenizer, items, help, seed), rng=rng,
                      temperature=temperature, max_new_tokens=max_new_tokens)
     scored = list(zip(samples.texts, items, strict=True))
     return Answers(help, samples, np.array([is_right(text, item.answer) for text, item in scored]),

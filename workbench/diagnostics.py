@@ -21,6 +21,7 @@ from workbench.learners.text import TextLearner
 from workbench.losses import kl_per_token
 from workbench.models.logits import response_logits
 from workbench.models.sampling import Samples, sample
+from workbench.runtime import generator
 from workbench.tasks import Item, Stream, spread
 from workbench.tasks.text import TextExamples
 from workbench.tasks.voices import in_own_voice
@@ -58,7 +59,7 @@ class Drift:
     def __init__(self, base: PreTrainedModel, tokenizer: PreTrainedTokenizerBase,
                  items: Sequence[Item], max_new_tokens: int = 40) -> None:
         self.said = sample(base, tokenizer, prompts_for(tokenizer, items), temperature=1.0,
-                           max_new_tokens=max_new_tokens)
+                           rng=generator(0, "drift"), max_new_tokens=max_new_tokens)
         self.base = base
 
     def of(self, model: PreTrainedModel) -> float:
@@ -117,7 +118,7 @@ class Probe:
             found = dict.fromkeys(self.names, np.nan)
             items = self.tasks[task]
             help = "article+own" if all(item.article for item in items) else "own"
-            most = {"max_new_tokens": learner.max_new_tokens}
+            most: dict[str, Any] = {"max_new_tokens": learner.max_new_tokens}
             found["helped_right"] = answer(model, learner.model.tokenizer, items, help,
                                            **most).accuracy
             teacher = getattr(learner, "teacher", None)
@@ -129,7 +130,8 @@ class Probe:
             for name, drift in self.drifts.items():
                 found[name] = drift.of(model)
             own = sample(model, learner.model.tokenizer,
-                         prompts_for(learner.model.tokenizer, items), temperature=1.0, **most)
+                         prompts_for(learner.model.tokenizer, items), temperature=1.0,
+                         rng=generator(0, "probe"), **most)
             log_p = _logits(model, own).log_softmax(-1).cpu()
             entropy = -(log_p.exp() * log_p).sum(-1)
             found["entropy"] = float((entropy * own.mask).sum() / own.mask.sum())

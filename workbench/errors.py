@@ -46,6 +46,10 @@ class ModelError(WorkbenchError):
     """A model, tokenizer or prompt that cannot be used; the message says what fits instead."""
 
 
+class NonFiniteError(ModelError):
+    """A model whose logits are NaN or infinite."""
+
+
 class GateError(WorkbenchError):
     """A model that cannot be its own teacher; the message says what did not hold."""
 

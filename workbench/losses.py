@@ -187,28 +187,6 @@ def _likeliest(log_q: Tensor, log_p: Tensor, k: int, top_of: str,
     return keep(log_q), keep(log_p)
 
 
-def sampled_token(student: Tensor, teacher: Tensor, ids: Tensor) -> Tensor:
-    r"""Return a loss that has the gradient of the reverse KL on average, from one token each.
-
-    :math:`[\log q(y) - \log p(y)]\,\log q(y)` with the bracket held fixed, for a token y drawn from
-    the student q. Its value means nothing; its gradient is an unbiased, noisy estimate.
-
-    Parameters
-    ----------
-    student, teacher : Tensor, shape (..., vocabulary)
-        Logits.
-    ids : Tensor of int64, shape (...)
-        The tokens, drawn from the student.
-
-    Returns
-    -------
-    Tensor, shape (...)
-    """
-    log_q, log_p = (F.log_softmax(logits, -1).gather(-1, ids.unsqueeze(-1)).squeeze(-1)
-                    for logits in (student, teacher))
-    return (log_q - log_p).detach() * log_q
-
-
 def per_response(each: Tensor, mask: Tensor, skip_first: int = 0) -> Tensor:
     """Return the mean over responses of the mean over their tokens, as SDFT has it.
 

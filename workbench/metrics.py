@@ -8,6 +8,8 @@ docstring has the formula, its paper and who differs (Avalanche eb075be, Mammoth
 
 from __future__ import annotations
 
+import math
+import numbers
 from collections.abc import Callable
 from typing import Any
 
@@ -31,8 +33,9 @@ class AccuracyMatrix:
     ----------
     R : array-like, shape (..., T, T)
         Accuracies from 0 to 1; row = trained through, column = tested on, leading axes such as
-        seeds; NaN where not evaluated. Ragged lists, with at least i + 1 values in row i, are
-        padded with NaN. Stored as a read-only copy, as is `b`.
+        seeds; NaN, or masked, where not evaluated. Ragged lists, with at least i + 1 values in
+        row i, are padded with NaN. Stored as a read-only copy, as is `b`; what lies beyond 0 or 1
+        by rounding alone (1e-6) is cut.
     b : array-like, shape (T,) or (..., T), optional
         Accuracies before any training. Only forward transfer needs them.
     scenario : {"task", "domain", "class"}, optional
@@ -41,7 +44,7 @@ class AccuracyMatrix:
     Raises
     ------
     ConfigError
-        If a shape is wrong or a value is outside 0 to 1.
+        If a shape is wrong, or a value is no number from 0 to 1; the message names its place.
     UnknownNameError
         If there is no such scenario.
     """
@@ -192,6 +195,10 @@ class AccuracyMatrix:
         return self.R
 
 
+LIMITS = {"BWT": (-1.0, 1.0), "FWT": (-1.0, 1.0), "forgetting": (-1.0, 1.0),
+          "AURC": (0.0, math.inf)}
+"""Smallest and largest possible value of each metric that is not a share from 0 to 1."""
+
 _METRICS: dict[str, Callable[[AccuracyMatrix], Score]] = {
     "ACC": AccuracyMatrix.average_accuracy,
     "AIA": AccuracyMatrix.average_incremental_accuracy,
@@ -226,25 +233,57 @@ def _in_run(run: list[int]) -> str:
     return f" in run {', '.join(map(str, run))}" if run else ""
 
 
+ROUNDING = 1e-6
+"""So far beyond 0 and 1 an accuracy may lie: sums of float32 round."""
+
+
 def _accuracies(name: str, values: Any) -> Floats:
     """Return a read-only copy, after checking that all values are accuracies or NaN."""
+    if not isinstance(values, list | tuple | np.ndarray) and not hasattr(values, "__array__"):
+        raise ConfigError(f"{name} must be an array or nested lists, not "
+                          f"{type(values).__name__}; of a generator give list(...)")
+    if isinstance(values, np.ma.MaskedArray):  # masked is not evaluated
+        values = np.ma.filled(values.astype(np.float64), np.nan)
+    _only_numbers(name, values)
     try:
         array = np.array(values, dtype=np.float64)
     except ValueError:  # ragged
         array = _padded(name, values)
-    wrong = np.argwhere((array < 0) | (array > 1))
+    wrong = np.argwhere((array < -ROUNDING) | (array > 1 + ROUNDING))
     if len(wrong):
-        hint = "; as percentages, divide by 100" if 1 < np.nanmax(array) <= 100 else ""
+        hint = "; as percentages, divide by 100" if 1.5 < np.nanmax(array) <= 100 else ""
         raise ConfigError(f"{name}{wrong[0].tolist()} is {array[tuple(wrong[0])]:g}, expected "
                           f"accuracies from 0 to 1{hint}")
+    array = array.clip(0, 1)
     array.setflags(write=False)
     return array
+
+
+def _only_numbers(name: str, values: Any, place: tuple[int, ...] = ()) -> None:
+    """Refuse text and other objects inside nested lists, naming the first and its place."""
+    if isinstance(values, list | tuple):
+        for i, value in enumerate(values):
+            _only_numbers(name, value, (*place, i))
+    elif isinstance(values, np.ndarray) and values.dtype.kind == "O":
+        _only_numbers(name, values.tolist(), place)
+    elif (isinstance(values, str | bytes)
+          or (isinstance(values, np.ndarray) and values.dtype.kind not in "fiub")
+          or not (values is None or isinstance(values, numbers.Real)
+                  or hasattr(values, "__array__"))):
+        shown = f"{values!r:.40}" if not isinstance(values, np.ndarray) else f"of {values.dtype}"
+        raise ConfigError(f"{name}{list(place)} is {shown}, expected a number from 0 to 1, or NaN "
+                          "where nothing was evaluated")
 
 
 def _padded(name: str, rows: Any) -> Floats:
     """Return ragged rows as a square array, with NaN where a row has ended."""
     if any(isinstance(cell, list | tuple | np.ndarray) for row in rows for cell in row):
-        return np.stack([_padded(name, matrix) for matrix in rows])
+        matrices = [_padded(name, matrix) for matrix in rows]
+        sizes = [len(matrix) for matrix in matrices]
+        if len(set(sizes)) > 1:
+            raise ConfigError(f"{name} has seeds with different numbers of tasks: {sizes}. Give "
+                              "each number of tasks a matrix of its own.")
+        return np.stack(matrices)
     square = np.full((len(rows), len(rows)), np.nan)
     for i, row in enumerate(rows):
         if not i < len(row) <= len(rows):

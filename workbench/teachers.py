@@ -13,7 +13,12 @@ from torch import Tensor
 from workbench.answers import HELP, prompts_for
 from workbench.errors import ConfigError, UnknownNameError
 from workbench.models.language import LanguageModels, fill
-from workbench.models.logits import ReadPrompts, response_logits
+from workbench.models.logits import (
+    PromptCache,
+    attends_to_all,
+    cache_bytes,
+    trim,
+)
 from workbench.models.sampling import context_of, encode
 from workbench.tasks import Item
 
@@ -25,6 +30,8 @@ WEIGHTS = {
 }
 """Whose weights a teacher has."""
 
+MOST_BYTES = 2**29
+"""Beyond this, keeping the prompts costs more memory than reading them again costs time."""
 ALL_HELP = "all"
 """The demonstration, after the article where the skill has one."""
 
@@ -58,7 +65,7 @@ class Teacher:
         self.models, self.state, self.weights, self.help = models, state, weights, help
         self.rate = rate
         self._copy: Any = None
-        self._read: dict[int, ReadPrompts] = {}
+        self._read: dict[int, PromptCache] = {}
 
     def begin(self, items: Sequence[Item], room: int) -> None:
         """Prepare to teach some items.
@@ -127,13 +134,15 @@ class Teacher:
             Without gradient.
         """
         with self.model(i) as model:
-            if self.keeps and ReadPrompts.fits(model, self.prompts[0]):
+            if (self.keeps and attends_to_all(model)
+                    and cache_bytes(model, self.prompts[0]) <= MOST_BYTES):
                 # One for all seeds where they share a teacher.
                 whose = i if self.weights == "stage" or self.models.lora_rank else 0
                 if whose not in self._read:
-                    self._read[whose] = ReadPrompts(model, *self.prompts)
-                return self._read[whose].logits(chosen, ids, mask)
-            return response_logits(model, *take_prompts(self.prompts, chosen), ids, mask)
+                    self._read[whose] = PromptCache(model, *self.prompts)
+                return self._read[whose].select(chosen).logits(ids, mask)
+            # Computed as the student's are: where both are equal, so are their logits, to the bit.
+            return PromptCache(model, *take_prompts(self.prompts, chosen)).logits(ids, mask)
 
     @property
     def keeps(self) -> bool:
@@ -147,6 +156,4 @@ class Teacher:
 
 def take_prompts(prompts: tuple[Tensor, Tensor], chosen: Tensor) -> tuple[Tensor, Tensor]:
     """Return some prompts with the padding on the left that they all have cut off."""
-    ids, mask = (part[chosen] for part in prompts)
-    first = int(mask.any(0).long().argmax())
-    return ids[:, first:], mask[:, first:]
+    return trim(*(part[chosen] for part in prompts))

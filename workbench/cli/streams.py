@@ -174,7 +174,7 @@ def print_record(record: RunRecord, as_json: bool) -> None:
     import pandas as pd
 
     from workbench.intervals import seed_interval
-    from workbench.metrics import summarise
+    from workbench.metrics import LIMITS, summarise
     from workbench.report import summary
 
     if as_json:
@@ -198,7 +198,7 @@ def print_record(record: RunRecord, as_json: bool) -> None:
         each = np.atleast_1d(values)
         interval = ""
         if len(each) > 1:
-            low, high = seed_interval(each)
+            low, high = seed_interval(each, limits=LIMITS.get(name, (0.0, 1.0)))
             interval = f"  95 % interval {low:.3f} to {high:.3f}"
         print(f"{name:20s}{each.mean():7.3f}{interval}")
     for name, reason in undefined.items():

@@ -54,12 +54,13 @@ class LanguageModels(nn.Module):
         self.seeds, self.lora_rank, self.name = tuple(seeds), lora_rank, str(name_or_path)
         base, self.tokenizer = load_causal_lm(name_or_path, device=device)
         template_form(self.tokenizer)  # one that cannot be used is refused before any training
-        base.requires_grad_(False)
+        # Its weights keep `requires_grad`, by which PyTorch chooses how to multiply: without it
+        # the last digits of its logits would differ from those of an untrained student.
         if lora_rank:
             each = [_with_adapter(copy.deepcopy(base), lora_rank, seed, self.name)
                     for seed in seeds]
         else:
-            each = [copy.deepcopy(base).requires_grad_(True) for _ in seeds]
+            each = [copy.deepcopy(base) for _ in seeds]
         self.models: Sequence[Any] = nn.ModuleList(each)  # type: ignore[assignment]
         # In a tuple, so that it is no part of what is trained, saved or counted.
         self._base = (base,)

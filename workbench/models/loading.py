@@ -138,6 +138,10 @@ def _load_weights(folder: Path) -> Any:
     if faults:
         raise ModelError(f"{folder}: the weights do not fit the config ({'; '.join(faults)}). Take "
                          "both from the same folder.")
+    for weight in model.parameters():
+        # A file's weights lie anywhere in memory, and matrix products round by where they lie: a
+        # copy of the model would give other last digits than the model.
+        weight.data = weight.data.clone()
     return model
 
 

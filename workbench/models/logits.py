@@ -1,22 +1,28 @@
-"""What a model gives to each token of a response, after any prompt."""
+"""Logits of responses after prompts, and prompts that are read once and continued."""
 
 from __future__ import annotations
 
+import functools
+import inspect
+from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 import torch
 from torch import Tensor
 
 if TYPE_CHECKING:
-    from transformers import PreTrainedModel
+    from transformers import DynamicCache, PreTrainedModel
+
+BATCH = 32
+"""Prompts that are read at a time."""
 
 
 def response_logits(model: PreTrainedModel, prompt_ids: Tensor, prompt_mask: Tensor, ids: Tensor,
                     mask: Tensor) -> Tensor:
-    """Return the logits from which each token of a response is drawn.
+    """Return the logits from which each token of a response is sampled.
 
-    The same response can be given after two prompts of different length, a student's and a
-    teacher's: the logits line up with the response, whatever stands before it.
+    The same response can follow two prompts of different length, a student's and a teacher's: the
+    logits line up with the response, not with the prompt.
 
     Parameters
     ----------
@@ -30,23 +36,67 @@ def response_logits(model: PreTrainedModel, prompt_ids: Tensor, prompt_mask: Ten
     Returns
     -------
     Tensor of float32, shape (n, tokens, vocabulary)
-        Position t: given the prompt and the response before token t. Where the mask is 0 they mean
-        nothing.
+        Position t: given the prompt and the response before token t. Undefined where the mask is 0.
     """
-    whole = torch.cat([prompt_ids, ids], 1).to(model.device)
     attended = torch.cat([prompt_mask, mask], 1).to(model.device)
-    length = ids.shape[1]
-    logits: Tensor = model(input_ids=whole, attention_mask=attended,
-                           position_ids=_positions(attended), use_cache=False,
-                           logits_to_keep=length + 1).logits
-    return logits[:, -length - 1:-1].float()
+    logits = call(model, torch.cat([prompt_ids, ids], 1), attended, ids.shape[1] + 1)
+    return logits[:, :-1]
 
 
-class ReadPrompts:
-    """Prompts that a model has read once, for responses that will be put after them.
+def call(model: PreTrainedModel, ids: Tensor, attended: Tensor, keep: int,
+         past: DynamicCache | None = None) -> Tensor:
+    """Run a model and return the logits of the last positions.
 
-    Keys, values and last logits of the prompts are kept, so that only the responses have to be
-    computed each time. This is for a model whose weights do not change.
+    Parameters
+    ----------
+    model : PreTrainedModel
+        Causal; it is passed only those arguments that its architecture takes.
+    ids : Tensor of int64, shape (n, tokens)
+        The new tokens.
+    attended : Tensor of int64, shape (n, past tokens + tokens)
+        1 at real tokens, 0 at padding.
+    keep : int
+        Positions whose logits are returned.
+    past : DynamicCache, optional
+        Keys and values of the tokens before; the new ones are added to it.
+
+    Returns
+    -------
+    Tensor of float32, shape (n, keep, vocabulary)
+    """
+    inner: Any = model  # peft wraps a model in one that takes any argument
+    known = _parameters(type(inner.get_base_model() if hasattr(inner, "get_base_model")
+                             else inner).forward)
+    options: dict[str, Any] = {
+        "position_ids": positions(attended)[:, -ids.shape[1]:], "logits_to_keep": keep,
+        "past_key_values": past, "use_cache": past is not None}
+    logits: Tensor = model(input_ids=ids.to(model.device), attention_mask=attended,
+                           **{k: v for k, v in options.items() if k in known}).logits
+    return logits[:, -keep:].float()
+
+
+@functools.cache
+def _parameters(forward: Callable[..., object]) -> frozenset[str]:
+    return frozenset(inspect.signature(forward).parameters)
+
+
+def positions(attended: Tensor) -> Tensor:
+    """Return the position of each token, counted from the first real one."""
+    return (attended.cumsum(1) - 1).clamp_min(0)
+
+
+def trim(ids: Tensor, mask: Tensor) -> tuple[Tensor, Tensor]:
+    """Return prompts without the padding on the left that they all have."""
+    first = int(mask.any(0).long().argmax())
+    return ids[:, first:], mask[:, first:]
+
+
+class PromptCache:
+    """Prompts that a model has read, for responses that continue them.
+
+    Keys, values and last logits of the prompts are kept: responses can be sampled, and their logits
+    computed, without reading the prompts again. Gradients flow to the reading where they are
+    enabled.
 
     Parameters
     ----------
@@ -54,55 +104,52 @@ class ReadPrompts:
         Causal.
     ids, mask : Tensor of int64, shape (n, prompt tokens)
         Padded on the left.
+
+    Attributes
+    ----------
+    past : DynamicCache
+        Keys and values of every layer.
+    last : Tensor of float32, shape (n, vocabulary)
+        Logits of the first token of a response.
     """
 
-    BATCH = 32
-    MOST_BYTES = 2**29
-    """Beyond this, keeping the prompts costs more memory than reading them again costs time."""
-
-    @torch.no_grad()
     def __init__(self, model: PreTrainedModel, ids: Tensor, mask: Tensor) -> None:
         from transformers import DynamicCache
 
-        self.model, self.mask = model, mask.to(model.device)
-        last, keys, values = [], [], []
-        for rows, attended in zip(ids.split(self.BATCH), self.mask.split(self.BATCH), strict=True):
-            cache: Any = DynamicCache(config=model.config)
-            said = model(input_ids=rows.to(model.device), attention_mask=attended,
-                         position_ids=_positions(attended), past_key_values=cache, use_cache=True,
-                         logits_to_keep=1)
-            last.append(said.logits[:, -1])
-            keys.append(torch.stack([layer.keys for layer in cache.layers]))
-            values.append(torch.stack([layer.values for layer in cache.layers]))
-        self.last = torch.cat(last)
-        # (layers, prompts, heads, tokens, features)
-        self.keys, self.values = torch.cat(keys, 1), torch.cat(values, 1)
+        self.model, self.ids, self.mask = model, ids, mask.to(model.device)
+        # Where a layer forgets the beginning of a prompt, its keys cannot be used twice.
+        self.reusable = attends_to_all(model)
+        parts = []
+        with torch.set_grad_enabled(torch.is_grad_enabled() and self.reusable):
+            for rows, attended in zip(ids.split(BATCH), self.mask.split(BATCH), strict=True):
+                past = DynamicCache(config=model.config)
+                parts.append((call(model, rows, attended, 1, past)[:, 0], past))
+        self.last = torch.cat([last for last, _ in parts])
+        self.past = parts[0][1]
+        for layer, *others in zip(*(past.layers for _, past in parts), strict=True):
+            if others:
+                layer.keys = torch.cat([layer.keys, *(other.keys for other in others)])
+                layer.values = torch.cat([layer.values, *(other.values for other in others)])
 
-    @classmethod
-    def fits(cls, model: PreTrainedModel, ids: Tensor) -> bool:
-        """Whether every layer looks at all of a prompt, and the prompts are few enough to keep."""
-        config = model.config.get_text_config()
-        kinds = getattr(config, "layer_types", None)
-        if kinds is None:
-            whole = getattr(config, "sliding_window", None) is None
-        else:
-            whole = set(kinds) == {"full_attention"}
-        if not whole or not hasattr(config, "num_attention_heads"):
-            return False
-        heads = getattr(config, "num_key_value_heads", None) or config.num_attention_heads
-        features = getattr(config, "head_dim", None) or (config.hidden_size
-                                                         // config.num_attention_heads)
-        each = 2 * config.num_hidden_layers * heads * features * model.dtype.itemsize
-        return bool(each * ids.numel() <= cls.MOST_BYTES)
+    def select(self, indices: Tensor) -> PromptCache:
+        """Return some of the prompts, without padding that they all have."""
+        indices = indices.to(self.mask.device)
+        some = self._with(self.past, self.last[indices], *trim(self.ids[indices.cpu()],
+                                                               self.mask[indices]))
+        first = self.mask.shape[1] - some.mask.shape[1]
+        some.past = self._copy(lambda part: part[indices][:, :, first:])
+        return some
 
-    @torch.no_grad()
-    def logits(self, chosen: Tensor, ids: Tensor, mask: Tensor) -> Tensor:
-        """Return what `response_logits` does for the prompts with these numbers, up to rounding.
+    def detach(self) -> PromptCache:
+        """Return the same prompts without gradient, to be continued apart from these."""
+        past = self._copy(Tensor.detach) if self.reusable else self.past
+        return self._with(past, self.last.detach(), self.ids, self.mask)
+
+    def logits(self, ids: Tensor, mask: Tensor) -> Tensor:
+        """Return what `response_logits` returns for these prompts, up to rounding.
 
         Parameters
         ----------
-        chosen : Tensor of int64, shape (n,)
-            Which prompts.
         ids, mask : Tensor of int64, shape (n, tokens)
             The responses, padded on the right.
 
@@ -110,23 +157,46 @@ class ReadPrompts:
         -------
         Tensor of float32, shape (n, tokens, vocabulary)
         """
+        if not self.reusable:
+            return response_logits(self.model, self.ids, self.mask.cpu(), ids, mask)
+        first = self.last[:, None]
+        if ids.shape[1] == 1:
+            return first
+        attended = torch.cat([self.mask, mask[:, :-1].to(self.mask.device)], 1)
+        rest = call(self.model, ids[:, :-1], attended, ids.shape[1] - 1, self._copy(lambda p: p))
+        return torch.cat([first, rest], 1)
+
+    def _with(self, past: DynamicCache, last: Tensor, ids: Tensor, mask: Tensor) -> PromptCache:
+        other = object.__new__(PromptCache)
+        other.model, other.reusable = self.model, self.reusable
+        other.past, other.last, other.ids, other.mask = past, last, ids, mask
+        return other
+
+    def _copy(self, change: Any) -> DynamicCache:
         from transformers import DynamicCache
 
-        chosen, device = chosen.to(self.mask.device), self.mask.device
-        prompt = self.mask[chosen]
-        first = int(prompt.any(0).long().argmax())  # padding that all have
-        logits = self.last[chosen][:, None]
-        if ids.shape[1] > 1:
-            cache: Any = DynamicCache(config=self.model.config)
-            for layer, (keys, values) in enumerate(zip(self.keys, self.values, strict=True)):
-                cache.update(keys[chosen][:, :, first:], values[chosen][:, :, first:], layer)
-            attended = torch.cat([prompt[:, first:], mask[:, :-1].to(device)], 1)
-            rest = self.model(input_ids=ids[:, :-1].to(device), attention_mask=attended,
-                              position_ids=_positions(attended)[:, prompt.shape[1] - first:],
-                              past_key_values=cache, use_cache=True).logits
-            logits = torch.cat([logits, rest], 1)
-        return logits.float()
+        past = DynamicCache(config=self.model.config)
+        layer: Any
+        for i, layer in enumerate(self.past.layers):
+            past.update(change(layer.keys), change(layer.values), i)
+        return past
 
 
-def _positions(attended: Tensor) -> Tensor:
-    return (attended.cumsum(1) - 1).clamp_min(0)
+def attends_to_all(model: PreTrainedModel) -> bool:
+    """Whether every layer attends to all tokens before: none has a window or a recurrent state."""
+    config = model.config.get_text_config()
+    kinds = getattr(config, "layer_types", None)
+    if kinds is not None:
+        return set(kinds) == {"full_attention"}
+    return (getattr(config, "sliding_window", None) is None
+            and hasattr(config, "num_attention_heads"))
+
+
+def cache_bytes(model: PreTrainedModel, ids: Tensor) -> int:
+    """Return the memory that a `PromptCache` of these prompts takes."""
+    config = model.config.get_text_config()
+    heads = getattr(config, "num_key_value_heads", None) or config.num_attention_heads
+    features = getattr(config, "head_dim", None) or (config.hidden_size
+                                                     // config.num_attention_heads)
+    return int(2 * config.num_hidden_layers * heads * features * model.dtype.itemsize
+               * ids.numel())

@@ -1,20 +1,20 @@
-"""The one function that samples: seeds, left padding and stop tokens in one place."""
+"""Sampling of responses: the generator, left padding and stop tokens in one place."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import torch
 from torch import Tensor
 from torch.nn import functional
 
-from workbench.errors import ConfigError, ModelError
+from workbench.errors import ConfigError, ModelError, NonFiniteError
+from workbench.models.logits import PromptCache, call
 
 if TYPE_CHECKING:
-    from transformers import GenerationConfig, PreTrainedModel, PreTrainedTokenizerBase
+    from transformers import PreTrainedModel, PreTrainedTokenizerBase
 
 
 @dataclass(frozen=True)
@@ -29,7 +29,7 @@ class Samples:
         The responses, padded on the right, and which of their tokens are real: the end token is,
         what comes after it is not.
     texts : list of str
-        The responses without special tokens.
+        The responses without special tokens and without spaces around them; see `decode`.
     """
 
     prompt_ids: Tensor
@@ -150,7 +150,7 @@ NO_LIMIT = 2**31
 
 @torch.no_grad()
 def sample(model: PreTrainedModel, tokenizer: PreTrainedTokenizerBase, prompts: Sequence[str], *,
-           max_new_tokens: int = 40, temperature: float = 0.0, seed: int = 0,
+           max_new_tokens: int = 40, temperature: float = 0.0, rng: torch.Generator | None = None,
            batch_size: int = 64) -> Samples:
     """Return the responses of a model to some prompts.
 
@@ -165,8 +165,8 @@ def sample(model: PreTrainedModel, tokenizer: PreTrainedTokenizerBase, prompts: 
     temperature : float
         0 takes the likeliest token each time; above 0, samples from the full distribution of
         logits divided by the temperature.
-    seed : int
-        Of the sampling. The global random state is left as it was.
+    rng : torch.Generator, optional
+        Decides what is sampled; needed when the temperature is above 0.
     batch_size : int
         Prompts answered at a time.
 
@@ -174,6 +174,8 @@ def sample(model: PreTrainedModel, tokenizer: PreTrainedTokenizerBase, prompts: 
     ------
     ModelError
         If a prompt and its response do not fit the model's context; see also `encode`.
+    NonFiniteError
+        If the model's logits are not finite.
     ConfigError
         If a setting cannot work.
     """
@@ -181,71 +183,109 @@ def sample(model: PreTrainedModel, tokenizer: PreTrainedTokenizerBase, prompts: 
         raise ConfigError("max_new_tokens and batch_size must be at least 1 and temperature at "
                           f"least 0, not {max_new_tokens}, {batch_size} and {temperature}")
     ids, mask = encode(tokenizer, prompts, context_of(model) - max_new_tokens)
-    with torch.random.fork_rng(devices=range(torch.cuda.device_count())):
-        torch.manual_seed(seed)
-        parts = [continue_prompts(model, tokenizer, ids[i: i + batch_size],
-                                  mask[i: i + batch_size], max_new_tokens, temperature)
-                 for i in range(0, len(ids), batch_size)]
+    uniform = draw_uniform(len(ids), max_new_tokens, temperature, rng)
+    parts = [continue_prompts(PromptCache(model, *batch[:2]), tokenizer, max_new_tokens,
+                              temperature, batch[2])
+             for batch in zip(*(part.split(batch_size) for part in (ids, mask, uniform)),
+                              strict=True)]
     padding = padding_of(tokenizer)
     length = max(new.shape[1] for new, _ in parts)
-    answers, real = (torch.cat([functional.pad(part[k], (0, length - part[k].shape[1]), value=fill)
-                                for part in parts]) for k, fill in ((0, padding), (1, 0)))
-    texts = tokenizer.batch_decode(answers, skip_special_tokens=True)
-    return Samples(ids, mask, answers, real, texts)
+    responses, real = (torch.cat([functional.pad(part[k], (0, length - part[k].shape[1]),
+                                                 value=fill) for part in parts])
+                       for k, fill in ((0, padding), (1, 0)))
+    return Samples(ids, mask, responses, real, decode(tokenizer, responses))
 
 
-@torch.no_grad()
-def continue_prompts(model: PreTrainedModel, tokenizer: PreTrainedTokenizerBase, ids: Tensor,
-                     mask: Tensor, max_new_tokens: int,
-                     temperature: float) -> tuple[Tensor, Tensor]:
-    """Return responses to prompts that are token ids already; draws from the global random state.
+def draw_uniform(rows: int, max_new_tokens: int, temperature: float,
+                 rng: torch.Generator | None) -> Tensor:
+    """Return a random number from 0 to 1 for each token of each response.
 
-    Parameters
-    ----------
-    model, tokenizer
-        From `load_causal_lm`.
-    ids, mask : Tensor of int64, shape (n, prompt tokens)
-        From `encode`.
-    max_new_tokens, temperature
-        See `sample`.
+    Drawn before the first token, so that a response depends on its own row of numbers and on
+    nothing that the other responses do.
 
     Returns
     -------
-    ids, mask : Tensor of int64, shape (n, new tokens)
+    Tensor of float64, shape (rows, max_new_tokens)
+        Zeros when the temperature is 0: nothing is random.
+    """
+    if temperature == 0:
+        return torch.zeros(rows, max_new_tokens, dtype=torch.float64)
+    if rng is None:
+        raise ConfigError(f"temperature {temperature} samples at random and needs a generator; "
+                          "give rng=torch.Generator().manual_seed(0), or temperature=0")
+    return torch.rand(rows, max_new_tokens, generator=rng, dtype=torch.float64,
+                      device=rng.device)
+
+
+@torch.no_grad()
+def continue_prompts(prompts: PromptCache, tokenizer: PreTrainedTokenizerBase, max_new_tokens: int,
+                     temperature: float, uniform: Tensor) -> tuple[Tensor, Tensor]:
+    """Return responses to prompts that a model has read.
+
+    Parameters
+    ----------
+    prompts : PromptCache
+        Used up by the call: `PromptCache.detach` gives one that may be.
+    tokenizer
+        Of the model.
+    max_new_tokens, temperature
+        See `sample`. The model's own generation settings take no part.
+    uniform : Tensor of float64, shape (n, max_new_tokens)
+        From `draw_uniform`.
+
+    Returns
+    -------
+    ids, mask : Tensor of int64, shape (n, new tokens), on the CPU
         As in `Samples`: padding comes after the end token.
     """
-    from transformers import GenerationConfig
+    model, logits, attended = prompts.model, prompts.last, prompts.mask
+    device = attended.device
+    uniform, ends = uniform.to(device), torch.tensor(stop_tokens(model, tokenizer), device=device)
+    rows = torch.arange(len(attended), device=device)  # of responses that have not ended
+    ids = torch.full((len(rows), max_new_tokens), padding_of(tokenizer), device=device)
+    mask = torch.zeros_like(ids)
+    for t in range(max_new_tokens):
+        tokens = next_tokens(logits, temperature, uniform[rows, t])
+        ids[rows, t], mask[rows, t] = tokens, 1
+        going = (~torch.isin(tokens, ends)).nonzero().flatten()
+        if not len(going) or t + 1 == max_new_tokens:
+            break
+        if len(going) < len(rows):
+            rows, attended, tokens = rows[going], attended[going], tokens[going]
+            prompts.past.batch_select_indices(going)
+        attended = functional.pad(attended, (0, 1), value=1)
+        logits = call(model, tokens[:, None], attended, 1, prompts.past)[:, 0]
+    return ids[:, :t + 1].cpu(), mask[:, :t + 1].cpu()
 
-    ends, padding = stop_tokens(model, tokenizer), padding_of(tokenizer)
-    settings = GenerationConfig(
-        max_new_tokens=max_new_tokens, pad_token_id=padding, eos_token_id=ends,
-        **({"do_sample": True, "temperature": temperature, "top_k": 0, "top_p": 1.0}
-           if temperature > 0 else {"do_sample": False}))
-    generate: Any = model.generate  # transformers leaves its type open
-    with only(model, settings):
-        whole = generate(input_ids=ids.to(model.device), attention_mask=mask.to(model.device),
-                         generation_config=settings)
-    new = whole[:, ids.shape[1]:].cpu()
-    ended = torch.isin(new, torch.tensor(ends)).long().cumsum(1)
-    real = torch.cat([torch.ones(len(new), 1, dtype=torch.long), 1 - ended[:, :-1].clamp_max(1)], 1)
-    length = int(real.sum(1).max())
-    new, real = new[:, :length], real[:, :length]
-    return new.where(real.bool(), torch.tensor(padding)), real
 
+def next_tokens(logits: Tensor, temperature: float, uniform: Tensor) -> Tensor:
+    """Return a token for each row: the likeliest, or sampled at a temperature.
 
-@contextmanager
-def only(model: PreTrainedModel, settings: GenerationConfig) -> Iterator[None]:
-    """Have a model generate by these settings alone inside the block.
+    The token is the first at which the cumulated probability exceeds the random number.
 
-    What a call leaves open, transformers takes from the model's own settings, and those of many a
-    chat model ask for penalties or top-k. Its responses would then not be drawn from its logits.
+    Parameters
+    ----------
+    logits : Tensor, shape (n, vocabulary)
+        Any real numbers.
+    temperature : float
+        See `sample`.
+    uniform : Tensor of float64, shape (n,)
+        Random numbers from 0 to 1.
+
+    Raises
+    ------
+    NonFiniteError
+        If a logit is not finite, so that there is no distribution.
     """
-    own = model.generation_config
-    model.generation_config = settings
-    try:
-        yield
-    finally:
-        model.generation_config = own
+    highest, best = logits.max(-1)
+    if not highest.isfinite().all():
+        raise NonFiniteError("the model's logits are not finite, so no token can be chosen: its "
+                             "weights have grown beyond all bounds or are damaged")
+    if temperature == 0:
+        return best
+    cumulated = (logits / temperature).softmax(-1).double().cumsum(-1)
+    wanted = uniform[:, None] * cumulated[:, -1:]
+    return torch.searchsorted(cumulated, wanted, right=True)[:, 0].clamp_max(logits.shape[1] - 1)
 
 
 def stop_tokens(model: PreTrainedModel, tokenizer: PreTrainedTokenizerBase) -> list[int]:

@@ -11,9 +11,10 @@ from typing import TYPE_CHECKING, Any, cast
 
 import torch
 from torch import Tensor, nn
+from torch.nn import functional
 
 from workbench.errors import ModelError
-from workbench.models.logits import response_logits
+from workbench.models.logits import PromptCache, call, response_logits
 from workbench.models.sampling import context_of, padding_of
 
 if TYPE_CHECKING:
@@ -45,13 +46,19 @@ def check_weights(model: nn.Module, folder: Path) -> None:
 
 
 def check_fit(model: PreTrainedModel, tokenizer: PreTrainedTokenizerBase, folder: Path) -> None:
-    """Refuse a tokenizer with tokens that the model has no embedding for, or another end token."""
+    """Refuse a tokenizer that does not fit the model, and a model without room for any text.
+
+    A tokenizer fits if the model has an embedding for each token, and ends a text with its token.
+    """
     rows = cast(nn.Embedding, model.get_input_embeddings()).num_embeddings
     highest = max(tokenizer.get_vocab().values())
     if highest >= rows:
         raise ModelError(f"{folder}: the tokenizer does not fit the model: its highest token is "
                          f"number {highest}, the model has embeddings for {rows} tokens. Take both "
                          "from the same folder.")
+    if context_of(model) < 2 * HALF + 1:
+        raise ModelError(f"{folder}: the model takes {context_of(model)} tokens, too few for a "
+                         "prompt and a response.")
     ends = getattr(model.config, "eos_token_id", None)
     ends = ends if isinstance(ends, list) else [ends]
     if tokenizer.eos_token_id is None or (ends != [None] and tokenizer.eos_token_id not in ends
@@ -73,44 +80,57 @@ def _generation_end(model: PreTrainedModel, tokenizer: PreTrainedTokenizerBase) 
 @torch.no_grad()
 def check_behaviour(model: PreTrainedModel, tokenizer: PreTrainedTokenizerBase,
                     folder: Path) -> None:
-    """Refuse a model that sees later tokens, or whose answer depends on padding.
+    """Refuse a model that sees later tokens, or cannot be sampled from as is done here.
 
-    Two texts that differ only at their end must have the same logits before that, and a text must
-    have the same logits with padding on its left as without. (Encoders such as BERT see the whole
-    text; RWKV reads padding as text; RoBERTa counts positions from the padding token.)
+    Two texts that differ only at their end must have the same logits before that: encoders such as
+    BERT see the whole text. A text must have the same logits with padding on its left as without:
+    RWKV reads padding as text. A text must have the same logits when its beginning has been read
+    before: Mamba keeps a state in place of keys and values for each token.
 
     Raises
     ------
     ModelError
-        If either does not hold, or the model cannot be run at all.
+        If one of them does not hold, or the model cannot be run at all.
     """
-    if context_of(model) < 2 * HALF + 1:
-        raise ModelError(f"{folder}: the model takes {context_of(model)} tokens, too few for a "
-                         "prompt and a response.")
-    ids, other = _texts(tokenizer)
-    padding, mask = torch.full((1, 1), padding_of(tokenizer)), torch.ones(1, HALF + 1).long()
-    mask[:, 0] = 0
+    kind, (ids, other) = f"{folder}: {type(model).__name__}", _texts(tokenizer)
+    padding, one = torch.full((1, 1), padding_of(tokenizer)), torch.ones(1, HALF).long()
+    prompt, mask = torch.cat([padding, ids[:, :HALF]], 1), functional.pad(one, (1, 0))
     try:
-        alone, changed = (model(input_ids=row.to(model.device)).logits.float().cpu()
+        alone, changed = (model(input_ids=row.to(model.device)).logits.float()
                           for row in (ids, other))
-        padded = response_logits(model, torch.cat([padding, ids[:, :HALF]], 1), mask,
-                                 ids[:, HALF:], torch.ones(1, HALF).long()).cpu()
+        padded = response_logits(model, prompt, mask, ids[:, HALF:], one)
     except Exception as error:  # of many types: the code is the architecture's
-        raise ModelError(f"{folder}: {type(model).__name__} cannot be run here "
-                         f"({type(error).__name__}: {error}). Use a causal language model that "
-                         "takes input_ids and attention_mask.") from error
+        raise ModelError(f"{kind} cannot be run here ({type(error).__name__}: {error}). Use a "
+                         "causal language model that takes input_ids and "
+                         "attention_mask.") from error
     if not torch.isfinite(alone).all():
         raise ModelError(f"{folder}: the model's logits are NaN or infinite though its weights are "
                          "not. The weights are damaged, or made for another config.")
     size = float(alone.abs().max())
     if _gap(alone[:, :HALF], changed[:, :HALF]) > 1e-5 * size:
-        raise ModelError(f"{folder}: {type(model).__name__} is not causal: a later token changes "
-                         "what it predicts for an earlier one, so that it would see the answer it "
-                         "has to give. Use a decoder, such as a Llama, Qwen or GPT-2 model.")
+        raise ModelError(f"{kind} is not causal: a later token changes what it predicts for an "
+                         "earlier one, so that it would see the answer it has to give. Use a "
+                         "decoder, such as a Llama, Qwen or GPT-2 model.")
     if _gap(alone[:, HALF - 1:-1], padded) > 1e-3 * size:
-        raise ModelError(f"{folder}: {type(model).__name__} answers otherwise when a prompt is "
-                         "padded on the left, which is how several prompts are answered at once. "
-                         "Use a model that heeds attention_mask and position_ids.")
+        raise ModelError(f"{kind} answers otherwise when a prompt is padded on the left, which is "
+                         "how several prompts are answered at once. Use a model that heeds "
+                         "attention_mask and position_ids.")
+    try:
+        if _gap(alone[:, HALF], _continued(model, prompt, mask, ids)) > 1e-3 * size:
+            raise ValueError("it then predicts otherwise")
+    except Exception as error:  # of many types, as above
+        raise ModelError(f"{kind} cannot go on from a prompt that it has read "
+                         f"({type(error).__name__}: {error}). Use a transformer, which keeps keys "
+                         "and values for each token; recurrent models, such as Mamba, are not "
+                         "supported.") from error
+
+
+def _continued(model: PreTrainedModel, prompt: Tensor, mask: Tensor, ids: Tensor) -> Tensor:
+    """Return the logits after one more token, as sampling computes them for one prompt of two."""
+    prompts = PromptCache(model, prompt.expand(2, -1), mask.expand(2, -1))
+    prompts.past.batch_select_indices(torch.tensor([0], device=model.device))
+    attended = functional.pad(prompts.mask[:1], (0, 1), value=1)
+    return call(model, ids[:, HALF: HALF + 1], attended, 1, prompts.past)[:, 0]
 
 
 def _texts(tokenizer: PreTrainedTokenizerBase) -> tuple[Tensor, Tensor]:

@@ -177,7 +177,8 @@ class Pretraining:
     def step(self, step: int) -> float:
         """Take one optimiser step and return its loss per unit of weight, in nats."""
         config = self.config
-        rng = random.Random(derive_seed(config.seed, "documents", step))
+        # The first step without an index, as it was when the shipped models were made.
+        rng = random.Random(derive_seed(config.seed, "documents", *[step][:step]))
         batch = make_batch(self.corpus, config.batch_size, CONTEXT, rng)
         tokens, weights = (tensor.to(config.device) for tensor in batch)
         for group in self.optimizer.param_groups:

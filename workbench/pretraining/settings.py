@@ -9,8 +9,8 @@ from dataclasses import dataclass, replace
 import torch
 
 from workbench.errors import ConfigError
-from workbench.models.sizes import CONTEXT, SIZES
-from workbench.runtime import matrix_rate, pick_device, require_device, threads
+from workbench.models.sizes import SIZES
+from workbench.runtime import pick_device, require_device
 
 
 @dataclass(frozen=True)
@@ -30,7 +30,7 @@ class PretrainConfig:
     weight_decay: float = 0.01
     """Of AdamW."""
     precision: str = "auto"
-    """``fp32`` or ``bf16`` (autocast); ``auto`` measures which multiplies matrices faster."""
+    """``fp32`` or ``bf16`` (autocast); ``auto`` is bf16 on a GPU that supports it, else fp32."""
     device: str = "auto"
     """``cpu`` or ``cuda``; ``auto`` takes the GPU when there is one."""
     threads: int = 0
@@ -63,11 +63,9 @@ class PretrainConfig:
         count = self.threads or min(os.cpu_count() or 1, 8)
         precision = self.precision
         if precision == "auto":
-            shape = (self.micro_batch * CONTEXT, SIZES[self.size].width, SIZES[self.size].inner)
-            with threads(count):
-                rates = {name: matrix_rate(shape, dtype, device) for name, dtype in
-                         (("fp32", torch.float32), ("bf16", torch.bfloat16))}
-            precision = max(rates, key=lambda name: rates[name])
+            # By the device alone: a timing would give other weights on a busy machine.
+            fast = device == "cuda" and torch.cuda.is_bf16_supported(including_emulation=False)
+            precision = "bf16" if fast else "fp32"
         return replace(self, steps=self.steps or SIZES[self.size].steps, device=device,
                        threads=count, precision=precision)
 

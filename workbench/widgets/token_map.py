@@ -77,7 +77,8 @@ def token_loss(student: PreTrainedModel, teacher: PreTrainedModel,
     if help == ALL_HELP:
         help = "article+own" if all(item.article for item in items) else "own"
     alone, helped = (prompts_for(tokenizer, items, kind)[index] for kind in ("none", help))
-    said = sample(student, tokenizer, [alone], temperature=1.0, seed=seed)
+    said = sample(student, tokenizer, [alone], temperature=1.0,
+                  rng=torch.Generator().manual_seed(seed))
     logits = []
     for model, prompt in ((student, alone), (teacher, helped)):
         ids, mask = encode(tokenizer, [prompt], context_of(model))

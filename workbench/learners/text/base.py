@@ -11,9 +11,15 @@ from torch import Tensor
 from workbench.errors import ConfigError
 from workbench.learners.base import Batch, Learner, whole
 from workbench.models.language import LanguageModels
-from workbench.models.logits import response_logits
+from workbench.models.logits import PromptCache, response_logits
 from workbench.models.prompts import make_prompt
-from workbench.models.sampling import context_of, encode, sample
+from workbench.models.sampling import (
+    context_of,
+    continue_prompts,
+    draw_uniform,
+    encode,
+    sample,
+)
 from workbench.tasks import Task
 from workbench.tasks.text import TextExamples
 from workbench.teachers import take_prompts
@@ -65,6 +71,17 @@ class TextLearner(Learner):
     def logits(self, i: int, chosen: Tensor, ids: Tensor, mask: Tensor) -> Tensor:
         """Return what the student gives to each token of responses: (n, tokens, vocabulary)."""
         return response_logits(self.model.models[i], *take_prompts(self.prompts, chosen), ids, mask)
+
+    def read(self, i: int, chosen: Tensor) -> PromptCache:
+        """Return the prompts of some items as the student of one seed reads them."""
+        return PromptCache(self.model.models[i], *take_prompts(self.prompts, chosen))
+
+    def respond(self, i: int, prompts: PromptCache, temperature: float) -> tuple[Tensor, Tensor]:
+        """Return responses to prompts that one seed's generator samples: shapes (n, tokens)."""
+        uniform = draw_uniform(len(prompts.mask), self.max_new_tokens, temperature,
+                               self.generators[i])
+        return continue_prompts(prompts.detach(), self.model.tokenizer, self.max_new_tokens,
+                                temperature, uniform)
 
     def predict(self, x: Any, task: int | None = None) -> Any:
         """Return the likeliest responses to some questions: a list of texts per seed."""

@@ -8,9 +8,11 @@ from torch.nn.functional import pad
 
 from workbench.errors import ConfigError
 from workbench.learners.base import whole
-from workbench.learners.text.sdft import SDFT, draw_responses
+from workbench.learners.text.sdft import SDFT
 from workbench.learners.text.sft import imitation
 from workbench.models.language import LanguageModels
+from workbench.models.logits import PromptCache
+from workbench.models.sampling import continue_prompts, draw_uniform
 from workbench.runtime import generator
 from workbench.tasks import Task
 from workbench.teachers import ALL_HELP
@@ -53,15 +55,17 @@ class OfflineDistill(SDFT):
         self.said = []
         for i, seed in enumerate(self.model.seeds):
             draw = generator(seed, "teacher's responses", task.index)
-            with self.teacher.model(i) as teacher:
-                parts = [draw_responses(teacher, self.model, draw, part, self.max_new_tokens,
-                                        self.temperature)
-                         for part in zip(*(each.split(AT_A_TIME) for each in prompts), strict=True)]
+            uniform = draw_uniform(len(prompts[0]), self.max_new_tokens, self.temperature, draw)
+            with self.teacher.model(i) as teacher, torch.no_grad():
+                parts = [continue_prompts(PromptCache(teacher, *part[:2]), self.model.tokenizer,
+                                          self.max_new_tokens, self.temperature, part[2])
+                         for part in zip(*(each.split(AT_A_TIME) for each in (*prompts, uniform)),
+                                         strict=True)]
             width = max(ids.shape[1] for ids, _ in parts)
             self.said.append(tuple(torch.cat([pad(part[k], (0, width - part[k].shape[1]))
                                               for part in parts]) for k in (0, 1)))
 
-    def rollout(self, i: int, chosen: Tensor) -> tuple[Tensor, Tensor]:
+    def rollout(self, i: int, chosen: Tensor, prompts: PromptCache) -> tuple[Tensor, Tensor]:
         """Return one of the teacher's responses to each question."""
         which = torch.randint(self.samples, (len(chosen),), generator=self.generators[i])
         ids, mask = (part[chosen * self.samples + which] for part in self.said[i])
@@ -72,6 +76,7 @@ class OfflineDistill(SDFT):
         """Return the divergence from the teacher, or the cross-entropy of its tokens."""
         if self.soft:
             return super().loss_of(i, chosen)
-        ids, mask = self.rollout(i, chosen)
-        return imitation(self.logits(i, chosen, ids, mask), ids, mask)
+        prompts = self.read(i, chosen)
+        ids, mask = self.rollout(i, chosen, prompts)
+        return imitation(prompts.logits(ids, mask), ids, mask)
 

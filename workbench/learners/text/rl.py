@@ -11,11 +11,9 @@ from workbench.errors import ConfigError
 from workbench.learners.base import positive
 from workbench.learners.text.base import TextLearner
 from workbench.learners.text.rewards import Reward, exact_match, judge
-from workbench.learners.text.sdft import draw_responses
 from workbench.losses import per_response
 from workbench.models.language import LanguageModels
 from workbench.models.sampling import decode
-from workbench.teachers import take_prompts
 
 
 class GroupRL(TextLearner):
@@ -57,9 +55,8 @@ class GroupRL(TextLearner):
             raise ConfigError(f"batch_size must be at least the group of {self.group}, not "
                               f"{len(chosen)}")
         asked = chosen[: len(chosen) // self.group].repeat_interleave(self.group)
-        ids, mask = draw_responses(self.model.models[i], self.model, self.generators[i],
-                                   take_prompts(self.prompts, asked), self.max_new_tokens,
-                                   self.temperature)
+        prompts = self.read(i, asked)
+        ids, mask = self.respond(i, prompts, self.temperature)
         texts = decode(self.model.tokenizer, ids)
         items = [self.items[int(j)] for j in asked]
         rewards = judge(self.reward, texts, items).view(-1, self.group)
@@ -67,6 +64,6 @@ class GroupRL(TextLearner):
         # there is nothing to learn from.
         rewards = rewards - rewards[:, :1]
         better = (rewards - rewards.mean(1, True)) / (rewards.std(1, keepdim=True) + 1e-6)
-        log_p = (self.logits(i, asked, ids, mask) / self.temperature).log_softmax(-1)
+        log_p = (prompts.logits(ids, mask) / self.temperature).log_softmax(-1)
         each = log_p.gather(-1, ids.to(log_p.device)[..., None])[..., 0]
         return per_response(-better.view(-1, 1).to(each.device) * each, mask)

@@ -5,7 +5,6 @@ Shenfeld et al., "Self-Distillation Enables Continual Learning" (arXiv 2601.1989
 
 from __future__ import annotations
 
-import torch
 from torch import Tensor
 
 from workbench.errors import ConfigError, UnknownNameError
@@ -13,9 +12,9 @@ from workbench.learners.base import positive
 from workbench.learners.text.base import TextLearner
 from workbench.losses import DIRECTIONS, divergence, per_response
 from workbench.models.language import LanguageModels
-from workbench.models.sampling import continue_prompts
+from workbench.models.logits import PromptCache
 from workbench.tasks import Task
-from workbench.teachers import ALL_HELP, Teacher, take_prompts
+from workbench.teachers import ALL_HELP, Teacher
 
 
 class SDFT(TextLearner):
@@ -75,26 +74,15 @@ class SDFT(TextLearner):
         """Return the divergence from the teacher, per token of each sampled response."""
         self.teacher.state = self.state
         self.teacher.follow(i)
-        ids, mask = self.rollout(i, chosen)
-        student = self.logits(i, chosen, ids, mask)
+        prompts = self.read(i, chosen)
+        ids, mask = self.rollout(i, chosen, prompts)
+        student = prompts.logits(ids, mask)
         teacher = self.teacher.logits(i, chosen, ids, mask)
         # At the temperature that was sampled at, as in the authors' code.
         each = divergence(student / self.temperature, teacher / self.temperature, self.direction,
                           top_k=self.top_k)
         return per_response(each, mask, self.skip_first)
 
-    def rollout(self, i: int, chosen: Tensor) -> tuple[Tensor, Tensor]:
+    def rollout(self, i: int, chosen: Tensor, prompts: PromptCache) -> tuple[Tensor, Tensor]:
         """Return responses that the student samples, and their mask: shapes (n, tokens)."""
-        return draw_responses(self.model.models[i], self.model, self.generators[i],
-                              take_prompts(self.prompts, chosen), self.max_new_tokens,
-                              self.temperature)
-
-
-def draw_responses(model: torch.nn.Module, models: LanguageModels, draw: torch.Generator,
-                   prompts: tuple[Tensor, Tensor], max_new_tokens: int,
-                   temperature: float) -> tuple[Tensor, Tensor]:
-    """Return sampled responses; the generator alone decides them."""
-    with torch.random.fork_rng(devices=range(torch.cuda.device_count())):
-        torch.manual_seed(int(torch.randint(2**62, (1,), generator=draw)))
-        return continue_prompts(model, models.tokenizer, *prompts, max_new_tokens,  # type: ignore[arg-type]
-                                temperature)
+        return self.respond(i, prompts, self.temperature)
