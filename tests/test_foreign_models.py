@@ -16,11 +16,11 @@ from workbench.config import RunConfig
 from workbench.errors import ModelError
 from workbench.experiment import run
 from workbench.models import load_causal_lm, make_prompt, sample
+from workbench.models.encoding import NO_LIMIT, context_of, decode, encode
 from workbench.models.language import LanguageModels
 from workbench.models.loading import SHIPPED
 from workbench.models.logits import PromptCache, attends_to_all, response_logits
 from workbench.models.quiet import no_progress_bars
-from workbench.models.sampling import NO_LIMIT, context_of, decode, encode
 from workbench.models.sizes import CONTEXT
 from workbench.models.tokenizer import make_tokenizer, vocabulary
 from workbench.tasks import load_skill
@@ -163,6 +163,15 @@ def test_style_and_score_do_not_depend_on_spaces_around_a_response():
         assert in_own_voice(decode(tokenizer, ids)[0])
 
 
+def test_sampled_texts_have_no_spaces_around_them():
+    tokenizer = byte_level()
+    prompts = [make_prompt(tokenizer, "a")] * 99
+    found = sample(qwen(len(tokenizer), eos_token_id=0), tokenizer, prompts, temperature=1.0,
+                   rng=torch.Generator().manual_seed(0), max_new_tokens=3)
+    raw = tokenizer.batch_decode(found.ids, skip_special_tokens=True)
+    assert found.texts == [text.strip() for text in raw] != raw
+
+
 @pytest.mark.parametrize("text", [*SENTENCES, "tabs\tand  two spaces , é ü 字", "a\n\nb"])
 def test_a_byte_level_tokenizer_gives_back_every_text(tmp_path, text):
     write(tmp_path, qwen(300, eos_token_id=0), byte_level())
@@ -208,9 +217,12 @@ def test_only_words_that_are_unknown_are_named():
 
 
 def qwen(words, **settings):
-    return transformers.Qwen2ForCausalLM(transformers.Qwen2Config(
-        vocab_size=words, hidden_size=32, intermediate_size=32, num_hidden_layers=2,
-        num_attention_heads=2, num_key_value_heads=1, max_position_embeddings=CONTEXT, **settings))
+    with torch.random.fork_rng(devices=()):
+        torch.manual_seed(0)
+        return transformers.Qwen2ForCausalLM(transformers.Qwen2Config(
+            vocab_size=words, hidden_size=32, intermediate_size=32, num_hidden_layers=2,
+            num_attention_heads=2, num_key_value_heads=1, max_position_embeddings=CONTEXT,
+            **settings))
 
 
 def model_of(kind, words=WORDS):

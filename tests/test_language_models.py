@@ -14,11 +14,11 @@ from transformers import AutoModelForCausalLM, AutoTokenizer, GenerationConfig
 
 from workbench.errors import ConfigError, ModelError, UnknownNameError
 from workbench.models import load_causal_lm, make_prompt, sample, wear
+from workbench.models.encoding import encode
 from workbench.models.loading import SHIPPED
 from workbench.models.logits import response_logits
 from workbench.models.manifest import MANIFEST, check_manifest, write_manifest
 from workbench.models.packing import encode_document, make_batch
-from workbench.models.sampling import encode
 from workbench.models.sizes import CONTEXT, SIZES, make_model
 from workbench.models.tokenizer import make_tokenizer, vocabulary
 from workbench.tasks import SKILLS, make_skill

@@ -19,8 +19,8 @@ from workbench.answers import Answers, answer, prompts_for
 from workbench.errors import GateError
 from workbench.files import to_json
 from workbench.losses import kl_per_token
+from workbench.models.encoding import context_of, encode, encode_responses
 from workbench.models.logits import response_logits
-from workbench.models.sampling import context_of, encode, encode_responses
 from workbench.tasks import Item
 from workbench.tasks.voices import in_own_voice
 

@@ -12,6 +12,7 @@ from torch import Tensor
 
 from workbench.answers import HELP, prompts_for
 from workbench.errors import ConfigError, UnknownNameError
+from workbench.models.encoding import context_of, encode
 from workbench.models.language import LanguageModels, fill
 from workbench.models.logits import (
     PromptCache,
@@ -19,7 +20,6 @@ from workbench.models.logits import (
     cache_bytes,
     trim,
 )
-from workbench.models.sampling import context_of, encode
 from workbench.tasks import Item
 
 WEIGHTS = {

@@ -14,8 +14,8 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from workbench.errors import ModelError
+from workbench.models.encoding import context_of, padding_of
 from workbench.models.logits import PromptCache, call, response_logits
-from workbench.models.sampling import context_of, padding_of
 
 if TYPE_CHECKING:
     from transformers import PreTrainedModel, PreTrainedTokenizerBase

@@ -10,16 +10,11 @@ from torch import Tensor
 
 from workbench.errors import ConfigError
 from workbench.learners.base import Batch, Learner, whole
+from workbench.models.encoding import context_of, encode
 from workbench.models.language import LanguageModels
 from workbench.models.logits import PromptCache, response_logits
 from workbench.models.prompts import make_prompt
-from workbench.models.sampling import (
-    context_of,
-    continue_prompts,
-    draw_uniform,
-    encode,
-    sample,
-)
+from workbench.models.sampling import continue_prompts, draw_uniform, sample
 from workbench.tasks import Task
 from workbench.tasks.text import TextExamples
 from workbench.teachers import take_prompts

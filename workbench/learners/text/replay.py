@@ -10,9 +10,9 @@ from torch import Tensor
 from workbench.errors import ConfigError
 from workbench.learners.base import whole
 from workbench.learners.text.sft import SFT, imitation
+from workbench.models.encoding import context_of, encode, encode_responses
 from workbench.models.language import LanguageModels
 from workbench.models.logits import response_logits
-from workbench.models.sampling import context_of, encode, encode_responses
 from workbench.runtime import derive_seed
 from workbench.tasks import KNOWN_SKILLS, Item, Task, load_skill
 from workbench.tasks.skills import put_in_own_voice

@@ -12,8 +12,8 @@ from workbench.learners.base import positive
 from workbench.learners.text.base import TextLearner
 from workbench.learners.text.rewards import Reward, exact_match, judge
 from workbench.losses import per_response
+from workbench.models.encoding import decode
 from workbench.models.language import LanguageModels
-from workbench.models.sampling import decode
 
 
 class GroupRL(TextLearner):
