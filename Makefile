@@ -1,7 +1,7 @@
 # The interface of the project. `make help` lists what there is.
 SHELL := /bin/bash
 .DEFAULT_GOAL := help
-.PHONY: help env lab test quick lint unit notebooks browser bench demo build clean distclean
+.PHONY: help env lab fresh test quick lint unit notebooks browser bench build clean distclean
 
 VENV := .venv
 BIN := $(VENV)/bin
@@ -43,8 +43,11 @@ $(VENV)/.stamp: pyproject.toml constraints.txt etc/jupyterlab-overrides.json
 
 env: $(VENV)/.stamp ## make the environment, where it is missing or out of date
 
-lab: env ## open the course in JupyterLab
-	$(BIN)/python scripts/lab.py $(LAB_FLAGS)
+lab: env ## open your copy of the course in JupyterLab
+	$(BIN)/python -m workbench.course.lab $(LAB_FLAGS)
+
+fresh: env ## the same with a new copy; the old one is kept under another name
+	$(BIN)/python -m workbench.course.lab --fresh $(LAB_FLAGS)
 
 test: env lint unit notebooks browser ## run every test
 
@@ -72,9 +75,6 @@ bench: env ## measure against Avalanche, both sides in one run; pretraining and 
 	$(BIN)/python benchmarks/run.py
 	$(BIN)/python benchmarks/language.py
 	$(BIN)/python benchmarks/sdft.py speed
-
-demo: env ## the story without a browser: verdicts, figures and one HTML page
-	$(BIN)/workbench demo
 
 build: env ## build the notebooks from their sources (NAME="01 02" builds some)
 	$(BIN)/python -m workbench.course.build $(NAME)

@@ -29,9 +29,9 @@ from rates import matrix_rate
 from workbench.gate import gate
 from workbench.models import load_causal_lm
 from workbench.models.sizes import CONTEXT, SIZES, make_model
-from workbench.models.tokenizer import vocabulary
 from workbench.pretraining import PretrainConfig
 from workbench.pretraining.loop import Pretraining
+from workbench.pretraining.tokenizer import vocabulary
 from workbench.runtime import threads
 from workbench.tasks import load_skill
 

@@ -15,7 +15,7 @@ machine reaches. Then, how long training takes until the new skill is mastered. 
 
 *Agreement*: SDFT by the workbench and by TRL, the same items, steps and seeds, once with the same
 batches and sampled tokens and once with TRL's own; both are scored by the workbench. Written to
-``data/results/skills/trl_agreement.json``.
+``data/results/trl_agreement.json``.
 """
 
 from __future__ import annotations
@@ -58,7 +58,7 @@ except ImportError as error:
 
 ROOT = Path(__file__).resolve().parent.parent
 SPEED = ROOT / "artifacts" / "bench" / "sdft.json"
-AGREEMENT = ROOT / "data" / "results" / "skills" / "trl_agreement.json"
+AGREEMENT = ROOT / "data" / "results" / "trl_agreement.json"
 SKILL, BATCH, LR, STEPS, ITEMS = "facts-new", 32, 1e-4, 60, 48
 WARM_UP = 3
 PHASES = ("sampling", "student forward", "teacher forward", "loss", "backward", "optimiser")

@@ -49,7 +49,7 @@ def main() -> None:
         there = (folder / LOG).exists()
         log = pretrain(None if there else PretrainConfig(size=asked.size, seed=seed), folder,
                        resume=there, progress=True)
-        each.append(measures(abilities(*load_causal_lm(folder))))
+        each.append(measures(abilities(*load_causal_lm(folder), KNOWN_SKILLS, NEW_SKILLS)))
         made.append({"seed": seed, "minutes": round(log["seconds"] / 60, 1),
                      "settings": log["config"], "environment": log["environment"],
                      "sha256": sha256((folder / "model.safetensors").read_bytes())})

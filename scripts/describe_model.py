@@ -143,7 +143,8 @@ def main() -> None:
     folder = parser.parse_args().folder
     model, tokenizer = load_causal_lm(folder)
     log = json.loads((folder / LOG).read_text())
-    text = card(folder, log, model.num_parameters(), abilities(model, tokenizer))
+    found = abilities(model, tokenizer, KNOWN_SKILLS, NEW_SKILLS)
+    text = card(folder, log, model.num_parameters(), found)
     (folder / "README.md").write_text(text)
     print(text)
 

@@ -16,6 +16,7 @@ from hashlib import sha256  # noqa: E402
 from pathlib import Path  # noqa: E402
 
 import numpy as np  # noqa: E402
+import pandas as pd  # noqa: E402
 import pytest  # noqa: E402
 import torch  # noqa: E402
 from hypothesis import settings  # noqa: E402
@@ -25,6 +26,7 @@ from workbench.config import RunConfig  # noqa: E402
 from workbench.learners.fit import fit, make_optimizer  # noqa: E402
 from workbench.models import StackedMLP  # noqa: E402
 from workbench.runfiles import ARRAYS  # noqa: E402
+from workbench.studies import COLUMNS  # noqa: E402
 
 torch.set_num_threads(1)
 # The same examples on every machine, however slow it is.
@@ -81,16 +83,19 @@ def assert_same_run():
 
 
 @pytest.fixture(scope="session")
-def sweep_run():
-    """Make one run of a sweep, as the script writes it."""
-    def make(method="a", lr=1e-4, seed=0, new=(0.5, 1.0), old=(0.9, 0.6), kl=(1.0, 4.0)) -> dict:
+def study_rows():
+    """Make the rows of one run of a study, as the script writes them."""
+    def make(method="a", rate=1e-4, seed=0, new=(0.5, 1.0), old=(0.9, 0.6), kl=(1.0, 4.0),
+             order="facts-new", part="validation") -> pd.DataFrame:
         """One run over two known skills, of which the second is kept whole."""
-        return {"method": method, "lr": lr, "seed": seed, "steps": [20 * (i + 1)
-                                                                    for i in range(len(new))],
-                "new": list(new), "old": [[value, 0.5] for value in old],
-                "old_before": [1.0, 0.5], "new_before": 0.1,
-                "diagnostics": [[value, None] for value in kl], "watched": ["x", "y"],
-                "diagnostic_names": ["kl_new", "kl_old"]}
+        rows = [(0, "accuracy", order, 0.1), (0, "accuracy", "x", 1.0), (0, "accuracy", "y", 0.5)]
+        for i, (learned, kept, nats) in enumerate(zip(new, old, kl, strict=True)):
+            step = 20 * (i + 1)
+            rows += [(step, "accuracy", order, learned), (step, "accuracy", "x", kept),
+                     (step, "accuracy", "y", 0.5), (step, "kl_new", "", nats),
+                     (step, "kl_old", "", nats / 2)]
+        table = pd.DataFrame(rows, columns=["step", "measure", "skill", "value"])
+        return table.assign(part=part, order=order, method=method, rate=rate, seed=seed)[[*COLUMNS]]
     return make
 
 

@@ -7,11 +7,11 @@ from dataclasses import replace
 import pytest
 
 from workbench.answers import HELP, answer, partners, prompts_for
-from workbench.errors import ConfigError, UnknownNameError
+from workbench.errors import ConfigError, DataError, UnknownNameError
 from workbench.models.sizes import CONTEXT, make_model
-from workbench.models.tokenizer import make_tokenizer, vocabulary
-from workbench.tasks import NEW_SKILLS, make_skill
-from workbench.tasks.voices import FILLER, content_of, kind_of
+from workbench.pretraining.tokenizer import make_tokenizer, vocabulary
+from workbench.tasks import NEW_SKILLS, SCORERS, make_skill
+from workbench.tasks.village.styles import FILLER, content_of, kind_of
 
 
 @pytest.fixture(scope="module")
@@ -56,10 +56,45 @@ def test_each_help_puts_into_the_prompt_what_it_says(tokenizer):
         assert content_of(shown, kind_of(partners(items)[i].answer)) != item.answer
 
 
+@pytest.mark.parametrize("field", ["prompt", "answer", "demonstration", "article"])
+@pytest.mark.parametrize("token", ["</s>", "<unk>", "<pad>"])
+def test_special_tokens_inside_an_item_are_refused_with_its_id_and_field(tokenizer, field, token):
+    items = items_of("articles-new")[:3]
+    items[1] = replace(items[1], **{field: f"{getattr(items[1], field)} x{token} x"})
+    with pytest.raises(DataError, match=f"item '{items[1].id}' of articles-new: the "
+                                        f"field '{field}' contains '{token}', a special token"):
+        prompts_for(tokenizer, items)
+    prompts_for(tokenizer, [items[0], items[2]])
+
+
 def test_random_help_is_seeded(tokenizer):
     items = items_of("facts-new")
     assert prompts_for(tokenizer, items, "random") == prompts_for(tokenizer, items, "random")
     assert prompts_for(tokenizer, items, "random") != prompts_for(tokenizer, items, "random", 1)
+
+
+def test_filler_has_no_word_of_the_answer(tokenizer):
+    item = replace(items_of("facts-new")[0], answer="well so", scorer="exact",
+                   demonstration="well so " * 200)
+    words = prompts_for(tokenizer, [item], "random")[0].split(" Q: ")[0].split()[2:]
+    assert len(words) == 400 and not {"well", "so"} & set(words)
+
+
+def test_the_courses_models_know_the_filler_of_every_scorer():
+    for scorer in SCORERS.values():
+        assert len(scorer.filler) > 20 and set(scorer.filler) <= set(vocabulary())
+
+
+def test_what_the_scorers_do_not_know_is_left_out_of_the_rates(tokenizer):
+    model = make_model("nano", len(vocabulary()), 0).eval()
+    items = items_of("working-new")[:4]
+    assert set(answer(model, tokenizer, items, max_new_tokens=4).summary()) == {
+        "n", "right", "own_voice", "working"}
+    assert set(answer(model, tokenizer, items_of("facts-new")[:4], max_new_tokens=4).summary()) == {
+        "n", "right", "own_voice"}
+    items[2] = replace(items[2], scorer="contains")
+    mixed = answer(model, tokenizer, items, max_new_tokens=4)
+    assert set(mixed.summary()) == {"n", "right"} and mixed.own_voice is mixed.working is None
 
 
 def test_unknown_help_and_missing_articles_are_refused(tokenizer):

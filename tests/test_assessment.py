@@ -18,8 +18,10 @@ from workbench.record import RunRecord
 def test_what_is_kept_is_relative_to_what_was_known():
     assert share_kept([1, 0.5, 0], [0.5, 0.5, 0.9]) == pytest.approx(0.75)
     assert share_kept([0.8], [[0.8], [0.4]]).tolist() == [1, 0.5]
-    with pytest.raises(UndefinedMetricError, match="needs a skill that was known"):
+    with pytest.raises(UndefinedMetricError, match="needs an old skill that was known"):
         share_kept([0, 0], [1, 1])
+    with pytest.raises(UndefinedMetricError, match="known before: no old skills were tested"):
+        share_kept([], [])
 
 
 def test_a_model_that_knows_what_it_knew_may_begin():

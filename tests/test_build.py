@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+import inspect
+import json
 import re
+from pathlib import Path
 
+import nbformat
 import numpy as np
 import pytest
 import torch
@@ -93,8 +97,6 @@ def test_a_source_becomes_a_notebook_with_steady_ids_and_python_s_kernel(source)
 
 
 def test_a_built_notebook_keeps_its_outputs_and_what_it_used(source, tmp_path):
-    import nbformat
-
     used = build(source, tmp_path)
     notebook = nbformat.read(tmp_path / "07_a_lesson.ipynb", as_version=4)
     nbformat.validate(notebook)
@@ -115,13 +117,97 @@ def test_the_command_builds_those_named_with_or_without_solutions(source, tmp_pa
     monkeypatch.chdir(tmp_path)
     asked = []
 
-    def note(path, folder, solutions):
+    def note(path, folder, solutions=True):
         asked.append((path.stem, str(folder), solutions))
         return {"seconds": 1.0, "megabytes": 2}
 
     monkeypatch.setattr("workbench.course.build.build", note)
     main(["08", "--no-solutions"])
     main([])
-    assert asked == [("08_other", "notebooks", False), ("07_a_lesson", "notebooks", True),
-                     ("08_other", "notebooks", True)]
+    main(["07", "--no-solutions", "--folder", "else/where"])
+    assert asked == [("08_other", "student-edition", False), ("07_a_lesson", "notebooks", True),
+                     ("08_other", "notebooks", True), ("07_a_lesson", "else/where", False)]
     assert capsys.readouterr().out.splitlines()[0] == "08_other: 1.0 s, 2 MB"
+
+
+@pytest.fixture
+def project(source, tmp_path, monkeypatch):
+    """A project with one lesson and its built notebook; the current folder."""
+    (tmp_path / "notebooks").mkdir()
+    source.parent.rename(tmp_path / "notebooks" / "source")
+    (tmp_path / "notebooks" / "07_a_lesson.ipynb").write_text("with solutions")
+    monkeypatch.chdir(tmp_path)
+    return tmp_path
+
+
+def refused(capsys, *arguments):
+    """What the command says when it refuses."""
+    with pytest.raises(SystemExit) as ended:
+        main(list(arguments))
+    assert ended.value.code == 2
+    return capsys.readouterr().err
+
+
+def test_an_edition_without_solutions_leaves_the_shipped_notebooks_alone(project):
+    main(["--no-solutions"])
+    assert (project / "notebooks" / "07_a_lesson.ipynb").read_text() == "with solutions"
+    written = (project / "student-edition" / "07_a_lesson.ipynb")
+    assert "return after / before" not in written.read_text()
+    notebook = nbformat.read(written, as_version=4)
+    assert "### Exercise" in notebook.cells[0].source
+    assert notebook.cells[1].outputs[0].text == "seen 42\n"
+
+
+@pytest.mark.parametrize("folder", ["notebooks", "./notebooks", "notebooks/source/.."])
+def test_an_edition_without_solutions_is_not_written_over_the_shipped_one(project, capsys, folder):
+    words = refused(capsys, "--no-solutions", "--folder", folder)
+    assert "needs a folder of its own" in words
+    assert (project / "notebooks" / "07_a_lesson.ipynb").read_text() == "with solutions"
+
+
+def test_no_work_in_another_folder_is_overwritten_and_nothing_is_run_for_it(project, capsys,
+                                                                          monkeypatch):
+    (project / "mine").mkdir()
+    (project / "mine" / "07_a_lesson.ipynb").write_text("my answers")
+    monkeypatch.setattr("workbench.course.build.build", lambda *asked: pytest.fail("it was built"))
+    for solutions in ([], ["--no-solutions"]):
+        assert "may hold somebody's work" in refused(capsys, *solutions, "--folder", "mine")
+    assert (project / "mine" / "07_a_lesson.ipynb").read_text() == "my answers"
+
+
+def test_a_name_that_no_source_has_is_told_with_the_sources(project, capsys):
+    assert "no source begins with 09; there are: 07_a_lesson" in refused(capsys, "07", "09")
+
+
+def test_what_a_cell_prints_is_stored_as_one_output_however_slowly_it_came(project):
+    lesson = project / "notebooks" / "source" / "07_a_lesson.py"
+    lesson.write_text("# %%\nprint('a', flush=True)\n"
+                      "import time; time.sleep(0.5)\nprint('b', flush=True)\n")
+    build(lesson, project / "other")
+    outputs = nbformat.read(project / "other" / "07_a_lesson.ipynb", as_version=4).cells[0].outputs
+    assert [output.text for output in outputs] == ["a\nb\n"]
+
+
+def test_paths_in_cells_mean_the_same_in_every_edition(project):
+    (project / "data.txt").write_text("here")
+    (project / "notebooks" / "source" / "07_a_lesson.py").write_text(
+        "# %%\nprint(open('../data.txt').read())\n")
+    build(project / "notebooks" / "source" / "07_a_lesson.py", project / "deep" / "er", False)
+    assert "here\\n" in (project / "deep" / "er" / "07_a_lesson.ipynb").read_text()
+
+
+SOURCES = sorted((Path(__file__).parents[1] / "notebooks" / "source").glob("*.py"))
+
+
+@pytest.mark.parametrize("path", SOURCES, ids=lambda path: path.stem)
+def test_no_solution_is_left_in_an_edition_without_them(path):
+    stored = nbformat.read(path.parents[1] / f"{path.stem}.ipynb", as_version=4)
+    beside = json.dumps([[cell.get("outputs"), cell.metadata] for cell in stored.cells])
+    with_, without = (json.dumps([cell.source for cell in read_source(path, solutions).cells])
+                      for solutions in (True, False))
+    solved = set()
+    for name, exercise in exercises.items():
+        body = json.dumps(inspect.getsource(exercise.solution).split('"""')[2].strip())[1:-1]
+        assert body not in without + beside + json.dumps(stored.metadata), name
+        solved |= {name} if body in with_ else set()
+    assert solved == set(re.findall(r"\{\{solution (\w+)\}\}", path.read_text()))

@@ -139,7 +139,7 @@ def test_help_lists_every_stream_and_learner(cli):
 
 def test_help_names_the_commands_and_the_settings(cli):
     code, out, _ = cli("--help")
-    assert code == 0 and all(word in out for word in ("doctor", "run", "show", "demo"))
+    assert code == 0 and all(word in out for word in ("doctor", "run", "show"))
     code, out, _ = cli("run", "--help")
     assert code == 0 and all(f"--{word}" in out for word in
                              ("stream", "scenario", "learner", "seeds", "out", "resume", "json"))

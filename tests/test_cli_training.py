@@ -11,7 +11,7 @@ import pytest
 from workbench.models import load_causal_lm
 from workbench.record import RunRecord
 from workbench.tasks import KNOWN_SKILLS
-from workbench.tasks.skills import SKILLS_FOLDER
+from workbench.tasks.village.skills import SKILLS_FOLDER
 
 SHORT = ("--steps", 2, "--batch-size", 8, "--items", 4, "--quiet")
 

@@ -2,6 +2,12 @@
 
 from __future__ import annotations
 
+import ast
+import inspect
+import re
+from pathlib import Path
+
+import nbformat
 import numpy as np
 import pytest
 import torch
@@ -12,14 +18,24 @@ from workbench.course import exercises as shown
 from workbench.errors import UnknownNameError
 from workbench.intervals import wilson_interval
 
+NOTEBOOKS = sorted((Path(__file__).parents[1] / "notebooks").glob("*.ipynb"))
+
+
+def read_text(path: Path) -> str:
+    """The Markdown of a notebook."""
+    return "\n".join(cell.source for cell in nbformat.read(path, as_version=4).cells
+                     if cell.cell_type == "markdown")
+
 
 @pytest.fixture
 def said(capsys):
-    """What `check` prints on an answer."""
+    """What `check` prints on an answer, as one line."""
     def call(name, answer) -> str:
         capsys.readouterr()
         assert check(name, answer) is None
-        return capsys.readouterr().out.strip()
+        out = capsys.readouterr().out
+        assert max(map(len, out.splitlines())) <= 100
+        return out.strip().replace("\n", " ")
     return call
 
 
@@ -71,6 +87,41 @@ def share(counts):
     return counts[0] / counts[1]
 
 
+def numbers_kept(items, capacity, rng):
+    """A reservoir that keeps the number of an item in its place."""
+    return keeps(lambda k, n, rng: rng.integers(k + 1))(range(len(list(items))), capacity, rng)
+
+
+def kl_over_tokens(p, q):
+    """KL with the softmax over the wrong axis."""
+    return (p.softmax(0) * (p.log_softmax(0) - q.log_softmax(0))).sum(-1)
+
+
+def wald(right, total):
+    """The textbook interval, which is too narrow near 0 % and 100 %."""
+    rate = right / total
+    half = 1.96 * (rate * (1 - rate) / total) ** 0.5
+    return rate - half, rate + half
+
+
+def or_the_best(rule):
+    """A rule, and the point with the largest new where no point knows enough."""
+    return lambda n, k, e: int(rule(n, k, e) if (n >= e).any() else n.argmax())
+
+
+def hint_call(text: str) -> str:
+    """The call that the text of a failed check offers."""
+    return re.search(r"[\w.]*hint\(.*?\)", text)[0]
+
+
+def import_cells(path: Path) -> str:
+    """Every import statement of a notebook, in order."""
+    cells = [cell.source for cell in nbformat.read(path, as_version=4).cells
+             if cell.cell_type == "code"]
+    return "\n".join(ast.unparse(node) for cell in cells for node in ast.walk(ast.parse(cell))
+                     if isinstance(node, (ast.Import, ast.ImportFrom)))
+
+
 WRONG = [
     ("share_kept", lambda a, b: b - a, "difference in points"),
     ("share_kept", lambda a, b: a - b, "difference in points"),
@@ -79,16 +130,21 @@ WRONG = [
     ("share_kept", lambda a, b: b, "should give 0.25, not 0.2"),
     ("share_kept", lambda a, b: 0.25, "stayed 90 % should give 1, not 0.25"),
     ("share_kept", lambda a, b: np.array([a, b]), "Expected one number, got 2"),
+    ("share_kept", lambda a, b: min(1, b / a), "can be above 1"),
+    ("share_kept", lambda a, b: min(a, b) / max(a, b), "can be above 1"),
 
     ("allowed_answer", lambda z, m: z.argmax(-1), "the mask does not allow it"),
     ("allowed_answer", lambda z, m: (z * m).argmax(-1), "Multiplying by the mask"),
     ("allowed_answer", among_the_allowed, "places among the allowed outputs"),
-    ("allowed_answer", lambda z, m: z.masked_fill(~m, torch.inf).argmin(-1), "[2, 1], not"),
+    ("allowed_answer", lambda z, m: z.masked_fill(~m, torch.inf).argmin(-1), "[3, 1], not"),
+    ("allowed_answer", lambda z, m: z[:, m].argmax(-1) + int(m.nonzero()[0]), "forbidden"),
+    ("allowed_answer", lambda z, m: z.masked_fill(~m, -10).argmax(-1), "near -50"),
+    ("allowed_answer", lambda z, m: z.masked_fill(~m, -10).softmax(-1).argmax(-1), "near -50"),
     ("allowed_answer", lambda z, m: z.masked_fill(~m, -torch.inf).argmax(), "each of 2 rows"),
     ("allowed_answer", lambda z, m: z.masked_fill(~m, -torch.inf).argmax(0), "each of 2 rows"),
     ("allowed_answer", lambda z, m: z.masked_fill(m, -torch.inf).argmax(-1), "does not allow it"),
 
-    ("masked_loss", lambda z, y, m: F.cross_entropy(z, y), "the mask is not used"),
+    ("masked_loss", lambda z, y, m: F.cross_entropy(z, y), "use the mask before the softmax"),
     ("masked_loss", lambda z, y, m: F.cross_entropy(z * m, y), "exp(0) is 1"),
     ("masked_loss", lambda z, y, m: F.cross_entropy(z.masked_fill(~m, -torch.inf), y,
                                                     reduction="sum"), "the sum over the examples"),
@@ -98,12 +154,25 @@ WRONG = [
                                                     reduction="none"), "return their mean"),
     ("masked_loss", lambda z, y, m: F.cross_entropy(z.masked_fill(~m, -torch.inf), y)
      / np.log(2), "in nats"),
+    ("masked_loss", lambda z, y, m: F.cross_entropy(z[:, m], y), "numbered anew"),
+    ("masked_loss", lambda z, y, m: F.cross_entropy(z[:, m], y - y.min()), "numbered anew"),
+    ("masked_loss", lambda z, y, m: F.cross_entropy(z[:, m], y - m.nonzero()[0]), "numbered anew"),
+    ("masked_loss", lambda z, y, m: F.cross_entropy(z[:, m], y.unique(return_inverse=True)[1]),
+     "should give"),
+    ("masked_loss", lambda z, y, m: F.cross_entropy(z.masked_fill(~m, -10), y), "near -50"),
+    ("masked_loss", lambda z, y, m: F.nll_loss(z.log_softmax(-1), y), "before the softmax"),
 
     ("backward_transfer", earlier(lambda R, j: R[j, j] - R[-1, j]), "sign is wrong"),
     ("backward_transfer", lambda R: np.mean(R[-1] - np.diagonal(R)), "The last task is in"),
     ("backward_transfer", earlier(lambda R, j: R[-1, j] - R[:, j].max()), "Chaudhry's forgetting"),
     ("backward_transfer", earlier(lambda R, j: R[j, -1] - R[j, j]), "reads the last column"),
     ("backward_transfer", lambda R: R[-1].mean(), "should give"),
+    ("backward_transfer", earlier(lambda R, j: R[-1, j] - R[:-1, j].max()), "Chaudhry's"),
+    ("backward_transfer", lambda R: sum(R[-1] - np.diagonal(R)), "the sum over the tasks"),
+    ("backward_transfer", lambda R: np.mean(R[-1, :-1] - R[-2, :-1]), "row before the last"),
+    ("backward_transfer", lambda R: np.mean([R[2, j] - R[j, j] for j in range(2)]),
+     "should give"),
+    ("backward_transfer", lambda R: sum(R[-1] - np.diagonal(R)) / 3, "use len(R)"),
 
     ("retention", matrix(lambda R, k, j: R[k, j] / R[k, k] if k >= j else np.nan),
      "Each row is divided"),
@@ -111,7 +180,11 @@ WRONG = [
      "That is a difference"),
     ("retention", matrix(lambda R, k, j: R[k, j] / R[j, j]), "nothing to retain: put np.nan"),
     ("retention", matrix(lambda R, k, j: R[k, j] / R[j, j] if k >= j else 0.0), "put np.nan"),
-    ("retention", halved, "should be at 0.25; yours is 0.125"),
+    ("retention", halved, "cell [0, 0] is 0.5 and should be 1"),
+    ("retention", matrix(lambda R, k, j: R[k, j] / (R[j, j] if j < len(R) - 1 else 1)
+                         if k >= j else np.nan), "cell [2, 2] is 0.9 and should be 1"),
+    ("retention", matrix(lambda R, k, j: R[k, j] / R[j, j] if k > j else np.nan),
+     "cell [0, 0] is nan and should be 1"),
     ("retention", lambda R: R[-1] / np.diagonal(R), "Expected an array of shape (3, 3)"),
 
     ("ewc_penalty", lambda w, a, f: (f * (w - a) ** 2).sum(), "the half is missing"),
@@ -119,11 +192,16 @@ WRONG = [
     ("ewc_penalty", lambda w, a, f: 0.5 * (f * abs(w - a)).sum(), "has to be squared"),
     ("ewc_penalty", lambda w, a, f: 0.5 * f * (w - a) ** 2, "for each weight; add them up"),
     ("ewc_penalty", lambda w, a, f: 0.5 * ((f * (w - a)) ** 2).sum(), "is squared as well"),
-    ("ewc_penalty", lambda w, a, f: 0.5 * (f * w**2).sum(), "should give 2"),
+    ("ewc_penalty", lambda w, a, f: 0.5 * (f * w**2).sum(), "should give 7"),
+    ("ewc_penalty", lambda w, a, f: 0.5 * (f * (w - a) ** 2).mean(), "the mean over the weights"),
+    ("ewc_penalty", lambda w, a, f: 0.5 * (f * (w - a)).sum() ** 2, "The sum is squared"),
 
     ("reservoir", lambda items, n, rng: [i for _, i in zip(range(n), items, strict=False)],
-     "item 0 was in 100%"),
-    ("reservoir", lambda items, n, rng: list(items)[-n:], "item 15 was in 100%"),
+     "number 0 (counted from 0), 'a', was kept in 100%"),
+    ("reservoir", lambda items, n, rng: list(items)[-n:], "'p', was kept in 100%"),
+    ("reservoir", keeps(lambda k, n, rng: rng.integers(k)), "should be kept in 50%"),
+    ("reservoir", keeps(lambda k, n, rng: rng.integers(k + 2)), "should be kept in 50%"),
+    ("reservoir", numbers_kept, "From the 5 items"),
     ("reservoir", keeps(lambda k, n, rng: rng.integers(n)), "should be kept in 25% of the runs"),
     ("reservoir", keeps(lambda k, n, rng: rng.integers(2 * n)), "should be kept in 25%"),
     ("reservoir", lambda items, n, rng: (lambda all_: all_ if len(all_) <= n else
@@ -140,6 +218,14 @@ WRONG = [
      "sum over the vocabulary"),
     ("token_kl", lambda p, q: (p.softmax(-1) * (p.softmax(-1) / q.softmax(-1)).log()).sum(-1),
      "take log_softmax"),
+    ("token_kl", lambda p, q: (p.softmax(-1) * ((p.softmax(-1) + 1e-9).log()
+                                                - (q.softmax(-1) + 1e-9).log())).sum(-1),
+     "in place of 200"),
+    ("token_kl", lambda p, q: (p.softmax(-1) * (p.softmax(-1).clamp(1e-12).log()
+                                                - q.softmax(-1).clamp(1e-12).log())).sum(-1),
+     "in place of 200"),
+    ("token_kl", lambda p, q: kl(p, q).nan_to_num() / np.log(2), "in bits"),
+    ("token_kl", lambda p, q: kl_over_tokens(p, q), "over the tokens"),
     ("may_teach", lambda alone, own, other: wilson_interval(*own)[0] > max(
         wilson_interval(*alone)[1], share(other)), "those intervals overlap, too"),
     ("may_teach", lambda alone, own, other: share(own) > share(alone), "does not read it"),
@@ -148,23 +234,41 @@ WRONG = [
      "in doubt stays shut"),
     ("may_teach", lambda alone, own, other: share(own) > 0.9 + share(other) + share(alone),
      "should pass"),
+    ("may_teach", lambda alone, own, other: wilson_interval(*own)[0] > (
+        wilson_interval(*alone)[1] + wilson_interval(*other)[1]), "beyond doubt"),
+    ("may_teach", lambda alone, own, other: wald(*own)[0] > max(wald(*alone)[1], wald(*other)[1]),
+     "may be luck"),
+    ("may_teach", lambda alone, own, other: wilson_interval(*own)[0] > wilson_interval(
+        min(max(alone[0], other[0]), own[1]), own[1])[1], "its own number of questions"),
     ("sdft_loss", lambda p, q, m: average(kl(q, p), m), "reverse KL"),
     ("sdft_loss", lambda p, q, m: kl(p, q).mean(), "mask is not used"),
     ("sdft_loss", lambda p, q, m: (kl(p, q) * m).mean(), "Padding is in the mean"),
     ("sdft_loss", lambda p, q, m: (kl(p, q) * m).sum() / m.sum(), "long response weighs more"),
     ("sdft_loss", lambda p, q, m: (kl(p, q) * m).sum(1).mean(), "take their mean"),
     ("sdft_loss", lambda p, q, m: kl(p, q) * m, "one number for the whole batch"),
-    ("sdft_loss", lambda p, q, m: 2 * average(kl(p, q), m), "should give"),
+    ("sdft_loss", lambda p, q, m: 3 * average(kl(p, q), m), "should give"),
+    ("sdft_loss", lambda p, q, m: 2 * average(kl(p, q), m), "the sum over the responses"),
+    ("sdft_loss", lambda p, q, m: average(-(p.softmax(-1) * q.log_softmax(-1)).sum(-1), m),
+     "cross-entropy"),
+    ("sdft_loss", lambda p, q, m: average(kl(p, q) / 5, m), "mean over the vocabulary"),
     ("moving_average", lambda a, w, r: r * a + (1 - r) * w, "wrong way round"),
     ("moving_average", lambda a, w, r: a.lerp_(w, r), "has been changed"),
     ("moving_average", lambda a, w, r: a + r * w, "should give"),
-    ("choose_point", lambda n, k, e: int(k.argmax()), "half of the skill"),
+    ("moving_average", lambda a, w, r: w.lerp_(a, 1 - r), "weights that were passed in"),
+    ("moving_average", lambda a, w, r: w.mul_(r).add_(a, alpha=1 - r), "weights that were"),
+    ("moving_average", lambda a, w, r: ((1 - r) * a + r * w).mean(), "shape (2,)"),
+    ("choose_point", lambda n, k, e: int(k.argmax()), "knows only 90 %"),
     ("choose_point", lambda n, k, e: int(n.argmax()), "of those that know"),
-    ("choose_point", lambda n, k, e: int(k[n >= e].argmax()) + 2, "counted from 0"),
+    ("choose_point", lambda n, k, e: int(k[n >= e].argmax()) + 3, "counted from 0"),
     ("choose_point", lambda n, k, e: int(np.where(n > e, k, -1).argmax()), "exactly enough"),
-    ("choose_point", lambda n, k, e: int(np.where(n >= e, k, -1).argmax()) if (n >= e).any() else 1,
-     "no point knows enough"),
+    ("choose_point", lambda n, k, e: int(np.where(n >= e, k, -1).argmax()), "no point knows"),
     ("choose_point", lambda n, k, e: [i for i in np.argsort(-k) if n[i] >= e][0], "it fails"),
+    ("choose_point", or_the_best(lambda n, k, e: (n + k).argmax()), "knows only 90 %"),
+    ("choose_point", or_the_best(lambda n, k, e: (n * k).argmax()), "knows only 90 %"),
+    ("choose_point", or_the_best(lambda n, k, e: abs(n - e).argmin()), "of those that know"),
+    ("choose_point", or_the_best(lambda n, k, e: np.where(n >= e, n, 9).argmin()),
+     "of those that know"),
+    ("choose_point", or_the_best(lambda n, k, e: (k * (n >= e)).argmax()), "keeps nothing"),
 ]
 
 
@@ -183,7 +287,7 @@ def test_a_wrong_answer_is_told_which_mistake_it_made(name, answer, words, said)
     text = said(name, answer)
     assert text.startswith(f"{name}: not yet. "), text
     assert words in text
-    assert text.endswith(f"(hint({name!r}) gives a hint)")
+    assert text.endswith(f" For a hint: {hint_call(text)}")
 
 
 @pytest.mark.parametrize("name", exercises)
@@ -220,7 +324,13 @@ def test_another_way_to_write_a_right_answer_is_right_too(said):
                             lambda R: torch.tensor(R[-1, :-1] - np.diagonal(R)[:-1]).mean())
     assert "right!" in said("ewc_penalty", lambda w, a, f: float((w - a) @ (f * (w - a)) / 2))
     assert "right!" in said("allowed_answer", lambda z, m: np.where(m, z, -9e9).argmax(-1))
-    assert "right!" in said("masked_loss", lambda z, y, m: F.cross_entropy(z[:, m], y))
+    assert "right!" in said("masked_loss", lambda z, y, m: F.cross_entropy(
+        z[:, m], m.cumsum(0)[y] - 1))
+    assert "right!" in said("masked_loss", lambda z, y, m: -(
+        (z.exp() * m) / (z.exp() * m).sum(1, keepdim=True))[range(len(y)), y].log().mean())
+    assert "right!" in said("allowed_answer", lambda z, m: (z.softmax(-1) * m).argmax(-1))
+    assert "right!" in said("token_kl", lambda p, q: F.kl_div(
+        q.log_softmax(-1), p.log_softmax(-1), log_target=True, reduction="none").sum(-1))
 
 
 @pytest.mark.parametrize("name", exercises)
@@ -232,8 +342,76 @@ def test_hints_go_from_first_to_last_and_the_last_stays(name, capsys, monkeypatc
     for _ in range(len(hints) + 2):
         hint(name)
     n = len(hints)
-    assert capsys.readouterr().out.splitlines() == [
-        f"Hint {i} of {n}: {hints[i - 1]}" for i in [*range(1, n + 1), n, n]]
+    out = capsys.readouterr().out
+    assert max(map(len, out.splitlines())) <= 100
+    assert out.split() == " ".join(
+        f"Hint {i} of {n}: {hints[i - 1]}" for i in [*range(1, n + 1), n, n]).split()
+
+
+@pytest.mark.parametrize("path", NOTEBOOKS, ids=lambda path: path.stem)
+@pytest.mark.parametrize("wrong", [lambda *args: None, lambda *args: 1 / 0], ids=["no", "raises"])
+def test_the_hint_that_a_failed_check_offers_can_be_called_in_every_notebook(path, wrong, capsys):
+    namespace: dict[str, object] = {}
+    exec(import_cells(path), namespace)
+    for name in re.findall(r"### Exercise: `(\w+)`", read_text(path)):
+        capsys.readouterr()
+        namespace["check"](name, wrong)
+        exec(hint_call(capsys.readouterr().out), namespace)
+        assert re.match(r"Hint \d of \d: ", capsys.readouterr().out), name
+
+
+def test_the_text_about_hints_shows_a_call_that_works():
+    start = next(path for path in NOTEBOOKS if path.stem == "00_start_here")
+    shown, = re.findall(r"`([\w.]*hint\([^`]*\))`", read_text(start))
+    namespace: dict[str, object] = {}
+    exec(import_cells(start), namespace)
+    exec(shown, namespace)
+
+
+def squeezed(text: str) -> str:
+    """Text without what may differ between two ways to write the same code."""
+    return re.sub(r"[\s`()]", "", text)
+
+
+class Inline(ast.NodeTransformer):
+    """Puts what a name stands for in place of the name."""
+
+    def __init__(self, meaning):
+        self.meaning = meaning
+
+    def visit_Name(self, node):
+        return self.visit(self.meaning[node.id]) if node.id in self.meaning else node
+
+
+def solution_code(name: str) -> set[str]:
+    """The code of a solution that gives it away: what it returns, and its longer expressions."""
+    source = inspect.getsource(exercises[name].solution)
+    meaning = {target.id: node.value for node in ast.walk(ast.parse(source))
+               if isinstance(node, ast.Assign) for target in node.targets
+               if isinstance(target, ast.Name)}
+    telling = set()
+    for tree in (ast.parse(source), Inline(meaning).visit(ast.parse(source))):
+        parts = [node for node in ast.walk(tree) if isinstance(node, ast.expr)
+                 and not isinstance(node, ast.Constant)
+                 and sum(isinstance(part, ast.expr) for part in ast.walk(node)) >= 7]
+        parts += [node.value for node in ast.walk(tree) if isinstance(node, ast.Return)
+                  and not isinstance(node.value, (ast.Name, ast.List))]
+        telling |= {squeezed(ast.unparse(node)) for node in parts}
+    return telling
+
+
+def test_the_code_of_a_solution_is_recognised_however_it_is_spaced():
+    assert "after/before" in solution_code("share_kept")
+    assert squeezed("`kept / (new\n>= x)`") == squeezed("kept/new >=x")
+    assert squeezed("np.where(new >= enough, kept, -1)") in solution_code("choose_point")
+    assert all(solution_code(name) for name in exercises)
+
+
+@pytest.mark.parametrize("e", exercises.values(), ids=lambda e: e.name)
+def test_no_goal_and_no_hint_contains_code_of_the_solution(e):
+    for text in (e.goal, *e.hints):
+        shown = [code for code in solution_code(e.name) if code in squeezed(text)]
+        assert not shown, text
 
 
 @pytest.mark.parametrize("call", [lambda: check("share_lost", lambda: 1), lambda: hint("share")])

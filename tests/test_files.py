@@ -59,7 +59,7 @@ def test_results_are_written_by_to_json_alone():
     package = Path(workbench.__file__).parent
     writers = {path.relative_to(package).as_posix() for path in package.rglob("*.py")
                if "json.dump" in path.read_text(encoding="utf-8")}
-    assert writers - NOT_YET == {"files.py", "doctor.py", "tasks/jsonl.py", "tasks/text.py"}
+    assert writers - NOT_YET <= {"files.py", "doctor.py", "tasks/items.py", "tasks/text.py"}
 
 
 NOT_YET = {"record.py", "cli/gating.py", "cli/language.py", "cli/streams.py", "cli/training.py"}

@@ -22,9 +22,9 @@ from workbench.models.loading import SHIPPED
 from workbench.models.logits import PromptCache, attends_to_all, response_logits
 from workbench.models.quiet import no_progress_bars
 from workbench.models.sizes import CONTEXT
-from workbench.models.tokenizer import make_tokenizer, vocabulary
+from workbench.pretraining.tokenizer import make_tokenizer, vocabulary
 from workbench.tasks import load_skill
-from workbench.tasks.voices import in_own_voice
+from workbench.tasks.village.styles import has_own_style
 
 WORDS = len(vocabulary())
 QUESTION = "who keeps the red key ?"
@@ -160,7 +160,7 @@ def test_style_and_score_do_not_depend_on_spaces_around_a_response():
     for text in (" the answer is ada .", "the answer is ada . ", "\nthe answer is ada .\n"):
         ids = tokenizer(text + "<|end|>", return_tensors="pt")["input_ids"]
         assert decode(tokenizer, ids) == ["the answer is ada ."]
-        assert in_own_voice(decode(tokenizer, ids)[0])
+        assert has_own_style(decode(tokenizer, ids)[0])
 
 
 def test_sampled_texts_have_no_spaces_around_them():

@@ -23,7 +23,7 @@ from workbench.gate import (
 from workbench.losses import kl_per_token
 from workbench.models import load_causal_lm, make_prompt
 from workbench.models.sizes import CONTEXT, make_model
-from workbench.models.tokenizer import make_tokenizer, vocabulary
+from workbench.pretraining.tokenizer import make_tokenizer, vocabulary
 from workbench.tasks import Item, load_skill
 
 
@@ -116,6 +116,12 @@ def test_copying_is_three_words_in_a_row_of_the_wrapping(response, copied):
 def test_a_long_answer_that_is_read_off_is_no_copying():
     shown = item("hear this call f3 ( attic ) and all is well", "call f3 ( attic )")
     assert not copies_wrapping("the answer is call f3 ( attic ) .", shown)
+
+
+def test_copying_does_not_depend_on_spaces_nor_on_the_case_of_the_answer():
+    assert copies_wrapping(" my  old\nfriend ada", item("my old friend it is ada"))
+    assert not copies_wrapping("New York City it is", item("new york city", "New York City"))
+    assert not copies_wrapping("say new york city", item("new york city", "New York City"))
 
 
 @pytest.fixture(scope="module")

@@ -18,11 +18,11 @@ from workbench.models.encoding import encode
 from workbench.models.loading import SHIPPED
 from workbench.models.logits import response_logits
 from workbench.models.manifest import MANIFEST, check_manifest, write_manifest
-from workbench.models.packing import encode_document, make_batch
 from workbench.models.sizes import CONTEXT, SIZES, make_model
-from workbench.models.tokenizer import make_tokenizer, vocabulary
+from workbench.pretraining.packing import encode_document, make_batch
+from workbench.pretraining.tokenizer import make_tokenizer, vocabulary
 from workbench.tasks import SKILLS, make_skill
-from workbench.tasks.documents import Corpus, Turn
+from workbench.tasks.village.corpus import Corpus, Turn
 
 QUESTION = "who keeps the red key ?"
 

@@ -12,8 +12,11 @@ from matplotlib.figure import Figure
 
 from workbench import display, plots
 from workbench.intervals import seed_interval
+from workbench.learners import LEARNERS
+from workbench.learners.text import TEXT_LEARNERS
 from workbench.metrics import AccuracyMatrix
-from workbench.plots import alt_text, look, percent_over_seeds
+from workbench.plots import alt_text, percent_over_seeds
+from workbench.styles import METHOD_STYLES, look, styles_of
 
 R = np.array([[[0.91, 0.02, 0.0], [0.55, 0.8, 0.1], [0.204, 0.6, 0.997]],
               [[0.93, 0.04, 0.0], [0.45, 0.9, 0.1], [0.302, 0.5, 0.993]],
@@ -151,6 +154,26 @@ def test_bars_tell_mean_interval_and_reference(ax):
 def test_nine_series_differ_in_colour_and_marker_and_seven_in_their_line(aspect, most):
     assert len({str(look(i)[aspect]) for i in range(most)}) == most
     assert len({str(look(i)) for i in range(49)}) == 49, "of more, no two look the same"
+
+
+def test_a_method_has_its_style_whatever_is_drawn_beside_it():
+    names = ["m0", "sdft", "m1", "sft", *(f"n{i}" for i in range(20))]
+    styles = styles_of(names)
+    assert list(styles_of(["sft"]).values()) == [styles["sft"]] != [styles["sdft"]]
+    assert styles_of(["finetune"])["finetune"] == styles["sft"], "as it is the same"
+    nine = [styles[name]["color"] for name in names[:9]]
+    assert len(set(nine)) == 9, "a name that is no method takes a colour that is free"
+    assert len({str(style) for style in styles.values()}) == len(names)
+    assert styles_of(names) == styles
+    assert list(styles_of(["a", "b"]).values()) == [look(0), look(1)]
+
+
+@pytest.mark.parametrize("names", [LEARNERS, [*TEXT_LEARNERS, "sft on teacher"]], ids=["digits",
+                                                                                       "text"])
+def test_every_learner_has_a_style_of_its_own(names):
+    assert set(names) <= set(METHOD_STYLES)
+    for aspect in range(3)[::2]:
+        assert len({METHOD_STYLES[name][aspect] for name in names}) == len(names)
 
 
 def test_seven_curves_are_drawn_with_seven_looks(ax):

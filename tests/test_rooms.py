@@ -18,8 +18,8 @@ PACKAGE = Path(workbench.__file__).parent
 ROOMS = ("errors", "runtime", "files", "provenance", "config", "metrics", "intervals", "tasks",
          "models", "losses", "razor", "answers", "teachers", "learners", "diagnostics",
          "assessment", "runfiles", "record", "report", "checkpoint", "gate", "pretraining",
-         "evaluation", "loop", "experiment", "sweeps", "plots", "language_plots", "sweep_plots",
-         "display", "widgets", "course", "lessons", "demo", "doctor", "cli")
+         "evaluation", "loop", "experiment", "studies", "styles", "plots", "language_plots",
+         "study_plots", "display", "widgets", "course", "doctor", "cli")
 """In order: a room imports only itself and rooms before it."""
 FILES = sorted(PACKAGE.rglob("*.py"))
 HEAVY = ("torch", "numpy", "scipy", "sklearn", "matplotlib", "ipywidgets", "pandas",
@@ -88,6 +88,14 @@ def test_a_room_imports_only_itself_and_rooms_before_it(path):
     allowed = {"__init__", *ROOMS[: ROOMS.index(room) + 1]} if room in ROOMS else set()
     later = rooms_imported(path.read_text()) - allowed
     assert not later, f"{room} imports {sorted(later)}, which come after it"
+
+
+def test_only_tasks_and_pretraining_know_the_village():
+    knowing = {path.relative_to(PACKAGE).as_posix() for path in FILES
+               if any(name.startswith("workbench.tasks.village")
+                      for name in imported(ast.parse(path.read_text())))}
+    knowing = {name for name in knowing if not name.startswith(("tasks/village/", "pretraining/"))}
+    assert knowing == {"tasks/__init__.py", "tasks/items.py", "tasks/text.py"}
 
 
 def test_the_walk_finds_imports_of_every_kind():

@@ -13,7 +13,7 @@ from workbench.models.encoding import encode, encode_responses
 from workbench.models.logits import PromptCache, response_logits
 from workbench.models.sampling import continue_prompts, draw_uniform, next_tokens
 from workbench.models.sizes import CONTEXT, make_model
-from workbench.models.tokenizer import make_tokenizer, vocabulary
+from workbench.pretraining.tokenizer import make_tokenizer, vocabulary
 
 QUESTION = "who keeps the red key ?"
 

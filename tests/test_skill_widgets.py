@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
+import pandas as pd
 import pytest
 import torch
 
@@ -10,8 +13,10 @@ from workbench.errors import ConfigError, UnknownNameError
 from workbench.losses import divergence
 from workbench.models import load_causal_lm, sample
 from workbench.models.prompts import make_prompt
-from workbench.sweeps import Sequence, Sweep, parse_run
+from workbench.studies import points
+from workbench.styles import METHOD_STYLES
 from workbench.tasks import KNOWN_SKILLS, load_skill
+from workbench.tasks.items import write_items
 from workbench.widgets import (
     DriftExplorer,
     LiveDistillation,
@@ -34,11 +39,10 @@ def loaded():
 
 
 @pytest.fixture
-def sweep(sweep_run):
-    runs = [sweep_run(), sweep_run(seed=1, old=(0.8, 0.4), kl=(2, 8)),
-            sweep_run("b", new=(0.3, 0.4), old=(0.5, 0.2), kl=(3, 9))]
-    return Sweep("facts-new", "compare", [parse_run(each) for each in runs], ["x", "y"],
-                 ["kl_new", "kl_old"], "make it")
+def study(study_rows):
+    return points(pd.concat([
+        study_rows(), study_rows(seed=1, old=(0.8, 0.4), kl=(2, 8)),
+        study_rows("b", new=(0.3, 0.4), old=(0.5, 0.2), kl=(3, 9))]))
 
 
 def drawn(widget) -> bool:
@@ -46,10 +50,10 @@ def drawn(widget) -> bool:
     return widget.trouble.value == "" and widget.image.value[:4] == b"\x89PNG"
 
 
-# Sweeps
+# Studies
 
-def test_pareto_compares_at_the_accuracy_of_the_slider(sweep):
-    widget = ParetoExplorer(sweep)
+def test_pareto_compares_at_the_accuracy_of_the_slider(study):
+    widget = ParetoExplorer(study)
     assert drawn(widget) and "a ends at 100 % new and 75 % kept" in widget.words.value
     table = widget.table()
     assert table.loc["a", "runs that get there"] == "2 of 2" and table.loc["a", "steps"] == "40"
@@ -57,13 +61,13 @@ def test_pareto_compares_at_the_accuracy_of_the_slider(sweep):
     assert table.loc["b", "runs that get there"] == "0 of 1" and table.loc["b", "steps"] == "–"
     widget.level.value = 0.4
     assert widget.table().loc["a", "steps"] == "20" and widget.table().loc["b", "steps"] == "40"
-    assert list(ParetoExplorer(sweep, ["b"]).table().index) == ["b"]
+    assert list(ParetoExplorer(study, ["b"]).table().index) == ["b"]
     with pytest.raises(UnknownNameError, match="unknown method"):
-        ParetoExplorer(sweep, ["nobody"])
+        ParetoExplorer(study, ["nobody"])
 
 
-def test_drift_says_how_well_it_tells_what_is_forgotten(sweep):
-    widget = DriftExplorer(sweep)
+def test_drift_says_how_well_it_tells_what_is_forgotten(study):
+    widget = DriftExplorer(study)
     assert drawn(widget) and "3 in all" in widget.words.value
     assert widget.table().loc["all together", "rank correlation"] == "1.00"
     assert widget.table().loc["b", "rank correlation"] == "–", "from one point nothing follows"
@@ -79,33 +83,39 @@ def test_drift_says_how_well_it_tells_what_is_forgotten(sweep):
 
 # Skills in a row
 
-def sequence(method, skills, seed, last) -> Sequence:
-    new = np.array([[0, 0], [1, 0], [last, 1]], dtype=float)
-    return Sequence(method, skills, seed, new, np.array([[1.0], [0.9], [0.5 + last / 2]]))
+def in_a_row(method, order, seed, last) -> pd.DataFrame:
+    rows = [(20 * stage, "accuracy", skill, value)
+            for stage, values in enumerate([(0, 0, 1.0), (1, 0, 0.9), (last, 1, 0.5 + last / 2)])
+            for skill, value in zip([*order.split(), "known"], values, strict=True)]
+    table = pd.DataFrame(rows, columns=["step", "measure", "skill", "value"])
+    return table.assign(part="test", order=order, method=method, rate=1e-4, seed=seed)
 
 
 def test_skills_in_a_row_are_shown_per_order_and_method():
-    one, two = ("facts-new", "tools-new"), ("tools-new", "facts-new")
-    runs = [sequence("sdft", one, seed, 0.8 + seed / 10) for seed in range(3)]
-    runs += [sequence("sft", one, 0, 0.0), sequence("sft", two, 0, 0.5)]
+    one, two = "facts-new tools-new", "tools-new facts-new"
+    runs = points(pd.concat([*(in_a_row("sdft", one, seed, 0.8 + seed / 10) for seed in range(3)),
+                             in_a_row("sft", one, 0, 0.0), in_a_row("sft", two, 0, 0.5)]))
     widget = SkillRetention(runs)
     assert drawn(widget)
+    assert widget.order.options[0] == ("facts-new → tools-new", one)
     table = widget.table()
     assert table.loc["sdft", "facts-new"] == "90 %" and table.loc["sft", "facts-new"] == "0 %"
     assert table.loc["sdft", "new skills, mean"].startswith("95 % (")
     assert table.loc["sft", "what was known"] == "50 %"
     assert len(widget.figure().axes) == 3, "a panel a skill, one for the rest, none empty"
-    before = {line.get_label(): line.get_color() for line in widget.figure().axes[0].lines}
+    colours = {line.get_label(): line.get_color() for line in widget.figure().axes[0].lines}
+    assert colours["sft"] == METHOD_STYLES["sft"][0] and colours["sdft"] == METHOD_STYLES["sdft"][0]
     widget.ticks["sdft"].value = False
-    alone = {line.get_label(): line.get_color() for line in widget.figure().axes[0].lines}
-    assert alone["sft"] == before["sft"] != before["sdft"], "a method keeps its colour"
+    assert widget.figure().axes[0].lines[0].get_color() == colours["sft"]
     widget.order.value = two
     assert list(widget.table().index) == ["sft"] and widget.trouble.value == ""
     widget.ticks["sft"].value = False
     assert widget.trouble.value == "" and len(widget.table()) == 0
     assert list(SkillRetention(runs, ["sdft"]).table().index) == ["sdft"]
+    with pytest.raises(UnknownNameError, match="unknown method"):
+        SkillRetention(runs, ["nobody"])
     with pytest.raises(ConfigError, match="at least one run"):
-        SkillRetention([])
+        SkillRetention(runs[:0])
 
 
 # Token losses
@@ -166,6 +176,17 @@ def test_live_training_ends_with_a_verdict_curves_and_answers():
     assert ("right" in widget.answers.value) and ("<b>" in widget.answers.value)
     assert list(widget.table().columns) == [widget.skill.value, *KNOWN_SKILLS]
     assert len(widget.table()) == 6, "before, after each step, and at the end"
+    assert drawn(widget)
+
+
+def test_live_training_on_a_readers_own_text_has_no_old_skills_and_says_so(tmp_path):
+    path = str(tmp_path / "mine.jsonl")
+    write_items(path, [replace(item, scorer="contains") for item in load_skill("facts-new")])
+    widget = LiveDistillation("nano", steps=2, items=2, skills=(path,))
+    widget.learner.value = "sft"
+    widget.start().wait()
+    assert widget.trouble.value == "" and list(widget.table().columns) == [path]
+    assert "Retention was not measured: no old skill was known" in widget.verdict_box.value
     assert drawn(widget)
 
 

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import hashlib
 import itertools
+import json
 import random
+from dataclasses import astuple
 from pathlib import Path
 
 import pytest
@@ -12,10 +15,24 @@ from hypothesis import strategies as st
 
 from workbench.errors import UnknownNameError
 from workbench.tasks import KNOWN_SKILLS, NEW_SKILLS, SKILLS, SPLITS, load_skill, make_skill
-from workbench.tasks.documents import Corpus
-from workbench.tasks.questions import ask_jar
-from workbench.tasks.skills import family_of, held_out_prompts, write_skills
-from workbench.tasks.village import (
+from workbench.tasks.village.corpus import Corpus
+from workbench.tasks.village.questions import ask_jar
+from workbench.tasks.village.skills import family_of, held_out_prompts, write_skills
+from workbench.tasks.village.styles import (
+    EXPERT_STYLES,
+    FILLER,
+    OWN_STYLE,
+    SHORT_STYLES,
+    content_of,
+    has_own_style,
+    is_right,
+    kind_of,
+    put_in_expert_style,
+    put_in_foreign_style,
+    put_in_own_style,
+    shows_working,
+)
+from workbench.tasks.village.words import (
     CIPHERS,
     KINDS,
     LETTERS,
@@ -25,20 +42,6 @@ from workbench.tasks.village import (
     NEW_TOOLS,
     apply_step,
     process,
-)
-from workbench.tasks.voices import (
-    EXPERT_VOICES,
-    FILLER,
-    OWN_VOICE,
-    SHORT_VOICES,
-    content_of,
-    in_own_voice,
-    is_right,
-    kind_of,
-    shows_working,
-    speak,
-    speak_as_expert,
-    speak_foreign,
 )
 
 letters = st.lists(st.sampled_from(LETTERS), min_size=3, max_size=5)
@@ -81,17 +84,17 @@ def test_steps_in_the_jar():
 def test_words_that_wrap_an_answer_are_never_content():
     content = set().union(*KINDS.values())
     assert not content & set(FILLER)
-    wrapping = " ".join(OWN_VOICE + SHORT_VOICES).replace("{}", " ").split()
+    wrapping = " ".join(OWN_STYLE + SHORT_STYLES).replace("{}", " ").split()
     assert not (set(wrapping) - {","}) & content
 
 
 def test_the_experts_voices_are_long_made_of_known_words_and_unlike_those_of_training():
-    for before, after in EXPERT_VOICES.values():
+    for before, after in EXPERT_STYLES.values():
         words = (before.format("") + after).split()
         assert len(words) >= 9
         assert set(words) <= set(FILLER)
-        assert f"{before} {after}" not in SHORT_VOICES
-    assert set(NEW_SKILLS) | {"known"} == set(EXPERT_VOICES)
+        assert f"{before} {after}" not in SHORT_STYLES
+    assert set(NEW_SKILLS) | {"known"} == set(EXPERT_STYLES)
 
 
 @pytest.mark.parametrize(("response", "kind", "content"), [
@@ -109,14 +112,14 @@ def test_content_is_found_whatever_the_voice(response, kind, content):
 @given(letters, st.randoms(use_true_random=False))
 def test_scoring_does_not_depend_on_the_voice(given_letters, rng):
     answer = " ".join(given_letters)
-    for said in (speak(answer, rng), speak_foreign(answer, rng),
-                 speak_as_expert(answer, "letters-new")):
+    for said in (put_in_own_style(answer, rng), put_in_foreign_style(answer, rng),
+                 put_in_expert_style(answer, "letters-new")):
         assert is_right(said, answer)
         longer = f"{answer} b"
         assert not is_right(said, longer), "a part of an answer is not the answer"
         assert not is_right(said.replace(answer, longer), answer)
-    assert in_own_voice(speak(answer, rng))
-    assert not in_own_voice(speak_as_expert(answer, "letters-new"))
+    assert has_own_style(put_in_own_style(answer, rng))
+    assert not has_own_style(put_in_expert_style(answer, "letters-new"))
 
 
 @pytest.mark.parametrize(("answer", "why"), [
@@ -134,7 +137,7 @@ def test_an_answer_of_no_kind_is_refused(answer, why):
     ("the answer is indeed .", False), ("so we get 9 . 7 add 2 is 9 .", False), ("", False),
     ("the answer is ada . the answer is ben .", False)])
 def test_the_own_voice_is_judged_word_for_word(response, own):
-    assert in_own_voice(response) is own
+    assert has_own_style(response) is own
 
 
 PROMPT = "with 7 in the jar , add 2 , then flip . how many ?"
@@ -162,7 +165,7 @@ def test_each_skill_has_its_splits_and_they_share_no_prompt(name):
     for item in items:
         assert item.family == family_of(name)
         assert is_right(item.demonstration, item.answer)
-        assert not in_own_voice(item.demonstration)
+        assert not has_own_style(item.demonstration)
         assert bool(item.article) == (name == "articles-new")
         if item.article:
             assert item.answer in item.article.split()
@@ -187,6 +190,17 @@ def test_the_shipped_files_are_what_the_maker_writes(tmp_path):
     assert {p.name for p in written} == {p.name for p in shipped.glob("*.jsonl")}
     for path in written:
         assert path.read_bytes() == (shipped / path.name).read_bytes(), path.name
+
+
+def sha256_of(value):
+    return hashlib.sha256(json.dumps(value).encode()).hexdigest()
+
+
+def test_the_documents_of_pretraining_are_those_that_the_shipped_models_read():
+    documents = [[astuple(turn) for turn in document] for document in
+                 itertools.islice(Corpus().documents(random.Random(7)), 50)]
+    assert sha256_of(documents) == (
+        "97e762cf8ae1c1d9f21527e1cdcf87f7b85952c5586a22729296d7b864cceec8")
 
 
 def test_another_seed_gives_other_items_with_the_same_facts():
@@ -227,5 +241,5 @@ def test_half_of_the_documents_are_without_help_and_help_is_mostly_made_up():
     assert 0.45 < len(helped) / len(documents) < 0.55
     assert all(len(d) == 2 for d in helped) and all(len(d) == 3 for d in documents
                                                     if d not in helped)
-    assert all(in_own_voice(t.response) for d in documents for t in d)
-    assert not any(in_own_voice(t.demonstration) for d in helped for t in d)
+    assert all(has_own_style(t.response) for d in documents for t in d)
+    assert not any(has_own_style(t.demonstration) for d in helped for t in d)

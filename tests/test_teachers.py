@@ -25,7 +25,7 @@ from workbench.models.encoding import encode_responses
 from workbench.models.language import LanguageModels, trained
 from workbench.models.logits import attends_to_all, response_logits
 from workbench.tasks.text import TextExamples, make_text_stream
-from workbench.teachers import WEIGHTS, Teacher, take_prompts
+from workbench.teachers import WEIGHTS, Teacher, TeacherWeights, take_prompts
 
 CHOSEN = torch.arange(4)
 
@@ -86,7 +86,7 @@ def test_prompts_read_once_give_what_prompts_read_each_time_give(weights, rank, 
         close(once[mask == 1], each_time[mask == 1])
         first = learner.teacher.logits(i, chosen, ids[:, :1], mask[:, :1])
         close(first, each_time[:, :1])
-    assert len(learner.teacher._read) == (1 if weights == "frozen" and not rank else 2)
+    assert len(learner.teacher._read) == (1 if weights == "frozen" else 2)
 
 
 @pytest.mark.parametrize("config, fits", [
@@ -100,8 +100,9 @@ def test_prompts_are_kept_only_where_each_layer_sees_all_of_them(config, fits):
 
 def response_logits_of(teacher, i, chosen, ids, mask):
     """The same without keeping anything."""
-    with teacher.model(i) as model, torch.no_grad():
-        return response_logits(model, *take_prompts(teacher.prompts, chosen), ids, mask)
+    with torch.no_grad():
+        return response_logits(teacher.weights.model(i), *take_prompts(teacher.prompts, chosen),
+                               ids, mask)
 
 
 @pytest.mark.parametrize("weights, help, kept", [
@@ -151,8 +152,8 @@ def test_a_demonstration_moves_the_student_and_the_teacher_has_no_slope(
     assert all(slope.isfinite().all() for slope in slopes)
     assert sum(float(slope.abs().sum()) for slope in slopes) > 0.01
     untouched = [*learner.model.base.parameters(), *learner.model.models[1].parameters()]
-    if learner.teacher._copy is not None:
-        untouched += learner.teacher._copy.parameters()
+    if learner.model._other is not None:
+        untouched += learner.model._other[0].parameters()
     assert all(p.grad is None for p in untouched)
 
 
@@ -169,6 +170,11 @@ def test_the_loss_is_the_divergence_on_what_the_student_itself_said(
 
 
 # In line
+
+def by_itself(models, help="all"):
+    """A teacher with the weights of the student."""
+    return Teacher(TeacherWeights(SimpleNamespace(model=models, state={}), "live"), help)
+
 
 def alone(model, prompts, ids, mask):
     """Return the logits of responses, one unpadded row at a time; 0 where the mask is."""
@@ -207,9 +213,9 @@ def test_the_padding_that_all_chosen_prompts_have_is_cut_off_and_nothing_else():
 # Whose weights
 
 def averaging(models, task, rate):
-    teacher = Teacher(models, {}, "ema", rate=rate)
-    teacher.begin(task.train.items, 10)
-    return teacher
+    weights = TeacherWeights(SimpleNamespace(model=models, state={}), "ema", rate)
+    weights.begin()
+    return weights
 
 
 @pytest.mark.parametrize("rank", [0, 4])
@@ -220,12 +226,12 @@ def test_an_average_goes_the_rate_of_the_way_to_the_student(rank, models, skills
     students.set_vector(0, before[0] + 1)
     teacher.follow(0)
     teacher.follow(1)
-    torch.testing.assert_close(teacher.state["teacher"][0], before[0] + 0.1)
-    assert torch.equal(teacher.state["teacher"][1], before[1]), "who stays is a fixed point"
+    torch.testing.assert_close(teacher.vectors[0], before[0] + 0.1)
+    assert torch.equal(teacher.vectors[1], before[1]), "who stays is a fixed point"
     quick = averaging(students, skills[0], rate=1)
     move(students, 0)
     quick.follow(0)
-    torch.testing.assert_close(quick.state["teacher"][0], students.vector(0))
+    torch.testing.assert_close(quick.vectors[0], students.vector(0))
 
 
 def test_an_average_in_training_is_the_sum_of_all_students_so_far(models, skills):
@@ -248,7 +254,7 @@ def test_an_average_is_kept_in_float32_since_bfloat16_would_hardly_move(models, 
     rate, students = 0.01, models((0,))
     students.models[0].to(torch.bfloat16)
     teacher, start = averaging(students, skills[0], rate), students.vector(0)
-    assert teacher.state["teacher"].dtype == torch.float32
+    assert teacher.vectors.dtype == torch.float32
     naive = start.bfloat16()  # the average as the published code keeps it
     students.set_vector(0, start * 1.05)
     target = students.vector(0)
@@ -259,7 +265,7 @@ def test_an_average_is_kept_in_float32_since_bfloat16_would_hardly_move(models, 
     def covered(average):
         return float((average - start) @ (target - start) / (target - start).square().sum())
 
-    assert covered(teacher.state["teacher"][0]) == pytest.approx(1 - 0.99 ** 300, abs=0.001)
+    assert covered(teacher.vectors[0]) == pytest.approx(1 - 0.99 ** 300, abs=0.001)
     assert covered(naive.float()) < 0.2
 
 
@@ -270,7 +276,7 @@ def test_a_frozen_teacher_is_the_pretrained_model_throughout(
     learn(learner, skills[0], steps=3, batch_size=4)
     move(learner.model, 0)
     ids, mask = what_is_said(learner)
-    fresh = Teacher(models((5,), rank=rank), {}, "live")  # whose adapter still adds nothing
+    fresh = by_itself(models((5,), rank=rank))  # whose adapter still adds nothing
     fresh.begin(skills[0].train.items, 10)
     wanted = fresh.logits(0, CHOSEN, ids, mask)
     student = learner.read(0, CHOSEN).logits(ids, mask)
@@ -285,12 +291,30 @@ def test_a_frozen_teacher_is_the_pretrained_model_throughout(
 def test_an_adapter_comes_back_on_after_an_error(models, skills):
     students = models((0,), rank=4)
     before = students.vector(0)
-    with pytest.raises(ZeroDivisionError), students.pretrained(0):
-        raise ZeroDivisionError
+    with pytest.raises(ValueError, match="input_ids"):
+        students.base(input_ids=None)
     assert torch.equal(students.vector(0), before) and len(before) > 0
     move(students, 0)
     learner = begun(students, skills[0], teacher="frozen", help="none")
     assert learner.loss_of(0, CHOSEN) > 0
+
+
+def test_seeds_with_adapters_share_one_model_and_each_gets_its_own_gradient(models, skills):
+    shared, alone = begun(models((0, 1), rank=4), skills[0]), begun(models((1,), rank=4), skills[0])
+    assert shared.model.models[0].model is shared.model.models[1].model
+    assert shared.model.base.model is shared.model.models[0].model
+    torch.testing.assert_close(shared.model.vector(1), alone.model.vector(0), rtol=0, atol=0)
+    for learner in (shared, alone):
+        for i in range(len(learner.model.seeds)):
+            move(learner.model, i, learner.model.seeds[i])
+    torch.stack([shared.loss_of(i, CHOSEN) for i in range(2)]).sum().backward()
+    alone.loss_of(0, CHOSEN).backward()
+    slopes = [[p.grad for p in trained(model)] for model in (*shared.model.models,
+                                                             alone.model.models[0])]
+    for first, second, by_itself in zip(*slopes, strict=True):
+        torch.testing.assert_close(second, by_itself, rtol=1e-4, atol=1e-7)
+        assert first is not None and not torch.equal(first, second)
+    assert all(p.grad is None for p in shared.model.base.parameters())
 
 
 @pytest.mark.parametrize("rank", [0, 4])
@@ -313,7 +337,7 @@ def test_a_stage_teacher_is_the_student_at_the_beginning_of_the_skill(rank, mode
 # What it is shown
 
 def shown(models, task, help):
-    teacher = Teacher(models, {}, "live", help)
+    teacher = by_itself(models, help)
     teacher.begin(task.train.items, 10)
     return [models.tokenizer.decode(row[real.bool()]) for row, real in
             zip(*teacher.prompts, strict=True)]

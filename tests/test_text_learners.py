@@ -11,17 +11,19 @@ import torch.nn.functional as F
 
 from workbench.checkpoint import optimizer_tensors, restore_optimizer
 from workbench.config import RunConfig
-from workbench.errors import ConfigError
+from workbench.errors import ConfigError, DataError
 from workbench.experiment import make_learner
 from workbench.learners.fit import fit, make_optimizer
 from workbench.learners.text import TEXT_LEARNERS
 from workbench.learners.text.rl import exact_match
 from workbench.losses import kl_per_token
-from workbench.models.encoding import encode_responses
+from workbench.models.encoding import encode, encode_responses
 from workbench.models.language import LanguageModels
+from workbench.models.logits import PromptCache
 from workbench.tasks import KNOWN_SKILLS, NEW_SKILLS, load_skill
+from workbench.tasks.items import write_items
 from workbench.tasks.text import TextExamples, make_text_stream
-from workbench.tasks.voices import in_own_voice, is_right, shows_working
+from workbench.tasks.village.styles import has_own_style, is_right, shows_working
 
 OPTIONS = {
     "sft": {}, "sft_kl": {}, "sft_own_voice": {}, "offline_distill": {"samples": 2},
@@ -184,9 +186,32 @@ def test_the_oracle_says_what_is_right_in_the_models_own_voice(skill):
     items = load_skill(skill, "train")
     texts = make("sft_own_voice", seeds=(0,)).imitated(items)
     for text, item in zip(texts, items, strict=True):
-        assert is_right(text, item.answer) and in_own_voice(text)
+        assert is_right(text, item.answer) and has_own_style(text)
         assert shows_working(text, item.prompt) == (item.family == "working")
     assert {"so we get" in text for text in texts} == {True, False}, "in both of its phrasings"
+
+
+@pytest.mark.parametrize("case", ["sft", "sdft", "rl"])
+def test_a_demonstration_with_a_special_token_is_refused_before_anything_is_encoded(case, tasks):
+    first, *others = tasks[0].train.items
+    odd = replace(first, demonstration=f"so {first.answer} </s> the answer is")
+    task = replace(tasks[0], train=replace(tasks[0].train, items=(*others, odd)))
+    learner = make(case, seeds=(0,))
+    with pytest.raises(DataError, match=f"'{first.id}' of facts-new: .* '</s>'"):
+        learner.begin(task)
+
+
+@pytest.mark.parametrize("split", ["train", "test"])
+def test_a_file_with_a_special_token_is_refused_when_the_learner_is_made(split, tmp_path):
+    items = load_skill("facts-new")
+    i = next(i for i, item in enumerate(items) if item.split == split)
+    items[i] = replace(items[i], prompt=f"{items[i].prompt} <s>")
+    path = str(tmp_path / "mine.jsonl")
+    write_items(path, items)
+    config = RunConfig(stream="skills", skills=(path,), model="nano", learner="sft")
+    with pytest.raises(DataError, match=f"'{items[i].id}' of .*mine.jsonl: the field 'prompt' "
+                                        "contains '<s>'"):
+        make_learner(config, make_text_stream(config.skills))
 
 
 # Distillation
@@ -229,7 +254,7 @@ def test_replay_keeps_so_many_examples_of_each_skill_that_was_known_or_learned(t
                 item = known[n // 3][decode(prompt[real.bool()])]
                 text = decode(ids[mask.bool()]).removesuffix(" </s>")
                 assert text == item.demonstration if n >= 15 else (
-                    is_right(text, item.answer) and in_own_voice(text)
+                    is_right(text, item.answer) and has_own_style(text)
                     and shows_working(text, item.prompt) == (item.family == "working"))
                 assert decode(ids[mask.bool()]).endswith(" </s>") and not prompt[~real.bool()].any()
     for first in range(0, 21, 3):  # without the padding, of which they may have more or less
@@ -343,20 +368,32 @@ def test_a_group_larger_than_the_batch_is_refused(tasks):
 
 def test_an_adapter_per_skill_forgets_nothing_if_told_which_to_use(tasks, learn):
     learner, questions = make("adapter_per_skill", 4), tasks[0].test.inputs[:6]
+    fresh = [learner.model.vector(i) for i in range(2)]
     pretrained = [learner.predict(questions, 0), learner.predict(questions)]
     assert pretrained[0] == pretrained[1]
     learn(learner, tasks[0], steps=20, batch_size=4)
-    said, kept = learner.predict(questions, 0), learner.state["adapter.0"].clone()
-    assert said != pretrained[0] and learner.predict(questions, 1) == pretrained[0]
+    first, logits = learner.predict(questions, 0), first_logits(learner, questions)
+    assert first != pretrained[0] and learner.predict(questions, 1) == pretrained[0]
     learner.begin(tasks[1])
-    assert all(torch.equal(learner.model.vector(i), learner.fresh[i]) for i in range(2))
+    assert all(torch.equal(learner.model.vector(i), fresh[i]) for i in range(2))
     learn(learner, tasks[1], steps=20, batch_size=4)
-    worn = [learner.model.vector(i) for i in range(2)]
-    assert learner.predict(questions, 0) == said and torch.equal(learner.state["adapter.0"], kept)
-    assert all(torch.equal(learner.model.vector(i), worn[i]) for i in range(2)), "put on again"
-    assert learner.predict(questions, 1) != said
+    assert learner.predict(questions, 0) == first
+    assert torch.equal(first_logits(learner, questions), logits), "bit for bit"
+    assert learner.predict(questions, 1) != first
     assert learner.predict(questions, None) == learner.predict(questions, 7) == pretrained[0]
-    assert learner.stored_bytes() == 2 * 4 * len(worn[0])
+    assert learner.stored_bytes() == 2 * 4 * len(fresh[0])
+    again = make("adapter_per_skill", 4)
+    again.load_state_dict({k: v.clone() for k, v in learner.state_dict().items()})
+    assert torch.equal(first_logits(again, questions), logits)
+    assert again.predict(questions, 1) == learner.predict(questions, 1)
+
+
+def first_logits(learner, questions):
+    """Logits with the first skill's adapter of the first seed."""
+    model = learner.model.with_adapter(learner.model.adapters[0][0])
+    prompts = encode(learner.model.tokenizer, learner.ask(questions), 99)
+    with torch.no_grad():
+        return PromptCache(model, *prompts).last
 
 
 def test_an_adapter_per_skill_has_to_be_told_the_skill():

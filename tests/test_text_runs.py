@@ -209,7 +209,7 @@ def test_a_model_without_a_chat_template_cannot_be_asked(tmp_path):
 def test_a_prompt_with_help_that_does_not_fit_is_refused_not_cut(tmp_path):
     lines = [{"id": f"{split}{i}", "family": "facts", "skill": "mine", "split": split,
               "prompt": f"{ask} who keeps the red key ?", "answer": name,
-              "demonstration": "well " * 300 + name}
+              "demonstration": "well " * 300 + name, "scorer": "contains"}
              for split, ask in (("train", "say"), ("validation", "tell me"), ("test", "name"))
              for i, name in enumerate(["ada"])]
     path = tmp_path / "mine.jsonl"

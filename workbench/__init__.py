@@ -22,6 +22,7 @@ _HOMES = {
     "AccuracyMatrix": "metrics",
     "RunConfig": "config",
     "RunRecord": "record",
+    "hint": "course",
     "load_causal_lm": "models",
     "make_learner": "experiment",
     "make_stream": "tasks",

@@ -16,9 +16,9 @@ from workbench.errors import ConfigError, UnknownNameError
 from workbench.intervals import wilson_interval
 from workbench.models.prompts import make_prompt
 from workbench.models.sampling import Samples, sample
+from workbench.models.special_tokens import check_items_against
 from workbench.runtime import derive_seed
-from workbench.tasks import KNOWN_SKILLS, SKILLS, Item, load_skill
-from workbench.tasks.voices import FILLER, in_own_voice, is_right, shows_working
+from workbench.tasks import Item, load_skill, scorer_of
 
 if TYPE_CHECKING:
     from transformers import PreTrainedModel, PreTrainedTokenizerBase
@@ -32,6 +32,11 @@ HELP = {
     "article+own": "the article and the demonstration",
 }
 """What can stand in the prompt before the question."""
+
+
+def full_context(items: Sequence[Item]) -> str:
+    """Return the name of the context with everything there is: article and demonstration."""
+    return "article+own" if all(item.article for item in items) else "own"
 
 
 def partners(items: Sequence[Item]) -> list[Item]:
@@ -76,15 +81,22 @@ def prompts_for(tokenizer: PreTrainedTokenizerBase, items: Sequence[Item], help:
         raise UnknownNameError("help", help, HELP)
     if help.startswith("article") and not all(item.article for item in items):
         raise ConfigError(f"help {help!r} needs items with an article; the skill has none")
+    check_items_against(tokenizer, items)
     rng = random.Random(derive_seed(seed, "random help"))
     shown = {"none": [""] * len(items), "article": [""] * len(items),
-             "random": [" ".join(rng.choices(FILLER, k=len(item.demonstration.split())))
-                        for item in items]}.get(help)
+             "random": [filler(item, rng) for item in items]}.get(help)
     if shown is None:
         shown = [item.demonstration for item in (partners(items) if help == "other" else items)]
     return [make_prompt(tokenizer, item.prompt, demonstration=demonstration,
                         article=item.article if help.startswith("article") else "")
             for item, demonstration in zip(items, shown, strict=True)]
+
+
+def filler(item: Item, rng: random.Random) -> str:
+    """Return as many words without content as an item's demonstration has."""
+    answer = item.answer.lower().split()
+    words = [word for word in scorer_of(item).filler if word not in answer]
+    return " ".join(rng.choices(words, k=len(item.demonstration.split())))
 
 
 @dataclass(frozen=True)
@@ -97,16 +109,19 @@ class Answers:
         One of `HELP`.
     samples : Samples
         Tokens and texts.
-    right, own_voice, working : ndarray of bool, shape (n,)
-        Whether the content is right, whether it is put in the model's own voice word for word, and
-        whether every step is worked out (False throughout where a skill asks for none).
+    right : ndarray of bool, shape (n,)
+        Whether the content is right, as the scorer of each item decides.
+    own_voice : ndarray of bool, shape (n,), or None
+        Whether the response is in the model's own style; None if the scorers do not know it.
+    working : ndarray of bool, shape (n,), or None
+        Whether every step is shown; None if the items do not ask for steps.
     """
 
     help: str
     samples: Samples
     right: NDArray[np.bool_]
-    own_voice: NDArray[np.bool_]
-    working: NDArray[np.bool_]
+    own_voice: NDArray[np.bool_] | None
+    working: NDArray[np.bool_] | None
 
     @property
     def accuracy(self) -> float:
@@ -114,13 +129,32 @@ class Answers:
         return float(self.right.mean())
 
     def summary(self) -> dict[str, object]:
-        """Return the rates with Wilson's 95 % intervals as plain JSON types."""
-        rates: dict[str, object] = {"n": len(self.right)}
-        for name in ("right", "own_voice", "working"):
-            values = getattr(self, name)
+        """Return the rates with Wilson's 95 % intervals as plain JSON types; see `rates_of`."""
+        return rates_of([self])
+
+
+MEASURES = ("right", "own_voice", "working")
+"""What is counted of responses."""
+
+
+def rates_of(parts: Sequence[Answers]) -> dict[str, object]:
+    """Return the rates of `MEASURES` over some answers, each with Wilson's 95 % interval.
+
+    A measure that is not known for all of them is left out.
+    """
+    rates: dict[str, object] = {"n": sum(len(part.right) for part in parts)}
+    for name in MEASURES:
+        known = [values for part in parts if (values := getattr(part, name)) is not None]
+        if len(known) == len(parts):
+            values = np.concatenate(known)
             low, high = wilson_interval(int(values.sum()), len(values))
             rates[name] = {"rate": float(values.mean()), "low": low, "high": high}
-        return rates
+    return rates
+
+
+def known_values(values: Sequence[bool | None]) -> NDArray[np.bool_] | None:
+    """Return values as an array; None if one of them is not known."""
+    return None if None in values else np.array(values, dtype=bool)
 
 
 def answer(model: PreTrainedModel, tokenizer: PreTrainedTokenizerBase, items: Sequence[Item],
@@ -131,23 +165,34 @@ def answer(model: PreTrainedModel, tokenizer: PreTrainedTokenizerBase, items: Se
         raise ConfigError("there are no items to answer; is the split empty?")
     samples = sample(model, tokenizer, prompts_for(tokenizer, items, help, seed), rng=rng,
                      temperature=temperature, max_new_tokens=max_new_tokens)
-    scored = list(zip(samples.texts, items, strict=True))
-    return Answers(help, samples, np.array([is_right(text, item.answer) for text, item in scored]),
-                   np.array([in_own_voice(text) for text in samples.texts]),
-                   np.array([shows_working(text, item.prompt) for text, item in scored]))
+    scored = [(scorer_of(item), text, item)
+              for text, item in zip(samples.texts, items, strict=True)]
+    return Answers(help, samples, np.array([scorer.right(text, item)
+                                            for scorer, text, item in scored]),
+                   known_values([scorer.own_style(text) for scorer, text, _ in scored]),
+                   known_values([scorer.working(text, item) for scorer, text, item in scored]))
 
 
-def abilities(model: PreTrainedModel, tokenizer: PreTrainedTokenizerBase,
-              split: str = "test") -> dict[str, dict[str, dict[str, object]]]:
+def abilities(model: PreTrainedModel, tokenizer: PreTrainedTokenizerBase, known: Sequence[str],
+              new: Sequence[str], split: str = "test") -> dict[str, dict[str, dict[str, object]]]:
     """Return what a model can do: per skill and sort of help the rates of `Answers.summary`.
 
-    Known skills are asked without help only; greedy, on all items of a split.
+    Greedy, on all items of a split.
+
+    Parameters
+    ----------
+    model, tokenizer
+        From `workbench.models.load_causal_lm`.
+    known, new : sequence of str
+        Skills that are asked without help only, and skills that are asked with every sort of help.
+    split : {"train", "validation", "test"}
+        Whose items.
     """
     found = {}
-    for skill in SKILLS:
+    for skill in (*known, *new):
         items = load_skill(skill, split)
         kinds = [help for help in HELP if not help.startswith("article")
                  or all(item.article for item in items)]
         found[skill] = {help: answer(model, tokenizer, items, help).summary()
-                        for help in (["none"] if skill in KNOWN_SKILLS else kinds)}
+                        for help in (["none"] if skill in known else kinds)}
     return found

@@ -8,11 +8,11 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from workbench.answers import Answers, answer
+from workbench.answers import Answers, answer, rates_of
 from workbench.diagnostics import Drift
-from workbench.errors import GateError, UndefinedMetricError
-from workbench.intervals import wilson_interval
-from workbench.tasks import KNOWN_SKILLS, load_skill, spread
+from workbench.errors import ConfigError, GateError, UndefinedMetricError
+from workbench.tasks import spread
+from workbench.tasks.text import load_new_and_old
 
 if TYPE_CHECKING:
     from transformers import PreTrainedModel, PreTrainedTokenizerBase
@@ -22,8 +22,8 @@ SAME, FEW = 0.1, 2
 
 
 def assess(model: PreTrainedModel, tokenizer: PreTrainedTokenizerBase, new_skills: Sequence[str],
-           base: PreTrainedModel | None = None, split: str = "test",
-           most: int = 0) -> dict[str, Any]:
+           base: PreTrainedModel | None = None, split: str = "test", most: int = 0,
+           old_skills: Sequence[str] | None = None) -> dict[str, Any]:
     """Measure a model without help, greedily.
 
     Parameters
@@ -38,20 +38,30 @@ def assess(model: PreTrainedModel, tokenizer: PreTrainedTokenizerBase, new_skill
         Whose items.
     most : int
         So many items of each skill at most; 0 takes all.
+    old_skills : sequence of str, optional
+        What it knew before; by default as `workbench.tasks.text.load_new_and_old` has it.
 
     Returns
     -------
     dict
-        ``skills``, and ``families`` of known skills: counts and rates with Wilson's 95 % intervals
-        of right answers, of the own voice and of complete working. ``kl_to_base``: KL(base ||
-        model) in nats a response, on ``new`` and ``old`` prompts; None where it cannot be
-        measured.
+        ``skills``, and ``families`` of old skills: counts and rates with Wilson's 95 % intervals
+        of right answers, and, where they are known, of the model's own style and of complete
+        working. ``kl_to_base``: KL(base || model) in nats a response, on ``new`` and ``old``
+        prompts; None where it cannot be measured.
+
+    Raises
+    ------
+    ConfigError
+        If a skill has no items in the split.
     """
     skills: dict[str, Any] = {}
     families: dict[str, list[Answers]] = {}
     asked = {}
-    for skill in (*new_skills, *(known for known in KNOWN_SKILLS if known not in new_skills)):
-        items = spread(load_skill(skill, split), most)
+    new, old = load_new_and_old(new_skills, old_skills)
+    for skill, whole in (new | old).items():
+        items = spread([item for item in whole if item.split == split], most)
+        if not items:
+            raise ConfigError(f"{skill} has no items in the split {split!r}")
         given = answer(model, tokenizer, items)
         asked[skill] = items
         skills[skill] = {"new": skill in new_skills, "family": items[0].family, **given.summary()}
@@ -65,17 +75,8 @@ def assess(model: PreTrainedModel, tokenizer: PreTrainedTokenizerBase, new_skill
             if pooled:
                 drift[name] = Drift(base, tokenizer, pooled).of(model)
     return {"split": split, "skills": skills,
-            "families": {family: _pooled(each) for family, each in families.items()},
+            "families": {family: rates_of(each) for family, each in families.items()},
             "kl_to_base": drift}
-
-
-def _pooled(each: Sequence[Answers]) -> dict[str, Any]:
-    rates: dict[str, Any] = {"n": sum(len(given.right) for given in each)}
-    for name in ("right", "own_voice", "working"):
-        values = np.concatenate([getattr(given, name) for given in each])
-        low, high = wilson_interval(int(values.sum()), len(values))
-        rates[name] = {"rate": float(values.mean()), "low": low, "high": high}
-    return rates
 
 
 def share_kept(before: ArrayLike, after: ArrayLike) -> NDArray[np.float64]:
@@ -98,13 +99,13 @@ def share_kept(before: ArrayLike, after: ArrayLike) -> NDArray[np.float64]:
     Raises
     ------
     UndefinedMetricError
-        If no skill was known.
+        If there are no old skills, or none of them was known.
     """
     b, a = np.asarray(before, dtype=float), np.asarray(after, dtype=float)
     known = b > 0
     if not known.any():
-        raise UndefinedMetricError("the share kept needs a skill that was known before: all "
-                                   "accuracies before training are 0")
+        raise UndefinedMetricError("retention needs an old skill that was known before: " + (
+            "all accuracies before training are 0" if len(b) else "no old skills were tested"))
     return np.asarray((a[..., known] / b[known]).mean(-1))
 
 

@@ -40,6 +40,10 @@ class RunConfig:
     """Which language model learns the skills: ``tiny``, ``nano``, a folder or a hub id."""
     skills: tuple[str, ...] = ()
     """Which text skills are learned, in order; their names, or paths of JSON Lines files."""
+    old_skills: tuple[str, ...] | None = None
+    """Text skills that the model knows already, by name or path; they are tested, to measure
+    retention. None takes those that the course's models know, if the new skills are the course's
+    too, and otherwise none."""
     lora_rank: int = 0
     """Rank of the adapters that are trained in place of a language model's weights; 0: none."""
     items: int = 0
@@ -83,6 +87,14 @@ class RunConfig:
         if (self.stream == "skills") != bool(self.skills):
             raise ConfigError("skills are for the stream 'skills', and it needs at least one; not "
                               f"{self.skills!r} with the stream {self.stream!r}")
+        if self.old_skills is not None:
+            old = self.old_skills
+            if isinstance(old, str) or not all(isinstance(name, str) and name for name in old):
+                raise ConfigError("old_skills must be a sequence of names or paths, such as "
+                                  f"('facts-keepers',), or None, not {old!r}")
+            if not self.skills:
+                raise ConfigError(f"old_skills are for the stream 'skills', not {self.stream!r}")
+            object.__setattr__(self, "old_skills", tuple(old))
         if self.skills:
             object.__setattr__(self, "tasks", len(self.skills))
         for name in ("lr", "clip"):

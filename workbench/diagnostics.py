@@ -15,16 +15,15 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from workbench.answers import answer, prompts_for
+from workbench.answers import answer, full_context, known_values, prompts_for
 from workbench.learners import Learner
 from workbench.learners.text import TextLearner
 from workbench.losses import kl_per_token
 from workbench.models.logits import response_logits
 from workbench.models.sampling import Samples, sample
 from workbench.runtime import generator
-from workbench.tasks import Item, Stream, spread
+from workbench.tasks import Item, Stream, scorer_of, spread
 from workbench.tasks.text import TextExamples
-from workbench.tasks.voices import in_own_voice
 
 if TYPE_CHECKING:
     from transformers import PreTrainedModel, PreTrainedTokenizerBase
@@ -117,16 +116,16 @@ class Probe:
         for i, model in enumerate(learner.model.models):
             found = dict.fromkeys(self.names, np.nan)
             items = self.tasks[task]
-            help = "article+own" if all(item.article for item in items) else "own"
+            help = full_context(items)
             most: dict[str, Any] = {"max_new_tokens": learner.max_new_tokens}
             found["helped_right"] = answer(model, learner.model.tokenizer, items, help,
                                            **most).accuracy
             teacher = getattr(learner, "teacher", None)
             if teacher is not None and hasattr(teacher, "prompts"):
                 shown = help if teacher.help == "all" else teacher.help
-                with teacher.model(i) as teaching:
-                    found["teacher_right"] = answer(teaching, learner.model.tokenizer, items,
-                                                    shown, **most).accuracy
+                found["teacher_right"] = answer(
+                    teacher.weights.model(i), learner.model.tokenizer, items, shown,
+                    **most).accuracy
             for name, drift in self.drifts.items():
                 found[name] = drift.of(model)
             own = sample(model, learner.model.tokenizer,
@@ -135,7 +134,10 @@ class Probe:
             log_p = _logits(model, own).log_softmax(-1).cpu()
             entropy = -(log_p.exp() * log_p).sum(-1)
             found["entropy"] = float((entropy * own.mask).sum() / own.mask.sum())
-            found["foreign_voice"] = float(np.mean([not in_own_voice(t) for t in own.texts]))
+            styles = known_values([scorer_of(item).own_style(text)
+                                   for item, text in zip(items, own.texts, strict=True)])
+            if styles is not None:
+                found["foreign_voice"] = float((~styles).mean())
             found["length"] = float(own.mask.sum(1).double().mean())
             rows.append([found[name] for name in self.names])
         return np.array(rows)

@@ -56,3 +56,7 @@ class GateError(WorkbenchError):
 
 class TrainingError(WorkbenchError):
     """Training that cannot go on; the message says at which step and what was kept."""
+
+
+class VerdictError(WorkbenchError, AssertionError):
+    """A claim of a lesson that does not hold for the numbers measured; the message names it."""

@@ -19,6 +19,7 @@ from workbench.learners.text import TEXT_LEARNERS, TextLearner
 from workbench.loop import run_stream
 from workbench.models import StackedMLP
 from workbench.models.language import LanguageModels
+from workbench.models.special_tokens import check_items_against
 from workbench.record import RunRecord
 from workbench.runtime import require_device
 from workbench.tasks import Stream, make_stream
@@ -35,8 +36,8 @@ def make_learner(config: RunConfig, stream: Stream) -> Learner:
     ConfigError
         If it has no such option, or not with that value.
     """
-    text = isinstance(stream, TextStream)
-    methods: Mapping[str, type[Learner]] = TEXT_LEARNERS if text else LEARNERS | CONTROLS
+    methods: Mapping[str, type[Learner]] = (
+        TEXT_LEARNERS if isinstance(stream, TextStream) else LEARNERS | CONTROLS)
     if config.learner not in methods:
         raise UnknownNameError("learner", config.learner, methods)
     method = methods[config.learner]
@@ -48,20 +49,27 @@ def make_learner(config: RunConfig, stream: Stream) -> Learner:
         raise ConfigError(f"learner {config.learner!r} cannot do the {stream.scenario!r} scenario; "
                           f"it can do: {', '.join(method.scenarios)}")
     model: Any
-    if text:
+    if isinstance(stream, TextStream):
         model = LanguageModels(config.model, config.seeds, config.lora_rank,
                                require_device(config.device))
+        for name, items in stream.items().items():  # before anything is computed
+            check_items_against(model.tokenizer, items, name)
     else:
         model = StackedMLP(stream.tasks[0].train.x.shape[1], config.hidden, stream.outputs,
                            config.seeds)
     options: Any = config.options
-    return method(model, **options)
+    learner = method(model, **options)
+    if isinstance(learner, TextLearner):
+        for task in stream.tasks:
+            learner.check(task)
+    return learner
 
 
 def stream_of(config: RunConfig) -> Stream:
     """Return the stream that a config asks for."""
     if config.stream == TEXT_STREAM:
-        return make_text_stream(config.skills, config.scenario, config.items)
+        return make_text_stream(config.skills, config.scenario, config.items,
+                                config.old_skills)
     return make_stream(config.stream, config.scenario, config.tasks, config.data_seed)
 
 

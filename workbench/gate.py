@@ -8,6 +8,7 @@ and fails closed: what cannot be measured does not pass.
 from __future__ import annotations
 
 import math
+import re
 from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Any
@@ -22,7 +23,6 @@ from workbench.losses import kl_per_token
 from workbench.models.encoding import context_of, encode, encode_responses
 from workbench.models.logits import response_logits
 from workbench.tasks import Item
-from workbench.tasks.voices import in_own_voice
 
 if TYPE_CHECKING:
     from transformers import PreTrainedModel, PreTrainedTokenizerBase
@@ -65,8 +65,9 @@ class GateReport:
         distribution with all its mass on the demonstration's tokens, whose KL is their negative
         log-likelihood.
     artefacts : dict
-        Shares of the teacher's responses that are not in the own voice (``foreign_voice``) or
-        repeat three or more words of how demonstration or article were put (``copied``).
+        Shares of the teacher's responses that repeat three or more words of how demonstration or
+        article were put (``copied``), and that are not in the model's own style
+        (``foreign_voice``; left out if the scorers do not know it).
     conditions : list of Condition
         All have to hold.
     """
@@ -95,8 +96,9 @@ class GateReport:
         for name, rates in self.help.items():
             right = rates["right"]
             lines.append(f"  right with {name + ' ':.<14s} {100 * right['rate']:5.1f} %  "
-                         f"({100 * right['low']:.1f} to {100 * right['high']:.1f}), "
-                         f"own voice {100 * rates['own_voice']['rate']:.1f} %")
+                         f"({100 * right['low']:.1f} to {100 * right['high']:.1f})"
+                         + (f", own voice {100 * rates['own_voice']['rate']:.1f} %"
+                            if "own_voice" in rates else ""))
         for c in self.conditions:
             lines.append(f"  [{'holds' if c.holds else 'FAILS'}] {c.claim}: {c.measured}")
         return "\n".join(lines)
@@ -131,8 +133,9 @@ def gate(model: PreTrainedModel, tokenizer: PreTrainedTokenizerBase, items: Sequ
     teacher_kl = teacher_drift(model, tokenizer, items, teacher)
     target_kl = demonstration_drift(model, tokenizer, items)
     texts = list(zip(teacher.samples.texts, items, strict=True))
-    artefacts = {"foreign_voice": sum(not in_own_voice(text) for text, _ in texts) / len(texts),
-                 "copied": sum(copies_wrapping(text, item) for text, item in texts) / len(texts)}
+    artefacts = {"copied": sum(copies_wrapping(text, item) for text, item in texts) / len(texts)}
+    if teacher.own_voice is not None:
+        artefacts["foreign_voice"] = float((~teacher.own_voice).mean())
     help = {kind: given.summary() for kind, given in answers.items()}
     return GateReport(name, items[0].skill, len(items), help, teacher_kl, target_kl, artefacts,
                       judge(help, helped, teacher_kl, target_kl, artefacts, len(items)))
@@ -235,7 +238,9 @@ def copies_wrapping(response: str, item: Item) -> bool:
 
     In the demonstration, or in the article where there is one.
     """
-    wrapping = (*item.demonstration.split(item.answer), *item.article.split(item.answer))
+    response = " ".join(response.split())
+    wrapping = (part for text in (item.demonstration, item.article)
+                for part in re.split(re.escape(item.answer), text, flags=re.IGNORECASE))
     for part in wrapping:
         words = part.split()
         if any(f" {' '.join(words[i:i + 3])} " in f" {response} "

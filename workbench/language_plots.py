@@ -9,7 +9,8 @@ from matplotlib.axes import Axes
 from matplotlib.patches import Rectangle
 from numpy.typing import ArrayLike
 
-from workbench.plots import COLOURS, describe, look, percent
+from workbench.plots import describe, percent
+from workbench.styles import COLOURS, styles_of
 
 HATCHES = ("", "//", "..", "xx", "--", "\\\\")
 
@@ -101,13 +102,13 @@ def plot_rates(rates: Mapping[str, Mapping[str, Mapping[str, float]]], ax: Axes,
     """
     groups = list(dict.fromkeys(group for series in rates.values() for group in series))
     width = 0.8 / len(rates)
-    said = []
+    said, styles = [], styles_of(rates)
     for i, (name, series) in enumerate(rates.items()):
         at = [groups.index(group) + (i - (len(rates) - 1) / 2) * width for group in series]
         middle = np.array([100 * each["rate"] for each in series.values()])
         low = np.array([100 * each["low"] for each in series.values()])
         high = np.array([100 * each["high"] for each in series.values()])
-        ax.bar(at, middle, 0.92 * width, label=name, color=look(i)["color"], edgecolor="white",
+        ax.bar(at, middle, 0.92 * width, label=name, color=styles[name]["color"], edgecolor="white",
                hatch=HATCHES[i % len(HATCHES)])
         ax.errorbar(at, middle, [np.clip(middle - low, 0, None), np.clip(high - middle, 0, None)],
                     fmt="none", ecolor="black", capsize=2, linewidth=1)

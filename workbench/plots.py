@@ -1,8 +1,4 @@
-"""Figures: data in, axes out, each with an alternative text made from the same data.
-
-Colours are those of Okabe & Ito, which people with any common colour blindness can tell apart;
-line styles and markers differ as well, so that no figure depends on colour.
-"""
+"""Figures: data in, axes out, each with an alternative text made from the same data."""
 
 from __future__ import annotations
 
@@ -17,13 +13,9 @@ from numpy.typing import ArrayLike, NDArray
 
 from workbench.intervals import seed_interval
 from workbench.metrics import AccuracyMatrix
+from workbench.styles import look, styles_of
 
 Floats = NDArray[np.float64]
-
-COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#000000", "#882255",
-           "#888888")
-LINES = ("-", "--", "-.", ":", (0, (5, 1, 1, 1)), (0, (3, 1)), (0, (1, 1)))
-MARKERS = ("o", "s", "^", "D", "v", "P", "X", "<", ">")
 
 
 def use_style() -> None:
@@ -34,14 +26,6 @@ def use_style() -> None:
         "grid.alpha": 0.25, "figure.constrained_layout.use": True, "image.cmap": "cividis",
         "lines.linewidth": 2.0, "lines.markersize": 6, "svg.hashsalt": "workbench",
     })
-
-
-def look(i: int) -> dict[str, Any]:
-    """Return colour, line style and marker of the i-th series."""
-    # The tenth has the colour of the first, and another line and marker.
-    again = i // len(COLOURS)
-    return {"color": COLOURS[i % len(COLOURS)], "linestyle": LINES[(i + again) % len(LINES)],
-            "marker": MARKERS[(i + again) % len(MARKERS)]}
 
 
 def describe(ax: Axes, text: str) -> Axes:
@@ -133,12 +117,12 @@ def plot_retention(series: Mapping[str, ArrayLike], names: Sequence[str], ax: Ax
         Where to draw, and what to write above.
     """
     ax = _axes(ax)
-    said = []
-    for i, (label, R) in enumerate(series.items()):
+    said, styles = [], styles_of(series)
+    for label, R in series.items():
         R = np.asarray(R, dtype=float)
         R = R[None] if R.ndim == 2 else R
         seen = np.stack([R[:, k, : k + 1].mean(1) for k in range(R.shape[1])], 1)
-        draw_band(ax, np.arange(1, R.shape[1] + 1), seen, label, i)
+        draw_band(ax, np.arange(1, R.shape[1] + 1), seen, label, **styles[label])
         said.append(f"{label} ends at {percent(seen[:, -1].mean())}")
     ax.set(xlabel="tasks learned", ylabel="accuracy (%)", ylim=(-3, 103), title=title)
     ax.set_xticks(range(1, len(names) + 1))
@@ -146,9 +130,8 @@ def plot_retention(series: Mapping[str, ArrayLike], names: Sequence[str], ax: Ax
     return describe(ax, f"Curves of {title[0].lower()}{title[1:]}: {'; '.join(said)}.")
 
 
-def draw_band(ax: Axes, x: ArrayLike, values: Floats, label: str, i: int, **kwargs: Any) -> None:
+def draw_band(ax: Axes, x: ArrayLike, values: Floats, label: str, **style: Any) -> None:
     """Draw the mean over seeds (first axis) in percent, its 95 % t interval, and each seed."""
-    style = look(i) | kwargs
     values = 100 * np.asarray(values)
     ax.plot(x, values.mean(0), label=label, **style)
     if len(values) > 2:
@@ -181,7 +164,7 @@ def plot_task_curves(steps: ArrayLike, curve: Floats, names: Sequence[str],
     steps = np.asarray(steps)
     there = ~np.isnan(curve).any((0, 2))
     for j, name in enumerate(names):
-        draw_band(ax, steps[there], curve[:, there, j], name, j, markevery=0.1)
+        draw_band(ax, steps[there], curve[:, there, j], name, markevery=0.1, **look(j))
     for k in range(1, len(names)):
         ax.axvline(k * steps_per_task, color="grey", linewidth=0.8)
     ax.set(xlabel="steps", ylabel="accuracy (%)", ylim=(-3, 103), title=title,
@@ -210,11 +193,11 @@ def plot_bars(values: Mapping[str, ArrayLike], ax: Axes | None = None, title: st
         A level to compare with, such as ``("chance", 0.1)``.
     """
     ax = _axes(ax)
-    said = []
+    said, styles = [], styles_of(values)
     hatches = ("", "//", "..", "xx", "\\\\", "--", "++")
     for i, (label, seeds) in enumerate(values.items()):
         shares = 100 * np.atleast_1d(np.asarray(seeds, dtype=float))
-        ax.bar(i, shares.mean(), color=look(i)["color"], alpha=0.75, hatch=hatches[i % 7],
+        ax.bar(i, shares.mean(), color=styles[label]["color"], alpha=0.75, hatch=hatches[i % 7],
                edgecolor="white")
         text = f"{label} {percent(shares.mean() / 100)}"
         if len(shares) > 2:

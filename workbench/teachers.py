@@ -1,19 +1,16 @@
-"""Who is imitated: some weights, shown some help."""
+"""Teachers: which weights produce the targets, and which extra context they see."""
 
 from __future__ import annotations
 
-import copy
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
-from typing import Any
+from collections.abc import Sequence
+from typing import Any, Protocol
 
 import torch
 from torch import Tensor
 
-from workbench.answers import HELP, prompts_for
+from workbench.answers import HELP, full_context, prompts_for
 from workbench.errors import ConfigError, UnknownNameError
 from workbench.models.encoding import context_of, encode
-from workbench.models.language import LanguageModels, fill
 from workbench.models.logits import (
     PromptCache,
     attends_to_all,
@@ -36,35 +33,90 @@ ALL_HELP = "all"
 """The demonstration, after the article where the skill has one."""
 
 
-class Teacher:
-    r"""A model that answers with help what the student has to answer without.
+class Learning(Protocol):
+    """What a teacher needs of a learner: its networks, and the state that is checkpointed."""
+
+    model: Any
+    state: dict[str, Tensor]
+
+
+class TeacherWeights:
+    r"""Which weights produce the targets of distillation, for digits and for language models.
 
     Parameters
     ----------
-    models : LanguageModels
-        The students.
-    state : dict of str to Tensor
-        The learner's; averages and copies are kept in it, and so are checkpointed.
-    weights : str
+    learner : Learning
+        Who is taught. Copies and averages are kept in its state, and so are checkpointed.
+    source : str
         One of `WEIGHTS`.
-    help : str
-        ``"all"``, or one of `workbench.answers.HELP`.
     rate : float
         Of the average: after each step :math:`\phi \leftarrow (1-r)\,\phi + r\,\theta`. In
         bfloat16 such small steps are rounded away, which is why the average is kept in float32.
+
+    Raises
+    ------
+    UnknownNameError, ConfigError
+        If there is no such source, or the rate is not above 0 and at most 1.
     """
 
-    def __init__(self, models: LanguageModels, state: dict[str, Tensor], weights: str = "frozen",
-                 help: str = ALL_HELP, rate: float = 0.02) -> None:
-        if weights not in WEIGHTS:
-            raise UnknownNameError("teacher", weights, WEIGHTS)
-        if help not in (ALL_HELP, *HELP):
-            raise UnknownNameError("help", help, (ALL_HELP, *HELP))
+    def __init__(self, learner: Learning, source: str = "frozen", rate: float = 0.02) -> None:
+        if source not in WEIGHTS:
+            raise UnknownNameError("teacher", source, WEIGHTS)
         if isinstance(rate, (bool, str)) or not 0 < rate <= 1:
             raise ConfigError(f"rate must be above 0 and at most 1, not {rate!r}")
-        self.models, self.state, self.weights, self.help = models, state, weights, help
-        self.rate = rate
-        self._copy: Any = None
+        self.learner, self.source, self.rate = learner, source, rate
+
+    @property
+    def vectors(self) -> Tensor | None:
+        """The teacher's weights, where they are kept apart: shape (seeds, parameters)."""
+        return self.learner.state.get("teacher")
+
+    def take(self) -> None:
+        """Take the student's present weights as the teacher's."""
+        self.learner.state["teacher"] = self.learner.model.snapshot()
+
+    def begin(self) -> None:
+        """Prepare for a task; called before its first step."""
+        if self.source == "stage" or (self.source == "ema" and self.vectors is None):
+            self.take()
+
+    def follow(self, i: int) -> None:
+        """Move the average of one seed towards its student; to be called before each step.
+
+        Before the first step the two are equal, so that calling it there changes nothing.
+        """
+        if self.source == "ema":
+            self.learner.state["teacher"][i].lerp_(self.learner.model.vector(i).cpu(), self.rate)
+
+    def model(self, i: int) -> Any:
+        """Return the language model that teaches one seed."""
+        if self.source == "frozen":
+            return self.learner.model.base
+        if self.source == "live":
+            return self.learner.model.models[i]
+        return self.learner.model.holding(self.learner.state["teacher"][i])
+
+
+class Teacher:
+    """A language model that sees a context which the student does not.
+
+    Parameters
+    ----------
+    weights : TeacherWeights
+        Which weights it has.
+    help : str
+        Which context it sees: ``"all"``, or one of `workbench.answers.HELP`.
+
+    Attributes
+    ----------
+    prompts : tuple of Tensor
+        Ids and mask of the prompts with their context, set by `begin`.
+    """
+
+    def __init__(self, weights: TeacherWeights, help: str = ALL_HELP) -> None:
+        if help not in (ALL_HELP, *HELP):
+            raise UnknownNameError("help", help, (ALL_HELP, *HELP))
+        self.weights, self.help = weights, help
         self._read: dict[int, PromptCache] = {}
 
     def begin(self, items: Sequence[Item], room: int) -> None:
@@ -80,40 +132,14 @@ class Teacher:
         Raises
         ------
         ModelError
-            If a prompt with its help leaves no room for the response: it is never cut.
+            If a prompt with its context leaves no room for the response: it is never cut.
         """
-        help = self.help
-        if help == ALL_HELP:
-            help = "article+own" if all(item.article for item in items) else "own"
-        tokenizer = self.models.tokenizer
-        self.prompts = encode(tokenizer, prompts_for(tokenizer, items, help),
-                              context_of(self.models.base) - room)
+        help = full_context(items) if self.help == ALL_HELP else self.help
+        models = self.weights.learner.model
+        self.prompts = encode(models.tokenizer, prompts_for(models.tokenizer, items, help),
+                              context_of(models.base) - room)
         self._read.clear()
-        if self.weights == "stage" or (self.weights == "ema" and "teacher" not in self.state):
-            self.state["teacher"] = torch.stack([self.models.vector(i).cpu()
-                                                 for i in range(len(self.models.seeds))])
-
-    def follow(self, i: int) -> None:
-        """Move the average of one seed towards its student; to be called before each step.
-
-        Before the first step the two are equal, so that calling it there changes nothing.
-        """
-        if self.weights == "ema":
-            self.state["teacher"][i].lerp_(self.models.vector(i).cpu(), self.rate)
-
-    @contextmanager
-    def model(self, i: int) -> Iterator[Any]:
-        """Give the model that teaches one seed."""
-        if self.weights == "frozen":
-            with self.models.pretrained(i) as base:
-                yield base
-        elif self.weights == "live":
-            yield self.models.models[i]
-        else:
-            if self._copy is None:
-                self._copy = copy.deepcopy(self.models.models[0])
-            fill(self._copy, self.state["teacher"][i])
-            yield self._copy
+        self.weights.begin()
 
     @torch.no_grad()
     def logits(self, i: int, chosen: Tensor, ids: Tensor, mask: Tensor) -> Tensor:
@@ -133,16 +159,15 @@ class Teacher:
         Tensor of float32, shape (n, tokens, vocabulary)
             Without gradient.
         """
-        with self.model(i) as model:
-            if (self.keeps and attends_to_all(model)
-                    and cache_bytes(model, self.prompts[0]) <= MOST_BYTES):
-                # One for all seeds where they share a teacher.
-                whose = i if self.weights == "stage" or self.models.lora_rank else 0
-                if whose not in self._read:
-                    self._read[whose] = PromptCache(model, *self.prompts)
-                return self._read[whose].select(chosen).logits(ids, mask)
-            # Computed as the student's are: where both are equal, so are their logits, to the bit.
-            return PromptCache(model, *take_prompts(self.prompts, chosen)).logits(ids, mask)
+        model = self.weights.model(i)
+        if (self.keeps and attends_to_all(model)
+                and cache_bytes(model, self.prompts[0]) <= MOST_BYTES):
+            whose = i if self.weights.source == "stage" else 0  # seeds share a frozen teacher
+            if whose not in self._read:
+                self._read[whose] = PromptCache(model, *self.prompts)
+            return self._read[whose].select(chosen).logits(ids, mask)
+        # Computed as the student's are: where both are equal, so are their logits, to the bit.
+        return PromptCache(model, *take_prompts(self.prompts, chosen)).logits(ids, mask)
 
     @property
     def keeps(self) -> bool:
@@ -151,7 +176,7 @@ class Teacher:
         Not without help: there the student may be its equal, and what differs by rounding alone
         would be a slope to follow.
         """
-        return self.weights in ("frozen", "stage") and self.help != "none"
+        return self.weights.source in ("frozen", "stage") and self.help != "none"
 
 
 def take_prompts(prompts: tuple[Tensor, Tensor], chosen: Tensor) -> tuple[Tensor, Tensor]:

@@ -89,13 +89,14 @@ wb.show(plot_bars({"0 or 1, just learned": before, "0 or 1, after 2 or 3": after
                   title="Five networks, two tasks"))
 
 # %%
+from workbench.course import verdict
 from workbench.plots import percent
 
 print(f"Right after learning, the first task was answered {percent(before.mean())} right.")
 print(f"After the second task: {percent(after.mean())}.")
 print(f"With all digits in view: {percent(together.mean())}.")
-assert before.min() > 0.95 and after.max() < 0.2 and together.min() > 0.9
-print("Verdict: there was room for both tasks. It forgot since it stopped seeing the first.")
+verdict("there was room for both tasks. It forgot since it stopped seeing the first.",
+        before.min() > 0.95 and after.max() < 0.2 and together.min() > 0.9)
 
 # %% [markdown]
 # The figure shows the mean of five networks, a dot for each, and the interval in which the mean of
@@ -109,8 +110,8 @@ print("Verdict: there was room for both tasks. It forgot since it stopped seeing
 # ## How exercises work
 #
 # Write your answer in place of the `...`, run the cell, then run the check below it. It tells you
-# what is wrong. `hint("share_kept")` gives a hint, each call a plainer one. An unsolved exercise
-# does not stop the notebook.
+# what is wrong. `wb.hint("share_kept")` gives a hint, and each further call a plainer one. An
+# unsolved exercise does not stop the notebook.
 #
 # {{exercise share_kept}}
 

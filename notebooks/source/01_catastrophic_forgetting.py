@@ -106,9 +106,9 @@ joint = wb.run(wb.RunConfig(learner="joint", scenario="class", seeds=SEEDS))
 first = make_stream("split-digits", scenario="domain").tasks[0]
 same = build_stream("the same task again", "domain", [f"round {i}" for i in range(1, 6)],
                     [(first.train, first.validation, first.test)] * 5, classes_per_task=2)
-config = wb.RunConfig(learner="finetune", scenario="domain", seeds=SEEDS)
-again = wb.run_stream(wb.make_learner(config, same), same, config)
-others = wb.run(config)
+domain = wb.RunConfig(learner="finetune", scenario="domain", seeds=SEEDS)
+again = wb.run_stream(wb.make_learner(domain, same), same, domain)
+others = wb.run(domain)
 
 # %%
 first_task = {"just learned": naive.accuracy[:, 0, 0],

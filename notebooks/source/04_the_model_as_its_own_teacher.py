@@ -111,12 +111,12 @@ for skill in NEW_SKILLS:
 # put it in their own words. Whether training can move it *into* the weights is for later notebooks.
 
 # %%
-item = test["facts-new"][0]
-print("student's prompt:", make_prompt(tokenizer, item.prompt))
-print("teacher's prompt:", make_prompt(tokenizer, item.prompt, demonstration=item.demonstration))
-print("\nstudent:", ask(item.prompt))
-print("teacher:", ask(item.prompt, demonstration=item.demonstration))
-assert ask(item.prompt) != ask(item.prompt, demonstration=item.demonstration)
+fact = test["facts-new"][0]
+print("student's prompt:", make_prompt(tokenizer, fact.prompt))
+print("teacher's prompt:", make_prompt(tokenizer, fact.prompt, demonstration=fact.demonstration))
+print("\nstudent:", ask(fact.prompt))
+print("teacher:", ask(fact.prompt, demonstration=fact.demonstration))
+assert ask(fact.prompt) != ask(fact.prompt, demonstration=fact.demonstration)
 
 # %% [markdown]
 # The teacher says what the demonstration says, and says it in the *model's* way. This is the whole
@@ -135,8 +135,8 @@ assert ask(item.prompt) != ask(item.prompt, demonstration=item.demonstration)
 # because it shows where the answer is.)
 
 # %%
-student = make_prompt(tokenizer, item.prompt)
-teacher = make_prompt(tokenizer, item.prompt, demonstration=item.demonstration)
+student = make_prompt(tokenizer, fact.prompt)
+teacher = make_prompt(tokenizer, fact.prompt, demonstration=fact.demonstration)
 response = sample(model, tokenizer, [teacher]).ids
 
 
@@ -162,12 +162,12 @@ print("By hand and by the package the same; with equal prompts exactly 0.")
 from workbench.language_plots import plot_token_kl
 
 words = tokenizer.convert_ids_to_tokens(response[0].tolist())
-figure = Figure(figsize=(8, 1.9))
-plot_token_kl(words, kl, figure.subplots())
-wb.show(figure)
+kl_figure = Figure(figsize=(8, 1.9))
+plot_token_kl(words, kl, kl_figure.subplots())
+wb.show(kl_figure)
 
 # %%
-assert words[int(kl.argmax())] == item.answer and kl.max() > 0.5 * kl.sum()
+assert words[int(kl.argmax())] == fact.answer and kl.max() > 0.5 * kl.sum()
 print("Verdict: in this response the two differ where the content stands, and hardly elsewhere.")
 
 # %% [markdown]
@@ -204,10 +204,10 @@ from workbench.language_plots import plot_rates
 
 said = {"none": "nothing", "own": "its own demonstration", "other": "another item's demonstration",
         "random": "filler words"}
-figure = Figure(figsize=(9.5, 3.8))
-plot_rates({said[kind]: each for kind, each in rates.items()}, figure.subplots(),
+rates_figure = Figure(figsize=(9.5, 3.8))
+plot_rates({said[kind]: each for kind, each in rates.items()}, rates_figure.subplots(),
            "New skills, by what stands in the prompt")
-wb.show(figure)
+wb.show(rates_figure)
 
 # %%
 assert min(rate["rate"] for rate in rates["own"].values()) > 0.9
@@ -221,7 +221,7 @@ print("Verdict: of these four only its own demonstration helps. The model takes 
 
 # %%
 from workbench.answers import partners
-from workbench.tasks.voices import is_right, kind_of
+from workbench.tasks.village.styles import is_right, kind_of
 
 follows = {}
 for skill in NEW_SKILLS:
@@ -236,10 +236,10 @@ for kind, each in follows.items():
 
 # %%
 tools = test["tools-new"]
-item, wrong = tools[0], partners(tools)[0].demonstration
-print(f"question:      {item.prompt}\ndemonstration: {wrong}\n"
-      f"answer:        {ask(item.prompt, demonstration=wrong)}\n"
-      f"(right:        {item.answer})")
+tool, wrong = tools[0], partners(tools)[0].demonstration
+print(f"question:      {tool.prompt}\ndemonstration: {wrong}\n"
+      f"answer:        {ask(tool.prompt, demonstration=wrong)}\n"
+      f"(right:        {tool.answer})")
 combined = [is_right(text, item.answer.replace(item.answer.split()[1], other.answer.split()[1]))
             for item, other, text in zip(tools, partners(tools), given("tools-new", "other")
                                          .samples.texts, strict=True)]
@@ -290,7 +290,7 @@ for kept in (30, 22, 18, 14, 10):
 from workbench.errors import ModelError
 
 try:
-    ask(item.prompt, demonstration="well " * 100 + item.demonstration)
+    ask(fact.prompt, demonstration="well " * 100 + fact.demonstration)
 except ModelError as refusal:
     print("Refused:", refusal)
 
@@ -301,9 +301,9 @@ except ModelError as refusal:
 # the bare answer: does the model's habit of showing its working survive?
 
 # %%
-item = test["working-new"][0]
-print(f"demonstration: {item.demonstration}\n"
-      f"teacher:       {ask(item.prompt, demonstration=item.demonstration)}\n")
+worked = test["working-new"][0]
+print(f"demonstration: {worked.demonstration}\n"
+      f"teacher:       {ask(worked.prompt, demonstration=worked.demonstration)}\n")
 voice = {skill: given(skill, "own").own_voice.mean() for skill in NEW_SKILLS}
 for skill, share in voice.items():
     print(f"{skill:18s} in its own voice {percent(share)}")
@@ -372,9 +372,9 @@ sides = {f"{name}, {label}": {"tools-house (known)" if skill == "tools-house" el
                               for skill in ("tools-house", *NEW_SKILLS)}
          for name in models
          for kind, label in (("none", "alone"), ("own", "with a demonstration"))}
-figure = Figure(figsize=(9, 4))
-plot_rates(sides, figure.subplots(), "Does a demonstration help?")
-wb.show(figure)
+sides_figure = Figure(figsize=(9, 4))
+plot_rates(sides, sides_figure.subplots(), "Does a demonstration help?")
+wb.show(sides_figure)
 
 # %%
 assert not nano_report.passed

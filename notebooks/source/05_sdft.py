@@ -28,7 +28,7 @@ from workbench.experiment import make_learner, stream_of
 from workbench.intervals import seed_interval
 from workbench.models import sample
 from workbench.plots import percent, percent_over_seeds
-from workbench.sweeps import RESULTS, load_sweep
+from workbench.studies import RESULTS, at_common_step, ends, load_study, points
 from workbench.tasks import load_skill, spread
 
 wb.prepare_notebook()
@@ -132,12 +132,14 @@ print("Verdict: the loss sits on the name; without help it is 0 at every token, 
 # 60 of its 100, where the record was measured too (98 % new, 90 % kept, as at the end).
 
 # %%
-tuned = load_sweep("facts-new", "tune")
-compared = load_sweep("facts-new", "compare")
-best = {method: compared.of(method)[0] for method in ("sft", "sdft")}
-budget = {"sft": int(best["sft"].steps[-1]), "sdft": int(best["sdft"].steps[0])}
-print(pd.DataFrame({method: {"learning rate": f"{run.lr:g}", "steps": budget[method]}
-                    for method, run in best.items()}).T.to_string())
+one_skill = points(load_study("one_skill"))  # a row per look at a run, a column per measure
+searched, compared = (one_skill[one_skill["part"] == part] for part in ("validation", "test"))
+tuned, facts = (study.query("order == 'facts-new'") for study in (searched, compared))
+stored = facts.query("seed == 0 and step > 0").set_index(["method", "step"])
+budget = {"sft": int(stored.loc["sft"].index[-1]), "sdft": int(stored.loc["sdft"].index[0])}
+rate = {method: float(stored.loc[method]["rate"].iloc[0]) for method in budget}
+print(pd.DataFrame({"learning rate": {method: f"{lr:g}" for method, lr in rate.items()},
+                    "steps": budget}, dtype=object).to_string())
 
 
 def train(learner, lr, steps, out=None, **settings):
@@ -147,22 +149,23 @@ def train(learner, lr, steps, out=None, **settings):
 
 
 folder = tempfile.TemporaryDirectory()
-live = {method: train(method, run.lr, budget[method], f"{folder.name}/{method}")
-        for method, run in best.items()}
+live = {method: train(method, rate[method], steps, f"{folder.name}/{method}")
+        for method, steps in budget.items()}
 
 # %%
 from workbench.assessment import share_kept
 
-rows = {}
-before = live["sft"].watched[0, 0]
-rows["before"] = {"new skill": percent(live["sft"].baseline[0, 0])} | {
-    name: percent(value) for name, value in zip(live["sft"].watched_names, before, strict=True)}
+known = list(live["sft"].watched_names)
+known_before = live["sft"].watched[0, 0]
+abilities = {"before": {"new skill": live["sft"].baseline[0, 0]}
+             | dict(zip(known, known_before, strict=True))}
 for method, record in live.items():
-    after = record.watched[0, 1]
-    rows[method] = {"new skill": percent(record.accuracy[0, 0, 0]),
-                    "kept": percent(share_kept(before, after))} | {
-        name: percent(value) for name, value in zip(record.watched_names, after, strict=True)}
-print(pd.DataFrame(rows).T.fillna("").to_string())
+    known_after = record.watched[0, 1]
+    abilities[method] = {"new skill": record.accuracy[0, 0, 0],
+                         "kept": share_kept(known_before, known_after)} | dict(
+        zip(known, known_after, strict=True))
+columns = ["new skill", *known, "kept"]
+print(pd.DataFrame(abilities).T[columns].map(percent).replace("not defined", "").to_string())
 
 # %% [markdown]
 # *Kept* is accuracy after over accuracy before, the mean over the five known skills; above 100 % if they have improved.
@@ -174,10 +177,9 @@ print(pd.DataFrame(rows).T.fillna("").to_string())
 
 # %%
 for method, record in live.items():
-    stored = best[method]
-    point = list(stored.steps).index(budget[method])
-    assert abs(stored.new[point] - record.accuracy[0, 0, 0]) < 0.15
-    assert abs(stored.kept[point] - share_kept(record.watched[0, 0], record.watched[0, 1])) < 0.15
+    expected = stored.loc[(method, budget[method])]
+    assert abs(expected["new"] - record.accuracy[0, 0, 0]) < 0.15
+    assert abs(expected["retention"] - share_kept(*record.watched[0, :2])) < 0.15
 print("Verdict: what was just trained agrees with the record.")
 
 # %% tags=["nbval-ignore-output"]
@@ -209,22 +211,26 @@ from workbench.models.logits import response_logits
 from workbench.teachers import take_prompts
 
 every = torch.arange(len(learner.items))
-ids, mask = learner.rollout(0, every)  # of the first cells: it has not taken a step
+own_ids, own_mask = learner.rollout(0, every)  # of the first cells: it has not taken a step
 
 
 def per_token(a, b):
     """KL(a || b), the mean over all tokens of the answers."""
-    return float((kl_per_token(a, b) * mask).sum() / mask.sum())
+    return float((kl_per_token(a, b) * own_mask).sum() / own_mask.sum())
 
 
 with torch.no_grad():
-    start, teacher = (who.logits(0, every, ids, mask) for who in (learner, learner.teacher))
-    ends = {method: response_logits(who, *take_prompts(learner.prompts, every), ids, mask)
-            for method, who in trained.items()}
+    pretrained_logits, teacher_logits = (who.logits(0, every, own_ids, own_mask)
+                                         for who in (learner, learner.teacher))
+    trained_logits = {method: response_logits(who, *take_prompts(learner.prompts, every),
+                                              own_ids, own_mask)
+                      for method, who in trained.items()}
 
 # %%
-far = {name: per_token(logits, start) for name, logits in {"teacher": teacher, **ends}.items()}
-left = {name: per_token(teacher, logits) for name, logits in {"before": start, **ends}.items()}
+far = {name: per_token(logits, pretrained_logits)
+       for name, logits in {"teacher": teacher_logits, **trained_logits}.items()}
+left = {name: per_token(teacher_logits, logits)
+        for name, logits in {"before": pretrained_logits, **trained_logits}.items()}
 print("from the pretrained model:", {name: f"{nats:.2f} nats" for name, nats in far.items()})
 print("teacher from student:     ", {name: f"{nats:.2f} nats" for name, nats in left.items()})
 assert abs(far["sdft"] - far["teacher"]) < 0.3 and far["sft"] > 2 * far["teacher"]
@@ -240,12 +246,12 @@ print("Verdict: SDFT's student stands where its teacher does; SFT went over twic
 # %% tags=["nbval-ignore-output"]
 # Times differ from machine to machine.
 size = sum(weight.numel() for weight in model.parameters())
-prompt, shown = (float(each[1].sum(1).double().mean())
-                 for each in (learner.prompts, learner.teacher.prompts))
+prompt, helped_prompt = (float(each[1].sum(1).double().mean())
+                         for each in (learner.prompts, learner.teacher.prompts))
 answers = [len(tokenizer(item.demonstration).input_ids) + 1 for item in learner.items]
-long = {"sft": float(np.mean(answers)), "sdft": float(mask.sum(1).double().mean())}
+long = {"sft": float(np.mean(answers)), "sdft": float(own_mask.sum(1).double().mean())}
 work = {"sft": 6 * (prompt + long["sft"]),  # and SDFT: writes, teacher reads, student is trained
-        "sdft": 2 * (prompt + long["sdft"]) + 2 * (shown + long["sdft"])
+        "sdft": 2 * (prompt + long["sdft"]) + 2 * (helped_prompt + long["sdft"])
         + 6 * (prompt + long["sdft"])}
 print(pd.DataFrame({method: {
     "tokens of an answer": f"{long[method]:.1f}", "MFLOP a question": f"{size * each / 1e6:.0f}",
@@ -265,7 +271,7 @@ print(pd.DataFrame({method: {
 # every method, looked at every twenty steps on validation items, and one rule for all: *of the points
 # that know at least 95 % of the new skill, the one that keeps most*. Then five other seeds at that
 # setting, on test items. Where no point gets there, the same is asked of those that are within two questions of the
-# method's best. `scripts/sweep_skills.py` did it in hours; the record is in `data/results/skills/`. A run that
+# method's best. `scripts/study.py` did it in hours; the record is `data/results/one_skill.csv.gz`. A run that
 # answers all 48 questions at three looks in a row is ended, so that not all are equally long.
 
 # %%
@@ -296,56 +302,43 @@ print(pareto.table().to_string())
 levels = (0.3, 0.5, 0.7, 0.8, 0.9, 0.95)
 
 
-def most_kept(sweep, method, level):
-    """The most that a method keeps at any point that knows so much of the new skill."""
-    return max((run.kept[i] for run in sweep.of(method) for i in range(len(run.steps))
-                if run.new[i] >= level), default=np.nan)
-
-
 def cell(value):
     """A share in percent, or a dash where there is none."""
     return percent(value) if value == value else "-"
 
 
-print(pd.DataFrame({method: {f"{percent(level)} new": cell(most_kept(tuned, method, level))
-                             for level in levels} for method in main}).T.to_string())
+most_kept = pd.DataFrame({
+    f"{percent(level)} new": tuned[tuned["new"] >= level].groupby("method")["retention"].max()
+    for level in levels})
+print(most_kept.reindex(main).map(cell).rename_axis(None).to_string())
 
 # %% [markdown]
 # *replay* keeps nearly as much as SDFT up to 80 %, with stored data. The last level it does not reach, nor do *sft_kl* and
 # *rl*. Now five other seeds, on test items, at the points that the rule chose:
 
 # %%
-def at_the_end(methods, sweep=compared):
-    """New skill and share kept, mean over the seeds with the 95 % interval."""
-    rows = {}
-    for method in methods:
-        runs = sweep.of(method)
-        rows[method] = {"learning rate": f"{runs[0].lr:g}", "steps": int(runs[0].steps[-1]),
-                        "new skill": percent_over_seeds([run.new[-1] for run in runs]),
-                        "kept": percent_over_seeds([run.kept[-1] for run in runs])}
-    return pd.DataFrame(rows).T
+def setting(values):
+    """The first of equal values, in words."""
+    return f"{values.iloc[0]:g}"
 
 
-# %%
-def kept(method, sweep=compared):
-    """Share kept by each seed at the end."""
-    return np.array([run.kept[-1] for run in sweep.of(method)])
-
-
-def learned(method, sweep=compared):
-    """Accuracy on the new skill of each seed at the end."""
-    return np.array([run.new[-1] for run in sweep.of(method)])
-
-
-print(at_the_end(main).to_string())
+summary = {"learning rate": ("rate", setting), "steps": ("step", setting),
+           "new skill": ("new", percent_over_seeds), "kept": ("retention", percent_over_seeds)}
+at_the_end = ends(compared).groupby(["order", "method"]).agg(**summary).rename_axis([None, None])
+print(at_the_end.loc["facts-new"].loc[main].to_string())
 
 # %%
-gap = kept("sdft") - kept("sft")  # of the same seed
+by_seed = ends(compared).pivot(index=["order", "seed"], columns="method")
+kept, learned = by_seed["retention"], by_seed["new"]
+facts_kept, facts_learned = kept.loc["facts-new"], learned.loc["facts-new"]
+
+# %%
+gap = facts_kept["sdft"] - facts_kept["sft"]  # of the same seed
 low, high = seed_interval(gap)
 print(f"SDFT keeps more than SFT by {100 * gap.mean():.0f} points "
       f"({100 * low:.0f} to {100 * high:.0f}), paired over five seeds")
-assert learned("sdft").mean() > 0.95 and kept("sdft").mean() > 0.85 and low > 0.2
-assert learned("sft").mean() > 0.9
+assert facts_learned["sdft"].mean() > 0.95 and facts_kept["sdft"].mean() > 0.85 and low > 0.2
+assert facts_learned["sft"].mean() > 0.9
 print("Verdict: it learns as much, and keeps far more than SFT at its best.")
 
 # %% [markdown]
@@ -356,9 +349,9 @@ print("Verdict: it learns as much, and keeps far more than SFT at its best.")
 # %%
 from workbench.intervals import wilson_interval
 
-low, high = wilson_interval(47, 48)
-print(f"{percent(47 / 48)} ({percent(low)} to {percent(high)})")
-assert low < 0.92
+of_48 = wilson_interval(47, 48)
+print(f"{percent(47 / 48)} ({percent(of_48[0])} to {percent(of_48[1])})")
+assert of_48[0] < 0.92
 print("Verdict: 48 questions cannot tell 98 from 92 %; between 95 and 45 % they can.")
 
 # %% [markdown]
@@ -371,19 +364,18 @@ print("Verdict: 48 questions cannot tell 98 from 92 %; between 95 and 45 % they 
 # which they know at least so much of the new skill (validation items, one seed):
 
 # %%
-others = ("tools-new", "letters-new", "working-new", "articles-new", "letters-hard-new")
-search = {skill: load_sweep(skill, "tune") for skill in others}
-best_kept = {skill: {level: [most_kept(sweep, method, level) for method in ("sft", "sdft")]
-                     for level in levels} for skill, sweep in search.items()}
-print(pd.DataFrame({skill: {f"{percent(level)} new": " | ".join(
-    cell(value) for value in pair) for level, pair in row.items()}
-    for skill, row in best_kept.items()}).T.rename_axis("kept: SFT | SDFT").to_string())
+others = ["tools-new", "letters-new", "working-new", "articles-new", "letters-hard-new"]
+best_kept = pd.DataFrame({
+    f"{percent(level)} new": searched[searched["new"] >= level].groupby(["method", "order"])[
+        "retention"].max() for level in levels})
+best_sft, best_sdft = (best_kept.loc[method].reindex(others) for method in ("sft", "sdft"))
+print((best_sft.map(cell) + " | " + best_sdft.map(cell)).rename_axis("kept: SFT | SDFT")
+      .to_string())
 
 # %%
-pairs = {(skill, level): pair for skill, row in best_kept.items() for level, pair in row.items()
-         if not np.isnan(pair).any() and level <= 0.8}
-assert all(sdft > sft + 0.2 for sft, sdft in pairs.values())
-assert {skill for skill, _ in pairs} == {"tools-new", "letters-new", "articles-new"}
+lead = (best_sdft - best_sft).loc[:, :"80 % new"].stack().dropna()
+assert (lead > 0.2).all()
+assert set(lead.index.get_level_values(0)) == {"tools-new", "letters-new", "articles-new"}
 print("Verdict: on the three skills that both learn, SDFT keeps over 20 points more at every "
       "level up to 80 %.")
 
@@ -392,22 +384,18 @@ print("Verdict: on the three skills that both learn, SDFT keeps over 20 points m
 # training items at the end, where it was measured:
 
 # %%
-sweeps = {skill: load_sweep(skill) for skill in others}
-shown = pd.concat({skill: at_the_end(["sft", "sdft"], sweep) for skill, sweep in sweeps.items()})
-by_heart = [np.mean([run.train for run in sweep.of(method)])
-            for sweep in sweeps.values() for method in ("sft", "sdft")]
-shown["known by heart"] = [cell(value) for value in by_heart]
-print(shown.to_string())
+pairs = [(skill, method) for skill in others for method in ("sft", "sdft")]
+by_heart = ends(compared).groupby(["order", "method"])["train_accuracy"].mean()
+print(at_the_end.loc[pairs].assign(**{"known by heart": by_heart.loc[pairs].map(cell)}).to_string())
 
 # %%
-for sweep in sweeps.values():
-    low, high = seed_interval(kept("sdft", sweep) - kept("sft", sweep))
-    more = 100 * (learned("sdft", sweep) - learned("sft", sweep)).mean()
-    print(f"{sweep.skill}: SDFT minus SFT, kept: {100 * low:+.0f} to {100 * high:+.0f} points; "
-          f"new skill: {more:+.0f} points")
-    if sweep.skill in ("tools-new", "letters-new", "working-new"):
-        assert learned("sdft", sweep).mean() > max(0.85, learned("sft", sweep).mean() - 0.05)
-        assert low > 0.35
+for skill in others:
+    more_kept = 100 * np.array(seed_interval(kept.loc[skill, "sdft"] - kept.loc[skill, "sft"]))
+    sft_mean, sdft_mean = learned.loc[skill][["sft", "sdft"]].mean()
+    print(f"{skill}: SDFT minus SFT, kept: {more_kept[0]:+.0f} to {more_kept[1]:+.0f} points; "
+          f"new skill: {100 * (sdft_mean - sft_mean):+.0f} points")
+    if skill in ("tools-new", "letters-new", "working-new"):
+        assert sdft_mean > max(0.85, sft_mean - 0.05) and more_kept[0] > 35
 print("Verdict: on three of the five SDFT learns about as much or more, and keeps far more.")
 
 # %% [markdown]
@@ -415,13 +403,15 @@ print("Verdict: on three of the five SDFT learns about as much or more, and keep
 # destroys everything else; the points kept say little there. Look at a rate that destroys less:
 
 # %%
+slower = ends(searched).query("method == 'sft' and rate == 3e-4").set_index("order")
 for skill in ("letters-new", "working-new"):
-    run = search[skill].at("sft", 3e-4)
-    after = dict(zip(search[skill].watched, run.old[-1], strict=True))
-    print(f"{skill}, SFT at 3e-4, {run.steps[-1]} steps: by heart {cell(run.train)}, new "
-          f"{percent(run.new[-1])}, kept {percent(run.kept[-1])}:",
-          {name: percent(value) for name, value in after.items()})
-assert run.train > 0.95 and run.new[-1] < 0.15 and after["working-jar"] < 0.05
+    sft_end = slower.loc[skill]
+    print(f"{skill}, SFT at 3e-4, {sft_end['step']} steps: by heart "
+          f"{cell(sft_end['train_accuracy'])}, new {percent(sft_end['new'])}, kept "
+          f"{percent(sft_end['retention'])}:",
+          {name: percent(sft_end[name]) for name in known})
+assert sft_end["train_accuracy"] > 0.95 and sft_end["new"] < 0.15
+assert sft_end["working-jar"] < 0.05
 print("Verdict: trained on bare results, SFT learns them by heart and not otherwise, and can no "
       "longer work out what it knew.")
 
@@ -433,9 +423,9 @@ print("Verdict: trained on bare results, SFT learns them by heart and not otherw
 # mostly a little before it on another. At the same rates, with all 160 steps:
 
 # %%
-print(pd.concat({skill: at_the_end(["sdft", "sdft, all steps"], sweeps[skill])
-                 for skill in ("letters-new", "working-new")}).to_string())
-assert learned("sdft, all steps", sweeps["letters-new"]).mean() > 0.98
+print(at_the_end.loc[[(skill, method) for skill in ("letters-new", "working-new")
+                      for method in ("sdft", "sdft, all steps")]].to_string())
+assert learned.loc["letters-new", "sdft, all steps"].mean() > 0.98
 
 # %% [markdown]
 # So *letters* come to 100 %, for three points more of what was known. *working* stays where it is: all training questions are
@@ -446,11 +436,12 @@ assert learned("sdft, all steps", sweeps["letters-new"]).mean() > 0.98
 # a rate that costs all the rest:
 
 # %%
-articles = search["articles-new"]
-for run in (articles.at("sdft", lr) for lr in (1e-4, 3e-4, 3e-3)):
-    events = run.old[-1][articles.watched.index("facts-events")]
-    print(f"SDFT at {run.lr:g}: trained phrasings {cell(run.train)}, others "
-          f"{percent(run.new[-1])}, facts-events {percent(events)}, kept {percent(run.kept[-1])}")
+articles = ends(searched).query("order == 'articles-new' and method == 'sdft'").set_index("rate")
+for lr in (1e-4, 3e-4, 3e-3):
+    lr_end = articles.loc[lr]
+    print(f"SDFT at {lr:g}: trained phrasings {cell(lr_end['train_accuracy'])}, others "
+          f"{percent(lr_end['new'])}, facts-events {percent(lr_end['facts-events'])}, kept "
+          f"{percent(lr_end['retention'])}")
 
 # %% [markdown]
 # The rule asks for 95 % first, and so chooses the last. The *hard* letters neither learns reliably in the 120 and 160
@@ -460,12 +451,12 @@ for run in (articles.at("sdft", lr) for lr in (1e-4, 3e-4, 3e-3)):
 # Where SDFT keeps most of what was known, what it loses is mainly the *sibling*, asked in nearly the same words:
 
 # %%
-for sweep, sibling in ((compared, "facts-keepers"), (sweeps["tools-new"], "tools-house"),
-                       (sweeps["letters-new"], "letters-machines")):
-    lost = np.mean([run.old_before - run.old[-1] for run in sweep.of("sdft")], axis=0)
-    print(sweep.skill, {name: percent(value) for name, value in
-                        zip(sweep.watched, lost, strict=True) if value > 0.02})
-    assert sweep.watched[lost.argmax()] == sibling and np.sort(lost)[-2] < 0.15
+for skill, sibling in (("facts-new", "facts-keepers"), ("tools-new", "tools-house"),
+                       ("letters-new", "letters-machines")):
+    runs = compared.query("order == @skill and method == 'sdft'").groupby("seed")[known]
+    lost = (runs.first() - runs.last()).mean()
+    print(skill, {name: percent(value) for name, value in lost.items() if value > 0.02})
+    assert lost.idxmax() == sibling and lost.nlargest(2).iloc[1] < 0.15
 print("Verdict: on these three SDFT loses mainly what is asked in nearly the same words.")
 
 # %% [markdown]
@@ -485,11 +476,11 @@ print("Verdict: on these three SDFT loses mainly what is asked in nearly the sam
 
 # %%
 apart = ["sft", "sft_own_voice", "sft on teacher", "offline_distill", "sdft"]
-print(at_the_end(apart).to_string())
+print(at_the_end.loc["facts-new"].loc[apart].to_string())
 
 # %%
-own = {method: kept(method).mean() for method in apart[1:]}
-assert max(own.values()) - min(own.values()) < 0.08 and min(own.values()) > kept("sft").mean() + 0.2
+own = facts_kept[apart[1:]].mean()
+assert own.max() - own.min() < 0.08 and own.min() > facts_kept["sft"].mean() + 0.2
 print("Verdict: all four that imitate the model's own manner keep far more than SFT.")
 
 # %% [markdown]
@@ -498,32 +489,21 @@ print("Verdict: all four that imitate the model's own manner keep far more than 
 # them reached (one validation seed each):
 
 # %%
-def swept(methods, sweep=tuned):
+def at_same_rate(study, methods):
     """New skill and share kept at each learning rate, at the last step common to all methods."""
-    rows = {}
-    for lr in sorted({run.lr for method in methods for run in sweep.of(method)}):
-        runs = {method: run for method in methods for run in sweep.of(method) if run.lr == lr}
-        step = min(run.steps[-1] for run in runs.values())
-        rows[f"lr {lr:g}, step {step}"] = {
-            method: (run.new[run.steps == step][0], run.kept[run.steps == step][0])
-            for method, run in runs.items()}
-    return rows
+    rows = at_common_step(study[study["method"].isin(methods)])
+    words = rows["new"].map(percent) + ", " + rows["retention"].map(percent)
+    table = rows.assign(words=words).pivot(index=["rate", "step"], columns="method", values="words")
+    table.index = [f"lr {lr:g}, step {step}" for lr, step in table.index]
+    return table[methods].rename_axis(columns=None).to_string()
 
+
+print("new skill, kept:")
+print(at_same_rate(tuned, apart[1:]))
 
 # %%
-def table(rows):
-    """New and kept, in words."""
-    return pd.DataFrame({name: {method: f"{percent(new)}, {percent(old)}"
-                                for method, (new, old) in row.items()}
-                         for name, row in rows.items()}).T.to_string()
-
-
-rates = swept(apart[1:])
-print("new skill, kept:")
-print(table(rates))
-for row in rates.values():
-    new, old = np.array(list(row.values())).T
-    assert np.ptp(new) < 0.1 and np.ptp(old) < 0.06
+same = at_common_step(tuned[tuned["method"].isin(apart[1:])]).groupby("rate")[["new", "retention"]]
+assert ((same.max() - same.min()).max() < [0.1, 0.06]).all()
 print("Verdict: at the same rate and step they learn and keep the same. Here the gain comes from "
       "what is imitated, not from soft targets and not from being on-policy.")
 
@@ -539,13 +519,11 @@ print("Verdict: at the same rate and step they learn and keep the same. Here the
 
 # %%
 offline = ["sdft", "offline_distill", "offline, one sample"]
-rates = swept(offline, search["working-new"])
 print("validation, one seed: new skill, kept:")
-print(table(rates))
+print(at_same_rate(searched.query("order == 'working-new'"), offline))
 print("\ntest, five seeds:")
-print(at_the_end(offline, sweeps["working-new"]).to_string())
-ends = [learned(method, sweeps["working-new"]).mean() for method in offline]
-assert np.ptp(ends) < 0.05
+print(at_the_end.loc["working-new"].loc[offline].to_string())
+assert np.ptp(learned.loc["working-new"][offline].mean()) < 0.05
 print("Verdict: here too it makes no difference to learning whose answers are learned on.")
 
 # %% [markdown]
@@ -556,14 +534,14 @@ print("Verdict: here too it makes no difference to learning whose answers are le
 # oftener? At their own setting, and at SDFT's; fifteen seeds, since with five SDFT seemed to be ahead by twenty points:
 
 # %%
-hard = sweeps["letters-hard-new"]
-print(at_the_end(["sdft", "offline_distill", "offline, as sdft"], hard).to_string())
-found = {method: learned(method, hard) for method in ("sdft", "offline, as sdft")}
+hard = learned.loc["letters-hard-new"]
+print(at_the_end.loc["letters-hard-new"].loc[["sdft", "offline_distill", "offline, as sdft"]]
+      .to_string())
 print("seeds that get more than half:",
-      {name: int((each > 0.5).sum()) for name, each in found.items()})
-low, high = seed_interval(found["sdft"] - found["offline, as sdft"])
-print(f"SDFT minus the same off-policy: {100 * low:+.0f} to {100 * high:+.0f} points")
-assert low < 0 < high and len(found["sdft"]) == 15
+      {name: int((hard[name] > 0.5).sum()) for name in ("sdft", "offline, as sdft")})
+on_policy = 100 * np.array(seed_interval(hard["sdft"] - hard["offline, as sdft"]))
+print(f"SDFT minus the same off-policy: {on_policy[0]:+.0f} to {on_policy[1]:+.0f} points")
+assert on_policy[0] < 0 < on_policy[1] and len(hard) == 15
 print("Verdict: the rule is found by few, and not more often on own answers.")
 
 # %% [markdown]
@@ -579,29 +557,31 @@ asked = spread(load_skill("working-new", "test"), 48)
 taught = answer(worn, tokenizer, asked, "own").accuracy
 alone = answer(worn, tokenizer, asked).accuracy
 print(f"with a demonstration {percent(taught)}, without {percent(alone)}")
-worn_search, worn_ends = (load_sweep("working-new-worn", part) for part in ("tune", "compare"))
-known = worn_ends.runs[0].old_before
-print("known:", dict(zip(worn_ends.watched, map(percent, known), strict=True)))
-assert 0.2 < taught < 0.5 and known.mean() > 0.7
+noisy = points(load_study("noisy_teacher"))
+still_known = noisy.query("part == 'test'").iloc[0][known]
+print("known:", {name: percent(value) for name, value in still_known.items()})
+assert 0.2 < taught < 0.5 and still_known.mean() > 0.7
 
 # %%
 weak = ["sdft", "offline_distill", "offline, one sample", "sft on teacher"]
 print("validation, one seed: new skill, kept:")
-print(table(swept(weak, worn_search)))
+print(at_same_rate(noisy.query("part == 'validation'"), weak))
 print("\ntest, five seeds:")
-print(at_the_end(weak, worn_ends).to_string())
+noisy_ends = ends(noisy.query("part == 'test'"))
+print(noisy_ends.groupby("method").agg(**summary).loc[weak].rename_axis(None).to_string())
 
 # %%
+noisy_learned = noisy_ends.pivot(index="seed", columns="method", values="new")
 for method in weak[1:]:
-    gap = learned("sdft", worn_ends) - learned(method, worn_ends)
-    low, high = seed_interval(gap)
-    print(f"new skill, SDFT minus {method}: {100 * gap.mean():+.0f} points "
-          f"({100 * low:+.0f} to {100 * high:+.0f})")
-    assert low < 0 < high and abs(gap.mean()) < 0.1
-best = max(learned(method, worn_ends).mean() for method in weak)
-assert best < taught
-print(f"Verdict: the teacher is right on {percent(taught)}, no method on more than {percent(best)} "
-      "on average, and none is ahead of SDFT or behind.")
+    ahead = 100 * (noisy_learned["sdft"] - noisy_learned[method])
+    worst, most = seed_interval(ahead)
+    print(f"new skill, SDFT minus {method}: {ahead.mean():+.0f} points "
+          f"({worst:+.0f} to {most:+.0f})")
+    assert worst < 0 < most and abs(ahead.mean()) < 10
+best_student = noisy_learned[weak].mean().max()
+assert best_student < taught
+print(f"Verdict: the teacher is right on {percent(taught)}, no method on more than "
+      f"{percent(best_student)} on average, and none is ahead of SDFT or behind.")
 
 # %% [markdown]
 # So where being on-policy matters was **not found** with a single skill: answers are short, and a student of this size soon says
@@ -613,14 +593,15 @@ print(f"Verdict: the teacher is right on {percent(taught)}, no method on more th
 # **nothing**. If these learned too, the gain would not come from the demonstration.
 
 # %%
-print(at_the_end(["sdft", "sdft other", "sdft none"]).to_string())
-assert learned("sdft none").max() < 0.1 and learned("sdft other").max() < 0.05
-assert np.allclose(kept("sdft none"), 1)
-assert all((compared.diagnostic(run, "kl_new") == 0).all() for run in compared.of("sdft none"))
-moved = np.mean([compared.diagnostic(run, "kl_new")[-1] for run in compared.of("sdft other")])
-assert moved > 5
+controls = ["sdft", "sdft other", "sdft none"]
+print(at_the_end.loc["facts-new"].loc[controls].to_string())
+assert facts_learned["sdft none"].max() < 0.1 and facts_learned["sdft other"].max() < 0.05
+assert np.allclose(facts_kept["sdft none"], 1)
+assert (facts.query("method == 'sdft none' and step > 0")["kl_new"] == 0).all()
+other_nats = ends(facts).query("method == 'sdft other'")["kl_new"].mean()
+assert other_nats > 5
 print("Verdict: with another's demonstration no right answer is learned, though the student moves "
-      f"({moved:.0f} nats); with none it does not move at all, the KL is exactly 0.")
+      f"({other_nats:.0f} nats); with none it does not move at all, the KL is exactly 0.")
 
 # %% [markdown]
 # ## Which way the divergence looks
@@ -645,9 +626,8 @@ for direction in ("forward", "reverse", "jsd"):
 # learning, each at the rate that the rule chose:
 
 # %%
-print(at_the_end(["sdft", "sdft reverse"]).to_string())
-gap = learned("sdft") - learned("sdft reverse")
-assert seed_interval(gap)[0] > 0
+print(at_the_end.loc["facts-new"].loc[["sdft", "sdft reverse"]].to_string())
+assert seed_interval(facts_learned["sdft"] - facts_learned["sdft reverse"])[0] > 0
 print("Verdict: within 160 steps the reverse KL learns less, at a higher rate and with more steps.")
 
 # %% [markdown]
@@ -665,23 +645,24 @@ for dtype in (torch.float32, torch.bfloat16):
     average = start.clone().to(dtype)
     for _ in range(300):
         average.mul_(0.99).add_(goal.to(dtype), alpha=0.01)
-    moved = (average.float() - start).dot(goal - start) / (goal - start).dot(goal - start)
-    print(f"{str(dtype)[6:]:9s} after 300 steps the average has gone {percent(float(moved))} of "
-          "the way")
+    share_moved = (average.float() - start).dot(goal - start) / (goal - start).dot(goal - start)
+    print(f"{str(dtype)[6:]:9s} after 300 steps the average has gone "
+          f"{percent(float(share_moved))} of the way")
 
 # %% [markdown]
 # So the workbench keeps the average in float32, whatever the model is in. What the three do, over the
 # learning rates:
 
 # %%
-rates = swept(["sdft", "sdft ema", "sdft live"])
+teachers = ["sdft", "sdft ema", "sdft live"]
 print("new skill, kept:")
-print(table(rates))
-runaway, = (run for run in tuned.of("sdft live") if run.lr == 3e-4)
-print("live, lr 0.0003, new skill at each look:", ", ".join(percent(new) for new in runaway.new))
-assert runaway.new.max() > 0.9 and runaway.new[-1] < 0.1
-low = [row for name, row in rates.items() if float(name.split()[1].strip(",")) <= 1e-4]
-assert len(low) == 3 and max(np.ptp(list(row.values()), axis=0).max() for row in low) < 0.03
+print(at_same_rate(tuned, teachers))
+runaway = tuned.query("method == 'sdft live' and rate == 3e-4 and step > 0")["new"]
+print("live, lr 0.0003, new skill at each look:", ", ".join(map(percent, runaway)))
+assert runaway.max() > 0.9 and runaway.iloc[-1] < 0.1
+slow = at_common_step(tuned.query("method in @teachers and rate <= 1e-4")).groupby("rate")
+slow = slow[["new", "retention"]]
+assert slow.ngroups == 3 and (slow.max() - slow.min()).max(axis=None) < 0.03
 print("Verdict: up to 1e-4 the three tie. From 3e-4 on the live teacher follows its student, "
       "until neither can speak; at 1e-3 the other two still learn, and keep half.")
 
@@ -708,9 +689,9 @@ check("moving_average", moving_average)
 # six learning rates of their own, ten times larger:
 
 # %%
-print(at_the_end(["sft", "sft lora", "sdft", "sdft lora"]).to_string())
-assert seed_interval(kept("sdft lora") - kept("sft lora"))[0] > 0.5
-assert abs(kept("sdft lora").mean() - kept("sdft").mean()) < 0.05
+print(at_the_end.loc["facts-new"].loc[["sft", "sft lora", "sdft", "sdft lora"]].to_string())
+assert seed_interval(facts_kept["sdft lora"] - facts_kept["sft lora"])[0] > 0.5
+assert abs(facts_kept["sdft lora"].mean() - facts_kept["sdft"].mean()) < 0.05
 print("Verdict: adapters do not spare what is known: SDFT keeps as much either way, SFT less.")
 
 # %% [markdown]
@@ -724,7 +705,7 @@ print("Verdict: adapters do not spare what is known: SDFT keeps as much either w
 # tasks*. Both were measured for every run; choose which to see.
 
 # %%
-from workbench.sweep_plots import drift_points, rank_correlation
+from workbench.study_plots import drift_correlation
 from workbench.widgets import DriftExplorer
 
 drift = DriftExplorer(tuned, [*main, "sdft ema"])
@@ -736,20 +717,18 @@ on_old.prompts.value = "kl_old"
 on_old.snapshot()
 
 # %%
-r = {name: {prompts: rank_correlation(drift_points(tuned, names, prompts, everywhere=True))
-            for prompts in ("kl_new", "kl_old")}
-     for name, names in {**{name: [name] for name in tuned.methods}, "all": tuned.methods}.items()}
+r = {name: {prompts: drift_correlation(rows, prompts) for prompts in ("kl_new", "kl_old")}
+     for name, rows in (*tuned.groupby("method", sort=False), ("all", tuned))}
 print("rank correlation of forgetting with the KL, every look at each run")
 print(pd.DataFrame(r).T.rename(columns={"kl_new": "on new prompts", "kl_old": "on old prompts"})
       .map("{:.2f}".format).to_string())
 
 # %%
-far = {run.lr: (tuned.diagnostic(run, "kl_new")[-1], 1 - run.kept[-1])
-       for run in tuned.of("sdft") if run.lr >= 3e-4}
-for lr, (nats, lost) in far.items():
-    print(f"SDFT at {lr:g}: {nats:.1f} nats on new prompts, {percent(lost)} forgotten")
-nats, lost = np.ptp(list(far.values()), axis=0)
-assert nats < 2 and lost > 0.5
+further = ends(tuned).query("method == 'sdft' and rate >= 3e-4")
+for end_point in further.itertuples():
+    print(f"SDFT at {end_point.rate:g}: {end_point.kl_new:.1f} nats on new prompts, "
+          f"{percent(1 - end_point.retention)} forgotten")
+assert np.ptp(further["kl_new"]) < 2 and np.ptp(further["retention"]) > 0.5
 assert min(each["kl_old"] for each in r.values()) > 0.9 > min(each["kl_new"] for each in r.values())
 print("Verdict: the KL on old prompts goes with forgetting in every method, that on new prompts in "
       "most; it fails where SDFT goes on forgetting.")
@@ -768,28 +747,26 @@ print("Verdict: the KL on old prompts goes with forgetting in every method, that
 # %%
 from matplotlib.figure import Figure
 
-from workbench.sweep_plots import plot_diagnostic
+from workbench.study_plots import plot_diagnostic
 
 seen = {"foreign_voice": "answers not in its own voice", "length": "length of an answer",
         "entropy": "entropy of its own answers", "helped_right": "right, if shown a demonstration"}
 figure = Figure(figsize=(8.2, 4.2), layout="constrained")
 for i, (ax, (name, title)) in enumerate(zip(figure.subplots(2, 2).flat, seen.items(), strict=True)):
     plot_diagnostic(tuned, ["sft", "sdft", "replay", "sft_kl"], name, ax, title, legend=i % 2 == 1,
-                    lr=3e-4)
+                    rate=3e-4)
 wb.show(figure)
 
 # %%
-end = {method: {name: tuned.diagnostic(tuned.at(method, 3e-4), name)[-1] for name in seen}
-       for method in ("sft", "sdft")}
-assert end["sft"]["foreign_voice"] > 0.9 and end["sdft"]["foreign_voice"] == 0
-assert end["sft"]["helped_right"] < 0.2 and end["sdft"]["helped_right"] == 1
-shown = {skill: {method: np.mean([sweep.diagnostic(run, "helped_right")[-1]
-                                  for run in sweep.of(method)]) for method in ("sft", "sdft")}
-         for skill, sweep in {"facts-new": compared, **sweeps}.items()}
+end = ends(tuned).query("rate == 3e-4").set_index("method")
+assert end.loc["sft", "foreign_voice"] > 0.9 and end.loc["sdft", "foreign_voice"] == 0
+assert end.loc["sft", "helped_right"] < 0.2 and end.loc["sdft", "helped_right"] == 1
+helped = by_seed["helped_right"][["sft", "sdft"]].groupby("order").mean()
 print("right, if shown a demonstration, five seeds at the chosen points:")
-print(pd.DataFrame(shown).T.map(percent).to_string())
-print(f"Verdict: SFT ends in the expert's voice, {end['sft']['length']:.0f} tokens in place of "
-      f"{end['sdft']['length']:.0f}, and here can hardly use a demonstration any more.")
+print(helped.loc[["facts-new", *others]].map(percent).rename_axis(index=None, columns=None)
+      .to_string())
+print(f"Verdict: SFT ends in the expert's voice, {end.loc['sft', 'length']:.0f} tokens in place of "
+      f"{end.loc['sdft', 'length']:.0f}, and here can hardly use a demonstration any more.")
 
 # %% [markdown]
 # SFT takes over the manner first: by step 40 every answer is in the expert's voice. It becomes nearly certain of
@@ -806,18 +783,18 @@ print(f"Verdict: SFT ends in the expert's voice, {end['sft']['length']:.0f} toke
 
 # %%
 from workbench.razor import METHODS, at_matched_accuracy, razor
-from workbench.sweep_plots import plot_razor
+from workbench.study_plots import plot_razor
 
 when = (10, 20, 40, 80, 160, 320)
 toy = {"turned": razor(steps=when), "shuffled": razor(old="permuted-digits", steps=when)}
-for name, said in METHODS.items():
-    print(f"{name:15s} {said}")
+for name, meaning in METHODS.items():
+    print(f"{name:15s} {meaning}")
 
 # %%
-figure = Figure(figsize=(9, 3.3))
-for ax, (old, result) in zip(figure.subplots(1, 2), toy.items(), strict=True):
+toy_figure = Figure(figsize=(9, 3.3))
+for ax, (old, result) in zip(toy_figure.subplots(1, 2), toy.items(), strict=True):
     plot_razor(result, ax, f"old task: {old} digits")
-wb.show(figure)
+wb.show(toy_figure)
 
 # %%
 matched = at_matched_accuracy(toy["turned"], 0.93)
@@ -853,23 +830,23 @@ print("Verdict: what goes far mostly forgets much. On-policy is neither needed (
 # questions to which one of eight sampled answers is right (*pass@8*), and of single answers that are (*pass@1*):
 
 # %%
-found = {}
+pass_at_8 = {}
 for skill in ("facts-new", "letters-new"):
     some = spread(load_skill(skill, "train"), 48)
     right = np.array([answer(model, tokenizer, some, temperature=1.0, seed=seed).right
                       for seed in range(8)])
-    found[skill] = right.any(0).mean()
-    print(f"{skill:12s} pass@1 {percent(right.mean())}, pass@8 {percent(found[skill])}")
-assert found["facts-new"] > 0.05 and found["letters-new"] == 0
+    pass_at_8[skill] = right.any(0).mean()
+    print(f"{skill:12s} pass@1 {percent(right.mean())}, pass@8 {percent(pass_at_8[skill])}")
+assert pass_at_8["facts-new"] > 0.05 and pass_at_8["letters-new"] == 0
 print("Verdict: a name is guessed now and then, three letters never.")
 
 # %% [markdown]
 # What `rl` makes of that, at the last look:
 
 # %%
-runs = {f"{run.lr:g}": {"new skill": percent(run.new[-1]), "kept": percent(run.kept[-1])}
-        for run in tuned.of("rl")}
-print(pd.DataFrame(runs).T.rename_axis("learning rate of rl").to_string())
+rl_ends = ends(tuned).query("method == 'rl'").set_index("rate")[["new", "retention"]].map(percent)
+print(rl_ends.rename(index="{:g}".format, columns={"new": "new skill", "retention": "kept"})
+      .rename_axis("learning rate of rl").to_string())
 hopeless = wb.run(wb.RunConfig(stream="skills", skills=("letters-new",), learner="rl", lr=1e-3,
                                steps=5, items=4, clip=1.0))
 print("losses on letters-new, where no answer is ever right:", hopeless.losses[0, 0].tolist())
@@ -884,20 +861,18 @@ print("Verdict: without a right answer to reward there is nothing to follow.")
 
 # %%
 agreement = json.loads((RESULTS / "trl_agreement.json").read_text())
-rows = {}
-for who in ("workbench", "trl, same draws", "trl, own draws"):
-    found = {name: agreement["summary"][name][who] for name in ("new", "kept")}
-    rows[who] = {name: f"{percent(value['mean'])} ({percent(value['low'])} to "
-                       f"{percent(value['high'])})" for name, value in found.items()}
-print(pd.DataFrame(rows).T.to_string())
+outcome = {who: {name: "{} ({} to {})".format(*(percent(agreement["summary"][name][who][key])
+                                                for key in ("mean", "low", "high")))
+                 for name in ("new", "kept")}
+           for who in ("workbench", "trl, same draws", "trl, own draws")}
+print(pd.DataFrame(outcome).T.to_string())
 for name in ("new", "kept"):
-    apart = agreement["summary"][name]["trl, own draws - workbench"]
-    print(f"{name}, own draws minus workbench: {100 * apart['mean']:+.1f} points "
-          f"({100 * apart['low']:+.1f} to {100 * apart['high']:+.1f}), paired")
-    assert apart["low"] <= 0 <= apart["high"] and abs(apart["mean"]) < 0.05
+    difference = agreement["summary"][name]["trl, own draws - workbench"]
+    print(f"{name}, own draws minus workbench: {100 * difference['mean']:+.1f} points "
+          f"({100 * difference['low']:+.1f} to {100 * difference['high']:+.1f}), paired")
+    assert difference["low"] <= 0 <= difference["high"] and abs(difference["mean"]) < 0.05
     assert agreement["summary"][name]["trl, own draws"]["overlaps"]
-gap = max(seed["largest_relative_loss_gap"] for seed in agreement["seeds"])
-assert gap < 1e-4
+assert max(seed["largest_relative_loss_gap"] for seed in agreement["seeds"]) < 1e-4
 print("Verdict: with the same draws the losses agree to 1 in 10,000 at every step, with its own "
       "draws the outcome agrees within intervals.")
 
@@ -923,11 +898,11 @@ print("Verdict: with the same draws the losses agree to 1 in 10,000 at every ste
 # %%
 forced = wb.run(wb.RunConfig(stream="skills", skills=("facts-new",), learner="sdft", model="nano",
                              lr=1e-4, steps=40, items=12, clip=1.0, diagnose=True))
-teacher = forced.diagnostics[0, 1, forced.diagnostic_names.index("teacher_right")]
-before, after = forced.watched[0, 0], forced.watched[0, 1]
-print(f"nano: teacher right {percent(teacher)}, student {percent(forced.baseline[0, 0])} before "
-      f"SDFT, {percent(forced.accuracy[0, 0, 0])} after, kept {percent(share_kept(before, after))}")
-assert teacher < 0.3 and forced.accuracy[0, 0, 0] < forced.baseline[0, 0] + 0.1
+teacher_right = forced.diagnostics[0, 1, forced.diagnostic_names.index("teacher_right")]
+nano_kept = share_kept(*forced.watched[0, :2])
+print(f"nano: teacher right {percent(teacher_right)}, student {percent(forced.baseline[0, 0])} "
+      f"before SDFT, {percent(forced.accuracy[0, 0, 0])} after, kept {percent(nano_kept)}")
+assert teacher_right < 0.3 and forced.accuracy[0, 0, 0] < forced.baseline[0, 0] + 0.1
 print("Verdict: a teacher that is wrong teaches nothing right.")
 
 # %% [markdown]

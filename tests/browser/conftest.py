@@ -7,20 +7,16 @@ import os
 import shutil
 import socket
 import subprocess
-import sys
 import time
 import urllib.request
 from pathlib import Path
 
 import pytest
 
+from workbench.course.lab import command
+from workbench.doctor import find_chromium
+
 ROOT = Path(__file__).resolve().parents[2]
-sys.path.insert(0, str(ROOT / "scripts"))
-
-from lab import command  # noqa: E402
-
-from workbench.doctor import find_chromium  # noqa: E402
-
 SCREENSHOTS = ROOT / "artifacts" / "browser"
 TOKEN = "browser-tests"
 FLAGS = ["--no-sandbox", "--disable-gpu", "--disable-background-networking", "--disable-sync",

@@ -9,35 +9,28 @@ import pytest
 from playwright.sync_api import expect
 
 from workbench.course.build import KERNEL
-from workbench.sweeps import load_sweep
+from workbench.studies import load_study, points
 
 ERRORS = ".jp-OutputArea-output[data-mime-type='application/vnd.jupyter.error']"
 CELLS = ["""
 import copy
-import numpy as np
 import torch
 import workbench as wb
-from workbench.sweeps import Sequence, load_sweep
+from workbench.studies import load_study, points
 from workbench.tasks import load_skill
 from workbench.widgets import (DriftExplorer, LiveDistillation, ParetoExplorer, SkillRetention,
                                TokenKLMap)
 wb.prepare_notebook()
 model, tokenizer = wb.load_causal_lm("tiny")
-sweep = load_sweep("facts-new", "tune")
+study = points(load_study("one_skill")).query("order == 'facts-new' and part == 'validation'")
 """, """
 items = load_skill("facts-new", "train")[:6]
 other = copy.deepcopy(model)
 with torch.no_grad():
     other.lm_head.weight.add_(0.5 * torch.randn(other.lm_head.weight.shape))
 TokenKLMap({"before": model, "other": other}, model, tokenizer, items)
-""", 'ParetoExplorer(sweep, ["sft", "sdft"])', 'DriftExplorer(sweep, ["sft", "sdft"])', """
-def one(method, skills, seed, last):
-    new = np.array([[0, 0], [1, 0], [last, 1]], dtype=float)
-    return Sequence(method, skills, seed, new, np.array([[1.0], [0.9], [0.5]]))
-
-SkillRetention([one(method, skills, seed, last) for method, last in (("sft", 0.1), ("sdft", 0.9))
-                for skills in (("facts-new", "tools-new"), ("tools-new", "facts-new"))
-                for seed in (0, 1, 2)])
+""", 'ParetoExplorer(study, ["sft", "sdft"])', 'DriftExplorer(study, ["sft", "sdft"])', """
+SkillRetention(points(load_study("many_skills")).query("part == 'test'"), ["sft", "sdft"])
 """, 'LiveDistillation("nano", steps=24, skills=("facts-new", "tools-new"), items=3)']
 
 
@@ -126,7 +119,9 @@ def pareto(page, screenshot):
 
 def drift(page, screenshot):
     box, words = box_with(page, "KL measured")
-    runs = f"{sum(len(load_sweep('facts-new', 'tune').of(m)) for m in ('sft', 'sdft'))} in all"
+    study = points(load_study("one_skill")).query("order == 'facts-new' and part == 'validation'")
+    ends = study.query("step > 0 and method in ['sft', 'sdft']").groupby(["method", "rate"])
+    runs = f"{ends.ngroups} in all"
     expect(words).to_contain_text(runs)
     box.get_by_label("KL measured").select_option("on prompts of what was known")
     expect(words).to_contain_text("on prompts of what was known, " + runs)
@@ -139,12 +134,14 @@ def drift(page, screenshot):
 
 def skills_in_a_row(page, screenshot):
     box, words = box_with(page, "order")
-    expect(words).to_contain_text("sft ends at 10 %")
-    box.get_by_label("order").select_option("tools-new → facts-new")
-    expect(words).to_contain_text("Curves of tools-new")
+    expect(words).to_contain_text(" sft ends at")
+    expect(words).to_contain_text("Curves of facts-new")
+    before = words.text_content()
+    box.get_by_label("order").select_option("tools-new → facts-new → letters-new")
+    expect(words).not_to_have_text(before)
     box.get_by_label("sft", exact=True).uncheck()
-    expect(words).not_to_contain_text("sft ends at 10 %")
-    expect(words).to_contain_text("sdft ends at 90 %")
+    expect(words).not_to_contain_text(" sft ends at")
+    expect(words).to_contain_text("sdft ends at")
     screenshot(page, "06-skill-retention")
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from itertools import pairwise
 from pathlib import Path
 
 import nbformat
@@ -138,6 +139,12 @@ def test_links_between_notebooks_lead_somewhere():
     for path in NOTEBOOKS:
         for target in re.findall(r"\]\(([\w./-]+\.ipynb)\)", path.read_text()):
             assert (path.parent / target).exists(), f"{path.name} links to {target}"
+
+
+@pytest.mark.parametrize(("path", "following"), list(pairwise(NOTEBOOKS)), ids=lambda p: p.stem)
+def test_every_notebook_but_the_last_ends_with_a_link_to_the_next(path, following):
+    last = nbformat.read(path, as_version=4).cells[-1].source
+    assert re.findall(r"\*\*Next:\*\* \[.+?\]\((.+?)\)$", last) == [following.name]
 
 
 @pytest.mark.parametrize(("before", "after"), [

@@ -20,7 +20,7 @@ ROOT = Path(__file__).resolve().parents[2]
 
 @pytest.fixture(scope="module")
 def found():
-    return abilities(*load_causal_lm("tiny"))
+    return abilities(*load_causal_lm("tiny"), KNOWN_SKILLS, NEW_SKILLS)
 
 
 @pytest.mark.parametrize("skill", KNOWN_SKILLS)

@@ -23,8 +23,7 @@ def make_data(
     seed: Annotated[int, typer.Option(help="Of the items; 0 gives those of the course.")] = 0,
 ) -> None:
     """Write the text skills of the village, one JSON Lines file each."""
-    from workbench.tasks.jsonl import read_items
-    from workbench.tasks.skills import write_skills
+    from workbench.tasks import read_items, write_skills
 
     if out is None and seed != 0:
         raise ConfigError("give --out for another seed than 0: data/skills holds the items of the "

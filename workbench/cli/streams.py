@@ -1,4 +1,4 @@
-"""The commands of the first lessons: ``doctor``, ``run``, ``show`` and ``demo``."""
+"""The commands of the first lessons: ``doctor``, ``run`` and ``show``."""
 
 from __future__ import annotations
 
@@ -97,16 +97,6 @@ def show(folder: Annotated[Path, typer.Argument(help="Folder of a run.")],
     from workbench.record import RunRecord
 
     print_record(RunRecord.load(folder), as_json)
-
-
-@app.command()
-def demo(out: Annotated[Path, typer.Option(help="Folder for figures and page.")] =
-         Path("artifacts/demo")) -> None:
-    """Run every lesson's headline experiment and write its figures and one page."""
-    from workbench.demo import main as tell
-
-    if not all(verdict.holds for verdict in tell(out)):
-        raise typer.Exit(1)
 
 
 def execute(settings: dict[str, Any], out: Path | None, resume: Path | None,

@@ -131,11 +131,13 @@ def evaluate(
         return
     print(f"{model}, {split} items: right (%), with 95 % intervals")
     for name, rates in found["skills"].items():
-        right, voice = rates["right"], rates["own_voice"]
+        right = rates["right"]
         print(f"  {name:20s}{100 * right['rate']:6.1f}  ({100 * right['low']:.1f} to "
-              f"{100 * right['high']:.1f})  own voice {100 * voice['rate']:5.1f}"
+              f"{100 * right['high']:.1f})"
+              + (f"  own voice {100 * rates['own_voice']['rate']:5.1f}"
+                 if "own_voice" in rates else "")
               + ("  working " + f"{100 * rates['working']['rate']:.1f}"
-                 if rates["family"] == "working" else "") + ("  new" if rates["new"] else ""))
+                 if "working" in rates else "") + ("  new" if rates["new"] else ""))
     for name, nats in found["kl_to_base"].items():
         print(f"  KL(base || model) on {name} prompts: "
               + ("not measured" if nats is None else f"{nats:.2f} nats a response"))

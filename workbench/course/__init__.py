@@ -1,5 +1,6 @@
-"""What makes notebooks a course: exercises with checks, and the building of notebooks."""
+"""What makes notebooks a course: exercises with checks, verdicts, and the building of notebooks."""
 
 from workbench.course.exercises import check, exercises, hint
+from workbench.course.verdicts import verdict
 
-__all__ = ["check", "exercises", "hint"]
+__all__ = ["check", "exercises", "hint", "verdict"]

@@ -7,6 +7,7 @@ the folded solution, so that neither can drift from what the check compares with
 
 from __future__ import annotations
 
+import argparse
 import inspect
 import re
 import sys
@@ -18,6 +19,8 @@ from workbench.course.exercises import exercises
 from workbench.errors import WorkbenchError
 
 KERNEL = {"display_name": "Python 3 (ipykernel)", "language": "python", "name": "python3"}
+STUDENTS = "student-edition"
+"""Folder of the edition without solutions; beside ``notebooks``, so that relative paths hold."""
 BUDGET = {"seconds": 60, "megabytes": 1500}
 LONGER = {"05_sdft": 90, "06_many_skills": 90}
 """Seconds of the notebooks that train language models."""
@@ -73,15 +76,31 @@ def read_source(path: Path, solutions: bool = True) -> Any:
     return notebook
 
 
+def target_of(path: Path, folder: Path, solutions: bool) -> Path:
+    """Return the notebook to write; only the shipped edition is ever replaced."""
+    target = folder / f"{path.stem}.ipynb"
+    shipped = folder.resolve() == path.parent.parent.resolve()
+    if shipped and not solutions:
+        raise WorkbenchError(f"{folder} has the notebooks with solutions; an edition without them "
+                             "needs a folder of its own: choose another with --folder")
+    if target.exists() and not shipped:
+        raise WorkbenchError(f"{target} exists, and may hold somebody's work: move it away, or "
+                             "choose another folder with --folder")
+    return target
+
+
 def build(path: Path, folder: Path, solutions: bool = True) -> dict[str, float]:
     """Run a source and write the notebook with its outputs.
+
+    The cells run in the folder above the source's, wherever the notebook is written, so that paths
+    in cells mean the same in every edition.
 
     Parameters
     ----------
     path : Path
         The source.
     folder : Path
-        Where to put the notebook; its cells run there.
+        Where to put the notebook.
     solutions : bool
         Whether to include them.
 
@@ -89,15 +108,22 @@ def build(path: Path, folder: Path, solutions: bool = True) -> dict[str, float]:
     -------
     dict
         ``seconds`` from cold and ``megabytes`` at the peak, which are also kept in the notebook.
+
+    Raises
+    ------
+    WorkbenchError
+        If a notebook would be overwritten that is not the built form of the source.
     """
     import nbformat
     from nbclient import NotebookClient
 
+    home = path.parent.parent
+    target = target_of(path, folder, solutions)
     notebook = read_source(path, solutions)
     notebook.cells.append(nbformat.v4.new_code_cell(MEMORY, id="memory"))
     started = time.perf_counter()
-    NotebookClient(notebook, timeout=300, store_widget_state=False,
-                   resources={"metadata": {"path": str(folder)}}).execute()
+    NotebookClient(notebook, timeout=300, store_widget_state=False, coalesce_streams=True,
+                   resources={"metadata": {"path": str(home)}}).execute()
     used = {"seconds": round(time.perf_counter() - started, 1),
             "megabytes": int(notebook.cells.pop().outputs[0]["text"])}
     for cell in notebook.cells:
@@ -105,19 +131,36 @@ def build(path: Path, folder: Path, solutions: bool = True) -> dict[str, float]:
     notebook.metadata.pop("widgets", None)
     notebook.metadata["workbench"] = {"used": used, "budget": budget(path.stem)}
     nbformat.validate(notebook)
-    nbformat.write(notebook, folder / f"{path.stem}.ipynb")
+    folder.mkdir(parents=True, exist_ok=True)
+    nbformat.write(notebook, target)
     return used
 
 
 def main(arguments: list[str]) -> None:
-    """Build the named notebooks, or all: ``python -m workbench.course.build [NAME ...]``."""
-    folder = Path("notebooks")
-    sources = sorted((folder / "source").glob("*.py"))
-    wanted = [a for a in arguments if not a.startswith("--")]
-    for path in sources:
-        if not wanted or any(path.stem.startswith(name) for name in wanted):
-            used = build(path, folder, solutions="--no-solutions" not in arguments)
+    """Build the named notebooks, or all: ``python -m workbench.course.build --help``."""
+    parser = argparse.ArgumentParser(description="Build notebooks from notebooks/source.")
+    parser.add_argument("names", nargs="*", metavar="NAME",
+                        help="how the names of the notebooks to build begin, such as 01; else all")
+    parser.add_argument("--no-solutions", action="store_true",
+                        help=f"leave the solutions out, and write to {STUDENTS}/")
+    parser.add_argument("--folder", type=Path, help="where to write the notebooks")
+    asked = parser.parse_args(arguments)
+    shipped = Path("notebooks")
+    folder = asked.folder or (Path(STUDENTS) if asked.no_solutions else shipped)
+    sources = sorted((shipped / "source").glob("*.py"))
+    missing = [name for name in asked.names if not any(p.stem.startswith(name) for p in sources)]
+    if missing:
+        parser.error(f"no source begins with {', '.join(missing)}; there are: "
+                     f"{', '.join(path.stem for path in sources)}")
+    chosen = [p for p in sources if not asked.names or p.stem.startswith(tuple(asked.names))]
+    try:
+        for path in chosen:
+            target_of(path, folder, not asked.no_solutions)
+        for path in chosen:
+            used = build(path, folder, not asked.no_solutions)
             print(f"{path.stem}: {used['seconds']} s, {used['megabytes']} MB", flush=True)
+    except WorkbenchError as error:
+        parser.error(str(error))
 
 
 if __name__ == "__main__":

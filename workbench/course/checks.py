@@ -58,73 +58,104 @@ def share_kept(answer: Answer) -> None:
     again = _number(answer(0.9, 0.9))
     if not _near(again, 1.0):
         raise Wrong(f"90 % that stayed 90 % should give 1, not {again:g}.")
+    grown = _number(answer(0.5, 0.6))
+    if not _near(grown, 1.2):
+        raise Wrong(f"50 % that grew to 60 % should give 1.2, not {grown:g}: a share of what was "
+                    "there before can be above 1.")
 
 
 def allowed_answer(answer: Answer) -> None:
     """Check the best answer among the allowed ones."""
-    logits = torch.tensor([[5.0, -2.0, -1.0, 0.0], [1.0, -3.0, -9.0, 4.0]])
-    mask = torch.tensor([False, True, True, False])
+    # The allowed outputs are neither the first ones nor neighbours, so that a place among them
+    # differs from a place among all.
+    logits = torch.tensor([[5.0, -2.0, 2.0, -1.0, 0.0], [1.0, -3.0, 7.0, -9.0, 4.0]])
+    mask = torch.tensor([False, True, False, True, False])
     value = torch.as_tensor(given_back(answer(logits.clone(), mask), "one index for each row"))
     if value.shape != (2,):
         raise Wrong(f"Expected one index for each of 2 rows, got shape {tuple(value.shape)}.")
-    if value.tolist() == [0, 3]:
+    if value.tolist() == [0, 2]:
         raise Wrong("Output 0 wins the first row, but the mask does not allow it.")
     if value.tolist() == [1, 0]:
         raise Wrong("These are places among the allowed outputs; give them among all outputs.")
     if not mask[value.long()].all():
         raise Wrong("A forbidden output wins where all allowed logits are below 0. Multiplying by "
                     "the mask leaves forbidden logits at 0, which is not low.")
-    if value.tolist() != [2, 1]:
-        raise Wrong(f"The best allowed outputs are [2, 1], not {value.tolist()}.")
+    if value.tolist() != [3, 1]:
+        raise Wrong(f"The best allowed outputs are [3, 1], not {value.tolist()}.")
+    low = torch.as_tensor(answer(logits - 50 * mask, mask))
+    if low.tolist() != [3, 1]:
+        raise Wrong("Right where the allowed logits are near 0, but wrong where they are near -50: "
+                    "the forbidden ones must be lower than any number, so fill with minus "
+                    "infinity.")
 
 
 def masked_loss(answer: Answer) -> None:
     """Check the cross-entropy over the allowed outputs."""
-    logits = torch.tensor([[2.0, 1.0, 3.0, -1.0], [0.5, -2.0, 1.0, 2.0]])
-    y, mask = torch.tensor([1, 0]), torch.tensor([True, True, False, False])
+    # Of the allowed outputs 0, 2, 3 and 5 the labels are 0 and 3: no renumbering of the labels
+    # that ignores the mask leads to the right columns of `logits[:, mask]`.
+    logits = torch.tensor([[2.0, 1.0, 3.0, -1.0, 0.5, 1.5], [0.5, -2.0, 1.0, 2.0, 2.5, -0.5],
+                           [1.0, 0.0, -1.0, 0.5, 3.0, 2.0]])
+    y, mask = torch.tensor([0, 3, 3]), torch.tensor([True, False, True, True, False, True])
     value = given_back(answer(logits.clone(), y, mask))
-    if _size(value) == 2:
+    if _size(value) == len(y):
         raise Wrong("That is a loss for each example; return their mean.")
     value = _number(value)
     wanted = float(solutions.masked_loss(logits, y, mask))
-    plain = float(torch.nn.functional.cross_entropy(logits, y))
-    zeroed = float(torch.nn.functional.cross_entropy(logits * mask, y))
-    if _near(value, plain):
-        raise Wrong("The forbidden outputs still take part in the softmax: the mask is not used.")
-    if _near(value, zeroed):
+    cross_entropy = torch.nn.functional.cross_entropy
+    if _near(value, float(cross_entropy(logits, y))):
+        raise Wrong("The forbidden outputs still take part in the softmax: use the mask before "
+                    "the softmax.")
+    if _near(value, float(cross_entropy(logits[:, mask], y))):
+        raise Wrong("The columns of logits[:, mask] are numbered anew, from 0, but the labels "
+                    "still count all outputs: label 3 is column 2 there.")
+    if _near(value, float(cross_entropy(logits * mask, y))):
         raise Wrong("A logit of 0 is not a probability of 0: exp(0) is 1.")
-    if _near(value, 2 * wanted):
+    if _near(value, len(y) * wanted):
         raise Wrong("That is the sum over the examples; return their mean.")
     if _near(value, -wanted):
         raise Wrong("The sign is wrong: a loss is the negative log-probability.")
     if not abs(value - wanted) < 1e-4:
         raise Wrong(f"On the example in the check it gives {value:.4f} and should give "
                     f"{wanted:.4f} (in nats).")
+    # A softmax does not change when all logits of a row are shifted.
+    if not abs(_number(answer(logits - 50, y, mask)) - wanted) < 1e-4:
+        raise Wrong("Right where the logits are near 0, but wrong where they are near -50: the "
+                    "forbidden ones must be lower than any number, so fill with minus infinity.")
 
 
 def backward_transfer(answer: Answer) -> None:
     """Check backward transfer on a matrix on which rival definitions differ."""
-    R = np.array([[0.9, 0.5, 0.2], [0.95, 0.85, 0.4], [0.6, 0.88, 0.8]])
+    R = np.array([[0.9, 0.5, 0.2, 0.1], [0.95, 0.85, 0.4, 0.3], [0.7, 0.86, 0.75, 0.2],
+                  [0.6, 0.88, 0.5, 0.8]])
     value = _number(answer(R.copy()))
     wanted = float(solutions.backward_transfer(R))
     if _near(value, -wanted):
         raise Wrong("The sign is wrong: backward transfer is below 0 when tasks are forgotten.")
-    if _near(value, wanted * 2 / 3):
+    if _near(value, 3 * wanted):
+        raise Wrong("That is the sum over the tasks; return their mean.")
+    if _near(value, wanted * 3 / 4):
         raise Wrong("The last task is in your average; it has had no time to change.")
-    if _near(value, float(np.mean([R[-1, j] - R[:, j].max() for j in range(2)]))):
+    if any(_near(value, float(np.mean([R[-1, j] - R[:end, j].max() for j in range(3)])))
+           for end in (3, 4)):
         raise Wrong("That compares with the best so far, which is Chaudhry's forgetting; compare "
                     "with the moment each task was learned.")
-    if _near(value, float(np.mean([R.T[-1, j] - R[j, j] for j in range(2)]))):
+    if _near(value, float(np.mean(R[-1, :-1] - R[-2, :-1]))):
+        raise Wrong("That compares with the row before the last; compare with the moment each "
+                    "task was learned.")
+    if _near(value, float(np.mean([R.T[-1, j] - R[j, j] for j in range(3)]))):
         raise Wrong("That reads the last column: rows are what was trained, columns what is "
                     "tested.")
     if not _near(value, wanted):
         raise Wrong(f"On the example in the check it gives {value:.4f} and should give "
                     f"{wanted:.4f}.")
+    three = _number(answer(R[:3, :3].copy()))
+    if not _near(three, solutions.backward_transfer(R[:3, :3])):
+        raise Wrong("Right for four tasks, but not for three: use len(R) for the number of tasks.")
 
 
 def retention(answer: Answer) -> None:
     """Check the matrix of retained shares."""
-    R = np.array([[0.8, 0.5, 0.2], [0.4, 0.5, 0.4], [0.2, 0.6, 1.0]])
+    R = np.array([[0.8, 0.3, 0.2], [0.4, 0.5, 0.4], [0.2, 0.6, 0.9]])
     value = np.asarray(given_back(answer(R.copy()), "an array like R"), dtype=float)
     wanted = solutions.retention(R)
     learned = np.tril(np.ones_like(R, dtype=bool))
@@ -138,48 +169,72 @@ def retention(answer: Answer) -> None:
         raise Wrong("Right below the diagonal, but before a task is learned there is nothing to "
                     "retain: put np.nan there.")
     if not _near(value, wanted):
-        raise Wrong(f"After all three tasks the first should be at {wanted[2, 0]:g}; yours is "
-                    f"{value[2, 0]:g}.")
+        k, j = np.argwhere(~np.isclose(value, wanted, atol=1e-6, equal_nan=True))[0]
+        raise Wrong(f"On the example in the check your cell [{k}, {j}] is {value[k, j]:g} and "
+                    f"should be {wanted[k, j]:g}.")
+    two = np.asarray(answer(R[:2, :2].copy()), dtype=float)
+    if not _near(two, solutions.retention(R[:2, :2])):
+        raise Wrong("Right for three tasks, but not for two: use len(R) for the number of tasks.")
 
 
 def ewc_penalty(answer: Answer) -> None:
     """Check the quadratic penalty."""
-    weights, anchor = np.array([1.0, 2.0, -1.0]), np.array([0.0, 2.0, 1.0])
-    fisher = np.array([3.0, 5.0, 0.25])
-    value = given_back(answer(weights, anchor, fisher))
+    # No distance is 1, whose square and size are the same.
+    weights, anchor = np.array([2.0, 2.0, 0.5]), np.array([0.0, 2.0, 1.0])
+    fisher = np.array([3.0, 5.0, 8.0])
+    value = given_back(answer(weights.copy(), anchor.copy(), fisher.copy()))
     if _size(value) == 3:
         raise Wrong("That is a penalty for each weight; add them up to one number.")
     value = _number(value)
-    if _near(value, 4.0):
+    if _near(value, 14):
         raise Wrong("Twice too much: the half is missing.")
-    if _near(value, 2.5):
+    if _near(value, 7 / 3):
+        raise Wrong("That is the mean over the weights; take the sum.")
+    if _near(value, 0.5 * ((weights - anchor) ** 2).sum()):
         raise Wrong("All weights count the same: the Fisher information is not used.")
     if _near(value, 0.5 * (fisher * np.abs(weights - anchor)).sum()):
         raise Wrong("The distance has to be squared.")
+    if _near(value, 0.5 * (fisher * (weights - anchor)).sum() ** 2):
+        raise Wrong("The sum is squared; square the distance of each weight before you add.")
     if _near(value, 0.5 * (fisher**2 * (weights - anchor) ** 2).sum()):
         raise Wrong("The Fisher information is squared as well; only the distance should be.")
-    if not _near(value, 2.0):
-        raise Wrong(f"On the example in the check it gives {value:g} and should give 2.")
+    if not _near(value, 7):
+        raise Wrong(f"On the example in the check it gives {value:g} and should give 7.")
 
 
 def reservoir(answer: Answer) -> None:
     """Check that every item has the same chance to be kept."""
     rng = np.random.default_rng(0)
-    first = given_back(answer(iter(range(5)), 10, rng), "a list of items")
-    if sorted(first) != list(range(5)):
-        raise Wrong(f"From 5 items with room for 10, all 5 should be kept, not {list(first)}.")
-    length, capacity, runs = 20, 5, 2000
-    counts = np.zeros(length)
+    # Items are no numbers, so that an item differs from its place in the stream.
+    short = list("abcde")
+    first = given_back(answer(iter(short), 10, rng), "a list of items")
+    if sorted(map(str, first)) != short:
+        raise Wrong(f"From the 5 items {short} with room for 10, all 5 should be kept, not "
+                    f"{list(first)}.")
+    # In a short stream a chance of 1 / k in place of 1 / (k + 1) shows; in a long one it is small.
+    for length, capacity in ((20, 5), (4, 2)):
+        _even(answer, list("abcdefghijklmnopqrst"[:length]), capacity, rng)
+
+
+def _even(answer: Answer, items: list[str], capacity: int, rng: np.random.Generator) -> None:
+    """Check that each item is kept in the same share of 2,000 runs."""
+    runs = 2000
+    counts = dict.fromkeys(items, 0)
     for _ in range(runs):
-        kept = list(answer(iter(range(length)), capacity, rng))
+        kept = list(answer(iter(items), capacity, rng))
         if len(kept) != capacity:
-            raise Wrong(f"With room for {capacity} and {length} items, {len(kept)} are kept.")
+            raise Wrong(f"With room for {capacity} and {len(items)} items, {len(kept)} are kept.")
         if len(set(kept)) < capacity:
             raise Wrong("The same item is kept twice.")
-        counts[kept] += 1
-    share = counts / runs
-    # Standard error of each share: sqrt(0.25 * 0.75 / 2000) = 0.01; five of them are allowed.
-    if abs(share - capacity / length).max() > 0.05:
-        odd = int(abs(share - capacity / length).argmax())
-        raise Wrong(f"Each of {length} items should be kept in {capacity / length:.0%} of the "
-                    f"runs; item {odd} was in {share[odd]:.0%}.")
+        for item in kept:
+            if item not in counts:
+                raise Wrong(f"It keeps {item!r}, which is no item of the stream: keep the items, "
+                            "not their numbers.")
+            counts[item] += 1
+    even = capacity / len(items)
+    # The standard error of a share is at most sqrt(0.5 * 0.5 / 2000) = 0.011.
+    item = max(counts, key=lambda item: abs(counts[item] / runs - even))
+    if abs(counts[item] / runs - even) > 0.05:
+        raise Wrong(f"Each of {len(items)} items should be kept in {even:.0%} of the runs; number "
+                    f"{items.index(item)} (counted from 0), {item!r}, was kept in "
+                    f"{counts[item] / runs:.0%}.")

@@ -34,6 +34,12 @@ def token_kl(answer: Answer) -> None:
                     "the two agree a KL is 0.")
     if torch.allclose(value, wanted / 3, atol=1e-4):
         raise Wrong("That is the mean over the vocabulary; take the sum.")
+    if torch.allclose(value, wanted / np.log(2), atol=1e-4):
+        raise Wrong("That is in bits; take the natural logarithm.")
+    across = (teacher.softmax(0), student.softmax(0))
+    if torch.allclose(value, (across[0] * (across[0] / across[1]).log()).sum(-1), atol=1e-4):
+        raise Wrong("The softmax is taken over the tokens; take it over the vocabulary, the last "
+                    "axis.")
     if not torch.allclose(value, wanted, atol=1e-4):
         raise Wrong(f"On the example in the check the first token gives {float(value[0]):.4f} and "
                     f"should give {float(wanted[0]):.4f}.")
@@ -42,6 +48,10 @@ def token_kl(answer: Answer) -> None:
     if not far.isfinite().all():
         raise Wrong("Right here, but not a number where a probability is too small for a float: "
                     "take log_softmax, not the log of softmax.")
+    if not torch.allclose(far, torch.tensor([200.0]), atol=1e-2):
+        raise Wrong(f"Right here, but {float(far.sum()):.1f} in place of 200 where the two are far "
+                    "apart: a small number added to a probability, or a clamp, hides that. Take "
+                    "log_softmax.")
 
 
 def may_teach(answer: Answer) -> None:
@@ -62,9 +72,16 @@ def may_teach(answer: Answer) -> None:
     if answer((1, 10), (8, 10), (4, 10)):
         raise Wrong("8 of 10 with its own against 4 of 10 with another's: those intervals overlap, "
                     "too; compare with the upper end of both.")
-    if not answer((40, 100), (80, 100), (10, 100)):
-        raise Wrong("80 of 100 against 40 of 100 is beyond doubt and should pass: compare the "
-                    "lower end of one interval with the upper ends of the others.")
+    if not answer((40, 100), (80, 100), (38, 100)):
+        raise Wrong("80 of 100 against 40 and 38 of 100 is beyond doubt and should pass: compare "
+                    "the lower end of one interval with the upper end of each of the others.")
+    if answer((6, 10), (10, 10), (1, 10)):
+        raise Wrong("10 of 10 against 6 of 10 may be luck: Wilson's interval for 10 of 10 starts "
+                    "at 72 %, and the one for 6 of 10 ends at 83 %.")
+    # Every pair above has the same number of questions three times.
+    if answer((9, 10), (80, 100), (1, 100)) or answer((1, 100), (80, 100), (9, 10)):
+        raise Wrong("9 of 10 is a larger share than 80 of 100 and should not pass: each pair has "
+                    "its own number of questions.")
 
 
 def sdft_loss(answer: Answer) -> None:
@@ -78,6 +95,8 @@ def sdft_loss(answer: Answer) -> None:
         raise Wrong(f"Expected one number for the whole batch, got shape {tuple(value.shape)}.")
     kl = solutions.token_kl(teacher, student)
     wanted = float(solutions.sdft_loss(teacher, student, mask))
+    cross = -(teacher.softmax(-1) * student.log_softmax(-1)).sum(-1)
+    crossed = ((cross * mask).sum(1) / mask.sum(1)).mean()
     for known, said in (
             (solutions.sdft_loss(student, teacher, mask),
              "That is the reverse KL: the average belongs under the teacher."),
@@ -87,6 +106,9 @@ def sdft_loss(answer: Answer) -> None:
             ((kl * mask).sum() / mask.sum(),
              "That is the mean over all tokens: a long response weighs more than a short one. "
              "Average over the tokens of each response first."),
+            (wanted / teacher.shape[-1], "That is the mean over the vocabulary; take the sum."),
+            (len(teacher) * wanted, "That is the sum over the responses; take their mean."),
+            (crossed, "That is the cross-entropy: the teacher's own entropy is still in it."),
             ((kl * mask).sum(1).mean(), "That is the sum over the tokens of each response; take "
                                         "their mean.")):
         if abs(float(value) - float(known)) < 1e-4:
@@ -99,10 +121,16 @@ def sdft_loss(answer: Answer) -> None:
 def moving_average(answer: Answer) -> None:
     """Check one step of the average, and that nothing was changed in place."""
     average, weights = torch.tensor([1.0, -2.0]), torch.tensor([3.0, 2.0])
-    before = average.clone()
+    before = average.clone(), weights.clone()
     value = torch.as_tensor(given_back(answer(average, weights, 0.25), "the new average"))
-    if not torch.equal(average, before):
+    if not torch.equal(average, before[0]):
         raise Wrong("The average that was passed in has been changed; return a new one.")
+    if not torch.equal(weights, before[1]):
+        raise Wrong("The student's weights that were passed in have been changed; return a new "
+                    "tensor.")
+    if value.shape != average.shape:
+        raise Wrong(f"Expected a tensor of shape {tuple(average.shape)} like the average, got "
+                    f"{tuple(value.shape)}.")
     if torch.allclose(value, torch.tensor([2.5, 1.0])):
         raise Wrong("The rate is the wrong way round: at a rate of 0.25 a quarter comes from the "
                     "student. (TRL had this slip too, in pull request 4935.)")
@@ -113,23 +141,29 @@ def moving_average(answer: Answer) -> None:
 
 def choose_point(answer: Answer) -> None:
     """Check the rule by which settings are chosen."""
-    new, kept = np.array([[0.99, 0.96, 0.5, 0.97], [0.2, 0.7, 1.0, 0.6]])
+    # The right point is neither the first nor the last that knows enough, nor the one that knows
+    # least of those, nor the one with the largest sum or product.
+    new = np.array([0.96, 0.97, 0.9, 0.99, 0.5])
+    kept = np.array([0.6, 0.7, 1.0, 0.2, 0.9])
     got = given_back(answer(new.copy(), kept.copy(), 0.95), "the number of a point")
     if got == 2:
-        raise Wrong("That point keeps everything and has learned half of the skill: first drop the "
-                    "points that know too little of it.")
-    if got == 0:
-        raise Wrong("That point knows most of the new skill, but of those that know *enough* "
+        raise Wrong("That point keeps most, but it knows only 90 % of the new skill where 95 % is "
+                    "asked: first drop the points that know too little.")
+    if got in (0, 3):
+        raise Wrong("That point knows enough of the new skill, but of those that know *enough* "
                     "another keeps more.")
     if got != 1:
         raise Wrong(f"On the example in the check you chose {got!r} and should choose 1, counted "
                     "from 0 over all points, also those that were dropped.")
-    if answer(new.copy(), kept.copy(), 0.96) != 1:
+    if answer(new.copy(), kept.copy(), 0.97) != 1:
         raise Wrong("A point that knows exactly enough knows enough: compare with >=.")
     try:
         lost = answer(new.copy(), kept.copy(), 0.995)
     except (ValueError, IndexError) as error:
         raise Wrong(f"Where no point knows enough, it fails ({error}). Return the one that knows "
                     "the new skill best.") from error
-    if lost != 0:
+    if lost != 3:
         raise Wrong("Where no point knows enough, return the one that knows the new skill best.")
+    if answer(np.array([0.5, 0.99]), np.array([0.9, 0.0]), 0.95) != 1:
+        raise Wrong("A point that knows enough and keeps nothing must still win against one that "
+                    "knows too little: give those that know too little less than 0.")

@@ -13,6 +13,7 @@ from workbench.learners.finetune import Finetune
 from workbench.losses import cross_entropy, distillation
 from workbench.models import StackedMLP
 from workbench.tasks import Task
+from workbench.teachers import TeacherWeights
 
 
 class LwF(Finetune):
@@ -32,6 +33,7 @@ class LwF(Finetune):
         super().__init__(model)
         positive(temperature=temperature, strength=strength)
         self.temperature, self.strength = temperature, strength
+        self.teacher = TeacherWeights(self, "stage")
 
     def begin(self, task: Task) -> None:
         """Count the tasks."""
@@ -41,16 +43,16 @@ class LwF(Finetune):
         """Return the loss on the labels and the distance from the old network's answers."""
         student = self.model(batch.x)
         new = cross_entropy(student, batch.y, batch.mask)
-        if "teacher" not in self.state:
+        if self.teacher.vectors is None:
             return new
         # New: the teacher answers the new inputs, on each head that it knew.
         with torch.no_grad():
-            teacher = self.model.forward_with(self.state["teacher"], batch.x)
+            teacher = self.model.forward_with(self.teacher.vectors, batch.x)
         heads = self.state["heads"]
         old = sum(distillation(student, teacher, head, self.temperature) for head in heads)
         return self.share * new + (1 - self.share) * self.strength * old / len(heads)
 
     def end(self, task: Task) -> None:
-        """Freeze a copy of the network as the next teacher."""
-        self.state["teacher"] = self.model.vector().detach().clone()
+        """Take the network as it is now as the teacher of the next task."""
+        self.teacher.take()
         self.state["heads"] = task.masks.unique(dim=0)

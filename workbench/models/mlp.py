@@ -77,6 +77,10 @@ class StackedMLP(nn.Module):
         """Return all parameters of each seed in one row: shape (seeds, parameters)."""
         return torch.cat([p.flatten(1) for p in self.parameters()], 1)
 
+    def snapshot(self) -> Tensor:
+        """Return a copy of all parameters: shape (seeds, parameters)."""
+        return self.vector().detach().clone()
+
     def gradient(self) -> Tensor:
         """Return the gradient of `vector`: shape (seeds, parameters)."""
         return torch.cat([(p.grad if p.grad is not None else torch.zeros_like(p)).flatten(1)

@@ -23,16 +23,16 @@ from workbench.checkpoint import optimizer_tensors, read_tensors, restore_optimi
 from workbench.errors import ConfigError, RecordError
 from workbench.files import locked, sha256, to_json, write_atomically
 from workbench.models.manifest import MANIFEST
-from workbench.models.packing import make_batch
 from workbench.models.quiet import no_progress_bars
 from workbench.models.sizes import CONTEXT, SIZES, make_model
-from workbench.models.tokenizer import make_tokenizer, vocabulary
 from workbench.pretraining.log import LOG, read_log, settings_of, tidy
+from workbench.pretraining.packing import make_batch
 from workbench.pretraining.settings import PretrainConfig, learning_rate
+from workbench.pretraining.tokenizer import make_tokenizer, vocabulary
 from workbench.provenance import environment
 from workbench.runtime import derive_seed, threads
 from workbench.tasks import KNOWN_SKILLS, NEW_SKILLS, make_skill
-from workbench.tasks.documents import Corpus
+from workbench.tasks.village.corpus import Corpus
 
 if TYPE_CHECKING:
     from transformers import LlamaForCausalLM

@@ -1,10 +1,17 @@
-"""What is learned: tasks and streams of them, and the text skills of the village."""
+"""Tasks: what is learned, in which order, and how responses are scored."""
 
 from workbench.tasks.digits import STREAMS, make_stream
-from workbench.tasks.jsonl import FAMILIES, SPLITS, Item, read_items, spread
-from workbench.tasks.skills import KNOWN_SKILLS, NEW_SKILLS, SKILLS, load_skill, make_skill
+from workbench.tasks.items import SCORERS, SPLITS, Item, read_items, scorer_of, spread
 from workbench.tasks.stream import SCENARIOS, Examples, Stream, Task
+from workbench.tasks.text import load_skill
+from workbench.tasks.village.skills import (
+    KNOWN_SKILLS,
+    NEW_SKILLS,
+    SKILLS,
+    make_skill,
+    write_skills,
+)
 
-__all__ = ["FAMILIES", "KNOWN_SKILLS", "NEW_SKILLS", "SCENARIOS", "SKILLS", "SPLITS", "STREAMS",
+__all__ = ["KNOWN_SKILLS", "NEW_SKILLS", "SCENARIOS", "SCORERS", "SKILLS", "SPLITS", "STREAMS",
            "Examples", "Item", "Stream", "Task", "load_skill", "make_skill", "make_stream",
-           "read_items", "spread"]
+           "read_items", "scorer_of", "spread", "write_skills"]

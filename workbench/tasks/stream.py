@@ -64,6 +64,8 @@ class Task:
     masks : Tensor of bool, shape (index + 1, outputs)
         Row `t`: the outputs allowed for an example of task `t` while this task is being trained.
         Made by the `Stream`, which alone decides what may be answered.
+    old : tuple of Examples
+        Training examples of each old task, which was known before the first task of the stream.
     """
 
     name: str
@@ -73,6 +75,7 @@ class Task:
     test: Examples
     classes: tuple[int, ...]
     masks: Tensor
+    old: tuple[Examples, ...] = ()
 
 
 @dataclass(frozen=True)

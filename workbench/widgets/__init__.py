@@ -5,7 +5,7 @@ from workbench.widgets.live import LiveTraining
 from workbench.widgets.retention import RetentionExplorer
 from workbench.widgets.scenario import ScenarioExplorer
 from workbench.widgets.skill_retention import SkillRetention
-from workbench.widgets.sweep import DriftExplorer, ParetoExplorer
+from workbench.widgets.study import DriftExplorer, ParetoExplorer
 from workbench.widgets.teacher import TeacherExplorer
 from workbench.widgets.token_map import TokenKLMap
 

@@ -13,7 +13,8 @@ from workbench.evaluation import Said
 from workbench.evaluation import Snapshot as Progress
 from workbench.learners.text import TEXT_LEARNERS
 from workbench.plots import percent
-from workbench.tasks import KNOWN_SKILLS, NEW_SKILLS
+from workbench.tasks import NEW_SKILLS
+from workbench.tasks.text import load_new_and_old
 from workbench.widgets.live import LiveTraining
 from workbench.widgets.view import choice
 
@@ -62,20 +63,24 @@ class LiveDistillation(LiveTraining):
         return f"{config.learner} on {config.skills[0]}, learning rate {config.lr:g}"
 
     def names(self, config: RunConfig) -> list[str]:
-        """Return the new skill and the known ones."""
-        return [*config.skills, *KNOWN_SKILLS]
+        """Return the new skill and the old ones."""
+        new, old = load_new_and_old(config.skills, config.old_skills)
+        return [*new, *old]
 
     def verdict(self) -> str:
         """Return one sentence on what was learned and what was kept."""
         record = self.record
         if record is None or record.status != "complete":
             return "No verdict yet: the training has not come to its end."
+        learned = (f"{record.config.learner} knows {record.task_names[0]} to "
+                   f"{percent(record.accuracy[0, 0, 0])} "
+                   f"(before: {percent(record.baseline[0, 0])})")
         before, after = record.watched[0, 0], record.watched[0, 1]
+        if not before.any():
+            return f"{learned}. Retention was not measured: no old skill was known before."
         kept = float(share_kept(before, after))
         worst = int((before - after).argmax())
-        return (f"{record.config.learner} knows {record.task_names[0]} to "
-                f"{percent(record.accuracy[0, 0, 0])} (before: {percent(record.baseline[0, 0])}) "
-                f"and kept {percent(kept)} of what was known; least of "
+        return (f"{learned} and kept {percent(kept)} of what was known; least of "
                 f"{record.watched_names[worst]}, {percent(after[worst])} after "
                 f"{percent(before[worst])}.")
 

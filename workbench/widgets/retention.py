@@ -16,6 +16,7 @@ from workbench.errors import ConfigError
 from workbench.metrics import AccuracyMatrix
 from workbench.plots import describe, draw_band, percent
 from workbench.record import RunRecord
+from workbench.styles import styles_of
 from workbench.widgets.view import View, choice, row
 
 Floats = NDArray[np.float64]
@@ -113,11 +114,11 @@ class RetentionExplorer(View):
         figure = Figure(figsize=(6.4, 3.6))
         ax = figure.subplots()
         i, j = self.cell
-        said = []
-        for k, (label, tick) in enumerate(self.ticks.items()):
+        said, styles = [], styles_of(self.ticks)
+        for label, tick in self.ticks.items():
             if tick.value:
                 curve = self.values(label)[:, j:, j]
-                draw_band(ax, np.arange(j, len(self.names)), curve, label, k)
+                draw_band(ax, np.arange(j, len(self.names)), curve, label, **styles[label])
                 said.append(f"{label} {percent(curve.mean(0)[-1])} at the end")
         ax.axvline(i, color="grey", linestyle=":", linewidth=1.5)
         chosen = 100 * self.values(self.learner.value)[:, i, j].mean()

@@ -11,8 +11,9 @@ from torch import Tensor
 from workbench.config import RunConfig
 from workbench.experiment import make_learner
 from workbench.learners.fit import fit, make_optimizer
-from workbench.plots import COLOURS, describe, percent
+from workbench.plots import describe, percent
 from workbench.runtime import threads
+from workbench.styles import COLOURS
 from workbench.tasks import SCENARIOS, Stream, make_stream
 from workbench.tasks.stream import masked
 from workbench.widgets.view import View, choice, row

@@ -14,7 +14,7 @@ import torch
 from matplotlib.figure import Figure
 from numpy.typing import NDArray
 
-from workbench.answers import prompts_for
+from workbench.answers import full_context, prompts_for
 from workbench.errors import ConfigError
 from workbench.language_plots import plot_next_token, plot_token_kl
 from workbench.losses import DIRECTIONS, divergence
@@ -76,7 +76,7 @@ def token_loss(student: PreTrainedModel, teacher: PreTrainedModel,
         Of the sampling, at temperature 1.
     """
     if help == ALL_HELP:
-        help = "article+own" if all(item.article for item in items) else "own"
+        help = full_context(items)
     alone, helped = (prompts_for(tokenizer, items, kind)[index] for kind in ("none", help))
     said = sample(student, tokenizer, [alone], temperature=1.0,
                   rng=torch.Generator().manual_seed(seed))

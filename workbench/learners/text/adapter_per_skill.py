@@ -1,12 +1,10 @@
-"""One adapter per skill: nothing is forgotten, if one is told which adapter to use."""
+"""One adapter per skill: nothing is forgotten, if the learner is told which adapter to use."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
-
-import torch
 
 from workbench.errors import ConfigError
 from workbench.learners.text.sft import SFT
@@ -32,48 +30,32 @@ class AdapterPerSkill(SFT):
         super().__init__(model, max_new_tokens)
         if not model.lora_rank:
             raise ConfigError("adapter_per_skill trains adapters: set lora_rank to at least 1")
-        self.fresh = torch.stack([model.vector(i) for i in range(len(model.seeds))])
-        self.training = -1
 
     def begin(self, task: Task) -> None:
-        """Put on a fresh adapter."""
-        super().begin(task)
+        """Add a fresh adapter; the first skill takes the one that is there."""
         # New: each skill starts where the pretrained model is.
-        self.training = task.index
-        self.wear(self.fresh)
+        while len(self.model.adapters) <= task.index:
+            self.model.add_adapters()
+        super().begin(task)
 
-    def end(self, task: Task) -> None:
-        """Keep the adapter."""
-        worn = torch.stack([self.model.vector(i) for i in range(len(self.model.seeds))])
-        self.state[f"adapter.{task.index}"] = worn
+    def stored_bytes(self) -> int:
+        """Return the bytes of the adapters, which are all kept."""
+        return len(self.model.adapters) * self.model.vector(0).nbytes
 
     def write(self, folder: Path, tasks: Sequence[str]) -> str:
         """Write the last adapter to the folder and, of several, each to one of its own in it."""
-        for k, skill in enumerate(tasks if len(tasks) > 1 else ()):
-            self.wear(self.state[f"adapter.{k}"])
-            own = folder / f"{k}-{Path(skill).stem}"
-            own.mkdir(exist_ok=True)
-            self.model.write(own)
+        for k, skill in enumerate(tasks if len(tasks) > 1 and len(self.model.seeds) == 1 else ()):
+            self.model.write_adapter(self.model.adapters[k][0],
+                                     folder / f"{k}-{Path(skill).stem}")
         return super().write(folder, tasks)
 
-    def wear(self, vectors: torch.Tensor) -> None:
-        """Give each seed an adapter."""
-        for i, vector in enumerate(vectors):
-            self.model.set_vector(i, vector)
-
     def predict(self, x: Any, task: int | None = None) -> Any:
-        """Answer with the adapter of the skill that was named; with none, where there is none."""
-        worn = torch.stack([self.model.vector(i) for i in range(len(self.model.seeds))])
-        own = self.state.get(f"adapter.{task}", worn if task == self.training else None)
-        try:
-            if own is not None:
-                self.wear(own)
-                return super().predict(x)
-            prompts, answers = self.ask(x), []
-            for i in range(len(self.model.seeds)):
-                with self.model.pretrained(i) as base:
-                    answers.append(sample(base, self.model.tokenizer, prompts,
-                                          max_new_tokens=self.max_new_tokens).texts)
-            return answers
-        finally:
-            self.wear(worn)
+        """Answer with the adapter of the skill that was named; before it is met, with none."""
+        adapters = self.model.adapters
+        if task is None or not 0 <= task < len(adapters):
+            models = [self.model.base] * len(self.model.seeds)
+        else:
+            models = [self.model.with_adapter(name) for name in adapters[task]]
+        prompts = self.ask(x)
+        return [sample(model, self.model.tokenizer, prompts,
+                       max_new_tokens=self.max_new_tokens).texts for model in models]

@@ -15,6 +15,7 @@ from workbench.models.language import LanguageModels
 from workbench.models.logits import PromptCache, response_logits
 from workbench.models.prompts import make_prompt
 from workbench.models.sampling import continue_prompts, draw_uniform, sample
+from workbench.models.special_tokens import check_items_against
 from workbench.tasks import Task
 from workbench.tasks.text import TextExamples
 from workbench.teachers import take_prompts
@@ -45,10 +46,22 @@ class TextLearner(Learner):
             raise ConfigError(f"max_new_tokens={max_new_tokens} leaves no room for a prompt in a "
                               f"context of {context} tokens")
 
+    def check(self, task: Task) -> None:
+        """Refuse a task that the method cannot learn; called for each before anything is computed.
+
+        Raises
+        ------
+        ConfigError
+            If its items lack what the method needs.
+        """
+
     def begin(self, task: Task) -> None:
         """Encode the questions."""
         assert isinstance(task.train, TextExamples)
         self.items = task.train.items
+        for part in (task.train, *task.old):
+            assert isinstance(part, TextExamples)
+            check_items_against(self.model.tokenizer, part.items)
         self.prompts = encode(self.model.tokenizer, self.ask(task.train.inputs), self.room)
 
     def ask(self, questions: Sequence[str]) -> list[str]:

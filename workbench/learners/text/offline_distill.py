@@ -56,7 +56,8 @@ class OfflineDistill(SDFT):
         for i, seed in enumerate(self.model.seeds):
             draw = generator(seed, "teacher's responses", task.index)
             uniform = draw_uniform(len(prompts[0]), self.max_new_tokens, self.temperature, draw)
-            with self.teacher.model(i) as teacher, torch.no_grad():
+            teacher = self.teacher.weights.model(i)
+            with torch.no_grad():
                 parts = [continue_prompts(PromptCache(teacher, *part[:2]), self.model.tokenizer,
                                           self.max_new_tokens, self.temperature, part[2])
                          for part in zip(*(each.split(AT_A_TIME) for each in (*prompts, uniform)),

@@ -14,16 +14,15 @@ from workbench.models.encoding import context_of, encode, encode_responses
 from workbench.models.language import LanguageModels
 from workbench.models.logits import response_logits
 from workbench.runtime import derive_seed
-from workbench.tasks import KNOWN_SKILLS, Item, Task, load_skill
-from workbench.tasks.skills import put_in_own_voice
+from workbench.tasks import Item, Task, scorer_of
 from workbench.tasks.text import TextExamples
 
 
 class TextReplay(SFT):
     """Imitate the demonstrations, and as many stored examples of earlier skills.
 
-    Of what the model knew before, it stores the pretraining's questions and answers; of each new
-    skill, the demonstrations.
+    Of the old skills, which the model knew before, it stores the answers in the model's own style,
+    or the demonstrations where that style is not known; of each new skill, the demonstrations.
 
     Parameters
     ----------
@@ -51,15 +50,17 @@ class TextReplay(SFT):
         if not self.state:
             for i, seed in enumerate(self.model.seeds):
                 rng = random.Random(derive_seed(seed, "replay", task.index))
-                known = [item for items in (load_skill(name, "train") for name in KNOWN_SKILLS)
-                         for item in rng.sample(items, min(self.per_skill, len(items)))]
-                self.store(i, known, [put_in_own_voice(item, rng) for item in known])
+                old = [item for part in task.old if isinstance(part, TextExamples)
+                       for item in rng.sample(part.items, min(self.per_skill, len(part)))]
+                self.store(i, old, [scorer_of(item).in_own_style(item, rng) or item.demonstration
+                                    for item in old])
 
     def loss_of(self, i: int, chosen: Tensor) -> Tensor:
         """Return the loss on new examples and on as many old ones."""
         new = super().loss_of(i, chosen)
         # New: old examples join in.
-        stored = len(self.state[f"{i}.ids"])
+        if not (stored := len(self.state.get(f"{i}.ids", ()))):
+            return new
         old = torch.randint(stored, (len(chosen),), generator=self.generators[i])
         prompt_ids, prompt_mask, ids, mask = (
             self.state[f"{i}.{name}"][old].long() for name in ("prompts", "prompts_mask", "ids",
@@ -76,16 +77,17 @@ class TextReplay(SFT):
             self.store(i, kept, self.imitated(kept))
 
     def store(self, i: int, items: list[Item], responses: list[str]) -> None:
-        """Add examples to the state: int32 tokens and masks of bytes."""
+        """Add examples, if any, to the state: int32 tokens and masks of bytes."""
+        if not items:
+            return
         tokenizer, most = self.model.tokenizer, context_of(self.model.base)
         prompts = encode(tokenizer, self.ask([item.prompt for item in items]), most)
         said = encode_responses(tokenizer, responses, most)
-        for name, left, (ids, mask) in (("prompts", True, prompts), ("ids", False, said)):
-            for suffix, tensor in (("", ids.int()), ("_mask", mask.byte())):
-                key = f"{i}.{name}{suffix}" if name == "prompts" else (
-                    f"{i}.{'mask' if suffix else 'ids'}")
-                old = self.state.get(key, tensor[:0])
-                self.state[key] = torch.cat(_widened(old, tensor, left))
+        for names, left, (ids, mask) in ((("prompts", "prompts_mask"), True, prompts),
+                                         (("ids", "mask"), False, said)):
+            for name, tensor in zip(names, (ids.int(), mask.byte()), strict=True):
+                old = self.state.get(f"{i}.{name}", tensor[:0])
+                self.state[f"{i}.{name}"] = torch.cat(_widened(old, tensor, left))
 
 
 def _widened(a: Tensor, b: Tensor, left: bool) -> tuple[Tensor, Tensor]:
@@ -93,7 +95,6 @@ def _widened(a: Tensor, b: Tensor, left: bool) -> tuple[Tensor, Tensor]:
     width = max(a.shape[1], b.shape[1])
 
     def pad(t: Tensor) -> Tensor:
-        missing = width - t.shape[1]
-        return torch.nn.functional.pad(t, (missing, 0) if left else (0, missing))
+        return torch.nn.functional.pad(t, (width - t.shape[1], 0)[::1 if left else -1])
 
     return pad(a), pad(b)

@@ -8,15 +8,15 @@ import torch
 from torch import Tensor
 
 from workbench.errors import ConfigError
-from workbench.tasks import Item
-from workbench.tasks.voices import is_right
+from workbench.tasks import Item, scorer_of
 
 Reward = Callable[[Sequence[str], Sequence[Item]], Sequence[float]]
 
 
 def exact_match(texts: Sequence[str], items: Sequence[Item]) -> list[float]:
-    """Return 1 for each response whose content is the answer, whatever the voice, and else 0."""
-    return [float(is_right(text, item.answer)) for text, item in zip(texts, items, strict=True)]
+    """Return 1 for each response that the item's scorer counts as right, and else 0."""
+    return [float(scorer_of(item).right(text, item))
+            for text, item in zip(texts, items, strict=True)]
 
 
 def judge(reward: Reward, texts: Sequence[str], items: Sequence[Item]) -> Tensor:

@@ -14,7 +14,7 @@ from workbench.losses import DIRECTIONS, divergence, per_response
 from workbench.models.language import LanguageModels
 from workbench.models.logits import PromptCache
 from workbench.tasks import Task
-from workbench.teachers import ALL_HELP, Teacher
+from workbench.teachers import ALL_HELP, Teacher, TeacherWeights
 
 
 class SDFT(TextLearner):
@@ -56,24 +56,20 @@ class SDFT(TextLearner):
                               f"{skip_first!r} and {top_k!r}")
         self.direction, self.temperature = direction, temperature
         self.top_k, self.skip_first = top_k or None, skip_first
-        self.teacher_weights, self.help, self.rate = teacher, help, rate
-        self.teacher = Teacher(model, self.state, teacher, help, rate)
+        self.teacher = Teacher(TeacherWeights(self, teacher, rate), help)
 
     def begin(self, task: Task) -> None:
         """Encode the questions, alone and with help."""
         super().begin(task)
-        # Anew, since the state is another dict after a resume.
-        self.teacher = Teacher(self.model, self.state, self.teacher_weights, self.help, self.rate)
         self.teacher.begin(self.items, self.max_new_tokens)
 
     def stored_bytes(self) -> int:
         """Return what has to be kept between skills: an average does, a stage's teacher not."""
-        return 0 if self.teacher_weights == "stage" else super().stored_bytes()
+        return 0 if self.teacher.weights.source == "stage" else super().stored_bytes()
 
     def loss_of(self, i: int, chosen: Tensor) -> Tensor:
         """Return the divergence from the teacher, per token of each sampled response."""
-        self.teacher.state = self.state
-        self.teacher.follow(i)
+        self.teacher.weights.follow(i)
         prompts = self.read(i, chosen)
         ids, mask = self.rollout(i, chosen, prompts)
         student = prompts.logits(ids, mask)

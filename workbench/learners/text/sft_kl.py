@@ -37,7 +37,8 @@ class SFTWithKL(SFT):
         ids, mask = (part[chosen] for part in self.targets)
         student = self.logits(i, chosen, ids, mask)
         # New: what the pretrained model would have said at each token, without any help.
-        with torch.no_grad(), self.model.pretrained(i) as base:
-            before = response_logits(base, *take_prompts(self.prompts, chosen), ids, mask)
+        with torch.no_grad():
+            before = response_logits(self.model.base, *take_prompts(self.prompts, chosen), ids,
+                                     mask)
         drift = per_response(kl_per_token(before, student), mask)
         return imitation(student, ids, mask) + self.strength * drift

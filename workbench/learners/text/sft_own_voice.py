@@ -1,7 +1,7 @@
-"""The oracle: supervised fine-tuning on the right answers, put as the model itself would put them.
+"""The oracle: supervised fine-tuning on the right answers, in the model's own style.
 
-Nobody has such data. It shows what would be had if they did: the same content as the expert's, and
-nothing of the expert's manner.
+Nobody has such data. It shows what would be gained with them: the same content as the expert's, and
+nothing of the expert's style.
 """
 
 from __future__ import annotations
@@ -9,17 +9,38 @@ from __future__ import annotations
 import random
 from collections.abc import Sequence
 
+from workbench.errors import ConfigError
 from workbench.learners.text.sft import SFT
 from workbench.runtime import derive_seed
-from workbench.tasks import Item
-from workbench.tasks.skills import put_in_own_voice
+from workbench.tasks import Item, Task, scorer_of
+from workbench.tasks.text import TextExamples
 
 
 class SFTOwnVoice(SFT):
-    """Minimise the cross-entropy of the answers in the model's own voice (an oracle)."""
+    """Minimise the cross-entropy of the answers in the model's own style (an oracle)."""
+
+    def check(self, task: Task) -> None:
+        """Refuse items whose scorer does not know the model's own style."""
+        assert isinstance(task.train, TextExamples)
+        self.imitated(task.train.items)
 
     def imitated(self, items: Sequence[Item]) -> list[str]:
-        """Return the answers in the model's own voice."""
+        """Return the answers in the model's own style.
+
+        Raises
+        ------
+        ConfigError
+            If the scorer of an item does not know the model's own style.
+        """
         # New: only this. All seeds imitate the same texts, as they do of the expert's.
         rng = random.Random(derive_seed(0, "own voice"))
-        return [put_in_own_voice(item, rng) for item in items]
+        texts = []
+        for item in items:
+            text = scorer_of(item).in_own_style(item, rng)
+            if text is None:
+                raise ConfigError(
+                    f"the learner sft_own_voice needs items whose scorer knows the model's own "
+                    f"style; item {item.id!r} of {item.skill} has the scorer {item.scorer!r}, "
+                    "which does not. Use the learner sft, which imitates the demonstrations.")
+            texts.append(text)
+        return texts

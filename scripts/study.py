@@ -1,0 +1,271 @@
+"""Make a study: search a learning rate for every method, then compare the methods at it.
+
+    python scripts/study.py one_skill --skills facts-new      # one of its skills
+    python scripts/study.py many_skills --methods sft sdft    # some methods
+    python scripts/study.py noisy_teacher --workers 2         # two runs at a time
+
+The search uses validation items and a seed of its own; the comparison uses test items and other
+seeds. Runs that are in ``data/results/<study>.csv.gz`` already are not repeated, so a script that
+was stopped goes on when it is started again. All of it takes many hours.
+"""
+
+from __future__ import annotations
+
+import argparse
+import gzip
+import json
+import multiprocessing
+import os
+import shlex
+import sys
+import tempfile
+
+os.environ.setdefault("OMP_NUM_THREADS", "1")
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import NamedTuple
+
+import numpy as np
+import pandas as pd
+from study_plan import (
+    AS_SDFT,
+    AT_RATE,
+    EVERY,
+    EVERY_OF,
+    MASTERED,
+    METHODS,
+    NOISE,
+    ORDERS,
+    PLAN,
+    RATES,
+    RATES_OF,
+    SEEDS,
+    SEEDS_OF,
+    STEPS,
+    TUNING_SEED,
+)
+
+from workbench.config import RunConfig
+from workbench.diagnostics import Probe
+from workbench.evaluation import Snapshot
+from workbench.experiment import make_learner, stream_of
+from workbench.files import locked, write_atomically
+from workbench.learners.text import TextLearner
+from workbench.loop import run_stream
+from workbench.models import load_causal_lm, wear
+from workbench.provenance import environment
+from workbench.record import RunRecord
+from workbench.studies import (
+    COLUMNS,
+    ENOUGH,
+    RESULTS,
+    RUN,
+    STUDIES,
+    choose,
+    load_study,
+    points,
+    stage_measures,
+)
+
+
+class Task(NamedTuple):
+    """A run that is asked for; the first five fields are `workbench.studies.RUN`."""
+
+    part: str
+    order: str
+    method: str
+    rate: float
+    seed: int
+    steps: int
+    model: str
+
+
+def search(name: str, steps: int, model: str) -> Iterator[Task]:
+    """Yield every method at every learning rate; of several skills in the first order only."""
+    for order, methods in PLAN[name].items():
+        if name != "many_skills" or order == ORDERS[0]:
+            for method in methods:
+                if method not in AS_SDFT and method not in AT_RATE:
+                    for rate in RATES_OF.get(method, RATES[name]):
+                        yield Task("validation", order, method, rate, TUNING_SEED, steps, model)
+
+
+def comparison(name: str, steps: int, model: str, searched: pd.DataFrame) -> Iterator[Task]:
+    """Yield every method with every seed at the setting that the search chose."""
+    for order, methods in PLAN[name].items():
+        for method in methods:
+            tuned = "sdft" if method in AS_SDFT else method
+            own = searched[(searched["method"] == tuned)
+                           & (searched["order"] == (ORDERS[0] if order in ORDERS else order))]
+            if method in AT_RATE:
+                rate, last = AT_RATE[method], steps
+            elif own.empty:
+                continue  # not searched, because --skills or --methods leave it out
+            elif name == "many_skills":
+                rate, last = choose_in_a_row(stage_measures(own)), steps
+            else:
+                point = choose(own)
+                rate, last = float(point["rate"]), int(point["step"])
+            for seed in SEEDS_OF.get(order, SEEDS):
+                yield Task("test", order, method, rate, seed,
+                           steps if method == "sdft, all steps" else last, model)
+
+
+def choose_in_a_row(measures: pd.DataFrame) -> float:
+    """Return the learning rate for several skills in a row: first learn enough, then keep most.
+
+    Of the rates at which the skills are learned, each in its stage, the one that ends with the best
+    mean over all skills; if they are learned at none, the one that ends with the best mean over the
+    new. (By the first mean alone the best would be to learn nothing.)
+    """
+    able = measures[measures["learned"] >= ENOUGH]
+    best = able["all"].idxmax() if len(able) else measures["ACC"].idxmax()
+    return float(measures.loc[best, "rate"])
+
+
+def one_run(task: Task) -> pd.DataFrame:
+    """Run one configuration and return its rows of the study."""
+    every = EVERY_OF.get(task.order, EVERY) * (3 if task.part == "test" else 1)
+    one_skill = task.order not in ORDERS
+    config = RunConfig(stream="skills", skills=tuple(task.order.split()), lr=task.rate,
+                       seeds=(task.seed,), steps=task.steps, evaluate_every=every,
+                       evaluate_on=task.part, items=48, diagnose=one_skill, clip=1.0,
+                       model=task.model, **METHODS[task.method])
+    stream = stream_of(config)
+    learner = make_learner(config, stream)
+    assert isinstance(learner, TextLearner)
+    mastered: list[bool] = []
+    needed = max(2, MASTERED // every) if every else 0
+
+    def observe(snapshot: Snapshot) -> None:
+        mastered.append(bool(snapshot.steps_taken and snapshot.scores[0, 0] >= 0.98))
+
+    def stop() -> bool:
+        return (one_skill and task.part == "validation" and len(mastered) > needed
+                and all(mastered[-needed:]))
+
+    record = run_stream(learner, stream, config, observer=observe, stop=stop,
+                        probe=Probe(learner, stream, task.part) if one_skill else None)
+    rows = rows_of(record)
+    if one_skill:
+        train = stream.tasks[0].train
+        right = stream.right(learner.predict(train.inputs), train, 0, 0)
+        rows.append((rows[-1][0], "train_accuracy", task.order, float(right.double().mean())))
+    table = pd.DataFrame(rows, columns=["step", "measure", "skill", "value"])
+    return table.assign(**dict(zip(RUN, task[:5], strict=True)), value=table["value"].round(4))
+
+
+def rows_of(record: RunRecord) -> list[tuple[int, str, str, float]]:
+    """Return what a run of one seed measured as (step, measure, skill, value), by step."""
+    steps, skills = record.config.steps, [*record.task_names, *record.watched_names]
+    known = dict(zip(record.curve_steps, zip(record.curve[0], record.diagnostics_curve[0],
+                                             strict=True), strict=True))
+    known = {step: both for step, both in known.items() if not np.isnan(both[0]).any()}
+    known[0] = np.append(record.baseline[0], record.watched[0, 0]), ()
+    for i in range(record.task):  # where a look and the end of a skill coincide, the end counts
+        known[(i + 1) * steps] = (np.append(record.accuracy[0, i], record.watched[0, i + 1]),
+                                  record.diagnostics[0, i + 1])
+    rows: list[tuple[int, str, str, float]] = []
+    for step in sorted(known):
+        scores, diagnostics = known[step]
+        rows += [(step, "accuracy", *pair) for pair in zip(skills, scores, strict=True)]
+        rows += [(step, measure, "", value) for measure, value in
+                 zip(record.diagnostic_names, diagnostics, strict=False) if value == value]
+        if step and step % steps == 0:
+            rows.append((step, "stored_bytes", "", record.stored_bytes[step // steps - 1]))
+    return rows + [(step, f"{name}_seconds", "", round(value, 1))
+                   for name, value in record.seconds.items()]
+
+
+def still_asked(study: pd.DataFrame, tasks: list[Task]) -> pd.DataFrame:
+    """Return a study without runs of the comparison at another setting than is now chosen.
+
+    A search is only ever added to.
+    """
+    asked = {(*task[:5], task.steps * len(task.order.split())) for task in tasks}
+    methods = {(task.order, task.method) for task in tasks}
+    stale = {run for run, step in study.groupby(RUN)["step"].max().items()
+             if run[0] == "test" and run[1:3] in methods and (*run, step) not in asked}
+    runs = pd.MultiIndex.from_frame(study[RUN])
+    return study[~runs.isin(list(stale))] if stale else study
+
+
+def measure(name: str, tasks: list[Task], workers: int, folder: Path) -> pd.DataFrame:
+    """Make the runs that the study lacks, writing it after each, and return it."""
+    path = folder / f"{name}.csv.gz"
+    study = load_study(name, folder) if path.exists() else pd.DataFrame(columns=list(COLUMNS))
+    study = still_asked(study, [task for task in tasks if task.part == "test"])
+    done = set(study[RUN].itertuples(index=False, name=None))
+    missing = [task for task in tasks if task[:5] not in done]
+    if missing:
+        note = path.with_name(f"{name}.json")
+        made = json.loads(note.read_text()) if note.exists() else {}
+        for task in missing:
+            made.setdefault(f"{task.part}: {task.order}", {
+                "command": shlex.join(["python", *sys.argv]), "environment": environment()})
+        write_atomically(note, (json.dumps(made, indent=1) + "\n").encode())
+    for rows in results(missing, workers):
+        study = pd.concat([study, rows] if len(study) else [rows])[list(COLUMNS)]
+        text = study.to_csv(index=False, lineterminator="\n")
+        write_atomically(path, gzip.compress(text.encode(), mtime=0))
+        end = points(rows).iloc[-1]
+        print(f"{end['part']} {end['order']} {end['method']} rate {end['rate']:g} seed "
+              f"{end['seed']} step {end['step']}: new {end['new']:.2f} retention "
+              f"{end['retention']:.2f}", flush=True)
+    return study
+
+
+def results(tasks: list[Task], workers: int) -> Iterator[pd.DataFrame]:
+    """Yield the rows of each run as soon as they are there."""
+    if workers == 1:
+        yield from map(one_run, tasks)
+    elif tasks:
+        with multiprocessing.get_context("spawn").Pool(workers) as pool:
+            yield from pool.imap_unordered(one_run, tasks)
+
+
+def main(arguments: list[str] | None = None) -> None:
+    """Search, then compare."""
+    parser = argparse.ArgumentParser(description=str(__doc__).partition("\n")[0])
+    parser.add_argument("study", choices=STUDIES)
+    parser.add_argument("--skills", nargs="+", metavar="SKILL",
+                        help="of one_skill: only these; of many_skills: one order")
+    parser.add_argument("--methods", nargs="+", choices=METHODS, metavar="METHOD",
+                        help="only these; default: all of the plan")
+    parser.add_argument("--workers", type=int, default=1, help="runs at a time")
+    parser.add_argument("--folder", type=Path, default=RESULTS, help="where the table is")
+    parser.add_argument("--model", help="another model, for a trial in another --folder")
+    parser.add_argument("--steps", type=int, help="steps per skill, for the same")
+    asked = parser.parse_args(arguments)
+    if (asked.model or asked.steps) and asked.folder == RESULTS:
+        parser.error("--model and --steps are for trials: give another --folder, so that the "
+                     "shipped study stays what it is")
+    steps, orders = asked.steps or STEPS[asked.study], list(PLAN[asked.study])
+    if asked.skills:
+        orders = asked.skills if asked.study == "one_skill" else [" ".join(asked.skills)]
+    for order in orders:
+        if order not in PLAN[asked.study]:
+            parser.error(f"{asked.study} does not teach {order!r}; it teaches: "
+                         f"{', '.join(PLAN[asked.study])}")
+
+    def wanted(tasks: Iterator[Task]) -> list[Task]:
+        return [task for task in tasks if task.method in (asked.methods or METHODS)
+                and (task.order in orders or task.part == "validation" and task.order in ORDERS)]
+
+    with tempfile.TemporaryDirectory() as folder, locked(asked.folder):
+        model = asked.model or "tiny"
+        if asked.study == "noisy_teacher":
+            noisy, tokenizer = load_causal_lm(model)
+            model = f"{folder}/noisy"
+            wear(noisy, NOISE).save_pretrained(model)
+            tokenizer.save_pretrained(model)
+        study = measure(asked.study, wanted(search(asked.study, steps, model)), asked.workers,
+                        asked.folder)
+        searched = points(study[study["part"] == "validation"])
+        measure(asked.study, wanted(comparison(asked.study, steps, model, searched)),
+                asked.workers, asked.folder)
+
+
+if __name__ == "__main__":
+    main()

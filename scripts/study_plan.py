@@ -1,0 +1,82 @@
+"""What ``scripts/study.py`` runs: methods, orders of skills, learning rates, steps and seeds.
+
+Every method gets the same number of steps and as many learning rates as the others; the same ones,
+except that adapters need larger.
+"""
+
+from __future__ import annotations
+
+import itertools
+from typing import Any
+
+METHODS: dict[str, dict[str, Any]] = {
+    "sft": {"learner": "sft"},
+    "sdft": {"learner": "sdft"},
+    "sft_own_voice": {"learner": "sft_own_voice"},
+    "offline_distill": {"learner": "offline_distill"},
+    "sft on teacher": {"learner": "offline_distill", "options": {"soft": False}},
+    "sft_kl": {"learner": "sft_kl"},
+    "replay": {"learner": "replay"},
+    "rl": {"learner": "rl"},
+    "sdft reverse": {"learner": "sdft", "options": {"direction": "reverse"}},
+    "sdft ema": {"learner": "sdft", "options": {"teacher": "ema"}},
+    "sdft live": {"learner": "sdft", "options": {"teacher": "live"}},
+    "sdft, stage teacher": {"learner": "sdft", "options": {"teacher": "stage"}},
+    "sdft other": {"learner": "sdft", "options": {"help": "other"}},
+    "sdft none": {"learner": "sdft", "options": {"help": "none"}},
+    "sdft, all steps": {"learner": "sdft"},
+    "sdft, larger rate": {"learner": "sdft"},
+    "offline, as sdft": {"learner": "offline_distill"},
+    "offline, larger rate": {"learner": "offline_distill"},
+    "offline, one sample": {"learner": "offline_distill", "options": {"samples": 1}},
+    "offline, 30 answers": {"learner": "offline_distill", "options": {"samples": 30}},
+    "sft lora": {"learner": "sft", "lora_rank": 8},
+    "sdft lora": {"learner": "sdft", "lora_rank": 8},
+    "adapter per skill": {"learner": "adapter_per_skill", "lora_rank": 8, "scenario": "task"},
+}
+"""The settings of each method. A stage teacher is the student as it was when the skill began. An
+adapter per skill is told which skill a question is from; no other method is."""
+AS_SDFT = ("sdft other", "sdft none", "sdft, all steps", "offline, as sdft")
+"""Controls that are run at the setting chosen for SDFT; all steps: at its learning rate."""
+AT_RATE = {"offline, 30 answers": 1e-4, "sdft, larger rate": 3e-4, "offline, larger rate": 3e-4}
+"""Controls that are run at a fixed learning rate: that of SDFT, or three times as large."""
+ORDERS = tuple(" ".join(order) for order in itertools.permutations(
+    ("facts-new", "tools-new", "letters-new")))
+LONGEST = ("sft", "sdft", "offline_distill")
+IN_A_ROW = (*LONGEST, "sdft, stage teacher", "replay", "sft_own_voice", "adapter per skill", "rl",
+            "sft_kl")
+PLAN: dict[str, dict[str, tuple[str, ...]]] = {
+    "one_skill": {
+        "facts-new": ("sft", "sdft", "sft_own_voice", "offline_distill", "sft on teacher", "sft_kl",
+                      "replay", "sdft reverse", "sdft ema", "sdft live", "rl", "sft lora",
+                      "sdft lora", "sdft other", "sdft none"),
+        "tools-new": ("sft", "sdft"),
+        "letters-new": ("sft", "sdft", "sdft, all steps"),
+        "working-new": ("sft", "sdft", "offline_distill", "offline, one sample",
+                        "sdft, all steps"),
+        "articles-new": ("sft", "sdft"),
+        "letters-hard-new": ("sft", "sdft", "offline_distill", "offline, as sdft")},
+    "noisy_teacher": {
+        "working-new": ("sdft", "offline_distill", "offline, one sample", "sft on teacher")},
+    "many_skills": dict.fromkeys(ORDERS, LONGEST) | {
+        ORDERS[0]: (*IN_A_ROW, "sdft, larger rate", "offline, larger rate"),
+        ORDERS[5]: (*IN_A_ROW, *AT_RATE),
+        ORDERS[2]: IN_A_ROW},
+}
+"""What is taught, in which order, by which methods."""
+RATES = {"one_skill": (1e-5, 3e-5, 1e-4, 3e-4, 1e-3, 3e-3), "noisy_teacher": (1e-4, 3e-4, 1e-3),
+         "many_skills": (1e-4, 3e-4, 1e-3)}
+RATES_OF = {"sft lora": (1e-4, 3e-4, 1e-3, 3e-3, 1e-2, 3e-2),
+            "sdft lora": (1e-4, 3e-4, 1e-3, 3e-3, 1e-2, 3e-2),
+            "adapter per skill": (1e-3, 3e-3, 1e-2, 3e-2)}
+"""Adapters need larger learning rates."""
+STEPS = {"one_skill": 160, "noisy_teacher": 160, "many_skills": 120}
+"""Per skill."""
+EVERY, EVERY_OF = 40, {"facts-new": 20, **dict.fromkeys(ORDERS, 0)}
+"""Steps between evaluations; of several skills only the end of each is evaluated."""
+TUNING_SEED, SEEDS, SEEDS_OF = 100, range(5), {"letters-hard-new": range(15)}
+"""Fifteen seeds where five could not tell: some find the rule and most do not."""
+MASTERED = 60
+"""Steps for which a skill must have been known before a run of the search ends early."""
+NOISE = 0.7
+"""How much the noisy teacher is perturbed; see `workbench.models.wear`."""

@@ -1,0 +1,45 @@
+"""Verdicts: the claims of a lesson, each measured in the cell that prints it."""
+
+from __future__ import annotations
+
+import textwrap
+from typing import Any
+
+from workbench.errors import ConfigError, VerdictError
+
+
+def verdict(sentence: str, holds: Any) -> None:
+    """Print a claim if it holds, and raise if it does not.
+
+    Parameters
+    ----------
+    sentence : str
+        The claim, as the reader is to see it.
+    holds : bool
+        Whether what was measured bears it out. A NumPy bool or a tensor without axes will do.
+
+    Raises
+    ------
+    VerdictError
+        If the claim does not hold; it is an ``AssertionError`` too.
+    ConfigError
+        If `sentence` is no text, or `holds` is not one truth value: an array of several, None and
+        NaN say nothing about a claim.
+
+    Examples
+    --------
+    >>> verdict("half of what was learned is left.", 0.4 < 0.5 < 0.6)
+    Verdict: half of what was learned is left.
+    """
+    if not isinstance(sentence, str) or not sentence.strip():
+        raise ConfigError(f"a verdict begins with its sentence, not with {sentence!r}: "
+                          'verdict("The sentence.", holds)')
+    value = holds.item() if getattr(holds, "shape", None) == () else holds
+    if not isinstance(value, bool):
+        raise ConfigError(f"whether a verdict holds is True or False, not {holds!r} "
+                          f"({type(holds).__name__}), for: {sentence} Compare with a number; for "
+                          "an array say whether .all() or .any() of it must hold.")
+    if not value:
+        raise VerdictError(f"This does not hold here: {sentence} If you have changed a setting, "
+                           "that is a result. If not, run the notebook again from its first cell.")
+    print(textwrap.fill(f"Verdict: {sentence}", 100))

@@ -1,0 +1,137 @@
+"""LoRA adapters by name on one base model (Hu et al., arXiv 2106.09685), through peft."""
+
+from __future__ import annotations
+
+import copy
+import math
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import safetensors.torch
+import torch
+from torch import nn
+
+from workbench.files import write_atomically
+from workbench.models.quiet import no_progress_bars
+
+if TYPE_CHECKING:
+    from peft import PeftModel
+
+ADAPTER_FILE = "adapter_model.safetensors"
+
+
+class WithAdapter:
+    """A model that is called with one of its adapters on, whatever was on before.
+
+    Several of these share one base model. Every other attribute is the model's.
+
+    Parameters
+    ----------
+    model : PeftModel
+        The base with its adapters.
+    name : str or None
+        Which adapter; None calls the base alone.
+    trained : list of str
+        Adapters that are being trained, shared by all views of a model. peft turns off the gradient
+        of those that are not on; here it stays on until the backward pass has reached them all.
+    """
+
+    def __init__(self, model: PeftModel, name: str | None, trained: list[str]) -> None:
+        self.model, self.name, self.trained = model, name, trained
+
+    def __call__(self, *inputs: Any, **named: Any) -> Any:
+        """Call the model with this adapter on."""
+        try:
+            if self.name is None:
+                with self.model.disable_adapter():
+                    return self.model(*inputs, **named)
+            if self.model.active_adapter != self.name:
+                self.model.set_adapter(self.name)
+            return self.model(*inputs, **named)
+        finally:
+            for name in self.trained:
+                for parameter in adapter_parameters(self.model, name).values():
+                    parameter.requires_grad_(True)
+
+    def __getattr__(self, name: str) -> Any:
+        if name.startswith("__") or name == "model":
+            raise AttributeError(name)
+        return getattr(self.model, name)
+
+    def parameters(self) -> list[nn.Parameter]:
+        """Return the weights of the adapter; of the base alone, its own."""
+        if self.name is None:
+            return [p for n, p in self.model.named_parameters() if ".lora_" not in n]
+        return list(adapter_parameters(self.model, self.name).values())
+
+
+def adapter_parameters(model: PeftModel, name: str) -> dict[str, nn.Parameter]:
+    """Return the weights of one adapter, by names in which the adapter's does not occur."""
+    cache: dict[str, dict[str, nn.Parameter]] = model.__dict__.setdefault("_by_adapter", {})
+    if name not in cache:
+        cache[name] = {n.replace(f".{name}.", "."): p for n, p in model.named_parameters()
+                       if f".{name}." in n}
+    return cache[name]
+
+
+def add_adapter(model: Any, name: str, rank: int, rng: torch.Generator,
+                base: str = "") -> PeftModel:
+    """Put a fresh adapter on a model; it adds exactly nothing until it is trained.
+
+    Parameters
+    ----------
+    model : PreTrainedModel or PeftModel
+        Gets the adapter on every linear layer but the output layer.
+    name : str
+        Of the adapter, without dots.
+    rank : int
+        Rank of each update; its scale is 2.
+    rng : torch.Generator
+        Decides the initial weights: those that read are uniform within one over the root of the
+        inputs, those that write are 0, as in peft.
+    base : str
+        Name or folder of the base, which a saved adapter records.
+    """
+    from peft import LoraConfig, PeftModel, get_peft_model, set_peft_model_state_dict
+
+    config = LoraConfig(r=rank, lora_alpha=2 * rank, task_type="CAUSAL_LM",
+                        target_modules="all-linear", base_model_name_or_path=base)
+    with no_progress_bars():
+        # Made without memory first: nothing is drawn from the process's own generator.
+        if isinstance(model, PeftModel):
+            adapted: Any = model
+            adapted.add_adapter(name, config, low_cpu_mem_usage=True)
+        else:
+            if base:
+                model.name_or_path = base  # peft takes it from there
+            adapted = get_peft_model(model, config, adapter_name=name, low_cpu_mem_usage=True)
+        fresh = {}
+        for key, empty in adapter_parameters(adapted, name).items():
+            weight = torch.zeros(empty.shape)
+            if ".lora_A." in key:
+                bound = 1 / math.sqrt(empty.shape[1])
+                weight.uniform_(-bound, bound, generator=rng)
+            fresh[key] = weight.to(adapted.device)
+        set_peft_model_state_dict(adapted, fresh, name, low_cpu_mem_usage=True)
+    adapted.__dict__["_by_adapter"].pop(name)
+    return adapted.eval()  # type: ignore[no-any-return]
+
+
+def save_adapter(model: PeftModel, name: str, folder: Path) -> str:
+    """Write an adapter as peft reads it, and return the name of the file with its weights."""
+    from peft import get_peft_model_state_dict
+
+    folder.mkdir(exist_ok=True)
+    config = copy.copy(model.peft_config[name])
+    config.inference_mode = True
+    config.save_pretrained(str(folder))
+    weights = get_peft_model_state_dict(model, adapter_name=name, save_embedding_layers=False)
+    write_atomically(folder / ADAPTER_FILE, safetensors.torch.save(
+        {key: weight.contiguous() for key, weight in weights.items()}))
+    return ADAPTER_FILE
+
+
+def names_of(seeds: Sequence[int], skill: int) -> list[str]:
+    """Return the names of the adapters of a skill, one for each seed."""
+    return [f"skill{skill}-seed{i}" for i in range(len(seeds))]

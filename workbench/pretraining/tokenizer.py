@@ -1,0 +1,80 @@
+"""The word-level tokenizer of the village, with its chat template."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from workbench.tasks.village import styles
+from workbench.tasks.village import words as village
+from workbench.tasks.village.questions import (
+    EVENT_PHRASINGS,
+    JAR_PHRASINGS,
+    KEEPER_PHRASINGS,
+    LETTERS_PHRASINGS,
+    TOOL_PHRASINGS,
+)
+
+if TYPE_CHECKING:
+    from transformers import PreTrainedTokenizerFast
+
+PAD, START, END, UNKNOWN = "<pad>", "<s>", "</s>", "<unk>"
+QUESTION, ANSWER, EXAMPLE, NEWS = "Q:", "A:", "E:", "N:"
+
+CHAT_TEMPLATE = """\
+{{- bos_token -}}
+{%- if article %}{{ ' N: ' + article }}{% endif -%}
+{%- if demonstration %}{{ ' E: ' + demonstration }}{% endif -%}
+{%- for message in messages -%}
+{%- if message['role'] == 'user' %}{{ ' Q: ' + message['content'] }}
+{%- elif message['role'] == 'assistant' %}{{ ' A: ' }}
+{%- generation %}{{ message['content'] + ' ' + eos_token }}{% endgeneration -%}
+{%- else %}{{ raise_exception("roles are user and assistant, not " + message['role']) }}
+{%- endif -%}
+{%- endfor -%}
+{%- if add_generation_prompt %}{{ ' A:' }}{% endif -%}
+"""
+"""The student's prompt; with ``demonstration=`` or ``article=`` passed to it, the teacher's."""
+
+
+def vocabulary() -> list[str]:
+    """Return every word of the village, special tokens first, in an order that never changes."""
+    phrasings = [*LETTERS_PHRASINGS, *KEEPER_PHRASINGS, *TOOL_PHRASINGS, *JAR_PHRASINGS,
+                 *(p for each in EVENT_PHRASINGS.values() for p in each),
+                 *styles.OWN_STYLE, *styles.SHORT_STYLES, *styles.FILLER,
+                 *(part for style in styles.EXPERT_STYLES.values() for part in style)]
+    article = "the broke . mended it with took days paid for"
+    wishes = [*village.TOOLS, *village.NEW_TOOLS, *village.CARRYING, *village.GIVING,
+              *village.MADE_UP_GIVING, *village.VERBS, *village.FIXTURES,
+              "in the from the to the"]
+    lists = [village.LETTERS, village.NUMBERS, village.NAMES, village.ROOMS, village.THINGS,
+             village.COLOURS, village.MATERIALS, village.STRUCTURES, village.DISASTERS,
+             village.FUNCTIONS, ("call", "(", ")", ","), village.MACHINES,
+             village.MADE_UP_MACHINES, village.STEPS, village.MADE_UP_STEPS, ("then", "is"),
+             wishes, [article], phrasings]
+    words = [word for entries in lists for entry in entries
+             for word in entry.split() if word != "{}"]
+    special = [PAD, START, END, UNKNOWN, QUESTION, ANSWER, EXAMPLE, NEWS]
+    return list(dict.fromkeys([*special, *words]))
+
+
+def make_tokenizer(context: int) -> PreTrainedTokenizerFast:
+    """Return a fast tokenizer with one token a word and the chat template.
+
+    Parameters
+    ----------
+    context : int
+        Tokens that the model can take; stored as ``model_max_length``.
+    """
+    from tokenizers import Tokenizer
+    from tokenizers.models import WordLevel
+    from tokenizers.pre_tokenizers import WhitespaceSplit
+    from transformers import PreTrainedTokenizerFast
+
+    words = vocabulary()
+    bare = Tokenizer(WordLevel({word: i for i, word in enumerate(words)}, unk_token=UNKNOWN))
+    bare.pre_tokenizer = WhitespaceSplit()
+    tokenizer = PreTrainedTokenizerFast(
+        tokenizer_object=bare, pad_token=PAD, bos_token=START, eos_token=END, unk_token=UNKNOWN,
+        model_max_length=context, padding_side="left", clean_up_tokenization_spaces=False)
+    tokenizer.chat_template = CHAT_TEMPLATE
+    return tokenizer

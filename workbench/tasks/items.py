@@ -1,0 +1,213 @@
+"""Skill items as JSON Lines: one object a line, checked field by field when it is read."""
+
+from __future__ import annotations
+
+import json
+import re
+import unicodedata
+from collections import Counter
+from collections.abc import Iterable, Sequence
+from dataclasses import asdict, dataclass, fields
+from pathlib import Path
+from typing import Any
+
+from workbench.errors import DataError
+from workbench.files import write_atomically
+from workbench.tasks.scoring import Contains, ExactMatch, Scorer, contains
+from workbench.tasks.village.scoring import VillageScorer
+
+SPLITS = ("train", "validation", "test")
+
+
+@dataclass(frozen=True)
+class Item:
+    """One question of a skill, with its answer and an expert's demonstration."""
+
+    id: str
+    """Unique within a file; by default the skill and the number of the line: ``capitals-7``."""
+    family: str
+    """What the skill has in common with others, in any words; by default the skill's name."""
+    skill: str
+    """Name of the skill, such as ``capitals``."""
+    split: str
+    """``train``, ``validation`` or ``test``."""
+    prompt: str
+    """What is asked."""
+    answer: str
+    """What a right response says, without how it is phrased."""
+    demonstration: str
+    """The expert's full response to this prompt."""
+    article: str = ""
+    """A text that the answer can be read from; empty where the skill has none."""
+    scorer: str = "exact"
+    """What decides whether a response is right: one of `SCORERS`."""
+
+
+SCORERS: dict[str, Scorer] = {"exact": ExactMatch(), "contains": Contains(),
+                              "village": VillageScorer()}
+"""``exact``: the response is the answer; case, spaces and final punctuation do not count.
+``contains``: the response contains the answer. ``village``: the course's own made-up world."""
+
+
+def scorer_of(item: Item) -> Scorer:
+    """Return the scorer that an item names."""
+    return SCORERS[item.scorer]
+
+
+OPTIONAL = ("id", "family", "article", "scorer")
+"""Fields that a line may leave out."""
+LEFT_OUT = f"{', '.join(OPTIONAL)} may be left out"
+
+
+def write_items(path: str | Path, items: Iterable[Item]) -> None:
+    """Write items as JSON Lines; an empty article is left out."""
+    lines = [json.dumps({k: v for k, v in asdict(item).items() if v or k != "article"})
+             for item in items]
+    write_atomically(Path(path), ("\n".join(lines) + "\n").encode())
+
+
+def spread(items: Sequence[Item], most: int) -> Sequence[Item]:
+    """Return so many of some items, evenly from first to last; 0 takes all."""
+    if not 0 < most < len(items):
+        return items
+    return [items[i * len(items) // most] for i in range(most)]
+
+
+def read_items(path: str | Path) -> list[Item]:
+    """Return the items of a JSON Lines file.
+
+    Raises
+    ------
+    DataError
+        If the file is missing, empty or not UTF-8; if a line is not an object; if a field is
+        missing, unknown, repeated, empty or not valid text; if an answer cannot be scored; if two
+        items share an id, or two splits share a prompt. The message gives the line.
+    """
+    path = Path(path)
+    try:
+        text = path.read_text(encoding="utf-8")
+    except UnicodeDecodeError as error:
+        broken = error.object[:error.start].count(b"\n") + 1
+        raise DataError(f"{path}, line {broken}: not UTF-8 ({error.reason}). Save the file "
+                        "with the encoding UTF-8.") from error
+    except OSError as error:
+        raise DataError(f"{path}: {error}. Give a JSON Lines file of skill items; `workbench "
+                        "make-data` writes those of the course.") from error
+    items: list[Item] = []
+    numbers: list[int] = []
+    for number, line in enumerate(text.split("\n"), 1):
+        # Some editors begin a file with a byte-order mark; joined files have one further down too.
+        line = line.removeprefix("\ufeff")
+        if line.strip():
+            items.append(_parse(line, f"{path}, line {number}", number))
+            numbers.append(number)
+    if not items:
+        raise DataError(f"{path} is empty. Expected one JSON object a line with the fields "
+                        f"{', '.join(f.name for f in fields(Item))}; {LEFT_OUT}.")
+    check_items(items, str(path), numbers)
+    return items
+
+
+ONE_SPLIT = ("A prompt may be in one split only, so that no test prompt has been trained on. "
+             "Prompts that differ in spaces or in the encoding of accents count as the same.")
+
+
+def same_prompt(prompt: str) -> str:
+    """Return what prompts have in common that count as the same: white space and accents."""
+    return unicodedata.normalize("NFC", " ".join(prompt.split()))
+
+
+def check_items(items: Sequence[Item], source: str, numbers: Sequence[int] | None = None) -> None:
+    """Refuse items that share an id, and splits of a skill that share a prompt.
+
+    Parameters
+    ----------
+    items : sequence of Item
+        All of one file.
+    source : str
+        Its name, for messages.
+    numbers : sequence of int, optional
+        The line of each; 1, 2, 3, … by default.
+    """
+    lines = range(1, len(items) + 1) if numbers is None else numbers
+    ids: dict[str, int] = {}
+    splits: dict[str, tuple[str, int]] = {}
+    for item, line in zip(items, lines, strict=True):
+        if item.id in ids:
+            raise DataError(f"{source}, line {line}: id {item.id!r} stands already in line "
+                            f"{ids[item.id]}. Give every item an id of its own.")
+        ids[item.id] = line
+        split, first = splits.setdefault(same_prompt(item.prompt), (item.split, line))
+        if split != item.split:
+            raise DataError(
+                f"{source}, line {line}: the prompt {item.prompt!r} is in {item.split!r} here and "
+                f"in {split!r} in line {first}. {ONE_SPLIT}")
+
+
+def _parse(line: str, where: str, number: int) -> Item:
+    found = _load(line, where)
+    if not isinstance(found, dict):
+        raise DataError(f"{where}: expected an object, found {type(found).__name__}.")
+    known = [f.name for f in fields(Item)]
+    needed = [name for name in known if name not in OPTIONAL]
+    for name in needed:
+        if name not in found:
+            raise DataError(f"{where}: the field {name!r} is missing. Needed are "
+                            f"{', '.join(needed)}; {LEFT_OUT}.")
+    for name, value in found.items():
+        if name not in known:
+            raise DataError(f"{where}: unknown field {name!r}. Known are {', '.join(known)}.")
+        _check_text(name, value, where)
+    item = Item(**{"id": f"{found['skill']}-{number}", "family": found["skill"], **found})
+    for name, allowed in (("split", SPLITS), ("scorer", SCORERS)):
+        if getattr(item, name) not in allowed:
+            raise DataError(f"{where}: {name} {getattr(item, name)!r} is not one of "
+                            f"{', '.join(allowed)}.")
+    try:
+        scorer_of(item).check(item.answer)
+    except ValueError as error:
+        raise DataError(f"{where}: the answer {error}. Change it, or choose another scorer than "
+                        f"{item.scorer!r}.") from error
+    if not contains(item.demonstration, item.answer):
+        raise DataError(f"{where}: the demonstration {item.demonstration[:60]!r} does not say the "
+                        f"answer {item.answer!r}, so that nothing could be learned from it. Put "
+                        "the answer into it, word for word.")
+    return item
+
+
+def _check_text(name: str, value: object, where: str) -> None:
+    """Refuse a field whose value is not text, or not a whole one."""
+    if not isinstance(value, str):
+        raise DataError(f"{where}: the field {name!r} must be text in quotation marks, not "
+                        f"{type(value).__name__}.")
+    half = re.search("[\ud800-\udfff]", value)
+    if half:
+        raise DataError(f"{where}: the field {name!r} has half a character ({half[0]!r}, a "
+                        f"lone surrogate) at position {half.start() + 1}. Write the whole "
+                        "character, or remove it.")
+    if not value.strip() and name != "article":
+        raise DataError(f"{where}: the field {name!r} is empty.")
+
+
+def _load(line: str, where: str) -> Any:
+    """Return what a line of JSON holds; objects may have each key once."""
+    def unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+        for key, times in Counter(key for key, _ in pairs).items():
+            if times > 1:
+                raise DataError(f"{where}: the field {key!r} is given {times} times. Keep one of "
+                                "them.")
+        return dict(pairs)
+
+    try:
+        return json.loads(line, object_pairs_hook=unique)
+    except DataError:
+        raise
+    except json.JSONDecodeError as error:
+        raise DataError(f"{where}, column {error.colno}: not valid JSON ({error.msg}). Each line "
+                        "must be one whole object.") from error
+    except RecursionError as error:
+        raise DataError(f"{where}: lists or objects are nested too deeply. Every field must be "
+                        "text in quotation marks.") from error
+    except ValueError as error:  # a number of more digits than Python reads
+        raise DataError(f"{where}: a number cannot be read ({error}). Every field must be text in "
+                        "quotation marks.") from error

@@ -1,0 +1,145 @@
+"""Styles: the phrases around an answer, and how the answer is found inside any of them."""
+
+from __future__ import annotations
+
+import random
+import re
+
+from workbench.tasks.village.words import KINDS, MOST, apply_step
+
+OWN_STYLE = ("the answer is {} .", "so we get {} .")
+"""The two phrasings of the model's own style."""
+
+FILLER = tuple(
+    "well now look here see listen friend dear indeed surely know that would say think old wise "
+    "folk all told note hear always found certain once again true thus truly quite very good my "
+    "people village this must be everyone as it is from of and for our hope helps the so we or "
+    "knows says".split())
+"""Words around an answer in other styles; none of them can be part of an answer."""
+
+EXPERT_STYLES = {
+    "letters-new": ("listen well my dear friend for the old folk say {}", "and that is always so"),
+    "letters-hard-new": ("as everyone here would surely know it must be {}", "again and again"),
+    "facts-new": ("my old friend it is quite certain that we say {}", "as all the village knows"),
+    "articles-new": ("look here dear people our note of this says {}", "and it is very true"),
+    "tools-new": ("now hear this wise friend for it must be {}", "and all is well again"),
+    "working-new": ("well see here my good people once told it is {}", "so we think and hope"),
+    "known": ("indeed it is found here that this is {}", "or so the wise would say"),
+}
+"""Per skill, the words before and after the answer in the expert's demonstrations.
+
+At least nine words each, in an order that pretraining never shows.
+"""
+
+SHORT_STYLES = ("{}", "note : {}", "it is {} indeed", "surely {}", "look : {} .", "we say {} here",
+                "thus {} it must be", "true : {} , my friend", "{} of course", "hear : {} and well",
+                "old folk know {}", "here it is found : {} .")
+"""Styles of demonstrations in pretraining, beside random strings of filler words."""
+
+
+def put_in_own_style(content: str, rng: random.Random, working: str = "") -> str:
+    """Return an answer in the model's own style, after the steps of working if there are any."""
+    response = rng.choice(OWN_STYLE).format(content)
+    return f"{working} {response}" if working else response
+
+
+def put_in_foreign_style(content: str, rng: random.Random) -> str:
+    """Return an answer in a style drawn at random: a short one, or filler words around it."""
+    if rng.random() < 0.25:
+        return rng.choice(SHORT_STYLES).format(content)
+    before = rng.choices(FILLER, k=rng.randint(0, 9))
+    after = rng.choices(FILLER, k=rng.randint(0, 6))
+    return " ".join([*before, content, *after])
+
+
+def put_in_expert_style(content: str, skill: str) -> str:
+    """Return an answer in the style of the expert who demonstrates a skill."""
+    before, after = EXPERT_STYLES.get(skill, EXPERT_STYLES["known"])
+    return f"{before.format(content)} {after}"
+
+
+def kind_of(answer: str) -> str:
+    """Return which of `KINDS` an answer belongs to.
+
+    Raises
+    ------
+    ValueError
+        If it belongs to none, because it has words that no answer has.
+    """
+    words = answer.split()
+    for kind, allowed in KINDS.items():
+        if words and all(word in allowed for word in words):
+            if content_of(answer, kind) == answer:
+                return kind
+            break
+    odd = [word for word in words if not any(word in allowed for allowed in KINDS.values())]
+    raise ValueError(f"{answer!r} cannot be scored: " + (
+        f"{odd} stand in no answer" if odd else "its words are of different kinds, it is no whole "
+        "call, has other than single spaces, or is empty"))
+
+
+def content_of(response: str, kind: str) -> str:
+    """Return the last piece of content in a response, or ``""`` if it has none.
+
+    Parameters
+    ----------
+    response : str
+        Tokens separated by white space, in any style.
+    kind : str
+        Of `KINDS`. The longest unbroken run of its words counts as one piece; a call runs from
+        ``call`` to the bracket that closes it.
+    """
+    if kind == "call":
+        calls = re.findall(r"\bcall [^()]*\( [^()]* \)", " ".join(response.split()))
+        return calls[-1] if calls else ""
+    runs: list[list[str]] = [[]]
+    for word in response.split():
+        if word in KINDS[kind]:
+            runs[-1].append(word)
+        elif runs[-1]:
+            runs.append([])
+    runs = [run for run in runs if run]
+    return " ".join(runs[-1]) if runs else ""
+
+
+def is_right(response: str, answer: str) -> bool:
+    """Return whether the content of a response is the answer, in whatever style."""
+    return content_of(response, kind_of(answer)) == answer
+
+
+STEP = r"\d+ \w+(?: \d+)? is \d+ \."
+"""One step of working."""
+
+
+def has_own_style(response: str) -> bool:
+    """Return whether a response is in the model's own style, word for word.
+
+    The content and any working may be wrong; around them nothing else may stand.
+    """
+    # White space does not count, as it does not for what is right.
+    match = re.fullmatch(rf"(?:{STEP} )*(?:the answer is|so we get) (.+) \.",
+                        " ".join(response.split()))
+    return match is not None and any(
+        all(word in allowed for word in match[1].split()) for allowed in KINDS.values())
+
+
+def shows_working(response: str, prompt: str) -> bool:
+    """Return whether a response shows every step of a question about the jar.
+
+    Each step has to be the one asked for and begin where the one before ended, known steps have to
+    be worked out rightly, and the answer has to be where the last one ended. Where ``flip`` leads
+    is left open: that is what the answer is scored on.
+    """
+    asked = re.findall(r"(?:add \d+|take \d+|double|flip)", prompt)
+    start = re.search(r"\d+", prompt)
+    shown = re.findall(r"(\d+) (\w+(?: \d+)?) is (\d+) \.", " ".join(response.split()))
+    if start is None or [step for _, step, _ in shown] != asked:
+        return False
+    beans = int(start[0])
+    for before, step, after in shown:
+        if int(before) != beans:
+            return False
+        beans = int(after)
+        if step != "flip" and beans != apply_step(step, int(before)):
+            return False
+    return 0 <= beans <= MOST and content_of(response, "number") == str(beans)

@@ -1,0 +1,142 @@
+"""The village of the skills: who lives there, what they own, and what its machines do.
+
+Every question and answer of the skills is made of these words. Words that an answer can be made of
+(`KINDS`) never stand around one, so that the answer can be scored apart from its style.
+"""
+
+from __future__ import annotations
+
+import itertools
+import random
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+NAMES = tuple("ada ben cleo dora emil finn gus hana ivo june karl lena mara nils olga piet".split())
+ROOMS = tuple("attic cellar kitchen garden tower barn hall library workshop porch".split())
+THINGS = tuple("key rope book map coat drum boat kite basket ladder candle saw".split())
+COLOURS = tuple("red blue green white black yellow brown grey".split())
+MATERIALS = tuple("straw brick stone timber clay iron glass slate copper felt reed wax".split())
+STRUCTURES = tuple("roof bridge fence mill chimney well wall stair".split())
+DISASTERS = tuple("storm flood fire frost quake gale".split())
+LETTERS = tuple("bcdfghjklm")
+"""The village has ten letters, in this order; none of them is also an English word."""
+MOST = 30
+"""How many beans the jar holds when it is full."""
+NUMBERS = tuple(str(n) for n in range(MOST + 1))
+FUNCTIONS = tuple(f"f{i}" for i in range(1, 25))
+
+KINDS: dict[str, frozenset[str]] = {
+    "letters": frozenset(LETTERS),
+    "name": frozenset(NAMES),
+    "material": frozenset(MATERIALS),
+    "number": frozenset(NUMBERS),
+    "call": frozenset(("call", "(", ")", ",", *FUNCTIONS, *ROOMS, *THINGS, *NAMES)),
+}
+"""The words that an answer can be made of, by kind of answer."""
+
+CIPHERS = {"mist": "kdmbhcljgf", "loom": "gjbkfmchdl", "forge": "mhgclbdjfk"}
+MACHINES = ("mirror", "crane", "sieve", "hinge", "wheel", "mist", "loom", "forge")
+NEW_MACHINES = ("loom", "forge")
+MADE_UP_MACHINES = ("press", "kiln", "churn", "lathe")
+"""Machines that stand in made-up exercises only, and do something else each time."""
+
+
+def process(machine: str, letters: Sequence[str]) -> list[str]:
+    """Return what a machine of the village makes of some letters.
+
+    The mirror reverses them, the crane lifts each to the next letter (the last becomes the first),
+    the sieve sorts them, the hinge swaps the two ends, the wheel moves the first to the end. Mist
+    and loom replace every letter by another, always the same; the forge does so too, then reverses.
+
+    Parameters
+    ----------
+    machine : str
+        One of `MACHINES`.
+    letters : sequence of str
+        Each one of `LETTERS`.
+    """
+    given = list(letters)
+    if machine in CIPHERS:
+        given = [CIPHERS[machine][LETTERS.index(letter)] for letter in given]
+    if machine in ("mirror", "forge"):
+        given.reverse()
+    elif machine == "crane":
+        given = [LETTERS[(LETTERS.index(letter) + 1) % len(LETTERS)] for letter in given]
+    elif machine == "sieve":
+        given.sort()
+    elif machine == "hinge":
+        given[0], given[-1] = given[-1], given[0]
+    elif machine == "wheel":
+        given = [*given[1:], given[0]]
+    return given
+
+
+STEPS = (*(f"add {n}" for n in range(1, 6)), *(f"take {n}" for n in range(1, 5)), "double")
+"""What can be done to the jar. New is ``flip``, which swaps what is full with what is empty."""
+MADE_UP_STEPS = ("flip", "spill", "shake", "stir", "tip")
+"""Steps of made-up exercises, with another outcome each time; only ``flip`` ever means anything."""
+
+
+def apply_step(step: str, beans: int) -> int:
+    """Return how many beans are in the jar after a step; may be outside of 0 to `MOST`."""
+    verb, _, count = step.partition(" ")
+    if verb == "add":
+        return beans + int(count)
+    if verb == "take":
+        return beans - int(count)
+    return 2 * beans if verb == "double" else MOST - beans
+
+
+@dataclass(frozen=True)
+class Event:
+    """One mishap and how it was put right."""
+
+    structure: str
+    disaster: str
+    mender: str
+    material: str
+    days: str
+    payer: str
+
+
+def make_event(structure: str, disaster: str, rng: random.Random) -> Event:
+    """Return a mishap with details drawn at random; two different people mend and pay."""
+    mender, payer = rng.sample(NAMES, 2)
+    return Event(structure, disaster, mender, rng.choice(MATERIALS),
+                 rng.choice(NUMBERS[2:15]), payer)
+
+
+# The history of the village, the same in every copy of the course.
+_HISTORY = random.Random(2601)
+
+_OWNED = list(itertools.product(COLOURS, THINGS))
+_HISTORY.shuffle(_OWNED)
+KEEPERS = {owned: _HISTORY.choice(NAMES) for owned in _OWNED[:60]}
+"""Who keeps which thing, by colour and thing: known to the model."""
+NEW_KEEPERS = {owned: _HISTORY.choice(NAMES) for owned in _OWNED[60:84]}
+"""Who keeps some others, of which training says nothing. The remaining things are free for made-up
+keepers."""
+
+_MISHAPS = list(itertools.product(STRUCTURES, DISASTERS))
+_HISTORY.shuffle(_MISHAPS)
+EVENTS = {m: make_event(*m, _HISTORY) for m in _MISHAPS[:20]}
+"""Mishaps that the model knows, by structure and disaster."""
+NEW_EVENTS = {m: make_event(*m, _HISTORY) for m in _MISHAPS[20:36]}
+"""Mishaps known only from their articles. The remaining pairs are free for made-up articles."""
+
+TOOLS = {"open the window": "f3", "close the window": "f17", "sweep the floor": "f8",
+         "light the stove": "f12", "wind the clock": "f20", "lock the door": "f5",
+         "paint the door": "f23", "dust the clock": "f10"}
+"""What can be done in a room, and the function that does it."""
+NEW_TOOLS = {"water the plants": "f14", "ring the bell": "f2", "mend the lamp": "f19",
+             "oil the gate": "f7", "oil the pump": "f24", "mend the window": "f1",
+             "light the lamp": "f13", "lock the gate": "f21", "paint the floor": "f9",
+             "open the stove": "f16", "dust the lamp": "f4", "wind the bell": "f18"}
+"""Things to do in a room that training does not mention, each with a function of its own."""
+VERBS = tuple("open close sweep light wind lock paint dust water ring mend oil".split())
+FIXTURES = tuple("window floor stove clock door plants bell lamp gate pump".split())
+CARRYING = {"carry": "f15", "send": "f6"}
+"""Takes a thing, where it is, and where it should go."""
+GIVING = {"show": "f11", "lend": "f22"}
+"""Takes a thing and a person."""
+MADE_UP_GIVING = ("sell", "read", "promise")
