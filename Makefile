@@ -8,9 +8,22 @@ BIN := $(VENV)/bin
 EXTRAS := models,retrieval,course,test
 # Further flags for pip, such as another index (see README, "Without a GPU").
 PIP_FLAGS ?=
-# The first Python on the path that is new enough; set PYTHON to choose another.
-PYTHON ?= $(shell for p in python3.11 python3.12 python3.13 python3.14 python3; do \
-	$$p -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null && echo $$p && break; done)
+# Whether a Python has wheels of every pinned package (docs/PINS.md).
+FITS := import sys; sys.exit(not (3, 11) <= sys.version_info[:2] < (3, 14))
+# The first Python on the path that fits; set PYTHON to choose another.
+PYTHON ?= $(shell for p in python3.11 python3.12 python3.13 python3 python; do \
+	$$p -c '$(FITS)' 2>/dev/null && echo $$p && break; done)
+
+# An environment keeps the path of its folder in many files, and stands on one installed Python. It is
+# made again where it was made for another folder (the project was moved or copied), where its Python
+# is gone, or where PYTHON asks for another one.
+BASE := import os, sys; print("%d.%d" % sys.version_info[:2], os.path.realpath(sys.base_prefix))
+MADE_FOR := $(VENV)/.made-for
+WANTED := $(CURDIR): Python $(shell $(if $(filter file,$(origin PYTHON)),$(BIN)/python,$(PYTHON)) \
+	-c '$(BASE)' 2>/dev/null)
+ifneq ($(shell cat $(MADE_FOR) 2>/dev/null),$(WANTED))
+.PHONY: $(VENV)/.stamp
+endif
 
 # Small matrices gain nothing from more threads, and several pools on two cores fight.
 export OMP_NUM_THREADS ?= 1
@@ -28,13 +41,17 @@ PYTEST := $(BIN)/python -m pytest -p no:cacheprovider
 help: ## list the targets
 	@grep -hE '^[a-z]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
 
-$(VENV)/.stamp: pyproject.toml constraints.txt etc/jupyterlab-overrides.json
-	@test -n "$(PYTHON)" || { echo "Python 3.11 or newer is needed and was not found on the path." \
-		"Install it, or say where it is: make env PYTHON=/path/to/python3.11"; exit 1; }
-	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null || { \
-		echo "$(PYTHON) is older than Python 3.11 (or is missing); set PYTHON to a newer one."; exit 1; }
-	@test -x $(BIN)/python && $(BIN)/python -m pip --version >/dev/null 2>&1 || { \
-		rm -rf $(VENV); $(PYTHON) -m venv $(VENV); }
+$(VENV)/.stamp: pyproject.toml setup.py constraints.txt etc/jupyterlab-overrides.json
+	@test -n "$(PYTHON)" || { echo "Python 3.11, 3.12 or 3.13 is needed and was not found on the path." \
+		"Install it, or say where it is: make env PYTHON=/path/to/python3.13"; exit 1; }
+	@$(PYTHON) -c '$(FITS)' 2>/dev/null || { \
+		echo "$(PYTHON) is missing, or is not Python 3.11, 3.12 or 3.13, for which all packages" \
+		"can be installed. Set PYTHON to one of these: make env PYTHON=/path/to/python3.13"; exit 1; }
+	@test "$$(cat $(MADE_FOR) 2>/dev/null)" = "$(WANTED)" || { \
+		test ! -e $(VENV) || echo "$(VENV) was made for another folder or Python; it is made again."; \
+		rm -rf $(VENV); }
+	@$(BIN)/python -m pip --version >/dev/null 2>&1 || { rm -rf $(VENV); $(PYTHON) -m venv $(VENV); }
+	@echo "$(CURDIR): Python $$($(BIN)/python -c '$(BASE)')" > $(MADE_FOR)
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check $(PIP_FLAGS) \
 		-c constraints.txt -e '.[$(EXTRAS)]'
 	@mkdir -p $(VENV)/share/jupyter/lab/settings
@@ -80,7 +97,7 @@ build: env ## build the notebooks from their sources (NAME="01 02" builds some)
 	$(BIN)/python -m workbench.course.build $(NAME)
 
 clean: ## remove what runs and tests leave behind
-	rm -rf artifacts runs .hypothesis .mypy_cache .ruff_cache .pytest_cache
+	rm -rf artifacts runs build .hypothesis .mypy_cache .ruff_cache .pytest_cache
 	find . -name __pycache__ -not -path './$(VENV)/*' -prune -exec rm -rf {} +
 
 distclean: clean

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import os
 import re
+import shlex
+import shutil
 import subprocess
 import tomllib
 from importlib import metadata
@@ -17,7 +19,7 @@ from packaging.utils import canonicalize_name
 from packaging.version import Version
 
 from workbench import __version__
-from workbench.doctor import EXTRAS, PYTHON, missing, requirements
+from workbench.doctor import EXTRAS, LESSON_EXTRAS, PYTHON, PYTHON_END, missing, requirements
 
 ROOT = Path(__file__).parent.parent
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
@@ -25,8 +27,12 @@ OPTIONAL = PROJECT["optional-dependencies"]
 ASKED = [*PROJECT["dependencies"], *(r for extra in OPTIONAL.values() for r in extra)]
 PINNED = [Requirement(line) for line in (ROOT / "constraints.txt").read_text().splitlines()
           if line.strip() and not line.startswith("#")]
-PINS = {canonicalize_name(pin.name): pin for pin in PINNED}
+HERE = [pin for pin in PINNED if not pin.marker or pin.marker.evaluate()]
+"""The pins for this Python."""
+PINS = {canonicalize_name(pin.name): pin for pin in HERE}
 CONDA = yaml.safe_load((ROOT / "environment.yml").read_text())
+README = (ROOT / "README.md").read_text()
+WORKFLOWS = sorted((ROOT / ".github" / "workflows").glob("*.yml"))
 
 
 def version(pin: Requirement) -> Version:
@@ -46,7 +52,14 @@ def test_what_is_required_is_pinned_within_its_range(asked):
 
 def test_every_pin_is_exact_and_stands_once():
     assert all(re.fullmatch(r"==[^*,]+", str(pin.specifier)) for pin in PINNED)
-    assert len(PINS) == len(PINNED) > len(ASKED)
+    assert len(PINS) == len(HERE) > len(ASKED)
+
+
+@pytest.mark.parametrize("python", ["3.11.0", "3.11.5", "3.12.0", "3.13.9"])
+def test_each_python_that_is_offered_has_exactly_one_pin_of_each_package(python):
+    marks = {"python_full_version": python, "python_version": python.rpartition(".")[0]}
+    names = [pin.name for pin in PINNED if not pin.marker or pin.marker.evaluate(marks)]
+    assert len(names) == len(set(names)) and set(names) == {pin.name for pin in PINNED}
 
 
 def test_what_is_installed_is_what_is_pinned():
@@ -77,9 +90,15 @@ def test_the_version_is_the_same_everywhere():
     assert metadata.version("workbench") == PROJECT["version"] == __version__
 
 
-def test_python_3_11_is_the_oldest_everywhere():
-    assert PROJECT["requires-python"] == ">=3.11" and PYTHON == (3, 11)
-    assert "sys.version_info < (3, 11)" in (ROOT / "Makefile").read_text()
+def test_the_pythons_that_are_offered_are_the_same_everywhere():
+    assert (PYTHON, PYTHON_END) == ((3, 11), (3, 14))
+    assert PROJECT["requires-python"] == ">=3.11,<3.14"
+    makefile = (ROOT / "Makefile").read_text()
+    assert "(3, 11) <= sys.version_info[:2] < (3, 14)" in makefile
+    offered = {f"3.{minor}" for minor in range(PYTHON[1], PYTHON_END[1])}
+    assert set(re.findall(r"python(3\.\d+)", makefile)) == offered
+    assert "Python 3.11, 3.12 or 3.13" in README
+    assert set(re.findall(r"(?:[Pp]ython|py -)\s?(3\.\d+)", README)) <= offered
 
 
 def test_conda_takes_a_python_that_the_project_takes():
@@ -120,3 +139,77 @@ def test_every_commit_hook_is_a_tool_of_the_environment():
     assert set(found) == {"ruff", "mypy", "codespell"}
     for name, hook in found.items():
         assert hook["language"] == "system" and hook["entry"].startswith(f".venv/bin/{name}")
+
+
+def jobs():
+    """The jobs of all workflows, by name."""
+    return {name: job for path in WORKFLOWS
+            for name, job in yaml.safe_load(path.read_text())["jobs"].items()}
+
+
+def commands() -> list[list[str]]:
+    """The commands that the workflows run, in order, as words."""
+    lines = [line for job in jobs().values() for step in job["steps"]
+             for line in step.get("run", "").splitlines()]
+    return [shlex.split(line) for line in lines]
+
+
+def test_every_test_runs_on_linux_and_a_smoke_test_on_macos_and_windows():
+    everything, smoke = jobs()["all"], jobs()["smoke"]
+    assert "ubuntu" in everything["runs-on"]
+    assert [".ci/run"] in commands() and os.access(ROOT / ".ci" / "run", os.X_OK)
+    systems = " ".join(smoke["strategy"]["matrix"]["os"])
+    assert "macos" in systems and "windows" in systems
+    for words in (["workbench", "doctor"], ["python", "-c", "import workbench"]):
+        assert words in commands()
+
+
+def test_actions_are_pinned_by_version_and_pythons_are_those_of_the_project():
+    steps = [step for job in jobs().values() for step in job["steps"] if "uses" in step]
+    assert steps and all(re.fullmatch(r"actions/[\w-]+@v\d+(\.\d+)*", s["uses"]) for s in steps)
+    pythons = [step["with"]["python-version"] for step in steps if "with" in step]
+    pythons += jobs()["smoke"]["strategy"]["matrix"]["python"]
+    pythons.remove("${{ matrix.python }}")
+    assert len(pythons) > 2
+    assert all(SpecifierSet(PROJECT["requires-python"]).contains(p + ".0") for p in pythons)
+
+
+def test_workflows_name_commands_and_files_that_exist(cli, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    ran = []
+    for words in commands():
+        assert words[0] in ("python", "workbench", "echo", ".ci/run")
+        if words[0] == "workbench":
+            # What the doctor finds is another matter than whether there is one.
+            code, _, err = cli(*words[1:], *(["--help"] if words[1] == "doctor" else []))
+            assert code == 0, err
+            ran.append(words[1])
+        for word in words:
+            if word.startswith("tests/") or word.endswith(".txt"):
+                assert (ROOT / word).is_file(), word
+            if word.startswith(".["):
+                assert set(extras(word)) <= set(OPTIONAL)
+    assert {"doctor", "run", "show"} <= set(ran)
+
+
+@pytest.mark.parametrize("browser", ["chromium", "chromium-browser", "google-chrome", None])
+def test_ci_installs_a_browser_only_where_the_browser_tests_would_find_none(browser, tmp_path):
+    notes = tmp_path / "notes"
+    for name in ("make", "apt-get", "sudo", *filter(None, [browser])):
+        (tmp_path / name).write_text(f'#!/bin/sh\necho {name} "$@" >> "{notes}"\n')
+        (tmp_path / name).chmod(0o755)
+    for name in ("bash", "dirname", "env", "id"):
+        (tmp_path / name).symlink_to(shutil.which(name))
+    subprocess.run([ROOT / ".ci" / "run"], env={"PATH": str(tmp_path)}, check=True)
+    told = notes.read_text()
+    assert ("install" in told) is (browser is None) and told.endswith("make test\n")
+
+
+def test_the_commands_for_windows_in_the_readme_are_those_of_make():
+    block = README.split("```bat\n")[1].split("```")[0].strip().splitlines()
+    make, install, lab = (line.split() for line in block)
+    assert make == ["py", "-3.13", "-m", "venv", ".venv"]
+    assert install[:4] == [r".venv\Scripts\python", "-m", "pip", "install"]
+    assert install[4:7] == ["-c", "constraints.txt", "-e"]
+    assert set(LESSON_EXTRAS) <= set(extras(install[7])) <= set(OPTIONAL)
+    assert lab == [r".venv\Scripts\workbench", "lab"]

@@ -1,4 +1,4 @@
-"""`doctor`: whether this machine is ready for the course, and what one command mends it."""
+"""`doctor`: checks whether this machine is ready for the course, and names what repairs a fault."""
 
 from __future__ import annotations
 
@@ -8,11 +8,17 @@ import os
 import platform
 import shutil
 import sys
+from collections.abc import Callable
 from dataclasses import asdict, dataclass
+from functools import partial
 from importlib import metadata
 from pathlib import Path
 
-PYTHON = (3, 11)
+from workbench import provenance
+from workbench.errors import WorkbenchError
+
+PYTHON, PYTHON_END = (3, 11), (3, 14)
+"""The oldest Python for which every pinned package has a wheel, and the first that is too new."""
 MEMORY_GB, DISK_GB = 2.0, 2.0
 EXTRAS = {
     "models": "language models, from notebook 04 on",
@@ -20,22 +26,24 @@ EXTRAS = {
     "course": "building the notebooks",
     "test": "running the tests",
 }
+LESSON_EXTRAS = ("models",)
+"""Extras without which a lesson fails."""
 
 
 @dataclass(frozen=True)
 class Check:
-    """One thing that was looked at.
+    """One check.
 
     Parameters
     ----------
     name, value : str
-        What, and what was found.
+        What was checked, and what was found.
     ok : bool
-        Whether it will do.
+        Whether it is as it should be.
     needed : bool
-        Whether the course cannot be followed without it.
+        Whether a lesson fails without it.
     fix : str
-        The one command, or action, that mends it; empty where nothing is to be mended.
+        The command or action that repairs it; shown only where `ok` is false.
     """
 
     name: str
@@ -53,7 +61,7 @@ class Report:
 
     @property
     def ready(self) -> bool:
-        """Whether everything that is needed is there."""
+        """Whether every check that a lesson needs is passed."""
         return all(check.ok for check in self.checks if check.needed)
 
     def verdict(self) -> str:
@@ -81,7 +89,7 @@ class Report:
         rows = "".join(f"<tr><td>{_mark(c)}</td><td>{html.escape(c.name)}</td><td>"
                        f"{html.escape(c.value)}</td><td><code>{html.escape('' if c.ok else c.fix)}"
                        "</code></td></tr>" for c in self.checks)
-        return ("<table><thead><tr><th>state</th><th>what</th><th>found</th><th>to mend it</th>"
+        return ("<table><thead><tr><th>state</th><th>check</th><th>found</th><th>remedy</th>"
                 f"</tr></thead><tbody>{rows}</tbody></table>")
 
     def _repr_pretty_(self, printer: object, cycle: bool) -> None:
@@ -90,9 +98,9 @@ class Report:
 
 
 def doctor() -> Report:
-    """Look at Python, packages, device, memory, disk, Chromium, extras and shipped models."""
-    return Report([_python(), *_packages(), _device(), _threads(), _memory(), _disk(),
-                   _chromium(), *_extras(), *_models()])
+    """Check Python, packages, device, memory, disk, Chromium, extras, and the shipped data."""
+    return Report([_python(), _package(), *_packages(), _device(), _threads(), _memory(), _disk(),
+                   _chromium(), *_extras(), *_data()])
 
 
 def find_chromium() -> str | None:
@@ -106,10 +114,13 @@ def find_chromium() -> str | None:
 
 def requirements(extra: str | None = None) -> list[str]:
     """Return what the package requires, of itself or for one of its extras."""
-    found = metadata.requires("workbench") or []
+    try:
+        required = metadata.requires("workbench") or []
+    except metadata.PackageNotFoundError:
+        return []  # reported as a check of its own
     if extra is None:
-        return [r for r in found if "extra ==" not in r]
-    return [r.split(";")[0].strip() for r in found
+        return [r for r in required if "extra ==" not in r]
+    return [r.split(";")[0].strip() for r in required
             if f'extra == "{extra}"' in r.replace("'", '"')]
 
 
@@ -127,23 +138,48 @@ def missing(requirement: str) -> str | None:
     return None
 
 
+def _package() -> Check:
+    own, first = provenance.package_folder().resolve(), provenance.first_on_path()
+    installed = provenance.installed_package()
+    if first and first not in (own, installed):
+        return Check("workbench", f"another package of this name comes first on the path: {first}",
+                     False, fix=provenance.off_the_path(first))
+    if installed is None:
+        return Check("workbench", f"{own} is not installed in this environment", False,
+                     fix=provenance.install_project(*LESSON_EXTRAS))
+    if installed != own:
+        fix = (provenance.off_the_path(own) if provenance.on_python_path(own) else
+               provenance.install_project(*LESSON_EXTRAS))
+        return Check("workbench", f"{own} is running, but {installed} is installed", False, fix=fix)
+    return Check("workbench", str(own))
+
+
 def _python() -> Check:
-    found, wanted = platform.python_version(), ".".join(map(str, PYTHON))
-    return Check("Python", found, sys.version_info >= PYTHON,
-                 fix=f"install Python {wanted} or newer, then: make env PYTHON=python{wanted}")
+    newest = f"3.{PYTHON_END[1] - 1}"
+    again = (f"py -{newest} -m venv --clear .venv, and install again (README)" if os.name == "nt"
+             else f"make env PYTHON=python{newest}")
+    return Check("Python", platform.python_version(), PYTHON <= sys.version_info[:2] < PYTHON_END,
+                 fix=f"install Python {newest} (3.{PYTHON[1]} is the oldest that works), then: "
+                     + again)
+
+
+def _faulty(required: list[str]) -> dict[str, str]:
+    return {r.split(";")[0].strip(): fault for r in required if (fault := missing(r))}
 
 
 def _packages() -> list[Check]:
-    faults = [fault for r in requirements() if (fault := missing(r))]
+    faults = _faulty(requirements())
     versions = ", ".join(f"{name} {metadata.version(name)}" for name in
                          ("torch", "numpy", "scikit-learn", "ipywidgets", "jupyterlab")
                          if not missing(name))
-    return [Check("packages", "; ".join(faults) or versions, not faults, fix="make env")]
+    return [Check("packages", "; ".join(faults.values()) or versions, not faults,
+                  fix=provenance.install_command(*faults))]
 
 
 def _device() -> Check:
     if missing("torch"):
-        return Check("device", "unknown without PyTorch", False, fix="make env")
+        return Check("device", "unknown without PyTorch", False,
+                     fix=provenance.install_command("torch"))
     import torch
 
     from workbench.runtime import pick_device
@@ -157,12 +193,13 @@ def _threads() -> Check:
     pinned = os.environ.get("OMP_NUM_THREADS")
     return Check("threads", f"{os.cpu_count()} cores, OMP_NUM_THREADS {pinned or 'not set'}",
                  pinned is not None, False,
-                 "start with: make lab (notebooks pin them in their first cell)")
+                 "start with: make lab (notebooks set it too, in their first cell)")
 
 
 def _memory() -> Check:
     if missing("psutil"):
-        return Check("free memory", "unknown without psutil", False, fix="make env")
+        return Check("free memory", "unknown without psutil", False,
+                     fix=provenance.install_command("psutil"))
     import psutil
 
     free = psutil.virtual_memory().available / 1e9
@@ -173,8 +210,7 @@ def _memory() -> Check:
 def _disk() -> Check:
     free = shutil.disk_usage(Path.cwd()).free / 1e9
     return Check("free disk", f"{free:.1f} GB", free >= DISK_GB,
-                 fix="make clean, and remove what else you can: "
-                     f"{DISK_GB:g} GB should be free")
+                 fix=f"remove files until {DISK_GB:g} GB are free (make clean removes old runs)")
 
 
 def _chromium() -> Check:
@@ -186,29 +222,32 @@ def _chromium() -> Check:
 def _extras() -> list[Check]:
     checks = []
     for extra, purpose in EXTRAS.items():
-        faults = [fault for r in requirements(extra) if (fault := missing(r))]
-        checks.append(Check(f"extra [{extra}]", "; ".join(faults) or f"there; for {purpose}",
-                            not faults, False, "make env"))
+        faults = _faulty(requirements(extra))
+        checks.append(Check(f"extra [{extra}]", "; ".join(faults.values()) or f"for {purpose}",
+                            not faults, extra in LESSON_EXTRAS,
+                            provenance.install_command(*faults)))
     return checks
 
 
-def _models() -> list[Check]:
-    if missing("torch"):
-        return []
-    from workbench.errors import ModelError
-    from workbench.models.loading import SHIPPED, find_model
+def _data() -> list[Check]:
+    if not requirements() or _faulty(requirements()):
+        return []  # reading the data needs the packages
+    from workbench.models.loading import SHIPPED
     from workbench.models.manifest import check_manifest
+    from workbench.tasks.village.skills import SKILLS, load_skill
 
-    checks = []
-    for name in SHIPPED:
-        fault = ""
-        try:
-            check_manifest(find_model(name), required=True)
-        except ModelError as error:
-            fault = str(error)
-        checks.append(Check(f"model {name}", fault or "whole", not fault, False,
-                            f"git checkout -- data/models/{SHIPPED[name].name}"))
-    return checks
+    return [*(_shipped(f"model {name}", folder, partial(check_manifest, folder, required=True))
+              for name, folder in SHIPPED.items()),
+            _shipped("text skills", provenance.data_path("skills"),
+                     lambda: [load_skill(name) for name in SKILLS])]
+
+
+def _shipped(name: str, folder: Path, read: Callable[[], object]) -> Check:
+    try:
+        read()
+    except WorkbenchError as error:
+        return Check(name, str(error), False, fix=provenance.restore(folder))
+    return Check(name, "complete")
 
 
 def _mark(check: Check) -> str:

@@ -16,8 +16,9 @@ import pandas as pd
 
 from workbench.errors import RecordError, UnknownNameError
 from workbench.metrics import AccuracyMatrix
+from workbench.provenance import data_path, restore
 
-RESULTS = Path(__file__).parents[1] / "data" / "results"
+RESULTS = data_path("results")
 STUDIES = ("one_skill", "noisy_teacher", "many_skills")
 RUN = ["part", "order", "method", "rate", "seed"]
 """The columns that tell one run from another."""
@@ -42,7 +43,6 @@ def load_study(name: str, folder: Path = RESULTS) -> pd.DataFrame:
     if name not in STUDIES:
         raise UnknownNameError("study", name, list(STUDIES))
     path = folder / f"{name}.csv.gz"
-    remedy = f"Restore it with git checkout, or make it: python scripts/study.py {name}"
     try:
         text = pd.read_csv(path, dtype=str, keep_default_na=False)
         if list(text) != list(COLUMNS):
@@ -53,11 +53,11 @@ def load_study(name: str, folder: Path = RESULTS) -> pd.DataFrame:
             raise ValueError("it has no rows, or a value that is not finite")
         if again.any():
             raise ValueError(f"line {int(again.argmax()) + 2} repeats a measurement")
-    except FileNotFoundError as error:
-        raise RecordError(f"{path}: {error.strerror}. {remedy}") from error
     except (OSError, EOFError, ValueError, zlib.error) as error:  # pandas' errors are ValueErrors
-        raise RecordError(f"{path} is damaged ({type(error).__name__}: {error}). {remedy}"
-                          ) from error
+        fault = (error.strerror if isinstance(error, FileNotFoundError) else
+                 f"the file is damaged ({type(error).__name__}: {error})")
+        raise RecordError(f"{path}: {fault}. {restore(path)} Or make it again: python "
+                          f"scripts/study.py {name}") from error
     return study
 
 

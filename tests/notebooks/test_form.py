@@ -93,7 +93,7 @@ OLDER = {
     wide_lines: ("02_measuring_retention", "04_the_model_as_its_own_teacher", "05_sdft",
                  "06_many_skills"),
     repeated_pictures: ("01_catastrophic_forgetting",),
-    reassigned_names: ("05_sdft", "06_many_skills"),
+    reassigned_names: (),
 }
 
 

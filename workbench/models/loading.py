@@ -19,11 +19,12 @@ from workbench.models.adapters import ADAPTER_CONFIG, base_of, merge_adapter
 from workbench.models.manifest import check_manifest
 from workbench.models.quiet import no_progress_bars
 from workbench.models.verify import check_behaviour, check_fit, check_weights
+from workbench.provenance import data_path, restore
 
 if TYPE_CHECKING:
     from transformers import PreTrainedModel, PreTrainedTokenizerBase
 
-MODELS_FOLDER = Path(__file__).parents[2] / "data" / "models"
+MODELS_FOLDER = data_path("models")
 SHIPPED = {"tiny": MODELS_FOLDER / "tiny-lm", "nano": MODELS_FOLDER / "nano-lm"}
 """The models that the course brings along."""
 
@@ -152,8 +153,8 @@ def find_model(name_or_path: str | Path, *, download: bool = False) -> Path:
     if folder.is_dir():
         return folder
     if name in SHIPPED:
-        raise ModelError(f"{folder} is missing. Restore it with git checkout, or make it with: "
-                         f"workbench pretrain --size {name} --out {folder}")
+        raise ModelError(f"{folder} is missing. Make it with workbench pretrain --size {name} "
+                         f"--out {folder}, or restore it. {restore(folder)}")
     if not re.fullmatch(r"[\w.-]+/[\w.-]+", name):
         raise ModelError(f"there is no model {name!r}. Give one of {', '.join(SHIPPED)}, a folder "
                          "with config.json and model.safetensors, or a hub id (owner/name).")

@@ -7,6 +7,7 @@ from pathlib import Path
 
 from workbench.errors import ModelError
 from workbench.files import sha256, to_json, write_atomically
+from workbench.provenance import restore
 
 MANIFEST = "manifest.json"
 
@@ -35,31 +36,36 @@ def check_manifest(folder: Path, required: bool = False) -> None:
         If the manifest is missing though required, or cannot be read, or a file is missing,
         damaged, another one, or (cards apart) not listed.
     """
+    fault = _fault(folder, required)
+    if fault:
+        raise ModelError(f"{fault} Restore the folder, or make the model again in another one with "
+                         f"workbench pretrain. {restore(folder)}")
+
+
+def _fault(folder: Path, required: bool) -> str:
+    """Return what is wrong with a folder, or an empty text."""
     path = folder / MANIFEST
     if not path.exists():
-        if required:
-            raise ModelError(f"{path} is missing. {REMEDY}")
-        return
+        return f"{path} is missing." if required else ""
     try:
         recorded = dict(json.loads(path.read_text(encoding="utf-8"))["sha256"])
     except (ValueError, KeyError, TypeError) as error:
-        raise ModelError(f"{path} is not a manifest ({type(error).__name__}: {error}). Expected "
-                         f'{{"sha256": {{file: hash}}}}. {REMEDY}') from error
+        return (f"{path} is not a manifest ({type(error).__name__}: {error}). Expected "
+                '{"sha256": {file: hash}}.')
     for name, expected in recorded.items():
         file = folder / Path(name).name
         if not file.is_file():
-            raise ModelError(f"{file} is missing; {MANIFEST} names it. {REMEDY}")
+            return f"{file} is missing; {MANIFEST} names it."
         found = sha256(file.read_bytes())
         if found != expected:
-            raise ModelError(f"{file} is damaged or has been replaced: sha256 {found[:12]}…, "
-                             f"{MANIFEST} has {str(expected)[:12]}…. {REMEDY}")
+            return (f"{file} is damaged or has been replaced: sha256 {found[:12]}…, "
+                    f"{MANIFEST} has {str(expected)[:12]}….")
     for file in sorted(folder.iterdir()):
         if file.suffix in LOADED and file.name not in {*recorded, MANIFEST}:
-            raise ModelError(f"{file} is not listed in {MANIFEST}: the folder was made without it. "
-                             f"Remove it. {REMEDY}")
+            return (f"{file} is not listed in {MANIFEST}: the folder was made without it. Remove "
+                    "it.")
+    return ""
 
 
 LOADED = (".safetensors", ".json", ".jinja", ".model", ".bin", ".pt", ".pth")
 """Endings of files that loading a model may read."""
-REMEDY = ("Restore the folder (git checkout does it for those of the course), or make the model "
-          "again in another one with workbench pretrain.")

@@ -13,6 +13,7 @@ from collections.abc import Callable, Iterable
 from pathlib import Path
 
 from workbench.errors import UnknownNameError
+from workbench.provenance import data_path
 from workbench.runtime import derive_seed
 from workbench.tasks.items import SPLITS, Item, check_items, write_items
 from workbench.tasks.village.questions import (
@@ -208,4 +209,4 @@ def held_out_prompts(seed: int = DATA_SEED) -> frozenset[str]:
                      if item.split != "train" or name in NEW_SKILLS)
 
 
-SKILLS_FOLDER = Path(__file__).parents[3] / "data" / "skills"
+SKILLS_FOLDER = data_path("skills")
