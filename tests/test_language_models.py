@@ -14,10 +14,10 @@ from transformers import AutoModelForCausalLM, AutoTokenizer, GenerationConfig
 
 from workbench.errors import ConfigError, ModelError, UnknownNameError
 from workbench.models import load_causal_lm, make_prompt, sample, wear
+from workbench.models.encoding import encode
 from workbench.models.loading import SHIPPED
 from workbench.models.logits import response_logits
 from workbench.models.manifest import MANIFEST, check_manifest, write_manifest
-from workbench.models.sampling import encode
 from workbench.models.sizes import CONTEXT, SIZES, make_model
 from workbench.pretraining.packing import encode_document, make_batch
 from workbench.pretraining.tokenizer import make_tokenizer, vocabulary
@@ -319,7 +319,10 @@ def test_weights_of_another_shape_adapters_and_files_that_were_added_are_refused
     with pytest.raises(ModelError, match="adapter_config.json is not listed in manifest.json"):
         load_causal_lm(folder)
     (folder / MANIFEST).unlink()
-    with pytest.raises(ModelError, match="holds an adapter"):
+    with pytest.raises(ModelError, match="names no base_model_name_or_path"):
+        load_causal_lm(folder)
+    (folder / "adapter_config.json").write_text('{"base_model_name_or_path": "nano"}')
+    with pytest.raises(ModelError, match="holds an adapter without adapter_model.safetensors"):
         load_causal_lm(folder)
     (folder / "adapter_config.json").unlink()
     config = json.loads((folder / "config.json").read_text())

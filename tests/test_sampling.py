@@ -9,14 +9,9 @@ import torch
 
 from workbench.errors import ConfigError, NonFiniteError
 from workbench.models import make_prompt, sample
+from workbench.models.encoding import encode, encode_responses
 from workbench.models.logits import PromptCache, response_logits
-from workbench.models.sampling import (
-    continue_prompts,
-    draw_uniform,
-    encode,
-    encode_responses,
-    next_tokens,
-)
+from workbench.models.sampling import continue_prompts, draw_uniform, next_tokens
 from workbench.models.sizes import CONTEXT, make_model
 from workbench.pretraining.tokenizer import make_tokenizer, vocabulary
 

@@ -21,9 +21,9 @@ from workbench.answers import partners
 from workbench.errors import ConfigError, ModelError, UnknownNameError
 from workbench.learners.text import SDFT
 from workbench.losses import DIRECTIONS, divergence
+from workbench.models.encoding import encode_responses
 from workbench.models.language import LanguageModels, trained
 from workbench.models.logits import attends_to_all, response_logits
-from workbench.models.sampling import encode_responses
 from workbench.tasks.text import TextExamples, make_text_stream
 from workbench.teachers import WEIGHTS, Teacher, TeacherWeights, take_prompts
 

@@ -17,9 +17,9 @@ from workbench.learners.fit import fit, make_optimizer
 from workbench.learners.text import TEXT_LEARNERS
 from workbench.learners.text.rl import exact_match
 from workbench.losses import kl_per_token
+from workbench.models.encoding import encode, encode_responses
 from workbench.models.language import LanguageModels
 from workbench.models.logits import PromptCache
-from workbench.models.sampling import encode, encode_responses
 from workbench.tasks import KNOWN_SKILLS, NEW_SKILLS, load_skill
 from workbench.tasks.items import write_items
 from workbench.tasks.text import TextExamples, make_text_stream

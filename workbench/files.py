@@ -1,4 +1,4 @@
-"""Files that are there whole or not at all, and are what their hash says."""
+"""Files that are there whole or not at all, are what their hash says, and hold strict JSON."""
 
 from __future__ import annotations
 
@@ -20,6 +20,37 @@ from workbench.errors import RecordError
 def sha256(content: bytes) -> str:
     """Return the sha256 of some bytes in hexadecimal."""
     return hashlib.sha256(content).hexdigest()
+
+
+def to_json(value: Any, indent: int | None = None) -> str:
+    """Return a value as strict JSON (RFC 8259), in which every number is finite.
+
+    Python's own writer puts NaN and Infinity, which are not JSON: browsers, jq and other languages
+    refuse the whole text. Here they become null.
+
+    Parameters
+    ----------
+    value : dict, list, tuple, str, float, int, bool or None
+        Nested as deep as needed.
+    indent : int, optional
+        Spaces for each level; by default everything stands on one line.
+
+    Raises
+    ------
+    TypeError
+        If a value is of another type, such as a NumPy array.
+    """
+    return json.dumps(_finite(value), indent=indent, allow_nan=False)
+
+
+def _finite(value: Any) -> Any:
+    if isinstance(value, float):
+        return value if math.isfinite(value) else None
+    if isinstance(value, dict):
+        return {key: _finite(entry) for key, entry in value.items()}
+    if isinstance(value, (list, tuple)):
+        return [_finite(entry) for entry in value]
+    return value
 
 
 def write_atomically(path: Path, content: bytes) -> None:
@@ -45,18 +76,6 @@ def write_atomically(path: Path, content: bytes) -> None:
         raise RecordError(f"could not write {path}: {error.strerror or error}. What was saved "
                           "before is intact. Free some space (or mend the folder's permissions) "
                           "and resume.") from error
-
-
-def to_json(value: Any, indent: int | None = None) -> str:
-    """Return strict JSON: NaN and infinities, which JSON does not have, become null."""
-    def plain(part: Any) -> Any:
-        if isinstance(part, dict):
-            return {key: plain(entry) for key, entry in part.items()}
-        if isinstance(part, list | tuple):
-            return [plain(entry) for entry in part]
-        return None if isinstance(part, float) and not math.isfinite(part) else part
-
-    return json.dumps(plain(value), indent=indent, allow_nan=False)
 
 
 def require_new_folder(folder: Path) -> None:

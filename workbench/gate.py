@@ -20,8 +20,8 @@ from workbench.answers import Answers, answer, prompts_for
 from workbench.errors import GateError
 from workbench.files import to_json
 from workbench.losses import kl_per_token
+from workbench.models.encoding import context_of, encode, encode_responses
 from workbench.models.logits import response_logits
-from workbench.models.sampling import context_of, encode, encode_responses
 from workbench.tasks import Item
 
 if TYPE_CHECKING:
@@ -87,7 +87,7 @@ class GateReport:
         return bool(self.conditions) and all(condition.holds for condition in self.conditions)
 
     def to_json(self) -> str:
-        """Return the report as JSON."""
+        """Return the report as strict JSON; a number that is undefined becomes null."""
         return to_json({"passed": self.passed, **asdict(self)})
 
     def __str__(self) -> str:

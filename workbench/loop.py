@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-import re
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, nullcontext
 from pathlib import Path
@@ -16,7 +15,7 @@ from torch import Tensor
 from workbench.checkpoint import RunFolder, restore_optimizer
 from workbench.config import RunConfig
 from workbench.diagnostics import Probe
-from workbench.errors import ConfigError, RecordError, TrainingError
+from workbench.errors import ConfigError, NonFiniteError, RecordError, TrainingError
 from workbench.evaluation import Observer, Said, Snapshot, evaluate
 from workbench.files import sha256, to_json
 from workbench.learners import Learner, fit
@@ -207,10 +206,7 @@ class _Run:
         """Turn what fails because a weight or a logit is no number into a `TrainingError`."""
         try:
             yield
-        except (TrainingError, RuntimeError, ValueError) as error:
-            told = isinstance(error, TrainingError) or re.search(r"\bnan\b|not finite", str(error))
-            if not told and self.weights_are_finite():
-                raise
+        except NonFiniteError as error:
             raise self.failure(f"a value is not finite ({error})") from error
 
     def evaluate(self, trained: int) -> tuple[Floats, list[Said]]:

@@ -10,13 +10,13 @@ from torch import Tensor
 
 from workbench.answers import HELP, full_context, prompts_for
 from workbench.errors import UnknownNameError, fraction
+from workbench.models.encoding import context_of, encode
 from workbench.models.logits import (
     PromptCache,
     attends_to_all,
     cache_bytes,
     trim,
 )
-from workbench.models.sampling import context_of, encode
 from workbench.tasks import Item
 
 WEIGHTS = {

@@ -137,7 +137,6 @@ def evaluate(words: list[str]) -> int:
     """Measure what a model can do, skill by skill, and how far it is from its base."""
     options = parse(Evaluate, words, evaluate)
     from workbench.assessment import assess
-    from workbench.models.adapters import load_trained
     from workbench.models.loading import load_causal_lm
     from workbench.record import RunRecord
     from workbench.tasks import SPLITS
@@ -145,12 +144,12 @@ def evaluate(words: list[str]) -> int:
     if options.split not in SPLITS:
         raise UnknownNameError("split", options.split, SPLITS)
     whole(0, items=options.items)
-    model, skills, base = options.model, options.skill, options.base
+    model, skills, base, old = options.model, options.skill, options.base, None
     if (Path(model) / "run.json").is_file():
         config = RunRecord.load(model).config
-        skills, base = skills or config.skills, base or config.model
-    found = assess(*load_trained(model), skills, split=options.split, most=options.items,
-                   base=load_causal_lm(base)[0] if base else None)
+        skills, base, old = skills or config.skills, base or config.model, config.old_skills
+    found = assess(*load_causal_lm(model), skills, split=options.split, most=options.items,
+                   base=load_causal_lm(base)[0] if base else None, old_skills=old)
     if options.json:
         print(to_json({"model": model, "base": base, **found}))
     else:
@@ -162,11 +161,13 @@ def print_abilities(model: str, split: str, found: dict[str, Any]) -> None:
     """Print what `assess` found."""
     print(f"{model}, {split} items: right (%), with 95 % intervals")
     for name, rates in found["skills"].items():
-        right, voice = rates["right"], rates["own_voice"]
-        print(f"  {name:20s}{100 * right['rate']:6.1f}  ({100 * right['low']:.1f} to "
-              f"{100 * right['high']:.1f})  own voice {100 * voice['rate']:5.1f}"
-              + ("  working " + f"{100 * rates['working']['rate']:.1f}"
-                 if rates["family"] == "working" else "") + ("  new" if rates["new"] else ""))
+        right = rates["right"]
+        line = (f"  {name:20s}{100 * right['rate']:6.1f}  ({100 * right['low']:.1f} to "
+                f"{100 * right['high']:.1f})")
+        for key, words in (("own_voice", "own voice"), ("working", "working")):
+            if key in rates:  # where the skill knows of it
+                line += f"  {words} {100 * rates[key]['rate']:5.1f}"
+        print(line + ("  new" if rates["new"] else ""))
     for name, nats in found["kl_to_base"].items():
         print(f"  KL(base || model) on {name} prompts: "
               + ("not measured" if nats is None else f"{nats:.2f} nats a response"))

@@ -13,7 +13,7 @@ import safetensors.torch
 import torch
 from torch import Tensor, nn
 
-from workbench.errors import ModelError, RecordError
+from workbench.errors import RecordError
 from workbench.files import write_atomically
 from workbench.models.fingerprint import fingerprint
 from workbench.models.loading import load_causal_lm
@@ -25,6 +25,7 @@ from workbench.models.lora import (
     save_adapter,
 )
 from workbench.models.mlp import WEIGHTS
+from workbench.models.prompts import template_form
 from workbench.models.quiet import no_progress_bars
 from workbench.runtime import generator
 
@@ -63,10 +64,7 @@ class LanguageModels(nn.Module):
         self.seeds, self.lora_rank, self.name = tuple(seeds), lora_rank, str(name_or_path)
         base: Any
         base, self.tokenizer = load_causal_lm(name_or_path, device=device)
-        if not self.tokenizer.chat_template:
-            raise ModelError(f"the tokenizer of {name_or_path} has no chat template, so it is not "
-                             "known how to ask. Use an instruction-tuned model, or set "
-                             "tokenizer.chat_template.")
+        template_form(self.tokenizer)  # one that cannot be used is refused before any training
         self.adapters: list[list[str]] = []
         self._other: Any = None
         # In a tuple, so that PyTorch does not count it among what is trained, saved or cleared.

@@ -1,7 +1,8 @@
 """Loading a causal language model: one of the course's, a local folder, or from the hub.
 
 Weights come from safetensors files only, no code is run that a model brings along, and nothing is
-fetched unless that is asked for.
+fetched unless that is asked for. What a folder leaves open or sets itself, such as the precision
+of the weights, is decided here, and `verify` checks the result.
 """
 
 from __future__ import annotations
@@ -9,13 +10,15 @@ from __future__ import annotations
 import json
 import re
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, cast
+from typing import TYPE_CHECKING, Any
 
-from torch import nn
+import torch
 
 from workbench.errors import ModelError
+from workbench.models.adapters import ADAPTER_CONFIG, base_of, merge_adapter
 from workbench.models.manifest import check_manifest
 from workbench.models.quiet import no_progress_bars
+from workbench.models.verify import check_behaviour, check_fit, check_weights
 from workbench.provenance import data_path, restore
 
 if TYPE_CHECKING:
@@ -28,13 +31,14 @@ SHIPPED = {"tiny": MODELS_FOLDER / "tiny-lm", "nano": MODELS_FOLDER / "nano-lm"}
 
 def load_causal_lm(name_or_path: str | Path, *, device: str = "cpu",
                    download: bool = False) -> tuple[PreTrainedModel, PreTrainedTokenizerBase]:
-    """Return a causal language model in evaluation mode, and its tokenizer.
+    """Return a causal language model in float32 and evaluation mode, and its tokenizer.
 
     Parameters
     ----------
     name_or_path : str or path
         ``"tiny"`` or ``"nano"``, a folder in the Hugging Face format, or a hub id such as
-        ``"Qwen/Qwen2.5-0.5B-Instruct"``, of which a local copy is looked for.
+        ``"Qwen/Qwen2.5-0.5B-Instruct"``, of which a local copy is looked for. A folder with a peft
+        adapter is merged into the model it was made for.
     device : str
         Where to put it, such as ``"cpu"`` or ``"cuda"``.
     download : bool
@@ -44,19 +48,88 @@ def load_causal_lm(name_or_path: str | Path, *, device: str = "cpu",
     ------
     ModelError
         If there is no such model, a file is missing, damaged or not safetensors, the tokenizer does
-        not fit the model, or the model wants code of its own to be run.
+        not fit the model, the model wants code of its own to be run, a weight is NaN, the model is
+        not causal (see `check_behaviour`), or an adapter cannot be merged (see `merge_adapter`).
     """
-    from transformers import AutoModelForCausalLM, AutoTokenizer
+    model, tokenizer, folder = _load(str(name_or_path), download, ())
+    model = model.to(device).eval()
+    check_behaviour(model, tokenizer, folder)
+    return model, tokenizer
 
-    folder = find_model(name_or_path, download=download)
-    check_folder(folder, str(name_or_path) in SHIPPED)
+
+def _load(name: str, download: bool, adapters: tuple[Path, ...]) -> tuple[Any, Any, Path]:
+    """Return model, tokenizer and folder; `adapters` are those that were made for this model."""
+    folder = find_model(name, download=download)
+    check_manifest(folder, required=name in SHIPPED)
+    if not (folder / ADAPTER_CONFIG).is_file():
+        check_folder(folder)
+        model, tokenizer = _load_weights(folder), _load_tokenizer(folder)
+        check_weights(model, folder)
+    else:
+        if folder.resolve() in adapters:
+            raise ModelError(f"{folder / ADAPTER_CONFIG} names as its base a model that is made "
+                             "from this adapter. Name the model that it was trained on.")
+        base = base_of(folder)
+        try:
+            model, tokenizer, _ = _load(base, download, (*adapters, folder.resolve()))
+        except ModelError as error:
+            raise ModelError(f"{folder} is an adapter for {base!r}, which cannot be loaded: "
+                             f"{error}") from error
+        if (folder / "tokenizer_config.json").is_file():
+            tokenizer = _load_tokenizer(folder)
+        model = merge_adapter(model, folder, base)
+    check_fit(model, tokenizer, folder)
+    return model, tokenizer, folder
+
+
+def _load_tokenizer(folder: Path) -> Any:
+    """Return a tokenizer that pads on the left, and decodes each token as it is.
+
+    Where there is a ``tokenizer.json``, it decides. By the model's architecture, transformers may
+    choose a class that splits texts by rules of its own (a Qwen2 model with another tokenizer than
+    Qwen's loses most words).
+    """
+    from tokenizers import Tokenizer
+    from transformers import AutoTokenizer, PreTrainedTokenizerFast
+
+    path = folder / "tokenizer.json"
+    try:
+        file = Tokenizer.from_file(str(path)) if path.is_file() else None
+        for kind in (AutoTokenizer, PreTrainedTokenizerFast):
+            tokenizer: Any = kind.from_pretrained(
+                folder, local_files_only=True, trust_remote_code=False, padding_side="left",
+                clean_up_tokenization_spaces=False, split_special_tokens=False)
+            if file is None or _same_tokens(tokenizer, file):
+                break
+        else:
+            raise ValueError("it splits texts otherwise than tokenizer.json")
+    except Exception as error:  # of many types, none of them documented
+        raise ModelError(f"{folder}: the tokenizer could not be loaded ({type(error).__name__}: "
+                         f"{error}).") from error
+    decoder: Any = getattr(getattr(tokenizer, "backend_tokenizer", None), "decoder", None)
+    if hasattr(decoder, "cleanup"):  # WordPiece removes spaces by a setting of its own
+        decoder.cleanup = False
+    return tokenizer
+
+
+def _same_tokens(tokenizer: Any, file: Any) -> bool:
+    """Whether a tokenizer splits ordinary texts as its file does."""
+    file.no_truncation()
+    words = sorted(set(file.get_vocab()) - set(tokenizer.all_special_tokens))
+    texts = (" ".join(words[:: 1 + len(words) // 50]), "Who keeps 12 keys? It's  Ada's,\n\nÀ 字.")
+    return all(tokenizer(text, add_special_tokens=False)["input_ids"]
+               == file.encode(text, add_special_tokens=False).ids for text in texts)
+
+
+def _load_weights(folder: Path) -> Any:
+    """Return a model in float32, whatever its weights are stored in."""
+    from transformers import AutoModelForCausalLM
+
     try:
         with no_progress_bars():
-            tokenizer = AutoTokenizer.from_pretrained(
-                folder, local_files_only=True, trust_remote_code=False, padding_side="left")
             loaded: Any = AutoModelForCausalLM.from_pretrained(
                 folder, local_files_only=True, trust_remote_code=False, use_safetensors=True,
-                output_loading_info=True)
+                dtype=torch.float32, output_loading_info=True)
     except Exception as error:  # of many types, none of them documented
         raise ModelError(f"{folder}: the model could not be loaded ({type(error).__name__}: "
                          f"{error}).") from error
@@ -66,12 +139,11 @@ def load_causal_lm(name_or_path: str | Path, *, device: str = "cpu",
     if faults:
         raise ModelError(f"{folder}: the weights do not fit the config ({'; '.join(faults)}). Take "
                          "both from the same folder.")
-    check_fit(model, tokenizer, folder)
     for weight in model.parameters():
         # A file's weights lie anywhere in memory, and matrix products round by where they lie: a
         # copy of the model would give other last digits than the model.
         weight.data = weight.data.clone()
-    return model.to(device).eval(), tokenizer
+    return model
 
 
 def find_model(name_or_path: str | Path, *, download: bool = False) -> Path:
@@ -102,12 +174,8 @@ def find_model(name_or_path: str | Path, *, download: bool = False) -> Path:
             "give its path.") from error
 
 
-def check_folder(folder: Path, shipped: bool = False) -> None:
-    """Refuse a folder that is damaged, has other than safetensors weights, or wants to run code."""
-    check_manifest(folder, required=shipped)
-    if (folder / "adapter_config.json").exists():
-        raise ModelError(f"{folder} holds an adapter, which may come with other weights than "
-                         "safetensors. Load its base model, then the adapter with peft.")
+def check_folder(folder: Path) -> None:
+    """Refuse a folder that has other than plain safetensors weights, or wants to run code."""
     config = folder / "config.json"
     if not config.is_file():
         raise ModelError(f"{config} is missing: not a folder in the Hugging Face format.")
@@ -115,6 +183,9 @@ def check_folder(folder: Path, shipped: bool = False) -> None:
     if "auto_map" in settings:
         raise ModelError(f"{config} asks for code of the model's own to be run (auto_map), which "
                          "is never done. Use a model whose architecture transformers itself has.")
+    if "quantization_config" in settings:
+        raise ModelError(f"{config} says that the weights are quantised (quantization_config), "
+                         "and such weights cannot be trained. Use the model they were made from.")
     index = folder / "model.safetensors.index.json"
     shards = _read_json(index).get("weight_map", {}) if index.is_file() else {}
     for name in (settings.get("transformers_weights", "model.safetensors"), *shards.values()):
@@ -133,29 +204,3 @@ def _read_json(path: Path) -> dict[str, Any]:
         return dict(json.loads(path.read_text(encoding="utf-8")))
     except (OSError, ValueError, TypeError) as error:
         raise ModelError(f"{path} is not valid JSON ({error}).") from error
-
-
-def check_fit(model: PreTrainedModel, tokenizer: PreTrainedTokenizerBase, folder: Path) -> None:
-    """Refuse a tokenizer with tokens that the model has no embedding for, or another end token."""
-    rows = cast(nn.Embedding, model.get_input_embeddings()).num_embeddings
-    highest = max(tokenizer.get_vocab().values())
-    if highest >= rows:
-        raise ModelError(f"{folder}: the tokenizer does not fit the model: its highest token is "
-                         f"number {highest}, the model has embeddings for {rows} tokens. Take both "
-                         "from the same folder.")
-    ends = model.config.eos_token_id
-    ends = ends if isinstance(ends, list) else [ends]
-    if tokenizer.eos_token_id is None or (ends != [None] and tokenizer.eos_token_id not in ends
-                                          and not _generation_end(model, tokenizer)):
-        raise ModelError(f"{folder}: the tokenizer does not fit the model: it ends a text with "
-                         f"token {tokenizer.eos_token_id}, the model with {ends}. Take both from "
-                         "the same folder.")
-
-
-def _generation_end(model: PreTrainedModel, tokenizer: PreTrainedTokenizerBase) -> bool:
-    """Whether generation stops at the tokenizer's end, whatever the config says.
-
-    Chat models such as Qwen's end a turn with another token than a document.
-    """
-    ends = model.generation_config.eos_token_id if model.generation_config else None
-    return tokenizer.eos_token_id in (ends if isinstance(ends, list) else [ends])

@@ -6,7 +6,7 @@ import json
 from pathlib import Path
 
 from workbench.errors import ModelError
-from workbench.files import sha256, write_atomically
+from workbench.files import sha256, to_json, write_atomically
 from workbench.provenance import restore
 
 MANIFEST = "manifest.json"
@@ -17,7 +17,7 @@ def write_manifest(folder: Path) -> None:
     files = {path.name: sha256(path.read_bytes()) for path in sorted(folder.iterdir())
              if path.is_file() and path.suffix != ".md" and path.name != MANIFEST
              and not path.name.startswith(".")}
-    write_atomically(folder / MANIFEST, (json.dumps({"sha256": files}, indent=2) + "\n").encode())
+    write_atomically(folder / MANIFEST, (to_json({"sha256": files}, indent=2) + "\n").encode())
 
 
 def check_manifest(folder: Path, required: bool = False) -> None:

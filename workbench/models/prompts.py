@@ -1,7 +1,13 @@
-"""Prompts: the student's, with the question alone, and the teacher's, with help before it."""
+"""Prompts: the student's, with the question alone, and the teacher's, with more context before it.
+
+A chat template is a program that comes with a tokenizer, and templates differ in what they take.
+What one does is found out by rendering it with marker texts, once per tokenizer.
+"""
 
 from __future__ import annotations
 
+import weakref
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from workbench.errors import ModelError
@@ -19,6 +25,26 @@ Now answer with a response of your own, including the thinking process.
 """
 """The teacher's turn of arXiv 2601.19897, for models whose chat template takes no demonstration."""
 
+MARKERS = {"question": "marker 7 of the question", "demonstration": "marker 8 shown by the expert",
+           "article": "marker 9 from the article"}
+
+
+@dataclass(frozen=True)
+class TemplateForm:
+    """What a chat template takes.
+
+    Parameters
+    ----------
+    parts : bool
+        Whether the content of a message is a list of parts (``[{"type": "text", "text": ...}]``),
+        as in models that see images too, or a text.
+    takes : frozenset of str
+        Which of ``demonstration`` and ``article`` it renders where it is passed them.
+    """
+
+    parts: bool
+    takes: frozenset[str]
+
 
 def make_prompt(tokenizer: PreTrainedTokenizerBase, question: str, *, demonstration: str = "",
                 article: str = "") -> str:
@@ -27,30 +53,105 @@ def make_prompt(tokenizer: PreTrainedTokenizerBase, question: str, *, demonstrat
     Parameters
     ----------
     tokenizer : PreTrainedTokenizerBase
-        With a chat template. One that knows ``demonstration`` and ``article`` is passed them;
-        others get the user turn of the SDFT paper, the article standing before the demonstration.
+        With a chat template. One that takes ``demonstration`` or ``article`` is passed them; others
+        get the user turn of the SDFT paper, the article standing before the demonstration.
     question : str
         What is asked.
     demonstration, article : str
-        Help for a teacher; with neither it is the student's prompt.
+        Context for a teacher; with neither it is the student's prompt.
 
     Raises
     ------
     ModelError
-        If the tokenizer has no chat template.
+        If the tokenizer has no chat template, or its template fails or leaves something out.
     """
-    template = tokenizer.chat_template
+    return _write(tokenizer, template_form(tokenizer), question, demonstration, article)
+
+
+_FORMS: weakref.WeakKeyDictionary[Any, dict[str, TemplateForm]] = weakref.WeakKeyDictionary()
+"""What was found out, by tokenizer and template."""
+
+
+def template_form(tokenizer: PreTrainedTokenizerBase) -> TemplateForm:
+    """Return what the chat template of a tokenizer takes, found out by rendering it.
+
+    Raises
+    ------
+    ModelError
+        If there is no template, it raises, or question, demonstration or article are not in what it
+        renders. The template's own words are quoted.
+    """
+    template = str(tokenizer.chat_template or "")
     if not template:
-        raise ModelError(f"the tokenizer of {tokenizer.name_or_path or 'this model'} has no chat "
-                         "template, so it is not known how to ask. Use an instruction-tuned model, "
-                         "or set tokenizer.chat_template.")
-    turn = question
-    helped: dict[str, Any] = {}
-    if "demonstration" in template:
-        helped = {"demonstration": demonstration, "article": article}
-    elif demonstration or article:
-        shown = "\n\n".join(part for part in (article, demonstration) if part)
+        raise ModelError(f"the tokenizer of {_name(tokenizer)} has no chat template, so it is not "
+                         "known how to ask. Use an instruction-tuned model, or set "
+                         "tokenizer.chat_template.")
+    known = _FORMS.setdefault(tokenizer, {})
+    if template not in known:
+        known[template] = _examine(tokenizer)
+    return known[template]
+
+
+def _examine(tokenizer: PreTrainedTokenizerBase) -> TemplateForm:
+    question, failure = MARKERS["question"], None
+    for parts in (False, True):
+        try:
+            if question in _render(tokenizer, parts, question):
+                break
+        except ModelError as error:
+            failure = failure or error
+    else:
+        raise failure or ModelError(
+            f"the chat template of {_name(tokenizer)} leaves the question out, given as a text and "
+            "as a list of parts. Use an instruction-tuned model, or set tokenizer.chat_template.")
+    takes = frozenset(name for name in ("demonstration", "article")
+                      if MARKERS[name] in _render(tokenizer, parts, question,
+                                                  **{name: MARKERS[name]}))
+    form = TemplateForm(parts, takes)
+    whole = _write(tokenizer, form, *MARKERS.values())
+    missing = [name for name, marker in MARKERS.items() if marker not in whole]
+    if missing:
+        raise ModelError(f"the chat template of {_name(tokenizer)} leaves out: "
+                         f"{', '.join(missing)}. A template that takes a demonstration has to "
+                         "render it beside the question and the article.")
+    return form
+
+
+def _write(tokenizer: PreTrainedTokenizerBase, form: TemplateForm, question: str,
+           demonstration: str, article: str) -> str:
+    """Return a prompt: what the template takes is passed to it, the rest goes into the turn."""
+    context = {"article": article, "demonstration": demonstration}
+    passed = {name: text for name, text in context.items() if text and name in form.takes}
+    shown = "\n\n".join(text for name, text in context.items() if text and name not in passed)
+    if not shown:
+        turn = question
+    elif "demonstration" in passed:
+        turn = f"{shown}\n\n{question}"
+    else:
         turn = EXAMPLE_TURN.format(question=question, demonstration=shown)
-    text = tokenizer.apply_chat_template([{"role": "user", "content": turn}], tokenize=False,
-                                         add_generation_prompt=True, **helped)
-    return str(text)
+    return _render(tokenizer, form.parts, turn, **passed)
+
+
+def _render(tokenizer: PreTrainedTokenizerBase, parts: bool, turn: str, **passed: str) -> str:
+    """Return what the chat template makes of one turn of the user.
+
+    Raises
+    ------
+    ModelError
+        If it fails, with its own words.
+    """
+    content: Any = [{"type": "text", "text": turn}] if parts else turn
+    context: dict[str, Any] = {**passed}
+    try:
+        return str(tokenizer.apply_chat_template(
+            [{"role": "user", "content": content}], tokenize=False, add_generation_prompt=True,
+            **context))
+    except Exception as error:  # a template can fail as any program can
+        words = " ".join(str(error).split())
+        raise ModelError(f"the chat template of {_name(tokenizer)} fails ({type(error).__name__}): "
+                         f"{words}. Set tokenizer.chat_template to one that takes a single turn "
+                         "of the user.") from error
+
+
+def _name(tokenizer: PreTrainedTokenizerBase) -> str:
+    return str(tokenizer.name_or_path or "this model")

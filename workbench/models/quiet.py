@@ -11,7 +11,9 @@ from contextlib import contextmanager
 def no_progress_bars() -> Iterator[None]:
     """Keep transformers from drawing bars inside the block; a notebook would store each of them.
 
-    Its warning that peft uses a name of old is kept from the reader too.
+    Its warning that peft uses an outdated name is kept from the reader too, and so are those of
+    peft itself: what they are about (missing tensors, layers with shared weights), the loader
+    checks and refuses.
     """
     from transformers.utils import logging
 
@@ -20,6 +22,7 @@ def no_progress_bars() -> Iterator[None]:
     try:
         with warnings.catch_warnings():
             warnings.filterwarnings("ignore", message=".*is_gradient_checkpointing.*")
+            warnings.filterwarnings("ignore", category=UserWarning, module=r"peft\b")
             yield
     finally:
         if shown:

@@ -10,7 +10,8 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
-from workbench.errors import ConfigError, ModelError, NonFiniteError
+from workbench.errors import ConfigError, NonFiniteError
+from workbench.models.encoding import context_of, decode, encode, padding_of
 from workbench.models.logits import PromptCache, call
 
 if TYPE_CHECKING:
@@ -29,7 +30,7 @@ class Samples:
         The responses, padded on the right, and which of their tokens are real: the end token is,
         what comes after it is not.
     texts : list of str
-        The responses without special tokens.
+        The responses without special tokens and without spaces around them; see `decode`.
     """
 
     prompt_ids: Tensor
@@ -37,78 +38,6 @@ class Samples:
     ids: Tensor
     mask: Tensor
     texts: list[str]
-
-
-def encode(tokenizer: PreTrainedTokenizerBase, prompts: Sequence[str], longest: int,
-           kind: str = "prompt") -> tuple[Tensor, Tensor]:
-    """Return prompts as token ids, padded on the left, and the mask of real tokens.
-
-    Parameters
-    ----------
-    tokenizer : PreTrainedTokenizerBase
-        Adds nothing: special tokens stand in the prompts, where the chat template put them.
-    prompts : sequence of str
-        At least one.
-    longest : int
-        Most tokens that a prompt may have. None is ever cut: a prompt that lost its beginning
-        would be another prompt.
-    kind : str
-        What they are, for errors.
-
-    Raises
-    ------
-    ModelError
-        If a prompt is too long, or has a word that the tokenizer does not know.
-    ConfigError
-        If there are no prompts.
-    """
-    if not prompts:
-        raise ConfigError("there are no prompts to answer")
-    listed: list[list[int]] = tokenizer(list(prompts), add_special_tokens=False,
-                                        verbose=False)["input_ids"]
-    where = "before the response" if kind == "prompt" else "after its prompt"
-    for prompt, row in zip(prompts, listed, strict=True):
-        if len(row) > longest:
-            raise ModelError(f"the {kind} {prompt[:60]!r}… has {len(row)} tokens, and there is "
-                             f"room for {max(longest, 0)} {where}. Shorten the "
-                             "demonstration or the article, ask for fewer new tokens, or use a "
-                             "model with a longer context; nothing is cut off silently.")
-        if tokenizer.unk_token_id is not None and tokenizer.unk_token_id in row:
-            known = tokenizer.get_vocab()
-            words = prompt.replace(str(tokenizer.eos_token), " ").split()
-            odd = [word for word in words if word not in known]
-            raise ModelError(f"the model does not know {', '.join(map(repr, odd)) or 'a word'} in "
-                             f"the {kind} {prompt[:60]!r}. It knows {len(known)} words; write them "
-                             "in small letters, with a space before each comma, dot and question "
-                             "mark.")
-    width = max(map(len, listed))
-    padding = padding_of(tokenizer)
-    ids = torch.tensor([[padding] * (width - len(row)) + row for row in listed])
-    mask = torch.tensor([[0] * (width - len(row)) + [1] * len(row) for row in listed])
-    return ids, mask
-
-
-def encode_responses(tokenizer: PreTrainedTokenizerBase, texts: Sequence[str],
-                     longest: int) -> tuple[Tensor, Tensor]:
-    """Return responses that are to be imitated as token ids, padded on the right, and their mask.
-
-    Each ends with the end token, which is part of what is imitated. See `encode` for the rest.
-    """
-    ids, mask = encode(tokenizer, [f"{text}{tokenizer.eos_token}" for text in texts], longest,
-                       "response to imitate")
-    order = mask.argsort(dim=1, descending=True, stable=True)
-    return ids.gather(1, order), mask.gather(1, order)
-
-
-def padding_of(tokenizer: PreTrainedTokenizerBase) -> int:
-    """Return the token that pads; it is masked everywhere, so that without one any other does."""
-    token = tokenizer.pad_token_id
-    return int(tokenizer.eos_token_id if token is None else token)
-
-
-def context_of(model: PreTrainedModel) -> int:
-    """Return how many tokens a model takes."""
-    return int(model.config.get_text_config().max_position_embeddings)
 
 
 @torch.no_grad()
@@ -156,8 +85,7 @@ def sample(model: PreTrainedModel, tokenizer: PreTrainedTokenizerBase, prompts: 
     responses, real = (torch.cat([functional.pad(part[k], (0, length - part[k].shape[1]),
                                                  value=fill) for part in parts])
                        for k, fill in ((0, padding), (1, 0)))
-    texts = tokenizer.batch_decode(responses, skip_special_tokens=True)
-    return Samples(ids, mask, responses, real, texts)
+    return Samples(ids, mask, responses, real, decode(tokenizer, responses))
 
 
 def draw_uniform(rows: int, max_new_tokens: int, temperature: float,

@@ -17,9 +17,10 @@ from numpy.typing import NDArray
 from workbench.answers import partners
 from workbench.language_plots import plot_next_token, plot_token_kl
 from workbench.losses import kl_per_token
+from workbench.models.encoding import context_of, encode
 from workbench.models.logits import response_logits
 from workbench.models.prompts import make_prompt
-from workbench.models.sampling import context_of, encode, sample
+from workbench.models.sampling import sample
 from workbench.runtime import threads
 from workbench.tasks import Item
 from workbench.widgets.view import View, choice, row

@@ -18,8 +18,9 @@ from workbench.answers import full_context, prompts_for
 from workbench.errors import ConfigError
 from workbench.language_plots import plot_next_token, plot_token_kl
 from workbench.losses import DIRECTIONS, divergence
+from workbench.models.encoding import context_of, encode
 from workbench.models.logits import response_logits
-from workbench.models.sampling import context_of, encode, sample
+from workbench.models.sampling import sample
 from workbench.runtime import threads
 from workbench.tasks import Item
 from workbench.teachers import ALL_HELP

@@ -10,16 +10,11 @@ from torch import Tensor
 
 from workbench.errors import ConfigError, whole
 from workbench.learners.base import Batch, Learner
+from workbench.models.encoding import context_of, encode
 from workbench.models.language import LanguageModels
 from workbench.models.logits import PromptCache, response_logits
 from workbench.models.prompts import make_prompt
-from workbench.models.sampling import (
-    context_of,
-    continue_prompts,
-    draw_uniform,
-    encode,
-    sample,
-)
+from workbench.models.sampling import continue_prompts, draw_uniform, sample
 from workbench.models.special_tokens import check_items_against
 from workbench.tasks import Task
 from workbench.tasks.text import TextExamples

@@ -9,9 +9,9 @@ from torch import Tensor
 
 from workbench.errors import ConfigError, whole
 from workbench.learners.text.sft import SFT, imitation
+from workbench.models.encoding import context_of, encode, encode_responses
 from workbench.models.language import LanguageModels
 from workbench.models.logits import response_logits
-from workbench.models.sampling import context_of, encode, encode_responses
 from workbench.runtime import derive_seed
 from workbench.tasks import Item, Task, scorer_of
 from workbench.tasks.text import TextExamples

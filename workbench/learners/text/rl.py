@@ -11,6 +11,7 @@ from workbench.errors import ConfigError, positive
 from workbench.learners.text.base import TextLearner
 from workbench.learners.text.rewards import Reward, exact_match, judge
 from workbench.losses import per_response
+from workbench.models.encoding import decode
 from workbench.models.language import LanguageModels
 
 
@@ -55,7 +56,7 @@ class GroupRL(TextLearner):
         asked = chosen[: len(chosen) // self.group].repeat_interleave(self.group)
         prompts = self.read(i, asked)
         ids, mask = self.respond(i, prompts, self.temperature)
-        texts = self.model.tokenizer.batch_decode(ids, skip_special_tokens=True)
+        texts = decode(self.model.tokenizer, ids)
         items = [self.items[int(j)] for j in asked]
         rewards = judge(self.reward, texts, items).view(-1, self.group)
         # Counted from the first, where all of a group fare alike these are 0 without rounding, and

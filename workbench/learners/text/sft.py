@@ -9,7 +9,7 @@ from torch.nn.functional import cross_entropy
 
 from workbench.learners.text.base import TextLearner
 from workbench.losses import per_response
-from workbench.models.sampling import context_of, encode_responses
+from workbench.models.encoding import context_of, encode_responses
 from workbench.tasks import Item, Task
 
 

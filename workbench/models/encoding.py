@@ -1,0 +1,123 @@
+"""Texts to token ids, padded and never cut, and token ids to texts."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+import torch
+from torch import Tensor
+
+from workbench.errors import ConfigError, ModelError
+
+if TYPE_CHECKING:
+    from transformers import PreTrainedModel, PreTrainedTokenizerBase
+
+
+def encode(tokenizer: PreTrainedTokenizerBase, prompts: Sequence[str], longest: int,
+           kind: str = "prompt") -> tuple[Tensor, Tensor]:
+    """Return prompts as token ids, padded on the left, and the mask of real tokens.
+
+    Parameters
+    ----------
+    tokenizer : PreTrainedTokenizerBase
+        Adds nothing: special tokens stand in the prompts, where the chat template put them.
+    prompts : sequence of str
+        At least one.
+    longest : int
+        Most tokens that a prompt may have. None is ever cut: a prompt that lost its beginning
+        would be another prompt.
+    kind : str
+        What they are, for errors.
+
+    Raises
+    ------
+    ModelError
+        If a prompt is too long, or has a word that the tokenizer does not know.
+    ConfigError
+        If there are no prompts.
+    """
+    if not prompts:
+        raise ConfigError("there are no prompts to answer")
+    listed: list[list[int]] = tokenizer(list(prompts), add_special_tokens=False,
+                                        verbose=False)["input_ids"]
+    where = "before the response" if kind == "prompt" else "after its prompt"
+    # Tokenizers of the GPT-2 family name their end token as the unknown one too, and never use it
+    # for a word: it then says nothing that it occurs.
+    unknown = tokenizer.unk_token_id
+    if unknown in (tokenizer.eos_token_id, tokenizer.bos_token_id, tokenizer.pad_token_id):
+        unknown = None
+    for prompt, row in zip(prompts, listed, strict=True):
+        if len(row) > longest:
+            raise ModelError(f"the {kind} {prompt[:60]!r}… has {len(row)} tokens, and there is "
+                             f"room for {max(longest, 0)} {where}. Shorten the "
+                             "demonstration or the article, ask for fewer new tokens, or use a "
+                             "model with a longer context; nothing is cut off silently.")
+        if unknown in row:
+            parts = prompt.replace(str(tokenizer.eos_token), " ").split()
+            words = [part for part in dict.fromkeys(parts) if unknown in tokenizer(
+                part, add_special_tokens=False)["input_ids"]]
+            raise ModelError(f"the model does not know {', '.join(map(repr, words)) or 'a word'} "
+                             f"in the {kind} {prompt[:60]!r}: the tokenizer has no token for it. "
+                             "Use words of its vocabulary; the course's models know small letters, "
+                             "with a space before each comma, dot and question mark.")
+    width = max(map(len, listed))
+    padding = padding_of(tokenizer)
+    ids = torch.tensor([[padding] * (width - len(row)) + row for row in listed])
+    mask = torch.tensor([[0] * (width - len(row)) + [1] * len(row) for row in listed])
+    return ids, mask
+
+
+def encode_responses(tokenizer: PreTrainedTokenizerBase, texts: Sequence[str],
+                     longest: int) -> tuple[Tensor, Tensor]:
+    """Return responses that are to be imitated as token ids, padded on the right, and their mask.
+
+    Each ends with the end token, which is part of what is imitated. See `encode` for the rest.
+    """
+    ids, mask = encode(tokenizer, [f"{text}{tokenizer.eos_token}" for text in texts], longest,
+                       "response to imitate")
+    order = mask.argsort(dim=1, descending=True, stable=True)
+    return ids.gather(1, order), mask.gather(1, order)
+
+
+def decode(tokenizer: PreTrainedTokenizerBase, ids: Tensor) -> list[str]:
+    """Return responses as texts, without special tokens and without spaces around them.
+
+    Inside, nothing is changed. Whether a text begins with a space depends on the tokenizer: many
+    count a space to the word after it. What is said is the same, so that scores and styles must not
+    depend on it.
+
+    Parameters
+    ----------
+    tokenizer : PreTrainedTokenizerBase
+        From `load_causal_lm`.
+    ids : Tensor of int64, shape (n, tokens)
+        The responses.
+    """
+    texts: list[str] = tokenizer.batch_decode(ids, skip_special_tokens=True,
+                                              clean_up_tokenization_spaces=False)
+    return [text.strip() for text in texts]
+
+
+def padding_of(tokenizer: PreTrainedTokenizerBase) -> int:
+    """Return the token that pads; it is masked everywhere, so that without one any other does."""
+    token = tokenizer.pad_token_id
+    return int(tokenizer.eos_token_id if token is None else token)
+
+
+def context_of(model: PreTrainedModel) -> int:
+    """Return how many tokens a model takes at most; `NO_LIMIT` where its architecture sets none.
+
+    The limit is that of the model's positions. Recurrent models (Mamba) and some with linear biases
+    (Bloom) have none; how far they can be trusted depends on the texts they were trained on.
+    """
+    config = model.config.get_text_config()
+    for name in ("max_position_embeddings", "n_positions", "max_seq_len", "context_length"):
+        limit = getattr(config, name, None)
+        if isinstance(limit, int) and limit > 0:
+            return limit
+    return NO_LIMIT
+
+
+NO_LIMIT = 2**31
+"""More tokens than any prompt has."""

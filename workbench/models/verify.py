@@ -1,0 +1,148 @@
+"""What a loaded model has to satisfy: its weights, its tokenizer, and how it behaves.
+
+Libraries load much that cannot be trained or measured here. Each check is made once, when a model
+is loaded, and by looking at the model itself: not at what its config says.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, cast
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional
+
+from workbench.errors import ModelError
+from workbench.models.encoding import context_of, padding_of
+from workbench.models.logits import PromptCache, call, response_logits
+
+if TYPE_CHECKING:
+    from transformers import PreTrainedModel, PreTrainedTokenizerBase
+
+HALF = 4
+"""Tokens before, and tokens after, the place at which two texts are compared."""
+
+
+def check_weights(model: nn.Module, folder: Path) -> None:
+    """Refuse weights that are not float32, or have a value that is NaN or infinite.
+
+    Raises
+    ------
+    ModelError
+        With the name of the first such tensor.
+    """
+    for name, tensor in model.state_dict().items():
+        if tensor.is_floating_point() and tensor.dtype != torch.float32:
+            raise ModelError(f"{folder}: {name} was loaded as {tensor.dtype}, expected "
+                             "torch.float32, in which models are trained here. Use a model whose "
+                             "weights are stored as plain float32, bfloat16 or float16.")
+        if not torch.isfinite(tensor).all():
+            wrong = int((~torch.isfinite(tensor)).sum())
+            raise ModelError(f"{folder}: {wrong} of the {tensor.numel()} values of {name} are NaN "
+                             "or infinite, so every answer would be meaningless. Restore the "
+                             "weights from a copy; if training wrote them, train again with a "
+                             "lower learning rate.")
+
+
+def check_fit(model: PreTrainedModel, tokenizer: PreTrainedTokenizerBase, folder: Path) -> None:
+    """Refuse a tokenizer that does not fit the model, and a model without room for any text.
+
+    A tokenizer fits if the model has an embedding for each token, and ends a text with its token.
+    """
+    rows = cast(nn.Embedding, model.get_input_embeddings()).num_embeddings
+    highest = max(tokenizer.get_vocab().values())
+    if highest >= rows:
+        raise ModelError(f"{folder}: the tokenizer does not fit the model: its highest token is "
+                         f"number {highest}, the model has embeddings for {rows} tokens. Take both "
+                         "from the same folder.")
+    if context_of(model) < 2 * HALF + 1:
+        raise ModelError(f"{folder}: the model takes {context_of(model)} tokens, too few for a "
+                         "prompt and a response.")
+    ends = getattr(model.config, "eos_token_id", None)
+    ends = ends if isinstance(ends, list) else [ends]
+    if tokenizer.eos_token_id is None or (ends != [None] and tokenizer.eos_token_id not in ends
+                                          and not _generation_end(model, tokenizer)):
+        raise ModelError(f"{folder}: the tokenizer does not fit the model: it ends a text with "
+                         f"token {tokenizer.eos_token_id}, the model with {ends}. Take both from "
+                         "the same folder.")
+
+
+def _generation_end(model: PreTrainedModel, tokenizer: PreTrainedTokenizerBase) -> bool:
+    """Whether generation stops at the tokenizer's end, whatever the config says.
+
+    Chat models such as Qwen's end a turn with another token than a document.
+    """
+    ends = model.generation_config.eos_token_id if model.generation_config else None
+    return tokenizer.eos_token_id in (ends if isinstance(ends, list) else [ends])
+
+
+@torch.no_grad()
+def check_behaviour(model: PreTrainedModel, tokenizer: PreTrainedTokenizerBase,
+                    folder: Path) -> None:
+    """Refuse a model that sees later tokens, or cannot be sampled from as is done here.
+
+    Two texts that differ only at their end must have the same logits before that: encoders such as
+    BERT see the whole text. A text must have the same logits with padding on its left as without:
+    RWKV reads padding as text. A text must have the same logits when its beginning has been read
+    before: Mamba keeps a state in place of keys and values for each token.
+
+    Raises
+    ------
+    ModelError
+        If one of them does not hold, or the model cannot be run at all.
+    """
+    kind, (ids, other) = f"{folder}: {type(model).__name__}", _texts(tokenizer)
+    padding, one = torch.full((1, 1), padding_of(tokenizer)), torch.ones(1, HALF).long()
+    prompt, mask = torch.cat([padding, ids[:, :HALF]], 1), functional.pad(one, (1, 0))
+    try:
+        alone, changed = (model(input_ids=row.to(model.device)).logits.float()
+                          for row in (ids, other))
+        padded = response_logits(model, prompt, mask, ids[:, HALF:], one)
+    except Exception as error:  # of many types: the code is the architecture's
+        raise ModelError(f"{kind} cannot be run here ({type(error).__name__}: {error}). Use a "
+                         "causal language model that takes input_ids and "
+                         "attention_mask.") from error
+    if not torch.isfinite(alone).all():
+        raise ModelError(f"{folder}: the model's logits are NaN or infinite though its weights are "
+                         "not. The weights are damaged, or made for another config.")
+    size = float(alone.abs().max())
+    if _gap(alone[:, :HALF], changed[:, :HALF]) > 1e-5 * size:
+        raise ModelError(f"{kind} is not causal: a later token changes what it predicts for an "
+                         "earlier one, so that it would see the answer it has to give. Use a "
+                         "decoder, such as a Llama, Qwen or GPT-2 model.")
+    if _gap(alone[:, HALF - 1:-1], padded) > 1e-3 * size:
+        raise ModelError(f"{kind} answers otherwise when a prompt is padded on the left, which is "
+                         "how several prompts are answered at once. Use a model that heeds "
+                         "attention_mask and position_ids.")
+    try:
+        if _gap(alone[:, HALF], _continued(model, prompt, mask, ids)) > 1e-3 * size:
+            raise ValueError("it then predicts otherwise")
+    except Exception as error:  # of many types, as above
+        raise ModelError(f"{kind} cannot go on from a prompt that it has read "
+                         f"({type(error).__name__}: {error}). Use a transformer, which keeps keys "
+                         "and values for each token; recurrent models, such as Mamba, are not "
+                         "supported.") from error
+
+
+def _continued(model: PreTrainedModel, prompt: Tensor, mask: Tensor, ids: Tensor) -> Tensor:
+    """Return the logits after one more token, as sampling computes them for one prompt of two."""
+    prompts = PromptCache(model, prompt.expand(2, -1), mask.expand(2, -1))
+    prompts.past.batch_select_indices(torch.tensor([0], device=model.device))
+    attended = functional.pad(prompts.mask[:1], (0, 1), value=1)
+    return call(model, ids[:, HALF: HALF + 1], attended, 1, prompts.past)[:, 0]
+
+
+def _texts(tokenizer: PreTrainedTokenizerBase) -> tuple[Tensor, Tensor]:
+    """Return two rows of ordinary tokens that differ in their second half: shape (1, tokens)."""
+    special = set(tokenizer.all_special_ids)
+    plain = [i for i in sorted(tokenizer.get_vocab().values()) if i not in special]
+    spaced: list[Any] = (plain or [0])[:: max(1, len(plain) // (3 * HALF))]
+    first, last, others = (torch.tensor([(spaced * 3 * HALF)[i::3][:HALF]]) for i in range(3))
+    return torch.cat([first, last], 1), torch.cat([first, others], 1)
+
+
+def _gap(a: Tensor, b: Tensor) -> float:
+    """Return the largest difference; infinite if one of them is no number."""
+    gap = (a - b).abs().max()
+    return float(gap) if torch.isfinite(gap) else float("inf")
