@@ -104,7 +104,7 @@ class RetentionExplorer(View):
         super().redraw()
         try:
             self._colour()
-            self.reading.value = f'<p aria-live="polite">{self.sentence()}</p>'
+            self.reading.value = f"<p>{self.sentence()}</p>"
         except Exception as fault:
             self.complain(fault)
 
