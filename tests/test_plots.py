@@ -3,17 +3,24 @@
 from __future__ import annotations
 
 import base64
+import io
+from html.parser import HTMLParser
 
 import matplotlib.pyplot as plt
+import nbformat
 import numpy as np
+import pandas as pd
 import pytest
 from matplotlib.colors import to_hex
 from matplotlib.figure import Figure
+from nbconvert.exporters import HTMLExporter
+from PIL import Image
 
 from workbench import display, plots
 from workbench.intervals import seed_interval
 from workbench.metrics import AccuracyMatrix
 from workbench.plots import alt_text, look, percent_over_seeds
+from workbench.widgets.view import View
 
 R = np.array([[[0.91, 0.02, 0.0], [0.55, 0.8, 0.1], [0.204, 0.6, 0.997]],
               [[0.93, 0.04, 0.0], [0.45, 0.9, 0.1], [0.302, 0.5, 0.993]],
@@ -182,6 +189,53 @@ def test_show_hands_over_a_picture_with_its_words_and_a_text_twin(said):
     assert twin["text/plain"] == words and words in twin["text/html"]
     assert "<details>" in twin["text/html"]
     assert plt.get_fignums() == [], "the figure is not shown a second time"
+
+
+@pytest.mark.parametrize("template", ["lab", "classic"])
+def test_exported_pictures_have_their_alternative_texts(template, said):
+    """`lab` is the template of `jupyter nbconvert --to html`; it has no place for one at a PNG."""
+    class Counts(View):
+        def figure(self):
+            return plots.describe(Figure().subplots(), 'A "widget" with 1 < 2.').figure
+
+        def table(self):
+            return pd.DataFrame({"n": [1]})
+
+    display.show(draw("bars", None))
+    Counts()._ipython_display_()
+    Counts().snapshot()._ipython_display_()
+    cell = nbformat.v4.new_code_cell(execution_count=1, outputs=[
+        nbformat.v4.new_output("display_data", data, metadata=metadata or {})
+        for data, metadata, _ in said])
+    exporter = HTMLExporter(template_name=template)
+    page, _ = exporter.from_notebook_node(nbformat.v4.new_notebook(cells=[cell]))
+    pictures = [words["alt"] for words in tags(page, "img")]
+    assert pictures == [said[0][0]["text/plain"], *2 * ['A "widget" with 1 < 2.']]
+
+
+def tags(page, name):
+    found = []
+
+    class Reader(HTMLParser):
+        def handle_starttag(self, tag, attributes):
+            if tag == name:
+                found.append(dict(attributes))
+
+    Reader().feed(page)
+    return found
+
+
+def test_the_pictures_of_a_figure_are_the_same_small_one():
+    axes = draw("matrix", None)
+    full = io.BytesIO()
+    axes.figure.savefig(full, format="png")
+    bundle, _ = display.picture(axes.figure)
+    assert bundle["image/png"] in bundle["text/html"]
+    small = base64.b64decode(bundle["image/png"])
+    assert len(small) < 0.6 * len(full.getvalue())
+    before, after = (np.asarray(Image.open(io.BytesIO(each)).convert("RGB"), dtype=int)
+                     for each in (full.getvalue(), small))
+    assert abs(before - after).mean() < 1 and abs(before - after).max() < 40
 
 
 def test_words_are_escaped_in_html_and_plain_in_text(said, ax):

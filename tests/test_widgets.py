@@ -217,7 +217,8 @@ def process(script, tmp_path, *arguments):
 @pytest.mark.skipif(sys.platform == "win32", reason="SIGINT cannot be sent there")
 def test_an_interrupt_while_waiting_stops_the_training_and_the_next_start_is_alone(tmp_path):
     done = process(INTERRUPTED, tmp_path)
-    assert done.stdout.splitlines() == ["interrupted False stopped", "complete 300 True"], done.stderr
+    wanted = ["interrupted False stopped", "complete 300 True"]
+    assert done.stdout.splitlines() == wanted, done.stderr
 
 
 def test_an_interrupt_stops_before_it_is_raised_again(monkeypatch):
@@ -253,12 +254,12 @@ def test_the_folder_of_a_training_is_removed(end, tmp_path, monkeypatch):
 
 
 def test_a_closed_widget_stops_and_can_be_forgotten():
-    widget = training(pace="slow").start()
-    until(lambda: widget.bar.value > 0)
-    background, gone = widget._background, weakref.ref(widget)
-    widget.close()
-    assert not background.running and widget.root.comm is None
-    del widget
+    widgets = [training(pace="slow").start()]
+    until(lambda: widgets[0].bar.value > 0)
+    background, gone = widgets[0]._background, weakref.ref(widgets[0])
+    widgets[0].close()
+    assert not background.running and widgets[0].root.comm is None
+    widgets.clear()
     until(lambda: gc.collect() >= 0 and gone() is None)
 
 

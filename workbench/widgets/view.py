@@ -13,7 +13,6 @@ from matplotlib.figure import Figure
 from workbench.display import picture, png
 from workbench.plots import alt_text
 
-
 ANNOUNCED_WORDS = 25
 UNSEEN = "position:absolute;width:1px;height:1px;overflow:hidden;clip-path:inset(50%)"
 
