@@ -18,6 +18,7 @@ from PIL import Image
 
 from workbench import display, plots
 from workbench.intervals import seed_interval
+from workbench.labels import percent_limits
 from workbench.metrics import AccuracyMatrix
 from workbench.plots import alt_text, look, percent_over_seeds
 from workbench.widgets.view import View
@@ -128,6 +129,33 @@ def test_retention_has_the_interval_over_seeds(ax):
     np.testing.assert_allclose([at_first.min(), at_first.max()], [low, high])
 
 
+@pytest.mark.parametrize("shares", [[1.05, 1.06, 1.07], [0.0, 0.02, 0.01], [0.97, 0.99, 1.0]])
+def test_an_interval_beyond_0_or_100_percent_is_drawn_whole(shares, ax):
+    """A retention above 100 %, from 101 to 111, was once drawn as 100 to 100."""
+    values = np.array(shares)[:, None] * np.ones(2)
+    plots.draw_band(ax, [0, 1], values, "retention", 0)
+    low, high = seed_interval(100 * values[:, 0])
+    edge = ax.collections[0].get_paths()[0].vertices[:, 1]
+    np.testing.assert_allclose([edge.min(), edge.max()], [low, high])
+    percent_limits(ax)
+    bottom, top = ax.get_ylim()
+    assert bottom < min(low, 0) and max(high, 100) < top
+
+
+def test_limits_are_0_to_100_percent_where_nothing_is_drawn_beyond(ax):
+    percent_limits(ax)
+    assert ax.get_ylim() == (-3, 103), "of empty axes too"
+    ax.plot([40, 60], [np.nan, 40])
+    percent_limits(ax)
+    percent_limits(ax, "x")
+    assert ax.get_ylim() == ax.get_xlim() == (-3, 103)
+
+
+def test_a_legend_lists_lines_in_the_order_in_which_they_end(ax):
+    plots.plot_retention({"low": 0.1 * R, "high": R, "middle": 0.5 * R}, NAMES, ax)
+    assert [text.get_text() for text in ax.get_legend().get_texts()] == ["high", "middle", "low"]
+
+
 def test_task_curves_tell_the_last_step_reached(ax):
     plots.plot_task_curves(np.arange(10, 70, 10), CURVE[None], NAMES, 20, ax, "EWC while training")
     words = alt_text(ax.figure)
@@ -150,8 +178,8 @@ def test_bars_tell_mean_interval_and_reference(ax):
         low, high = (f"{100 * float(edge):.0f} %" for edge in seed_interval(seeds))
         assert f"{name} {100 * np.mean(seeds):.0f} % (from {low} to {high})" in words
     assert "chance 10 %" in words
-    np.testing.assert_allclose([bar.get_height() for bar in ax.patches], [20, 90])
-    np.testing.assert_allclose(ax.lines[-1].get_ydata(), 10.4)
+    np.testing.assert_allclose([bar.get_width() for bar in ax.patches], [20, 90])
+    np.testing.assert_allclose(ax.lines[-1].get_xdata(), 10.4)
 
 
 @pytest.mark.parametrize("aspect, most", [("color", 9), ("linestyle", 7), ("marker", 9)])

@@ -18,8 +18,8 @@ PACKAGE = Path(workbench.__file__).parent
 ROOMS = ("errors", "runtime", "files", "provenance", "config", "metrics", "intervals", "tasks",
          "models", "losses", "razor", "answers", "teachers", "learners", "diagnostics",
          "assessment", "runfiles", "record", "report", "checkpoint", "gate", "pretraining",
-         "evaluation", "loop", "experiment", "sweeps", "plots", "language_plots", "sweep_plots",
-         "display", "widgets", "course", "lessons", "demo", "doctor", "cli")
+         "evaluation", "loop", "experiment", "sweeps", "labels", "plots", "language_plots",
+         "sweep_plots", "display", "widgets", "course", "lessons", "demo", "doctor", "cli")
 """In order: a room imports only itself and rooms before it."""
 FILES = sorted(PACKAGE.rglob("*.py"))
 HEAVY = ("torch", "numpy", "scipy", "sklearn", "matplotlib", "ipywidgets", "pandas",

@@ -136,7 +136,7 @@ class LiveTraining(View):
 
     def figure(self) -> Figure:
         """Return the curves so far."""
-        figure = Figure(figsize=(8.5, 3.6))
+        figure = Figure(figsize=(8.5, 3.6), layout="constrained")
         ax = figure.subplots()
         with self._lock:
             steps, curve = np.array(self._steps), np.array(self._curve)

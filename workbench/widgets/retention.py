@@ -13,6 +13,7 @@ from matplotlib.figure import Figure
 from numpy.typing import NDArray
 
 from workbench.errors import ConfigError
+from workbench.labels import add_legend, add_text, name_ticks, percent_limits
 from workbench.metrics import AccuracyMatrix
 from workbench.plots import describe, draw_band, percent
 from workbench.record import RunRecord
@@ -110,7 +111,7 @@ class RetentionExplorer(View):
 
     def figure(self) -> Figure:
         """Return the curves of the chosen task."""
-        figure = Figure(figsize=(6.4, 3.6))
+        figure = Figure(figsize=(6.8, 3.6), layout="constrained")
         ax = figure.subplots()
         i, j = self.cell
         said = []
@@ -123,13 +124,12 @@ class RetentionExplorer(View):
         chosen = 100 * self.values(self.learner.value)[:, i, j].mean()
         if not np.isnan(chosen):
             ax.plot(i, chosen, "o", markersize=13, markerfacecolor="none", color="black")
-        ax.set_xticks(range(len(self.names)), [f"after\n{n}" for n in self.names], fontsize=9)
         # Always from 0 to 100, so that a small difference looks small.
-        ax.set_ylim(min(-3, ax.get_ylim()[0]), max(103, ax.get_ylim()[1]))
-        ax.set(ylabel=METRICS[self.metric.value], xlim=(-0.3, len(self.names) - 0.7),
-               title=f"Task “{self.names[j]}”")
-        if said:
-            ax.legend(frameon=False, fontsize=9)
+        percent_limits(ax)
+        ax.set_xlim(-0.3, len(self.names) - 0.7)
+        add_legend(ax, by_end=True)
+        name_ticks(ax, [f"after\n{n}" for n in self.names])
+        add_text(ax, f"Task “{self.names[j]}”", ylabel=METRICS[self.metric.value])
         describe(ax, f"{self.sentence()} Curves of {self.metric.value} on task {self.names[j]}: "
                  f"{'; '.join(said) or 'no learner is ticked'}.")
         return figure

@@ -65,7 +65,7 @@ class ParetoExplorer(SweepView):
 
     def figure(self) -> Figure:
         """Return the paths of all runs."""
-        figure = Figure(figsize=(8.6, 4.2))
+        figure = Figure(figsize=(8.6, 4.2), layout="constrained")
         plot_pareto(self.sweep, self.ticked, figure.subplots(), self.level.value,
                     f"{self.sweep.skill}: learned against kept")
         return figure
@@ -104,7 +104,7 @@ class DriftExplorer(SweepView):
 
     def figure(self) -> Figure:
         """Return the scatter of forgetting against drift."""
-        figure = Figure(figsize=(8.6, 4.2))
+        figure = Figure(figsize=(8.6, 4.2), layout="constrained")
         plot_drift(self.sweep, self.ticked, self.prompts.value, figure.subplots(), self.everywhere,
                    f"{self.sweep.skill}: the further, the more is forgotten?")
         return figure
