@@ -99,9 +99,10 @@ def _width(ax: Axes) -> float:
     spec = ax.get_subplotspec()
     share, columns = 1.0, 1
     if spec is not None:
-        ratios = np.ones(spec.get_gridspec().ncols) * spec.get_gridspec().get_width_ratios()
+        ratios = np.array(spec.get_gridspec().get_width_ratios(), dtype=float)
         columns, share = len(ratios), ratios[spec.colspan].sum() / ratios.sum()
-    names = max((_longest(text) * text.get_fontsize() for text in ax.get_yticklabels()), default=0)
+    names = max((_longest(text) * float(text.get_fontsize()) for text in ax.get_yticklabels()),
+                default=0.0)
     legend, taken = ax.get_legend(), 0.0
     if legend is not None:
         taken = max(map(_longest, legend.get_texts())) * CHARACTER * LEGEND_SIZE + 40
