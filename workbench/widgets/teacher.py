@@ -214,10 +214,10 @@ class TeacherExplorer(View):
         self._filling = True
         self.position.max = len(shown.words)
         self._filling = False
+        super().redraw()
         number = f" (sample {self.seed.value})" if self._sampled else ""
         self.said.value = (f"<p>student{number}: <b>{html.escape(shown.answers['student'])}</b><br>"
                            f"teacher: <b>{html.escape(shown.answers['teacher'])}</b></p>")
-        super().redraw()
 
     @property
     def _sampled(self) -> bool:
