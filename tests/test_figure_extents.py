@@ -111,13 +111,6 @@ def next_tokens() -> Figure:
     return figure
 
 
-def digits() -> Figure:
-    figure = Figure(figsize=(7.5, 2.2))
-    for row in figure.subplots(2, 8):
-        plots.plot_digits(np.zeros((8, 64)), ["a 7 or a 1"] * 8, row)
-    return figure
-
-
 def record(learner: str) -> wb.RunRecord:
     return wb.run(wb.RunConfig(learner=learner, seeds=(0, 1, 2), steps=4))
 
@@ -174,7 +167,6 @@ FIGURES = {
         AccuracyMatrix(shares("usual", 10, 10)), TASKS * 2).figure,
     **{f"{count} tokens": lambda count=count: tokens(count) for count in (1, 6, 15, 40)},
     "next tokens": next_tokens,
-    "digits": digits,
     "live training": lambda: LiveTraining().figure(),
     "live distillation": lambda: LiveDistillation("nano").figure(),
     "scenarios": lambda: ScenarioExplorer(steps=2).figure(),

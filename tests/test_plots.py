@@ -142,6 +142,17 @@ def test_an_interval_beyond_0_or_100_percent_is_drawn_whole(shares, ax):
     assert bottom < min(low, 0) and max(high, 100) < top
 
 
+@pytest.mark.parametrize("shares, beyond", [([0.97, 0.99, 1.0], False), ([0.0, 0.02, 0.0], False),
+                                            ([1.05, 1.06, 1.07], True)])
+def test_the_interval_of_an_accuracy_ends_where_accuracies_end(shares, beyond, ax):
+    values = np.array(shares)[:, None, None] * np.ones((1, 1))
+    plots.plot_task_curves([5], values, ["first"], 10, ax)
+    edge = ax.collections[0].get_paths()[0].vertices[:, 1]
+    whole = seed_interval(100 * values[:, 0, 0])
+    np.testing.assert_allclose([edge.min(), edge.max()],
+                               whole if beyond else np.clip(whole, 0, 100))
+
+
 def test_limits_are_0_to_100_percent_where_nothing_is_drawn_beyond(ax):
     percent_limits(ax)
     assert ax.get_ylim() == (-3, 103), "of empty axes too"
@@ -199,12 +210,6 @@ def test_seven_curves_are_drawn_with_seven_looks(ax):
 def test_seven_bars_differ_in_hatch_as_well(ax):
     plots.plot_bars({f"m{i}": [0.1 * i] for i in range(7)}, ax)
     assert len({bar.get_hatch() or "" for bar in ax.patches}) == 7
-
-
-def test_digits_are_told_with_their_labels():
-    figure = Figure()
-    plots.plot_digits(np.zeros((3, 64)), ["seven", "one"], list(figure.subplots(1, 3)), "Two")
-    assert alt_text(figure) == ("Two: scanned handwritten digits of 8 by 8 pixels, seven, one.")
 
 
 def test_show_hands_over_a_picture_with_its_words_and_a_text_twin(said):

@@ -138,7 +138,7 @@ def plot_retention(series: Mapping[str, ArrayLike], names: Sequence[str], ax: Ax
         R = np.asarray(R, dtype=float)
         R = R[None] if R.ndim == 2 else R
         seen = np.stack([R[:, k, : k + 1].mean(1) for k in range(R.shape[1])], 1)
-        draw_band(ax, np.arange(1, R.shape[1] + 1), seen, label, i)
+        draw_band(ax, np.arange(1, R.shape[1] + 1), seen, label, i, bounded=True)
         said.append(f"{label} ends at {percent(seen[:, -1].mean())}")
     ax.set_xticks(range(1, len(names) + 1))
     percent_limits(ax)
@@ -147,13 +147,20 @@ def plot_retention(series: Mapping[str, ArrayLike], names: Sequence[str], ax: Ax
     return describe(ax, f"Curves of {title[0].lower()}{title[1:]}: {'; '.join(said)}.")
 
 
-def draw_band(ax: Axes, x: ArrayLike, values: Floats, label: str, i: int, **kwargs: Any) -> None:
-    """Draw the mean over seeds (first axis) in percent, its whole 95 % t interval, each seed."""
+def draw_band(ax: Axes, x: ArrayLike, values: Floats, label: str, i: int, bounded: bool = False,
+              **kwargs: Any) -> None:
+    """Draw the mean over seeds (first axis) in percent, its 95 % t interval, and each seed.
+
+    What is `bounded` cannot lie outside 0 to 100 %, such as an accuracy, and its interval ends
+    there; a retention can be above 100 %, and its interval is drawn whole.
+    """
     style = look(i) | kwargs
     values = 100 * np.asarray(values)
     ax.plot(x, values.mean(0), label=label, **style)
     if len(values) > 2:
         low, high = seed_interval(values)
+        if bounded and not ((values < 0) | (values > 100)).any():
+            low, high = np.maximum(low, 0), np.minimum(high, 100)
         ax.fill_between(x, low, high, color=style["color"], alpha=0.15, linewidth=0)
     if len(values) > 1:
         ax.plot(x, values.T, color=style["color"], alpha=0.25, linewidth=0.7)
@@ -181,7 +188,7 @@ def plot_task_curves(steps: ArrayLike, curve: Floats, names: Sequence[str],
     steps = np.asarray(steps)
     there = ~np.isnan(curve).any((0, 2))
     for j, name in enumerate(names):
-        draw_band(ax, steps[there], curve[:, there, j], name, j, markevery=0.1)
+        draw_band(ax, steps[there], curve[:, there, j], name, j, bounded=True, markevery=0.1)
     for k in range(1, len(names)):
         ax.axvline(k * steps_per_task, color="grey", linewidth=0.8)
     ax.set_xlim(0, len(names) * steps_per_task)
@@ -235,26 +242,3 @@ def plot_bars(values: Mapping[str, ArrayLike], ax: Axes | None = None, title: st
     add_text(ax, title, measure)
     return describe(ax, f"Bars, {title.lower() or measure}, with 95 % intervals over seeds: "
                     f"{'; '.join(said)}.")
-
-
-def plot_digits(images: ArrayLike, labels: Sequence[str], axes: Sequence[Axes],
-                title: str = "Digits") -> None:
-    """Draw 8 by 8 digits side by side.
-
-    Parameters
-    ----------
-    images : array-like, shape (n, 64)
-        Pixels, on any scale.
-    labels : sequence of str
-        Written above each.
-    axes : sequence of Axes
-        At least as many.
-    title : str
-        For the alternative text.
-    """
-    for image, label, ax in zip(np.asarray(images), labels, axes, strict=False):
-        ax.imshow(image.reshape(8, 8), cmap="gray_r")
-        add_text(ax, label)
-        ax.axis("off")
-    describe(axes[0], f"{title}: scanned handwritten digits of 8 by 8 pixels, "
-             f"{', '.join(labels)}.")

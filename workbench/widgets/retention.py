@@ -118,7 +118,8 @@ class RetentionExplorer(View):
         for k, (label, tick) in enumerate(self.ticks.items()):
             if tick.value:
                 curve = self.values(label)[:, j:, j]
-                draw_band(ax, np.arange(j, len(self.names)), curve, label, k)
+                draw_band(ax, np.arange(j, len(self.names)), curve, label, k,
+                          bounded=self.metric.value != "retention")
                 said.append(f"{label} {percent(curve.mean(0)[-1])} at the end")
         ax.axvline(i, color="grey", linestyle=":", linewidth=1.5)
         chosen = 100 * self.values(self.learner.value)[:, i, j].mean()
