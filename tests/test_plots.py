@@ -3,20 +3,28 @@
 from __future__ import annotations
 
 import base64
+import io
+from html.parser import HTMLParser
 
 import matplotlib.pyplot as plt
+import nbformat
 import numpy as np
+import pandas as pd
 import pytest
 from matplotlib.colors import to_hex
 from matplotlib.figure import Figure
+from nbconvert.exporters import HTMLExporter
+from PIL import Image
 
 from workbench import display, plots
 from workbench.intervals import seed_interval
+from workbench.labels import percent_limits
 from workbench.learners import LEARNERS
 from workbench.learners.text import TEXT_LEARNERS
 from workbench.metrics import AccuracyMatrix
 from workbench.plots import alt_text, percent_over_seeds
 from workbench.styles import METHOD_STYLES, look, styles_of
+from workbench.widgets.view import View
 
 R = np.array([[[0.91, 0.02, 0.0], [0.55, 0.8, 0.1], [0.204, 0.6, 0.997]],
               [[0.93, 0.04, 0.0], [0.45, 0.9, 0.1], [0.302, 0.5, 0.993]],
@@ -124,6 +132,44 @@ def test_retention_has_the_interval_over_seeds(ax):
     np.testing.assert_allclose([at_first.min(), at_first.max()], [low, high])
 
 
+@pytest.mark.parametrize("shares", [[1.05, 1.06, 1.07], [0.0, 0.02, 0.01], [0.97, 0.99, 1.0]])
+def test_an_interval_beyond_0_or_100_percent_is_drawn_whole(shares, ax):
+    """A retention above 100 %, from 101 to 111, was once drawn as 100 to 100."""
+    values = np.array(shares)[:, None] * np.ones(2)
+    plots.draw_band(ax, [0, 1], values, "retention", 0)
+    low, high = seed_interval(100 * values[:, 0])
+    edge = ax.collections[0].get_paths()[0].vertices[:, 1]
+    np.testing.assert_allclose([edge.min(), edge.max()], [low, high])
+    percent_limits(ax)
+    bottom, top = ax.get_ylim()
+    assert bottom < min(low, 0) and max(high, 100) < top
+
+
+@pytest.mark.parametrize("shares, beyond", [([0.97, 0.99, 1.0], False), ([0.0, 0.02, 0.0], False),
+                                            ([1.05, 1.06, 1.07], True)])
+def test_the_interval_of_an_accuracy_ends_where_accuracies_end(shares, beyond, ax):
+    values = np.array(shares)[:, None, None] * np.ones((1, 1))
+    plots.plot_task_curves([5], values, ["first"], 10, ax)
+    edge = ax.collections[0].get_paths()[0].vertices[:, 1]
+    whole = seed_interval(100 * values[:, 0, 0])
+    np.testing.assert_allclose([edge.min(), edge.max()],
+                               whole if beyond else np.clip(whole, 0, 100))
+
+
+def test_limits_are_0_to_100_percent_where_nothing_is_drawn_beyond(ax):
+    percent_limits(ax)
+    assert ax.get_ylim() == (-3, 103), "of empty axes too"
+    ax.plot([40, 60], [np.nan, 40])
+    percent_limits(ax)
+    percent_limits(ax, "x")
+    assert ax.get_ylim() == ax.get_xlim() == (-3, 103)
+
+
+def test_a_legend_lists_lines_in_the_order_in_which_they_end(ax):
+    plots.plot_retention({"low": 0.1 * R, "high": R, "middle": 0.5 * R}, NAMES, ax)
+    assert [text.get_text() for text in ax.get_legend().get_texts()] == ["high", "middle", "low"]
+
+
 def test_task_curves_tell_the_last_step_reached(ax):
     plots.plot_task_curves(np.arange(10, 70, 10), CURVE[None], NAMES, 20, ax, "EWC while training")
     words = alt_text(ax.figure)
@@ -146,8 +192,8 @@ def test_bars_tell_mean_interval_and_reference(ax):
         low, high = (f"{100 * float(edge):.0f} %" for edge in seed_interval(seeds))
         assert f"{name} {100 * np.mean(seeds):.0f} % (from {low} to {high})" in words
     assert "chance 10 %" in words
-    np.testing.assert_allclose([bar.get_height() for bar in ax.patches], [20, 90])
-    np.testing.assert_allclose(ax.lines[-1].get_ydata(), 10.4)
+    np.testing.assert_allclose([bar.get_width() for bar in ax.patches], [20, 90])
+    np.testing.assert_allclose(ax.lines[-1].get_xdata(), 10.4)
 
 
 @pytest.mark.parametrize("aspect, most", [("color", 9), ("linestyle", 7), ("marker", 9)])
@@ -189,12 +235,6 @@ def test_seven_bars_differ_in_hatch_as_well(ax):
     assert len({bar.get_hatch() or "" for bar in ax.patches}) == 7
 
 
-def test_digits_are_told_with_their_labels():
-    figure = Figure()
-    plots.plot_digits(np.zeros((3, 64)), ["seven", "one"], list(figure.subplots(1, 3)), "Two")
-    assert alt_text(figure) == ("Two: scanned handwritten digits of 8 by 8 pixels, seven, one.")
-
-
 def test_show_hands_over_a_picture_with_its_words_and_a_text_twin(said):
     axes = draw("bars", None)
     words = alt_text(axes.figure)
@@ -205,6 +245,53 @@ def test_show_hands_over_a_picture_with_its_words_and_a_text_twin(said):
     assert twin["text/plain"] == words and words in twin["text/html"]
     assert "<details>" in twin["text/html"]
     assert plt.get_fignums() == [], "the figure is not shown a second time"
+
+
+@pytest.mark.parametrize("template", ["lab", "classic"])
+def test_exported_pictures_have_their_alternative_texts(template, said):
+    """`lab` is the template of `jupyter nbconvert --to html`; it has no place for one at a PNG."""
+    class Counts(View):
+        def figure(self):
+            return plots.describe(Figure().subplots(), 'A "widget" with 1 < 2.').figure
+
+        def table(self):
+            return pd.DataFrame({"n": [1]})
+
+    display.show(draw("bars", None))
+    Counts()._ipython_display_()
+    Counts().snapshot()._ipython_display_()
+    cell = nbformat.v4.new_code_cell(execution_count=1, outputs=[
+        nbformat.v4.new_output("display_data", data, metadata=metadata or {})
+        for data, metadata, _ in said])
+    exporter = HTMLExporter(template_name=template)
+    page, _ = exporter.from_notebook_node(nbformat.v4.new_notebook(cells=[cell]))
+    pictures = [words["alt"] for words in tags(page, "img")]
+    assert pictures == [said[0][0]["text/plain"], *2 * ['A "widget" with 1 < 2.']]
+
+
+def tags(page, name):
+    found = []
+
+    class Reader(HTMLParser):
+        def handle_starttag(self, tag, attributes):
+            if tag == name:
+                found.append(dict(attributes))
+
+    Reader().feed(page)
+    return found
+
+
+def test_the_pictures_of_a_figure_are_the_same_small_one():
+    axes = draw("matrix", None)
+    full = io.BytesIO()
+    axes.figure.savefig(full, format="png")
+    bundle, _ = display.picture(axes.figure)
+    assert bundle["image/png"] in bundle["text/html"]
+    small = base64.b64decode(bundle["image/png"])
+    assert len(small) < 0.6 * len(full.getvalue())
+    before, after = (np.asarray(Image.open(io.BytesIO(each)).convert("RGB"), dtype=int)
+                     for each in (full.getvalue(), small))
+    assert abs(before - after).mean() < 1 and abs(before - after).max() < 40
 
 
 def test_words_are_escaped_in_html_and_plain_in_text(said, ax):

@@ -18,7 +18,7 @@ PACKAGE = Path(workbench.__file__).parent
 ROOMS = ("errors", "runtime", "files", "provenance", "config", "metrics", "intervals", "tasks",
          "models", "losses", "razor", "answers", "teachers", "learners", "diagnostics",
          "assessment", "runfiles", "record", "report", "checkpoint", "gate", "pretraining",
-         "admission", "evaluation", "loop", "experiment", "studies", "styles", "plots",
+         "admission", "evaluation", "loop", "experiment", "studies", "styles", "labels", "plots",
          "language_plots", "study_plots", "display", "widgets", "course", "doctor", "cli")
 """In order: a room imports only itself and rooms before it."""
 FILES = sorted(PACKAGE.rglob("*.py"))

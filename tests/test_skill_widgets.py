@@ -7,12 +7,8 @@ from dataclasses import replace
 import numpy as np
 import pandas as pd
 import pytest
-import torch
 
 from workbench.errors import ConfigError, UnknownNameError
-from workbench.losses import divergence
-from workbench.models import load_causal_lm, sample
-from workbench.models.prompts import make_prompt
 from workbench.studies import load_study, points
 from workbench.styles import METHOD_STYLES
 from workbench.tasks import KNOWN_SKILLS, load_skill
@@ -22,20 +18,13 @@ from workbench.widgets import (
     LiveDistillation,
     ParetoExplorer,
     SkillRetention,
-    TokenKLMap,
 )
 from workbench.widgets import live as live_module
-from workbench.widgets.token_map import token_loss
 
 
 @pytest.fixture(autouse=True)
 def draw_at_the_end_only(monkeypatch):
     monkeypatch.setattr(live_module, "REDRAW_SECONDS", 60.0)
-
-
-@pytest.fixture(scope="module")
-def loaded():
-    return load_causal_lm("tiny")
 
 
 @pytest.fixture
@@ -116,47 +105,6 @@ def test_skills_in_a_row_are_shown_per_order_and_method():
         SkillRetention(runs, ["nobody"])
     with pytest.raises(ConfigError, match="at least one run"):
         SkillRetention(runs[:0])
-
-
-# Token losses
-
-def test_the_loss_of_a_token_is_the_divergence_after_both_prompts(loaded):
-    model, tokenizer = loaded
-    items = load_skill("facts-new", "test")[:4]
-    found = token_loss(model, model, tokenizer, items, 1, seed=5)
-    alone = make_prompt(tokenizer, items[1].prompt)
-    said = sample(model, tokenizer, [alone], temperature=1.0,
-                  rng=torch.Generator().manual_seed(5))
-    assert found.words == tokenizer.convert_ids_to_tokens(said.ids[0].tolist())
-    helped = make_prompt(tokenizer, items[1].prompt, demonstration=items[1].demonstration)
-    logits = []
-    for prompt in (alone, helped):
-        ids = tokenizer(prompt, return_tensors="pt", add_special_tokens=False)["input_ids"]
-        with torch.no_grad():
-            logits.append(model(torch.cat([ids, said.ids], 1)).logits[0, ids.shape[1] - 1:-1])
-    np.testing.assert_allclose(found.loss, divergence(*logits), atol=1e-4)
-    assert token_loss(model, model, tokenizer, items, 1, help="none").loss.max() == 0
-
-
-def test_every_control_of_the_token_map_changes_what_is_shown(loaded):
-    model, tokenizer = loaded
-    widget = TokenKLMap({"before": model, "again": model}, model, tokenizer,
-                        load_skill("facts-new", "test")[:4])
-    assert drawn(widget)
-    seen = [[*widget.table()["loss (nats)"], *widget.table()["token"]]]
-    for control, value in (("item", 2), ("direction", "reverse"), ("help", "nothing"),
-                           ("help", "another item's demonstration"), ("seed", 3)):
-        getattr(widget, control).value = value
-        assert widget.trouble.value == ""
-        seen.append([*widget.table()["loss (nats)"], *widget.table()["token"]])
-    assert len({str(each) for each in seen}) == len(seen)
-    before = widget.image.value
-    widget.position.value = widget.position.max
-    assert widget.image.value != before and widget.position.max == len(widget.table())
-    widget.student.value = "again"
-    assert "student again" in widget.figure().axes[0].get_title()
-    with pytest.raises(ConfigError, match="at least one student"):
-        TokenKLMap({}, model, tokenizer, [])
 
 
 # Live

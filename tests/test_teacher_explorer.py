@@ -2,18 +2,22 @@
 
 from __future__ import annotations
 
+import copy
+
 import numpy as np
 import pytest
 import torch
 from matplotlib.figure import Figure
 
 from workbench.answers import partners
+from workbench.errors import ConfigError
 from workbench.language_plots import plot_next_token, plot_rates, plot_token_kl
-from workbench.models import load_causal_lm
+from workbench.losses import DIRECTIONS, divergence
+from workbench.models import load_causal_lm, make_prompt, sample
 from workbench.plots import alt_text
 from workbench.tasks import load_skill
 from workbench.widgets import TeacherExplorer
-from workbench.widgets.teacher import HELPS, compare
+from workbench.widgets.teacher import CONTEXTS, compare
 
 SKILLS = ("facts-new", "articles-new", "working-new")
 
@@ -42,17 +46,20 @@ def test_it_starts_with_the_first_question_and_its_own_demonstration(explorer):
 def test_each_choice_of_help_fills_the_boxes(explorer):
     items = explorer.skills["articles-new"]
     explorer.skill.value, explorer.item.value = "articles-new", 3
-    explorer.help.value = "another item's demonstration"
+    explorer.context.value = "another item's demonstration"
     assert explorer.demonstration.value == partners(items)[3].demonstration
-    explorer.help.value = "its article"
+    explorer.context.value = "its article"
     assert explorer.article.value == items[3].article and explorer.demonstration.value == ""
-    explorer.help.value = "nothing"
+    explorer.context.value = "nothing"
     assert explorer.article.value == explorer.demonstration.value == ""
-    assert explorer.comparison().kl.max() == 0, "equal prompts, equal distributions"
+    assert explorer.comparison().loss.max() == 0, "equal prompts, equal distributions"
     explorer.demonstration.value = "note : ada"
-    explorer.help.value = "what I write"
+    explorer.context.value = "what I write"
     assert explorer.demonstration.value == "note : ada"
-    assert set(HELPS.values()) == {"own", "other", "article", "none", "free"}
+    explorer.context.value = "its article and its demonstration"
+    assert explorer.article.value == items[3].article
+    assert explorer.demonstration.value == items[3].demonstration
+    assert set(CONTEXTS.values()) == {"own", "other", "article", "article+own", "none", "free"}
 
 
 def test_a_shorter_skill_list_keeps_the_number_of_the_item_in_range(loaded):
@@ -96,16 +103,16 @@ def test_the_position_stays_inside_the_response_and_moves_the_bars(explorer):
 def test_figure_and_table_have_the_numbers_of_the_comparison(explorer):
     found, table = explorer.comparison(), explorer.table()
     assert list(table["token"]) == found.words
-    np.testing.assert_allclose(table["KL (nats)"], found.kl, atol=0.006)
+    np.testing.assert_allclose(table["divergence (nats)"], found.loss, atol=0.006)
     assert table.index[0] == 1 and table["teacher"].iloc[-1].startswith("</s>")
     words = alt_text(explorer.figure())
-    assert f"{found.kl.sum():.2f} nats in all" in words
+    assert f"{found.loss.sum():.2f} nats in all" in words
     assert explorer.snapshot().table.equals(table)
 
 
 def test_compare_equals_logits_of_whole_sequences(loaded):
     model, tokenizer = loaded
-    found = compare(model, tokenizer, "who keeps the red key ?", "so ada", along="student")
+    found = compare(model, model, tokenizer, "who keeps the red key ?", "so ada", along="student")
     ids = tokenizer("<s> E: so ada Q: who keeps the red key ? A:", return_tensors="pt",
                     add_special_tokens=False)["input_ids"]
     said = torch.tensor([tokenizer.convert_tokens_to_ids(found.words)])
@@ -113,7 +120,68 @@ def test_compare_equals_logits_of_whole_sequences(loaded):
         logits = model(torch.cat([ids, said], 1)).logits[0, ids.shape[1] - 1:-1]
     np.testing.assert_allclose(found.teacher, logits.softmax(-1), atol=1e-5)
     np.testing.assert_allclose(found.teacher.sum(1), 1, atol=1e-5)
-    assert (found.kl > -1e-6).all()
+    assert (found.loss > -1e-6).all()
+
+
+def test_the_loss_of_a_sampled_token_is_the_divergence_after_both_prompts(loaded):
+    model, tokenizer = loaded
+    item = load_skill("facts-new", "test")[1]
+    asked = model, model, tokenizer, item.prompt
+    found = compare(*asked, item.demonstration, along="sample", seed=5)
+    alone = make_prompt(tokenizer, item.prompt)
+    said = sample(model, tokenizer, [alone], temperature=1.0, seed=5)
+    assert found.words == tokenizer.convert_ids_to_tokens(said.ids[0].tolist())
+    logits = []
+    for prompt in (alone, make_prompt(tokenizer, item.prompt, demonstration=item.demonstration)):
+        ids = tokenizer(prompt, return_tensors="pt", add_special_tokens=False)["input_ids"]
+        with torch.no_grad():
+            logits.append(model(torch.cat([ids, said.ids], 1)).logits[0, ids.shape[1] - 1:-1])
+    for direction in DIRECTIONS:
+        again = compare(*asked, item.demonstration, along="sample", direction=direction, seed=5)
+        np.testing.assert_allclose(again.loss, divergence(*logits, direction), atol=1e-4)
+    assert compare(*asked, along="sample").loss.max() == 0, "equal prompts"
+    assert compare(*asked, item.demonstration).answers["student"] == (
+        sample(model, tokenizer, [alone]).texts[0])
+
+
+def test_every_control_of_several_students_changes_what_is_shown(loaded):
+    model, tokenizer = loaded
+    other = copy.deepcopy(model)
+    with torch.no_grad():
+        other.lm_head.weight.mul_(0.5)
+    widget = TeacherExplorer(model, tokenizer, {"facts-new": load_skill("facts-new", "test")[:4]},
+                             {"before": model, "other": other})
+    widget.redraw()
+    seen = [widget.table().to_string()]
+    for control, value in (("item", 2), ("direction", "reverse"), ("context", "nothing"),
+                           ("context", "another item's demonstration"), ("seed", 3),
+                           ("student", "other")):
+        getattr(widget, control).value = value
+        assert widget.trouble.value == ""
+        seen.append(widget.table().to_string())
+    assert len(set(seen)) == len(seen)
+    before = widget.image.value
+    widget.position.value = widget.position.max
+    assert widget.image.value != before and widget.position.max == len(widget.table())
+    assert "</s>" not in widget.announcement.value, "tokens are escaped"
+    assert "student (sample 3)" in widget.said.value
+    title = widget.figure().axes[0].get_title()
+    assert title == "Other: sample of the student, coloured by KL(student || teacher), nats"
+
+
+def test_with_one_student_there_is_nothing_to_sample(explorer):
+    assert "sample of the student" not in explorer.along.options
+    shown = {control for line in explorer.root.children if hasattr(line, "children")
+             for control in line.children}
+    assert explorer.seed not in shown and explorer.direction not in shown
+
+
+@pytest.mark.parametrize("skills, students", [({}, None), ({"facts-new": []}, None),
+                                              (None, {})])
+def test_nothing_to_ask_or_nobody_to_ask_is_refused(skills, students, loaded):
+    with pytest.raises(ConfigError, match="at least one student and one skill"):
+        TeacherExplorer(*loaded, {"a": load_skill("facts-new", "test")[:1]} if skills is None
+                        else skills, students)
 
 
 def test_figures_say_what_they_show():

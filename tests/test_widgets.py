@@ -2,8 +2,14 @@
 
 from __future__ import annotations
 
+import gc
 import html
+import os
+import subprocess
+import sys
+import threading
 import time
+import weakref
 
 import ipywidgets as w
 import numpy as np
@@ -139,16 +145,178 @@ def test_an_error_is_shown_inside_and_not_raised(monkeypatch, records):
     assert widget.start().wait().trouble.value == "" and widget.record.status == "complete"
 
 
-def test_a_training_that_ends_at_once_leaves_the_buttons_as_at_rest(monkeypatch):
-    class AtOnce(live_module.threading.Thread):
-        def start(self):
-            super().start()
-            self.join(0.2)
+def test_a_click_in_the_moment_in_which_start_is_enabled_starts(monkeypatch, records):
+    calls, enabled, clicked = [], threading.Event(), threading.Event()
+    monkeypatch.setattr(live_module, "run",
+                        lambda *args, **kwargs: calls.append(1) or records["finetune"])
     widget = training()
-    monkeypatch.setattr(live_module.threading, "Thread", AtOnce)
-    monkeypatch.setattr(LiveTraining, "running", True)  # As while the thread is winding up.
-    widget._launch(lambda: 1 / 0)
-    assert usable(widget) == {"Start", "Reset"}
+
+    def hold(change) -> None:
+        if change["new"] is False and not clicked.is_set():
+            enabled.set()
+            assert clicked.wait(60)
+    widget.buttons["Start"].observe(hold, "disabled")
+    widget.start()
+    assert enabled.wait(60)
+    widget.buttons["Start"].click()
+    clicked.set()
+    widget.wait()
+    until(lambda: usable(widget) == {"Start", "Reset"})
+    assert len(calls) == 2 and not widget.running
+
+
+def test_buttons_are_those_of_a_training_that_starts_while_another_one_ends(monkeypatch, records):
+    go = threading.Event()
+    results = [lambda: records["finetune"], lambda: go.wait(60) and records["replay"]]
+    monkeypatch.setattr(live_module, "run", lambda *args, **kwargs: results.pop(0)())
+    widget, threads = training(), []
+
+    def start_at_once(change) -> None:  # while the other buttons are still to be changed
+        if change["new"] is False and len(threads) == 1:
+            threads.append(widget._background._thread)
+            widget.start()
+    widget.buttons["Start"].observe(start_at_once, "disabled")
+    threads.append(None)
+    widget.start()
+    until(lambda: len(threads) == 2)
+    threads[1].join(60)
+    assert usable(widget) == {"Stop", "Reset"} and widget.learner.disabled
+    go.set()
+    until(lambda: usable(widget) == {"Start", "Reset"})
+
+
+INTERRUPTED = """
+import os, signal, threading
+import workbench.widgets.live as live
+widget = live.LiveTraining(seeds=(0,), steps=60)
+widget.pace.value = "slow"
+began = threading.Event()
+observe = widget._observe
+widget._observe = lambda seen: (observe(seen), seen.steps_taken and began.set())
+threading.Thread(target=lambda: began.wait(120) and os.kill(os.getpid(), signal.SIGINT)).start()
+try:
+    widget.start().wait()
+except KeyboardInterrupt:
+    print("interrupted", widget.running, widget.record.status)
+other = live.LiveTraining(seeds=(0,), steps=60)
+for each in (widget, other):
+    each.pace.value = "as fast as it goes"
+    each.start().wait()
+print(widget.record.status, widget._steps[-1], widget._steps == other._steps)
+"""
+
+
+def process(script, tmp_path, *arguments):
+    """Run a script in a process of its own, with a folder for temporary files of its own."""
+    (tmp_path / "temporary").mkdir()
+    own = {"TMPDIR": str(tmp_path / "temporary"), "TEMP": str(tmp_path / "temporary")}
+    return subprocess.run([sys.executable, "-c", script, *arguments], capture_output=True,
+                          text=True, timeout=300, env=os.environ | own, check=False)
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="SIGINT cannot be sent there")
+def test_an_interrupt_while_waiting_stops_the_training_and_the_next_start_is_alone(tmp_path):
+    done = process(INTERRUPTED, tmp_path)
+    wanted = ["interrupted False stopped", "complete 300 True"]
+    assert done.stdout.splitlines() == wanted, done.stderr
+
+
+def test_an_interrupt_stops_before_it_is_raised_again(monkeypatch):
+    widget = training(pace="slow").start()
+    wait = widget._background._wait
+
+    def interrupted() -> None:
+        monkeypatch.setattr(widget._background, "_wait", wait)
+        raise KeyboardInterrupt
+    monkeypatch.setattr(widget._background, "_wait", interrupted)
+    with pytest.raises(KeyboardInterrupt):
+        widget.wait()
+    assert not widget.running and widget.record.status == "stopped"
+
+
+def folders(path) -> list[str]:
+    return sorted(name for name in os.listdir(path) if name.startswith("workbench-live-"))
+
+
+@pytest.mark.parametrize("end", ["reset", "close", "start"])
+def test_the_folder_of_a_training_is_removed(end, tmp_path, monkeypatch):
+    monkeypatch.setattr("tempfile.tempdir", str(tmp_path))
+    widget = training()
+    assert folders(tmp_path) == [], "there is none before the first start"
+    widget.start().wait()
+    first, = folders(tmp_path)
+    getattr(widget, end)()
+    if end == "start":
+        widget.wait()
+        assert len(folders(tmp_path)) == 1 and folders(tmp_path) != [first]
+        widget.reset()
+    assert folders(tmp_path) == []
+
+
+def test_a_closed_widget_stops_and_can_be_forgotten():
+    widgets = [training(pace="slow").start()]
+    until(lambda: widgets[0].bar.value > 0)
+    background, gone = widgets[0]._background, weakref.ref(widgets[0])
+    widgets[0].close()
+    assert not background.running and widgets[0].root.comm is None
+    widgets.clear()
+    until(lambda: gc.collect() >= 0 and gone() is None)
+
+
+LEFT = """
+import sys, threading
+from workbench.widgets import LiveTraining
+widget = LiveTraining(seeds=(0,), steps=5000)
+widget.pace.value = sys.argv[1]
+began = threading.Event()
+observe = widget._observe
+widget._observe = lambda seen: (observe(seen), seen.steps_taken and began.set())
+widget.start()
+assert began.wait(120)
+print("left")
+"""
+
+
+@pytest.mark.parametrize("pace", ["slow", "as fast as it goes"])
+def test_the_end_of_the_process_stops_the_training_and_removes_its_folder(pace, tmp_path):
+    done = process(LEFT, tmp_path, pace)
+    assert done.stdout == "left\n" and done.returncode == 0, done.stderr
+    assert folders(tmp_path / "temporary") == []
+
+
+def test_a_screen_reader_hears_the_start_the_end_and_a_little_between(monkeypatch):
+    now = [100.0]
+    monkeypatch.setattr(live_module.time, "monotonic", lambda: now[0])
+    monkeypatch.setattr(live_module, "REDRAW_SECONDS", 0.0)
+    widget, heard = training(), []
+    widget.announcement.observe(lambda change: heard.append((now[0], change["new"])), "value")
+    observe = widget._observe
+
+    def later(seen) -> None:
+        now[0] += 0.7
+        observe(seen)
+    widget._observe = later
+    words = []
+    widget.words.observe(lambda change: words.append(change["new"]), "value")
+    widget.start().wait()
+    assert len(words) > 40, "the picture and its words are drawn at every look"
+    assert now[0] - 100 > 60
+    times = [time for time, _ in heard]
+    assert all(later - sooner >= 5 for sooner, later in zip(times[:-2], times[1:-1], strict=True))
+    assert 8 < len(heard) < 2 + (now[0] - 100) / 5
+    texts = [text[text.index(">") + 1:].removesuffix("</div>") for _, text in heard]
+    assert texts[0] == "Training has started." and texts[-1] == "Training has ended at step 200."
+    assert all(len(text.split()) <= 7 for text in texts)
+    assert "aria-live" in widget.announcement.value
+    assert not any(live in widget.words.value for live in ("aria-live", "role="))
+
+
+def test_a_change_of_a_control_is_announced_in_few_words(explorer):
+    explorer.cells[1, 0].click()
+    assert explorer.sentence().rstrip(".") in html.unescape(explorer.announcement.value)
+    assert "aria-live" not in explorer.words.value + explorer.reading.value
+    explorer.read_out("word " * 60)
+    assert len(explorer.announcement.value.split(">")[1].split()) == 26
 
 
 def test_a_snapshot_of_training_has_the_curves_and_the_table(finished):
@@ -275,7 +443,8 @@ def test_a_widget_is_shown_live_as_a_picture_and_in_words(kind, request, monkeyp
     assert bundle["application/vnd.jupyter.widget-view+json"]["model_id"] == widget.root.model_id
     words = alt_text(widget.figure())
     assert bundle["text/plain"] == metadata["image/png"]["alt"] == words and bundle["image/png"]
-    assert html.escape(words) in widget.words.value and "aria-live" in widget.words.value
+    assert html.escape(words) in widget.words.value
+    assert widget.root.children.count(widget.announcement) == 1
     assert bytes(widget.image.value).startswith(b"\x89PNG")
     seen.clear()
     widget.snapshot()._ipython_display_()

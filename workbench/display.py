@@ -12,6 +12,7 @@ import matplotlib.pyplot as plt
 import torch
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
+from PIL import Image
 
 from workbench.plots import alt_text, use_style
 
@@ -31,28 +32,34 @@ def prepare_notebook() -> None:
 
 
 def png(figure: Figure) -> bytes:
-    """Return a figure as PNG."""
-    buffer = io.BytesIO()
-    figure.savefig(buffer, format="png", metadata={"Software": None})
-    return buffer.getvalue()
+    """Return a figure as PNG with 256 colours: a third of the size, and the same to the eye."""
+    drawn, small = io.BytesIO(), io.BytesIO()
+    figure.savefig(drawn, format="png")
+    Image.open(drawn).convert("RGB").quantize(256, dither=Image.Dither.NONE).save(
+        small, "png", optimize=True)
+    return small.getvalue()
 
 
 def picture(figure: Figure) -> tuple[dict[str, Any], dict[str, Any]]:
     """Return a figure as a MIME bundle and its metadata; the figure is closed.
 
-    The alternative text stands in the metadata, where nbconvert looks for it, and as plain text.
+    The picture is there twice. As HTML it has its alternative text in JupyterLab and in what
+    nbconvert exports by its default template; neither has a place for that text beside a PNG. The
+    PNG is for exports that take no HTML, such as PDF through LaTeX, and for nbconvert's *classic*
+    template, which reads the alternative text from the metadata.
     """
     words = alt_text(figure)
     image = base64.b64encode(png(figure)).decode()
     plt.close(figure)
-    return {"image/png": image, "text/plain": words}, {"image/png": {"alt": words}}
+    tag = f'<img alt="{html.escape(words)}" src="data:image/png;base64,{image}">'
+    return ({"text/html": tag, "image/png": image, "text/plain": words},
+            {"image/png": {"alt": words}})
 
 
 def show(drawn: Axes | Figure) -> None:
     """Display a figure, and under it, folded away, what it shows in words.
 
-    JupyterLab gives pictures in outputs no alternative text of their own, so the words are an
-    output that a screen reader reaches and anyone may open.
+    The words are the picture's alternative text too; here anyone may read them.
     """
     from IPython.display import display
 

@@ -9,10 +9,12 @@ from matplotlib.axes import Axes
 from matplotlib.patches import Rectangle
 from numpy.typing import ArrayLike
 
+from workbench.labels import add_legend, add_text, fitting_size, name_ticks, percent_limits
 from workbench.plots import describe, percent
 from workbench.styles import COLOURS, styles_of
 
 HATCHES = ("", "//", "..", "xx", "--", "\\\\")
+TOKENS_A_ROW = 10
 
 
 def plot_token_kl(words: Sequence[str], kl: ArrayLike, ax: Axes, chosen: int | None = None,
@@ -33,21 +35,24 @@ def plot_token_kl(words: Sequence[str], kl: ArrayLike, ax: Axes, chosen: int | N
         Above the figure.
     """
     values = np.asarray(kl, dtype=float)
-    ax.imshow(values[None], cmap="cividis", vmin=0, vmax=max(1.0, float(values.max())),
-              aspect="auto")
+    rows = -(-len(words) // TOKENS_A_ROW)
+    columns = -(-len(words) // rows)
+    cells = np.full(rows * columns, np.nan)
+    cells[:len(words)] = values
     top = max(1.0, float(values.max()))
+    ax.imshow(cells.reshape(rows, columns), cmap="cividis", vmin=0, vmax=top, aspect="auto")
     for i, (word, value) in enumerate(zip(words, values, strict=True)):
+        row, column = divmod(i, columns)
         colour = "white" if value < 0.55 * top else "black"
-        ax.text(i, -0.12, word, ha="center", va="center", color=colour, fontweight="bold",
-                fontsize=11 if len(words) < 16 else 8)
-        ax.text(i, 0.28, f"{value:.2f}", ha="center", va="center", color=colour,
-                fontsize=9 if len(words) < 16 else 7)
+        ax.text(column, row - 0.18, word, ha="center", va="center", color=colour,
+                fontweight="bold", fontsize=fitting_size(ax, word, columns))
+        ax.text(column, row + 0.25, f"{value:.2f}", ha="center", va="center", color=colour,
+                fontsize=8)
     if chosen is not None:
-        ax.add_patch(_frame(chosen))
-    ax.set_xticks(range(len(words)), [str(i + 1) for i in range(len(words))])
-    ax.set_yticks([])
-    ax.set_xlabel("position in the response")
-    ax.set_title(title)
+        ax.add_patch(_frame(*divmod(chosen, columns)))
+    ax.set_xticks(range(columns), [str(i + 1) for i in range(columns)])
+    ax.set_yticks(range(rows), [f"+{row * columns}" if row else "" for row in range(rows)])
+    add_text(ax, title, "position in the response")
     ax.grid(False)
     far = np.argsort(-values)[:3]
     said = ", ".join(f"{values[i]:.2f} at {words[i]}" for i in far)
@@ -55,8 +60,8 @@ def plot_token_kl(words: Sequence[str], kl: ArrayLike, ax: Axes, chosen: int | N
                     f"{said}; {values.sum():.2f} nats in all.")
 
 
-def _frame(position: int) -> Rectangle:
-    return Rectangle((position - 0.48, -0.47), 0.96, 0.94, fill=False, edgecolor=COLOURS[1],
+def _frame(row: int, column: int) -> Rectangle:
+    return Rectangle((column - 0.48, row - 0.47), 0.96, 0.94, fill=False, edgecolor=COLOURS[1],
                      linewidth=3)
 
 
@@ -77,11 +82,12 @@ def plot_next_token(before: str, sides: Mapping[str, Mapping[str, float]],
         words, rows = list(top), np.arange(len(top))
         ax.barh(rows, [100 * top[word] for word in words], color=COLOURS[i],
                 hatch="" if i == 0 else "//", edgecolor="white")
-        ax.set_yticks(rows, words)
+        name_ticks(ax, words, "y")
         ax.invert_yaxis()
         for row, p in zip(rows, top.values(), strict=True):
             ax.text(100 * p + 2, float(row), percent(p), va="center", fontsize=9)
-        ax.set(xlim=(0, 118), xlabel="probability (%)", title=name)
+        ax.set_xlim(0, 118)
+        add_text(ax, name, "probability (%)")
         ax.grid(False, axis="y")
         said = ", ".join(f"{word} {percent(p)}" for word, p in list(top.items())[:3])
         describe(ax, f"After “{before or 'nothing yet'}” the {name} would say: {said}.")
@@ -114,8 +120,9 @@ def plot_rates(rates: Mapping[str, Mapping[str, Mapping[str, float]]], ax: Axes,
                     fmt="none", ecolor="black", capsize=2, linewidth=1)
         said.append(f"{name}: " + ", ".join(f"{group} {percent(each['rate'])}"
                                             for group, each in series.items()))
-    ax.set_xticks(range(len(groups)), groups, rotation=20, ha="right")
-    ax.set(ylim=(0, 105), ylabel=ylabel, title=title)
-    ax.legend(frameon=False, fontsize=9, loc="center left", bbox_to_anchor=(1.0, 0.5))
+    percent_limits(ax)
+    add_legend(ax)
+    add_text(ax, title, ylabel=ylabel)
+    name_ticks(ax, groups)
     return describe(ax, f"Bars with 95 % intervals: {title[:1].lower()}{title[1:].rstrip('?.')}. "
                     + "; ".join(said) + ".")

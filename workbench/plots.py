@@ -12,6 +12,7 @@ from matplotlib.axes import Axes
 from numpy.typing import ArrayLike, NDArray
 
 from workbench.intervals import seed_interval
+from workbench.labels import add_legend, add_text, name_ticks, percent_limits
 from workbench.metrics import AccuracyMatrix
 from workbench.styles import look, styles_of
 
@@ -86,16 +87,15 @@ def plot_accuracy_matrix(matrix: AccuracyMatrix, names: Sequence[str], ax: Axes 
     """
     ax = _axes(ax)
     R = _mean(matrix.R, 2)
-    ax.imshow(R, vmin=0, vmax=1, cmap="cividis")
+    ax.imshow(R, vmin=0, vmax=1, cmap="cividis", aspect="auto")
     for (i, j), value in np.ndenumerate(R):
         text = "–" if np.isnan(value) else f"{100 * value:.0f}"
         ax.text(j, i, text, ha="center", va="center",
                 color="white" if value <= 0.55 else "black",
                 fontweight="bold" if i == j else "normal")
-    ax.set_xticks(range(len(names)), names, rotation=30, ha="right")
-    ax.set_yticks(range(len(names)), [f"after {n}" for n in names])
-    ax.set_xlabel("tested on")
-    ax.set_title(title)
+    name_ticks(ax, [f"after {n}" for n in names], "y")
+    name_ticks(ax, names)
+    add_text(ax, title, "tested on")
     ax.grid(False)
     return describe(ax, f"Heat map, {title.lower()}: right after learning each task "
                     f"{percent(np.diagonal(R).mean())} on average; after the last task "
@@ -122,22 +122,29 @@ def plot_retention(series: Mapping[str, ArrayLike], names: Sequence[str], ax: Ax
         R = np.asarray(R, dtype=float)
         R = R[None] if R.ndim == 2 else R
         seen = np.stack([R[:, k, : k + 1].mean(1) for k in range(R.shape[1])], 1)
-        draw_band(ax, np.arange(1, R.shape[1] + 1), seen, label, **styles[label])
+        draw_band(ax, np.arange(1, R.shape[1] + 1), seen, label, bounded=True, **styles[label])
         said.append(f"{label} ends at {percent(seen[:, -1].mean())}")
-    ax.set(xlabel="tasks learned", ylabel="accuracy (%)", ylim=(-3, 103), title=title)
     ax.set_xticks(range(1, len(names) + 1))
-    ax.legend(frameon=False, fontsize=9, loc="center left", bbox_to_anchor=(1.0, 0.5))
+    percent_limits(ax)
+    add_legend(ax, by_end=True)
+    add_text(ax, title, "tasks learned", "accuracy (%)")
     return describe(ax, f"Curves of {title[0].lower()}{title[1:]}: {'; '.join(said)}.")
 
 
-def draw_band(ax: Axes, x: ArrayLike, values: Floats, label: str, **style: Any) -> None:
-    """Draw the mean over seeds (first axis) in percent, its 95 % t interval, and each seed."""
+def draw_band(ax: Axes, x: ArrayLike, values: Floats, label: str, bounded: bool = False,
+              **style: Any) -> None:
+    """Draw the mean over seeds (first axis) in percent, its 95 % t interval, and each seed.
+
+    What is `bounded` cannot lie outside 0 to 100 %, such as an accuracy, and its interval ends
+    there; a retention can be above 100 %, and its interval is drawn whole.
+    """
     values = 100 * np.asarray(values)
     ax.plot(x, values.mean(0), label=label, **style)
     if len(values) > 2:
         low, high = seed_interval(values)
-        ax.fill_between(x, np.clip(low, 0, 100), np.clip(high, 0, 100), color=style["color"],
-                        alpha=0.15, linewidth=0)
+        if bounded and not ((values < 0) | (values > 100)).any():
+            low, high = np.maximum(low, 0), np.minimum(high, 100)
+        ax.fill_between(x, low, high, color=style["color"], alpha=0.15, linewidth=0)
     if len(values) > 1:
         ax.plot(x, values.T, color=style["color"], alpha=0.25, linewidth=0.7)
 
@@ -164,12 +171,14 @@ def plot_task_curves(steps: ArrayLike, curve: Floats, names: Sequence[str],
     steps = np.asarray(steps)
     there = ~np.isnan(curve).any((0, 2))
     for j, name in enumerate(names):
-        draw_band(ax, steps[there], curve[:, there, j], name, markevery=0.1, **look(j))
+        draw_band(ax, steps[there], curve[:, there, j], name, bounded=True, markevery=0.1,
+                  **look(j))
     for k in range(1, len(names)):
         ax.axvline(k * steps_per_task, color="grey", linewidth=0.8)
-    ax.set(xlabel="steps", ylabel="accuracy (%)", ylim=(-3, 103), title=title,
-           xlim=(0, len(names) * steps_per_task))
-    ax.legend(frameon=False, fontsize=9, loc="center left", bbox_to_anchor=(1.0, 0.5))
+    ax.set_xlim(0, len(names) * steps_per_task)
+    percent_limits(ax)
+    add_legend(ax)
+    add_text(ax, title, "steps", "accuracy (%)")
     if not there.any():
         return describe(ax, f"Empty axes: {title.lower()}, nothing trained yet.")
     now = curve[:, there][:, -1].mean(0)
@@ -178,8 +187,8 @@ def plot_task_curves(steps: ArrayLike, curve: Floats, names: Sequence[str],
 
 
 def plot_bars(values: Mapping[str, ArrayLike], ax: Axes | None = None, title: str = "",
-              ylabel: str = "accuracy (%)", reference: tuple[str, float] | None = None) -> Axes:
-    """Draw a bar per method with the 95 % t interval over seeds, and a dot per seed.
+              measure: str = "accuracy (%)", reference: tuple[str, float] | None = None) -> Axes:
+    """Draw a horizontal bar per method with the 95 % t interval over seeds, and a dot per seed.
 
     Parameters
     ----------
@@ -187,8 +196,8 @@ def plot_bars(values: Mapping[str, ArrayLike], ax: Axes | None = None, title: st
         Shares from 0 to 1.
     ax : Axes, optional
         Where to draw.
-    title, ylabel : str
-        What to write.
+    title, measure : str
+        The title, and the label of the axis of values.
     reference : (str, float), optional
         A level to compare with, such as ``("chance", 0.1)``.
     """
@@ -197,44 +206,23 @@ def plot_bars(values: Mapping[str, ArrayLike], ax: Axes | None = None, title: st
     hatches = ("", "//", "..", "xx", "\\\\", "--", "++")
     for i, (label, seeds) in enumerate(values.items()):
         shares = 100 * np.atleast_1d(np.asarray(seeds, dtype=float))
-        ax.bar(i, shares.mean(), color=styles[label]["color"], alpha=0.75, hatch=hatches[i % 7],
-               edgecolor="white")
+        ax.barh(i, shares.mean(), color=styles[label]["color"], alpha=0.75, hatch=hatches[i % 7],
+                edgecolor="white")
         text = f"{label} {percent(shares.mean() / 100)}"
         if len(shares) > 2:
             low, high = seed_interval(shares)
-            ax.errorbar(i, shares.mean(), [[shares.mean() - low], [high - shares.mean()]],
+            ax.errorbar(shares.mean(), i, xerr=[[shares.mean() - low], [high - shares.mean()]],
                         color="black", capsize=4, linewidth=1.2)
             text += f" (from {percent(float(low) / 100)} to {percent(float(high) / 100)})"
-        ax.plot(np.full(len(shares), i), shares, ".", color="black", markersize=4)
+        ax.plot(shares, np.full(len(shares), i), ".", color="black", markersize=4)
         said.append(text)
     if reference is not None:
-        ax.axhline(100 * reference[1], color="grey", linestyle=":", label=reference[0])
-        ax.legend(frameon=False, fontsize=9)
+        ax.axvline(100 * reference[1], color="grey", linestyle=":", label=reference[0])
+        add_legend(ax)
         said.append(f"{reference[0]} {percent(reference[1])}")
-    ax.set_xticks(range(len(values)), list(values), rotation=20, ha="right")
-    ax.set(ylabel=ylabel, title=title)
-    return describe(ax, f"Bars, {title.lower() or ylabel}, with 95 % intervals over seeds: "
+    ax.invert_yaxis()
+    ax.grid(False, axis="y")
+    name_ticks(ax, list(values), "y")
+    add_text(ax, title, measure)
+    return describe(ax, f"Bars, {title.lower() or measure}, with 95 % intervals over seeds: "
                     f"{'; '.join(said)}.")
-
-
-def plot_digits(images: ArrayLike, labels: Sequence[str], axes: Sequence[Axes],
-                title: str = "Digits") -> None:
-    """Draw 8 by 8 digits side by side.
-
-    Parameters
-    ----------
-    images : array-like, shape (n, 64)
-        Pixels, on any scale.
-    labels : sequence of str
-        Written above each.
-    axes : sequence of Axes
-        At least as many.
-    title : str
-        For the alternative text.
-    """
-    for image, label, ax in zip(np.asarray(images), labels, axes, strict=False):
-        ax.imshow(image.reshape(8, 8), cmap="gray_r")
-        ax.set_title(label, fontsize=9)
-        ax.axis("off")
-    describe(axes[0], f"{title}: scanned handwritten digits of 8 by 8 pixels, "
-             f"{', '.join(labels)}.")

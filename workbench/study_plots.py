@@ -8,6 +8,7 @@ import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
 
+from workbench.labels import add_legend, add_text, name_ticks, percent_limits
 from workbench.plots import describe, percent
 from workbench.razor import RazorResult
 from workbench.runfiles import Floats
@@ -53,9 +54,10 @@ def plot_pareto(points: pd.DataFrame, methods: Sequence[str], ax: Axes, level: f
         said.append(f"{method} ends at {percent(new)} new and {percent(kept)} kept on average")
     if level is not None:
         ax.axvline(100 * level, color="grey", linestyle=":", linewidth=1.2)
-    ax.set(xlabel="accuracy on the new skill (%)", ylabel="kept of what was known (%)",
-           xlim=(-3, 103), ylim=(-3, 106), title=title)
-    _legend(ax, methods)
+    for axis in ("x", "y"):
+        percent_limits(ax, axis)
+    add_legend(ax)
+    add_text(ax, title, "accuracy on the new skill (%)", "kept of what was known (%)")
     return describe(ax, "Paths from before training, when all is kept, one per run: "
                     f"{'; '.join(said)}.")
 
@@ -86,10 +88,10 @@ def plot_drift(points: pd.DataFrame, methods: Sequence[str], prompts: str, ax: A
                 **(styles[method] | {"linestyle": ""}))
         said.append(f"{method} {kl.mean():.1f} nats and {percent(forgotten.mean())} forgotten on "
                     "average")
-    ax.set(xlabel=f"KL(pretrained || trained) {PROMPTS[prompts]}\n(nats a response, log scale)",
-           ylabel="forgotten (%)", title=title)
     ax.set_xscale("symlog", linthresh=0.1)
-    _legend(ax, methods)
+    add_legend(ax)
+    add_text(ax, title, f"KL(pretrained || trained) {PROMPTS[prompts]}\n"
+             "(nats a response, log scale)", "forgotten (%)")
     return describe(ax, f"Points of forgetting against KL {PROMPTS[prompts]}, {len(drawn)} in all: "
                     f"rank correlation {drift_correlation(drawn, prompts):.2f}. "
                     f"{'; '.join(said)}.")
@@ -132,10 +134,13 @@ def plot_diagnostic(points: pd.DataFrame, methods: Sequence[str], name: str, ax:
         values = run[name] * (100 if share else 1)
         ax.plot(run["step"], values, label=method, linewidth=1.5, markersize=4, **styles[method])
         said.append(f"{method} from {values.iloc[0]:.3g} to {values.iloc[-1]:.3g}")
-    ax.set(xlabel="step", title=title, ylabel="%" if share else UNITS[name])
-    ax.set_ylim(*((-3, 103) if share else (0, None)))
+    if share:
+        percent_limits(ax)
+    else:
+        ax.set_ylim(0, None)
     if legend:
-        _legend(ax, methods)
+        add_legend(ax, by_end=True)
+    add_text(ax, title, "step", "%" if share else UNITS[name])
     return describe(ax, f"{title or name}, from the first look to the last: {'; '.join(said)}.")
 
 
@@ -160,9 +165,8 @@ def plot_razor(result: RazorResult, ax: Axes, title: str = "") -> Axes:
         ax.plot(kl, 100 * lost, markersize=5, alpha=0.8, label=method,
                 **(styles[method] | {"linestyle": ""}))
         said.append(f"{method} up to {kl.max():.1f} nats and {percent(lost.max())}")
-    ax.set(xlabel="KL(base || now) on images of the new task (nats)", ylabel="forgotten (%)",
-           title=title)
-    _legend(ax, methods)
+    add_legend(ax)
+    add_text(ax, title, "KL(base || now) on images of the new task (nats)", "forgotten (%)")
     return describe(ax, f"Forgetting against KL, {title}: {'; '.join(said)}. A quadratic in the KL "
                     f"explains {percent(result.r_squared())} of the variance.")
 
@@ -199,13 +203,9 @@ def plot_sequence(curves: Mapping[str, Floats], names: Sequence[str], ax: Axes,
             ax.plot(x, 100 * values.T, linestyle="", marker=".", markersize=3.5, alpha=0.5,
                     color=style["color"])
         said.append(f"{method} ends at {percent(float(values[:, -1].mean()))}")
-    ax.set_xticks(range(len(names)), list(names), rotation=15, ha="right", fontsize=9)
-    ax.set(ylabel=f"{measure} (%)", ylim=(-3, 103), title=title)
+    percent_limits(ax)
     if legend:
-        _legend(ax, list(curves))
+        add_legend(ax, by_end=True)
+    name_ticks(ax, names)
+    add_text(ax, title, ylabel=f"{measure} (%)")
     return describe(ax, f"Curves of {title or measure}, stage by stage: {'; '.join(said)}.")
-
-
-def _legend(ax: Axes, entries: Sequence[str]) -> None:
-    if entries:
-        ax.legend(frameon=False, fontsize=9, loc="center left", bbox_to_anchor=(1.0, 0.5))

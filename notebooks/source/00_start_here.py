@@ -53,14 +53,18 @@ print(report.verdict())
 # %%
 import matplotlib.pyplot as plt
 
-from workbench.plots import plot_digits
+from workbench.plots import describe
 from workbench.tasks import make_stream
 
 stream = make_stream("split-digits", scenario="class", tasks=2)
 figure, axes = plt.subplots(2, 8, figsize=(7.5, 2.2))
 for task, row in zip(stream.tasks, axes, strict=True):
     labels = [f"a {y}" for y in task.test.y[:8].tolist()]
-    plot_digits(task.test.x[:8], labels, row, f"Task {task.name}")
+    for image, label, ax in zip(task.test.x[:8], labels, row, strict=True):
+        ax.imshow(image.reshape(8, 8), cmap="gray_r")
+        ax.set_title(label, fontsize=9)
+        ax.axis("off")
+    describe(row[0], f"Task {task.name}: scanned handwritten digits, {', '.join(labels)}.")
 wb.show(figure)
 
 # %% [markdown]

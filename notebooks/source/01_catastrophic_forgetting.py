@@ -144,11 +144,11 @@ live.pace.value = "watchable"
 live
 
 # %% [markdown]
-# What the widget shows, as a picture with its table:
+# What the widget shows, as a table:
 
 # %%
 assert live.record.status == "complete"
-live.snapshot()
+print(live.table().to_string())
 
 # %% [markdown]
 # ## Three scenarios: the same digits, three questions
@@ -185,7 +185,7 @@ explorer.trained.value = 4
 explorer
 
 # %%
-explorer.snapshot()
+print(explorer.table().to_string())
 
 # %% [markdown]
 # {{exercise allowed_answer}}

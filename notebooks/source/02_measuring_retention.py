@@ -330,12 +330,9 @@ print("Verdict: replay lives on true labels of old examples. EWC's importances m
 from workbench.widgets import RetentionExplorer
 
 explorer = RetentionExplorer(classes)
-explorer
-
-# %%
 explorer.learner.value = "replay"
 explorer.metric.value = "retention"
-explorer.snapshot()
+explorer
 
 # %% [markdown]
 # {{exercise ewc_penalty}}

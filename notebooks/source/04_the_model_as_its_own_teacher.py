@@ -183,11 +183,8 @@ from workbench.widgets import TeacherExplorer
 
 explorer = TeacherExplorer(model, tokenizer, {skill: test[skill] for skill in
                                               ("facts-new", *NEW_SKILLS)})
-explorer
-
-# %%
 explorer.skill.value = "working-new"
-explorer.snapshot()
+explorer
 
 # %% [markdown]
 # ## Reading, or luck?

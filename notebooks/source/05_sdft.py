@@ -103,22 +103,21 @@ check("sdft_loss", sdft_loss)
 # ## Where in an answer is the loss?
 #
 # Choose a question, and sample an answer. Each word is coloured by its loss; below, what student and
-# teacher think comes next, here at the fourth word, the name. All of the loss sits there. Then set *the teacher is
-# shown* to **nothing**: two equal prompts and equal weights, so the loss is exactly 0, however wrong the answer.
+# teacher think comes next, here at the fourth word, the name. All of the loss sits there. Then set *shown in the
+# prompt* to **nothing**: two equal prompts and equal weights, so the loss is exactly 0, however wrong the answer.
 
 # %%
-from workbench.widgets import TokenKLMap
+from workbench.widgets import TeacherExplorer
 
 items = load_skill("facts-new", "train")[:24]
-token_map = TokenKLMap({"before training": model}, model, tokenizer, items)
-token_map.redraw()  # now it knows how long the answer is
-token_map.position.value = 4
-token_map
+TeacherExplorer(model, tokenizer, {"facts-new": items}, {"before training": model})
 
 # %%
-from workbench.widgets.token_map import token_loss
+from workbench.widgets.teacher import compare
 
-loss = {help: token_loss(model, model, tokenizer, items, 0, help).loss for help in ("own", "none")}
+asked = items[0].prompt
+loss = {name: compare(model, model, tokenizer, asked, demonstration, along="sample").loss
+        for name, demonstration in (("own", items[0].demonstration), ("none", ""))}
 assert loss["own"].argmax() == 3 and loss["own"][3] > 0.9 * loss["own"].sum()
 assert (loss["none"] == 0).all()
 print("Verdict: the loss sits on the name; without help it is 0 at every token, and there is "
@@ -948,7 +947,7 @@ print(f"{live_widget.record.steps_taken} steps were taken.")
 #
 # ## Try it yourself
 #
-# - `TokenKLMap({"trained": trained["sdft"]}, model, tokenizer, load_skill("facts-new", "train"))`: where is
+# - `TeacherExplorer(model, tokenizer, {"facts-new": items}, {"trained": trained["sdft"]})`: where is
 #   the loss now? And against `trained["sft"]`?
 # - `train("sdft", 1e-4, 60, options={"teacher": "live"})`, and with 1e-3: when does a live teacher run
 #   away?

@@ -21,6 +21,19 @@ SCREENSHOTS = ROOT / "artifacts" / "browser"
 TOKEN = "browser-tests"
 FLAGS = ["--no-sandbox", "--disable-gpu", "--disable-background-networking", "--disable-sync",
          "--disable-component-update", "--no-first-run", "--disable-quic"]
+PATIENCE_MS = 60_000
+"""How long anything expected of a page may take, on a busy machine."""
+LONGEST_MS = 600_000
+"""How long a notebook may run there."""
+ALL_DONE = """() => {
+    const prompts = [...document.querySelectorAll('.jp-CodeCell .jp-InputPrompt')]
+        .map(prompt => prompt.innerText);
+    const fault = document.querySelector(
+        ".jp-OutputArea-output[data-mime-type='application/vnd.jupyter.error']");
+    return prompts.length && (prompts.every(text => /\\d/.test(text))
+                              || fault && !prompts.some(text => text.includes('*')));
+}"""
+"""Whether every cell has its number, or an error has ended the run."""
 
 
 @pytest.fixture(scope="session")
@@ -55,23 +68,26 @@ def lab(tmp_path_factory):
     server = subprocess.Popen(words, stdout=log, stderr=log, env={
         **os.environ, **own, "JUPYTERLAB_SETTINGS_DIR": str(root / "settings")})
     url = f"http://127.0.0.1:{port}"
-    for _ in range(240):
+    for _ in range(600):
         try:
-            urllib.request.urlopen(f"{url}/api/status?token={TOKEN}", timeout=2).read()
+            urllib.request.urlopen(f"{url}/api/status?token={TOKEN}", timeout=10).read()
             break
         except OSError:
             assert server.poll() is None, (root / "lab.log").read_text()[-2000:]
             time.sleep(0.5)
+    else:
+        pytest.fail("JupyterLab did not answer")
     yield url
     server.terminate()
-    server.wait(20)
+    server.wait(60)
     log.close()
 
 
 @pytest.fixture(scope="session")
 def browser(chromium):
-    from playwright.sync_api import sync_playwright
+    from playwright.sync_api import expect, sync_playwright
 
+    expect.set_options(timeout=PATIENCE_MS)
     with sync_playwright() as playwright:
         opened = playwright.chromium.launch(executable_path=chromium, args=FLAGS)
         yield opened
@@ -81,7 +97,7 @@ def browser(chromium):
 @pytest.fixture
 def page(browser):
     opened = browser.new_page(viewport={"width": 1400, "height": 1000})
-    opened.set_default_timeout(60_000)
+    opened.set_default_timeout(PATIENCE_MS)
     yield opened
     opened.close()
 
@@ -112,16 +128,13 @@ def open_notebook(lab, page):
 @pytest.fixture
 def run_all():
     """Run all cells of the open notebook and wait until the last one is done."""
-    def ran(page, limit=150):
-        page.get_by_role("menuitem", name="Run", exact=True).click()
-        page.get_by_role("menuitem", name="Run All Cells", exact=True).click()
-        page.wait_for_timeout(1500)
+    def ran(page):
+        # First without the stored numbers, which would look as if the cells had just been run.
+        for menu, entry in (("Edit", "Clear Outputs of All Cells"), ("Run", "Run All Cells")):
+            page.get_by_role("menuitem", name=menu, exact=True).click()
+            page.get_by_role("menuitem", name=entry, exact=True).click()
+        page.wait_for_function(ALL_DONE, timeout=LONGEST_MS)
         prompts = page.locator(".jp-CodeCell .jp-InputPrompt")
-        for _ in range(limit):
-            texts = prompts.all_inner_texts()
-            if texts and not any("*" in text for text in texts):
-                return [text.strip("[]: ") for text in texts]
-            page.wait_for_timeout(1000)
-        raise AssertionError(f"still running after {limit} s: {texts}")
+        return [text.strip("[]: ") for text in prompts.all_inner_texts()]
 
     return ran

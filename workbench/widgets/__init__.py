@@ -7,8 +7,6 @@ from workbench.widgets.scenario import ScenarioExplorer
 from workbench.widgets.skill_retention import SkillRetention
 from workbench.widgets.study import DriftExplorer, ParetoExplorer
 from workbench.widgets.teacher import TeacherExplorer
-from workbench.widgets.token_map import TokenKLMap
 
 __all__ = ["DriftExplorer", "LiveDistillation", "LiveTraining", "ParetoExplorer",
-           "RetentionExplorer", "ScenarioExplorer", "SkillRetention", "TeacherExplorer",
-           "TokenKLMap"]
+           "RetentionExplorer", "ScenarioExplorer", "SkillRetention", "TeacherExplorer"]

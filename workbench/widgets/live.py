@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-import tempfile
 import threading
 import time
-from pathlib import Path
+from collections.abc import Callable
 
 import ipywidgets as w
 import numpy as np
@@ -19,9 +18,12 @@ from workbench.learners import LEARNERS
 from workbench.plots import percent, plot_task_curves
 from workbench.record import RunRecord
 from workbench.tasks import SCENARIOS, make_stream
+from workbench.widgets.background import Background
 from workbench.widgets.view import View, choice, row
 
 REDRAW_SECONDS = 0.2
+ANNOUNCE_SECONDS = 5.0
+"""A screen reader hears of the progress at most this often."""
 PACES = {"slow": 60, "watchable": 150, "as fast as it goes": 0}
 """Steps a second; 0 does not wait."""
 
@@ -68,8 +70,9 @@ class LiveTraining(View):
         self.root.children = [row(*self.settings, self.pace),
                               row(*self.buttons.values(), self.bar), self.image, *below,
                               self.verdict_box, self.words, self.trouble]
-        self._thread: threading.Thread | None = None
-        self._stop, self._lock = threading.Event(), threading.Lock()
+        self._background = Background()
+        self._stop = self._background.stopping
+        self._lock = threading.Lock()
         self._clear()
 
     def config(self) -> RunConfig:
@@ -79,42 +82,48 @@ class LiveTraining(View):
                          steps=self.steps, evaluate_every=max(1, self.steps // 20))
 
     def start(self) -> LiveTraining:
-        """Begin training with the chosen settings; what was there is dropped."""
+        """Start a training with the chosen settings, and remove the previous one."""
         if not self.running:
             self._clear()
-            self._launch(lambda: run(self.config(), out=self.folder, force=self.force,
-                                     observer=self._observe, stop=self._stop.is_set))
+            out = self._background.new_folder() / "run"
+            self._launch("started", lambda: run(self.config(), out=out, force=self.force,
+                                                observer=self._observe, stop=self._stop.is_set))
         return self
 
     def stop(self) -> LiveTraining:
-        """Ask the training to stop after the present step, and wait until it has."""
+        """Stop the training after the present step, and wait until it has stopped."""
         self._stop.set()
         return self.wait()
 
     def resume(self) -> LiveTraining:
-        """Go on from where the training was stopped."""
-        if not self.running and self.record is not None and self.record.status == "stopped":
-            self._launch(lambda: resume(self.folder, observer=self._observe,
-                                        stop=self._stop.is_set))
+        """Continue a training that was stopped."""
+        folder = self._background.folder
+        if (not self.running and folder is not None and self.record is not None
+                and self.record.status == "stopped"):
+            self._launch("resumed", lambda: resume(folder / "run", observer=self._observe,
+                                                   stop=self._stop.is_set))
         return self
 
     def reset(self) -> LiveTraining:
-        """Stop, and forget the run."""
-        self.stop()
+        """Stop the training, and remove its record and its files."""
         self._clear()
         self.redraw()
         return self
 
+    def close(self) -> None:
+        """Stop the training, remove its files, and close the controls."""
+        self._clear()
+        super().close()
+
     def wait(self) -> LiveTraining:
-        """Wait until the training has ended or stopped."""
-        if self._thread is not None and self._thread is not threading.current_thread():
-            self._thread.join()
+        """Wait until the training has ended or stopped; an interrupt stops it."""
+        self._background.wait()
         return self
 
     @property
     def running(self) -> bool:
-        """Whether the training is under way."""
-        return self._thread is not None and self._thread.is_alive()
+        """Whether a training is under way."""
+        return self._background.running
 
     def verdict(self) -> str:
         """Return one sentence on what became of the first task."""
@@ -130,7 +139,7 @@ class LiveTraining(View):
 
     def figure(self) -> Figure:
         """Return the curves so far."""
-        figure = Figure(figsize=(8.5, 3.6))
+        figure = Figure(figsize=(8.5, 3.6), layout="constrained")
         ax = figure.subplots()
         with self._lock:
             steps, curve = np.array(self._steps), np.array(self._curve)
@@ -158,37 +167,35 @@ class LiveTraining(View):
         return [t.name for t in make_stream(config.stream, config.scenario).tasks]
 
     def _clear(self) -> None:
-        self._temporary = tempfile.TemporaryDirectory(prefix="workbench-live-")
-        self.folder = Path(self._temporary.name) / "run"
+        self.stop()
+        self._background.discard()
         self.record: RunRecord | None = None
         config = self.config()
         self._drawn = config, self.names(config)
         with self._lock:
             self._steps: list[int] = []
             self._curve: list[np.ndarray[tuple[int, ...], np.dtype[np.float64]]] = []
-        self._last_draw = self._last_step = 0.0
+        self._last_draw = self._last_step = self._last_words = 0.0
         self.bar.value, self.verdict_box.value, self.trouble.value = 0, "", ""
         self._enable()
 
-    def _launch(self, work: object) -> None:
-        self._stop.clear()
-        self._thread = threading.Thread(target=self._work, args=(work,), daemon=True)
-        # Before it starts: it may have ended, and said so, by the time this line is done.
-        self._enable(running=True)
-        self._thread.start()
+    def _launch(self, word: str, work: Callable[[], RunRecord]) -> None:
+        self.announce(f"Training has {word}.")
+        self._last_words = time.monotonic()
+        self._background.launch(lambda: self._work(work), self._enable)
 
-    def _work(self, work: object) -> None:
+    def _work(self, work: Callable[[], RunRecord]) -> None:
         try:
-            self.record = work()  # type: ignore[operator]
-        except Exception as fault:
-            self.complain(fault)
-        else:
+            self.record = work()
             self.redraw()
             self.verdict_box.value = f"<p><b>{self.verdict()}</b></p>"
-        self._enable()
+            word = "stopped" if self.record.status == "stopped" else "ended"
+            self.announce(f"Training has {word} at step {self.record.steps_taken}.")
+        except Exception as fault:
+            self.complain(fault)
 
     def _observe(self, seen: Progress) -> None:
-        """Take in an evaluation; called from the training thread."""
+        """Record an evaluation; called from the training thread."""
         with self._lock:
             self._steps.append(seen.steps_taken)
             self._curve.append(seen.scores)
@@ -196,25 +203,39 @@ class LiveTraining(View):
         if time.monotonic() - self._last_draw > REDRAW_SECONDS:
             self.redraw()
             self._last_draw = time.monotonic()
+        if time.monotonic() - self._last_words >= ANNOUNCE_SECONDS:
+            self.announce(f"Step {seen.steps_taken} of {seen.steps_total}.")
+            self._last_words = time.monotonic()
         pace = PACES[self.pace.value]
         if pace:
             done = seen.steps_taken - self._last_step
             self._stop.wait(max(0.0, done) / pace)
         self._last_step = seen.steps_taken
 
-    def _enable(self, running: bool = False) -> None:
-        stopped = self.record is not None and self.record.status == "stopped"
-        for name, usable in (("Start", not running), ("Stop", running), ("Reset", True),
-                             ("Resume", not running and stopped)):
-            self.buttons[name].disabled = not usable
-        for control in self.settings:
-            control.disabled = running
+    def read_out(self, words: str) -> None:
+        """Announce no figure: they follow each other too fast."""
+
+    def _enable(self) -> None:
+        """Enable the buttons that do something at present.
+
+        Both threads come here. Whoever sees that a training has started or ended meanwhile does it
+        again, so that neither leaves the buttons of the other's state.
+        """
+        running = None
+        while running != self.running:
+            running = self.running
+            stopped = self.record is not None and self.record.status == "stopped"
+            for name, usable in (("Start", not running), ("Stop", running), ("Reset", True),
+                                 ("Resume", not running and stopped)):
+                self.buttons[name].disabled = not usable
+            for control in self.settings:
+                control.disabled = running
 
     def _on_start(self, _: w.Button) -> None:
         self.start()
 
     def _on_stop(self, _: w.Button) -> None:
-        # Only asked: the training thread draws the end of it.
+        # Without waiting: the training thread draws the final state.
         self._stop.set()
 
     def _on_resume(self, _: w.Button) -> None:

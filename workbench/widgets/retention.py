@@ -13,6 +13,7 @@ from matplotlib.figure import Figure
 from numpy.typing import NDArray
 
 from workbench.errors import ConfigError
+from workbench.labels import add_legend, add_text, name_ticks, percent_limits
 from workbench.metrics import AccuracyMatrix
 from workbench.plots import describe, draw_band, percent
 from workbench.record import RunRecord
@@ -105,32 +106,32 @@ class RetentionExplorer(View):
         super().redraw()
         try:
             self._colour()
-            self.reading.value = f'<p aria-live="polite">{self.sentence()}</p>'
+            self.reading.value = f"<p>{self.sentence()}</p>"
         except Exception as fault:
             self.complain(fault)
 
     def figure(self) -> Figure:
         """Return the curves of the chosen task."""
-        figure = Figure(figsize=(6.4, 3.6))
+        figure = Figure(figsize=(6.8, 3.6), layout="constrained")
         ax = figure.subplots()
         i, j = self.cell
         said, styles = [], styles_of(self.ticks)
         for label, tick in self.ticks.items():
             if tick.value:
                 curve = self.values(label)[:, j:, j]
-                draw_band(ax, np.arange(j, len(self.names)), curve, label, **styles[label])
+                draw_band(ax, np.arange(j, len(self.names)), curve, label,
+                          bounded=self.metric.value != "retention", **styles[label])
                 said.append(f"{label} {percent(curve.mean(0)[-1])} at the end")
         ax.axvline(i, color="grey", linestyle=":", linewidth=1.5)
         chosen = 100 * self.values(self.learner.value)[:, i, j].mean()
         if not np.isnan(chosen):
             ax.plot(i, chosen, "o", markersize=13, markerfacecolor="none", color="black")
-        ax.set_xticks(range(len(self.names)), [f"after\n{n}" for n in self.names], fontsize=9)
         # Always from 0 to 100, so that a small difference looks small.
-        ax.set_ylim(min(-3, ax.get_ylim()[0]), max(103, ax.get_ylim()[1]))
-        ax.set(ylabel=METRICS[self.metric.value], xlim=(-0.3, len(self.names) - 0.7),
-               title=f"Task “{self.names[j]}”")
-        if said:
-            ax.legend(frameon=False, fontsize=9)
+        percent_limits(ax)
+        ax.set_xlim(-0.3, len(self.names) - 0.7)
+        add_legend(ax, by_end=True)
+        name_ticks(ax, [f"after\n{n}" for n in self.names])
+        add_text(ax, f"Task “{self.names[j]}”", ylabel=METRICS[self.metric.value])
         describe(ax, f"{self.sentence()} Curves of {self.metric.value} on task {self.names[j]}: "
                  f"{'; '.join(said) or 'no learner is ticked'}.")
         return figure

@@ -10,6 +10,7 @@ from torch import Tensor
 
 from workbench.config import RunConfig
 from workbench.experiment import make_learner
+from workbench.labels import add_text
 from workbench.learners.fit import fit, make_optimizer
 from workbench.plots import describe, percent
 from workbench.runtime import threads
@@ -87,7 +88,7 @@ class ScenarioExplorer(View):
         """Return the digit, the answer under the chosen scenario, and the accuracy in all three."""
         scenario, j = self.scenario.value, self.tested.value
         p, mask, right = self.probabilities(scenario)
-        figure = Figure(figsize=(9.5, 3.2))
+        figure = Figure(figsize=(9.5, 3.4), layout="constrained")
         left, middle, last = figure.subplots(1, 3, width_ratios=[1, 2.4, 1.4])
         image = self.streams["class"].tasks[j].test.x[self.example.value].reshape(8, 8)
         left.imshow(image.numpy(), cmap="gray_r")
@@ -100,12 +101,14 @@ class ScenarioExplorer(View):
             middle.bar(label, 100 * float(p[c]) if allowed else 100, hatch="" if allowed else "//",
                        color=COLOURS[2 if c == right else 0] if allowed else "#eeeeee",
                        edgecolor="white" if allowed else "#bbbbbb")
-        middle.set(title=f"{scenario} scenario: it says {labels[answer]}", ylabel="probability (%)",
-                   ylim=(0, 103), xlabel="right answer green; hatched: may not be answered")
+        middle.set_ylim(0, 103)
+        add_text(middle, f"{scenario} scenario: it says {labels[answer]}",
+                 "right answer green; hatched: may not be answered", "probability (%)")
         accuracies = {s: self.accuracy(s, self.trained.value, j) for s in SCENARIOS}
         for k, (s, value) in enumerate(accuracies.items()):
             last.bar(s, 100 * value, color=COLOURS[k], alpha=1 if s == scenario else 0.4)
-        last.set(title="accuracy on the task (%)", ylim=(0, 103))
+        last.set_ylim(0, 103)
+        add_text(last, "accuracy on the task (%)")
         describe(middle, f"A digit from the task {self.tested.label}, after training through "
                  f"{self.trained.label}. In the {scenario} scenario ({SCENARIOS[scenario]}) the "
                  f"network says {labels[answer]} with {percent(float(p[answer]))}; right is "

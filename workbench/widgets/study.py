@@ -75,7 +75,7 @@ class ParetoExplorer(StudyView):
 
     def figure(self) -> Figure:
         """Return the paths of all runs."""
-        figure = Figure(figsize=(8.6, 4.2))
+        figure = Figure(figsize=(8.6, 4.2), layout="constrained")
         plot_pareto(self.points, self.ticked, figure.subplots(), self.level.value,
                     f"{self.skill}: learned against kept")
         return figure
@@ -115,7 +115,7 @@ class DriftExplorer(StudyView):
 
     def figure(self) -> Figure:
         """Return the scatter of forgetting against drift."""
-        figure = Figure(figsize=(8.6, 4.2))
+        figure = Figure(figsize=(8.6, 4.2), layout="constrained")
         plot_drift(self.drawn, self.ticked, self.prompts.value, figure.subplots(),
                    f"{self.skill}: the further, the more is forgotten?")
         return figure

@@ -15,8 +15,9 @@ from matplotlib.figure import Figure
 from numpy.typing import NDArray
 
 from workbench.answers import partners
+from workbench.errors import ConfigError
 from workbench.language_plots import plot_next_token, plot_token_kl
-from workbench.losses import kl_per_token
+from workbench.losses import DIRECTIONS, divergence
 from workbench.models.encoding import context_of, encode
 from workbench.models.logits import response_logits
 from workbench.models.prompts import make_prompt
@@ -29,148 +30,178 @@ if TYPE_CHECKING:
     from transformers import PreTrainedModel, PreTrainedTokenizerBase
 
 LONGEST = 40
-HELPS = {"its own demonstration": "own", "another item's demonstration": "other",
-         "its article": "article", "nothing": "none", "what I write": "free"}
+SHOWN = 5
+CONTEXTS = {"its own demonstration": "own", "another item's demonstration": "other",
+            "its article": "article", "its article and its demonstration": "article+own",
+            "nothing": "none", "what I write": "free"}
+RESPONSES = {"teacher's response": "teacher", "student's response": "student",
+             "sample of the student": "sample"}
 
 
 @dataclass(frozen=True)
 class Comparison:
-    """A response, and what student and teacher gave to each of its tokens.
+    """A response, and the distributions of student and teacher at each of its tokens.
 
     Parameters
     ----------
     words : list of str
-        Its tokens.
-    kl : ndarray, shape (tokens,)
-        KL(teacher || student) in nats.
+        The tokens of the response, the end token included.
+    loss : ndarray, shape (tokens,)
+        The divergence of the two at each, in nats: the loss that SDFT would have there.
     student, teacher : ndarray, shape (tokens, vocabulary)
         Probabilities.
     answers : dict of str to str
-        What each of the two says when asked.
+        The response of each of the two.
     """
 
     words: list[str]
-    kl: NDArray[np.float32]
+    loss: NDArray[np.float32]
     student: NDArray[np.float32]
     teacher: NDArray[np.float32]
     answers: dict[str, str]
 
 
-def compare(model: PreTrainedModel, tokenizer: PreTrainedTokenizerBase, question: str,
-            demonstration: str = "", article: str = "", along: str = "teacher") -> Comparison:
-    """Ask a model with and without help, and compare the two along the response of one of them.
+@torch.no_grad()
+def compare(student: PreTrainedModel, teacher: PreTrainedModel,
+            tokenizer: PreTrainedTokenizerBase, question: str, demonstration: str = "",
+            article: str = "", *, along: str = "teacher", direction: str = "forward",
+            seed: int = 0) -> Comparison:
+    """Compare a student without context and a teacher with it, along a response of one of them.
 
     Parameters
     ----------
-    model, tokenizer
-        From `workbench.models.load_causal_lm`.
+    student, teacher : PreTrainedModel
+        They may be the same.
+    tokenizer : PreTrainedTokenizerBase
+        Of both.
     question, demonstration, article : str
-        See `workbench.models.make_prompt`.
-    along : {"teacher", "student"}
-        Whose response the distributions are compared along.
+        See `workbench.models.make_prompt`; the student's prompt holds the question alone.
+    along : {"teacher", "student", "sample"}
+        The likeliest response of the teacher or of the student, or one that the student samples
+        at temperature 1, as in training.
+    direction : str
+        One of `workbench.losses.DIRECTIONS`.
+    seed : int
+        Of the sampling.
     """
-    prompts = {"student": make_prompt(tokenizer, question),
-               "teacher": make_prompt(tokenizer, question, demonstration=demonstration,
-                                      article=article)}
-    said = {name: sample(model, tokenizer, [prompt], max_new_tokens=LONGEST)
-            for name, prompt in prompts.items()}
-    response = said[along]
+    asked = {"student": (student, make_prompt(tokenizer, question)),
+             "teacher": (teacher, make_prompt(tokenizer, question, demonstration=demonstration,
+                                              article=article))}
+    responses = {name: sample(model, tokenizer, [prompt], max_new_tokens=LONGEST,
+                              rng=torch.Generator().manual_seed(seed),
+                              temperature=float(name == "student" and along == "sample"))
+                 for name, (model, prompt) in asked.items()}
+    response = responses["teacher" if along == "teacher" else "student"]
     logits = {}
-    with torch.no_grad():
-        for name, prompt in prompts.items():
-            ids, mask = encode(tokenizer, [prompt], context_of(model))
-            logits[name] = response_logits(model, ids, mask, response.ids, response.mask)[0].cpu()
-    words = list(tokenizer.convert_ids_to_tokens(response.ids[0].tolist()))
-    kl = kl_per_token(logits["teacher"], logits["student"]).clamp_min(0)  # no -0.00 by rounding
+    for name, (model, prompt) in asked.items():
+        ids, mask = encode(tokenizer, [prompt], context_of(model))
+        logits[name] = response_logits(model, ids, mask, response.ids, response.mask)[0].cpu()
+    # Rounding can make a divergence of 0 negative.
+    loss = divergence(logits["student"], logits["teacher"], direction).clamp_min(0)
     return Comparison(
-        words, kl.numpy(),
+        list(tokenizer.convert_ids_to_tokens(response.ids[0].tolist())), loss.numpy(),
         logits["student"].softmax(-1).numpy(), logits["teacher"].softmax(-1).numpy(),
-        {name: each.texts[0] for name, each in said.items()})
+        {name: each.texts[0] for name, each in responses.items()})
 
 
 class TeacherExplorer(View):
-    """One question, the same weights asked twice: alone, and with help in the prompt.
+    """One question, asked twice: of a student, and of a teacher with more in its prompt.
 
     Question, demonstration and article can be edited, and text can be dragged into them. Above are
-    the tokens of the response, coloured by KL(teacher || student); below, what both would say at
-    the chosen position.
+    the tokens of the response, coloured by the divergence of teacher and student; below, the
+    likeliest next tokens of both at the chosen position.
 
     Parameters
     ----------
     model, tokenizer
-        From `workbench.models.load_causal_lm`.
+        From `workbench.models.load_causal_lm`; the teacher, and the student too by default.
     skills : mapping of str to sequence of Item
         Questions to start from, by skill.
+    students : mapping of str to PreTrainedModel, optional
+        Students to choose from, by name, such as before and after training. The widget then shows
+        what training sees: a response that the student samples, and the divergence as a choice.
+
+    Raises
+    ------
+    ConfigError
+        If there is no skill, a skill without items, or no student.
     """
 
     def __init__(self, model: PreTrainedModel, tokenizer: PreTrainedTokenizerBase,
-                 skills: Mapping[str, Sequence[Item]]) -> None:
+                 skills: Mapping[str, Sequence[Item]],
+                 students: Mapping[str, PreTrainedModel] | None = None) -> None:
         super().__init__()
         self.model, self.tokenizer, self.skills = model, tokenizer, dict(skills)
+        self.students = {"the same model": model} if students is None else dict(students)
+        if not self.students or not self.skills or not all(self.skills.values()):
+            raise ConfigError("TeacherExplorer needs at least one student and one skill, and at "
+                              "least one item of each skill")
         self._filling = False
-        self._seen: tuple[tuple[str, ...], Comparison] | None = None
-        wide = w.Layout(width="98%")
+        self._seen: tuple[tuple[Any, ...], Comparison] | None = None
+        wide, narrow = w.Layout(width="98%"), w.Layout(width="160px")
         style = {"description_width": "110px"}
         self.skill = choice("skill", list(self.skills))
-        self.item = w.BoundedIntText(value=0, min=0, max=0, description="item",
-                                     layout=w.Layout(width="160px"))
-        self.help = choice("shown in the prompt", list(HELPS))
-        self.along = choice("compare along", ["teacher's response", "student's response"])
+        self.item = w.BoundedIntText(value=0, min=0, max=0, description="item", layout=narrow)
+        self.context = choice("shown in the prompt", list(CONTEXTS))
+        along = list(RESPONSES) if students else list(RESPONSES)[:2]
+        self.along = choice("compare along", along, along[-1 if students else 0])
+        self.student = choice("student", list(self.students))
+        self.seed = w.BoundedIntText(value=0, min=0, max=9999, description="sample", layout=narrow)
+        self.direction = choice("divergence", list(DIRECTIONS))
         self.question = w.Text(description="question", layout=wide, style=style,
                                continuous_update=False)
-        self.demonstration = w.Textarea(description="demonstration", layout=wide, style=style,
-                                        continuous_update=False, rows=1)
-        self.article = w.Textarea(description="article", layout=wide, style=style,
-                                  continuous_update=False, rows=2)
+        self.demonstration, self.article = (
+            w.Textarea(description=name, layout=wide, style=style, continuous_update=False,
+                       rows=rows) for name, rows in (("demonstration", 1), ("article", 2)))
         self.position = w.IntSlider(value=1, min=1, max=1, description="position",
                                     continuous_update=False)
         self.said = w.HTML()
-        for control in (self.skill, self.item, self.help):
+        for control in (self.skill, self.item, self.context):
             control.observe(self._fill, "value")
-        for control in (self.question, self.demonstration, self.article):
-            control.observe(self._edited, "value")
-        for control in (self.along, self.position):
+        for control in (self.question, self.demonstration, self.article, self.along, self.student,
+                        self.seed, self.direction, self.position):
             control.observe(self.redraw, "value")
-        self.root.children = [row(self.skill, self.item, self.help), self.question,
+        training = [row(self.student, self.seed, self.direction)] if students else []
+        self.root.children = [row(self.skill, self.item, self.context), *training, self.question,
                               self.demonstration, self.article, row(self.along, self.position),
                               self.said, self.image, self.words, self.trouble]
         self._fill()
 
     def _fill(self, *_: object) -> None:
-        """Put the chosen item and help into the boxes."""
+        """Put the chosen item and its context into the boxes."""
         if self._filling:
             return
-        items = self.skills[self.skill.value]
-        kind = HELPS[self.help.value]
+        items, context = self.skills[self.skill.value], CONTEXTS[self.context.value]
         self._filling = True
         try:
             self.item.max = len(items) - 1
-            item = items[min(self.item.value, len(items) - 1)]
-            self.question.value = item.prompt
-            if kind != "free":
-                self.demonstration.value = "" if kind not in ("own", "other") else (
-                    item if kind == "own" else partners(items)[items.index(item)]).demonstration
-                self.article.value = item.article if kind == "article" else ""
+            i = self.item.value
+            self.question.value = items[i].prompt
+            if context != "free":
+                shown = partners(items)[i] if context == "other" else items[i]
+                self.demonstration.value = (
+                    shown.demonstration if context in ("own", "other", "article+own") else "")
+                self.article.value = items[i].article if context.startswith("article") else ""
         except Exception as fault:
             self.complain(fault)
             return
         finally:
             self._filling = False
         self.redraw()
-        if not self.trouble.value:  # to where the two differ most
-            self.position.value = int(self.comparison().kl.argmax()) + 1
-
-    def _edited(self, *_: object) -> None:
-        if not self._filling:
-            self.redraw()
+        if not self.trouble.value:  # to the position at which the two differ most
+            self.position.value = int(self.comparison().loss.argmax()) + 1
 
     def comparison(self) -> Comparison:
-        """Return the comparison for what stands in the boxes; made anew when they change."""
-        asked = (self.question.value.strip(), self.demonstration.value.strip(),
-                 self.article.value.strip(), self.along.value.split("'")[0])
+        """Return the comparison for the controls as they are; made anew when they have changed."""
+        asked = (self.student.value, self.question.value.strip(), self.demonstration.value.strip(),
+                 self.article.value.strip(), RESPONSES[self.along.value], self.direction.value,
+                 self.seed.value)
         if self._seen is None or self._seen[0] != asked:
+            student, *texts, along, direction, seed = asked
             with threads(1):
-                self._seen = (asked, compare(self.model, self.tokenizer, *asked))
+                self._seen = (asked, compare(
+                    self.students[student], self.model, self.tokenizer, *texts, along=along,
+                    direction=direction, seed=seed))
         return self._seen[1]
 
     def redraw(self, *_: object) -> None:
@@ -178,47 +209,53 @@ class TeacherExplorer(View):
         if self._filling:
             return
         try:
-            found = self.comparison()
+            shown = self.comparison()
         except Exception as fault:
             self.complain(fault)
             return
         self._filling = True
-        self.position.max = len(found.words)
+        self.position.max = len(shown.words)
         self._filling = False
-        self.said.value = (f"<p>student: <b>{html.escape(found.answers['student'])}</b><br>"
-                           f"teacher: <b>{html.escape(found.answers['teacher'])}</b></p>")
         super().redraw()
+        number = f" (sample {self.seed.value})" if self._sampled else ""
+        self.said.value = (f"<p>student{number}: <b>{html.escape(shown.answers['student'])}</b><br>"
+                           f"teacher: <b>{html.escape(shown.answers['teacher'])}</b></p>")
+
+    @property
+    def _sampled(self) -> bool:
+        return RESPONSES[self.along.value] == "sample"
+
+    def read_out(self, words: str) -> None:
+        """Announce the likeliest tokens at the chosen position."""
+        here = self.table().loc[self.position.value]
+        self.announce(f"student {here['student']}, teacher {here['teacher']}")
 
     def figure(self) -> Figure:
-        """Return the response coloured by KL, and both distributions at the chosen position."""
-        found = self.comparison()
-        at = min(self.position.value, len(found.words)) - 1
-        figure = Figure(figsize=(9.5, 4.6))
-        halves: Any = figure.subfigures(2, 1, height_ratios=[1, 1.6])
+        """Return the response coloured by its loss, and both distributions at the position."""
+        shown = self.comparison()
+        at = min(self.position.value, len(shown.words)) - 1
+        figure = Figure(figsize=(9.5, 4.6), layout="constrained")
+        halves: Any = figure.subfigures(2, 1, height_ratios=[1, 1.4])
         above, below = halves
-        whose = self.along.value.split("'")[0]
-        plot_token_kl(found.words, found.kl, above.subplots(), at,
-                      f"The {whose}'s response, coloured by KL(teacher || student) in nats")
-        before = " ".join(found.words[:at])
-        plot_next_token(before, {"student": self._top(found.student[at]),
-                                 "teacher": self._top(found.teacher[at])}, below.subplots(1, 2))
+        whose = f"{self.student.value}: {self.along.value}" if self._sampled else self.along.value
+        measure = DIRECTIONS[self.direction.value].split(":")[0]
+        plot_token_kl(shown.words, shown.loss, above.subplots(), at,
+                      f"{whose[0].upper()}{whose[1:]}, coloured by {measure}, nats")
+        plot_next_token(" ".join(shown.words[:at]), {
+            "student": self._top(shown.student[at]), "teacher": self._top(shown.teacher[at])},
+            below.subplots(1, 2))
         return figure
 
     def table(self) -> pd.DataFrame:
-        """Return per token of the response its KL and each side's likeliest word."""
-        found = self.comparison()
-        rows: list[dict[str, Any]] = []
-        for word, kl, student, teacher in zip(found.words, found.kl, found.student, found.teacher,
-                                              strict=True):
-            rows.append({"token": word, "KL (nats)": round(float(kl), 2),
-                         "student": self._best(student), "teacher": self._best(teacher)})
-        return pd.DataFrame(rows, index=pd.RangeIndex(1, len(rows) + 1, name="position"))
+        """Return per token of the response the divergence and each side's likeliest token."""
+        shown = self.comparison()
+        columns = {"token": shown.words, "divergence (nats)": shown.loss.round(2).tolist()} | {
+            name: [f"{word} {100 * p:.0f} %" for each in side
+                   for word, p in self._top(each, 1).items()]
+            for name, side in (("student", shown.student), ("teacher", shown.teacher))}
+        return pd.DataFrame(columns, index=pd.RangeIndex(1, len(shown.words) + 1, name="position"))
 
-    def _top(self, probabilities: NDArray[np.float32], count: int = 5) -> dict[str, float]:
+    def _top(self, probabilities: NDArray[np.float32], count: int = SHOWN) -> dict[str, float]:
         best = np.argsort(-probabilities)[:count]
         return {str(word): float(probabilities[i]) for i, word in
                 zip(best, self.tokenizer.convert_ids_to_tokens(best.tolist()), strict=True)}
-
-    def _best(self, probabilities: NDArray[np.float32]) -> str:
-        word, p = next(iter(self._top(probabilities, 1).items()))
-        return f"{word} {100 * p:.0f} %"

@@ -13,6 +13,9 @@ from matplotlib.figure import Figure
 from workbench.display import picture, png
 from workbench.plots import alt_text
 
+ANNOUNCED_WORDS = 25
+UNSEEN = "position:absolute;width:1px;height:1px;overflow:hidden;clip-path:inset(50%)"
+
 
 @dataclass(frozen=True)
 class Snapshot:
@@ -51,6 +54,8 @@ class View:
         self.image = w.Image(format="png", layout=w.Layout(max_width="100%"))
         self.words = w.HTML()
         self.words.add_class("workbench-words")
+        self.announcement = w.HTML()
+        self.announcement.add_class("workbench-announcement")
         self.trouble = w.HTML()
         self.root = w.VBox()
 
@@ -68,11 +73,30 @@ class View:
             figure = self.figure()
             self.image.value = png(figure)
             words = html.escape(alt_text(figure))
-            self.words.value = (f'<details open role="status" aria-live="polite">'
-                                f"<summary>In words</summary>{words}</details>")
+            self.words.value = f"<details open><summary>In words</summary>{words}</details>"
             self.trouble.value = ""
+            self.read_out(alt_text(figure))
         except Exception as fault:
             self.complain(fault)
+
+    def read_out(self, words: str) -> None:
+        """Announce a new figure: by the first sentence of its alternative text, if it is short."""
+        listed = words.split(". ")[0].split()
+        self.announce(" ".join(listed[:ANNOUNCED_WORDS])
+                      + (" …" if len(listed) > ANNOUNCED_WORDS else ""))
+
+    def announce(self, words: str) -> None:
+        """Have a screen reader read a short text; it cannot be seen."""
+        self.announcement.value = (f'<div role="status" aria-live="polite" style="{UNSEEN}">'
+                                   f"{html.escape(words)}</div>")
+
+    def close(self) -> None:
+        """Close the controls, so that nothing refers to this object any longer."""
+        waiting: list[w.Widget] = [self.root]
+        while waiting:
+            closed = waiting.pop()
+            waiting += getattr(closed, "children", ())
+            closed.close()
 
     def complain(self, fault: BaseException) -> None:
         """Show an error inside the widget."""
@@ -86,6 +110,8 @@ class View:
     def _ipython_display_(self) -> None:
         from IPython.display import display
 
+        if self.announcement not in self.root.children:
+            self.root.children = (*self.root.children, self.announcement)
         self.redraw()
         # One output, several forms: the front end takes the widget if it has a kernel for it, and
         # the picture if not.

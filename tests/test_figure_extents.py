@@ -1,0 +1,241 @@
+"""Every figure, with long names and extreme values: nothing is cut off, overlaps or is rotated."""
+
+from __future__ import annotations
+
+import inspect
+import itertools
+import warnings
+from pathlib import Path
+
+import matplotlib as mpl
+import numpy as np
+import pytest
+from matplotlib.backends.backend_agg import FigureCanvasAgg
+from matplotlib.figure import Figure
+from workbench.sweeps import Sequence, Sweep, parse_run
+
+import workbench as wb
+from workbench import language_plots, plots, razor, sweep_plots, widgets
+from workbench.metrics import AccuracyMatrix
+from workbench.models import load_causal_lm
+from workbench.plots import draw_band, use_style
+from workbench.tasks import load_skill
+from workbench.widgets import (
+    DriftExplorer,
+    LiveDistillation,
+    LiveTraining,
+    ParetoExplorer,
+    RetentionExplorer,
+    ScenarioExplorer,
+    SkillRetention,
+    TeacherExplorer,
+)
+
+METHODS = ("sft", "replay-shuffled-labels", "another item's demonstration", "sdft, stage teacher",
+           "adapter, chosen by words", "offline, 30 answers", "only the present task")
+TASKS = ("0 or 1", "articles-new", "facts-keepers", "tools-house (known)", "2 or 3")
+SIZES = {"small": 0.0, "usual": 0.6, "large": 1.06}
+"""Shares: none, some, and more than there was; the latter only of what has no upper bound."""
+
+
+@pytest.fixture(autouse=True)
+def style():
+    with mpl.rc_context():
+        use_style()
+        yield
+
+
+# What is drawn
+
+def shares(size: str, *shape: int) -> np.ndarray:
+    """Return shares around one of `SIZES`, the same at each call."""
+    values = SIZES[size] + np.random.default_rng(0).normal(0, 0.05, shape)
+    return np.clip(values, 0, None) if size == "large" else np.clip(values, 0, 1)
+
+
+def sweep(size: str) -> Sweep:
+    """Return a sweep of all methods; adapt this to what the plots of sweeps take."""
+    runs = []
+    for method, seed in itertools.product(METHODS, range(3)):
+        old = shares(size, 2)
+        runs.append({
+            "method": method, "lr": 1e-4, "seed": seed, "steps": [20, 40],
+            "new": list(shares("usual", 2)), "new_before": 0.1, "old_before": [0.5, 0.5],
+            "old": [[value / 2, value / 2] for value in old], "watched": ["x", "y"],
+            "diagnostics": [[0.01, 300.0, 0.5, 20.0], [400.0, 0.0, 0.9, 2000.0]],
+            "diagnostic_names": ["kl_new", "kl_old", "foreign_voice", "length"]})
+    return Sweep("articles-new", "tune", [parse_run(each) for each in runs], ["x", "y"],
+                 ["kl_new", "kl_old", "foreign_voice", "length"], "make it")
+
+
+def sequences(size: str) -> list[Sequence]:
+    """Return runs over three skills by all methods; adapt this as above."""
+    return [Sequence(method, ("facts-new", "articles-new", "letters-new"), seed,
+                     shares("usual", 4, 3), shares(size, 4, 2))
+            for method in METHODS for seed in range(3)]
+
+
+def razor_result(size: str) -> razor.RazorResult:
+    values = shares(size, 3)
+    points = tuple(razor.Point(method, 1e-3, step, values * step, values, values, values,
+                               values - step / 100)
+                   for method in razor.METHODS for step in (10, 160))
+    return razor.RazorResult((0, 1, 2), points[0], points, 1.0)
+
+
+def figure_of(draw, *grid, size=(7.0, 3.6)) -> Figure:
+    figure = Figure(figsize=size)
+    axes = figure.subplots(*(grid or (1, 1)), squeeze=False)
+    for ax in axes.flat:
+        draw(ax)
+    return figure
+
+
+def tokens(count: int) -> Figure:
+    words = (["the", "answer", "is", "olga", "conservatory", "</s>"] * count)[:count]
+    kl = np.linspace(0, 123.456, count)
+    return figure_of(lambda ax: language_plots.plot_token_kl(words, kl, ax, count - 1),
+                     size=(8, 1.9 + 0.05 * count))
+
+
+def rates(size: str) -> dict:
+    group = {"rate": min(SIZES[size], 1.0), "low": 0.0, "high": 1.0}
+    return {name: {task: group for task in (*TASKS, "working-new")} for name in METHODS[:4]}
+
+
+def next_tokens() -> Figure:
+    figure = Figure(figsize=(9.5, 2.6))
+    top = {"conservatory": 0.999, "answer": 1e-9, "<unk>": 0.0, "the": 0.0, "olga": 0.0}
+    language_plots.plot_next_token("so", {name: top for name in METHODS[2:4]},
+                                   figure.subplots(1, 2))
+    return figure
+
+
+def record(learner: str) -> wb.RunRecord:
+    return wb.run(wb.RunConfig(learner=learner, seeds=(0, 1, 2), steps=4))
+
+
+def retention_explorer(metric: str) -> RetentionExplorer:
+    widget = RetentionExplorer({name: record("finetune") for name in METHODS[:4]})
+    widget.metric.value = metric
+    return widget
+
+
+def teacher_explorer(skill: str) -> TeacherExplorer:
+    model, tokenizer = load_causal_lm("tiny")
+    widget = TeacherExplorer(model, tokenizer, {skill: load_skill(skill, "test")[:4]},
+                             {"after training by sdft, stage teacher": model})
+    widget.direction.value = "reverse"
+    return widget
+
+
+FIGURES = {
+    **{f"{name}, {size}": draw for size in SIZES for name, draw in {
+        "retention": lambda size=size: plots.plot_retention(
+            {name: shares(size, 3, 5, 5) for name in METHODS}, TASKS,
+            title="Two new digits per task, all to be told apart").figure,
+        "task curves": lambda size=size: plots.plot_task_curves(
+            [0, 5, 1000], shares(size, 3, 3, 5), TASKS, 200).figure,
+        "band": lambda size=size: figure_of(lambda ax: (
+            draw_band(ax, range(4), shares(size, 3, 4), "retention", 0),
+            plots.percent_limits(ax))),
+        "bars": lambda size=size: plots.plot_bars(
+            {name: shares(size, 3) for name in METHODS}, title="What is it about replay? "
+            "(class scenario, with all the labels shuffled)", reference=("chance", 0.1)).figure,
+        "rates": lambda size=size: figure_of(lambda ax: language_plots.plot_rates(
+            rates(size), ax, "New skills, by what stands in the prompt"), size=(9, 3.8)),
+        "pareto": lambda size=size: figure_of(lambda ax: sweep_plots.plot_pareto(
+            sweep(size), METHODS, ax, 0.95, "articles-new: learned against kept"), size=(8.6, 4.2)),
+        "drift": lambda size=size: figure_of(lambda ax: sweep_plots.plot_drift(
+            sweep(size), METHODS, "kl_old", ax, True, "the further, the more is forgotten?")),
+        "razor": lambda size=size: figure_of(lambda ax: sweep_plots.plot_razor(
+            razor_result(size), ax, "old task: shuffled digits"), 1, 2, size=(9, 3.3)),
+        "sequence": lambda size=size: figure_of(lambda ax: sweep_plots.plot_sequence(
+            {name: shares(size, 3, 4) for name in METHODS[:4]}, ["before", *(
+                f"after {task}" for task in TASKS[:3])], ax, "articles-new", measure="kept"),
+            1, 3, size=(11, 3.6)),
+        "pareto explorer": lambda size=size: ParetoExplorer(sweep(size)).figure(),
+        "drift explorer": lambda size=size: DriftExplorer(sweep(size)).figure(),
+        "skills in a row": lambda size=size: SkillRetention(sequences(size)).figure(),
+    }.items()},
+    **{f"diagnostic {name}": lambda name=name: figure_of(lambda ax: sweep_plots.plot_diagnostic(
+        sweep("usual"), METHODS[:4], name, ax, "answers that are not in its own voice"),
+        2, 2, size=(8.2, 4.2)) for name in ("kl_new", "foreign_voice", "length")},
+    "matrix": lambda: plots.plot_accuracy_matrix(
+        AccuracyMatrix(shares("usual", 3, 5, 5)), TASKS, title="Replay: accuracy (%)").figure,
+    "matrix of ten": lambda: plots.plot_accuracy_matrix(
+        AccuracyMatrix(shares("usual", 10, 10)), TASKS * 2).figure,
+    **{f"{count} tokens": lambda count=count: tokens(count) for count in (1, 6, 15, 40)},
+    "next tokens": next_tokens,
+    "live training": lambda: LiveTraining().figure(),
+    "live distillation": lambda: LiveDistillation("nano").figure(),
+    "scenarios": lambda: ScenarioExplorer(steps=2).figure(),
+    **{f"explorer of {metric}": lambda metric=metric: retention_explorer(metric).figure()
+       for metric in ("accuracy", "retention", "loss since its best")},
+    **{f"teacher, {skill}": lambda skill=skill: teacher_explorer(skill).figure()
+       for skill in ("facts-new", "tools-new", "working-new")},
+}
+
+
+# What must be true of it
+
+def drawn_texts(ax) -> list:
+    """Return the texts of axes that are to be seen."""
+    ticks = []
+    if ax.axison:
+        for axis, view in ((ax.xaxis, ax.viewLim.intervalx), (ax.yaxis, ax.viewLim.intervaly)):
+            low, high = sorted(view)
+            ticks += [tick.label1 for tick in axis.get_major_ticks()
+                      if low <= tick.get_loc() <= high]
+    legend = ax.get_legend()
+    texts = [*ticks, *ax.texts, ax.title, ax.xaxis.label, ax.yaxis.label,
+             *(legend.get_texts() if legend else ())]
+    return [text for text in texts if text.get_visible() and text.get_text().strip()]
+
+
+def drawn_limits(ax) -> np.ndarray:
+    """Return the ends of all that is drawn in data coordinates: ((x, y) low, (x, y) high)."""
+    intervals = [path.vertices for drawn in ax.collections for path in drawn.get_paths()]
+    points = np.concatenate([ax.dataLim.get_points(), *intervals])
+    points = points[np.isfinite(points).all(1)]
+    return np.array([points.min(0), points.max(0)]) if len(points) else np.zeros((0, 2))
+
+
+@pytest.mark.parametrize("name", FIGURES)
+def test_nothing_is_cut_off_overlaps_or_is_rotated(name):
+    figure = FIGURES[name]()
+    canvas = FigureCanvasAgg(figure)
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")  # a layout that finds no room says so in a warning
+        canvas.draw()
+    renderer, (width, height) = canvas.get_renderer(), canvas.get_width_height()
+    boxes = {}
+    for number, ax in enumerate(figure.axes):
+        if ax.axison and len(limits := drawn_limits(ax)):
+            view = np.sort(ax.viewLim.get_points(), axis=0)
+            slack = 1e-9 * (1 + np.abs(limits))
+            assert (view[0] <= limits[0] + slack[0]).all(), f"drawn below the limits: {limits}"
+            assert (limits[1] - slack[1] <= view[1]).all(), f"drawn above the limits: {limits}"
+        legend = ax.get_legend()
+        if legend is not None:
+            boxes[f"legend {number}"] = legend.get_window_extent(renderer)
+            assert not any(boxes[f"legend {number}"].padded(-1).overlaps(other.bbox)
+                           for other in figure.axes), "a legend covers a picture"
+        for text in drawn_texts(ax):
+            assert text.get_rotation() == 0 or text is ax.yaxis.label, f"rotated: {text}"
+            boxes[f"{number}: {text.get_text()!r} {len(boxes)}"] = text.get_window_extent(renderer)
+    for label, box in boxes.items():
+        assert box.x0 > -1 and box.y0 > -1 and box.x1 < width + 1 and box.y1 < height + 1, (
+            f"cut off: {label}")
+    texts = {label: box for label, box in boxes.items() if not label.startswith("legend")}
+    for (one, a), (other, b) in itertools.combinations(texts.items(), 2):
+        assert not a.padded(-1).overlaps(b.padded(-1)), f"{one} overlaps {other}"
+
+
+def test_all_plots_and_widgets_are_looked_at():
+    text = Path(__file__).read_text()
+    for module in (plots, language_plots, sweep_plots):
+        for name, thing in inspect.getmembers(module, inspect.isfunction):
+            if name.startswith("plot_") and thing.__module__ == module.__name__:
+                assert f".{name}(" in text, name
+    assert all(f"{name}(" in text for name in widgets.__all__)
