@@ -9,16 +9,17 @@ from pathlib import Path
 
 import matplotlib as mpl
 import numpy as np
+import pandas as pd
 import pytest
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
-from workbench.sweeps import Sequence, Sweep, parse_run
 
 import workbench as wb
-from workbench import language_plots, plots, razor, sweep_plots, widgets
+from workbench import language_plots, plots, razor, study_plots, widgets
 from workbench.metrics import AccuracyMatrix
 from workbench.models import load_causal_lm
 from workbench.plots import draw_band, use_style
+from workbench.styles import look
 from workbench.tasks import load_skill
 from workbench.widgets import (
     DriftExplorer,
@@ -53,26 +54,16 @@ def shares(size: str, *shape: int) -> np.ndarray:
     return np.clip(values, 0, None) if size == "large" else np.clip(values, 0, 1)
 
 
-def sweep(size: str) -> Sweep:
-    """Return a sweep of all methods; adapt this to what the plots of sweeps take."""
-    runs = []
-    for method, seed in itertools.product(METHODS, range(3)):
-        old = shares(size, 2)
-        runs.append({
-            "method": method, "lr": 1e-4, "seed": seed, "steps": [20, 40],
-            "new": list(shares("usual", 2)), "new_before": 0.1, "old_before": [0.5, 0.5],
-            "old": [[value / 2, value / 2] for value in old], "watched": ["x", "y"],
-            "diagnostics": [[0.01, 300.0, 0.5, 20.0], [400.0, 0.0, 0.9, 2000.0]],
-            "diagnostic_names": ["kl_new", "kl_old", "foreign_voice", "length"]})
-    return Sweep("articles-new", "tune", [parse_run(each) for each in runs], ["x", "y"],
-                 ["kl_new", "kl_old", "foreign_voice", "length"], "make it")
-
-
-def sequences(size: str) -> list[Sequence]:
-    """Return runs over three skills by all methods; adapt this as above."""
-    return [Sequence(method, ("facts-new", "articles-new", "letters-new"), seed,
-                     shares("usual", 4, 3), shares(size, 4, 2))
-            for method in METHODS for seed in range(3)]
+def points(size: str, order: str = "articles-new", steps: tuple[int, ...] = (0, 20, 40)):
+    """Return the points of a study of all methods, as `workbench.studies.points` does."""
+    rows = []
+    for method, seed, step in itertools.product(METHODS, range(3), steps):
+        retention = float(shares(size, 9).reshape(3, 3)[seed, min(step // 20, 2)])
+        rows.append({"part": "test", "order": order, "method": method, "rate": 1e-4, "seed": seed,
+                     "step": step, "new": float(shares("usual", 3)[seed]), "retention": retention,
+                     "kl_new": 10.0 * step, "kl_old": 300.0 - step, "foreign_voice": 0.5,
+                     "length": 2000.0 * step, **dict.fromkeys(order.split(), retention)})
+    return pd.DataFrame(rows)
 
 
 def razor_result(size: str) -> razor.RazorResult:
@@ -137,29 +128,31 @@ FIGURES = {
         "task curves": lambda size=size: plots.plot_task_curves(
             [0, 5, 1000], shares(size, 3, 3, 5), TASKS, 200).figure,
         "band": lambda size=size: figure_of(lambda ax: (
-            draw_band(ax, range(4), shares(size, 3, 4), "retention", 0),
+            draw_band(ax, range(4), shares(size, 3, 4), "retention", **look(0)),
             plots.percent_limits(ax))),
         "bars": lambda size=size: plots.plot_bars(
             {name: shares(size, 3) for name in METHODS}, title="What is it about replay? "
             "(class scenario, with all the labels shuffled)", reference=("chance", 0.1)).figure,
         "rates": lambda size=size: figure_of(lambda ax: language_plots.plot_rates(
             rates(size), ax, "New skills, by what stands in the prompt"), size=(9, 3.8)),
-        "pareto": lambda size=size: figure_of(lambda ax: sweep_plots.plot_pareto(
-            sweep(size), METHODS, ax, 0.95, "articles-new: learned against kept"), size=(8.6, 4.2)),
-        "drift": lambda size=size: figure_of(lambda ax: sweep_plots.plot_drift(
-            sweep(size), METHODS, "kl_old", ax, True, "the further, the more is forgotten?")),
-        "razor": lambda size=size: figure_of(lambda ax: sweep_plots.plot_razor(
+        "pareto": lambda size=size: figure_of(lambda ax: study_plots.plot_pareto(
+            points(size), METHODS, ax, 0.95, "articles-new: learned against kept"),
+            size=(8.6, 4.2)),
+        "drift": lambda size=size: figure_of(lambda ax: study_plots.plot_drift(
+            points(size), METHODS, "kl_old", ax, "the further, the more is forgotten?")),
+        "razor": lambda size=size: figure_of(lambda ax: study_plots.plot_razor(
             razor_result(size), ax, "old task: shuffled digits"), 1, 2, size=(9, 3.3)),
-        "sequence": lambda size=size: figure_of(lambda ax: sweep_plots.plot_sequence(
+        "sequence": lambda size=size: figure_of(lambda ax: study_plots.plot_sequence(
             {name: shares(size, 3, 4) for name in METHODS[:4]}, ["before", *(
                 f"after {task}" for task in TASKS[:3])], ax, "articles-new", measure="kept"),
             1, 3, size=(11, 3.6)),
-        "pareto explorer": lambda size=size: ParetoExplorer(sweep(size)).figure(),
-        "drift explorer": lambda size=size: DriftExplorer(sweep(size)).figure(),
-        "skills in a row": lambda size=size: SkillRetention(sequences(size)).figure(),
+        "pareto explorer": lambda size=size: ParetoExplorer(points(size)).figure(),
+        "drift explorer": lambda size=size: DriftExplorer(points(size)).figure(),
+        "skills in a row": lambda size=size: SkillRetention(points(
+            size, "facts-new articles-new letters-new", (0, 20, 40, 60))).figure(),
     }.items()},
-    **{f"diagnostic {name}": lambda name=name: figure_of(lambda ax: sweep_plots.plot_diagnostic(
-        sweep("usual"), METHODS[:4], name, ax, "answers that are not in its own voice"),
+    **{f"diagnostic {name}": lambda name=name: figure_of(lambda ax: study_plots.plot_diagnostic(
+        points("usual"), METHODS[:4], name, ax, "answers that are not in its own voice"),
         2, 2, size=(8.2, 4.2)) for name in ("kl_new", "foreign_voice", "length")},
     "matrix": lambda: plots.plot_accuracy_matrix(
         AccuracyMatrix(shares("usual", 3, 5, 5)), TASKS, title="Replay: accuracy (%)").figure,
@@ -234,7 +227,7 @@ def test_nothing_is_cut_off_overlaps_or_is_rotated(name):
 
 def test_all_plots_and_widgets_are_looked_at():
     text = Path(__file__).read_text()
-    for module in (plots, language_plots, sweep_plots):
+    for module in (plots, language_plots, study_plots):
         for name, thing in inspect.getmembers(module, inspect.isfunction):
             if name.startswith("plot_") and thing.__module__ == module.__name__:
                 assert f".{name}(" in text, name

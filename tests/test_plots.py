@@ -136,7 +136,7 @@ def test_retention_has_the_interval_over_seeds(ax):
 def test_an_interval_beyond_0_or_100_percent_is_drawn_whole(shares, ax):
     """A retention above 100 %, from 101 to 111, was once drawn as 100 to 100."""
     values = np.array(shares)[:, None] * np.ones(2)
-    plots.draw_band(ax, [0, 1], values, "retention", 0)
+    plots.draw_band(ax, [0, 1], values, "retention", **look(0))
     low, high = seed_interval(100 * values[:, 0])
     edge = ax.collections[0].get_paths()[0].vertices[:, 1]
     np.testing.assert_allclose([edge.min(), edge.max()], [low, high])
