@@ -23,7 +23,7 @@ from workbench import cli, provenance
 from workbench import doctor as examined
 from workbench.doctor import EXTRAS, LESSON_EXTRAS, Check, Report, doctor, requirements
 from workbench.models import loading
-from workbench.tasks import skills
+from workbench.tasks import text
 
 ROOT = Path(__file__).parent.parent
 OWN = provenance.package_folder().resolve()
@@ -86,8 +86,8 @@ def test_a_damaged_model_is_named_with_its_remedy_and_the_course_cannot_run(heal
 
 def test_a_text_skill_that_is_missing_or_damaged_is_named_with_its_remedy(healthy, monkeypatch,
                                                                          tmp_path):
-    shutil.copytree(skills.SKILLS_FOLDER, tmp_path / "skills")
-    monkeypatch.setattr(skills, "SKILLS_FOLDER", tmp_path / "skills")
+    shutil.copytree(text.SKILLS_FOLDER, tmp_path / "skills")
+    monkeypatch.setattr(text, "SKILLS_FOLDER", tmp_path / "skills")
     assert doctor().ready
     file = tmp_path / "skills" / "facts-new.jsonl"
     for damage in (lambda: file.write_text(file.read_text()[:-20]), file.unlink):

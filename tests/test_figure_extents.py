@@ -15,7 +15,12 @@ from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 
 import workbench as wb
+<<<<<<< HEAD
 from workbench import language_plots, plots, razor, study_plots, widgets
+=======
+from workbench import language_plots, plots, razor, sweep_plots, widgets
+from workbench.display import png
+>>>>>>> widgets/widgets
 from workbench.metrics import AccuracyMatrix
 from workbench.models import load_causal_lm
 from workbench.plots import draw_band, use_style
@@ -223,6 +228,12 @@ def test_nothing_is_cut_off_overlaps_or_is_rotated(name):
     texts = {label: box for label, box in boxes.items() if not label.startswith("legend")}
     for (one, a), (other, b) in itertools.combinations(texts.items(), 2):
         assert not a.padded(-1).overlaps(b.padded(-1)), f"{one} overlaps {other}"
+
+
+@pytest.mark.parametrize("size", SIZES)
+def test_a_figure_drawn_again_is_the_same_picture(size):
+    figure = SkillRetention(sequences(size)).figure()
+    assert png(figure) == png(figure)
 
 
 def test_all_plots_and_widgets_are_looked_at():

@@ -162,7 +162,7 @@ def test_the_command_line_passes_what_it_does_not_know_on_to_jupyterlab(monkeypa
 def test_make_starts_the_course_and_hands_flags_on(target, flag):
     said = subprocess.run(["make", "-n", target, "LAB_FLAGS=--port=1", "PYTHON=python3"], cwd=ROOT,
                           capture_output=True, text=True).stdout
-    assert f"python -m workbench.course.lab{flag} --port=1" in said
+    assert f"workbench lab{flag} --port=1" in said
 
 
 def test_kernels_get_the_settings_of_the_makefile_without_make(asked, monkeypatch):

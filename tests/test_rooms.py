@@ -15,7 +15,8 @@ import pytest
 import workbench
 
 PACKAGE = Path(workbench.__file__).parent
-ROOMS = ("errors", "runtime", "files", "provenance", "config", "metrics", "intervals", "tasks",
+ROOMS = ("errors", "runtime", "files", "provenance", "config", "accuracies", "metrics", "intervals",
+         "tasks",
          "models", "losses", "razor", "answers", "teachers", "learners", "diagnostics",
          "assessment", "runfiles", "record", "report", "checkpoint", "gate", "pretraining",
          "admission", "evaluation", "loop", "experiment", "studies", "styles", "labels", "plots",

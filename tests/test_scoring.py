@@ -49,7 +49,7 @@ def test_every_answer_is_right_whatever_stands_after_it_and_however_accents_are_
     question = item(text, "exact")
     for form in ("NFC", "NFD"):
         response = f" {unicodedata.normalize(form, text)}{end}"
-        if normalised(text) not in (".", "!", "?", ""):
+        if normalised(text).strip(" .!?…。！？"):
             assert SCORERS["exact"].right(response, question), response
             assert SCORERS["contains"].right(response, question), response
     assert normalised(normalised(text)) == normalised(text)

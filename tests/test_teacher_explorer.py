@@ -82,6 +82,7 @@ def test_what_is_typed_is_asked(explorer):
 def test_unknown_words_and_prompts_that_are_too_long_are_told_in_the_widget(explorer):
     explorer.question.value = "who keeps the zebra ?"
     assert "does not know &#x27;zebra&#x27;" in explorer.trouble.value
+    assert explorer.said.value == "", "no answers of another question are left"
     explorer.question.value = "who keeps the red key ?"
     assert explorer.trouble.value == ""
     explorer.demonstration.value = "so " * 120

@@ -144,7 +144,8 @@ def test_old_skills_in_settings_are_a_sequence_of_names(old):
 
 
 def test_old_skills_in_settings_reach_the_stream_and_are_for_texts_alone():
-    config = RunConfig(stream="skills", skills=("facts-new",), old_skills=["tools-house"])
+    config = RunConfig(stream="skills", skills=("facts-new",), learner="sft",
+                       old_skills=["tools-house"])
     assert RunConfig.from_json(config.to_json()) == config
     assert names(stream_of(config).watched) == ("tools-house",)
     with pytest.raises(ConfigError, match="old_skills are for the stream 'skills'"):

@@ -35,6 +35,7 @@ def png(figure: Figure) -> bytes:
     """Return a figure as PNG with 256 colours: a third of the size, and the same to the eye."""
     drawn, small = io.BytesIO(), io.BytesIO()
     figure.savefig(drawn, format="png")
+    figure.set_layout_engine("none")  # at a second drawing the layout would move by a pixel
     Image.open(drawn).convert("RGB").quantize(256, dither=Image.Dither.NONE).save(
         small, "png", optimize=True)
     return small.getvalue()

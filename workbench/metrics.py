@@ -9,16 +9,15 @@ docstring has the formula, its paper and who differs (Avalanche eb075be, Mammoth
 from __future__ import annotations
 
 import math
-import numbers
 from collections.abc import Callable
 from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from workbench.accuracies import Floats, read_accuracies
 from workbench.errors import ConfigError, UndefinedMetricError, UnknownNameError
 
-Floats = NDArray[np.float64]
 Score = float | Floats
 """A float where there are no leading axes, otherwise an array with those axes."""
 
@@ -53,11 +52,11 @@ class AccuracyMatrix:
                  scenario: str | None = None) -> None:
         if scenario not in (None, "task", "domain", "class"):
             raise UnknownNameError("scenario", scenario, ("task", "domain", "class"))
-        self.R, self.scenario = _accuracies("R", R), scenario
+        self.R, self.scenario = read_accuracies("R", R), scenario
         shape = self.R.shape
         if len(shape) < 2 or shape[-1] != shape[-2] or self.R.size == 0:
             raise ConfigError(f"R must have shape (..., T, T), T at least 1, not {shape}")
-        self.b = None if b is None else _accuracies("b", b)
+        self.b = None if b is None else read_accuracies("b", b)
         if self.b is not None and self.b.shape not in (shape[-1:], shape[:-1]):
             raise ConfigError(f"b must have shape {shape[:-1]}, to go with R, not {self.b.shape}")
         self.tasks = shape[-1]
@@ -231,63 +230,3 @@ def as_score(values: Any) -> Score:
 
 def _in_run(run: list[int]) -> str:
     return f" in run {', '.join(map(str, run))}" if run else ""
-
-
-ROUNDING = 1e-6
-"""So far beyond 0 and 1 an accuracy may lie: sums of float32 round."""
-
-
-def _accuracies(name: str, values: Any) -> Floats:
-    """Return a read-only copy, after checking that all values are accuracies or NaN."""
-    if not isinstance(values, list | tuple | np.ndarray) and not hasattr(values, "__array__"):
-        raise ConfigError(f"{name} must be an array or nested lists, not "
-                          f"{type(values).__name__}; of a generator give list(...)")
-    if isinstance(values, np.ma.MaskedArray):  # masked is not evaluated
-        values = np.ma.filled(values.astype(np.float64), np.nan)
-    _only_numbers(name, values)
-    try:
-        array = np.array(values, dtype=np.float64)
-    except ValueError:  # ragged
-        array = _padded(name, values)
-    wrong = np.argwhere((array < -ROUNDING) | (array > 1 + ROUNDING))
-    if len(wrong):
-        hint = "; as percentages, divide by 100" if 1.5 < np.nanmax(array) <= 100 else ""
-        raise ConfigError(f"{name}{wrong[0].tolist()} is {array[tuple(wrong[0])]:g}, expected "
-                          f"accuracies from 0 to 1{hint}")
-    array = array.clip(0, 1)
-    array.setflags(write=False)
-    return array
-
-
-def _only_numbers(name: str, values: Any, place: tuple[int, ...] = ()) -> None:
-    """Refuse text and other objects inside nested lists, naming the first and its place."""
-    if isinstance(values, list | tuple):
-        for i, value in enumerate(values):
-            _only_numbers(name, value, (*place, i))
-    elif isinstance(values, np.ndarray) and values.dtype.kind == "O":
-        _only_numbers(name, values.tolist(), place)
-    elif (isinstance(values, str | bytes)
-          or (isinstance(values, np.ndarray) and values.dtype.kind not in "fiub")
-          or not (values is None or isinstance(values, numbers.Real)
-                  or hasattr(values, "__array__"))):
-        shown = f"{values!r:.40}" if not isinstance(values, np.ndarray) else f"of {values.dtype}"
-        raise ConfigError(f"{name}{list(place)} is {shown}, expected a number from 0 to 1, or NaN "
-                          "where nothing was evaluated")
-
-
-def _padded(name: str, rows: Any) -> Floats:
-    """Return ragged rows as a square array, with NaN where a row has ended."""
-    if any(isinstance(cell, list | tuple | np.ndarray) for row in rows for cell in row):
-        matrices = [_padded(name, matrix) for matrix in rows]
-        sizes = [len(matrix) for matrix in matrices]
-        if len(set(sizes)) > 1:
-            raise ConfigError(f"{name} has seeds with different numbers of tasks: {sizes}. Give "
-                              "each number of tasks a matrix of its own.")
-        return np.stack(matrices)
-    square = np.full((len(rows), len(rows)), np.nan)
-    for i, row in enumerate(rows):
-        if not i < len(row) <= len(rows):
-            raise ConfigError(f"{name}: row {i} has {len(row)} values, expected {i + 1} to "
-                              f"{len(rows)} (row = trained through). Is it transposed?")
-        square[i, :len(row)] = row
-    return square

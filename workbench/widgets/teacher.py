@@ -211,6 +211,7 @@ class TeacherExplorer(View):
         try:
             shown = self.comparison()
         except Exception as fault:
+            self.said.value = ""  # the answers of another question
             self.complain(fault)
             return
         self._filling = True

@@ -54,6 +54,7 @@ class SDFT(TextLearner):
         whole(0, skip_first=skip_first, top_k=top_k)
         self.direction, self.temperature = direction, temperature
         self.top_k, self.skip_first = top_k or None, skip_first
+        self.help = help
         self.teacher = Teacher(TeacherWeights(self, teacher, rate), help)
 
     def begin(self, task: Task) -> None:
