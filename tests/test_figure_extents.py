@@ -15,12 +15,8 @@ from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 
 import workbench as wb
-<<<<<<< HEAD
 from workbench import language_plots, plots, razor, study_plots, widgets
-=======
-from workbench import language_plots, plots, razor, sweep_plots, widgets
 from workbench.display import png
->>>>>>> widgets/widgets
 from workbench.metrics import AccuracyMatrix
 from workbench.models import load_causal_lm
 from workbench.plots import draw_band, use_style

@@ -130,7 +130,8 @@ def test_the_loss_of_a_sampled_token_is_the_divergence_after_both_prompts(loaded
     asked = model, model, tokenizer, item.prompt
     found = compare(*asked, item.demonstration, along="sample", seed=5)
     alone = make_prompt(tokenizer, item.prompt)
-    said = sample(model, tokenizer, [alone], temperature=1.0, seed=5)
+    said = sample(model, tokenizer, [alone], temperature=1.0,
+                  rng=torch.Generator().manual_seed(5))
     assert found.words == tokenizer.convert_ids_to_tokens(said.ids[0].tolist())
     logits = []
     for prompt in (alone, make_prompt(tokenizer, item.prompt, demonstration=item.demonstration)):
