@@ -83,13 +83,13 @@ def test_a_model_whose_run_is_not_complete_is_no_start(cli, tmp_path):
 def test_one_model_is_loaded_and_each_file_of_items_is_read_once(cli, tmp_path, monkeypatch):
     from transformers import AutoModelForCausalLM
 
-    from workbench.tasks import skills
+    from workbench.tasks import text
 
     loaded, read = [], []
-    load, parse = AutoModelForCausalLM.from_pretrained, skills.read_items
+    load, parse = AutoModelForCausalLM.from_pretrained, text.read_items
     monkeypatch.setattr(AutoModelForCausalLM, "from_pretrained",
                         lambda *a, **more: (loaded.append(a), load(*a, **more))[1])
-    monkeypatch.setattr(skills, "read_items", lambda path: (read.append(path), parse(path))[1])
+    monkeypatch.setattr(text, "read_items", lambda path: (read.append(path), parse(path))[1])
     assert cli("train", "--model", "nano", "--learner", "sdft", "--skill", "facts-new", "--force",
                *SHORT, "--out", tmp_path / "lm")[0] == 0
     assert len(loaded) == 1

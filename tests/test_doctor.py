@@ -174,7 +174,7 @@ def test_what_lessons_import_directly_or_through_the_package_is_what_the_doctor_
 def test_a_package_of_another_version_is_named_with_both_versions(healthy, without):
     without(ipywidgets="7.6")
     check = find(doctor(), "packages")
-    assert not check.ok and check.fix.endswith('"ipywidgets<9,>=8.1.5"')
+    assert not check.ok and check.fix == provenance.install_command("ipywidgets<9,>=8.1.5")
     assert check.value == "ipywidgets is 7.6, wanted <9,>=8.1.5"
 
 
