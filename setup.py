@@ -1,7 +1,7 @@
 """Packages and shipped data; everything else about the project stands in pyproject.toml.
 
 ``data/`` stays at the top of the project, and becomes ``workbench/data`` in an installed wheel.
-`workbench.provenance.data_path` finds it in both places.
+`workbench.system.provenance.data_path` finds it in both places.
 """
 
 from setuptools import find_packages, setup

@@ -26,13 +26,13 @@ import numpy as np
 import torch
 from rates import matrix_rate
 
-from workbench.gate import gate
+from workbench.measure.gate import gate
 from workbench.models import load_causal_lm
 from workbench.models.sizes import CONTEXT, SIZES, make_model
 from workbench.pretraining import PretrainConfig
 from workbench.pretraining.loop import Pretraining
 from workbench.pretraining.tokenizer import vocabulary
-from workbench.runtime import threads
+from workbench.system.runtime import threads
 from workbench.tasks import load_skill
 
 OUTPUT = Path(__file__).resolve().parent.parent / "artifacts" / "bench" / "language.json"

@@ -42,15 +42,15 @@ try:
     from rates import matrix_rate
     from torch.utils.flop_counter import FlopCounterMode
 
-    from workbench.answers import answer
     from workbench.config import RunConfig
-    from workbench.experiment import make_learner, stream_of
-    from workbench.intervals import seed_interval
     from workbench.learners import fit
     from workbench.learners.fit import batch_order, make_optimizer
     from workbench.learners.text import SDFT, TextLearner
-    from workbench.provenance import environment, package_version
-    from workbench.runtime import generator, threads
+    from workbench.measure.completions import answer
+    from workbench.measure.intervals import seed_interval
+    from workbench.runs.experiment import make_learner, stream_of
+    from workbench.system.provenance import environment, package_version
+    from workbench.system.runtime import generator, threads
     from workbench.tasks.text import TextExamples
 except ImportError as error:
     sys.exit(f"{error}. This needs the workbench and TRL: "

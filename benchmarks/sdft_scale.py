@@ -25,8 +25,8 @@ from transformers import AutoModelForCausalLM, LlamaConfig
 
 from workbench.errors import ConfigError
 from workbench.models.loading import load_causal_lm
-from workbench.provenance import environment, package_version
-from workbench.runtime import require_device
+from workbench.system.provenance import environment, package_version
+from workbench.system.runtime import require_device
 
 SHAPES: dict[str, dict[str, Any]] = {
     "qwen2.5-0.5b": {"vocab_size": 151_936, "hidden_size": 896, "intermediate_size": 4864,

@@ -34,7 +34,7 @@ from transformers import (  # noqa: E402
 )
 from trl.experimental.sdft import SDFTConfig, SDFTTrainer  # noqa: E402
 
-from workbench.answers import prompts_for  # noqa: E402
+from workbench.measure.completions import prompts_for  # noqa: E402
 from workbench.models.loading import SHIPPED, load_causal_lm  # noqa: E402
 from workbench.models.sampling import draw_uniform, next_tokens  # noqa: E402
 from workbench.tasks import Item  # noqa: E402

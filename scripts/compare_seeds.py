@@ -12,11 +12,11 @@ import argparse
 import json
 from pathlib import Path
 
-from workbench.answers import abilities
-from workbench.files import sha256
+from workbench.measure.completions import abilities
 from workbench.models import load_causal_lm
 from workbench.pretraining import PretrainConfig, pretrain
 from workbench.pretraining.log import LOG
+from workbench.system.files import sha256
 from workbench.tasks import KNOWN_SKILLS, NEW_SKILLS
 
 OUTPUT = Path("data/results/pretraining_seeds.json")

@@ -11,7 +11,7 @@ import argparse
 import json
 from pathlib import Path
 
-from workbench.answers import abilities
+from workbench.measure.completions import abilities
 from workbench.models import load_causal_lm
 from workbench.pretraining.log import LOG
 from workbench.tasks import KNOWN_SKILLS, NEW_SKILLS

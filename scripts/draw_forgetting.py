@@ -7,8 +7,8 @@ from pathlib import Path
 from matplotlib.figure import Figure
 
 import workbench as wb
-from workbench.display import png
 from workbench.plots import alt_text, plot_retention, use_style
+from workbench.plots.display import png
 
 METHODS = ("finetune", "ewc", "lwf", "replay", "joint")
 

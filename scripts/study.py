@@ -47,16 +47,14 @@ from study_plan import (
 )
 
 from workbench.config import RunConfig
-from workbench.diagnostics import Probe
-from workbench.evaluation import Snapshot
-from workbench.experiment import make_learner, stream_of
-from workbench.files import locked, write_atomically
 from workbench.learners.text import TextLearner
-from workbench.loop import run_stream
 from workbench.models import load_causal_lm, wear
-from workbench.provenance import environment
-from workbench.record import RunRecord
-from workbench.studies import (
+from workbench.runs.evaluation import Snapshot
+from workbench.runs.experiment import make_learner, stream_of
+from workbench.runs.loop import run_stream
+from workbench.runs.probe import Probe
+from workbench.runs.record import RunRecord
+from workbench.runs.studies import (
     COLUMNS,
     ENOUGH,
     RESULTS,
@@ -67,10 +65,12 @@ from workbench.studies import (
     points,
     stage_measures,
 )
+from workbench.system.files import locked, write_atomically
+from workbench.system.provenance import environment
 
 
 class Task(NamedTuple):
-    """A run that is asked for; the first five fields are `workbench.studies.RUN`."""
+    """A run that is asked for; the first five fields are `workbench.runs.studies.RUN`."""
 
     part: str
     order: str

@@ -12,7 +12,7 @@ import json
 from pathlib import Path
 
 import workbench as wb
-from workbench.provenance import environment
+from workbench.system.provenance import environment
 
 SEEDS = (100, 101, 102)
 GRIDS = {

@@ -25,8 +25,8 @@ from workbench.cli import main  # noqa: E402
 from workbench.config import RunConfig  # noqa: E402
 from workbench.learners.fit import fit, make_optimizer  # noqa: E402
 from workbench.models import StackedMLP  # noqa: E402
-from workbench.runfiles import ARRAYS  # noqa: E402
-from workbench.studies import COLUMNS  # noqa: E402
+from workbench.runs.record_files import ARRAYS  # noqa: E402
+from workbench.runs.studies import COLUMNS  # noqa: E402
 
 torch.set_num_threads(1)
 # The same examples on every machine, however slow it is.
@@ -142,6 +142,6 @@ def processes():
     """Real processes that start in hundredths of a second: forked off one that has PyTorch."""
     # torch._dynamo takes seconds and would be loaded by the first optimiser of every child.
     context = multiprocessing.get_context("forkserver")
-    context.set_forkserver_preload(["workbench.experiment", "sklearn.datasets", "tqdm.auto",
+    context.set_forkserver_preload(["workbench.runs.experiment", "sklearn.datasets", "tqdm.auto",
                                     "sklearn.model_selection", "torch._dynamo"])
     return context

@@ -6,8 +6,8 @@ from dataclasses import replace
 
 import pytest
 
-from workbench.answers import HELP, answer, partners, prompts_for
 from workbench.errors import ConfigError, DataError, UnknownNameError
+from workbench.measure.completions import HELP, answer, partners, prompts_for
 from workbench.models.sizes import CONTEXT, make_model
 from workbench.pretraining.tokenizer import make_tokenizer, vocabulary
 from workbench.tasks import NEW_SKILLS, SCORERS, make_skill

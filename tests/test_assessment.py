@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from workbench.assessment import share_kept
 from workbench.errors import UndefinedMetricError
+from workbench.measure.skill_report import share_kept
 
 
 def test_what_is_kept_is_relative_to_what_was_known():

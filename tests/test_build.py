@@ -16,7 +16,7 @@ import torch.nn.functional as F
 from workbench.course import check, exercises
 from workbench.course.build import BUDGET, build, expand, main, read_source
 from workbench.errors import WorkbenchError
-from workbench.intervals import wilson_interval
+from workbench.measure.intervals import wilson_interval
 
 SOURCE = '''# %% [markdown]
 # # A lesson

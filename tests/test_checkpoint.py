@@ -8,11 +8,11 @@ import sys
 import pytest
 import torch
 
-from workbench.checkpoint import RunFolder, optimizer_tensors, restore_optimizer
 from workbench.errors import RecordError
-from workbench.experiment import resume, run
-from workbench.files import write_atomically
-from workbench.record import RunRecord
+from workbench.runs.checkpoint import RunFolder, optimizer_tensors, restore_optimizer
+from workbench.runs.experiment import resume, run
+from workbench.runs.record import RunRecord
+from workbench.system.files import write_atomically
 
 linux_only = pytest.mark.skipif(not sys.platform.startswith("linux"), reason="needs /dev/full")
 

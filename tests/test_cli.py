@@ -16,7 +16,6 @@ import numpy as np
 import pytest
 import torch
 
-from workbench import experiment
 from workbench.cli import COMMANDS, runs, stop_on_interrupt
 from workbench.cli.app import Gated
 from workbench.cli.language import Evaluate, evaluate
@@ -25,8 +24,9 @@ from workbench.config import RunConfig
 from workbench.learners import CONTROLS, LEARNERS
 from workbench.learners.text import TEXT_LEARNERS
 from workbench.models.loading import MODELS_FOLDER
-from workbench.record import RunRecord
-from workbench.runfiles import ARRAYS
+from workbench.runs import experiment
+from workbench.runs.record import RunRecord
+from workbench.runs.record_files import ARRAYS
 from workbench.tasks import SCENARIOS, STREAMS
 
 COMMAND = [sys.executable, "-m", "workbench.cli"]

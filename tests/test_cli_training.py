@@ -9,11 +9,11 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from workbench import experiment
 from workbench.config import RunConfig
 from workbench.errors import GateError
 from workbench.models import load_causal_lm
-from workbench.record import RunRecord
+from workbench.runs import experiment
+from workbench.runs.record import RunRecord
 from workbench.tasks import KNOWN_SKILLS, make_stream
 
 SHORT = ("--steps", 2, "--batch-size", 8, "--items", 4, "--quiet")
@@ -97,8 +97,8 @@ def test_one_model_is_loaded_and_each_file_of_items_is_read_once(cli, tmp_path, 
 
 
 def test_the_gate_is_asked_once_in_a_process_for_the_same_model_and_items(monkeypatch):
-    from workbench import admission
-    from workbench.experiment import run
+    from workbench.runs import admission
+    from workbench.runs.experiment import run
 
     asked, plain = [], admission.gate
     monkeypatch.setattr(admission, "_reports", {})

@@ -19,10 +19,11 @@ import psutil
 import pytest
 from packaging.requirements import Requirement
 
-from workbench import cli, provenance
-from workbench import doctor as examined
-from workbench.doctor import EXTRAS, LESSON_EXTRAS, Check, Report, doctor, requirements
+from workbench import cli
+from workbench.course import doctor as examined
+from workbench.course.doctor import EXTRAS, LESSON_EXTRAS, Check, Report, doctor, requirements
 from workbench.models import loading
+from workbench.system import provenance
 from workbench.tasks import text
 
 ROOT = Path(__file__).parent.parent

@@ -19,7 +19,7 @@ from packaging.utils import canonicalize_name
 from packaging.version import Version
 
 from workbench import __version__
-from workbench.doctor import EXTRAS, LESSON_EXTRAS, PYTHON, PYTHON_END, missing, requirements
+from workbench.course.doctor import EXTRAS, LESSON_EXTRAS, PYTHON, PYTHON_END, missing, requirements
 
 ROOT = Path(__file__).parent.parent
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]

@@ -16,7 +16,7 @@ import torch.nn.functional as F
 from workbench.course import check, exercises, hint
 from workbench.course import exercises as shown
 from workbench.errors import UnknownNameError
-from workbench.intervals import wilson_interval
+from workbench.measure.intervals import wilson_interval
 
 NOTEBOOKS = sorted((Path(__file__).parents[1] / "notebooks").glob("*.ipynb"))
 

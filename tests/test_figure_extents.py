@@ -15,12 +15,13 @@ from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 
 import workbench as wb
-from workbench import language_plots, plots, razor, study_plots, widgets
-from workbench.display import png
-from workbench.metrics import AccuracyMatrix
+from workbench import plots, widgets
+from workbench.measure.metrics import AccuracyMatrix
 from workbench.models import load_causal_lm
-from workbench.plots import draw_band, use_style
-from workbench.styles import look
+from workbench.plots import curves, draw_band, studies, tokens, use_style
+from workbench.plots.display import png
+from workbench.plots.styles import look
+from workbench.runs import razor
 from workbench.tasks import load_skill
 from workbench.widgets import (
     DriftExplorer,
@@ -56,7 +57,7 @@ def shares(size: str, *shape: int) -> np.ndarray:
 
 
 def points(size: str, order: str = "articles-new", steps: tuple[int, ...] = (0, 20, 40)):
-    """Return the points of a study of all methods, as `workbench.studies.points` does."""
+    """Return the points of a study of all methods, as `workbench.runs.studies.points` does."""
     rows = []
     for method, seed, step in itertools.product(METHODS, range(3), steps):
         retention = float(shares(size, 9).reshape(3, 3)[seed, min(step // 20, 2)])
@@ -83,10 +84,10 @@ def figure_of(draw, *grid, size=(7.0, 3.6)) -> Figure:
     return figure
 
 
-def tokens(count: int) -> Figure:
+def token_figure(count: int) -> Figure:
     words = (["the", "answer", "is", "olga", "conservatory", "</s>"] * count)[:count]
     kl = np.linspace(0, 123.456, count)
-    return figure_of(lambda ax: language_plots.plot_token_kl(words, kl, ax, count - 1),
+    return figure_of(lambda ax: tokens.plot_token_kl(words, kl, ax, count - 1),
                      size=(8, 1.9 + 0.05 * count))
 
 
@@ -98,7 +99,7 @@ def rates(size: str) -> dict:
 def next_tokens() -> Figure:
     figure = Figure(figsize=(9.5, 2.6))
     top = {"conservatory": 0.999, "answer": 1e-9, "<unk>": 0.0, "the": 0.0, "olga": 0.0}
-    language_plots.plot_next_token("so", {name: top for name in METHODS[2:4]},
+    tokens.plot_next_token("so", {name: top for name in METHODS[2:4]},
                                    figure.subplots(1, 2))
     return figure
 
@@ -134,16 +135,16 @@ FIGURES = {
         "bars": lambda size=size: plots.plot_bars(
             {name: shares(size, 3) for name in METHODS}, title="What is it about replay? "
             "(class scenario, with all the labels shuffled)", reference=("chance", 0.1)).figure,
-        "rates": lambda size=size: figure_of(lambda ax: language_plots.plot_rates(
+        "rates": lambda size=size: figure_of(lambda ax: tokens.plot_rates(
             rates(size), ax, "New skills, by what stands in the prompt"), size=(9, 3.8)),
-        "pareto": lambda size=size: figure_of(lambda ax: study_plots.plot_pareto(
+        "pareto": lambda size=size: figure_of(lambda ax: studies.plot_pareto(
             points(size), METHODS, ax, 0.95, "articles-new: learned against kept"),
             size=(8.6, 4.2)),
-        "drift": lambda size=size: figure_of(lambda ax: study_plots.plot_drift(
+        "drift": lambda size=size: figure_of(lambda ax: studies.plot_drift(
             points(size), METHODS, "kl_old", ax, "the further, the more is forgotten?")),
-        "razor": lambda size=size: figure_of(lambda ax: study_plots.plot_razor(
+        "razor": lambda size=size: figure_of(lambda ax: studies.plot_razor(
             razor_result(size), ax, "old task: shuffled digits"), 1, 2, size=(9, 3.3)),
-        "sequence": lambda size=size: figure_of(lambda ax: study_plots.plot_sequence(
+        "sequence": lambda size=size: figure_of(lambda ax: studies.plot_sequence(
             {name: shares(size, 3, 4) for name in METHODS[:4]}, ["before", *(
                 f"after {task}" for task in TASKS[:3])], ax, "articles-new", measure="kept"),
             1, 3, size=(11, 3.6)),
@@ -152,14 +153,14 @@ FIGURES = {
         "skills in a row": lambda size=size: SkillRetention(points(
             size, "facts-new articles-new letters-new", (0, 20, 40, 60))).figure(),
     }.items()},
-    **{f"diagnostic {name}": lambda name=name: figure_of(lambda ax: study_plots.plot_diagnostic(
+    **{f"diagnostic {name}": lambda name=name: figure_of(lambda ax: studies.plot_diagnostic(
         points("usual"), METHODS[:4], name, ax, "answers that are not in its own voice"),
         2, 2, size=(8.2, 4.2)) for name in ("kl_new", "foreign_voice", "length")},
     "matrix": lambda: plots.plot_accuracy_matrix(
         AccuracyMatrix(shares("usual", 3, 5, 5)), TASKS, title="Replay: accuracy (%)").figure,
     "matrix of ten": lambda: plots.plot_accuracy_matrix(
         AccuracyMatrix(shares("usual", 10, 10)), TASKS * 2).figure,
-    **{f"{count} tokens": lambda count=count: tokens(count) for count in (1, 6, 15, 40)},
+    **{f"{count} tokens": lambda count=count: token_figure(count) for count in (1, 6, 15, 40)},
     "next tokens": next_tokens,
     "live training": lambda: LiveTraining().figure(),
     "live distillation": lambda: LiveDistillation("nano").figure(),
@@ -234,7 +235,7 @@ def test_a_figure_drawn_again_is_the_same_picture(size):
 
 def test_all_plots_and_widgets_are_looked_at():
     text = Path(__file__).read_text()
-    for module in (plots, language_plots, study_plots):
+    for module in (curves, tokens, studies):
         for name, thing in inspect.getmembers(module, inspect.isfunction):
             if name.startswith("plot_") and thing.__module__ == module.__name__:
                 assert f".{name}(" in text, name

@@ -8,11 +8,11 @@ from pathlib import Path
 import pytest
 
 import workbench
-from workbench.files import to_json
-from workbench.gate import Condition, GateReport
+from workbench.measure.gate import Condition, GateReport
 from workbench.pretraining import PretrainConfig
 from workbench.pretraining.log import LOG
 from workbench.pretraining.loop import Pretraining
+from workbench.system.files import to_json
 
 NAN, INFINITE = float("nan"), float("inf")
 

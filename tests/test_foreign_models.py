@@ -14,7 +14,6 @@ from transformers import PreTrainedTokenizerFast
 
 from workbench.config import RunConfig
 from workbench.errors import ModelError
-from workbench.experiment import run
 from workbench.models import load_causal_lm, make_prompt, sample
 from workbench.models.encoding import NO_LIMIT, context_of, decode, encode
 from workbench.models.language import LanguageModels
@@ -23,6 +22,7 @@ from workbench.models.logits import PromptCache, attends_to_all, response_logits
 from workbench.models.quiet import no_progress_bars
 from workbench.models.sizes import CONTEXT
 from workbench.pretraining.tokenizer import make_tokenizer, vocabulary
+from workbench.runs.experiment import run
 from workbench.tasks import load_skill
 from workbench.tasks.village.styles import has_own_style
 

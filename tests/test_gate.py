@@ -8,9 +8,10 @@ import math
 import pytest
 import torch
 
-from workbench.answers import answer
 from workbench.errors import GateError
-from workbench.gate import (
+from workbench.losses import kl_per_token
+from workbench.measure.completions import answer
+from workbench.measure.gate import (
     FEWEST,
     GateReport,
     copies_wrapping,
@@ -20,7 +21,6 @@ from workbench.gate import (
     require,
     teacher_drift,
 )
-from workbench.losses import kl_per_token
 from workbench.models import load_causal_lm, make_prompt
 from workbench.models.sizes import CONTEXT, make_model
 from workbench.pretraining.tokenizer import make_tokenizer, vocabulary

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from workbench.errors import ConfigError, UndefinedMetricError
-from workbench.intervals import seed_interval, wilson_interval
+from workbench.measure.intervals import seed_interval, wilson_interval
 
 
 def test_seed_interval_by_hand():

@@ -9,13 +9,13 @@ import torch
 
 from workbench.config import RunConfig
 from workbench.errors import ConfigError, UnknownNameError
-from workbench.experiment import make_learner
 from workbench.learners import CONTROLS, EWC, LEARNERS, SI, DERpp, Finetune, Joint, LwF, Replay
 from workbench.learners.base import Batch, Learner
-from workbench.learners.fisher import diagonal_fisher
-from workbench.learners.memory import draw
+from workbench.learners.digits.fisher import diagonal_fisher
+from workbench.learners.digits.memory import draw
 from workbench.losses import cross_entropy
 from workbench.models import StackedMLP
+from workbench.runs.experiment import make_learner
 from workbench.tasks import SCENARIOS, make_stream
 
 STREAMS = {scenario: make_stream("split-digits", scenario, tasks=3) for scenario in SCENARIOS}

@@ -11,11 +11,11 @@ import torch
 
 from workbench.config import RunConfig
 from workbench.errors import ConfigError, RecordError
-from workbench.experiment import make_learner, resume, run
 from workbench.learners import CONTROLS, LEARNERS, Finetune
-from workbench.loop import run_stream
 from workbench.models import StackedMLP
-from workbench.record import RunRecord
+from workbench.runs.experiment import make_learner, resume, run
+from workbench.runs.loop import run_stream
+from workbench.runs.record import RunRecord
 from workbench.tasks import SCENARIOS, make_stream
 
 
@@ -146,7 +146,7 @@ def test_what_an_observer_keeps_stays_as_it_was(tiny):
 
 @pytest.mark.parametrize("every", [0, 1, 2, 3])
 def test_each_step_is_evaluated_once_and_shown_once(every, tiny, monkeypatch):
-    from workbench import loop
+    from workbench.runs import loop
 
     steps, evaluated, plain = [], [], loop.evaluate
     monkeypatch.setattr(loop, "evaluate", lambda *a: (evaluated.append(a), plain(*a))[1])

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
 from workbench.errors import ConfigError, UndefinedMetricError, UnknownNameError
-from workbench.metrics import AccuracyMatrix, summarise
+from workbench.measure.metrics import AccuracyMatrix, summarise
 
 R = [[0.90, 0.50, 0.20], [0.95, 0.85, 0.40], [0.60, 0.88, 0.80]]
 B = [0.10, 0.12, 0.15]

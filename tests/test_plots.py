@@ -16,14 +16,14 @@ from matplotlib.figure import Figure
 from nbconvert.exporters import HTMLExporter
 from PIL import Image
 
-from workbench import display, plots
-from workbench.intervals import seed_interval
-from workbench.labels import percent_limits
+from workbench import plots
 from workbench.learners import LEARNERS
 from workbench.learners.text import TEXT_LEARNERS
-from workbench.metrics import AccuracyMatrix
-from workbench.plots import alt_text, percent_over_seeds
-from workbench.styles import METHOD_STYLES, look, styles_of
+from workbench.measure.intervals import seed_interval
+from workbench.measure.metrics import AccuracyMatrix
+from workbench.plots import alt_text, display, percent_over_seeds
+from workbench.plots.labels import percent_limits
+from workbench.plots.styles import METHOD_STYLES, look, styles_of
 from workbench.widgets.view import View
 
 R = np.array([[[0.91, 0.02, 0.0], [0.55, 0.8, 0.1], [0.204, 0.6, 0.997]],

@@ -10,10 +10,10 @@ from pathlib import Path
 
 import pytest
 
-from workbench import provenance
 from workbench.errors import ModelError
 from workbench.models.manifest import check_manifest
-from workbench.provenance import data_path, git_revision, restore
+from workbench.system import provenance
+from workbench.system.provenance import data_path, git_revision, restore
 
 ROOT = Path(__file__).parent.parent
 MODEL = ("data", "models", "nano-lm")

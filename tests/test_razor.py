@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 
 from workbench.errors import ConfigError, UnknownNameError
 from workbench.losses import kl_per_token
-from workbench.razor import (
+from workbench.runs.razor import (
     METHODS,
     Point,
     RazorResult,
@@ -205,7 +205,7 @@ def test_the_figure_says_how_far_each_method_went():
     from matplotlib.figure import Figure
 
     from workbench.plots import alt_text
-    from workbench.study_plots import plot_razor
+    from workbench.plots.studies import plot_razor
 
     result = razor(seeds=(0,), methods=("oracle", "sft-one"), lrs=(0.1,), steps=(20, 60))
     figure = Figure()

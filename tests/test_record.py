@@ -11,14 +11,14 @@ import numpy as np
 import pytest
 import safetensors.numpy
 
-from workbench import runfiles
-from workbench.checkpoint import RunFolder
 from workbench.errors import RecordError
-from workbench.experiment import resume, run
-from workbench.files import sha256
-from workbench.record import FIELDS, RunRecord
-from workbench.report import summary
-from workbench.runfiles import ARRAYS, VERSION
+from workbench.runs import record_files as runfiles
+from workbench.runs.checkpoint import RunFolder
+from workbench.runs.experiment import resume, run
+from workbench.runs.record import FIELDS, RunRecord
+from workbench.runs.record_files import ARRAYS, VERSION
+from workbench.runs.summary import summary
+from workbench.system.files import sha256
 
 
 @pytest.fixture(scope="module")

@@ -7,7 +7,7 @@ import itertools
 from hypothesis import given
 from hypothesis import strategies as st
 
-from workbench.runtime import derive_seed
+from workbench.system.runtime import derive_seed
 
 small = st.integers(0, 2**31)
 

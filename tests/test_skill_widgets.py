@@ -9,8 +9,8 @@ import pandas as pd
 import pytest
 
 from workbench.errors import ConfigError, UnknownNameError
-from workbench.studies import load_study, points
-from workbench.styles import METHOD_STYLES
+from workbench.plots.styles import METHOD_STYLES
+from workbench.runs.studies import load_study, points
 from workbench.tasks import KNOWN_SKILLS, load_skill
 from workbench.tasks.items import write_items
 from workbench.widgets import (

@@ -10,11 +10,13 @@ import pandas as pd
 import pytest
 from matplotlib.figure import Figure
 
-from workbench.assessment import share_kept
-from workbench.diagnostics import DIAGNOSTICS
 from workbench.errors import RecordError, UnknownNameError
-from workbench.metrics import AccuracyMatrix
-from workbench.studies import (
+from workbench.measure.metrics import AccuracyMatrix
+from workbench.measure.skill_report import share_kept
+from workbench.plots.studies import SHARES, UNITS, drift_correlation, plot_diagnostic, plot_drift
+from workbench.plots.styles import METHOD_STYLES, styles_of
+from workbench.runs.probe import DIAGNOSTICS
+from workbench.runs.studies import (
     COLUMNS,
     RESULTS,
     RUN,
@@ -26,8 +28,6 @@ from workbench.studies import (
     points,
     stage_measures,
 )
-from workbench.study_plots import SHARES, UNITS, drift_correlation, plot_diagnostic, plot_drift
-from workbench.styles import METHOD_STYLES, styles_of
 from workbench.tasks import KNOWN_SKILLS
 
 HEADER = ",".join(COLUMNS)

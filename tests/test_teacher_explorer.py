@@ -9,15 +9,16 @@ import pytest
 import torch
 from matplotlib.figure import Figure
 
-from workbench.answers import partners
 from workbench.errors import ConfigError
-from workbench.language_plots import plot_next_token, plot_rates, plot_token_kl
 from workbench.losses import DIRECTIONS, divergence
+from workbench.measure.comparison import compare
+from workbench.measure.completions import partners
 from workbench.models import load_causal_lm, make_prompt, sample
 from workbench.plots import alt_text
+from workbench.plots.tokens import plot_next_token, plot_rates, plot_token_kl
 from workbench.tasks import load_skill
 from workbench.widgets import TeacherExplorer
-from workbench.widgets.teacher import CONTEXTS, compare
+from workbench.widgets.teacher import CONTEXTS
 
 SKILLS = ("facts-new", "articles-new", "working-new")
 

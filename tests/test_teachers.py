@@ -17,10 +17,10 @@ from transformers import (
     Qwen3Config,
 )
 
-from workbench.answers import partners
 from workbench.errors import ConfigError, ModelError, UnknownNameError
 from workbench.learners.text import SDFT
 from workbench.losses import DIRECTIONS, divergence
+from workbench.measure.completions import partners
 from workbench.models.encoding import encode_responses
 from workbench.models.language import LanguageModels, trained
 from workbench.models.logits import attends_to_all, response_logits

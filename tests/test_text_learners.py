@@ -9,10 +9,8 @@ import pytest
 import torch
 import torch.nn.functional as F
 
-from workbench.checkpoint import optimizer_tensors, restore_optimizer
 from workbench.config import RunConfig
 from workbench.errors import ConfigError, DataError
-from workbench.experiment import make_learner
 from workbench.learners.fit import fit, make_optimizer
 from workbench.learners.text import TEXT_LEARNERS
 from workbench.learners.text.rl import exact_match
@@ -20,6 +18,8 @@ from workbench.losses import kl_per_token
 from workbench.models.encoding import encode, encode_responses
 from workbench.models.language import LanguageModels
 from workbench.models.logits import PromptCache
+from workbench.runs.checkpoint import optimizer_tensors, restore_optimizer
+from workbench.runs.experiment import make_learner
 from workbench.tasks import KNOWN_SKILLS, NEW_SKILLS, load_skill
 from workbench.tasks.items import write_items
 from workbench.tasks.text import TextExamples, make_text_stream

@@ -12,10 +12,7 @@ import pytest
 import torch
 from safetensors.torch import load_file, save_file
 
-from workbench import experiment
-from workbench.assessment import assess
 from workbench.config import RunConfig
-from workbench.diagnostics import DIAGNOSTICS
 from workbench.errors import (
     ConfigError,
     ModelError,
@@ -23,14 +20,17 @@ from workbench.errors import (
     TrainingError,
     UnknownNameError,
 )
-from workbench.experiment import make_learner, resume, stream_of
 from workbench.learners.text import TEXT_LEARNERS
+from workbench.measure.skill_report import assess
 from workbench.models import load_causal_lm
 from workbench.models.fingerprint import fingerprint as fingerprint_of
 from workbench.models.language import LanguageModels
 from workbench.models.loading import MODELS_FOLDER
 from workbench.models.sampling import sample
-from workbench.record import RunRecord
+from workbench.runs import experiment
+from workbench.runs.experiment import make_learner, resume, stream_of
+from workbench.runs.probe import DIAGNOSTICS
+from workbench.runs.record import RunRecord
 from workbench.tasks import KNOWN_SKILLS
 from workbench.tasks.text import make_text_stream
 

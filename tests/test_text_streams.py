@@ -9,10 +9,10 @@ import torch
 
 from workbench.config import RunConfig
 from workbench.errors import ConfigError, DataError, UnknownNameError
-from workbench.experiment import make_learner, stream_of
 from workbench.learners.text import TEXT_LEARNERS
 from workbench.learners.text.rl import exact_match
 from workbench.models.language import LanguageModels
+from workbench.runs.experiment import make_learner, stream_of
 from workbench.tasks import KNOWN_SKILLS, load_skill
 from workbench.tasks.items import write_items
 from workbench.tasks.text import make_text_stream

@@ -21,7 +21,7 @@ from matplotlib.figure import Figure
 
 import workbench as wb
 from workbench.errors import ConfigError
-from workbench.metrics import AccuracyMatrix
+from workbench.measure.metrics import AccuracyMatrix
 from workbench.plots import alt_text
 from workbench.tasks import SCENARIOS
 from workbench.widgets import LiveTraining, RetentionExplorer, ScenarioExplorer

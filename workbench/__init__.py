@@ -19,20 +19,20 @@ __version__ = "0.1.0"
 # Where each public name lives. `__getattr__` imports it on first use, which keeps
 # `import workbench` free of heavy packages; `tests/test_rooms.py` holds that.
 _HOMES = {
-    "AccuracyMatrix": "metrics",
+    "AccuracyMatrix": "measure.metrics",
     "RunConfig": "config",
-    "RunRecord": "record",
+    "RunRecord": "runs.record",
     "hint": "course",
     "load_causal_lm": "models",
-    "make_learner": "experiment",
+    "make_learner": "runs.experiment",
     "make_stream": "tasks",
-    "prepare_notebook": "display",
-    "resume": "experiment",
-    "run": "experiment",
-    "show": "display",
-    "summarise": "metrics",
-    "tune": "experiment",
-    "run_stream": "loop",
+    "prepare_notebook": "plots.display",
+    "resume": "runs.experiment",
+    "run": "runs.experiment",
+    "show": "plots.display",
+    "summarise": "measure.metrics",
+    "tune": "runs.experiment",
+    "run_stream": "runs.loop",
 }
 
 __all__ = sorted(_HOMES)

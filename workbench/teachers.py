@@ -8,8 +8,8 @@ from typing import Any, Protocol
 import torch
 from torch import Tensor
 
-from workbench.answers import HELP, full_context, prompts_for
 from workbench.errors import UnknownNameError, fraction
+from workbench.measure.completions import HELP, full_context, prompts_for
 from workbench.models.encoding import context_of, encode
 from workbench.models.logits import (
     PromptCache,
@@ -104,7 +104,7 @@ class Teacher:
     weights : TeacherWeights
         Which weights it has.
     help : str
-        Which context it sees: ``"all"``, or one of `workbench.answers.HELP`.
+        Which context it sees: ``"all"``, or one of `workbench.measure.completions.HELP`.
 
     Attributes
     ----------

@@ -19,7 +19,7 @@
 
 # %%
 import workbench as wb
-from workbench.doctor import doctor
+from workbench.course.doctor import doctor
 
 wb.prepare_notebook()
 report = doctor()

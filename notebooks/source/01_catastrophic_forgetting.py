@@ -213,7 +213,7 @@ learner = wb.make_learner(config, stream)
 wb.run_stream(learner, stream, config)
 
 easier = make_stream("split-digits", scenario="task")
-from workbench.evaluation import evaluate
+from workbench.runs.evaluation import evaluate
 
 asked_all = evaluate(learner, stream, trained=4)[:, 0]
 asked_two = evaluate(learner, easier, trained=4)[:, 0]

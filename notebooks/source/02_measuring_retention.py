@@ -211,7 +211,7 @@ wb.show(plot_retention({name: r.accuracy for name, r in permuted.items()},
 # %%
 def report(records):
     """Final accuracy, gain over fine-tuning (paired interval), accuracy when learned, and cost."""
-    from workbench.intervals import seed_interval
+    from workbench.measure.intervals import seed_interval
 
     rows, base = {}, records["finetune"].matrix().average_accuracy()
     for name, r in records.items():
@@ -310,7 +310,7 @@ ewc_acc = {n: r.matrix().average_accuracy() for n, r in ewc_controls.items()}
 wb.show(plot_bars(ewc_acc, title="What is it about EWC? (shuffled pixels)"))
 
 # %%
-from workbench.intervals import seed_interval
+from workbench.measure.intervals import seed_interval
 
 gain = ewc_acc["EWC"] - ewc_acc["Fisher shuffled"]
 low, high = seed_interval(gain)

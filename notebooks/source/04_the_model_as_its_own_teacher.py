@@ -20,7 +20,7 @@ import torch
 from matplotlib.figure import Figure
 
 import workbench as wb
-from workbench.answers import answer
+from workbench.measure.completions import answer
 from workbench.course import check
 from workbench.models import make_prompt, sample
 from workbench.plots import percent
@@ -159,7 +159,7 @@ assert (kl_per_token(logits_after(student), logits_after(student)) == 0).all()
 print("By hand and by the package the same; with equal prompts exactly 0.")
 
 # %%
-from workbench.language_plots import plot_token_kl
+from workbench.plots.tokens import plot_token_kl
 
 words = tokenizer.convert_ids_to_tokens(response[0].tolist())
 kl_figure = Figure(figsize=(8, 1.9))
@@ -197,7 +197,7 @@ explorer
 rates = table(NEW_SKILLS, ["none", "own", "other", "random"])
 
 # %%
-from workbench.language_plots import plot_rates
+from workbench.plots.tokens import plot_rates
 
 said = {"none": "nothing", "own": "its own demonstration", "other": "another item's demonstration",
         "random": "filler words"}
@@ -217,7 +217,7 @@ print("Verdict: of these four only its own demonstration helps. The model takes 
 # Look closer at *other*: is the model ignoring the wrong demonstration, or following it?
 
 # %%
-from workbench.answers import partners
+from workbench.measure.completions import partners
 from workbench.tasks.village.styles import is_right, kind_of
 
 follows = {}
@@ -316,7 +316,7 @@ assert min(voice.values()) > 0.9 and working > 0.85
 # negative log-likelihood.
 
 # %%
-from workbench.gate import gate
+from workbench.measure.gate import gate
 
 reports = {skill: gate(model, tokenizer, load_skill(skill, "train")[:64], name="tiny")
            for skill in NEW_SKILLS}
@@ -355,7 +355,7 @@ print(nano_report)
 
 # %%
 from workbench.errors import GateError
-from workbench.gate import require
+from workbench.measure.gate import require
 
 try:
     require(nano_report)
@@ -405,7 +405,7 @@ check("token_kl", token_kl)
 # {{exercise may_teach}}
 
 # %%
-from workbench.intervals import wilson_interval  # noqa: F401  (for your answer)
+from workbench.measure.intervals import wilson_interval  # noqa: F401  (for your answer)
 
 
 def may_teach(alone, own, other):

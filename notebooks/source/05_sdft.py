@@ -22,13 +22,13 @@ import pandas as pd
 import torch
 
 import workbench as wb
-from workbench.answers import answer
+from workbench.measure.completions import answer
 from workbench.course import check
-from workbench.experiment import make_learner, stream_of
-from workbench.intervals import seed_interval
+from workbench.runs.experiment import make_learner, stream_of
+from workbench.measure.intervals import seed_interval
 from workbench.models import sample
 from workbench.plots import percent, percent_over_seeds
-from workbench.studies import RESULTS, at_common_step, ends, load_study, points
+from workbench.runs.studies import RESULTS, at_common_step, ends, load_study, points
 from workbench.tasks import load_skill, spread
 
 wb.prepare_notebook()
@@ -113,7 +113,7 @@ items = load_skill("facts-new", "train")[:24]
 TeacherExplorer(model, tokenizer, {"facts-new": items}, {"before training": model})
 
 # %%
-from workbench.widgets.teacher import compare
+from workbench.measure.comparison import compare
 
 asked = items[0].prompt
 loss = {name: compare(model, model, tokenizer, asked, demonstration, along="sample").loss
@@ -154,7 +154,7 @@ live = {method: train(method, rate[method], steps, f"{folder.name}/{method}")
         for method, steps in budget.items()}
 
 # %%
-from workbench.assessment import share_kept
+from workbench.measure.skill_report import share_kept
 
 known = list(live["sft"].watched_names)
 known_before = live["sft"].watched[0, 0]
@@ -348,7 +348,7 @@ print("Verdict: it learns as much, and keeps far more than SFT at its best.")
 # source of chance that these intervals leave out. For 47 right of 48 Wilson's interval is
 
 # %%
-from workbench.intervals import wilson_interval
+from workbench.measure.intervals import wilson_interval
 
 of_48 = wilson_interval(47, 48)
 print(f"{percent(47 / 48)} ({percent(of_48[0])} to {percent(of_48[1])})")
@@ -707,7 +707,7 @@ print("Verdict: adapters do not spare what is known: SDFT keeps as much either w
 # tasks*. Both were measured for every run; choose which to see.
 
 # %%
-from workbench.study_plots import drift_correlation
+from workbench.plots.studies import drift_correlation
 from workbench.widgets import DriftExplorer
 
 drift = DriftExplorer(tuned, [*main, "sdft ema"])
@@ -749,7 +749,7 @@ print("Verdict: the KL on old prompts goes with forgetting in every method, that
 # %%
 from matplotlib.figure import Figure
 
-from workbench.study_plots import plot_diagnostic
+from workbench.plots.studies import plot_diagnostic
 
 seen = {"foreign_voice": "answers not in its own voice", "length": "length of an answer",
         "entropy": "entropy of its own answers", "helped_right": "right, if shown a demonstration"}
@@ -784,8 +784,8 @@ print(f"Verdict: SFT ends in the expert's voice, {end.loc['sft', 'length']:.0f} 
 # one), where 0, 2, 4, 6 and 8 are all right for an even digit. Nine ways to learn it:
 
 # %%
-from workbench.razor import METHODS, at_matched_accuracy, razor
-from workbench.study_plots import plot_razor
+from workbench.runs.razor import METHODS, at_matched_accuracy, razor
+from workbench.plots.studies import plot_razor
 
 when = (10, 20, 40, 80, 160, 320)
 toy = {"turned": razor(steps=when), "shuffled": razor(old="permuted-digits", steps=when)}

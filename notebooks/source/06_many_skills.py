@@ -22,12 +22,12 @@ import pandas as pd
 
 import workbench as wb
 from workbench.course import check
-from workbench.experiment import make_learner, stream_of
-from workbench.intervals import seed_interval
+from workbench.runs.experiment import make_learner, stream_of
+from workbench.measure.intervals import seed_interval
 from workbench.learners.fit import fit, make_optimizer
 from workbench.models.loading import SHIPPED
 from workbench.plots import percent, percent_over_seeds
-from workbench.studies import ends, load_study, points, stage_measures
+from workbench.runs.studies import ends, load_study, points, stage_measures
 from workbench.tasks import load_skill, spread
 
 wb.prepare_notebook()

@@ -13,8 +13,8 @@ from pathlib import Path
 
 import pytest
 
+from workbench.course.doctor import find_chromium
 from workbench.course.lab import command
-from workbench.doctor import find_chromium
 
 ROOT = Path(__file__).resolve().parents[2]
 SCREENSHOTS = ROOT / "artifacts" / "browser"

@@ -9,14 +9,14 @@ import pytest
 from playwright.sync_api import expect
 
 from workbench.course.build import KERNEL
-from workbench.studies import load_study, points
+from workbench.runs.studies import load_study, points
 
 ERRORS = ".jp-OutputArea-output[data-mime-type='application/vnd.jupyter.error']"
 CELLS = ["""
 import copy
 import torch
 import workbench as wb
-from workbench.studies import load_study, points
+from workbench.runs.studies import load_study, points
 from workbench.tasks import load_skill
 from workbench.widgets import (DriftExplorer, LiveDistillation, ParetoExplorer, SkillRetention,
                                TeacherExplorer)

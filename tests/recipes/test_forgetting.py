@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from workbench.config import RunConfig
-from workbench.experiment import run
+from workbench.runs.experiment import run
 
 
 def two_tasks(learner, scenario="class", **changes):

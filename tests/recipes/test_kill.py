@@ -13,11 +13,11 @@ import threading
 import pytest
 from tqdm.auto import tqdm
 
-from workbench.checkpoint import RunFolder
 from workbench.config import RunConfig
 from workbench.errors import RecordError
-from workbench.experiment import resume, run
-from workbench.record import RunRecord
+from workbench.runs.checkpoint import RunFolder
+from workbench.runs.experiment import resume, run
+from workbench.runs.record import RunRecord
 
 STEPS, TASKS = 60, 3
 

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from workbench.config import RunConfig
-from workbench.experiment import run
+from workbench.runs.experiment import run
 
 # stream, scenario, learner, options, lowest and highest accuracy after the last task in percent
 BANDS = [

@@ -9,10 +9,10 @@ from pathlib import Path
 
 import pytest
 
-from workbench.answers import abilities
-from workbench.files import sha256
+from workbench.measure.completions import abilities
 from workbench.models import load_causal_lm
 from workbench.pretraining import PretrainConfig, pretrain
+from workbench.system.files import sha256
 from workbench.tasks import KNOWN_SKILLS, NEW_SKILLS
 
 ROOT = Path(__file__).resolve().parents[2]

@@ -15,8 +15,8 @@ import sys, workbench
 from pathlib import Path
 from workbench.models.loading import find_model
 from workbench.models.manifest import check_manifest
-from workbench.provenance import data_path, git_revision, project_root, restore
-from workbench.studies import load_study
+from workbench.system.provenance import data_path, git_revision, project_root, restore
+from workbench.runs.studies import load_study
 from workbench.tasks import load_skill
 assert len(load_skill("facts-new")) > 100
 for name in ("tiny", "nano"):

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 from workbench.cli.app import FAILED, New, Resumed, resumed, stop_on_interrupt, stopped
 from workbench.cli.parsing import Flag, checked, form, parse
 from workbench.errors import ConfigError, UnknownNameError, whole
-from workbench.files import to_json, write_new_files
+from workbench.system.files import to_json, write_new_files
 
 if TYPE_CHECKING:
     from workbench.tasks import Item
@@ -111,7 +111,7 @@ def print_log(log: dict[str, Any]) -> None:
 def gate(words: list[str]) -> int:
     """Measure whether a model can be its own teacher on a skill; exit code 1 if it cannot."""
     options = parse(Gate, words, gate)
-    from workbench.gate import gate as measure
+    from workbench.measure.gate import gate as measure
     from workbench.models import load_causal_lm
 
     items = choose_items(options.skill, options.split, options.items)
@@ -136,9 +136,9 @@ def choose_items(skill: str, split: str, count: int) -> list[Item]:
 def evaluate(words: list[str]) -> int:
     """Measure what a model can do, skill by skill, and how far it is from its base."""
     options = parse(Evaluate, words, evaluate)
-    from workbench.assessment import assess
+    from workbench.measure.skill_report import assess
     from workbench.models.loading import load_causal_lm
-    from workbench.record import RunRecord
+    from workbench.runs.record import RunRecord
     from workbench.tasks import SPLITS
 
     if options.split not in SPLITS:

@@ -15,7 +15,7 @@ from workbench.config import RunConfig
 from workbench.errors import ConfigError
 
 if TYPE_CHECKING:
-    from workbench.record import RunRecord
+    from workbench.runs.record import RunRecord
 
 Command = Callable[[list[str]], int]
 RunForm = form(RunConfig, {"options": "option"})
@@ -52,7 +52,7 @@ def run(words: list[str]) -> int:
 def train(words: list[str]) -> int:
     """Train a language model on one skill; write it in the Hugging Face format, with its record."""
     from workbench.cli.tables import first_lines, print_training
-    from workbench.record import RunRecord
+    from workbench.runs.record import RunRecord
 
     options = resumed(words, train)
     if options is not None:
@@ -81,7 +81,7 @@ def train(words: list[str]) -> int:
 def show(words: list[str]) -> int:
     """Print the accuracies and metrics of a run."""
     from workbench.cli.tables import print_record
-    from workbench.record import RunRecord
+    from workbench.runs.record import RunRecord
 
     options = parse(Show, words, show)
     print_record(RunRecord.load(options.folder), options.json)
@@ -90,7 +90,7 @@ def show(words: list[str]) -> int:
 
 def execute(options: Printing) -> RunRecord:
     """Run or resume; the first Ctrl-C stops between two steps, a second one at once."""
-    from workbench import experiment
+    from workbench.runs import experiment
 
     with stop_on_interrupt() as stop:
         more: dict[str, Any] = {"stop": stop.is_set, "progress": not options.quiet}

@@ -26,7 +26,7 @@ class Lab:
 
 def doctor(words: list[str]) -> int:
     """Say whether this machine is ready for the course, and how to repair what is not."""
-    from workbench.doctor import doctor as examine
+    from workbench.course.doctor import doctor as examine
 
     options = parse(Doctor, words, doctor)
     report = examine()

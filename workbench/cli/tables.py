@@ -7,13 +7,13 @@ from collections.abc import Mapping
 import numpy as np
 import pandas as pd
 
-from workbench.files import to_json
-from workbench.intervals import seed_interval
 from workbench.learners import CONTROLS, LEARNERS
 from workbench.learners.text import TEXT_LEARNERS
-from workbench.metrics import summarise
-from workbench.record import RunRecord
-from workbench.report import summary
+from workbench.measure.intervals import seed_interval
+from workbench.measure.metrics import summarise
+from workbench.runs.record import RunRecord
+from workbench.runs.summary import summary
+from workbench.system.files import to_json
 from workbench.tasks import NEW_SKILLS, STREAMS
 
 

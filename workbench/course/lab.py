@@ -15,7 +15,7 @@ from itertools import count
 from pathlib import Path
 
 from workbench.errors import WorkbenchError
-from workbench.files import write_atomically
+from workbench.system.files import write_atomically
 
 ROOT = Path(__file__).resolve().parents[2]
 LESSONS = "notebooks"

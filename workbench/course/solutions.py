@@ -11,7 +11,7 @@ import numpy as np
 import torch
 import torch.nn.functional as F
 
-from workbench.intervals import wilson_interval
+from workbench.measure.intervals import wilson_interval
 
 
 def share_kept(before, after):

@@ -1,15 +1,19 @@
 """How it is learned: one readable file per method."""
 
 from workbench.learners.base import Batch, Learner
-from workbench.learners.controls import EWCShuffledFisher, ReplayPresent, ReplayShuffledLabels
-from workbench.learners.derpp import DERpp
-from workbench.learners.ewc import EWC
-from workbench.learners.finetune import Finetune
+from workbench.learners.digits.controls import (
+    EWCShuffledFisher,
+    ReplayPresent,
+    ReplayShuffledLabels,
+)
+from workbench.learners.digits.derpp import DERpp
+from workbench.learners.digits.ewc import EWC
+from workbench.learners.digits.finetune import Finetune
+from workbench.learners.digits.joint import Joint
+from workbench.learners.digits.lwf import LwF
+from workbench.learners.digits.replay import Replay
+from workbench.learners.digits.si import SI
 from workbench.learners.fit import fit
-from workbench.learners.joint import Joint
-from workbench.learners.lwf import LwF
-from workbench.learners.replay import Replay
-from workbench.learners.si import SI
 
 LEARNERS: dict[str, type[Learner]] = {
     "finetune": Finetune,

@@ -11,7 +11,7 @@ import torch
 from torch import Tensor
 
 from workbench.models import StackedMLP
-from workbench.runtime import generator
+from workbench.system.runtime import generator
 from workbench.tasks import Task
 
 
@@ -59,7 +59,7 @@ class Learner:
     needs_gate: ClassVar[bool] = False
     """Whether the model is its own teacher, so that the gate is asked before a run."""
     help: str = ""
-    """Which context the model sees where it is its own teacher; see `workbench.answers.HELP`."""
+    """Which context the model sees where it is its own teacher; see `completions.HELP`."""
 
     def __init__(self, model: StackedMLP) -> None:
         self.model = model

@@ -8,7 +8,7 @@ import torch
 from torch import Tensor
 
 from workbench.learners.base import Batch, Learner
-from workbench.runtime import generator
+from workbench.system.runtime import generator
 from workbench.tasks import Task
 
 

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 
 import torch
 
-from workbench.files import sha256
+from workbench.system.files import sha256
 
 if TYPE_CHECKING:
     from transformers import PreTrainedModel, PreTrainedTokenizerBase

@@ -14,7 +14,6 @@ import torch
 from torch import Tensor, nn
 
 from workbench.errors import RecordError
-from workbench.files import write_atomically
 from workbench.models.fingerprint import fingerprint
 from workbench.models.loading import load_causal_lm
 from workbench.models.lora import (
@@ -27,7 +26,8 @@ from workbench.models.lora import (
 from workbench.models.mlp import WEIGHTS
 from workbench.models.prompts import template_form
 from workbench.models.quiet import no_progress_bars
-from workbench.runtime import generator
+from workbench.system.files import write_atomically
+from workbench.system.runtime import generator
 
 
 class LanguageModels(nn.Module):

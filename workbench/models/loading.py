@@ -19,7 +19,7 @@ from workbench.models.adapters import ADAPTER_CONFIG, base_of, merge_adapter
 from workbench.models.manifest import check_manifest
 from workbench.models.quiet import no_progress_bars
 from workbench.models.verify import check_behaviour, check_fit, check_weights
-from workbench.provenance import data_path, restore
+from workbench.system.provenance import data_path, restore
 
 if TYPE_CHECKING:
     from transformers import PreTrainedModel, PreTrainedTokenizerBase

@@ -12,8 +12,8 @@ import safetensors.torch
 import torch
 from torch import nn
 
-from workbench.files import write_atomically
 from workbench.models.quiet import no_progress_bars
+from workbench.system.files import write_atomically
 
 if TYPE_CHECKING:
     from peft import PeftModel

@@ -6,8 +6,8 @@ import json
 from pathlib import Path
 
 from workbench.errors import ModelError
-from workbench.files import sha256, to_json, write_atomically
-from workbench.provenance import restore
+from workbench.system.files import sha256, to_json, write_atomically
+from workbench.system.provenance import restore
 
 MANIFEST = "manifest.json"
 

@@ -15,8 +15,8 @@ import safetensors.torch
 import torch
 from torch import Tensor, nn
 
-from workbench.files import write_atomically
-from workbench.runtime import generator
+from workbench.system.files import write_atomically
+from workbench.system.runtime import generator
 
 WEIGHTS = "weights.safetensors"
 """The file of all seeds' weights in the folder of a run."""

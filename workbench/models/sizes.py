@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from workbench.errors import UnknownNameError
-from workbench.runtime import derive_seed
+from workbench.system.runtime import derive_seed
 
 if TYPE_CHECKING:
     from transformers import LlamaForCausalLM

@@ -6,10 +6,10 @@ import json
 from pathlib import Path
 from typing import Any
 
-from workbench.checkpoint import remove_checkpoints
 from workbench.errors import ConfigError, RecordError
 from workbench.models.manifest import MANIFEST, write_manifest
 from workbench.pretraining.settings import PretrainConfig
+from workbench.runs.checkpoint import remove_checkpoints
 
 LOG = "training.json"
 FIELDS = {"config": dict, "status": str, "step": int, "seconds": float, "losses": list,

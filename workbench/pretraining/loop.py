@@ -17,16 +17,8 @@ import safetensors
 import torch
 from torch import Tensor
 
-from workbench.answers import answer
-from workbench.checkpoint import (
-    optimizer_tensors,
-    read_tensors,
-    remove_checkpoints,
-    restore_optimizer,
-    write_checkpoint,
-)
 from workbench.errors import ConfigError, RecordError
-from workbench.files import locked, require_new_folder, to_json, write_atomically
+from workbench.measure.completions import answer
 from workbench.models.manifest import MANIFEST
 from workbench.models.quiet import no_progress_bars
 from workbench.models.sizes import CONTEXT, SIZES, make_model
@@ -34,8 +26,16 @@ from workbench.pretraining.log import LOG, read_log, settings_of, tidy
 from workbench.pretraining.packing import make_batch
 from workbench.pretraining.settings import PretrainConfig, learning_rate
 from workbench.pretraining.tokenizer import make_tokenizer, vocabulary
-from workbench.provenance import environment
-from workbench.runtime import derive_seed, threads
+from workbench.runs.checkpoint import (
+    optimizer_tensors,
+    read_tensors,
+    remove_checkpoints,
+    restore_optimizer,
+    write_checkpoint,
+)
+from workbench.system.files import locked, require_new_folder, to_json, write_atomically
+from workbench.system.provenance import environment
+from workbench.system.runtime import derive_seed, threads
 from workbench.tasks import KNOWN_SKILLS, NEW_SKILLS, make_skill
 from workbench.tasks.village.corpus import Corpus
 

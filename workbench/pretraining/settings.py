@@ -10,7 +10,7 @@ import torch
 
 from workbench.errors import ConfigError, positive, whole
 from workbench.models.sizes import SIZES
-from workbench.runtime import pick_device, require_device
+from workbench.system.runtime import pick_device, require_device
 
 
 @dataclass(frozen=True)

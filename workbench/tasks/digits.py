@@ -16,7 +16,7 @@ import torch
 from numpy.typing import NDArray
 
 from workbench.errors import ConfigError, UnknownNameError
-from workbench.runtime import derive_seed
+from workbench.system.runtime import derive_seed
 from workbench.tasks.stream import Examples, Stream, build_stream
 
 Parts = tuple[Examples, Examples, Examples]

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from workbench.errors import DataError
-from workbench.files import write_atomically
+from workbench.system.files import write_atomically
 from workbench.tasks.scoring import Contains, ExactMatch, Scorer, contains
 from workbench.tasks.village.scoring import VillageScorer
 

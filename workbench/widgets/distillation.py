@@ -7,13 +7,13 @@ from collections.abc import Sequence
 
 import ipywidgets as w
 
-from workbench.assessment import share_kept
 from workbench.config import RunConfig
 from workbench.errors import texts
-from workbench.evaluation import Said
-from workbench.evaluation import Snapshot as Progress
 from workbench.learners.text import TEXT_LEARNERS
+from workbench.measure.skill_report import share_kept
 from workbench.plots import percent
+from workbench.runs.evaluation import Said
+from workbench.runs.evaluation import Snapshot as Progress
 from workbench.tasks import NEW_SKILLS
 from workbench.tasks.text import load_new_and_old
 from workbench.widgets.live import LiveTraining

@@ -12,11 +12,11 @@ import pandas as pd
 from matplotlib.figure import Figure
 
 from workbench.config import RunConfig
-from workbench.evaluation import Snapshot as Progress
-from workbench.experiment import resume, run
 from workbench.learners import LEARNERS
 from workbench.plots import percent, plot_task_curves
-from workbench.record import RunRecord
+from workbench.runs.evaluation import Snapshot as Progress
+from workbench.runs.experiment import resume, run
+from workbench.runs.record import RunRecord
 from workbench.tasks import SCENARIOS, make_stream
 from workbench.widgets.background import Background
 from workbench.widgets.view import View, choice, row

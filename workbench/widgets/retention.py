@@ -13,11 +13,11 @@ from matplotlib.figure import Figure
 from numpy.typing import NDArray
 
 from workbench.errors import ConfigError
-from workbench.labels import add_legend, add_text, name_ticks, percent_limits
-from workbench.metrics import AccuracyMatrix
+from workbench.measure.metrics import AccuracyMatrix
 from workbench.plots import describe, draw_band, percent
-from workbench.record import RunRecord
-from workbench.styles import styles_of
+from workbench.plots.labels import add_legend, add_text, name_ticks, percent_limits
+from workbench.plots.styles import styles_of
+from workbench.runs.record import RunRecord
 from workbench.widgets.view import View, choice, row
 
 Floats = NDArray[np.float64]

@@ -9,12 +9,12 @@ from matplotlib.figure import Figure
 from torch import Tensor
 
 from workbench.config import RunConfig
-from workbench.experiment import make_learner
-from workbench.labels import add_text
 from workbench.learners.fit import fit, make_optimizer
 from workbench.plots import describe, percent
-from workbench.runtime import threads
-from workbench.styles import COLOURS
+from workbench.plots.labels import add_text
+from workbench.plots.styles import COLOURS
+from workbench.runs.experiment import make_learner
+from workbench.system.runtime import threads
 from workbench.tasks import SCENARIOS, Stream, make_stream
 from workbench.tasks.stream import masked
 from workbench.widgets.view import View, choice, row

@@ -8,8 +8,8 @@ import pandas as pd
 from matplotlib.figure import Figure
 
 from workbench.plots import percent, percent_over_seeds
-from workbench.runfiles import Floats
-from workbench.study_plots import plot_sequence
+from workbench.plots.studies import plot_sequence
+from workbench.runs.record_files import Floats
 from workbench.widgets.study import StudyView
 from workbench.widgets.view import choice
 
@@ -22,7 +22,7 @@ class SkillRetention(StudyView):
     Parameters
     ----------
     points : DataFrame
-        From `workbench.studies.points`; orders of skills to choose from.
+        From `workbench.runs.studies.points`; orders of skills to choose from.
     methods : sequence of str, optional
         Ticked at first; all by default.
     """

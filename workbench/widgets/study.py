@@ -11,8 +11,8 @@ from matplotlib.figure import Figure
 
 from workbench.errors import ConfigError, UnknownNameError, texts
 from workbench.plots import percent
-from workbench.studies import ENOUGH, RUN, ends
-from workbench.study_plots import PROMPTS, drift_correlation, plot_drift, plot_pareto
+from workbench.plots.studies import PROMPTS, drift_correlation, plot_drift, plot_pareto
+from workbench.runs.studies import ENOUGH, RUN, ends
 from workbench.widgets.view import View, choice, row
 
 
@@ -22,7 +22,7 @@ class StudyView(View):
     Parameters
     ----------
     points : DataFrame
-        From `workbench.studies.points`, of one part and one order of skills.
+        From `workbench.runs.studies.points`, of one part and one order of skills.
     methods : sequence of str, optional
         Ticked at first; all by default.
 

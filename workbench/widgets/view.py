@@ -10,8 +10,8 @@ import ipywidgets as w
 import pandas as pd
 from matplotlib.figure import Figure
 
-from workbench.display import picture, png
 from workbench.plots import alt_text
+from workbench.plots.display import picture, png
 
 ANNOUNCED_WORDS = 25
 UNSEEN = "position:absolute;width:1px;height:1px;overflow:hidden;clip-path:inset(50%)"

@@ -12,7 +12,7 @@ from workbench.learners.text.sft import imitation
 from workbench.models.language import LanguageModels
 from workbench.models.logits import PromptCache
 from workbench.models.sampling import continue_prompts, draw_uniform
-from workbench.runtime import generator
+from workbench.system.runtime import generator
 from workbench.tasks import Task
 from workbench.teachers import ALL_HELP
 

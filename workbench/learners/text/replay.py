@@ -12,7 +12,7 @@ from workbench.learners.text.sft import SFT, imitation
 from workbench.models.encoding import context_of, encode, encode_responses
 from workbench.models.language import LanguageModels
 from workbench.models.logits import response_logits
-from workbench.runtime import derive_seed
+from workbench.system.runtime import derive_seed
 from workbench.tasks import Item, Task, scorer_of
 from workbench.tasks.text import TextExamples
 

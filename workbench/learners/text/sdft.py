@@ -28,7 +28,8 @@ class SDFT(TextLearner):
     teacher : {"frozen", "stage", "ema", "live"}
         Whose weights teach; see `workbench.teachers.WEIGHTS`.
     help : str
-        What the teacher is shown: ``"all"`` there is, or one of `workbench.answers.HELP`.
+        What the teacher is shown: ``"all"`` there is, or one of
+        `workbench.measure.completions.HELP`.
         ``"none"``, ``"other"`` and ``"random"`` are controls.
     rate : float
         Of the moving average, for an ``"ema"`` teacher.

@@ -11,7 +11,7 @@ from collections.abc import Sequence
 
 from workbench.errors import ConfigError
 from workbench.learners.text.sft import SFT
-from workbench.runtime import derive_seed
+from workbench.system.runtime import derive_seed
 from workbench.tasks import Item, Task, scorer_of
 from workbench.tasks.text import TextExamples
 

@@ -13,8 +13,8 @@ from collections.abc import Callable, Iterable
 from pathlib import Path
 
 from workbench.errors import UnknownNameError
-from workbench.provenance import data_path
-from workbench.runtime import derive_seed
+from workbench.system.provenance import data_path
+from workbench.system.runtime import derive_seed
 from workbench.tasks.items import SPLITS, Item, check_items, write_items
 from workbench.tasks.village.questions import (
     EVENT_PHRASINGS,

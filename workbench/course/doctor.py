@@ -1,0 +1,258 @@
+"""`doctor`: checks whether this machine is ready for the course, and names what repairs a fault."""
+
+from __future__ import annotations
+
+import html
+import json
+import os
+import platform
+import shutil
+import sys
+from collections.abc import Callable
+from dataclasses import asdict, dataclass
+from functools import partial
+from importlib import metadata
+from pathlib import Path
+
+from workbench.errors import WorkbenchError
+from workbench.system import provenance
+
+PYTHON, PYTHON_END = (3, 11), (3, 14)
+"""The oldest Python for which every pinned package has a wheel, and the first that is too new."""
+MEMORY_GB, DISK_GB = 2.0, 2.0
+EXTRAS = {
+    "models": "language models, from notebook 04 on",
+    "retrieval": "clustered retrieval, from a later lesson on",
+    "course": "building the notebooks",
+    "test": "running the tests",
+}
+LESSON_EXTRAS = ("models",)
+"""Extras without which a lesson fails."""
+
+
+@dataclass(frozen=True)
+class Check:
+    """One check.
+
+    Parameters
+    ----------
+    name, value : str
+        What was checked, and what was found.
+    ok : bool
+        Whether it is as it should be.
+    needed : bool
+        Whether a lesson fails without it.
+    fix : str
+        The command or action that repairs it; shown only where `ok` is false.
+    """
+
+    name: str
+    value: str
+    ok: bool = True
+    needed: bool = True
+    fix: str = ""
+
+
+@dataclass(frozen=True)
+class Report:
+    """All checks; prints as a table."""
+
+    checks: list[Check]
+
+    @property
+    def ready(self) -> bool:
+        """Whether every check that a lesson needs is passed."""
+        return all(check.ok for check in self.checks if check.needed)
+
+    def verdict(self) -> str:
+        """Return one line for people."""
+        if self.ready:
+            return "Ready: the course can run here."
+        fixes = [check.fix for check in self.checks if check.needed and not check.ok]
+        return "Not ready yet. First: " + fixes[0]
+
+    def to_json(self) -> str:
+        """Return the report as JSON."""
+        return json.dumps({"ready": self.ready, "checks": [asdict(c) for c in self.checks]},
+                          indent=1)
+
+    def __str__(self) -> str:
+        width = max(len(check.name) for check in self.checks)
+        lines = []
+        for c in self.checks:
+            lines.append(f"{_mark(c):8s} {c.name:{width}s}  {c.value}")
+            if not c.ok:
+                lines.append(f"{'':8s} {'':{width}s}  → {c.fix}")
+        return "\n".join([*lines, "", self.verdict()])
+
+    def _repr_html_(self) -> str:
+        rows = "".join(f"<tr><td>{_mark(c)}</td><td>{html.escape(c.name)}</td><td>"
+                       f"{html.escape(c.value)}</td><td><code>{html.escape('' if c.ok else c.fix)}"
+                       "</code></td></tr>" for c in self.checks)
+        return ("<table><thead><tr><th>state</th><th>check</th><th>found</th><th>remedy</th>"
+                f"</tr></thead><tbody>{rows}</tbody></table>")
+
+    def _repr_pretty_(self, printer: object, cycle: bool) -> None:
+        # What was found differs from machine to machine; a stored notebook keeps the verdict only.
+        printer.text(self.verdict())  # type: ignore[attr-defined]
+
+
+def doctor() -> Report:
+    """Check Python, packages, device, memory, disk, Chromium, extras, and the shipped data."""
+    return Report([_python(), _package(), *_packages(), _device(), _threads(), _memory(), _disk(),
+                   _chromium(), *_extras(), *_data()])
+
+
+def find_chromium() -> str | None:
+    """Return the path of a Chromium or Chrome browser, or None."""
+    for name in ("chromium", "chromium-browser", "google-chrome"):
+        path = shutil.which(name)
+        if path:
+            return path
+    return None
+
+
+def requirements(extra: str | None = None) -> list[str]:
+    """Return what the package requires, of itself or for one of its extras."""
+    try:
+        required = metadata.requires("workbench") or []
+    except metadata.PackageNotFoundError:
+        return []  # reported as a check of its own
+    if extra is None:
+        return [r for r in required if "extra ==" not in r]
+    return [r.split(";")[0].strip() for r in required
+            if f'extra == "{extra}"' in r.replace("'", '"')]
+
+
+def missing(requirement: str) -> str | None:
+    """Return what is wrong with an installed package, or None if it meets the requirement."""
+    from packaging.requirements import Requirement
+
+    wanted = Requirement(requirement)
+    try:
+        version = metadata.version(wanted.name)
+    except metadata.PackageNotFoundError:
+        return f"{wanted.name} is not installed"
+    if not wanted.specifier.contains(version, prereleases=True):
+        return f"{wanted.name} is {version}, wanted {wanted.specifier}"
+    return None
+
+
+def _package() -> Check:
+    own, first = provenance.package_folder().resolve(), provenance.first_on_path()
+    installed = provenance.installed_package()
+    if first and first not in (own, installed):
+        return Check("workbench", f"another package of this name comes first on the path: {first}",
+                     False, fix=provenance.off_the_path(first))
+    if installed is None:
+        return Check("workbench", f"{own} is not installed in this environment", False,
+                     fix=provenance.install_project(*LESSON_EXTRAS))
+    if installed != own:
+        fix = (provenance.off_the_path(own) if provenance.on_python_path(own) else
+               provenance.install_project(*LESSON_EXTRAS))
+        return Check("workbench", f"{own} is running, but {installed} is installed", False, fix=fix)
+    return Check("workbench", str(own))
+
+
+def _python() -> Check:
+    newest = f"3.{PYTHON_END[1] - 1}"
+    again = (f"py -{newest} -m venv --clear .venv, and install again (README)" if os.name == "nt"
+             else f"make env PYTHON=python{newest}")
+    return Check("Python", platform.python_version(), PYTHON <= sys.version_info[:2] < PYTHON_END,
+                 fix=f"install Python {newest} (3.{PYTHON[1]} is the oldest that works), then: "
+                     + again)
+
+
+def _faulty(required: list[str]) -> dict[str, str]:
+    return {r.split(";")[0].strip(): fault for r in required if (fault := missing(r))}
+
+
+def _packages() -> list[Check]:
+    faults = _faulty(requirements())
+    versions = ", ".join(f"{name} {metadata.version(name)}" for name in
+                         ("torch", "numpy", "scikit-learn", "ipywidgets", "jupyterlab")
+                         if not missing(name))
+    return [Check("packages", "; ".join(faults.values()) or versions, not faults,
+                  fix=provenance.install_command(*faults))]
+
+
+def _device() -> Check:
+    if missing("torch"):
+        return Check("device", "unknown without PyTorch", False,
+                     fix=provenance.install_command("torch"))
+    import torch
+
+    from workbench.system.runtime import pick_device
+
+    device = pick_device()
+    name = torch.cuda.get_device_name() if device.type == "cuda" else platform.machine()
+    return Check("device", f"{device.type} ({name}); the course needs no GPU")
+
+
+def _threads() -> Check:
+    pinned = os.environ.get("OMP_NUM_THREADS")
+    return Check("threads", f"{os.cpu_count()} cores, OMP_NUM_THREADS {pinned or 'not set'}",
+                 pinned is not None, False,
+                 "start with: make lab (notebooks set it too, in their first cell)")
+
+
+def _memory() -> Check:
+    if missing("psutil"):
+        return Check("free memory", "unknown without psutil", False,
+                     fix=provenance.install_command("psutil"))
+    import psutil
+
+    free = psutil.virtual_memory().available / 1e9
+    return Check("free memory", f"{free:.1f} GB", free >= MEMORY_GB,
+                 fix=f"close other programs: {MEMORY_GB:g} GB should be free")
+
+
+def _disk() -> Check:
+    free = shutil.disk_usage(Path.cwd()).free / 1e9
+    return Check("free disk", f"{free:.1f} GB", free >= DISK_GB,
+                 fix=f"remove files until {DISK_GB:g} GB are free (make clean removes old runs)")
+
+
+def _chromium() -> Check:
+    path = find_chromium()
+    return Check("Chromium", path or "not found; only the browser tests need it", path is not None,
+                 False, "sudo apt-get install chromium (or your system's package of that name)")
+
+
+def _extras() -> list[Check]:
+    checks = []
+    for extra, purpose in EXTRAS.items():
+        faults = _faulty(requirements(extra))
+        checks.append(Check(f"extra [{extra}]", "; ".join(faults.values()) or f"for {purpose}",
+                            not faults, extra in LESSON_EXTRAS,
+                            provenance.install_command(*faults)))
+    return checks
+
+
+def _data() -> list[Check]:
+    if not requirements() or _faulty(requirements()):
+        return []  # reading the data needs the packages
+    from workbench.models.loading import SHIPPED
+    from workbench.models.manifest import check_manifest
+    from workbench.tasks import SKILLS, load_skill
+
+    return [*(_shipped(f"model {name}", folder, partial(check_manifest, folder, required=True))
+              for name, folder in SHIPPED.items()),
+            _shipped("text skills", provenance.data_path("skills"),
+                     lambda: [load_skill(name) for name in SKILLS])]
+
+
+def _shipped(name: str, folder: Path, read: Callable[[], object]) -> Check:
+    try:
+        read()
+    except WorkbenchError as error:
+        return Check(name, str(error), False, fix=provenance.restore(folder))
+    return Check(name, "complete")
+
+
+def _mark(check: Check) -> str:
+    return "ok" if check.ok else "MISSING" if check.needed else "optional"
+
+
+if __name__ == "__main__":
+    print(doctor())

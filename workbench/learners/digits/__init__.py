@@ -1,0 +1,1 @@
+"""Methods for small networks on digits: one readable file each."""

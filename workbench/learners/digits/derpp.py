@@ -1,0 +1,87 @@
+"""Dark experience replay++: replay old examples with the logits they once had.
+
+Buzzega et al., "Dark Experience for General Continual Learning" (NeurIPS 2020, arXiv 2004.07211).
+"""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor
+
+from workbench.errors import positive, whole
+from workbench.learners.base import Batch
+from workbench.learners.digits.finetune import Finetune
+from workbench.learners.digits.memory import draw
+from workbench.losses import cross_entropy
+from workbench.models import StackedMLP
+from workbench.tasks import Task
+
+
+class DERpp(Finetune):
+    """Fine-tune, keep the labels of stored examples right, and their logits where they were.
+
+    The store is a reservoir: after any number of examples each has had the same chance to be in it.
+    It fills while learning, so that it does not need to know where a task ends.
+
+    Parameters
+    ----------
+    model : StackedMLP
+        The networks.
+    capacity : int
+        Examples stored in all.
+    alpha : float
+        Weight of the stored logits.
+    beta : float
+        Weight of the stored labels.
+    """
+
+    def __init__(self, model: StackedMLP, capacity: int = 100, alpha: float = 0.5,
+                 beta: float = 0.5) -> None:
+        super().__init__(model)
+        whole(capacity=capacity)
+        positive(alpha=alpha, beta=beta)
+        self.capacity, self.alpha, self.beta = capacity, alpha, beta
+
+    def begin(self, task: Task) -> None:
+        """Note what may be answered on each task so far."""
+        self.masks = task.masks
+        self.state.setdefault("offered", torch.zeros(len(self.generators), dtype=torch.int64))
+
+    def loss(self, batch: Batch) -> Tensor:
+        """Return the loss on new examples, on old labels and on old logits; then store."""
+        size = batch.y.shape[1]
+        if "x" not in self.state:
+            logits = self.model(batch.x)
+            self._offer(batch, logits.detach())
+            return cross_entropy(logits, batch.y, batch.mask)
+        # New: some stored examples are to get the logits they had when they were stored...
+        dark, index = draw(self, size, self.masks)
+        stored = self.state["logits"][torch.arange(len(index))[:, None], index]
+        # ... and some others the labels they have.
+        old, _ = draw(self, size, self.masks)
+        logits = self.model(torch.cat([batch.x, dark.x, old.x], 1))
+        of_new, of_dark, of_old = logits.split(size, 1)
+        self._offer(batch, of_new.detach())
+        loss: Tensor = cross_entropy(of_new, batch.y, batch.mask)
+        loss = loss + self.alpha * (of_dark - stored).square().mean((1, 2))
+        return loss + self.beta * cross_entropy(of_old, old.y, old.mask)
+
+    def _offer(self, batch: Batch, logits: Tensor) -> None:
+        """Let the examples of a step compete for places in the reservoir."""
+        new = {"x": batch.x, "y": batch.y, "logits": logits,
+               "task": torch.full_like(batch.y, len(self.masks) - 1)}
+        arrivals = int(self.state["offered"][0]) + torch.arange(batch.y.shape[1])
+        self.state["offered"] += len(arrivals)
+        for name, tensor in new.items():
+            old = self.state.get(name, tensor[:, :0])
+            room = min(len(arrivals), self.capacity - old.shape[1])
+            if room:
+                self.state[name] = torch.cat([old, torch.zeros_like(tensor[:, :room])], 1)
+        for seed, g in enumerate(self.generators):
+            # Reservoir sampling: the k-th arrival lands on a place below k, and stays if it exists.
+            drawn = torch.rand(len(arrivals), generator=g, dtype=torch.float64) * (arrivals + 1)
+            places = torch.where(arrivals < self.capacity, arrivals, drawn.long())
+            # Of two arrivals at one place the later stays.
+            last = {place: i for i, place in enumerate(places.tolist()) if place < self.capacity}
+            for name, tensor in new.items() if last else ():
+                self.state[name][seed, list(last)] = tensor[seed, list(last.values())]

@@ -1,0 +1,59 @@
+"""Learning without forgetting: keep giving the old network's answers, on the new inputs.
+
+Li & Hoiem, "Learning without Forgetting" (ECCV 2016, arXiv 1606.09282).
+"""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor
+
+from workbench.errors import positive
+from workbench.learners.base import Batch
+from workbench.learners.digits.finetune import Finetune
+from workbench.losses import cross_entropy, distillation
+from workbench.models import StackedMLP
+from workbench.tasks import Task
+from workbench.teachers import TeacherWeights
+
+
+class LwF(Finetune):
+    """Fine-tune, and distil the network as it was before this task.
+
+    Parameters
+    ----------
+    model : StackedMLP
+        The networks.
+    temperature : float
+        Of the softmax that is imitated.
+    strength : float
+        Weight of the imitation, beside the share of the tasks that it speaks for.
+    """
+
+    def __init__(self, model: StackedMLP, temperature: float = 2.0, strength: float = 1.0) -> None:
+        super().__init__(model)
+        positive(temperature=temperature, strength=strength)
+        self.temperature, self.strength = temperature, strength
+        self.teacher = TeacherWeights(self, "stage")
+
+    def begin(self, task: Task) -> None:
+        """Count the tasks."""
+        self.share = 1 / (task.index + 1)
+
+    def loss(self, batch: Batch) -> Tensor:
+        """Return the loss on the labels and the distance from the old network's answers."""
+        student = self.model(batch.x)
+        new = cross_entropy(student, batch.y, batch.mask)
+        if self.teacher.vectors is None:
+            return new
+        # New: the teacher answers the new inputs, on each head that it knew.
+        with torch.no_grad():
+            teacher = self.model.forward_with(self.teacher.vectors, batch.x)
+        heads = self.state["heads"]
+        old = sum(distillation(student, teacher, head, self.temperature) for head in heads)
+        return self.share * new + (1 - self.share) * self.strength * old / len(heads)
+
+    def end(self, task: Task) -> None:
+        """Take the network as it is now as the teacher of the next task."""
+        self.teacher.take()
+        self.state["heads"] = task.masks.unique(dim=0)

@@ -1,0 +1,55 @@
+"""Experience replay: keep a few old examples and mix them into every step.
+
+Robins, "Catastrophic forgetting, rehearsal and pseudorehearsal" (Connection Science, 1995); in the
+form of Chaudhry et al., "On tiny episodic memories" (arXiv 1902.10486).
+"""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor
+
+from workbench.errors import whole
+from workbench.learners.base import Batch
+from workbench.learners.digits.finetune import Finetune
+from workbench.learners.digits.memory import draw, store
+from workbench.losses import cross_entropy
+from workbench.models import StackedMLP
+from workbench.tasks import Task
+
+
+class Replay(Finetune):
+    """Fine-tune on the batch and on as many stored examples.
+
+    Parameters
+    ----------
+    model : StackedMLP
+        The networks.
+    per_class : int
+        Examples kept of each class.
+    """
+
+    def __init__(self, model: StackedMLP, per_class: int = 10) -> None:
+        super().__init__(model)
+        whole(per_class=per_class)
+        self.per_class = per_class
+
+    def begin(self, task: Task) -> None:
+        """Note what may be answered on each task so far."""
+        self.masks = task.masks
+
+    def loss(self, batch: Batch) -> Tensor:
+        """Return the loss on new examples and on old ones, each weighted by the tasks it covers."""
+        if "x" not in self.state:
+            return super().loss(batch)
+        # New: old examples join in. With t tasks learned before, they speak for t of t + 1 tasks.
+        old, _ = draw(self, batch.y.shape[1], self.masks)
+        logits = self.model(torch.cat([batch.x, old.x], 1))
+        of_new, of_old = logits.split(batch.y.shape[1], 1)
+        share = 1 / len(self.masks)
+        return (share * cross_entropy(of_new, batch.y, batch.mask)
+                + (1 - share) * cross_entropy(of_old, old.y, old.mask))
+
+    def end(self, task: Task) -> None:
+        """Store some of the task's examples."""
+        store(self, task, self.per_class)

@@ -1,0 +1,66 @@
+"""Synaptic intelligence: importance measured while learning, from each weight's share of the gain.
+
+Zenke, Poole & Ganguli, "Continual learning through synaptic intelligence" (ICML 2017).
+"""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor
+
+from workbench.errors import positive
+from workbench.learners.base import Batch
+from workbench.learners.digits.finetune import Finetune
+from workbench.losses import quadratic_penalty
+from workbench.models import StackedMLP
+from workbench.tasks import Task
+
+
+class SI(Finetune):
+    """Fine-tune, pulled back to the last task's weights by the importance they earned on the way.
+
+    Parameters
+    ----------
+    model : StackedMLP
+        The networks.
+    strength : float
+        Weight of the penalty (c).
+    damping : float
+        Keeps the importance of a weight that hardly moved finite (xi).
+    """
+
+    def __init__(self, model: StackedMLP, strength: float = 0.3, damping: float = 1e-3) -> None:
+        super().__init__(model)
+        positive(strength=strength, damping=damping)
+        self.strength, self.damping = strength, damping
+
+    def begin(self, task: Task) -> None:
+        """Start a new path from the present weights."""
+        start = self.model.vector().detach().clone()
+        self.state.setdefault("importance", torch.zeros_like(start))
+        self.state |= {"anchor": start, "path": torch.zeros_like(start),
+                       "last": start.clone(), "gradient": torch.zeros_like(start)}
+
+    def loss(self, batch: Batch) -> Tensor:
+        """Return the loss on the batch and the penalty, and note the slope of the former."""
+        self._walk()
+        loss = super().loss(batch)
+        # New: the slope of the task's own loss, without the penalty's, as the paper has it.
+        slopes = torch.autograd.grad(loss.sum(), list(self.model.parameters()), retain_graph=True)
+        self.state["gradient"] = torch.cat([s.flatten(1) for s in slopes], 1)
+        penalty = quadratic_penalty(self.model.vector(), self.state["anchor"],
+                                    2 * self.state["importance"])
+        return loss + self.strength * penalty
+
+    def end(self, task: Task) -> None:
+        """Turn the path into importance: gain per squared distance."""
+        self._walk()
+        moved = self.model.vector().detach() - self.state["anchor"]
+        gain = self.state["path"].clamp_min(0)
+        self.state["importance"] += gain / (moved.square() + self.damping)
+
+    def _walk(self) -> None:
+        # New: gain of the last step = -slope * movement, summed along the path, weight by weight.
+        now = self.model.vector().detach()
+        self.state["path"] -= self.state["gradient"] * (now - self.state["last"])
+        self.state["last"] = now

@@ -1,0 +1,1 @@
+"""Measurement: accuracies, intervals, scored completions, the gate and the skill report."""

@@ -1,0 +1,198 @@
+"""How a model answers the items of a skill: without help, and with each sort of help."""
+
+from __future__ import annotations
+
+import random
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+from workbench.errors import ConfigError, UnknownNameError
+from workbench.measure.intervals import wilson_interval
+from workbench.models.prompts import make_prompt
+from workbench.models.sampling import Samples, sample
+from workbench.models.special_tokens import check_items_against
+from workbench.system.runtime import derive_seed
+from workbench.tasks import Item, load_skill, scorer_of
+
+if TYPE_CHECKING:
+    from transformers import PreTrainedModel, PreTrainedTokenizerBase
+
+HELP = {
+    "none": "the question alone: the student",
+    "own": "the expert's demonstration of this very question: the teacher",
+    "other": "the demonstration of another question of the skill, with a quite different answer",
+    "random": "as many filler words as the demonstration has",
+    "article": "the article that the answer can be read from",
+    "article+own": "the article and the demonstration",
+}
+"""What can stand in the prompt before the question."""
+
+
+def full_context(items: Sequence[Item]) -> str:
+    """Return the name of the context with everything there is: article and demonstration."""
+    return "article+own" if all(item.article for item in items) else "own"
+
+
+def partners(items: Sequence[Item]) -> list[Item]:
+    """Return for each item another one, whose answer shares as few words with its own as any.
+
+    A demonstration of *another* call to the same function would be no control: it tells half.
+
+    Raises
+    ------
+    ConfigError
+        If an item has no partner with another answer.
+    """
+    words = [Counter(item.answer.split()) for item in items]
+    found = []
+    for i, item in enumerate(items):
+        after = [*range(i + 1, len(items)), *range(i)]
+        others = [j for j in after if items[j].answer != item.answer]
+        if not others:
+            raise ConfigError(f"item {item.id!r} has no partner with another answer; give items "
+                              "with at least two different answers")
+        shared = [(words[i] & words[j]).total() for j in others]
+        found.append(items[others[shared.index(min(shared))]])
+    return found
+
+
+def prompts_for(tokenizer: PreTrainedTokenizerBase, items: Sequence[Item], help: str = "none",
+                seed: int = 0) -> list[str]:
+    """Return the prompt for each item with one sort of help.
+
+    Parameters
+    ----------
+    tokenizer : PreTrainedTokenizerBase
+        With a chat template.
+    items : sequence of Item
+        Of one skill.
+    help : str
+        One of `HELP`.
+    seed : int
+        Of the filler words of ``"random"``.
+    """
+    if help not in HELP:
+        raise UnknownNameError("help", help, HELP)
+    if help.startswith("article") and not all(item.article for item in items):
+        raise ConfigError(f"help {help!r} needs items with an article; the skill has none")
+    check_items_against(tokenizer, items)
+    rng = random.Random(derive_seed(seed, "random help"))
+    shown = {"none": [""] * len(items), "article": [""] * len(items),
+             "random": [filler(item, rng) for item in items]}.get(help)
+    if shown is None:
+        shown = [item.demonstration for item in (partners(items) if help == "other" else items)]
+    return [make_prompt(tokenizer, item.prompt, demonstration=demonstration,
+                        article=item.article if help.startswith("article") else "")
+            for item, demonstration in zip(items, shown, strict=True)]
+
+
+def filler(item: Item, rng: random.Random) -> str:
+    """Return as many words without content as an item's demonstration has."""
+    answer = item.answer.lower().split()
+    words = [word for word in scorer_of(item).filler if word not in answer]
+    return " ".join(rng.choices(words, k=len(item.demonstration.split())))
+
+
+@dataclass(frozen=True)
+class Answers:
+    """What a model answered to some items with one sort of help.
+
+    Parameters
+    ----------
+    help : str
+        One of `HELP`.
+    samples : Samples
+        Tokens and texts.
+    right : ndarray of bool, shape (n,)
+        Whether the content is right, as the scorer of each item decides.
+    own_voice : ndarray of bool, shape (n,), or None
+        Whether the response is in the model's own style; None if the scorers do not know it.
+    working : ndarray of bool, shape (n,), or None
+        Whether every step is shown; None if the items do not ask for steps.
+    """
+
+    help: str
+    samples: Samples
+    right: NDArray[np.bool_]
+    own_voice: NDArray[np.bool_] | None
+    working: NDArray[np.bool_] | None
+
+    @property
+    def accuracy(self) -> float:
+        """Share of right answers."""
+        return float(self.right.mean())
+
+    def summary(self) -> dict[str, object]:
+        """Return the rates with Wilson's 95 % intervals as plain JSON types; see `rates_of`."""
+        return rates_of([self])
+
+
+MEASURES = ("right", "own_voice", "working")
+"""What is counted of responses."""
+
+
+def rates_of(parts: Sequence[Answers]) -> dict[str, object]:
+    """Return the rates of `MEASURES` over some answers, each with Wilson's 95 % interval.
+
+    A measure that is not known for all of them is left out.
+    """
+    rates: dict[str, object] = {"n": sum(len(part.right) for part in parts)}
+    for name in MEASURES:
+        known = [values for part in parts if (values := getattr(part, name)) is not None]
+        if len(known) == len(parts):
+            values = np.concatenate(known)
+            low, high = wilson_interval(int(values.sum()), len(values))
+            rates[name] = {"rate": float(values.mean()), "low": low, "high": high}
+    return rates
+
+
+def known_values(values: Sequence[bool | None]) -> NDArray[np.bool_] | None:
+    """Return values as an array; None if one of them is not known."""
+    return None if None in values else np.array(values, dtype=bool)
+
+
+def answer(model: PreTrainedModel, tokenizer: PreTrainedTokenizerBase, items: Sequence[Item],
+           help: str = "none", *, temperature: float = 0.0, seed: int = 0,
+           rng: torch.Generator | None = None, max_new_tokens: int = 40) -> Answers:
+    """Return a model's answers to items, scored; see `prompts_for` and `sample`."""
+    if not items:
+        raise ConfigError("there are no items to answer; is the split empty?")
+    samples = sample(model, tokenizer, prompts_for(tokenizer, items, help, seed), rng=rng,
+                     temperature=temperature, max_new_tokens=max_new_tokens)
+    scored = [(scorer_of(item), text, item)
+              for text, item in zip(samples.texts, items, strict=True)]
+    return Answers(help, samples, np.array([scorer.right(text, item)
+                                            for scorer, text, item in scored]),
+                   known_values([scorer.own_style(text) for scorer, text, _ in scored]),
+                   known_values([scorer.working(text, item) for scorer, text, item in scored]))
+
+
+def abilities(model: PreTrainedModel, tokenizer: PreTrainedTokenizerBase, known: Sequence[str],
+              new: Sequence[str], split: str = "test") -> dict[str, dict[str, dict[str, object]]]:
+    """Return what a model can do: per skill and sort of help the rates of `Answers.summary`.
+
+    Greedy, on all items of a split.
+
+    Parameters
+    ----------
+    model, tokenizer
+        From `workbench.models.load_causal_lm`.
+    known, new : sequence of str
+        Skills that are asked without help only, and skills that are asked with every sort of help.
+    split : {"train", "validation", "test"}
+        Whose items.
+    """
+    found = {}
+    for skill in (*known, *new):
+        items = load_skill(skill, split)
+        kinds = [help for help in HELP if not help.startswith("article")
+                 or all(item.article for item in items)]
+        found[skill] = {help: answer(model, tokenizer, items, help).summary()
+                        for help in (["none"] if skill in known else kinds)}
+    return found

@@ -1,0 +1,115 @@
+"""Checks before a run: the gate, and whether a trained model is still that of its record."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+from workbench.config import RunConfig
+from workbench.errors import GateError
+from workbench.system.files import sha256
+from workbench.measure.gate import ITEMS, GateReport, gate, require
+from workbench.learners import Learner
+from workbench.learners.text import TextLearner
+from workbench.models.fingerprint import INPUTS
+from workbench.models.loading import find_model
+from workbench.runs.record import RunRecord
+from workbench.tasks import Stream, Task
+from workbench.tasks.text import TextExamples
+from workbench.teachers import ALL_HELP
+
+_reports: dict[tuple[str, ...], GateReport] = {}
+"""What the gate found in this process, by the content of model and items."""
+
+
+def admit(learner: Learner, stream: Stream, config: RunConfig,
+          force: bool = False) -> dict[str, Any] | None:
+    """Refuse a run whose model cannot be its own teacher, or is not what its record says.
+
+    Parameters
+    ----------
+    learner : Learner
+        Fresh; its pretrained model is asked.
+    stream : Stream
+        The tasks; the gate is asked on training items of each.
+    config : RunConfig
+        The settings of the run.
+    force : bool
+        Go on all the same.
+
+    Returns
+    -------
+    dict or None
+        What the record keeps as `RunRecord.gate`: ``label`` and ``reports``. None where there was
+        nothing to ask.
+
+    Raises
+    ------
+    GateError
+        If the run is refused.
+    """
+    if not isinstance(learner, TextLearner):
+        return None
+    doubt = ""
+    try:
+        require_recorded(learner, find_model(config.model))
+    except GateError as error:
+        if not force:
+            raise GateError(f"{error} With --force it goes on, and is labelled.") from error
+        doubt = "not what its record says, forced"
+    label, reports = ask_gate(learner, stream, config.model, force)
+    label = "; ".join(part for part in (label, doubt) if part)
+    return {"label": label, "reports": reports} if label else None
+
+
+def ask_gate(learner: TextLearner, stream: Stream, name: str,
+             force: bool) -> tuple[str, list[dict[str, Any]]]:
+    """Return the label of the gate and its reports; an empty label where it is not asked."""
+    if not learner.needs_gate:
+        return "", []
+    if learner.help not in (ALL_HELP, "own", "article+own"):
+        return f"no gate: a control, its teacher is shown {learner.help!r}", []
+    reports = [measure(learner, task, name) for task in stream.tasks]
+    labels = [require(report, force) for report in reports]
+    failed = (label for label, report in zip(labels, reports, strict=True) if not report.passed)
+    return next(failed, labels[0]), [json.loads(report.to_json()) for report in reports]
+
+
+def measure(learner: TextLearner, task: Task, name: str) -> GateReport:
+    """Return what the gate finds on a task, measured once in a process for the same content."""
+    assert isinstance(task.train, TextExamples)
+    key = (name, *learner.inputs().values(), sha256(task.train.content()),
+           str(learner.max_new_tokens))
+    if key not in _reports:
+        _reports[key] = gate(learner.model.base, learner.model.tokenizer,
+                             task.train.items[:ITEMS], name=name,
+                             max_new_tokens=learner.max_new_tokens)
+    return _reports[key]
+
+
+def require_recorded(learner: TextLearner, folder: Path) -> None:
+    """Refuse a model that an earlier run trained, unless it is still that of the run's record.
+
+    What is forgotten is told from what was known at the start: other weights, another tokenizer or
+    chat template would pass for forgetting.
+
+    Raises
+    ------
+    GateError
+        If the run is not complete, or tokenizer or chat template changed since.
+    RecordError
+        If the record or the weights are damaged.
+    """
+    if not (folder / "run.json").is_file():
+        return
+    record = RunRecord.load(folder)  # which compares the weights with their hash
+    if record.status != "complete":
+        raise GateError(f"the run in {folder} is not complete, so nothing says what the model "
+                        "there knows. Continue it first: workbench train --resume.")
+    changed = [INPUTS[name] for name in ("tokenizer", "chat_template")
+               if record.inputs.get(name) != learner.inputs()[name]]
+    if changed:
+        raise GateError(f"{folder} is not the model that its record describes: since it was "
+                        f"trained, {' and '.join(changed)} changed. Restore what was there, or "
+                        "train again into another folder.")

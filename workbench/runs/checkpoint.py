@@ -1,0 +1,155 @@
+"""The folder of a run while it runs: checkpoints that survive ``kill -9``, and a lock.
+
+A checkpoint is a safetensors file with everything that the rest of the run depends on: weights,
+optimiser, the learner's state and its random generators. ``run.json`` is replaced after it and
+names it with its hash, so at any moment the two agree.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+import safetensors
+import safetensors.torch
+import torch
+from torch import Tensor
+
+from workbench.errors import RecordError
+from workbench.system.files import locked, read_checked, require_new_folder, sha256, write_atomically
+from workbench.learners import Learner
+from workbench.models.fingerprint import INPUTS
+from workbench.runs.record import RunRecord
+from workbench.runs.record_files import file_entry, read_run_json
+
+
+@dataclass(frozen=True)
+class RunFolder:
+    """The folder of one run."""
+
+    path: Path
+
+    @contextmanager
+    def held(self, fresh: bool) -> Iterator[None]:
+        """Keep other processes out of the folder inside the block.
+
+        Parameters
+        ----------
+        fresh : bool
+            True for a new run: the folder must not hold anything yet.
+
+        Raises
+        ------
+        RecordError
+            If another run is at work in the folder, or a new run would overwrite what is there.
+        """
+        if fresh:
+            require_new_folder(self.path)
+        else:
+            read_run_json(self.path)
+        with locked(self.path):
+            if fresh:
+                require_new_folder(self.path)
+            yield
+
+    def unfinished(self, fresh: RunRecord) -> RunRecord:
+        """Return the record of the run in the folder, so that it can be continued.
+
+        Parameters
+        ----------
+        fresh : RunRecord
+            How the same run would begin now.
+
+        Raises
+        ------
+        RecordError
+            If the run is complete, or settings, data or inputs are not those that it began with.
+        """
+        saved = RunRecord.load(self.path)
+        if saved.status == "complete":
+            raise RecordError(f"{self.path} is complete: there is nothing to resume. "
+                              "Look at it with: workbench show")
+        if saved.config != fresh.config:
+            raise RecordError(f"{self.path} was begun with other settings: {saved.config}; "
+                              "go on with those (workbench run --resume), or give another folder")
+        if saved.data_hash != fresh.data_hash:
+            raise RecordError(f"{self.path}: the data have changed since this run began "
+                              "(another version of scikit-learn?); it cannot go on")
+        changed = [INPUTS[name] for name, value in saved.inputs.items()
+                   if name in INPUTS and fresh.inputs.get(name) != value]
+        if changed:
+            raise RecordError(f"{self.path} cannot be continued: since the run began, "
+                              f"{' and '.join(changed)} changed. Restore what was there, or run "
+                              "again into another folder.")
+        return saved
+
+    def save(self, record: RunRecord, learner: Learner,
+             optimizer: torch.optim.Optimizer | None) -> None:
+        """Save the run as it stands between two steps."""
+        entry = write_checkpoint(self.path, record.steps_taken,
+                                 learner.state_dict() | optimizer_tensors(optimizer))
+        record.save(self.path, checkpoint=entry)
+        remove_checkpoints(self.path, but=entry["file"])
+
+    def finish(self, record: RunRecord, learner: Learner) -> None:
+        """Save the finished run; weights take the place of the checkpoint."""
+        name = learner.write(self.path, record.task_names)
+        record.save(self.path, weights={"file": name,
+                                        "sha256": sha256((self.path / name).read_bytes())})
+        remove_checkpoints(self.path)
+
+    def tensors(self) -> dict[str, Tensor]:
+        """Return the tensors of the last checkpoint, checked against their hash."""
+        return read_tensors(self.path,
+                            file_entry(self.path, read_run_json(self.path), "checkpoint"))
+
+
+def write_checkpoint(folder: Path, step: int, tensors: dict[str, Tensor]) -> dict[str, str]:
+    """Write a checkpoint, and return its name and hash for the file that is to name it."""
+    content = safetensors.torch.save({k: v.contiguous() for k, v in tensors.items()})
+    name = f"checkpoint-{step:07d}.safetensors"
+    write_atomically(folder / name, content)
+    return {"file": name, "sha256": sha256(content)}
+
+
+def remove_checkpoints(folder: Path, but: str = "") -> None:
+    """Remove all checkpoints of a folder but the one that its record names."""
+    for old in folder.glob("checkpoint-*.safetensors"):
+        if old.name != but:
+            old.unlink()
+
+
+def read_tensors(folder: Path, entry: dict[str, str]) -> dict[str, Tensor]:
+    """Return the tensors of a safetensors file, checked against its recorded hash.
+
+    Raises
+    ------
+    RecordError
+        If it is missing, is not what was written, or holds no tensors.
+    """
+    content = read_checked(folder, entry)
+    try:
+        return safetensors.torch.load(content)
+    except (safetensors.SafetensorError, json.JSONDecodeError) as error:
+        raise RecordError(f"{folder / entry['file']}: {error}") from error
+
+
+def optimizer_tensors(optimizer: torch.optim.Optimizer | None) -> dict[str, Tensor]:
+    """Return an optimiser's state as tensors under dotted names."""
+    state = optimizer.state_dict()["state"] if optimizer else {}
+    return {f"optimizer.{i}.{name}": tensor for i, entries in state.items()
+            for name, tensor in entries.items()}
+
+
+def restore_optimizer(optimizer: torch.optim.Optimizer, tensors: dict[str, Tensor]) -> None:
+    """Give a fresh optimiser the state that `optimizer_tensors` returned."""
+    state: dict[int, dict[str, Tensor]] = {}
+    for key, tensor in tensors.items():
+        if key.startswith("optimizer."):
+            _, i, name = key.split(".", 2)
+            state.setdefault(int(i), {})[name] = tensor
+    groups = optimizer.state_dict()["param_groups"]
+    optimizer.load_state_dict({"state": state, "param_groups": groups})

@@ -1,0 +1,164 @@
+"""From settings to a record: make the stream, the networks and the learner, and run them."""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from workbench.runs.admission import admit
+from workbench.config import RunConfig
+from workbench.runs.probe import Probe
+from workbench.errors import ConfigError, UnknownNameError
+from workbench.runs.evaluation import Observer
+from workbench.system.files import require_new_folder
+from workbench.learners import CONTROLS, LEARNERS, Learner
+from workbench.learners.text import TEXT_LEARNERS, TextLearner
+from workbench.runs.loop import run_stream
+from workbench.models import StackedMLP
+from workbench.models.language import LanguageModels
+from workbench.models.special_tokens import check_items_against
+from workbench.runs.record import RunRecord
+from workbench.system.runtime import require_device
+from workbench.tasks import Stream, make_stream
+from workbench.tasks.text import TEXT_STREAM, TextStream, make_text_stream
+
+
+def method_of(config: RunConfig) -> type[Learner]:
+    """Return the class of the learner that a config names.
+
+    Raises
+    ------
+    UnknownNameError
+        If there is no such learner for the stream.
+    """
+    text = config.stream == TEXT_STREAM
+    methods: Mapping[str, type[Learner]] = TEXT_LEARNERS if text else LEARNERS | CONTROLS
+    if config.learner not in methods:
+        raise UnknownNameError("learner", config.learner, methods)
+    return methods[config.learner]
+
+
+def make_learner(config: RunConfig, stream: Stream) -> Learner:
+    """Return a fresh learner for a stream.
+
+    Raises
+    ------
+    UnknownNameError
+        If there is no such learner.
+    ConfigError
+        If it has no such option, or not with that value.
+    """
+    method = method_of(config)
+    known = [name for name in inspect.signature(method).parameters if name != "model"]
+    for option in config.options:
+        if option not in known:
+            raise UnknownNameError(f"option of {config.learner!r}", option, known or ["none"])
+    if stream.scenario not in method.scenarios:
+        raise ConfigError(f"learner {config.learner!r} cannot do the {stream.scenario!r} scenario; "
+                          f"it can do: {', '.join(method.scenarios)}")
+    model: Any
+    if isinstance(stream, TextStream):
+        model = LanguageModels(config.model, config.seeds, config.lora_rank,
+                               require_device(config.device))
+        for name, items in stream.items().items():  # before anything is computed
+            check_items_against(model.tokenizer, items, name)
+    else:
+        model = StackedMLP(stream.tasks[0].train.x.shape[1], config.hidden, stream.outputs,
+                           config.seeds)
+    options: Any = config.options
+    learner = method(model, **options)
+    if isinstance(learner, TextLearner):
+        for task in stream.tasks:
+            learner.check(task)
+    return learner
+
+
+def stream_of(config: RunConfig) -> Stream:
+    """Return the stream that a config asks for.
+
+    Without a scenario in the config it is the learner's, where that has a single one, or else the
+    stream's usual one.
+    """
+    scenarios = method_of(config).scenarios
+    scenario = config.scenario or (scenarios[0] if len(scenarios) == 1 else None)
+    if config.stream == TEXT_STREAM:
+        return make_text_stream(config.skills, scenario, config.items, config.old_skills)
+    return make_stream(config.stream, scenario, config.tasks, config.data_seed)
+
+
+def run(config: RunConfig, *, out: Path | str | None = None, force: bool = False,
+        observer: Observer | None = None, stop: Callable[[], bool] | None = None,
+        progress: bool = False) -> RunRecord:
+    """Run an experiment.
+
+    A method whose model is its own teacher is run if the model passes the gate (`workbench.measure.gate`)
+    on each skill; a model that an earlier run trained, if it is still that of the run's record.
+
+    Parameters
+    ----------
+    config : RunConfig
+        The settings.
+    force : bool
+        Run also if the gate is not passed; the record is then labelled as forced.
+    out, observer, stop, progress
+        See `workbench.runs.loop.run_stream`.
+
+    Raises
+    ------
+    GateError
+        If the gate is not passed, or the model is not that of its record.
+    RecordError
+        If `out` holds files already, or cannot be made.
+    """
+    if out is not None:
+        require_new_folder(Path(out))  # before a model is loaded
+    stream = stream_of(config)
+    learner = make_learner(config, stream)
+    gate = admit(learner, stream, config, force)
+    return run_stream(learner, stream, config, out=out, gate=gate, observer=observer, stop=stop,
+                      probe=_probe(learner, stream, config), progress=progress)
+
+
+def _probe(learner: Learner, stream: Stream, config: RunConfig) -> Probe | None:
+    return (Probe(learner, stream, config.evaluate_on)
+            if config.diagnose and isinstance(learner, TextLearner) else None)
+
+
+def tune(config: RunConfig, option: str, values: Sequence[float]) -> dict[float, float]:
+    """Return the validation accuracy at the end of the stream for each value of an option.
+
+    Parameters
+    ----------
+    config : RunConfig
+        The other settings. Use seeds that no comparison on test data uses.
+    option : str
+        Of the learner.
+    values : sequence of float
+        To try; give every method equally many.
+
+    Returns
+    -------
+    dict of float to float
+        Average accuracy (ACC), the mean over seeds, by value.
+    """
+    scores = {}
+    for value in values:
+        options = {**config.options, option: value}
+        record = run(replace(config, options=options, evaluate_on="validation"))
+        scores[value] = float(np.mean(record.matrix().average_accuracy()))
+    return scores
+
+
+def resume(out: Path | str, *, observer: Observer | None = None,
+           stop: Callable[[], bool] | None = None, progress: bool = False) -> RunRecord:
+    """Go on with the run in a folder, with the settings it was begun with."""
+    config = RunRecord.load(out).config
+    stream = stream_of(config)
+    learner = make_learner(config, stream)
+    return run_stream(learner, stream, config, out=out, resume=True, observer=observer, stop=stop,
+                      probe=_probe(learner, stream, config), progress=progress)

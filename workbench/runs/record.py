@@ -1,0 +1,240 @@
+"""`RunRecord`: what a run was and what came of it, in a folder of open formats.
+
+``run.json`` holds settings, versions, timings and the hash of every other file; ``arrays.npz`` the
+numbers; ``weights.safetensors`` the networks. Nothing is pickled. A record is checked when read.
+"""
+
+from __future__ import annotations
+
+import io
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from workbench.config import RunConfig
+from workbench.errors import ConfigError, RecordError
+from workbench.system.files import read_checked, sha256, to_json, write_atomically
+from workbench.measure.metrics import AccuracyMatrix
+from workbench.system.provenance import environment
+from workbench.runs.record_files import ARRAYS, FORMAT, VERSION, Floats, file_entry, read_both
+from workbench.tasks import Stream
+
+FIELDS = {"scenario": str, "task_names": list, "watched_names": list, "diagnostic_names": list,
+          "data_hash": str, "examples": list, "status": str, "task": int, "step": int,
+          "seconds": dict, "stored_bytes": list, "environment": dict}
+"""What ``run.json`` must hold beside the settings."""
+
+
+@dataclass
+class RunRecord:
+    """The outcome of a run; NaN marks what was not, or not yet, evaluated.
+
+    Attributes
+    ----------
+    config : RunConfig
+        The settings.
+    scenario : str
+        The scenario, as the stream resolved it.
+    task_names, watched_names, diagnostic_names : list of str
+        Of the axes of tasks, of tasks that are only tested, and of diagnostics.
+    accuracy : ndarray, shape (seeds, tasks, tasks)
+        Share of correct answers; row: trained through, column: tested on.
+    baseline : ndarray, shape (seeds, tasks)
+        The same before any training.
+    losses : ndarray, shape (seeds, tasks, steps)
+        Training loss in nats.
+    curve : ndarray, shape (seeds, points, tasks + watched)
+        Accuracy within tasks, at the steps `curve_steps`; of watched tasks too.
+    watched : ndarray, shape (seeds, tasks + 1, watched)
+        Accuracy on what is only tested, before any training and after each task.
+    diagnostics, diagnostics_curve : ndarray, shape (seeds, tasks + 1 or points, diagnostics)
+        See `workbench.runs.probe`, at the same moments as `watched` and `curve`.
+    status : {"running", "stopped", "complete"}
+        Whether the run came to its end.
+    task, step : int
+        Where it is: tasks finished, and steps taken in the next one.
+    seconds : dict
+        ``train`` and ``evaluate``; summed over interruptions.
+    stored_bytes : list of int
+        After each task, bytes per seed kept beside the weights.
+    examples : list of int
+        Test examples of each task (or validation ones, if `config.evaluate_on` says so).
+    data_hash : str
+        sha256 of all examples.
+    environment : dict
+        Versions, platform and git revision.
+    gate : dict or None
+        For a method whose model is its own teacher, or a run that was forced: ``label`` and the
+        ``reports`` of the gate, one for each skill.
+    inputs : dict of str to str
+        sha256 of what the run started from: ``settings`` and, for language models, the rest of
+        `workbench.models.fingerprint.INPUTS`.
+    """
+
+    config: RunConfig
+    scenario: str
+    task_names: list[str]
+    accuracy: Floats
+    baseline: Floats
+    losses: Floats
+    curve: Floats
+    watched: Floats
+    diagnostics: Floats
+    diagnostics_curve: Floats
+    data_hash: str
+    examples: list[int]
+    watched_names: list[str] = field(default_factory=list)
+    diagnostic_names: list[str] = field(default_factory=list)
+    status: str = "running"
+    task: int = 0
+    step: int = 0
+    seconds: dict[str, float] = field(default_factory=lambda: {"train": 0.0, "evaluate": 0.0})
+    stored_bytes: list[int] = field(default_factory=list)
+    environment: dict[str, Any] = field(default_factory=environment)
+    gate: dict[str, Any] | None = None
+    inputs: dict[str, str] = field(default_factory=dict)
+
+    @classmethod
+    def start(cls, config: RunConfig, stream: Stream,
+              diagnostic_names: Sequence[str] = ()) -> RunRecord:
+        """Return the empty record of a run about to begin."""
+        watched = [t.name for t in stream.watched]
+        shapes = wanted_shapes(config, len(stream), len(watched), len(diagnostic_names))
+        empty: dict[str, Any] = {name: np.full(shape, np.nan) for name, shape in shapes.items()}
+        return cls(config, stream.scenario, [t.name for t in stream.tasks], **empty,
+                   data_hash=stream.data_hash(), watched_names=watched,
+                   diagnostic_names=list(diagnostic_names),
+                   examples=[len(getattr(t, config.evaluate_on))
+                             for t in (*stream.tasks, *stream.watched)])
+
+    @property
+    def curve_steps(self) -> NDArray[np.int64]:
+        """Steps since the start of the run at the points of `curve`."""
+        every, steps = self.config.evaluate_every, self.config.steps
+        if not every:
+            return np.zeros(0, dtype=np.int64)
+        within = np.arange(every, steps + 1, every)
+        return np.concatenate([within + i * steps for i in range(len(self.task_names))])
+
+    @property
+    def steps_taken(self) -> int:
+        """Optimiser steps taken so far."""
+        return self.task * self.config.steps + self.step
+
+    @property
+    def samples_seen(self) -> int:
+        """New training examples seen so far by each network (repeats included)."""
+        return self.steps_taken * self.config.batch_size
+
+    @property
+    def total_seconds(self) -> float:
+        """Seconds spent training and evaluating all seeds together."""
+        return sum(self.seconds.values())
+
+    def matrix(self, seed: int | None = None) -> AccuracyMatrix:
+        """Return the accuracy matrix of one seed (by position), or of all with seeds first."""
+        index = slice(None) if seed is None else seed
+        return AccuracyMatrix(self.accuracy[index], self.baseline[index], self.scenario)
+
+    def to_json(self) -> dict[str, Any]:
+        """Return all but the arrays as plain JSON types."""
+        plain = {k: v for k, v in vars(self).items() if k not in ARRAYS and k != "config"}
+        return {"format": FORMAT, "version": VERSION, "config": self.config.to_json(), **plain,
+                "steps_taken": self.steps_taken, "samples_seen": self.samples_seen}
+
+    def array_bytes(self) -> bytes:
+        """Return the arrays as the bytes of an ``.npz`` file."""
+        buffer = io.BytesIO()
+        np.savez_compressed(buffer, **{name: getattr(self, name) for name in ARRAYS})
+        return buffer.getvalue()
+
+    def save(self, folder: Path, **files: dict[str, str]) -> None:
+        """Write the record, arrays first and ``run.json`` last, each file whole or not at all.
+
+        Parameters
+        ----------
+        folder : Path
+            An existing folder.
+        **files : dict
+            Further entries for ``run.json``, such as where the weights are.
+        """
+        arrays = self.array_bytes()
+        name = f"arrays-{sha256(arrays)[:12]}.npz"
+        write_atomically(folder / name, arrays)
+        entry = {"arrays": {"file": name, "sha256": sha256(arrays)}, **files}
+        text = to_json({**self.to_json(), "files": entry}, indent=1)
+        write_atomically(folder / "run.json", text.encode())
+        for old in folder.glob("arrays-*.npz"):
+            if old.name != name:
+                old.unlink()
+
+    @classmethod
+    def load(cls, folder: Path | str) -> RunRecord:
+        """Read a record and check it.
+
+        Raises
+        ------
+        RecordError
+            If a file is missing, damaged, foreign, or from a newer version; the message says which
+            and what to do. Nothing is changed on disk.
+        """
+        folder = Path(folder)
+        said, arrays = read_both(folder)
+        if "weights" in said["files"]:
+            read_checked(folder, file_entry(folder, said, "weights"))
+        fields = {name: said.get(name) for name in FIELDS}
+        wrong = [f"no {name}" if fields[name] is None else
+                 f"{name} is {fields[name]!r}, expected {kind.__name__}"
+                 for name, kind in FIELDS.items() if not isinstance(fields[name], kind)]
+        if wrong:
+            raise RecordError(f"{folder / 'run.json'}: {', '.join(wrong)}. Restore the file "
+                              "from a copy, or run again into another folder.")
+        try:
+            config = RunConfig.from_json(said["config"])
+        except (ConfigError, KeyError, TypeError) as error:
+            raise RecordError(f"{folder / 'run.json'}: config: {error}") from error
+        # Older records have neither.
+        gate, inputs = said.get("gate"), said.get("inputs", {})
+        if not (gate is None or isinstance(gate, dict) and isinstance(gate.get("label"), str)):
+            raise RecordError(f"{folder / 'run.json'}: gate is {gate!r}, expected null or an "
+                              "object with a label. Restore the file from a copy.")
+        if not isinstance(inputs, dict):
+            raise RecordError(f"{folder / 'run.json'}: inputs is {inputs!r}, expected an object. "
+                              "Restore the file from a copy.")
+        keywords: dict[str, Any] = {**arrays, **fields, "gate": gate, "inputs": inputs}
+        record = cls(config=config, **keywords)
+        record.check(folder)
+        return record
+
+    def check(self, folder: Path) -> None:
+        """Raise `RecordError` unless counts and arrays are such as the settings ask for."""
+        tasks = len(self.task_names)
+        if self.status not in ("running", "stopped", "complete"):
+            raise RecordError(f"{folder / 'run.json'}: unknown status {self.status!r}")
+        if not (0 <= self.task <= tasks and 0 <= self.step < self.config.steps
+                and self.steps_taken <= tasks * self.config.steps):
+            raise RecordError(f"{folder / 'run.json'}: task {self.task}, step {self.step} do not "
+                              f"exist in {tasks} tasks of {self.config.steps} steps")
+        for name, shape in wanted_shapes(self.config, tasks, len(self.watched_names),
+                                         len(self.diagnostic_names)).items():
+            found = getattr(self, name)
+            if found.shape != shape or found.dtype != np.float64:
+                raise RecordError(f"{folder}: array {name!r} has shape {found.shape} of "
+                                  f"{found.dtype}, but run.json asks for {shape} of float64: the "
+                                  "two files are not of the same run")
+
+
+def wanted_shapes(config: RunConfig, tasks: int, watched: int,
+                  diagnostics: int) -> dict[str, tuple[int, ...]]:
+    """Return the shape of each array of a record."""
+    seeds = len(config.seeds)
+    points = tasks * (config.steps // config.evaluate_every) if config.evaluate_every else 0
+    return {"accuracy": (seeds, tasks, tasks), "baseline": (seeds, tasks),
+            "losses": (seeds, tasks, config.steps), "curve": (seeds, points, tasks + watched),
+            "watched": (seeds, tasks + 1, watched),
+            "diagnostics": (seeds, tasks + 1, diagnostics),
+            "diagnostics_curve": (seeds, points, diagnostics)}

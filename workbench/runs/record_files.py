@@ -1,0 +1,80 @@
+"""Reading the files of a run, none of which is taken on trust."""
+
+from __future__ import annotations
+
+import io
+import json
+import zipfile
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from workbench.errors import RecordError
+from workbench.system.files import read_checked
+
+FORMAT, VERSION = "workbench-run", 2
+Floats = NDArray[np.float64]
+ARRAYS = ("accuracy", "baseline", "losses", "curve", "watched", "diagnostics",
+          "diagnostics_curve")
+"""What the ``.npz`` file of a run holds."""
+
+
+def read_run_json(folder: Path) -> dict[str, Any]:
+    """Return ``run.json`` of a record, known to be of this format and version."""
+    path = folder / "run.json"
+    try:
+        said = json.loads(path.read_text())
+    except FileNotFoundError:
+        raise RecordError(f"{folder} holds no run.json: not the folder of a run. "
+                          "Give the folder named by --out.") from None
+    except OSError as error:
+        raise RecordError(f"{path}: {error.strerror}. Give the folder named by --out.") from error
+    except (UnicodeDecodeError, json.JSONDecodeError) as error:
+        raise RecordError(f"{path} is damaged: {error}. Restore it from a copy; the other files in "
+                          "the folder have not been touched.") from error
+    if not isinstance(said, dict) or said.get("format") != FORMAT:
+        raise RecordError(f"{path}: expected \"format\": \"{FORMAT}\": written by another program?")
+    version = said.get("version")
+    if version != VERSION:
+        older = isinstance(version, int) and version < VERSION
+        remedy = "Run again into another folder." if older else "Update it: git pull && make env"
+        raise RecordError(f"{path} has version {version!r}; this workbench reads version "
+                          f"{VERSION}. {remedy}")
+    return said
+
+
+def file_entry(folder: Path, said: dict[str, Any], kind: str) -> dict[str, str]:
+    """Return the entry of ``run.json`` that names a file and its hash."""
+    files = said.get("files")
+    entry = files.get(kind) if isinstance(files, dict) else None
+    if not isinstance(entry, dict) or not all(isinstance(entry.get(key), str)
+                                              for key in ("file", "sha256")):
+        raise RecordError(f"{folder / 'run.json'} names no {kind} file with its sha256 (files."
+                          f"{kind}). Restore it from a copy, or run again into another folder.")
+    return entry
+
+
+def read_both(folder: Path) -> tuple[dict[str, Any], dict[str, Floats]]:
+    """Return ``run.json`` and the arrays it names, also of a run that is being written to."""
+    said = read_run_json(folder)
+    try:
+        return said, read_arrays(folder, said)
+    except RecordError:
+        # Between the two reads a checkpoint may have replaced both.
+        newer = read_run_json(folder)
+        if newer == said:
+            raise
+        return newer, read_arrays(folder, newer)
+
+
+def read_arrays(folder: Path, said: dict[str, Any]) -> dict[str, Floats]:
+    """Return the arrays of a record, checked against the hash in its ``run.json``."""
+    entry = file_entry(folder, said, "arrays")
+    content = read_checked(folder, entry)
+    try:
+        with np.load(io.BytesIO(content), allow_pickle=False) as arrays:
+            return {name: arrays[name] for name in ARRAYS}
+    except (ValueError, KeyError, TypeError, OSError, EOFError, zipfile.BadZipFile) as error:
+        raise RecordError(f"{folder / entry['file']}: not the arrays of a run: {error}") from error

@@ -1,0 +1,122 @@
+"""Studies: recorded comparisons of methods on text skills, each one tidy table.
+
+A study takes hours, so a script makes it (``scripts/study.py``) and the course reads it. A row is
+one measured value: ``part`` (validation or test items), ``order`` (the skills taught, separated by
+spaces), ``method``, ``rate`` (learning rate), ``seed``, ``step``, ``measure``, ``skill`` (what the
+measure is of, where it is of one skill) and ``value``.
+"""
+
+from __future__ import annotations
+
+import zlib
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+
+from workbench.errors import RecordError, UnknownNameError
+from workbench.measure.metrics import AccuracyMatrix
+from workbench.system.provenance import data_path, restore
+
+RESULTS = data_path("results")
+STUDIES = ("one_skill", "noisy_teacher", "many_skills")
+RUN = ["part", "order", "method", "rate", "seed"]
+"""The columns that tell one run from another."""
+COLUMNS = {"part": str, "order": str, "method": str, "rate": float, "seed": int, "step": int,
+           "measure": str, "skill": str, "value": float}
+ENOUGH = 0.95
+"""New-skill accuracy at which methods are compared."""
+NEARLY = 0.045
+"""Two of 48 questions: a difference this small from a method's best is ignored."""
+
+
+def load_study(name: str, folder: Path = RESULTS) -> pd.DataFrame:
+    """Return a study: one row per measured value, in the order in which the runs were made.
+
+    Raises
+    ------
+    UnknownNameError
+        If there is no such study.
+    RecordError
+        If its file is missing or damaged; the message names a command that makes it.
+    """
+    if name not in STUDIES:
+        raise UnknownNameError("study", name, list(STUDIES))
+    path = folder / f"{name}.csv.gz"
+    try:
+        text = pd.read_csv(path, dtype=str, keep_default_na=False)
+        if list(text) != list(COLUMNS):
+            raise ValueError(f"its columns are {list(text)}, expected {list(COLUMNS)}")
+        study = text.astype(COLUMNS)  # by Python's float, which gives back every bit
+        again = study.duplicated([column for column in COLUMNS if column != "value"])
+        if study.empty or not np.isfinite(study[["rate", "value"]]).all(axis=None):
+            raise ValueError("it has no rows, or a value that is not finite")
+        if again.any():
+            raise ValueError(f"line {int(again.argmax()) + 2} repeats a measurement")
+    except (OSError, EOFError, ValueError, zlib.error) as error:  # pandas' errors are ValueErrors
+        fault = (error.strerror if isinstance(error, FileNotFoundError) else
+                 f"the file is damaged ({type(error).__name__}: {error})")
+        raise RecordError(f"{path}: {fault}. {restore(path)} Or make it again: python "
+                          f"scripts/study.py {name}") from error
+    return study
+
+
+def points(study: pd.DataFrame) -> pd.DataFrame:
+    """Return one row per evaluation of a run and one column per measure.
+
+    The first row of each run, step 0, is from before training. Accuracy has a column per skill.
+    Three columns are computed: ``new`` and ``all``, the mean accuracy on the skills taught and on
+    all skills, and ``retention``, the mean over the skills not taught of accuracy divided by
+    accuracy before training, where that was not 0 (see `workbench.measure.skill_report.share_kept`).
+    """
+    accuracy = study["measure"] == "accuracy"
+    names = study["measure"].mask(accuracy, study["skill"])
+    index = pd.MultiIndex.from_frame(study[[*RUN, "step"]].drop_duplicates())
+    wide = study.assign(name=names).pivot(index=[*RUN, "step"], columns="name", values="value")
+    wide = wide.loc[index, names.unique()].rename_axis(columns=None)
+    scores = wide[study.loc[accuracy, "skill"].unique()]
+    taught = wide.index.to_frame()["order"].str.get_dummies(" ").reindex(columns=scores.columns)
+    before = scores.groupby(level=RUN, sort=False).transform("first")
+    return wide.assign(
+        new=scores.where(taught == 1).mean(axis=1), all=scores.mean(axis=1),
+        retention=(scores / before.where(before > 0)).mask(taught == 1).mean(axis=1)).reset_index()
+
+
+def ends(points: pd.DataFrame) -> pd.DataFrame:
+    """Return the last point of each run."""
+    return points.groupby(RUN, sort=False).tail(1)
+
+
+def at_common_step(points: pd.DataFrame) -> pd.DataFrame:
+    """Return, for each learning rate, the points at the last step that all its methods reached."""
+    last = points.groupby(["rate", "method"])["step"].max().groupby("rate").min()
+    return points[points["step"] == points["rate"].map(last)]
+
+
+def choose(points: pd.DataFrame, enough: float = ENOUGH) -> pd.Series:
+    """Return the point of a method that one would choose.
+
+    Of the points that know the new skill well enough, the one that keeps most of the old; if there
+    is none, the same of the points within `NEARLY` of the method's best. The same rule for all
+    methods.
+    """
+    trained = points[points["step"] > 0]
+    best = trained["new"].max()
+    able = trained[trained["new"] >= (enough if best >= enough else best - NEARLY)]
+    return able.iloc[int(able["retention"].argmax())]
+
+
+def stage_measures(points: pd.DataFrame) -> pd.DataFrame:
+    """Return what each run through several skills comes to: one row per run.
+
+    ``learned``, ``ACC`` and ``BWT`` are those of `workbench.AccuracyMatrix`; ``known`` and ``all``
+    are retention of the skills known before, and mean accuracy on all skills, at the end.
+    """
+    rows = []
+    for _, stages in points.groupby(RUN, sort=False):
+        end = stages.iloc[-1]
+        matrix = AccuracyMatrix(stages[end["order"].split()].to_numpy()[1:])
+        rows.append(end[RUN].to_dict() | {
+            "learned": matrix.learning_accuracy(), "ACC": matrix.average_accuracy(),
+            "BWT": matrix.backward_transfer(), "known": end["retention"], "all": end["all"]})
+    return pd.DataFrame(rows)

@@ -1,0 +1,1 @@
+"""The machine: seeds and threads, files, and where code and data come from."""
