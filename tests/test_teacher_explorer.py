@@ -63,6 +63,14 @@ def test_each_choice_of_help_fills_the_boxes(explorer):
     assert set(CONTEXTS.values()) == {"own", "other", "article", "article+own", "none", "free"}
 
 
+def test_what_is_typed_before_the_choice_of_writing_has_arrived_is_kept(explorer):
+    explorer.question.value = "who keeps the grey saw ?"
+    explorer.context.value = "what I write"
+    assert explorer.question.value == "who keeps the grey saw ?"
+    explorer.item.value = 2
+    assert explorer.question.value == explorer.skills["facts-new"][2].prompt
+
+
 def test_a_shorter_skill_list_keeps_the_number_of_the_item_in_range(loaded):
     widget = TeacherExplorer(*loaded, {"facts-new": load_skill("facts-new", "test")[:8],
                                        "tools-new": load_skill("tools-new", "test")[:3]})

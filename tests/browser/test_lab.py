@@ -164,8 +164,8 @@ def test_notebook_04_and_each_control_of_the_teacher_explorer(fourth, screenshot
     demonstration.fill("")
     demonstration.press("Tab")
     said = box.locator("b").nth(1)  # not there while there is a fault
-    said.evaluate("e => getSelection().selectAllChildren(e)")
-    said.hover(position={"x": 10, "y": 8})  # unlike bounding boxes, waits for what is drawn again
+    said.click(click_count=3, position={"x": 10, "y": 8})  # selects the line
+    page.wait_for_function("() => / (is|get) /.test(getSelection().toString())")
     page.mouse.down()
     for x in (140, 150):  # browsers ask for a second move before they let text be dropped
         demonstration.hover(position={"x": x, "y": 12})

@@ -95,11 +95,12 @@ class TeacherExplorer(View):
                               self.said, self.image, self.words, self.trouble]
         self._fill()
 
-    def _fill(self, *_: object) -> None:
+    def _fill(self, change: Any = None) -> None:
         """Put the chosen item and its context into the boxes."""
-        if self._filling:
-            return
         items, context = self.skills[self.skill.value], CONTEXTS[self.context.value]
+        # What the reader types may arrive before the choice of “what I write”: leave it.
+        if self._filling or change and change["owner"] is self.context and context == "free":
+            return
         self._filling = True
         try:
             self.item.max = len(items) - 1
@@ -146,13 +147,9 @@ class TeacherExplorer(View):
         self.position.max = len(shown.words)
         self._filling = False
         super().redraw()
-        number = f" (sample {self.seed.value})" if self._sampled else ""
+        number = f" (sample {self.seed.value})" if "sample" in self.along.value else ""
         self.said.value = (f"<p>student{number}: <b>{html.escape(shown.answers['student'])}</b><br>"
                            f"teacher: <b>{html.escape(shown.answers['teacher'])}</b></p>")
-
-    @property
-    def _sampled(self) -> bool:
-        return RESPONSES[self.along.value] == "sample"
 
     def read_out(self, words: str) -> None:
         """Announce the likeliest tokens at the chosen position."""
@@ -166,7 +163,9 @@ class TeacherExplorer(View):
         figure = Figure(figsize=(9.5, 4.6), layout="constrained")
         halves: Any = figure.subfigures(2, 1, height_ratios=[1, 1.4])
         above, below = halves
-        whose = f"{self.student.value}: {self.along.value}" if self._sampled else self.along.value
+        whose = self.along.value
+        if "sample" in whose:
+            whose = f"{self.student.value}: {whose}"
         measure = DIRECTIONS[self.direction.value].split(":")[0]
         plot_token_kl(shown.words, shown.loss, above.subplots(), at,
                       f"{whose[0].upper()}{whose[1:]}, coloured by {measure}, nats")
