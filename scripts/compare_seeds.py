@@ -31,7 +31,7 @@ def measures(found: dict) -> dict[str, float]:
                            ("other", "with another item's demonstration")):
             figures[f"{skill}: right {name}"] = found[skill][help]["right"]["rate"]
         figures[f"{skill}: own voice with its demonstration"] = (
-            found[skill]["own"]["own_voice"]["rate"])
+            found[skill]["own"]["own_style"]["rate"])
     figures["working-new: every step shown"] = found["working-new"]["own"]["working"]["rate"]
     return figures
 

@@ -89,12 +89,12 @@ def test_what_the_scorers_do_not_know_is_left_out_of_the_rates(tokenizer):
     model = make_model("nano", len(vocabulary()), 0).eval()
     items = items_of("working-new")[:4]
     assert set(answer(model, tokenizer, items, max_new_tokens=4).summary()) == {
-        "n", "right", "own_voice", "working"}
+        "n", "right", "own_style", "working"}
     assert set(answer(model, tokenizer, items_of("facts-new")[:4], max_new_tokens=4).summary()) == {
-        "n", "right", "own_voice"}
+        "n", "right", "own_style"}
     items[2] = replace(items[2], scorer="contains")
     mixed = answer(model, tokenizer, items, max_new_tokens=4)
-    assert set(mixed.summary()) == {"n", "right"} and mixed.own_voice is mixed.working is None
+    assert set(mixed.summary()) == {"n", "right"} and mixed.own_style is mixed.working is None
 
 
 def test_unknown_help_and_missing_articles_are_refused(tokenizer):

@@ -109,7 +109,7 @@ def test_the_gate_is_asked_once_in_a_process_for_the_same_model_and_items(monkey
         with pytest.raises(GateError, match="nano cannot be its own teacher"):
             run(replace(config, seeds=(seed,)))
     assert len(asked) == 1
-    record = run(replace(config, learner="offline_distill"), force=True)
+    record = run(replace(config, learner="off_policy_distillation"), force=True)
     assert len(asked) == 1 and record.gate["label"] == "gate not passed, forced"
     for changes in ({"learner": "sft"}, {"options": {"help": "none"}}):
         label = run(replace(config, **changes)).gate
@@ -269,7 +269,7 @@ def test_the_learners_are_listed(cli):
      "rate must be above 0 and at most 1, not 'fast'"),
     (("train", "--skill", "facts-new", "--learner", "replay", "--option", "share=half", "--out",
       "x"), "share must be between 0 and 1, not 'half'"),
-    (("train", "--skill", "facts-new", "--learner", "offline_distill", "--option", "soft=no",
+    (("train", "--skill", "facts-new", "--learner", "off_policy_distillation", "--option", "soft=no",
       "--out", "x"), "soft must be true or false, not 'no'"),
     (("train", "--skill", "facts-new", "--option", "skip_first=true", "--out", "x"),
      "skip_first must be a whole number of at least 0"),

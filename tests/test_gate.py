@@ -29,14 +29,14 @@ from workbench.tasks import Item, load_skill
 
 def rates(rate, low=None, high=None):
     return {"right": {"rate": rate, "low": rate if low is None else low,
-                      "high": rate if high is None else high}, "own_voice": {"rate": 1.0}}
+                      "high": rate if high is None else high}, "own_style": {"rate": 1.0}}
 
 
 GOOD = {"help": {"none": rates(0.05, 0.02, 0.1), "own": rates(0.98, 0.92, 1.0),
                  "other": rates(0.03, 0.0, 0.1)}, "helped": "own",
         "teacher_kl": {"per_token": 0.5, "per_response": 3.0},
         "target_kl": {"per_token": 4.0, "per_response": 60.0},
-        "artefacts": {"foreign_voice": 0.0, "copied": 0.0}, "n": 96}
+        "artefacts": {"foreign_style": 0.0, "copied": 0.0}, "n": 96}
 
 
 def passed(**changes):
@@ -68,8 +68,8 @@ def helped(**changes):
     {"teacher_kl": {"per_token": 9.0, "per_response": 70.0}},
     {"teacher_kl": {"per_token": math.nan, "per_response": math.nan}},
     {"target_kl": {"per_token": math.nan, "per_response": math.nan}},
-    {"artefacts": {"foreign_voice": 0.2, "copied": 0.2}},
-    {"artefacts": {"foreign_voice": 0.0, "copied": math.nan}},
+    {"artefacts": {"foreign_style": 0.2, "copied": 0.2}},
+    {"artefacts": {"foreign_style": 0.0, "copied": math.nan}},
 ], ids=str)
 def test_each_condition_can_fail_alone_and_nan_fails_it(changes):
     assert not passed(**changes)

@@ -138,7 +138,7 @@ def test_a_diagnostic_is_drawn_of_the_run_that_would_be_chosen(study_rows):
 
 def test_shares_are_drawn_in_percent(shipped):
     table = points(shipped["one_skill"].query("order == 'facts-new' and part == 'validation'"))
-    ax = plot_diagnostic(table, ["sft", "sdft"], "foreign_voice", Figure().subplots())
+    ax = plot_diagnostic(table, ["sft", "sdft"], "foreign_style", Figure().subplots())
     assert [line.get_ydata()[-1] for line in ax.lines] == [100, 0] and ax.get_ylabel() == "%"
 
 

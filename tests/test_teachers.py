@@ -72,11 +72,11 @@ def close(a, b):
 
 
 @pytest.mark.parametrize("rank", [0, 4])
-@pytest.mark.parametrize("weights", ["frozen", "stage"])
+@pytest.mark.parametrize("weights", ["base", "task_start"])
 def test_prompts_read_once_give_what_prompts_read_each_time_give(weights, rank, models, skills):
     learner = begun(models(rank=rank), skills[1], teacher=weights)
     move(learner.model, 0)
-    if weights == "stage":
+    if weights == "task_start":
         learner.begin(skills[1])  # with what has been learned since
     ids, mask = what_is_said(learner)
     for i, chosen in ((0, CHOSEN), (1, torch.tensor([7, 0, 3, 3])), (0, CHOSEN + 2)):
@@ -86,7 +86,7 @@ def test_prompts_read_once_give_what_prompts_read_each_time_give(weights, rank, 
         close(once[mask == 1], each_time[mask == 1])
         first = learner.teacher.logits(i, chosen, ids[:, :1], mask[:, :1])
         close(first, each_time[:, :1])
-    assert len(learner.teacher._read) == (1 if weights == "frozen" else 2)
+    assert len(learner.teacher._read) == (1 if weights == "base" else 2)
 
 
 @pytest.mark.parametrize("config, fits", [
@@ -106,8 +106,8 @@ def response_logits_of(teacher, i, chosen, ids, mask):
 
 
 @pytest.mark.parametrize("weights, help, kept", [
-    ("frozen", "all", True), ("stage", "other", True), ("ema", "all", False),
-    ("live", "all", False), ("frozen", "none", False)])
+    ("base", "all", True), ("task_start", "other", True), ("ema", "all", False),
+    ("student", "all", False), ("base", "none", False)])
 def test_prompts_are_read_once_for_teachers_that_stay_the_same(weights, help, kept, models, skills,
                                                               monkeypatch):
     learner = begun(models((0,)), skills[0], teacher=weights, help=help)
@@ -173,7 +173,7 @@ def test_the_loss_is_the_divergence_on_what_the_student_itself_said(
 
 def by_itself(models, help="all"):
     """A teacher with the weights of the student."""
-    return Teacher(TeacherWeights(SimpleNamespace(model=models, state={}), "live"), help)
+    return Teacher(TeacherWeights(SimpleNamespace(model=models, state={}), "student"), help)
 
 
 def alone(model, prompts, ids, mask):
@@ -295,7 +295,7 @@ def test_an_adapter_comes_back_on_after_an_error(models, skills):
         students.base(input_ids=None)
     assert torch.equal(students.vector(0), before) and len(before) > 0
     move(students, 0)
-    learner = begun(students, skills[0], teacher="frozen", help="none")
+    learner = begun(students, skills[0], teacher="base", help="none")
     assert learner.loss_of(0, CHOSEN) > 0
 
 
@@ -319,7 +319,7 @@ def test_seeds_with_adapters_share_one_model_and_each_gets_its_own_gradient(mode
 
 @pytest.mark.parametrize("rank", [0, 4])
 def test_a_stage_teacher_is_the_student_at_the_beginning_of_the_skill(rank, models, skills, learn):
-    learner = sdft(models(rank=rank), teacher="stage")
+    learner = sdft(models(rank=rank), teacher="task_start")
     learn(learner, skills[0], steps=2, batch_size=4)
     learner.begin(skills[2])
     ids, mask = what_is_said(learner)

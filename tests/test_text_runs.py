@@ -90,8 +90,8 @@ def test_seeds_share_nothing_but_the_beginning(two_seeds):
 @pytest.mark.parametrize("changes", [
     *({"learner": name, **({"lora_rank": 2} if name == "adapter_per_skill" else {})}
       for name in TEXT_LEARNERS),
-    {"options": {"teacher": "ema"}}, {"options": {"teacher": "stage"}},
-    {"options": {"teacher": "live"}}, {"lora_rank": 2}, {"diagnose": True},
+    {"options": {"teacher": "ema"}}, {"options": {"teacher": "task_start"}},
+    {"options": {"teacher": "student"}}, {"lora_rank": 2}, {"diagnose": True},
     {"precision": "bf16"},
 ], ids=lambda c: " ".join(f"{k}={v}" for k, v in c.items()))
 def test_a_stopped_and_resumed_run_equals_one_never_stopped(changes, assert_same_run, tmp_path):
@@ -175,7 +175,7 @@ def test_numbers_that_end_while_sampling_stop_the_run_too(tmp_path, monkeypatch)
     assert RunRecord.load(tmp_path / "run").step == 2
 
 
-@pytest.mark.parametrize("learner", ["sdft", "sft", "rl"])
+@pytest.mark.parametrize("learner", ["sdft", "sft", "grpo"])
 def test_a_rate_that_is_far_too_high_ends_in_an_error_with_the_step(learner):
     config = settings(learner=learner, skills=("facts-new",), steps=8, lr=1e12, evaluate_every=0)
     with pytest.raises(TrainingError, match="not finite.* at step .* Begin anew with a lower lr"):
@@ -228,7 +228,7 @@ def test_skills_are_not_for_digits():
             RunConfig(**setting)
 
 
-@pytest.mark.parametrize("teacher", ["frozen", "stage", "ema"])
+@pytest.mark.parametrize("teacher", ["base", "task_start", "ema"])
 def test_in_bf16_too_a_seed_learns_as_if_it_were_alone(teacher):
     one, two = (run(settings(seeds=seeds, skills=("facts-new",), precision="bf16",
                              options={"teacher": teacher})) for seeds in ((3,), (0, 3)))

@@ -10,7 +10,7 @@ import torch
 from workbench.config import RunConfig
 from workbench.errors import ConfigError, DataError, UnknownNameError
 from workbench.learners.text import TEXT_LEARNERS
-from workbench.learners.text.rl import exact_match
+from workbench.learners.text.grpo import exact_match
 from workbench.models.language import LanguageModels
 from workbench.runs.experiment import make_learner, stream_of
 from workbench.tasks import KNOWN_SKILLS, load_skill
@@ -196,7 +196,7 @@ def test_replay_without_old_skills_is_fine_tuning_until_the_first_skill_is_store
 def test_the_oracle_of_style_is_refused_where_the_style_is_not_known(file):
     path = file(plain(load_skill("facts-new")))
     config = RunConfig(stream="skills", skills=("tools-new", path), model="nano",
-                       learner="sft_own_voice")
+                       learner="sft_self_style")
     with pytest.raises(ConfigError, match="item 'facts-new-0000' of facts-new has the scorer "
                                           "'contains'.*Use the learner sft"):
         make_learner(config, stream_of(config))

@@ -20,10 +20,10 @@ from workbench.models.logits import (
 from workbench.tasks import Item
 
 WEIGHTS = {
-    "frozen": "the pretrained model's, throughout; with LoRA, the adapter switched off",
-    "stage": "the student's as they were when the skill began",
+    "base": "the pretrained model's, throughout; with LoRA, the adapter switched off",
+    "task_start": "the student's as they were when the skill began",
     "ema": "a moving average of the student's, kept in float32",
-    "live": "the student's own, as they are now",
+    "student": "the student's own, as they are now",
 }
 """Whose weights a teacher has."""
 
@@ -59,7 +59,7 @@ class TeacherWeights:
         If there is no such source, or the rate is not above 0 and at most 1.
     """
 
-    def __init__(self, learner: Learning, source: str = "frozen", rate: float = 0.02) -> None:
+    def __init__(self, learner: Learning, source: str = "base", rate: float = 0.02) -> None:
         if source not in WEIGHTS:
             raise UnknownNameError("teacher", source, WEIGHTS)
         fraction(rate=rate)
@@ -76,7 +76,7 @@ class TeacherWeights:
 
     def begin(self) -> None:
         """Prepare for a task; called before its first step."""
-        if self.source == "stage" or (self.source == "ema" and self.vectors is None):
+        if self.source == "task_start" or (self.source == "ema" and self.vectors is None):
             self.take()
 
     def follow(self, i: int) -> None:
@@ -89,9 +89,9 @@ class TeacherWeights:
 
     def model(self, i: int) -> Any:
         """Return the language model that teaches one seed."""
-        if self.source == "frozen":
+        if self.source == "base":
             return self.learner.model.base
-        if self.source == "live":
+        if self.source == "student":
             return self.learner.model.models[i]
         return self.learner.model.holding(self.learner.state["teacher"][i])
 
@@ -161,7 +161,7 @@ class Teacher:
         model = self.weights.model(i)
         if (self.keeps and attends_to_all(model)
                 and cache_bytes(model, self.prompts[0]) <= MOST_BYTES):
-            whose = i if self.weights.source == "stage" else 0  # seeds share a frozen teacher
+            whose = i if self.weights.source == "task_start" else 0  # seeds share a frozen teacher
             if whose not in self._read:
                 self._read[whose] = PromptCache(model, *self.prompts)
             return self._read[whose].select(chosen).logits(ids, mask)
@@ -175,7 +175,7 @@ class Teacher:
         Not without help: there the student may be its equal, and what differs by rounding alone
         would be a slope to follow.
         """
-        return self.weights.source in ("frozen", "stage") and self.help != "none"
+        return self.weights.source in ("base", "task_start") and self.help != "none"
 
 
 def take_prompts(prompts: tuple[Tensor, Tensor], chosen: Tensor) -> tuple[Tensor, Tensor]:

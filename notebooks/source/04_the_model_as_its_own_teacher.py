@@ -301,7 +301,7 @@ except ModelError as refusal:
 worked = test["working-new"][0]
 print(f"demonstration: {worked.demonstration}\n"
       f"teacher:       {ask(worked.prompt, demonstration=worked.demonstration)}\n")
-voice = {skill: given(skill, "own").own_voice.mean() for skill in NEW_SKILLS}
+voice = {skill: given(skill, "own").own_style.mean() for skill in NEW_SKILLS}
 for skill, share in voice.items():
     print(f"{skill:18s} in its own voice {percent(share)}")
 working = given("working-new", "own").working.mean()

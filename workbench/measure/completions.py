@@ -111,7 +111,7 @@ class Answers:
         Tokens and texts.
     right : ndarray of bool, shape (n,)
         Whether the content is right, as the scorer of each item decides.
-    own_voice : ndarray of bool, shape (n,), or None
+    own_style : ndarray of bool, shape (n,), or None
         Whether the response is in the model's own style; None if the scorers do not know it.
     working : ndarray of bool, shape (n,), or None
         Whether every step is shown; None if the items do not ask for steps.
@@ -120,7 +120,7 @@ class Answers:
     help: str
     samples: Samples
     right: NDArray[np.bool_]
-    own_voice: NDArray[np.bool_] | None
+    own_style: NDArray[np.bool_] | None
     working: NDArray[np.bool_] | None
 
     @property
@@ -133,7 +133,7 @@ class Answers:
         return rates_of([self])
 
 
-MEASURES = ("right", "own_voice", "working")
+MEASURES = ("right", "own_style", "working")
 """What is counted of responses."""
 
 

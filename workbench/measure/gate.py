@@ -67,7 +67,7 @@ class GateReport:
     artefacts : dict
         Shares of the teacher's responses that repeat three or more words of how demonstration or
         article were put (``copied``), and that are not in the model's own style
-        (``foreign_voice``; left out if the scorers do not know it).
+        (``foreign_style``; left out if the scorers do not know it).
     conditions : list of Condition
         All have to hold.
     """
@@ -97,8 +97,8 @@ class GateReport:
             right = rates["right"]
             lines.append(f"  right with {name + ' ':.<14s} {100 * right['rate']:5.1f} %  "
                          f"({100 * right['low']:.1f} to {100 * right['high']:.1f})"
-                         + (f", own voice {100 * rates['own_voice']['rate']:.1f} %"
-                            if "own_voice" in rates else ""))
+                         + (f", own voice {100 * rates['own_style']['rate']:.1f} %"
+                            if "own_style" in rates else ""))
         for c in self.conditions:
             lines.append(f"  [{'holds' if c.holds else 'FAILS'}] {c.claim}: {c.measured}")
         return "\n".join(lines)
@@ -134,8 +134,8 @@ def gate(model: PreTrainedModel, tokenizer: PreTrainedTokenizerBase, items: Sequ
     target_kl = demonstration_drift(model, tokenizer, items)
     texts = list(zip(teacher.samples.texts, items, strict=True))
     artefacts = {"copied": sum(copies_wrapping(text, item) for text, item in texts) / len(texts)}
-    if teacher.own_voice is not None:
-        artefacts["foreign_voice"] = float((~teacher.own_voice).mean())
+    if teacher.own_style is not None:
+        artefacts["foreign_style"] = float((~teacher.own_style).mean())
     help = {kind: given.summary() for kind, given in answers.items()}
     return GateReport(name, items[0].skill, len(items), help, teacher_kl, target_kl, artefacts,
                       judge(help, helped, teacher_kl, target_kl, artefacts, len(items)))

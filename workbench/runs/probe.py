@@ -24,11 +24,11 @@ from workbench.tasks.text import TextExamples
 
 DIAGNOSTICS = {
     "teacher_right": "share of right answers of the weights that teach, shown their help",
-    "helped_right": "share of right answers of the student, shown the same help",
+    "context_right": "share of right answers of the student, shown the same help",
     "kl_new": "KL(pretrained || student) on prompts of the new skills, in nats a response",
     "kl_old": "KL(pretrained || student) on prompts of the known skills, in nats a response",
     "entropy": "entropy of the student on its own samples for the new skill, in nats a token",
-    "foreign_voice": "share of those samples that are not in the model's own voice",
+    "foreign_style": "share of those samples that are not in the model's own voice",
     "length": "tokens of those samples, the end token included",
 }
 """What a `Probe` measures."""
@@ -78,7 +78,7 @@ class Probe:
             items = self.tasks[task]
             help = full_context(items)
             most: dict[str, Any] = {"max_new_tokens": learner.max_new_tokens}
-            found["helped_right"] = answer(model, learner.model.tokenizer, items, help,
+            found["context_right"] = answer(model, learner.model.tokenizer, items, help,
                                            **most).accuracy
             teacher = getattr(learner, "teacher", None)
             if teacher is not None and hasattr(teacher, "prompts"):
@@ -97,7 +97,7 @@ class Probe:
             styles = known_values([scorer_of(item).own_style(text)
                                    for item, text in zip(items, own.texts, strict=True)])
             if styles is not None:
-                found["foreign_voice"] = float((~styles).mean())
+                found["foreign_style"] = float((~styles).mean())
             found["length"] = float(own.mask.sum(1).double().mean())
             rows.append([found[name] for name in self.names])
         return np.array(rows)

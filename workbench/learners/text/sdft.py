@@ -25,7 +25,7 @@ class SDFT(TextLearner):
         One model per seed.
     direction : {"forward", "reverse", "jsd"}
         Of the divergence; the published numbers were made with the forward KL.
-    teacher : {"frozen", "stage", "ema", "live"}
+    teacher : {"base", "task_start", "ema", "student"}
         Whose weights teach; see `workbench.teachers.WEIGHTS`.
     help : str
         What the teacher is shown: ``"all"`` there is, or one of
@@ -45,7 +45,7 @@ class SDFT(TextLearner):
 
     needs_gate = True
 
-    def __init__(self, model: LanguageModels, direction: str = "forward", teacher: str = "frozen",
+    def __init__(self, model: LanguageModels, direction: str = "forward", teacher: str = "base",
                  help: str = ALL_HELP, rate: float = 0.02, temperature: float = 1.0,
                  top_k: int = 0, skip_first: int = 0, max_new_tokens: int = 40) -> None:
         super().__init__(model, max_new_tokens)
@@ -65,7 +65,7 @@ class SDFT(TextLearner):
 
     def stored_bytes(self) -> int:
         """Return what has to be kept between skills: an average does, a stage's teacher not."""
-        return 0 if self.teacher.weights.source == "stage" else super().stored_bytes()
+        return 0 if self.teacher.weights.source == "task_start" else super().stored_bytes()
 
     def loss_of(self, i: int, chosen: Tensor) -> Tensor:
         """Return the divergence from the teacher, per token of each sampled response."""

@@ -20,7 +20,7 @@ AT_A_TIME = 64
 """Responses that the teacher is asked for at once."""
 
 
-class OfflineDistill(SDFT):
+class OffPolicyDistillation(SDFT):
     """Move the student to the helped teacher on responses of the teacher's, not of its own.
 
     Parameters
@@ -38,7 +38,7 @@ class OfflineDistill(SDFT):
     def __init__(self, model: LanguageModels, direction: str = "forward", help: str = ALL_HELP,
                  temperature: float = 1.0, samples: int = 4, soft: bool = True,
                  max_new_tokens: int = 40) -> None:
-        super().__init__(model, direction, "frozen", help, temperature=temperature,
+        super().__init__(model, direction, "base", help, temperature=temperature,
                          max_new_tokens=max_new_tokens)
         whole(samples=samples)
         flag(soft=soft)

@@ -15,7 +15,7 @@ from workbench.models.encoding import decode
 from workbench.models.language import LanguageModels
 
 
-class GroupRL(TextLearner):
+class GRPO(TextLearner):
     """Sample several responses to each question, and favour those better than their group.
 
     The demonstrations are not looked at; the answers are, through the reward.
