@@ -26,7 +26,7 @@ def cell(rate: dict[str, float]) -> str:
 
 def abilities_tables(found: dict) -> str:
     """Return what the model can do as two Markdown tables."""
-    lines = ["Known skills, asked without help (% and Wilson's 95 % interval):", "",
+    lines = ["Known skills, asked without context (% and Wilson's 95 % interval):", "",
              "| skill | items | right | own voice | every step shown |", "|---|---|---|---|---|"]
     for skill in KNOWN_SKILLS:
         rates = found[skill]["none"]
@@ -39,8 +39,8 @@ def abilities_tables(found: dict) -> str:
               "|---|---|---|---|---|---|---|---|---|"]
     for skill in NEW_SKILLS:
         rates = found[skill]
-        by_help = [cell(rates[help]["right"]) if help in rates else "–"
-                   for help in ("none", "own", "other", "random", "article", "article+own")]
+        by_help = [cell(rates[context]["right"]) if context in rates else "–"
+                   for context in ("none", "own", "other", "random", "article", "article+own")]
         by_help.insert(2, cell(rates["own"]["own_style"]))
         lines.append(f"| {skill} | {rates['none']['n']} | " + " | ".join(by_help) + " |")
     working = found["working-new"]["own"]["working"]

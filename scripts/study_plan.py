@@ -22,8 +22,8 @@ METHODS: dict[str, dict[str, Any]] = {
     "sdft ema": {"learner": "sdft", "options": {"teacher": "ema"}},
     "sdft student": {"learner": "sdft", "options": {"teacher": "student"}},
     "sdft, task-start teacher": {"learner": "sdft", "options": {"teacher": "task_start"}},
-    "sdft other": {"learner": "sdft", "options": {"help": "other"}},
-    "sdft none": {"learner": "sdft", "options": {"help": "none"}},
+    "sdft other": {"learner": "sdft", "options": {"context": "other"}},
+    "sdft none": {"learner": "sdft", "options": {"context": "none"}},
     "sdft, all steps": {"learner": "sdft"},
     "sdft, larger rate": {"learner": "sdft"},
     "off-policy, as sdft": {"learner": "off_policy_distillation"},
@@ -38,18 +38,19 @@ METHODS: dict[str, dict[str, Any]] = {
 adapter per skill is told which skill a question is from; no other method is."""
 AS_SDFT = ("sdft other", "sdft none", "sdft, all steps", "off-policy, as sdft")
 """Controls that are run at the setting chosen for SDFT; all steps: at its learning rate."""
-AT_RATE = {"off-policy, 30 answers": 1e-4, "sdft, larger rate": 3e-4, "off-policy, larger rate": 3e-4}
+AT_RATE = {"off-policy, 30 answers": 1e-4, "sdft, larger rate": 3e-4,
+           "off-policy, larger rate": 3e-4}
 """Controls that are run at a fixed learning rate: that of SDFT, or three times as large."""
 ORDERS = tuple(" ".join(order) for order in itertools.permutations(
     ("facts-new", "tools-new", "letters-new")))
 LONGEST = ("sft", "sdft", "off_policy_distillation")
-IN_A_ROW = (*LONGEST, "sdft, task-start teacher", "replay", "sft_self_style", "adapter per skill", "grpo",
-            "sft_kl")
+IN_A_ROW = (*LONGEST, "sdft, task-start teacher", "replay", "sft_self_style", "adapter per skill",
+            "grpo", "sft_kl")
 PLAN: dict[str, dict[str, tuple[str, ...]]] = {
     "one_skill": {
-        "facts-new": ("sft", "sdft", "sft_self_style", "off_policy_distillation", "sft on teacher", "sft_kl",
-                      "replay", "sdft reverse", "sdft ema", "sdft student", "grpo", "sft lora",
-                      "sdft lora", "sdft other", "sdft none"),
+        "facts-new": ("sft", "sdft", "sft_self_style", "off_policy_distillation", "sft on teacher",
+                      "sft_kl", "replay", "sdft reverse", "sdft ema", "sdft student", "grpo",
+                      "sft lora", "sdft lora", "sdft other", "sdft none"),
         "tools-new": ("sft", "sdft"),
         "letters-new": ("sft", "sdft", "sdft, all steps"),
         "working-new": ("sft", "sdft", "off_policy_distillation", "off-policy, one sample",
@@ -57,7 +58,8 @@ PLAN: dict[str, dict[str, tuple[str, ...]]] = {
         "articles-new": ("sft", "sdft"),
         "letters-hard-new": ("sft", "sdft", "off_policy_distillation", "off-policy, as sdft")},
     "noisy_teacher": {
-        "working-new": ("sdft", "off_policy_distillation", "off-policy, one sample", "sft on teacher")},
+        "working-new": ("sdft", "off_policy_distillation", "off-policy, one sample",
+                        "sft on teacher")},
     "many_skills": dict.fromkeys(ORDERS, LONGEST) | {
         ORDERS[0]: (*IN_A_ROW, "sdft, larger rate", "off-policy, larger rate"),
         ORDERS[5]: (*IN_A_ROW, *AT_RATE),
@@ -79,4 +81,4 @@ TUNING_SEED, SEEDS, SEEDS_OF = 100, range(5), {"letters-hard-new": range(15)}
 MASTERED = 60
 """Steps for which a skill must have been known before a run of the search ends early."""
 NOISE = 0.7
-"""How much the noisy teacher is perturbed; see `workbench.models.wear`."""
+"""How much the noisy teacher is perturbed; see `workbench.models.perturb`."""

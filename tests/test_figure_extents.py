@@ -34,8 +34,9 @@ from workbench.widgets import (
     TeacherExplorer,
 )
 
-METHODS = ("sft", "replay-shuffled-labels", "another item's demonstration", "sdft, task-start teacher",
-           "adapter, chosen by words", "off-policy, 30 answers", "only the present task")
+METHODS = ("sft", "replay-shuffled-labels", "another item's demonstration",
+           "sdft, task-start teacher", "adapter, chosen by words", "off-policy, 30 answers",
+           "only the present task")
 TASKS = ("0 or 1", "articles-new", "facts-keepers", "tools-house (known)", "2 or 3")
 SIZES = {"small": 0.0, "usual": 0.6, "large": 1.06}
 """Shares: none, some, and more than there was; the latter only of what has no upper bound."""

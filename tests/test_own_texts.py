@@ -65,7 +65,7 @@ def test_a_foreign_model_learns_real_sentences_and_is_evaluated(cli, model, capi
     assert code == 0, err
     assert "sft on " in out and "complete, 2 steps" in out and "facts-keepers" not in out
     record = RunRecord.load(tmp_path / "sft")
-    assert record.watched_names == [] and record.watched.shape == (1, 2, 0)
+    assert record.old_names == [] and record.old_accuracy.shape == (1, 2, 0)
     assert torch.tensor(record.losses).isfinite().all()
     measured = dict(zip(record.diagnostic_names, record.diagnostics[0, 1], strict=True))
     assert {name for name, value in measured.items() if value != value} == {

@@ -128,7 +128,8 @@ def test_a_learner_saved_within_a_task_goes_on_bit_for_bit(case, rank, tasks, le
     ("sft", {"max_new_tokens": 0}, "max_new_tokens must be a whole number of at least 1, not 0"),
     ("sft", {"max_new_tokens": 128}, "max_new_tokens=128 leaves no room .* context of 128 tokens"),
     ("sft_kl", {"strength": 0}, "strength must be a finite number above 0, not 0"),
-    ("off_policy_distillation", {"samples": 0}, "samples must be a whole number of at least 1, not 0"),
+    ("off_policy_distillation", {"samples": 0},
+     "samples must be a whole number of at least 1, not 0"),
     ("off_policy_distillation", {"temperature": 0.0}, "temperature must be"),
     ("sdft", {"temperature": -1}, "temperature must be"),
     ("sdft", {"skip_first": -1},
@@ -217,7 +218,8 @@ def test_a_file_with_a_special_token_is_refused_when_the_learner_is_made(split, 
 # Distillation
 
 def test_offline_distillation_imitates_what_the_pretrained_teacher_said_before(tasks, learn):
-    soft, hard = (make(case) for case in ("off_policy_distillation", "off_policy_distillation, hard"))
+    name = "off_policy_distillation"
+    soft, hard = (make(case) for case in (name, f"{name}, hard"))
     for learner in (soft, hard):
         learner.begin(tasks[0])
     said = [part.clone() for part in soft.said[1]]

@@ -53,13 +53,13 @@ def test_the_record_holds_new_skills_known_ones_and_diagnostics(two_seeds):
     record, folder = two_seeds
     assert record.status == "complete" and record.scenario == "domain"
     assert record.task_names == ["facts-new", "tools-new"]
-    assert record.watched_names == list(KNOWN_SKILLS)
-    assert record.accuracy.shape == (2, 2, 2) and record.watched.shape == (2, 3, 5)
+    assert record.old_names == list(KNOWN_SKILLS)
+    assert record.accuracy.shape == (2, 2, 2) and record.old_accuracy.shape == (2, 3, 5)
     assert record.curve.shape == (2, 4, 7)
     assert record.diagnostics.shape == (2, 3, len(DIAGNOSTICS))
-    for name in ("accuracy", "baseline", "watched", "curve", "losses"):
+    for name in ("accuracy", "baseline", "old_accuracy", "curve", "losses"):
         assert np.isfinite(getattr(record, name)).all(), name
-    np.testing.assert_array_equal(record.curve[:, 1::2, 2:], record.watched[:, 1:])
+    np.testing.assert_array_equal(record.curve[:, 1::2, 2:], record.old_accuracy[:, 1:])
     np.testing.assert_array_equal(record.curve[:, 1::2, :2], record.accuracy)
     loaded = RunRecord.load(folder)
     np.testing.assert_array_equal(loaded.diagnostics, record.diagnostics)
@@ -201,9 +201,9 @@ def test_digits_are_stopped_by_it_too(tiny):
     ({"learner": "adapter_per_skill", "lora_rank": 2, "scenario": "domain"}, ConfigError,
      "cannot do the 'domain'"),
     ({"learner": "adapter_per_skill"}, ConfigError, "set lora_rank"),
-    ({"options": {"teacher": "wise"}}, UnknownNameError, "unknown teacher 'wise'; known: ema"),
+    ({"options": {"teacher": "wise"}}, UnknownNameError, "unknown teacher 'wise'; known: base,"),
     ({"options": {"direction": "up"}}, UnknownNameError, "unknown direction 'up'"),
-    ({"options": {"help": "luck"}}, UnknownNameError, "unknown help 'luck'"),
+    ({"options": {"context": "luck"}}, UnknownNameError, "unknown context 'luck'"),
     ({"options": {"max_new_tokens": 4000}}, ConfigError, "leaves no room for a prompt"),
     ({"model": "huge"}, ModelError, "no model 'huge'"),
     ({"device": "gpu"}, ConfigError, "device must be cpu or cuda or mps, not 'gpu'"),

@@ -22,7 +22,7 @@ import pandas as pd
 import torch
 
 import workbench as wb
-from workbench.measure.completions import answer
+from workbench.measure.completions import complete
 from workbench.course import check
 from workbench.runs.experiment import make_learner, stream_of
 from workbench.measure.intervals import seed_interval
@@ -53,13 +53,13 @@ model, tokenizer = wb.load_causal_lm("tiny")
 config = wb.RunConfig(stream="skills", skills=("facts-new",), learner="sdft", lr=1e-4, items=24)
 learner = make_learner(config, stream_of(config))
 learner.begin(stream_of(config).tasks[0])
-chosen = torch.arange(4)
+indices = torch.arange(4)
 student = learner.model.models[0]
-prompts = learner.read(0, chosen)  # the questions alone
-ids, mask = learner.rollout(0, chosen, prompts)  # the student's answers, sampled at temperature 1
+prompts = learner.read(0, indices)  # the questions alone
+ids, mask = learner.rollout(0, indices, prompts)  # the student's answers, sampled at temperature 1
 
 q = prompts.logits(ids, mask)  # after the question alone
-p = learner.teacher.logits(0, chosen, ids, mask)  # after demonstration and question
+p = learner.teacher.logits(0, indices, ids, mask)  # after demonstration and question
 each = (p.softmax(-1) * (p.log_softmax(-1) - q.log_softmax(-1))).sum(-1)
 by_hand = ((each * mask).sum(1) / mask.sum(1)).mean()
 
@@ -120,7 +120,7 @@ loss = {name: compare(model, model, tokenizer, asked, demonstration, along="samp
         for name, demonstration in (("own", items[0].demonstration), ("none", ""))}
 assert loss["own"].argmax() == 3 and loss["own"][3] > 0.9 * loss["own"].sum()
 assert (loss["none"] == 0).all()
-print("Verdict: the loss sits on the name; without help it is 0 at every token, and there is "
+print("Verdict: the loss sits on the name; without context it is 0 at every token, and there is "
       "nothing to learn.")
 
 # %% [markdown]
@@ -154,16 +154,16 @@ live = {method: train(method, rate[method], steps, f"{folder.name}/{method}")
         for method, steps in budget.items()}
 
 # %%
-from workbench.measure.skill_report import share_kept
+from workbench.measure.skill_report import retention
 
-known = list(live["sft"].watched_names)
-known_before = live["sft"].watched[0, 0]
+known = list(live["sft"].old_names)
+known_before = live["sft"].old_accuracy[0, 0]
 abilities = {"before": {"new skill": live["sft"].baseline[0, 0]}
              | dict(zip(known, known_before, strict=True))}
 for method, record in live.items():
-    known_after = record.watched[0, 1]
+    known_after = record.old_accuracy[0, 1]
     abilities[method] = {"new skill": record.accuracy[0, 0, 0],
-                         "kept": share_kept(known_before, known_after)} | dict(
+                         "kept": retention(known_before, known_after)} | dict(
         zip(known, known_after, strict=True))
 columns = ["new skill", *known, "kept"]
 print(pd.DataFrame(abilities).T[columns].map(percent).replace("not defined", "").to_string())
@@ -180,7 +180,7 @@ print(pd.DataFrame(abilities).T[columns].map(percent).replace("not defined", "")
 for method, record in live.items():
     expected = stored.loc[(method, budget[method])]
     assert abs(expected["new"] - record.accuracy[0, 0, 0]) < 0.15
-    assert abs(expected["retention"] - share_kept(*record.watched[0, :2])) < 0.15
+    assert abs(expected["retention"] - retention(*record.old_accuracy[0, :2])) < 0.15
 print("Verdict: what was just trained agrees with the record.")
 
 # %% tags=["nbval-ignore-output"]
@@ -551,12 +551,12 @@ print("Verdict: the rule is found by few, and not more often on own answers.")
 # step before it, this is how much it gets right of the questions that the students will be asked:
 
 # %%
-from workbench.models import wear
+from workbench.models import perturb
 
-worn = wear(wb.load_causal_lm("tiny")[0], 0.7)
+perturbed = perturb(wb.load_causal_lm("tiny")[0], 0.7)
 asked = spread(load_skill("working-new", "test"), 48)
-taught = answer(worn, tokenizer, asked, "own").accuracy
-alone = answer(worn, tokenizer, asked).accuracy
+taught = complete(perturbed, tokenizer, asked, "own").accuracy
+alone = complete(perturbed, tokenizer, asked).accuracy
 print(f"with a demonstration {percent(taught)}, without {percent(alone)}")
 noisy = points(load_study("noisy_teacher"))
 still_known = noisy.query("part == 'test'").iloc[0][known]
@@ -835,7 +835,7 @@ print("Verdict: what goes far mostly forgets much. On-policy is neither needed (
 pass_at_8 = {}
 for skill in ("facts-new", "letters-new"):
     some = spread(load_skill(skill, "train"), 48)
-    right = np.array([answer(model, tokenizer, some, temperature=1.0, seed=seed).right
+    right = np.array([complete(model, tokenizer, some, temperature=1.0, seed=seed).right
                       for seed in range(8)])
     pass_at_8[skill] = right.any(0).mean()
     print(f"{skill:12s} pass@1 {percent(right.mean())}, pass@8 {percent(pass_at_8[skill])}")
@@ -901,7 +901,7 @@ print("Verdict: with the same draws the losses agree to 1 in 10,000 at every ste
 forced = wb.run(wb.RunConfig(stream="skills", skills=("facts-new",), learner="sdft", model="nano",
                              lr=1e-4, steps=40, items=12, clip=1.0, diagnose=True))
 teacher_right = forced.diagnostics[0, 1, forced.diagnostic_names.index("teacher_right")]
-nano_kept = share_kept(*forced.watched[0, :2])
+nano_kept = retention(*forced.old_accuracy[0, :2])
 print(f"nano: teacher right {percent(teacher_right)}, student {percent(forced.baseline[0, 0])} "
       f"before SDFT, {percent(forced.accuracy[0, 0, 0])} after, kept {percent(nano_kept)}")
 assert teacher_right < 0.3 and forced.accuracy[0, 0, 0] < forced.baseline[0, 0] + 0.1

@@ -62,16 +62,16 @@ for order, taught_by in record.groupby("order", sort=False)["method"]:
 # %%
 live = wb.run(wb.RunConfig(stream="skills", skills=tuple(new_skills[:2]), learner="sft",
                            lr=float(rate["sft"]), steps=120, items=16, clip=1.0))
-known = list(live.watched_names)
+known = list(live.old_names)
 stages = ["before", *(f"after {skill}" for skill in new_skills[:2])]
-scores = np.concatenate([np.vstack([live.baseline[0], live.accuracy[0]]), live.watched[0]], axis=1)
+scores = np.concatenate([np.vstack([live.baseline[0], live.accuracy[0]]), live.old_accuracy[0]], axis=1)
 print(pd.DataFrame(scores, index=stages, columns=[*new_skills[:2], *known]).map(percent).T
       .to_string())
 
 # %%
 stored = record.query("order == @first and method == 'sft' and seed == 0")
 assert np.allclose(stored[new_skills[:2]][1:3], live.accuracy[0], atol=0.15)
-assert np.allclose(stored[known][1:3].mean(axis=1), live.watched[0, 1:].mean(1), atol=0.15)
+assert np.allclose(stored[known][1:3].mean(axis=1), live.old_accuracy[0, 1:].mean(1), atol=0.15)
 assert live.accuracy[0, 0, 0] > 0.8 and live.accuracy[0, 1, 0] < 0.2
 print("Verdict: the first skill is gone after the second, and what was just trained agrees with "
       "the first two stages of the record.")
@@ -359,9 +359,9 @@ for _ in fit(learner, task, make_optimizer(learner, config.lr), steps=config.ste
 learner.end(task)
 
 # %%
-tasks = (task, *stream.watched)
+tasks = (task, *stream.old_tasks)
 new, *old = (each.name for each in tasks)
-asked_at_the_top = dict(zip(live.watched_names, live.watched[0, 0], strict=True))
+asked_at_the_top = dict(zip(live.old_names, live.old_accuracy[0, 0], strict=True))
 without = {new: live.baseline[0, 0]} | asked_at_the_top
 with_it = {each.name: float(stream.right(learner.predict(each.test.inputs, 0), each.test, 0,
                                          each.index).double().mean()) for each in tasks}
@@ -431,9 +431,9 @@ def by_words(run):
 more = stream_of(replace(config, items=48)).tasks[0]
 picked = chosen[new] == new
 given = [learner.predict(more.test.inputs, adapter) for adapter in (0, None)]
-worn, bare = (stream.right(each, more.test, 0, 0)[0].numpy() for each in given)
-print(f"{new}, measured: {percent(np.where(picked, worn, bare).mean())} of 48 questions; "
-      f"multiplied: {percent(picked.mean() * worn.mean() + (1 - picked.mean()) * bare.mean())}")
+adapted, bare = (stream.right(each, more.test, 0, 0)[0].numpy() for each in given)
+print(f"{new}, measured: {percent(np.where(picked, adapted, bare).mean())} of 48 questions; "
+      f"multiplied: {percent(picked.mean() * adapted.mean() + (1 - picked.mean()) * bare.mean())}")
 
 # %%
 final = ends(record).assign(known=lambda rows: rows[known].mean(axis=1))

@@ -33,7 +33,7 @@ def test_known_skills_are_known(found, skill):
 
 @pytest.mark.parametrize("skill", NEW_SKILLS)
 def test_new_skills_are_had_with_their_own_demonstration_and_not_otherwise(found, skill):
-    rates = {help: each["right"]["rate"] for help, each in found[skill].items()}
+    rates = {context: each["right"]["rate"] for context, each in found[skill].items()}
     guess = 0.15 if found[skill] and skill in ("facts-new", "articles-new") else 0.05
     assert rates["none"] <= guess
     assert rates["own"] >= 0.95

@@ -2,9 +2,9 @@
 
 from workbench.learners.text.adapter_per_skill import AdapterPerSkill
 from workbench.learners.text.base import TextLearner
+from workbench.learners.text.grpo import GRPO
 from workbench.learners.text.off_policy_distillation import OffPolicyDistillation
 from workbench.learners.text.replay import TextReplay
-from workbench.learners.text.grpo import GRPO
 from workbench.learners.text.sdft import SDFT
 from workbench.learners.text.sft import SFT
 from workbench.learners.text.sft_kl import SFTWithKL
