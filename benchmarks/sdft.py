@@ -46,7 +46,7 @@ try:
     from workbench.learners import fit
     from workbench.learners.fit import batch_order, make_optimizer
     from workbench.learners.text import SDFT, TextLearner
-    from workbench.measure.completions import answer
+    from workbench.measure.completions import complete
     from workbench.measure.intervals import seed_interval
     from workbench.runs.experiment import make_learner, stream_of
     from workbench.system.provenance import environment, package_version
@@ -253,9 +253,9 @@ def scores(model: Any, ours: Ours) -> dict[str, Any]:
     """Return a model's accuracy on the new skill and on each known one, 48 test items of each."""
     def of(task: Any) -> float:
         assert isinstance(task.test, TextExamples)
-        return answer(model, ours.learner.model.tokenizer, task.test.items).accuracy
+        return complete(model, ours.learner.model.tokenizer, task.test.items).accuracy
 
-    return {"new": of(ours.task), "old": [of(task) for task in ours.stream.watched]}
+    return {"new": of(ours.task), "old": [of(task) for task in ours.stream.old_tasks]}
 
 
 def kept(after: dict[str, Any], before: dict[str, Any]) -> float:
@@ -277,7 +277,7 @@ def race(seeds: range, at_most: int) -> list[dict[str, Any]]:
             for (method, lr), ours in list(running.items()):
                 for _ in range(min(EVERY, at_most - len(ours.seconds))):
                     ours.step()
-                right = answer(ours.model, ours.learner.model.tokenizer,
+                right = complete(ours.model, ours.learner.model.tokenizer,
                                ours.task.validation.items).accuracy
                 if right < MASTERED and len(ours.seconds) < at_most:
                     continue
@@ -327,7 +327,7 @@ def agree(seeds: range, steps: int) -> dict[str, Any]:
             print(f"seed {seed}, {name}: new {score['new']:.3f}, kept {found[name]['kept']:.3f}",
                   file=sys.stderr)
         each.append(found)
-    watched = [task.name for task in ours.stream.watched]
+    watched = [task.name for task in ours.stream.old_tasks]
     return {"watched": watched, "before": before, "seeds": each, "summary": {
         measure: summarise({name: [found[name][measure] for found in each] for name in
                             ("workbench", "trl, same draws", "trl, own draws")})

@@ -1,8 +1,8 @@
 """TRL's side of the comparison: its SDFTTrainer, set up to do the same work as the workbench.
 
 TRL builds prompts otherwise, so each is given to it as plain text that comes out as the same
-tokens: the start token is added by the tokenizer, and the help goes in as privileged context before
-the question.
+tokens: the start token is added by the tokenizer, and the context goes in before the question, as
+privileged context.
 """
 
 from __future__ import annotations

@@ -27,11 +27,11 @@ def measures(found: dict) -> dict[str, float]:
     figures = {f"{skill}: right": found[skill]["none"]["right"]["rate"] for skill in KNOWN_SKILLS}
     figures["working-jar: every step shown"] = found["working-jar"]["none"]["working"]["rate"]
     for skill in NEW_SKILLS:
-        for help, name in (("none", "without help"), ("own", "with its own demonstration"),
+        for context, name in (("none", "without help"), ("own", "with its own demonstration"),
                            ("other", "with another item's demonstration")):
-            figures[f"{skill}: right {name}"] = found[skill][help]["right"]["rate"]
+            figures[f"{skill}: right {name}"] = found[skill][context]["right"]["rate"]
         figures[f"{skill}: own voice with its demonstration"] = (
-            found[skill]["own"]["own_voice"]["rate"])
+            found[skill]["own"]["own_style"]["rate"])
     figures["working-new: every step shown"] = found["working-new"]["own"]["working"]["rate"]
     return figures
 

@@ -26,22 +26,22 @@ def cell(rate: dict[str, float]) -> str:
 
 def abilities_tables(found: dict) -> str:
     """Return what the model can do as two Markdown tables."""
-    lines = ["Known skills, asked without help (% and Wilson's 95 % interval):", "",
+    lines = ["Known skills, asked without context (% and Wilson's 95 % interval):", "",
              "| skill | items | right | own voice | every step shown |", "|---|---|---|---|---|"]
     for skill in KNOWN_SKILLS:
         rates = found[skill]["none"]
         working = cell(rates["working"]) if skill.startswith("working") else "–"
         lines.append(f"| {skill} | {rates['n']} | {cell(rates['right'])} | "
-                     f"{cell(rates['own_voice'])} | {working} |")
+                     f"{cell(rates['own_style'])} | {working} |")
     lines += ["", "New skills, right answers by what stands in the prompt:", "",
               "| skill | items | nothing | its own demonstration | (own voice, with its own) | "
               "another item's demonstration | filler words | article | article and demonstration |",
               "|---|---|---|---|---|---|---|---|---|"]
     for skill in NEW_SKILLS:
         rates = found[skill]
-        by_help = [cell(rates[help]["right"]) if help in rates else "–"
-                   for help in ("none", "own", "other", "random", "article", "article+own")]
-        by_help.insert(2, cell(rates["own"]["own_voice"]))
+        by_help = [cell(rates[context]["right"]) if context in rates else "–"
+                   for context in ("none", "own", "other", "random", "article", "article+own")]
+        by_help.insert(2, cell(rates["own"]["own_style"]))
         lines.append(f"| {skill} | {rates['none']['n']} | " + " | ".join(by_help) + " |")
     working = found["working-new"]["own"]["working"]
     lines += ["", "With the bare answer as its demonstration of *working-new*, it shows every step "

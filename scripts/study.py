@@ -48,7 +48,7 @@ from study_plan import (
 
 from workbench.config import RunConfig
 from workbench.learners.text import TextLearner
-from workbench.models import load_causal_lm, wear
+from workbench.models import load_causal_lm, perturb
 from workbench.runs.evaluation import Snapshot
 from workbench.runs.experiment import make_learner, stream_of
 from workbench.runs.loop import run_stream
@@ -158,13 +158,13 @@ def one_run(task: Task) -> pd.DataFrame:
 
 def rows_of(record: RunRecord) -> list[tuple[int, str, str, float]]:
     """Return what a run of one seed measured as (step, measure, skill, value), by step."""
-    steps, skills = record.config.steps, [*record.task_names, *record.watched_names]
+    steps, skills = record.config.steps, [*record.task_names, *record.old_names]
     known = dict(zip(record.curve_steps, zip(record.curve[0], record.diagnostics_curve[0],
                                              strict=True), strict=True))
     known = {step: both for step, both in known.items() if not np.isnan(both[0]).any()}
-    known[0] = np.append(record.baseline[0], record.watched[0, 0]), ()
+    known[0] = np.append(record.baseline[0], record.old_accuracy[0, 0]), ()
     for i in range(record.task):  # where a look and the end of a skill coincide, the end counts
-        known[(i + 1) * steps] = (np.append(record.accuracy[0, i], record.watched[0, i + 1]),
+        known[(i + 1) * steps] = (np.append(record.accuracy[0, i], record.old_accuracy[0, i + 1]),
                                   record.diagnostics[0, i + 1])
     rows: list[tuple[int, str, str, float]] = []
     for step in sorted(known):
@@ -230,13 +230,13 @@ def main(arguments: list[str] | None = None) -> None:
     parser = argparse.ArgumentParser(description=str(__doc__).partition("\n")[0])
     parser.add_argument("study", choices=STUDIES)
     parser.add_argument("--skills", nargs="+", metavar="SKILL",
-                        help="of one_skill: only these; of many_skills: one order")
+                        context="of one_skill: only these; of many_skills: one order")
     parser.add_argument("--methods", nargs="+", choices=METHODS, metavar="METHOD",
-                        help="only these; default: all of the plan")
-    parser.add_argument("--workers", type=int, default=1, help="runs at a time")
-    parser.add_argument("--folder", type=Path, default=RESULTS, help="where the table is")
-    parser.add_argument("--model", help="another model, for a trial in another --folder")
-    parser.add_argument("--steps", type=int, help="steps per skill, for the same")
+                        context="only these; default: all of the plan")
+    parser.add_argument("--workers", type=int, default=1, context="runs at a time")
+    parser.add_argument("--folder", type=Path, default=RESULTS, context="where the table is")
+    parser.add_argument("--model", context="another model, for a trial in another --folder")
+    parser.add_argument("--steps", type=int, context="steps per skill, for the same")
     asked = parser.parse_args(arguments)
     if (asked.model or asked.steps) and asked.folder == RESULTS:
         parser.error("--model and --steps are for trials: give another --folder, so that the "
@@ -258,7 +258,7 @@ def main(arguments: list[str] | None = None) -> None:
         if asked.study == "noisy_teacher":
             noisy, tokenizer = load_causal_lm(model)
             model = f"{folder}/noisy"
-            wear(noisy, NOISE).save_pretrained(model)
+            perturb(noisy, NOISE).save_pretrained(model)
             tokenizer.save_pretrained(model)
         study = measure(asked.study, wanted(search(asked.study, steps, model)), asked.workers,
                         asked.folder)

@@ -12,54 +12,56 @@ from typing import Any
 METHODS: dict[str, dict[str, Any]] = {
     "sft": {"learner": "sft"},
     "sdft": {"learner": "sdft"},
-    "sft_own_voice": {"learner": "sft_own_voice"},
-    "offline_distill": {"learner": "offline_distill"},
-    "sft on teacher": {"learner": "offline_distill", "options": {"soft": False}},
+    "sft_self_style": {"learner": "sft_self_style"},
+    "off_policy_distillation": {"learner": "off_policy_distillation"},
+    "sft on teacher": {"learner": "off_policy_distillation", "options": {"soft": False}},
     "sft_kl": {"learner": "sft_kl"},
     "replay": {"learner": "replay"},
-    "rl": {"learner": "rl"},
+    "grpo": {"learner": "grpo"},
     "sdft reverse": {"learner": "sdft", "options": {"direction": "reverse"}},
     "sdft ema": {"learner": "sdft", "options": {"teacher": "ema"}},
-    "sdft live": {"learner": "sdft", "options": {"teacher": "live"}},
-    "sdft, stage teacher": {"learner": "sdft", "options": {"teacher": "stage"}},
-    "sdft other": {"learner": "sdft", "options": {"help": "other"}},
-    "sdft none": {"learner": "sdft", "options": {"help": "none"}},
+    "sdft student": {"learner": "sdft", "options": {"teacher": "student"}},
+    "sdft, task-start teacher": {"learner": "sdft", "options": {"teacher": "task_start"}},
+    "sdft other": {"learner": "sdft", "options": {"context": "other"}},
+    "sdft none": {"learner": "sdft", "options": {"context": "none"}},
     "sdft, all steps": {"learner": "sdft"},
     "sdft, larger rate": {"learner": "sdft"},
-    "offline, as sdft": {"learner": "offline_distill"},
-    "offline, larger rate": {"learner": "offline_distill"},
-    "offline, one sample": {"learner": "offline_distill", "options": {"samples": 1}},
-    "offline, 30 answers": {"learner": "offline_distill", "options": {"samples": 30}},
+    "off-policy, as sdft": {"learner": "off_policy_distillation"},
+    "off-policy, larger rate": {"learner": "off_policy_distillation"},
+    "off-policy, one sample": {"learner": "off_policy_distillation", "options": {"samples": 1}},
+    "off-policy, 30 answers": {"learner": "off_policy_distillation", "options": {"samples": 30}},
     "sft lora": {"learner": "sft", "lora_rank": 8},
     "sdft lora": {"learner": "sdft", "lora_rank": 8},
     "adapter per skill": {"learner": "adapter_per_skill", "lora_rank": 8, "scenario": "task"},
 }
 """The settings of each method. A stage teacher is the student as it was when the skill began. An
 adapter per skill is told which skill a question is from; no other method is."""
-AS_SDFT = ("sdft other", "sdft none", "sdft, all steps", "offline, as sdft")
+AS_SDFT = ("sdft other", "sdft none", "sdft, all steps", "off-policy, as sdft")
 """Controls that are run at the setting chosen for SDFT; all steps: at its learning rate."""
-AT_RATE = {"offline, 30 answers": 1e-4, "sdft, larger rate": 3e-4, "offline, larger rate": 3e-4}
+AT_RATE = {"off-policy, 30 answers": 1e-4, "sdft, larger rate": 3e-4,
+           "off-policy, larger rate": 3e-4}
 """Controls that are run at a fixed learning rate: that of SDFT, or three times as large."""
 ORDERS = tuple(" ".join(order) for order in itertools.permutations(
     ("facts-new", "tools-new", "letters-new")))
-LONGEST = ("sft", "sdft", "offline_distill")
-IN_A_ROW = (*LONGEST, "sdft, stage teacher", "replay", "sft_own_voice", "adapter per skill", "rl",
-            "sft_kl")
+LONGEST = ("sft", "sdft", "off_policy_distillation")
+IN_A_ROW = (*LONGEST, "sdft, task-start teacher", "replay", "sft_self_style", "adapter per skill",
+            "grpo", "sft_kl")
 PLAN: dict[str, dict[str, tuple[str, ...]]] = {
     "one_skill": {
-        "facts-new": ("sft", "sdft", "sft_own_voice", "offline_distill", "sft on teacher", "sft_kl",
-                      "replay", "sdft reverse", "sdft ema", "sdft live", "rl", "sft lora",
-                      "sdft lora", "sdft other", "sdft none"),
+        "facts-new": ("sft", "sdft", "sft_self_style", "off_policy_distillation", "sft on teacher",
+                      "sft_kl", "replay", "sdft reverse", "sdft ema", "sdft student", "grpo",
+                      "sft lora", "sdft lora", "sdft other", "sdft none"),
         "tools-new": ("sft", "sdft"),
         "letters-new": ("sft", "sdft", "sdft, all steps"),
-        "working-new": ("sft", "sdft", "offline_distill", "offline, one sample",
+        "working-new": ("sft", "sdft", "off_policy_distillation", "off-policy, one sample",
                         "sdft, all steps"),
         "articles-new": ("sft", "sdft"),
-        "letters-hard-new": ("sft", "sdft", "offline_distill", "offline, as sdft")},
+        "letters-hard-new": ("sft", "sdft", "off_policy_distillation", "off-policy, as sdft")},
     "noisy_teacher": {
-        "working-new": ("sdft", "offline_distill", "offline, one sample", "sft on teacher")},
+        "working-new": ("sdft", "off_policy_distillation", "off-policy, one sample",
+                        "sft on teacher")},
     "many_skills": dict.fromkeys(ORDERS, LONGEST) | {
-        ORDERS[0]: (*IN_A_ROW, "sdft, larger rate", "offline, larger rate"),
+        ORDERS[0]: (*IN_A_ROW, "sdft, larger rate", "off-policy, larger rate"),
         ORDERS[5]: (*IN_A_ROW, *AT_RATE),
         ORDERS[2]: IN_A_ROW},
 }
@@ -79,4 +81,4 @@ TUNING_SEED, SEEDS, SEEDS_OF = 100, range(5), {"letters-hard-new": range(15)}
 MASTERED = 60
 """Steps for which a skill must have been known before a run of the search ends early."""
 NOISE = 0.7
-"""How much the noisy teacher is perturbed; see `workbench.models.wear`."""
+"""How much the noisy teacher is perturbed; see `workbench.models.perturb`."""

@@ -69,7 +69,7 @@ def assert_same_run():
     def compare(a, b, folder_a=None, folder_b=None) -> None:
         for name in ARRAYS:
             np.testing.assert_array_equal(getattr(a, name), getattr(b, name), err_msg=name)
-        for name in ("config", "scenario", "watched_names", "diagnostic_names", "status", "task",
+        for name in ("config", "scenario", "old_names", "diagnostic_names", "status", "task",
                      "step", "stored_bytes", "data_hash", "examples", "task_names",
                      "samples_seen"):
             assert getattr(a, name) == getattr(b, name), name

@@ -1,4 +1,4 @@
-"""What a model is asked with each sort of help, and how the answers are counted."""
+"""What a model is asked with each sort of context, and how the answers are counted."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from dataclasses import replace
 import pytest
 
 from workbench.errors import ConfigError, DataError, UnknownNameError
-from workbench.measure.completions import HELP, answer, partners, prompts_for
+from workbench.measure.completions import CONTEXTS, complete, partners, prompts_for
 from workbench.models.sizes import CONTEXT, make_model
 from workbench.pretraining.tokenizer import make_tokenizer, vocabulary
 from workbench.tasks import NEW_SKILLS, SCORERS, make_skill
@@ -42,7 +42,7 @@ def test_without_two_different_answers_there_are_no_partners():
 
 def test_each_help_puts_into_the_prompt_what_it_says(tokenizer):
     items = items_of("articles-new")
-    prompts = {help: prompts_for(tokenizer, items, help) for help in HELP}
+    prompts = {context: prompts_for(tokenizer, items, context) for context in CONTEXTS}
     for i, item in enumerate(items):
         asked = f"Q: {item.prompt} A:"
         assert prompts["none"][i] == f"<s> {asked}"
@@ -88,17 +88,18 @@ def test_the_courses_models_know_the_filler_of_every_scorer():
 def test_what_the_scorers_do_not_know_is_left_out_of_the_rates(tokenizer):
     model = make_model("nano", len(vocabulary()), 0).eval()
     items = items_of("working-new")[:4]
-    assert set(answer(model, tokenizer, items, max_new_tokens=4).summary()) == {
-        "n", "right", "own_voice", "working"}
-    assert set(answer(model, tokenizer, items_of("facts-new")[:4], max_new_tokens=4).summary()) == {
-        "n", "right", "own_voice"}
+    assert set(complete(model, tokenizer, items, max_new_tokens=4).summary()) == {
+        "n", "right", "own_style", "working"}
+    facts = items_of("facts-new")[:4]
+    assert set(complete(model, tokenizer, facts, max_new_tokens=4).summary()) == {
+        "n", "right", "own_style"}
     items[2] = replace(items[2], scorer="contains")
-    mixed = answer(model, tokenizer, items, max_new_tokens=4)
-    assert set(mixed.summary()) == {"n", "right"} and mixed.own_voice is mixed.working is None
+    mixed = complete(model, tokenizer, items, max_new_tokens=4)
+    assert set(mixed.summary()) == {"n", "right"} and mixed.own_style is mixed.working is None
 
 
 def test_unknown_help_and_missing_articles_are_refused(tokenizer):
-    with pytest.raises(UnknownNameError, match="unknown help 'hint'; known: article, article"):
+    with pytest.raises(UnknownNameError, match="unknown context 'hint'; known: article, article"):
         prompts_for(tokenizer, items_of("facts-new"), "hint")
     with pytest.raises(ConfigError, match="needs items with an article"):
         prompts_for(tokenizer, items_of("facts-new"), "article")
@@ -107,9 +108,9 @@ def test_unknown_help_and_missing_articles_are_refused(tokenizer):
 def test_answers_are_counted_with_intervals(tokenizer):
     model = make_model("nano", len(vocabulary()), 0).eval()
     items = items_of("facts-new")
-    found = answer(model, tokenizer, items, max_new_tokens=4)
+    found = complete(model, tokenizer, items, max_new_tokens=4)
     rates = found.summary()
     assert rates["n"] == len(items) and rates["right"]["rate"] == found.accuracy == 0
     assert rates["right"]["low"] == 0 < rates["right"]["high"] < 0.1
     with pytest.raises(ConfigError, match="no items"):
-        answer(model, tokenizer, [])
+        complete(model, tokenizer, [])

@@ -5,13 +5,13 @@ from __future__ import annotations
 import pytest
 
 from workbench.errors import UndefinedMetricError
-from workbench.measure.skill_report import share_kept
+from workbench.measure.skill_report import retention
 
 
 def test_what_is_kept_is_relative_to_what_was_known():
-    assert share_kept([1, 0.5, 0], [0.5, 0.5, 0.9]) == pytest.approx(0.75)
-    assert share_kept([0.8], [[0.8], [0.4]]).tolist() == [1, 0.5]
+    assert retention([1, 0.5, 0], [0.5, 0.5, 0.9]) == pytest.approx(0.75)
+    assert retention([0.8], [[0.8], [0.4]]).tolist() == [1, 0.5]
     with pytest.raises(UndefinedMetricError, match="needs an old skill that was known"):
-        share_kept([0, 0], [1, 1])
+        retention([0, 0], [1, 1])
     with pytest.raises(UndefinedMetricError, match="known before: no old skills were tested"):
-        share_kept([], [])
+        retention([], [])

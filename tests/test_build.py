@@ -20,13 +20,13 @@ from workbench.measure.intervals import wilson_interval
 
 SOURCE = '''# %% [markdown]
 # # A lesson
-# {{exercise share_kept}}
+# {{exercise retention}}
 
 # %%
 print("seen", 6 * 7)
 
 # %% [markdown]
-# {{solution share_kept}}
+# {{solution retention}}
 '''
 
 

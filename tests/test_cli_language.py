@@ -38,9 +38,10 @@ def test_the_gate_lets_the_tiny_model_pass(cli):
                        "--json")
     report = json.loads(out)
     assert code == 0 and report["n"] == 32
-    assert set(report) == {"passed", "model", "skill", "n", "help", "teacher_kl", "target_kl",
+    assert set(report) == {"passed", "model", "skill", "n", "context", "teacher_kl", "target_kl",
                            "artefacts", "conditions"}
-    assert 0 <= report["help"]["own"]["right"]["low"] <= report["help"]["own"]["right"]["rate"]
+    right = report["context"]["own"]["right"]
+    assert 0 <= right["low"] <= right["rate"]
 
 
 def test_a_file_of_ones_own_can_be_measured(cli, tmp_path):

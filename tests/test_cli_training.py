@@ -109,9 +109,9 @@ def test_the_gate_is_asked_once_in_a_process_for_the_same_model_and_items(monkey
         with pytest.raises(GateError, match="nano cannot be its own teacher"):
             run(replace(config, seeds=(seed,)))
     assert len(asked) == 1
-    record = run(replace(config, learner="offline_distill"), force=True)
+    record = run(replace(config, learner="off_policy_distillation"), force=True)
     assert len(asked) == 1 and record.gate["label"] == "gate not passed, forced"
-    for changes in ({"learner": "sft"}, {"options": {"help": "none"}}):
+    for changes in ({"learner": "sft"}, {"options": {"context": "none"}}):
         label = run(replace(config, **changes)).gate
         assert label is None if "learner" in changes else label["label"].startswith("no gate: a")
     assert len(asked) == 1
@@ -194,7 +194,7 @@ def test_run_asks_for_the_gate_too(cli, tmp_path):
     code, _, err = cli(*words)
     assert code == 2 and "nano cannot be its own teacher on facts-new" in err
     assert not (tmp_path / "run").exists()
-    assert cli(*words, "--option", "help=other")[0] == 0, "a control needs none"
+    assert cli(*words, "--option", "context=other")[0] == 0, "a control needs none"
     assert cli(*words[:-1], tmp_path / "sft", "--learner", "sft")[0] == 0
 
 
@@ -211,7 +211,7 @@ def test_a_run_that_is_resumed_keeps_its_label(cli, tmp_path, monkeypatch):
 
 def test_the_teacher_of_a_control_is_no_teacher_that_passed(cli, tmp_path):
     code, out, _ = cli("train", "--model", "nano", "--skill", "facts-new", *SHORT, "--option",
-                       "help=other", "--out", tmp_path / "lm", "--json")
+                       "context=other", "--out", tmp_path / "lm", "--json")
     assert code == 0
     assert json.loads(out)["gate"] == "no gate: a control, its teacher is shown 'other'"
 
@@ -242,17 +242,17 @@ def test_run_takes_the_skills_stream(cli, tmp_path):
     assert said["config"]["clip"] == 1
     measured = RunRecord.load(tmp_path / "run").gate
     assert measured["label"] == "gate not passed, forced" and len(measured["reports"]) == 2
-    assert said["watched"]["names"] == list(KNOWN_SKILLS)
-    assert np.shape(said["watched"]["accuracy"]) == (2, 3, 5), "seeds, stages, skills"
+    assert said["old"]["names"] == list(KNOWN_SKILLS)
+    assert np.shape(said["old"]["accuracy"]) == (2, 3, 5), "seeds, stages, skills"
     code, out, _ = cli("show", tmp_path / "run")
     assert code == 0 and "after tools-new" in out and "what was known before" in out
 
 
 def test_the_learners_are_listed(cli):
     for command in ("train", "run"):
-        code, out, _ = cli(command, "--learner", "help")
+        code, out, _ = cli(command, "--learner", "context")
         assert code == 0 and "sdft" in out and "Sample responses of the student" in out
-    code, out, _ = cli("run", "--stream", "help")
+    code, out, _ = cli("run", "--stream", "context")
     assert code == 0 and "skills  (a language model" in out
 
 
@@ -269,8 +269,8 @@ def test_the_learners_are_listed(cli):
      "rate must be above 0 and at most 1, not 'fast'"),
     (("train", "--skill", "facts-new", "--learner", "replay", "--option", "share=half", "--out",
       "x"), "share must be between 0 and 1, not 'half'"),
-    (("train", "--skill", "facts-new", "--learner", "offline_distill", "--option", "soft=no",
-      "--out", "x"), "soft must be true or false, not 'no'"),
+    (("train", "--skill", "facts-new", "--learner", "off_policy_distillation", "--option",
+      "soft=no", "--out", "x"), "soft must be true or false, not 'no'"),
     (("train", "--skill", "facts-new", "--option", "skip_first=true", "--out", "x"),
      "skip_first must be a whole number of at least 0"),
     (("evaluate", "--split", "exam"), "unknown split 'exam'"),

@@ -34,8 +34,9 @@ from workbench.widgets import (
     TeacherExplorer,
 )
 
-METHODS = ("sft", "replay-shuffled-labels", "another item's demonstration", "sdft, stage teacher",
-           "adapter, chosen by words", "offline, 30 answers", "only the present task")
+METHODS = ("sft", "replay-shuffled-labels", "another item's demonstration",
+           "sdft, task-start teacher", "adapter, chosen by words", "off-policy, 30 answers",
+           "only the present task")
 TASKS = ("0 or 1", "articles-new", "facts-keepers", "tools-house (known)", "2 or 3")
 SIZES = {"small": 0.0, "usual": 0.6, "large": 1.06}
 """Shares: none, some, and more than there was; the latter only of what has no upper bound."""
@@ -63,7 +64,7 @@ def points(size: str, order: str = "articles-new", steps: tuple[int, ...] = (0, 
         retention = float(shares(size, 9).reshape(3, 3)[seed, min(step // 20, 2)])
         rows.append({"part": "test", "order": order, "method": method, "rate": 1e-4, "seed": seed,
                      "step": step, "new": float(shares("usual", 3)[seed]), "retention": retention,
-                     "kl_new": 10.0 * step, "kl_old": 300.0 - step, "foreign_voice": 0.5,
+                     "kl_new": 10.0 * step, "kl_old": 300.0 - step, "foreign_style": 0.5,
                      "length": 2000.0 * step, **dict.fromkeys(order.split(), retention)})
     return pd.DataFrame(rows)
 
@@ -117,7 +118,7 @@ def retention_explorer(metric: str) -> RetentionExplorer:
 def teacher_explorer(skill: str) -> TeacherExplorer:
     model, tokenizer = load_causal_lm("tiny")
     widget = TeacherExplorer(model, tokenizer, {skill: load_skill(skill, "test")[:4]},
-                             {"after training by sdft, stage teacher": model})
+                             {"after training by sdft, task-start teacher": model})
     widget.direction.value = "reverse"
     return widget
 
@@ -155,7 +156,7 @@ FIGURES = {
     }.items()},
     **{f"diagnostic {name}": lambda name=name: figure_of(lambda ax: studies.plot_diagnostic(
         points("usual"), METHODS[:4], name, ax, "answers that are not in its own voice"),
-        2, 2, size=(8.2, 4.2)) for name in ("kl_new", "foreign_voice", "length")},
+        2, 2, size=(8.2, 4.2)) for name in ("kl_new", "foreign_style", "length")},
     "matrix": lambda: plots.plot_accuracy_matrix(
         AccuracyMatrix(shares("usual", 3, 5, 5)), TASKS, title="Replay: accuracy (%)").figure,
     "matrix of ten": lambda: plots.plot_accuracy_matrix(

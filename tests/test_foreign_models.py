@@ -547,10 +547,10 @@ def test_training_goes_on_from_an_adapter(tmp_path, rank):
     first = run(RunConfig(**settings), out=tmp_path / "first")
     on = settings | {"model": str(tmp_path / "first"), "lora_rank": rank, "skills": ("tools-new",)}
     second = run(RunConfig(**on), out=tmp_path / "second")
-    names = first.task_names + first.watched_names
-    known = dict(zip(names, [*first.accuracy[0, 0], *first.watched[0, 1]], strict=True))
-    names = second.task_names + second.watched_names
-    begun = dict(zip(names, [*second.baseline[0], *second.watched[0, 0]], strict=True))
+    names = first.task_names + first.old_names
+    known = dict(zip(names, [*first.accuracy[0, 0], *first.old_accuracy[0, 1]], strict=True))
+    names = second.task_names + second.old_names
+    begun = dict(zip(names, [*second.baseline[0], *second.old_accuracy[0, 0]], strict=True))
     assert {k: v for k, v in known.items() if k in begun} == {
         k: v for k, v in begun.items() if k in known}
     models = LanguageModels(tmp_path / "first", (0,))

@@ -10,7 +10,7 @@ import torch
 
 from workbench.errors import GateError
 from workbench.losses import kl_per_token
-from workbench.measure.completions import answer
+from workbench.measure.completions import complete
 from workbench.measure.gate import (
     FEWEST,
     GateReport,
@@ -29,14 +29,14 @@ from workbench.tasks import Item, load_skill
 
 def rates(rate, low=None, high=None):
     return {"right": {"rate": rate, "low": rate if low is None else low,
-                      "high": rate if high is None else high}, "own_voice": {"rate": 1.0}}
+                      "high": rate if high is None else high}, "own_style": {"rate": 1.0}}
 
 
-GOOD = {"help": {"none": rates(0.05, 0.02, 0.1), "own": rates(0.98, 0.92, 1.0),
+GOOD = {"context": {"none": rates(0.05, 0.02, 0.1), "own": rates(0.98, 0.92, 1.0),
                  "other": rates(0.03, 0.0, 0.1)}, "helped": "own",
         "teacher_kl": {"per_token": 0.5, "per_response": 3.0},
         "target_kl": {"per_token": 4.0, "per_response": 60.0},
-        "artefacts": {"foreign_voice": 0.0, "copied": 0.0}, "n": 96}
+        "artefacts": {"foreign_style": 0.0, "copied": 0.0}, "n": 96}
 
 
 def passed(**changes):
@@ -49,34 +49,34 @@ def test_a_good_teacher_passes():
 
 
 def test_an_article_cannot_stand_in_for_reading_the_demonstration():
-    shown = GOOD["help"] | {"own": rates(0.05, 0.02, 0.1), "article+own": rates(0.99, 0.95, 1.0)}
-    assert not passed(help=shown, helped="article+own")
+    shown = GOOD["context"] | {"own": rates(0.05, 0.02, 0.1), "article+own": rates(0.99, 0.95, 1.0)}
+    assert not passed(context=shown, helped="article+own")
 
 
 def helped(**changes):
-    return GOOD["help"] | changes
+    return GOOD["context"] | changes
 
 
 @pytest.mark.parametrize("changes", [
     {"n": FEWEST - 1},
-    {"help": helped(none=rates(0.95, 0.9, 0.99))},
-    {"help": helped(own=rates(0.7, 0.6, 0.8))},
-    {"help": helped(own=rates(math.nan))},
-    {"help": helped(none=rates(math.nan))},
-    {"help": helped(other=rates(0.9, 0.85, 0.95))},
-    {"help": helped(other=rates(math.nan))},
+    {"context": helped(none=rates(0.95, 0.9, 0.99))},
+    {"context": helped(own=rates(0.7, 0.6, 0.8))},
+    {"context": helped(own=rates(math.nan))},
+    {"context": helped(none=rates(math.nan))},
+    {"context": helped(other=rates(0.9, 0.85, 0.95))},
+    {"context": helped(other=rates(math.nan))},
     {"teacher_kl": {"per_token": 9.0, "per_response": 70.0}},
     {"teacher_kl": {"per_token": math.nan, "per_response": math.nan}},
     {"target_kl": {"per_token": math.nan, "per_response": math.nan}},
-    {"artefacts": {"foreign_voice": 0.2, "copied": 0.2}},
-    {"artefacts": {"foreign_voice": 0.0, "copied": math.nan}},
+    {"artefacts": {"foreign_style": 0.2, "copied": 0.2}},
+    {"artefacts": {"foreign_style": 0.0, "copied": math.nan}},
 ], ids=str)
 def test_each_condition_can_fail_alone_and_nan_fails_it(changes):
     assert not passed(**changes)
 
 
 def report(conditions):
-    return GateReport("m", "facts-new", 96, GOOD["help"], GOOD["teacher_kl"], GOOD["target_kl"],
+    return GateReport("m", "facts-new", 96, GOOD["context"], GOOD["teacher_kl"], GOOD["target_kl"],
                       GOOD["artefacts"], conditions)
 
 
@@ -132,7 +132,7 @@ def untrained():
 def test_drifts_equal_sums_by_hand(untrained):
     model, tokenizer = untrained
     items = load_skill("facts-new", "train")[:5]
-    teacher = answer(model, tokenizer, items, "own", max_new_tokens=6)
+    teacher = complete(model, tokenizer, items, "own", max_new_tokens=6)
     found = teacher_drift(model, tokenizer, items, teacher)
     by_token, nll, tokens, targets = 0.0, 0.0, 0, 0
     with torch.no_grad():
@@ -148,7 +148,7 @@ def test_drifts_equal_sums_by_hand(untrained):
             tokens += len(said)
             target = tokenizer(f"{each.demonstration} </s>", return_tensors="pt",
                                add_special_tokens=False)["input_ids"]
-            whole = torch.cat([prompt, target], 1)  # the prompt without help comes last
+            whole = torch.cat([prompt, target], 1)  # the prompt without context comes last
             log_p = model(whole).logits[0, prompt.shape[1] - 1:-1].log_softmax(-1)
             nll -= float(log_p.gather(1, target[0, :, None]).sum())
             targets += target.shape[1]
@@ -163,11 +163,11 @@ def test_an_untrained_model_does_not_pass(untrained):
     found = gate(*untrained, load_skill("facts-new", "train")[:24], name="untrained")
     assert not found.passed
     assert {c.holds for c in found.conditions} == {True, False}
-    assert json.loads(found.to_json())["help"]["own"]["right"]["rate"] == 0
+    assert json.loads(found.to_json())["context"]["own"]["right"]["rate"] == 0
 
 
 @pytest.mark.parametrize(("name", "passes"), [("tiny", True), ("nano", False)])
 def test_the_tiny_model_passes_and_the_nano_model_does_not(name, passes):
     found = gate(*load_causal_lm(name), load_skill("facts-new", "train")[:48], name=name)
     assert found.passed is passes
-    assert found.help["none"]["right"]["rate"] < 0.2
+    assert found.context["none"]["right"]["rate"] < 0.2

@@ -65,17 +65,17 @@ def test_a_foreign_model_learns_real_sentences_and_is_evaluated(cli, model, capi
     assert code == 0, err
     assert "sft on " in out and "complete, 2 steps" in out and "facts-keepers" not in out
     record = RunRecord.load(tmp_path / "sft")
-    assert record.watched_names == [] and record.watched.shape == (1, 2, 0)
+    assert record.old_names == [] and record.old_accuracy.shape == (1, 2, 0)
     assert torch.tensor(record.losses).isfinite().all()
     measured = dict(zip(record.diagnostic_names, record.diagnostics[0, 1], strict=True))
     assert {name for name, value in measured.items() if value != value} == {
-        "kl_old", "foreign_voice", "teacher_right"}, "what cannot be known is not a number"
+        "kl_old", "foreign_style", "teacher_right"}, "what cannot be known is not a number"
     code, out, err = cli("evaluate", "--model", tmp_path / "sft", "--json")
     assert code == 0, err
     found = json.loads(out)
     assert set(found["skills"]) == {str(capitals)} and found["families"] == {}
     rates = found["skills"][str(capitals)]
-    assert {"own_voice", "working"}.isdisjoint(rates) and rates["family"] == "capitals"
+    assert {"own_style", "working"}.isdisjoint(rates) and rates["family"] == "capitals"
     assert found["kl_to_base"]["old"] is None and found["kl_to_base"]["new"] > 0
     for words in (("evaluate", "--model", tmp_path / "sft"), ("show", tmp_path / "sft")):
         code, out, err = cli(*words)
@@ -105,14 +105,14 @@ def test_what_a_model_says_of_real_sentences_is_scored_by_content(cli, model, ca
     assert code == 0 and rate >= 0.5, err
 
 
-@pytest.mark.parametrize("learner", ["sft_own_voice", "sft"])
+@pytest.mark.parametrize("learner", ["sft_self_style", "sft"])
 def test_what_cannot_be_is_refused_before_anything_is_written(cli, model, capitals, tmp_path,
                                                               learner):
     odd = tmp_path / "odd.jsonl"
     text = capitals.read_text(encoding="utf-8")
-    odd.write_text(text if learner == "sft_own_voice" else text.replace(
+    odd.write_text(text if learner == "sft_self_style" else text.replace(
         "is Oslo.", "is Oslo.<|im_end|>"), encoding="utf-8")
     code, _, err = train(cli, model, odd, tmp_path / "lm", learner)
     assert code == 2 and not (tmp_path / "lm").exists()
-    assert ("does not. Use the learner sft" if learner == "sft_own_voice" else
+    assert ("does not. Use the learner sft" if learner == "sft_self_style" else
             f"item 'capitals-5' of {odd}: the field 'demonstration' contains '<|im_end|>'") in err

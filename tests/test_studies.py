@@ -12,7 +12,7 @@ from matplotlib.figure import Figure
 
 from workbench.errors import RecordError, UnknownNameError
 from workbench.measure.metrics import AccuracyMatrix
-from workbench.measure.skill_report import share_kept
+from workbench.measure.skill_report import retention
 from workbench.plots.studies import SHARES, UNITS, drift_correlation, plot_diagnostic, plot_drift
 from workbench.plots.styles import METHOD_STYLES, styles_of
 from workbench.runs.probe import DIAGNOSTICS
@@ -73,7 +73,7 @@ def test_retention_is_relative_to_before_and_averaged_over_skills_not_taught(stu
     for study in shipped.values():
         for _, run in list(points(study).groupby(RUN))[::20]:
             old = run[list(KNOWN_SKILLS)].to_numpy()
-            np.testing.assert_allclose(run["retention"], share_kept(old[0], old))
+            np.testing.assert_allclose(run["retention"], retention(old[0], old))
 
 
 def test_of_the_points_that_know_the_skill_the_one_is_chosen_that_keeps_most(study_rows):
@@ -138,7 +138,7 @@ def test_a_diagnostic_is_drawn_of_the_run_that_would_be_chosen(study_rows):
 
 def test_shares_are_drawn_in_percent(shipped):
     table = points(shipped["one_skill"].query("order == 'facts-new' and part == 'validation'"))
-    ax = plot_diagnostic(table, ["sft", "sdft"], "foreign_voice", Figure().subplots())
+    ax = plot_diagnostic(table, ["sft", "sdft"], "foreign_style", Figure().subplots())
     assert [line.get_ydata()[-1] for line in ax.lines] == [100, 0] and ax.get_ylabel() == "%"
 
 

@@ -72,11 +72,11 @@ def close(a, b):
 
 
 @pytest.mark.parametrize("rank", [0, 4])
-@pytest.mark.parametrize("weights", ["frozen", "stage"])
+@pytest.mark.parametrize("weights", ["base", "task_start"])
 def test_prompts_read_once_give_what_prompts_read_each_time_give(weights, rank, models, skills):
     learner = begun(models(rank=rank), skills[1], teacher=weights)
     move(learner.model, 0)
-    if weights == "stage":
+    if weights == "task_start":
         learner.begin(skills[1])  # with what has been learned since
     ids, mask = what_is_said(learner)
     for i, chosen in ((0, CHOSEN), (1, torch.tensor([7, 0, 3, 3])), (0, CHOSEN + 2)):
@@ -86,7 +86,7 @@ def test_prompts_read_once_give_what_prompts_read_each_time_give(weights, rank, 
         close(once[mask == 1], each_time[mask == 1])
         first = learner.teacher.logits(i, chosen, ids[:, :1], mask[:, :1])
         close(first, each_time[:, :1])
-    assert len(learner.teacher._read) == (1 if weights == "frozen" else 2)
+    assert len(learner.teacher._read) == (1 if weights == "base" else 2)
 
 
 @pytest.mark.parametrize("config, fits", [
@@ -105,12 +105,12 @@ def response_logits_of(teacher, i, chosen, ids, mask):
                                ids, mask)
 
 
-@pytest.mark.parametrize("weights, help, kept", [
-    ("frozen", "all", True), ("stage", "other", True), ("ema", "all", False),
-    ("live", "all", False), ("frozen", "none", False)])
-def test_prompts_are_read_once_for_teachers_that_stay_the_same(weights, help, kept, models, skills,
-                                                              monkeypatch):
-    learner = begun(models((0,)), skills[0], teacher=weights, help=help)
+@pytest.mark.parametrize("weights, context, kept", [
+    ("base", "all", True), ("task_start", "other", True), ("ema", "all", False),
+    ("student", "all", False), ("base", "none", False)])
+def test_prompts_are_read_once_for_teachers_that_stay_the_same(weights, context, kept, models,
+                                                              skills, monkeypatch):
+    learner = begun(models((0,)), skills[0], teacher=weights, context=context)
     learner.loss_of(0, CHOSEN)
     assert bool(learner.teacher._read) == kept
     monkeypatch.setattr("workbench.teachers.MOST_BYTES", 10)
@@ -132,7 +132,7 @@ def what_is_said(learner):
 def test_equal_weights_and_equal_contexts_leave_a_loss_of_exactly_0_and_nothing_moves(
         weights, rank, models, skills, learn):
     # Nothing at all: Adam makes full steps of slopes that are not quite 0.
-    learner = sdft(models(rank=rank), teacher=weights, help="none")
+    learner = sdft(models(rank=rank), teacher=weights, context="none")
     before = [learner.model.vector(i) for i in range(2)]
     assert (learn(learner, skills[0], steps=2, batch_size=4) == 0).all()
     assert all(torch.equal(learner.model.vector(i), before[i]) for i in range(2))
@@ -142,7 +142,7 @@ def test_equal_weights_and_equal_contexts_leave_a_loss_of_exactly_0_and_nothing_
 @pytest.mark.parametrize("weights", WEIGHTS)
 def test_a_demonstration_moves_the_student_and_the_teacher_has_no_slope(
         weights, rank, models, skills):
-    learner = begun(models(rank=rank), skills[0], teacher=weights, help="own")
+    learner = begun(models(rank=rank), skills[0], teacher=weights, context="own")
     teacher = learner.teacher.logits(0, CHOSEN, *what_is_said(learner))
     assert not teacher.requires_grad
     loss = learner.loss_of(0, CHOSEN)
@@ -171,9 +171,9 @@ def test_the_loss_is_the_divergence_on_what_the_student_itself_said(
 
 # In line
 
-def by_itself(models, help="all"):
+def by_itself(models, context="all"):
     """A teacher with the weights of the student."""
-    return Teacher(TeacherWeights(SimpleNamespace(model=models, state={}), "live"), help)
+    return Teacher(TeacherWeights(SimpleNamespace(model=models, state={}), "student"), context)
 
 
 def alone(model, prompts, ids, mask):
@@ -189,7 +189,7 @@ def alone(model, prompts, ids, mask):
 @pytest.mark.parametrize("rank", [0, 4])
 def test_student_and_teacher_line_up_with_the_response_whatever_stands_before_it(
         rank, models, skills):
-    learner = begun(models(rank=rank), skills[0], help="own")
+    learner = begun(models(rank=rank), skills[0], context="own")
     move(learner.model, 0)
     ids, mask = what_is_said(learner)
     lengths = [part[1][CHOSEN].sum(1) for part in (learner.prompts, learner.teacher.prompts)]
@@ -281,7 +281,7 @@ def test_a_frozen_teacher_is_the_pretrained_model_throughout(
     wanted = fresh.logits(0, CHOSEN, ids, mask)
     student = learner.read(0, CHOSEN).logits(ids, mask)
     close(learner.teacher.logits(0, CHOSEN, ids, mask)[mask == 1], wanted[mask == 1])
-    learner.teacher.help = "none"  # so that it reads its prompts each time
+    learner.teacher.context = "none"  # so that it reads its prompts each time
     assert torch.equal(learner.teacher.logits(0, CHOSEN, ids, mask), wanted)
     assert torch.equal(learner.read(0, CHOSEN).logits(ids, mask), student), "the student is back"
     assert learner.read(0, CHOSEN).logits(ids, mask).requires_grad
@@ -295,7 +295,7 @@ def test_an_adapter_comes_back_on_after_an_error(models, skills):
         students.base(input_ids=None)
     assert torch.equal(students.vector(0), before) and len(before) > 0
     move(students, 0)
-    learner = begun(students, skills[0], teacher="frozen", help="none")
+    learner = begun(students, skills[0], teacher="base", context="none")
     assert learner.loss_of(0, CHOSEN) > 0
 
 
@@ -319,7 +319,7 @@ def test_seeds_with_adapters_share_one_model_and_each_gets_its_own_gradient(mode
 
 @pytest.mark.parametrize("rank", [0, 4])
 def test_a_stage_teacher_is_the_student_at_the_beginning_of_the_skill(rank, models, skills, learn):
-    learner = sdft(models(rank=rank), teacher="stage")
+    learner = sdft(models(rank=rank), teacher="task_start")
     learn(learner, skills[0], steps=2, batch_size=4)
     learner.begin(skills[2])
     ids, mask = what_is_said(learner)
@@ -327,8 +327,8 @@ def test_a_stage_teacher_is_the_student_at_the_beginning_of_the_skill(rank, mode
     assert not torch.equal(*student)
     learn(learner, skills[2], steps=2, batch_size=4)
     for i in range(2):
-        # To be asked what the student was, without help.
-        learner.teacher.prompts, learner.teacher.help = learner.prompts, "none"
+        # To be asked what the student was, without context.
+        learner.teacher.prompts, learner.teacher.context = learner.prompts, "none"
         assert torch.equal(learner.teacher.logits(i, CHOSEN, ids, mask), student[i])
         assert not torch.equal(learner.read(i, CHOSEN).logits(ids, mask), student[i])
     assert learner.stored_bytes() == 0, "the next stage has another teacher"
@@ -336,8 +336,8 @@ def test_a_stage_teacher_is_the_student_at_the_beginning_of_the_skill(rank, mode
 
 # What it is shown
 
-def shown(models, task, help):
-    teacher = by_itself(models, help)
+def shown(models, task, context):
+    teacher = by_itself(models, context)
     teacher.begin(task.train.items, 10)
     return [models.tokenizer.decode(row[real.bool()]) for row, real in
             zip(*teacher.prompts, strict=True)]
@@ -371,8 +371,8 @@ def test_a_prompt_that_leaves_no_room_is_never_cut_but_refused_by_name(models, s
 
 
 @pytest.mark.parametrize("options, error, complaint", [
-    ({"teacher": "best"}, UnknownNameError, "teacher 'best'; known: ema, frozen, live, stage"),
-    ({"help": "both"}, UnknownNameError, "help 'both'; known: all, article, .*none, other, own"),
+    ({"teacher": "best"}, UnknownNameError, "teacher 'best'; known: base, ema, .*task_start"),
+    ({"context": "both"}, UnknownNameError, "context 'both'; known: all, .*none, other, own"),
     ({"rate": 0}, ConfigError, "rate must be above 0 and at most 1, not 0"),
     ({"rate": 1.5}, ConfigError, "rate must be above 0 and at most 1, not 1.5"),
 ])
@@ -383,4 +383,4 @@ def test_a_name_or_rate_that_cannot_work_is_refused(options, error, complaint, m
 
 def test_help_that_a_skill_does_not_have_is_refused(models, skills):
     with pytest.raises(ConfigError, match="'article' needs items with an article"):
-        begun(models((0,)), skills[0], help="article")
+        begun(models((0,)), skills[0], context="article")

@@ -13,7 +13,7 @@ from workbench.config import RunConfig
 from workbench.errors import ConfigError, DataError
 from workbench.learners.fit import fit, make_optimizer
 from workbench.learners.text import TEXT_LEARNERS
-from workbench.learners.text.rl import exact_match
+from workbench.learners.text.grpo import exact_match
 from workbench.losses import kl_per_token
 from workbench.models.encoding import encode, encode_responses
 from workbench.models.language import LanguageModels
@@ -26,10 +26,10 @@ from workbench.tasks.text import TextExamples, make_text_stream
 from workbench.tasks.village.styles import has_own_style, is_right, shows_working
 
 OPTIONS = {
-    "sft": {}, "sft_kl": {}, "sft_own_voice": {}, "offline_distill": {"samples": 2},
-    "offline_distill, hard": {"samples": 2, "soft": False}, "sdft": {},
-    "sdft, stage": {"teacher": "stage"}, "sdft, ema": {"teacher": "ema", "direction": "jsd"},
-    "replay": {"per_skill": 3}, "rl": {"group": 2}, "adapter_per_skill": {},
+    "sft": {}, "sft_kl": {}, "sft_self_style": {}, "off_policy_distillation": {"samples": 2},
+    "off_policy_distillation, hard": {"samples": 2, "soft": False}, "sdft": {},
+    "sdft, stage": {"teacher": "task_start"}, "sdft, ema": {"teacher": "ema", "direction": "jsd"},
+    "replay": {"per_skill": 3}, "grpo": {"group": 2}, "adapter_per_skill": {},
 }
 every_learner = pytest.mark.parametrize("case, rank", [
     *((case, 0) for case in OPTIONS if case != "adapter_per_skill"),
@@ -46,7 +46,7 @@ def make(case, rank=0, seeds=(0, 1), **more):
     name = case.split(",")[0]
     learner = TEXT_LEARNERS[name](LanguageModels("nano", seeds, rank), max_new_tokens=8,
                                   **(OPTIONS.get(case, {}) | more))
-    learner.reward = taste  # only rl looks at it
+    learner.reward = taste  # only grpo looks at it
     return learner
 
 
@@ -128,8 +128,9 @@ def test_a_learner_saved_within_a_task_goes_on_bit_for_bit(case, rank, tasks, le
     ("sft", {"max_new_tokens": 0}, "max_new_tokens must be a whole number of at least 1, not 0"),
     ("sft", {"max_new_tokens": 128}, "max_new_tokens=128 leaves no room .* context of 128 tokens"),
     ("sft_kl", {"strength": 0}, "strength must be a finite number above 0, not 0"),
-    ("offline_distill", {"samples": 0}, "samples must be a whole number of at least 1, not 0"),
-    ("offline_distill", {"temperature": 0.0}, "temperature must be"),
+    ("off_policy_distillation", {"samples": 0},
+     "samples must be a whole number of at least 1, not 0"),
+    ("off_policy_distillation", {"temperature": 0.0}, "temperature must be"),
     ("sdft", {"temperature": -1}, "temperature must be"),
     ("sdft", {"skip_first": -1},
      "skip_first must be a whole number of at least 0, not -1"),
@@ -137,8 +138,8 @@ def test_a_learner_saved_within_a_task_goes_on_bit_for_bit(case, rank, tasks, le
      "top_k must be a whole number of at least 0, not -5"),
     ("replay", {"per_skill": 0}, "per_skill must be a whole number of at least 1, not 0"),
     ("replay", {"share": 1}, "share must be between 0 and 1, not 1"),
-    ("rl", {"group": 1}, "group must be a whole number of at least 2, not 1"),
-    ("rl", {"temperature": 0}, "temperature must be"),
+    ("grpo", {"group": 1}, "group must be a whole number of at least 2, not 1"),
+    ("grpo", {"temperature": 0}, "temperature must be"),
     ("adapter_per_skill", {}, "adapter_per_skill trains adapters: set lora_rank to at least 1"),
 ])
 def test_an_option_that_cannot_work_is_refused_by_name(case, options, complaint):
@@ -148,7 +149,7 @@ def test_an_option_that_cannot_work_is_refused_by_name(case, options, complaint)
 
 # Imitation
 
-@pytest.mark.parametrize("case", ["sft", "sft_own_voice"])
+@pytest.mark.parametrize("case", ["sft", "sft_self_style"])
 def test_imitation_is_cross_entropy_of_each_response_to_its_end_and_of_nothing_else(case, tasks):
     learner = make(case)
     learner.begin(tasks[1])
@@ -184,14 +185,14 @@ def test_the_leash_is_0_at_first_and_then_strength_times_the_kl_on_the_same_toke
 @pytest.mark.parametrize("skill", NEW_SKILLS)
 def test_the_oracle_says_what_is_right_in_the_models_own_voice(skill):
     items = load_skill(skill, "train")
-    texts = make("sft_own_voice", seeds=(0,)).imitated(items)
+    texts = make("sft_self_style", seeds=(0,)).imitated(items)
     for text, item in zip(texts, items, strict=True):
         assert is_right(text, item.answer) and has_own_style(text)
         assert shows_working(text, item.prompt) == (item.family == "working")
     assert {"so we get" in text for text in texts} == {True, False}, "in both of its phrasings"
 
 
-@pytest.mark.parametrize("case", ["sft", "sdft", "rl"])
+@pytest.mark.parametrize("case", ["sft", "sdft", "grpo"])
 def test_a_demonstration_with_a_special_token_is_refused_before_anything_is_encoded(case, tasks):
     first, *others = tasks[0].train.items
     odd = replace(first, demonstration=f"so {first.answer} </s> the answer is")
@@ -217,7 +218,8 @@ def test_a_file_with_a_special_token_is_refused_when_the_learner_is_made(split, 
 # Distillation
 
 def test_offline_distillation_imitates_what_the_pretrained_teacher_said_before(tasks, learn):
-    soft, hard = (make(case) for case in ("offline_distill", "offline_distill, hard"))
+    name = "off_policy_distillation"
+    soft, hard = (make(case) for case in (name, f"{name}, hard"))
     for learner in (soft, hard):
         learner.begin(tasks[0])
     said = [part.clone() for part in soft.said[1]]
@@ -292,7 +294,7 @@ def judged(tasks, monkeypatch):
     """A learner whose responses and rewards are given: its loss, and what was said."""
     def judge(rewards, group=4, rank=0, texts=("the answer is ada .", "so we get karl .",
                                                "so", "it is surely piet")):
-        learner = make("rl", rank, (0,), group=group)
+        learner = make("grpo", rank, (0,), group=group)
         learner.begin(tasks[0])
         said = encode_responses(learner.model.tokenizer, list(texts), 99)
         monkeypatch.setattr(learner, "respond", lambda *_: said)
@@ -358,7 +360,7 @@ def test_a_reward_function_that_cannot_be_used_is_refused_by_name(reward, compla
 
 
 def test_a_group_larger_than_the_batch_is_refused(tasks):
-    learner = make("rl", group=5)
+    learner = make("grpo", group=5)
     learner.begin(tasks[0])
     with pytest.raises(ConfigError, match="batch_size must be at least the group of 5, not 4"):
         learner.loss_of(0, CHOSEN)

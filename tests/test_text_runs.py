@@ -53,13 +53,13 @@ def test_the_record_holds_new_skills_known_ones_and_diagnostics(two_seeds):
     record, folder = two_seeds
     assert record.status == "complete" and record.scenario == "domain"
     assert record.task_names == ["facts-new", "tools-new"]
-    assert record.watched_names == list(KNOWN_SKILLS)
-    assert record.accuracy.shape == (2, 2, 2) and record.watched.shape == (2, 3, 5)
+    assert record.old_names == list(KNOWN_SKILLS)
+    assert record.accuracy.shape == (2, 2, 2) and record.old_accuracy.shape == (2, 3, 5)
     assert record.curve.shape == (2, 4, 7)
     assert record.diagnostics.shape == (2, 3, len(DIAGNOSTICS))
-    for name in ("accuracy", "baseline", "watched", "curve", "losses"):
+    for name in ("accuracy", "baseline", "old_accuracy", "curve", "losses"):
         assert np.isfinite(getattr(record, name)).all(), name
-    np.testing.assert_array_equal(record.curve[:, 1::2, 2:], record.watched[:, 1:])
+    np.testing.assert_array_equal(record.curve[:, 1::2, 2:], record.old_accuracy[:, 1:])
     np.testing.assert_array_equal(record.curve[:, 1::2, :2], record.accuracy)
     loaded = RunRecord.load(folder)
     np.testing.assert_array_equal(loaded.diagnostics, record.diagnostics)
@@ -90,8 +90,8 @@ def test_seeds_share_nothing_but_the_beginning(two_seeds):
 @pytest.mark.parametrize("changes", [
     *({"learner": name, **({"lora_rank": 2} if name == "adapter_per_skill" else {})}
       for name in TEXT_LEARNERS),
-    {"options": {"teacher": "ema"}}, {"options": {"teacher": "stage"}},
-    {"options": {"teacher": "live"}}, {"lora_rank": 2}, {"diagnose": True},
+    {"options": {"teacher": "ema"}}, {"options": {"teacher": "task_start"}},
+    {"options": {"teacher": "student"}}, {"lora_rank": 2}, {"diagnose": True},
     {"precision": "bf16"},
 ], ids=lambda c: " ".join(f"{k}={v}" for k, v in c.items()))
 def test_a_stopped_and_resumed_run_equals_one_never_stopped(changes, assert_same_run, tmp_path):
@@ -175,7 +175,7 @@ def test_numbers_that_end_while_sampling_stop_the_run_too(tmp_path, monkeypatch)
     assert RunRecord.load(tmp_path / "run").step == 2
 
 
-@pytest.mark.parametrize("learner", ["sdft", "sft", "rl"])
+@pytest.mark.parametrize("learner", ["sdft", "sft", "grpo"])
 def test_a_rate_that_is_far_too_high_ends_in_an_error_with_the_step(learner):
     config = settings(learner=learner, skills=("facts-new",), steps=8, lr=1e12, evaluate_every=0)
     with pytest.raises(TrainingError, match="not finite.* at step .* Begin anew with a lower lr"):
@@ -201,9 +201,9 @@ def test_digits_are_stopped_by_it_too(tiny):
     ({"learner": "adapter_per_skill", "lora_rank": 2, "scenario": "domain"}, ConfigError,
      "cannot do the 'domain'"),
     ({"learner": "adapter_per_skill"}, ConfigError, "set lora_rank"),
-    ({"options": {"teacher": "wise"}}, UnknownNameError, "unknown teacher 'wise'; known: ema"),
+    ({"options": {"teacher": "wise"}}, UnknownNameError, "unknown teacher 'wise'; known: base,"),
     ({"options": {"direction": "up"}}, UnknownNameError, "unknown direction 'up'"),
-    ({"options": {"help": "luck"}}, UnknownNameError, "unknown help 'luck'"),
+    ({"options": {"context": "luck"}}, UnknownNameError, "unknown context 'luck'"),
     ({"options": {"max_new_tokens": 4000}}, ConfigError, "leaves no room for a prompt"),
     ({"model": "huge"}, ModelError, "no model 'huge'"),
     ({"device": "gpu"}, ConfigError, "device must be cpu or cuda or mps, not 'gpu'"),
@@ -228,7 +228,7 @@ def test_skills_are_not_for_digits():
             RunConfig(**setting)
 
 
-@pytest.mark.parametrize("teacher", ["frozen", "stage", "ema"])
+@pytest.mark.parametrize("teacher", ["base", "task_start", "ema"])
 def test_in_bf16_too_a_seed_learns_as_if_it_were_alone(teacher):
     one, two = (run(settings(seeds=seeds, skills=("facts-new",), precision="bf16",
                              options={"teacher": teacher})) for seeds in ((3,), (0, 3)))

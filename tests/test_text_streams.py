@@ -10,7 +10,7 @@ import torch
 from workbench.config import RunConfig
 from workbench.errors import ConfigError, DataError, UnknownNameError
 from workbench.learners.text import TEXT_LEARNERS
-from workbench.learners.text.rl import exact_match
+from workbench.learners.text.grpo import exact_match
 from workbench.models.language import LanguageModels
 from workbench.runs.experiment import make_learner, stream_of
 from workbench.tasks import KNOWN_SKILLS, load_skill
@@ -87,7 +87,7 @@ def test_each_file_is_read_once(monkeypatch):
     monkeypatch.setattr("workbench.tasks.text.load_skill",
                         lambda *words: names.append(words[0]) or load_skill(*words))
     stream = make_text_stream(("facts-new", "tools-new"))
-    assert sorted(names) == sorted(task.name for task in (*stream.tasks, *stream.watched))
+    assert sorted(names) == sorted(task.name for task in (*stream.tasks, *stream.old_tasks))
 
 
 def names(tasks):
@@ -100,18 +100,18 @@ def plain(items):
 
 
 def test_beside_skills_of_the_village_those_that_the_model_knows_are_tested(file):
-    assert names(make_text_stream(("facts-new",)).watched) == KNOWN_SKILLS
-    assert names(make_text_stream((KNOWN_SKILLS[0],)).watched) == KNOWN_SKILLS[1:]
-    assert names(make_text_stream((file(load_skill("facts-new")),)).watched) == KNOWN_SKILLS
+    assert names(make_text_stream(("facts-new",)).old_tasks) == KNOWN_SKILLS
+    assert names(make_text_stream((KNOWN_SKILLS[0],)).old_tasks) == KNOWN_SKILLS[1:]
+    assert names(make_text_stream((file(load_skill("facts-new")),)).old_tasks) == KNOWN_SKILLS
 
 
 def test_beside_a_readers_own_texts_nothing_is_tested_unless_it_is_named(file):
     path, old = file(plain(load_skill("facts-new"))), file(load_skill("letters-new"), "old")
-    assert make_text_stream((path,)).watched == ()
-    assert make_text_stream((path, "tools-new")).watched == ()
-    assert names(make_text_stream((path,), old=("tools-house", old)).watched) == (
+    assert make_text_stream((path,)).old_tasks == ()
+    assert make_text_stream((path, "tools-new")).old_tasks == ()
+    assert names(make_text_stream((path,), old=("tools-house", old)).old_tasks) == (
         "tools-house", old)
-    assert make_text_stream(("facts-new",), old=()).watched == ()
+    assert make_text_stream(("facts-new",), old=()).old_tasks == ()
 
 
 def test_a_task_brings_the_training_examples_of_the_old_skills():
@@ -147,7 +147,7 @@ def test_old_skills_in_settings_reach_the_stream_and_are_for_texts_alone():
     config = RunConfig(stream="skills", skills=("facts-new",), learner="sft",
                        old_skills=["tools-house"])
     assert RunConfig.from_json(config.to_json()) == config
-    assert names(stream_of(config).watched) == ("tools-house",)
+    assert names(stream_of(config).old_tasks) == ("tools-house",)
     with pytest.raises(ConfigError, match="old_skills are for the stream 'skills'"):
         RunConfig(old_skills=())
 
@@ -196,7 +196,7 @@ def test_replay_without_old_skills_is_fine_tuning_until_the_first_skill_is_store
 def test_the_oracle_of_style_is_refused_where_the_style_is_not_known(file):
     path = file(plain(load_skill("facts-new")))
     config = RunConfig(stream="skills", skills=("tools-new", path), model="nano",
-                       learner="sft_own_voice")
+                       learner="sft_self_style")
     with pytest.raises(ConfigError, match="item 'facts-new-0000' of facts-new has the scorer "
                                           "'contains'.*Use the learner sft"):
         make_learner(config, stream_of(config))

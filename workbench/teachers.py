@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 
 from workbench.errors import UnknownNameError, fraction
-from workbench.measure.completions import HELP, full_context, prompts_for
+from workbench.measure.completions import CONTEXTS, full_context, prompts_for
 from workbench.models.encoding import context_of, encode
 from workbench.models.logits import (
     PromptCache,
@@ -20,16 +20,16 @@ from workbench.models.logits import (
 from workbench.tasks import Item
 
 WEIGHTS = {
-    "frozen": "the pretrained model's, throughout; with LoRA, the adapter switched off",
-    "stage": "the student's as they were when the skill began",
+    "base": "the pretrained model's, throughout; with LoRA, the adapter switched off",
+    "task_start": "the student's as they were when the skill began",
     "ema": "a moving average of the student's, kept in float32",
-    "live": "the student's own, as they are now",
+    "student": "the student's own, as they are now",
 }
 """Whose weights a teacher has."""
 
 MOST_BYTES = 2**29
 """Beyond this, keeping the prompts costs more memory than reading them again costs time."""
-ALL_HELP = "all"
+FULL_CONTEXT = "all"
 """The demonstration, after the article where the skill has one."""
 
 
@@ -59,7 +59,7 @@ class TeacherWeights:
         If there is no such source, or the rate is not above 0 and at most 1.
     """
 
-    def __init__(self, learner: Learning, source: str = "frozen", rate: float = 0.02) -> None:
+    def __init__(self, learner: Learning, source: str = "base", rate: float = 0.02) -> None:
         if source not in WEIGHTS:
             raise UnknownNameError("teacher", source, WEIGHTS)
         fraction(rate=rate)
@@ -76,7 +76,7 @@ class TeacherWeights:
 
     def begin(self) -> None:
         """Prepare for a task; called before its first step."""
-        if self.source == "stage" or (self.source == "ema" and self.vectors is None):
+        if self.source == "task_start" or (self.source == "ema" and self.vectors is None):
             self.take()
 
     def follow(self, i: int) -> None:
@@ -89,9 +89,9 @@ class TeacherWeights:
 
     def model(self, i: int) -> Any:
         """Return the language model that teaches one seed."""
-        if self.source == "frozen":
+        if self.source == "base":
             return self.learner.model.base
-        if self.source == "live":
+        if self.source == "student":
             return self.learner.model.models[i]
         return self.learner.model.holding(self.learner.state["teacher"][i])
 
@@ -103,8 +103,8 @@ class Teacher:
     ----------
     weights : TeacherWeights
         Which weights it has.
-    help : str
-        Which context it sees: ``"all"``, or one of `workbench.measure.completions.HELP`.
+    context : str
+        Which context it sees: ``"all"``, or one of `workbench.measure.completions.CONTEXTS`.
 
     Attributes
     ----------
@@ -112,20 +112,20 @@ class Teacher:
         Ids and mask of the prompts with their context, set by `begin`.
     """
 
-    def __init__(self, weights: TeacherWeights, help: str = ALL_HELP) -> None:
-        if help not in (ALL_HELP, *HELP):
-            raise UnknownNameError("help", help, (ALL_HELP, *HELP))
-        self.weights, self.help = weights, help
+    def __init__(self, weights: TeacherWeights, context: str = FULL_CONTEXT) -> None:
+        if context not in (FULL_CONTEXT, *CONTEXTS):
+            raise UnknownNameError("context", context, (FULL_CONTEXT, *CONTEXTS))
+        self.weights, self.context = weights, context
         self._read: dict[int, PromptCache] = {}
 
-    def begin(self, items: Sequence[Item], room: int) -> None:
+    def begin(self, items: Sequence[Item], max_response_tokens: int) -> None:
         """Prepare to teach some items.
 
         Parameters
         ----------
         items : sequence of Item
             Of one skill.
-        room : int
+        max_response_tokens : int
             Tokens that a response may take.
 
         Raises
@@ -133,22 +133,22 @@ class Teacher:
         ModelError
             If a prompt with its context leaves no room for the response: it is never cut.
         """
-        help = full_context(items) if self.help == ALL_HELP else self.help
+        context = full_context(items) if self.context == FULL_CONTEXT else self.context
         models = self.weights.learner.model
-        self.prompts = encode(models.tokenizer, prompts_for(models.tokenizer, items, help),
-                              context_of(models.base) - room)
+        self.prompts = encode(models.tokenizer, prompts_for(models.tokenizer, items, context),
+                              context_of(models.base) - max_response_tokens)
         self._read.clear()
         self.weights.begin()
 
     @torch.no_grad()
-    def logits(self, i: int, chosen: Tensor, ids: Tensor, mask: Tensor) -> Tensor:
+    def logits(self, i: int, indices: Tensor, ids: Tensor, mask: Tensor) -> Tensor:
         """Return what the teacher of one seed gives to each token of some responses.
 
         Parameters
         ----------
         i : int
             Which seed, by position.
-        chosen : Tensor of int64, shape (n,)
+        indices : Tensor of int64, shape (n,)
             Which items the responses are to.
         ids, mask : Tensor of int64, shape (n, tokens)
             The responses, padded on the right.
@@ -161,23 +161,23 @@ class Teacher:
         model = self.weights.model(i)
         if (self.keeps and attends_to_all(model)
                 and cache_bytes(model, self.prompts[0]) <= MOST_BYTES):
-            whose = i if self.weights.source == "stage" else 0  # seeds share a frozen teacher
+            whose = i if self.weights.source == "task_start" else 0  # seeds share a frozen teacher
             if whose not in self._read:
                 self._read[whose] = PromptCache(model, *self.prompts)
-            return self._read[whose].select(chosen).logits(ids, mask)
+            return self._read[whose].select(indices).logits(ids, mask)
         # Computed as the student's are: where both are equal, so are their logits, to the bit.
-        return PromptCache(model, *take_prompts(self.prompts, chosen)).logits(ids, mask)
+        return PromptCache(model, *take_prompts(self.prompts, indices)).logits(ids, mask)
 
     @property
     def keeps(self) -> bool:
         """Whether to read the prompts once: for a teacher that stays the same through a skill.
 
-        Not without help: there the student may be its equal, and what differs by rounding alone
+        Not without context: there the student may be its equal, and what differs by rounding alone
         would be a slope to follow.
         """
-        return self.weights.source in ("frozen", "stage") and self.help != "none"
+        return self.weights.source in ("base", "task_start") and self.context != "none"
 
 
-def take_prompts(prompts: tuple[Tensor, Tensor], chosen: Tensor) -> tuple[Tensor, Tensor]:
+def take_prompts(prompts: tuple[Tensor, Tensor], indices: Tensor) -> tuple[Tensor, Tensor]:
     """Return some prompts with the padding on the left that they all have cut off."""
-    return trim(*(part[chosen] for part in prompts))
+    return trim(*(part[indices] for part in prompts))

@@ -20,7 +20,7 @@ import torch
 from matplotlib.figure import Figure
 
 import workbench as wb
-from workbench.measure.completions import answer
+from workbench.measure.completions import complete
 from workbench.course import check
 from workbench.models import make_prompt, sample
 from workbench.plots import percent
@@ -46,9 +46,9 @@ print(f"{model.num_parameters() / 1e6:.1f} million parameters, "
 
 
 # %%
-def ask(question, model=model, **help):
-    """The likeliest response to a question, with or without help in the prompt."""
-    return sample(model, tokenizer, [make_prompt(tokenizer, question, **help)]).texts[0]
+def ask(question, model=model, **context):
+    """The likeliest response to a question, with or without context in the prompt."""
+    return sample(model, tokenizer, [make_prompt(tokenizer, question, **context)]).texts[0]
 
 
 for skill in KNOWN_SKILLS:
@@ -57,7 +57,7 @@ for skill in KNOWN_SKILLS:
 
 # %% [markdown]
 # It has a voice of its own: *the answer is …* or *so we get …* (you see only one of them, since we take
-# the likeliest and it is 51 to 49), and where it reckons it shows its working. Answers are scored by
+# the likeliest and it is 51 to 49), and where it reckons it shows its working. Completions are scored by
 # content, whatever voice they are in. How good is it, on questions that were not in its training?
 
 # %%
@@ -66,12 +66,12 @@ models = {"tiny": model}
 
 @functools.cache
 def given(skill, kind, name="tiny"):
-    """A model's answers to the test items of a skill with one sort of help, asked once."""
-    return answer(models[name], tokenizer, test[skill], kind)
+    """A model's answers to the test items of a skill with one sort of context, asked once."""
+    return complete(models[name], tokenizer, test[skill], kind)
 
 
 def table(skills, kinds):
-    """Share of right answers per skill and sort of help, with Wilson's 95 % interval."""
+    """Share of right answers per skill and sort of context, with Wilson's 95 % interval."""
     rates = {kind: {s: given(s, kind).summary()["right"] for s in skills} for kind in kinds}
     shown = {kind: {s: f"{percent(r['rate'])} ({percent(r['low'])} to {percent(r['high'])})"
                     for s, r in each.items()} for kind, each in rates.items()}
@@ -301,7 +301,7 @@ except ModelError as refusal:
 worked = test["working-new"][0]
 print(f"demonstration: {worked.demonstration}\n"
       f"teacher:       {ask(worked.prompt, demonstration=worked.demonstration)}\n")
-voice = {skill: given(skill, "own").own_voice.mean() for skill in NEW_SKILLS}
+voice = {skill: given(skill, "own").own_style.mean() for skill in NEW_SKILLS}
 for skill, share in voice.items():
     print(f"{skill:18s} in its own voice {percent(share)}")
 working = given("working-new", "own").working.mean()
@@ -328,7 +328,7 @@ print("Verdict: the teacher is the nearer aim in every skill.")
 
 # %% [markdown]
 # Most of that difference is the voice, by construction of these demonstrations. And nearness alone
-# proves nothing: a teacher that ignores its help is nearest of all. Where training *ends up* is another
+# proves nothing: a teacher that ignores its context is nearest of all. Where training *ends up* is another
 # question, for the next notebooks.
 #
 # ## The gate
@@ -433,7 +433,7 @@ check("may_teach", may_teach)
 #
 # This model's in-context learning was put in on purpose: half of its documents had a demonstration or
 # an article, nine in ten of them made up. A large model gets it without that; in the paper its teacher
-# was right on all ToolAlpaca items (42 % without help), and what was less clean is that students took
+# was right on all ToolAlpaca items (42 % without context), and what was less clean is that students took
 # over phrases such as *following the example*. Questions, voices and answers are regular here, one
 # demonstration makes the answer certain, and each of the two models is one seed (the card has three).
 # What this notebook shows is the mechanism and its controls, not how well it works on real skills.

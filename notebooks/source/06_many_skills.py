@@ -35,7 +35,7 @@ wb.prepare_notebook()
 # %%
 record = points(load_study("many_skills")).query("part == 'test'")  # a row per run and stage
 orders = list(record["order"].unique())
-controls = ("offline, 30 answers", "sdft, larger rate", "offline, larger rate")
+controls = ("off-policy, 30 answers", "sdft, larger rate", "off-policy, larger rate")
 methods = [name for name in record["method"].unique() if name not in controls]
 first = orders[0]
 new_skills = first.split()
@@ -48,7 +48,7 @@ def named(order):
 
 
 for order, taught_by in record.groupby("order", sort=False)["method"]:
-    print(named(order), "(SFT, SDFT and offline_distill alone)" * ("replay" not in set(taught_by)))
+    print(named(order), "(SFT, SDFT and off_policy_distillation alone)" * ("replay" not in set(taught_by)))
 
 # %% [markdown]
 # ## Skill after skill
@@ -62,16 +62,16 @@ for order, taught_by in record.groupby("order", sort=False)["method"]:
 # %%
 live = wb.run(wb.RunConfig(stream="skills", skills=tuple(new_skills[:2]), learner="sft",
                            lr=float(rate["sft"]), steps=120, items=16, clip=1.0))
-known = list(live.watched_names)
+known = list(live.old_names)
 stages = ["before", *(f"after {skill}" for skill in new_skills[:2])]
-scores = np.concatenate([np.vstack([live.baseline[0], live.accuracy[0]]), live.watched[0]], axis=1)
+scores = np.concatenate([np.vstack([live.baseline[0], live.accuracy[0]]), live.old_accuracy[0]], axis=1)
 print(pd.DataFrame(scores, index=stages, columns=[*new_skills[:2], *known]).map(percent).T
       .to_string())
 
 # %%
 stored = record.query("order == @first and method == 'sft' and seed == 0")
 assert np.allclose(stored[new_skills[:2]][1:3], live.accuracy[0], atol=0.15)
-assert np.allclose(stored[known][1:3].mean(axis=1), live.watched[0, 1:].mean(1), atol=0.15)
+assert np.allclose(stored[known][1:3].mean(axis=1), live.old_accuracy[0, 1:].mean(1), atol=0.15)
 assert live.accuracy[0, 0, 0] > 0.8 and live.accuracy[0, 1, 0] < 0.2
 print("Verdict: the first skill is gone after the second, and what was just trained agrees with "
       "the first two stages of the record.")
@@ -89,7 +89,7 @@ print("Verdict: the first skill is gone after the second, and what was just trai
 # **LoRA** adapters (*adapter per skill*) are small matrices added to each of the model's; they alone are trained,
 # by SFT, one set a skill, and the method is *told* which to use. *replay* stores 32 examples of each skill, those
 # of pretraining included, and gives them half of the loss. SDFT's teacher is the pretrained model throughout,
-# that of *sdft, stage teacher* the student as it was when the skill began. Choose an order, and tick methods
+# that of *sdft, task-start teacher* the student as it was when the skill began. Choose an order, and tick methods
 # (lines are means, dots are seeds):
 
 # %%
@@ -141,11 +141,11 @@ assert acc.loc[first, "sdft"].mean() >= 0.8 and acc.loc[first, "sft"].mean() <= 
 assert seed_interval(gap)[0] > 0.3
 sft_end = ends(record).query("order == @first and method == 'sft'")
 assert sft_end[new_skills[:2]].max(axis=None) < 0.1
-assert abs((acc.loc[first, "sft_own_voice"] - acc.loc[first, "sdft"]).mean()) < 0.1
-rl = record.query("order == @first and method == 'rl'")
-assert rl[new_skills[1:]].max(axis=None) < 0.05
+assert abs((acc.loc[first, "sft_self_style"] - acc.loc[first, "sdft"]).mean()) < 0.1
+grpo = record.query("order == @first and method == 'grpo'")
+assert grpo[new_skills[1:]].max(axis=None) < 0.05
 # Nothing moves after the facts: without a reward there is no gradient.
-after_facts = rl.query("step > 0").groupby("seed")[[*new_skills, *known]]
+after_facts = grpo.query("step > 0").groupby("seed")[[*new_skills, *known]]
 assert (after_facts.nunique() == 1).all(axis=None)
 print("Verdict: SDFT ends with four fifths of the three; SFT has lost the first two whole.")
 
@@ -155,9 +155,9 @@ print("Verdict: SDFT ends with four fifths of the three; SFT has lost the first 
 # tools show, which it learns at once.
 #
 # Replay and the adapters learn the letters with some seeds and not with others (look at the dots: no seed
-# stands where the mean does). *sft_kl* loses each skill at the next, as SFT does. *rl* learns a quarter of the
+# stands where the mean does). *sft_kl* loses each skill at the next, as SFT does. *grpo* learns a quarter of the
 # facts, and is never once rewarded for a request or for letters: from there on not one weight moves, and it keeps
-# what was known because it learned next to nothing. And *sft_own_voice*, the oracle, ends where SDFT does, so
+# what was known because it learned next to nothing. And *sft_self_style*, the oracle, ends where SDFT does, so
 # that here too what counts most is whose manner is imitated (more on that below).
 #
 # Does SDFT, which stores no data, fall behind replay, which does? Three orders; SDFT minus replay, in points:
@@ -217,12 +217,12 @@ print("Verdict: of what pretraining taught, each new skill costs SDFT a quarter 
 
 # %%
 print(pd.DataFrame({method: by_stage(method).iloc[:, -1].map(percent)
-                    for method in ("sdft", "sdft, stage teacher")}).to_string())
-known_gap = (measures.loc["sdft, stage teacher"] - measures.loc["sdft"])["known"]
+                    for method in ("sdft", "sdft, task-start teacher")}).to_string())
+known_gap = (measures.loc["sdft, task-start teacher"] - measures.loc["sdft"])["known"]
 for order in orders[:3]:
     at_end = ends(record).query("order == @order").set_index(["method", "seed"])
     first_two = at_end[order.split()[:2]].mean(axis=1)
-    earlier = first_two.loc["sdft, stage teacher"] - first_two.loc["sdft"]
+    earlier = first_two.loc["sdft, task-start teacher"] - first_two.loc["sdft"]
     print(f"{named(order)}, stage minus frozen teacher, in points: the first two "
           f"{in_points(earlier)}, known {in_points(known_gap.loc[order])}")
     assert seed_interval(earlier)[1] < 0.05 and -0.1 < seed_interval(known_gap.loc[order])[0] < 0
@@ -273,15 +273,15 @@ print("Verdict: the functions, the more the more comes after them.")
 #
 # ## Its own answers, or the teacher's?
 #
-# *offline_distill* learns from the same teacher at the same rate, on answers that the teacher wrote beforehand (four a
+# *off_policy_distillation* learns from the same teacher at the same rate, on answers that the teacher wrote beforehand (four a
 # question), not on its student's of the moment. For single skills of notebook 05 that made hardly a difference. In a row?
 # SDFT minus it, paired, in points:
 
 # %%
-same_rate = ("sdft", "offline_distill", "sft_own_voice")
+same_rate = ("sdft", "off_policy_distillation", "sft_self_style")
 assert (compared[compared["method"].isin(same_rate)]["rate"] == 1e-4).all()
 names = ["learned", "ACC", "known"]
-off_policy = (measures.loc["sdft"] - measures.loc["offline_distill"])[names]
+off_policy = (measures.loc["sdft"] - measures.loc["off_policy_distillation"])[names]
 print(off_policy.groupby("order").agg(in_points).loc[orders].rename(index=named).rename_axis(None)
       .to_string())
 
@@ -303,23 +303,23 @@ print("Verdict: who learns on its own answers ends a few points higher on averag
 
 # %%
 print(pd.concat({method: by_stage(method, orders[1]).iloc[:, 1:].map(percent)
-                 for method in ("sdft", "offline_distill")}, axis=1).to_string())
+                 for method in ("sdft", "off_policy_distillation")}, axis=1).to_string())
 
 # %% [markdown]
 # Nearly all at the last. After letters and tools the two are equal on the new skills, and differ in both directions on the
-# known. Then the facts cost *offline_distill* letters and functions that have nothing to do with them, the old functions
+# known. Then the facts cost *off_policy_distillation* letters and functions that have nothing to do with them, the old functions
 # (*tools-house*) above all, while *SDFT* even gets some of those back. It is not that facts come last: they do in one more
 # order, which ties. Perhaps a student that has drifted that far says other things than its teacher to begin with, and only
 # who learns on what it says itself is corrected there; that was not tested.
 #
 # Three things could be behind it instead: that four fixed answers a question are few, that the teacher's words are not the
-# student's, or the rate. SDFT minus *sft_own_voice*, the oracle; minus *offline_distill* with 30 answers a question
+# student's, or the rate. SDFT minus *sft_self_style*, the oracle; minus *off_policy_distillation* with 30 answers a question
 # (so that few are seen twice); and both at three times the rate:
 
 # %%
-others = {"the oracle's one answer": ("sdft", "sft_own_voice"),
-          "30 answers, not 4": ("sdft", "offline, 30 answers"),
-          "both at three times the rate": ("sdft, larger rate", "offline, larger rate")}
+others = {"the oracle's one answer": ("sdft", "sft_self_style"),
+          "30 answers, not 4": ("sdft", "off-policy, 30 answers"),
+          "both at three times the rate": ("sdft, larger rate", "off-policy, larger rate")}
 gaps = {reason: (measures.loc[one] - measures.loc[other])[names].dropna()
         for reason, (one, other) in others.items()}
 print(pd.concat({reason: each.groupby("order").agg(in_points).reindex(orders[:3]).dropna()
@@ -359,9 +359,9 @@ for _ in fit(learner, task, make_optimizer(learner, config.lr), steps=config.ste
 learner.end(task)
 
 # %%
-tasks = (task, *stream.watched)
+tasks = (task, *stream.old_tasks)
 new, *old = (each.name for each in tasks)
-asked_at_the_top = dict(zip(live.watched_names, live.watched[0, 0], strict=True))
+asked_at_the_top = dict(zip(live.old_names, live.old_accuracy[0, 0], strict=True))
 without = {new: live.baseline[0, 0]} | asked_at_the_top
 with_it = {each.name: float(stream.right(learner.predict(each.test.inputs, 0), each.test, 0,
                                          each.index).double().mean()) for each in tasks}
@@ -431,9 +431,9 @@ def by_words(run):
 more = stream_of(replace(config, items=48)).tasks[0]
 picked = chosen[new] == new
 given = [learner.predict(more.test.inputs, adapter) for adapter in (0, None)]
-worn, bare = (stream.right(each, more.test, 0, 0)[0].numpy() for each in given)
-print(f"{new}, measured: {percent(np.where(picked, worn, bare).mean())} of 48 questions; "
-      f"multiplied: {percent(picked.mean() * worn.mean() + (1 - picked.mean()) * bare.mean())}")
+adapted, bare = (stream.right(each, more.test, 0, 0)[0].numpy() for each in given)
+print(f"{new}, measured: {percent(np.where(picked, adapted, bare).mean())} of 48 questions; "
+      f"multiplied: {percent(picked.mean() * adapted.mean() + (1 - picked.mean()) * bare.mean())}")
 
 # %%
 final = ends(record).assign(known=lambda rows: rows[known].mean(axis=1))
@@ -473,14 +473,14 @@ print("Verdict: over all eight, adapters that a simple chooser puts on end highe
 needs = {
     "sft": "demonstrations",
     "sdft": "demonstrations, and a model that can read them",
-    "sdft, stage teacher": "demonstrations, and a model that can still read them",
+    "sdft, task-start teacher": "demonstrations, and a model that can still read them",
     "replay": "demonstrations, and the old data",
-    "offline_distill": "demonstrations, and a model that can read them",
-    "sft_own_voice": "demonstrations rewritten in the model's voice: an oracle",
+    "off_policy_distillation": "demonstrations, and a model that can read them",
+    "sft_self_style": "demonstrations rewritten in the model's voice: an oracle",
     "adapter per skill": "demonstrations, and at every question the name of its skill",
-    "rl": "a reward, and right answers to reward now and then",
+    "grpo": "a reward, and right answers to reward now and then",
     "sft_kl": "demonstrations"}
-back = ("sdft", "offline_distill", "sft_kl")  # who looks back at the pretrained weights
+back = ("sdft", "off_policy_distillation", "sft_kl")  # who looks back at the pretrained weights
 size = (SHIPPED["tiny"] / "model.safetensors").stat().st_size
 costs = ends(record).groupby("method")[["stored_bytes", "train_seconds"]]
 print(pd.DataFrame({
@@ -505,7 +505,7 @@ print(pd.DataFrame({
 # 1. Replay, if examples of what *pretraining* taught are at hand as well: 160 of its 256 were, and without them it was
 # not measured. It keeps most, and wants more steps, as its learning is the least reliable here. Else SDFT, which loses
 # siblings; SDFT with examples mixed in was not measured.
-# 2. SDFT: it keeps no data, only the pretrained weights; or the cheaper *offline_distill*, which ends as high in most
+# 2. SDFT: it keeps no data, only the pretrained weights; or the cheaper *off_policy_distillation*, which ends as high in most
 # orders. Adapters keep no data either, as long as the name comes with the question: the chooser above stores them all.
 # 3. An adapter each: nothing is forgotten, and one can be withdrawn. Test each before it goes out (two seeds of five
 # have learned no letters). Without the name you maintain a chooser too.

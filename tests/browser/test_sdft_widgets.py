@@ -130,8 +130,8 @@ def drift(page, screenshot):
     expect(words).to_contain_text("on prompts of what was known, " + runs)
     box.get_by_label("points").select_option("every look at each run")
     expect(words).not_to_contain_text(runs)
-    box.get_by_label("rl", exact=True).check()
-    expect(words).to_contain_text("rl ")
+    box.get_by_label("grpo", exact=True).check()
+    expect(words).to_contain_text("grpo ")
     screenshot(page, "05-drift")
 
 

@@ -26,18 +26,18 @@ def found():
 @pytest.mark.parametrize("skill", KNOWN_SKILLS)
 def test_known_skills_are_known(found, skill):
     assert found[skill]["none"]["right"]["rate"] >= 0.97
-    assert found[skill]["none"]["own_voice"]["rate"] >= 0.98
+    assert found[skill]["none"]["own_style"]["rate"] >= 0.98
     if skill.startswith("working"):
         assert found[skill]["none"]["working"]["rate"] >= 0.9
 
 
 @pytest.mark.parametrize("skill", NEW_SKILLS)
 def test_new_skills_are_had_with_their_own_demonstration_and_not_otherwise(found, skill):
-    rates = {help: each["right"]["rate"] for help, each in found[skill].items()}
+    rates = {context: each["right"]["rate"] for context, each in found[skill].items()}
     guess = 0.15 if found[skill] and skill in ("facts-new", "articles-new") else 0.05
     assert rates["none"] <= guess
     assert rates["own"] >= 0.95
-    assert found[skill]["own"]["own_voice"]["rate"] >= 0.98
+    assert found[skill]["own"]["own_style"]["rate"] >= 0.98
     assert rates["other"] <= 0.10
     if skill == "working-new":
         assert found[skill]["own"]["working"]["rate"] >= 0.9

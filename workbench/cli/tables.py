@@ -50,9 +50,9 @@ def print_record(record: RunRecord, as_json: bool) -> None:
                         index=[f"after {name}" for name in record.task_names])
     print("accuracy (%), mean over seeds; row: trained through, column: tested on")
     print(rows.to_string(float_format="{:.1f}".format, na_rep="–"), end="\n\n")
-    if record.watched_names:
+    if record.old_names:
         stages = ["before", *(f"after {name}" for name in record.task_names)]
-        known = pd.DataFrame(100 * record.watched.mean(0), columns=record.watched_names,
+        known = pd.DataFrame(100 * record.old_accuracy.mean(0), columns=record.old_names,
                              index=stages)
         print("accuracy (%) on what was known before; never trained on")
         print(known.to_string(float_format="{:.1f}".format), end="\n\n")
@@ -78,7 +78,7 @@ def print_training(record: RunRecord, as_json: bool) -> None:
           f"{record.status}, {record.steps_taken} steps, {record.total_seconds:.1f} s"
           f"{label(record)}")
     rows = [(record.task_names[0], record.baseline[0, 0], record.accuracy[0, 0, 0])]
-    rows += list(zip(record.watched_names, record.watched[0, 0], record.watched[0, 1],
+    rows += list(zip(record.old_names, record.old_accuracy[0, 0], record.old_accuracy[0, 1],
                      strict=True))
     print(f"{'right (%)':24s}{'before':>8s}{'after':>8s}")
     for name, before, after in rows:

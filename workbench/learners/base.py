@@ -58,8 +58,8 @@ class Learner:
     """The scenarios in which the method makes sense. A single one needs no choosing."""
     needs_gate: ClassVar[bool] = False
     """Whether the model is its own teacher, so that the gate is asked before a run."""
-    help: str = ""
-    """Which context the model sees where it is its own teacher; see `completions.HELP`."""
+    context: str = ""
+    """Which context the model sees where it is its own teacher; see `completions.CONTEXTS`."""
 
     def __init__(self, model: StackedMLP) -> None:
         self.model = model

@@ -18,9 +18,9 @@ def batch_order(seed: int, task: int, examples: int, steps: int, batch_size: int
     Every example is seen once before any is seen again. The order follows from the seed and the
     task alone, so that a resumed run needs no memory of it and all methods see the same batches.
     """
-    draw = generator(seed, "batches", task)
+    rng = generator(seed, "batches", task)
     epochs = -(-steps * batch_size // examples)
-    order = torch.cat([torch.randperm(examples, generator=draw) for _ in range(epochs)])
+    order = torch.cat([torch.randperm(examples, generator=rng) for _ in range(epochs)])
     return order[: steps * batch_size].view(steps, batch_size)
 
 
@@ -61,8 +61,8 @@ def fit(learner: Learner, task: Task, optimizer: torch.optim.Optimizer, *, steps
                          for seed in learner.model.seeds], 1)
     parameters = list(learner.model.parameters())
     mask = task.masks[task.index]
-    for chosen in order[start:]:
-        batch = Batch(task.train.x[chosen], task.train.y[chosen], mask)
+    for indices in order[start:]:
+        batch = Batch(task.train.x[indices], task.train.y[indices], mask)
         with torch.autocast(parameters[0].device.type, torch.bfloat16, precision == "bf16"):
             loss = learner.loss(batch)
         for p in parameters:  # what optimizer.zero_grad() does, without its bookkeeping

@@ -1,4 +1,4 @@
-"""How a model answers the items of a skill: without help, and with each sort of help."""
+"""How a model answers the items of a skill: without context, and with each sort of context."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ from workbench.tasks import Item, load_skill, scorer_of
 if TYPE_CHECKING:
     from transformers import PreTrainedModel, PreTrainedTokenizerBase
 
-HELP = {
+CONTEXTS = {
     "none": "the question alone: the student",
     "own": "the expert's demonstration of this very question: the teacher",
     "other": "the demonstration of another question of the skill, with a quite different answer",
@@ -62,9 +62,9 @@ def partners(items: Sequence[Item]) -> list[Item]:
     return found
 
 
-def prompts_for(tokenizer: PreTrainedTokenizerBase, items: Sequence[Item], help: str = "none",
+def prompts_for(tokenizer: PreTrainedTokenizerBase, items: Sequence[Item], context: str = "none",
                 seed: int = 0) -> list[str]:
-    """Return the prompt for each item with one sort of help.
+    """Return the prompt for each item with one sort of context.
 
     Parameters
     ----------
@@ -72,23 +72,23 @@ def prompts_for(tokenizer: PreTrainedTokenizerBase, items: Sequence[Item], help:
         With a chat template.
     items : sequence of Item
         Of one skill.
-    help : str
-        One of `HELP`.
+    context : str
+        One of `CONTEXTS`.
     seed : int
         Of the filler words of ``"random"``.
     """
-    if help not in HELP:
-        raise UnknownNameError("help", help, HELP)
-    if help.startswith("article") and not all(item.article for item in items):
-        raise ConfigError(f"help {help!r} needs items with an article; the skill has none")
+    if context not in CONTEXTS:
+        raise UnknownNameError("context", context, CONTEXTS)
+    if context.startswith("article") and not all(item.article for item in items):
+        raise ConfigError(f"context {context!r} needs items with an article; the skill has none")
     check_items_against(tokenizer, items)
     rng = random.Random(derive_seed(seed, "random help"))
     shown = {"none": [""] * len(items), "article": [""] * len(items),
-             "random": [filler(item, rng) for item in items]}.get(help)
+             "random": [filler(item, rng) for item in items]}.get(context)
     if shown is None:
-        shown = [item.demonstration for item in (partners(items) if help == "other" else items)]
+        shown = [item.demonstration for item in (partners(items) if context == "other" else items)]
     return [make_prompt(tokenizer, item.prompt, demonstration=demonstration,
-                        article=item.article if help.startswith("article") else "")
+                        article=item.article if context.startswith("article") else "")
             for item, demonstration in zip(items, shown, strict=True)]
 
 
@@ -100,27 +100,27 @@ def filler(item: Item, rng: random.Random) -> str:
 
 
 @dataclass(frozen=True)
-class Answers:
-    """What a model answered to some items with one sort of help.
+class Completions:
+    """What a model answered to some items with one sort of context.
 
     Parameters
     ----------
-    help : str
-        One of `HELP`.
+    context : str
+        One of `CONTEXTS`.
     samples : Samples
         Tokens and texts.
     right : ndarray of bool, shape (n,)
         Whether the content is right, as the scorer of each item decides.
-    own_voice : ndarray of bool, shape (n,), or None
+    own_style : ndarray of bool, shape (n,), or None
         Whether the response is in the model's own style; None if the scorers do not know it.
     working : ndarray of bool, shape (n,), or None
         Whether every step is shown; None if the items do not ask for steps.
     """
 
-    help: str
+    context: str
     samples: Samples
     right: NDArray[np.bool_]
-    own_voice: NDArray[np.bool_] | None
+    own_style: NDArray[np.bool_] | None
     working: NDArray[np.bool_] | None
 
     @property
@@ -133,11 +133,11 @@ class Answers:
         return rates_of([self])
 
 
-MEASURES = ("right", "own_voice", "working")
+MEASURES = ("right", "own_style", "working")
 """What is counted of responses."""
 
 
-def rates_of(parts: Sequence[Answers]) -> dict[str, object]:
+def rates_of(parts: Sequence[Completions]) -> dict[str, object]:
     """Return the rates of `MEASURES` over some answers, each with Wilson's 95 % interval.
 
     A measure that is not known for all of them is left out.
@@ -157,17 +157,17 @@ def known_values(values: Sequence[bool | None]) -> NDArray[np.bool_] | None:
     return None if None in values else np.array(values, dtype=bool)
 
 
-def answer(model: PreTrainedModel, tokenizer: PreTrainedTokenizerBase, items: Sequence[Item],
-           help: str = "none", *, temperature: float = 0.0, seed: int = 0,
-           rng: torch.Generator | None = None, max_new_tokens: int = 40) -> Answers:
+def complete(model: PreTrainedModel, tokenizer: PreTrainedTokenizerBase, items: Sequence[Item],
+           context: str = "none", *, temperature: float = 0.0, seed: int = 0,
+           rng: torch.Generator | None = None, max_new_tokens: int = 40) -> Completions:
     """Return a model's answers to items, scored; see `prompts_for` and `sample`."""
     if not items:
         raise ConfigError("there are no items to answer; is the split empty?")
-    samples = sample(model, tokenizer, prompts_for(tokenizer, items, help, seed), rng=rng,
+    samples = sample(model, tokenizer, prompts_for(tokenizer, items, context, seed), rng=rng,
                      temperature=temperature, max_new_tokens=max_new_tokens)
     scored = [(scorer_of(item), text, item)
               for text, item in zip(samples.texts, items, strict=True)]
-    return Answers(help, samples, np.array([scorer.right(text, item)
+    return Completions(context, samples, np.array([scorer.right(text, item)
                                             for scorer, text, item in scored]),
                    known_values([scorer.own_style(text) for scorer, text, _ in scored]),
                    known_values([scorer.working(text, item) for scorer, text, item in scored]))
@@ -175,7 +175,7 @@ def answer(model: PreTrainedModel, tokenizer: PreTrainedTokenizerBase, items: Se
 
 def abilities(model: PreTrainedModel, tokenizer: PreTrainedTokenizerBase, known: Sequence[str],
               new: Sequence[str], split: str = "test") -> dict[str, dict[str, dict[str, object]]]:
-    """Return what a model can do: per skill and sort of help the rates of `Answers.summary`.
+    """Return what a model can do: per skill and sort of context the rates of `Completions.summary`.
 
     Greedy, on all items of a split.
 
@@ -184,15 +184,15 @@ def abilities(model: PreTrainedModel, tokenizer: PreTrainedTokenizerBase, known:
     model, tokenizer
         From `workbench.models.load_causal_lm`.
     known, new : sequence of str
-        Skills that are asked without help only, and skills that are asked with every sort of help.
+        Skills that are asked without context only, and skills that are asked with each context.
     split : {"train", "validation", "test"}
         Whose items.
     """
     found = {}
     for skill in (*known, *new):
         items = load_skill(skill, split)
-        kinds = [help for help in HELP if not help.startswith("article")
+        kinds = [context for context in CONTEXTS if not context.startswith("article")
                  or all(item.article for item in items)]
-        found[skill] = {help: answer(model, tokenizer, items, help).summary()
-                        for help in (["none"] if skill in known else kinds)}
+        found[skill] = {context: complete(model, tokenizer, items, context).summary()
+                        for context in (["none"] if skill in known else kinds)}
     return found

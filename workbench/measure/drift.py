@@ -30,7 +30,7 @@ class Drift:
     base, tokenizer
         The pretrained model, from `workbench.models.load_causal_lm`.
     items : sequence of Item
-        Whose questions are asked, without help.
+        Whose questions are asked, without context.
     max_new_tokens : int
         Longest response.
     """

@@ -18,7 +18,7 @@ from torch import Tensor
 
 from workbench.errors import GateError
 from workbench.losses import kl_per_token
-from workbench.measure.completions import Answers, answer, prompts_for
+from workbench.measure.completions import Completions, complete, prompts_for
 from workbench.models.encoding import context_of, encode, encode_responses
 from workbench.models.logits import response_logits
 from workbench.system.files import to_json
@@ -56,18 +56,18 @@ class GateReport:
         What was measured.
     n : int
         Items.
-    help : dict
-        Per sort of help (see `workbench.measure.completions.HELP`) the rates of right answers, of
-        the own voice and of complete working, each with Wilson's 95 % interval.
+    context : dict
+        Per context (see `workbench.measure.completions.CONTEXTS`) the rates of right answers, of
+        the own style and of complete working, each with Wilson's 95 % interval.
     teacher_kl, target_kl : dict
         In nats, ``per_token`` and ``per_response``: how far the teacher's distribution is from the
-        model's without help, along the teacher's responses; and the same for what SFT imitates, a
-        distribution with all its mass on the demonstration's tokens, whose KL is their negative
-        log-likelihood.
+        model's without context, along the teacher's responses; and the same for what SFT
+        imitates, a distribution with all its mass on the demonstration's tokens, whose KL is
+        their negative log-likelihood.
     artefacts : dict
         Shares of the teacher's responses that repeat three or more words of how demonstration or
         article were put (``copied``), and that are not in the model's own style
-        (``foreign_voice``; left out if the scorers do not know it).
+        (``foreign_style``; left out if the scorers do not know it).
     conditions : list of Condition
         All have to hold.
     """
@@ -75,7 +75,7 @@ class GateReport:
     model: str
     skill: str
     n: int
-    help: dict[str, Any]
+    context: dict[str, Any]
     teacher_kl: dict[str, float]
     target_kl: dict[str, float]
     artefacts: dict[str, float]
@@ -93,12 +93,12 @@ class GateReport:
     def __str__(self) -> str:
         lines = [f"{self.model} on {self.skill}, {self.n} items: "
                  f"the gate is {'passed' if self.passed else 'NOT passed'}"]
-        for name, rates in self.help.items():
+        for name, rates in self.context.items():
             right = rates["right"]
             lines.append(f"  right with {name + ' ':.<14s} {100 * right['rate']:5.1f} %  "
                          f"({100 * right['low']:.1f} to {100 * right['high']:.1f})"
-                         + (f", own voice {100 * rates['own_voice']['rate']:.1f} %"
-                            if "own_voice" in rates else ""))
+                         + (f", own voice {100 * rates['own_style']['rate']:.1f} %"
+                            if "own_style" in rates else ""))
         for c in self.conditions:
             lines.append(f"  [{'holds' if c.holds else 'FAILS'}] {c.claim}: {c.measured}")
         return "\n".join(lines)
@@ -126,7 +126,7 @@ def gate(model: PreTrainedModel, tokenizer: PreTrainedTokenizerBase, items: Sequ
     kinds = ["none", "own", "other", "random"]
     if all(item.article for item in items):
         kinds += ["article", "article+own"]
-    answers = {kind: answer(model, tokenizer, items, kind, max_new_tokens=max_new_tokens)
+    answers = {kind: complete(model, tokenizer, items, kind, max_new_tokens=max_new_tokens)
                for kind in kinds}
     helped = "article+own" if "article+own" in kinds else "own"
     teacher = answers[helped]
@@ -134,19 +134,19 @@ def gate(model: PreTrainedModel, tokenizer: PreTrainedTokenizerBase, items: Sequ
     target_kl = demonstration_drift(model, tokenizer, items)
     texts = list(zip(teacher.samples.texts, items, strict=True))
     artefacts = {"copied": sum(copies_wrapping(text, item) for text, item in texts) / len(texts)}
-    if teacher.own_voice is not None:
-        artefacts["foreign_voice"] = float((~teacher.own_voice).mean())
-    help = {kind: given.summary() for kind, given in answers.items()}
-    return GateReport(name, items[0].skill, len(items), help, teacher_kl, target_kl, artefacts,
-                      judge(help, helped, teacher_kl, target_kl, artefacts, len(items)))
+    if teacher.own_style is not None:
+        artefacts["foreign_style"] = float((~teacher.own_style).mean())
+    context = {kind: given.summary() for kind, given in answers.items()}
+    return GateReport(name, items[0].skill, len(items), context, teacher_kl, target_kl, artefacts,
+                      judge(context, helped, teacher_kl, target_kl, artefacts, len(items)))
 
 
-def judge(help: dict[str, Any], helped: str, teacher_kl: dict[str, float],
+def judge(context: dict[str, Any], helped: str, teacher_kl: dict[str, float],
           target_kl: dict[str, float], artefacts: dict[str, float], n: int) -> list[Condition]:
     """Return the conditions of the gate; a comparison with NaN does not hold."""
-    own, alone, other = (help[kind]["right"] for kind in (helped, "none", "other"))
+    own, alone, other = (context[kind]["right"] for kind in (helped, "none", "other"))
     # Beside "other" stands "own", never an article: that would help whatever is demonstrated.
-    matched = help["own"]["right"]
+    matched = context["own"]["right"]
 
     def percent(rate: float) -> str:
         return f"{100 * rate:.1f} %"
@@ -195,8 +195,8 @@ def require(report: GateReport, force: bool = False) -> str:
 
 @torch.no_grad()
 def teacher_drift(model: PreTrainedModel, tokenizer: PreTrainedTokenizerBase,
-                  items: Sequence[Item], teacher: Answers) -> dict[str, float]:
-    """Return KL(teacher || model without help) along the teacher's own responses, in nats."""
+                  items: Sequence[Item], teacher: Completions) -> dict[str, float]:
+    """Return KL(teacher || model without context) along the teacher's own responses, in nats."""
     said = teacher.samples
     alone = encode(tokenizer, prompts_for(tokenizer, items), context_of(model))
     each = []
@@ -211,7 +211,7 @@ def teacher_drift(model: PreTrainedModel, tokenizer: PreTrainedTokenizerBase,
 @torch.no_grad()
 def demonstration_drift(model: PreTrainedModel, tokenizer: PreTrainedTokenizerBase,
                         items: Sequence[Item]) -> dict[str, float]:
-    """Return KL(all mass on the demonstration || model without help), in nats."""
+    """Return KL(all mass on the demonstration || model without context), in nats."""
     ids, mask = encode_responses(tokenizer, [item.demonstration for item in items],
                                  context_of(model))
     alone = encode(tokenizer, prompts_for(tokenizer, items), context_of(model))

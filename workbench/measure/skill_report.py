@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from workbench.errors import ConfigError, UndefinedMetricError, texts
-from workbench.measure.completions import Answers, answer, rates_of
+from workbench.measure.completions import Completions, complete, rates_of
 from workbench.measure.drift import Drift
 from workbench.tasks import spread
 from workbench.tasks.text import load_new_and_old
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 def assess(model: PreTrainedModel, tokenizer: PreTrainedTokenizerBase, new_skills: Sequence[str],
            base: PreTrainedModel | None = None, split: str = "test", most: int = 0,
            old_skills: Sequence[str] | None = None) -> dict[str, Any]:
-    """Measure a model without help, greedily.
+    """Measure a model without context, greedily.
 
     Parameters
     ----------
@@ -53,14 +53,14 @@ def assess(model: PreTrainedModel, tokenizer: PreTrainedTokenizerBase, new_skill
     """
     new_skills = texts("new_skills", new_skills)
     skills: dict[str, Any] = {}
-    families: dict[str, list[Answers]] = {}
+    families: dict[str, list[Completions]] = {}
     asked = {}
     new, old = load_new_and_old(new_skills, old_skills)
     for skill, whole in (new | old).items():
         items = spread([item for item in whole if item.split == split], most)
         if not items:
             raise ConfigError(f"{skill} has no items in the split {split!r}")
-        given = answer(model, tokenizer, items)
+        given = complete(model, tokenizer, items)
         asked[skill] = items
         skills[skill] = {"new": skill in new_skills, "family": items[0].family, **given.summary()}
         if skill not in new_skills:
@@ -77,7 +77,7 @@ def assess(model: PreTrainedModel, tokenizer: PreTrainedTokenizerBase, new_skill
             "kl_to_base": drift}
 
 
-def share_kept(before: ArrayLike, after: ArrayLike) -> NDArray[np.float64]:
+def retention(before: ArrayLike, after: ArrayLike) -> NDArray[np.float64]:
     r"""Return how much of what was known is still known: the mean of after over before.
 
     :math:`\frac1n\sum_j a_j/b_j` over the skills j that were known at all (:math:`b_j>0`); above 1

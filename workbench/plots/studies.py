@@ -17,7 +17,7 @@ from workbench.runs.studies import RUN, choose, ends
 
 PROMPTS = {"kl_new": "on prompts of the new skill", "kl_old": "on prompts of what was known"}
 """Where drift can be measured."""
-SHARES = ("teacher_right", "helped_right", "foreign_voice")
+SHARES = ("teacher_right", "context_right", "foreign_style")
 """Which diagnostics are shares, drawn in percent."""
 UNITS = {"kl_new": "nats a response", "kl_old": "nats a response", "entropy": "nats a token",
          "length": "tokens"}

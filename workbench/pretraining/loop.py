@@ -18,7 +18,7 @@ import torch
 from torch import Tensor
 
 from workbench.errors import ConfigError, RecordError
-from workbench.measure.completions import answer
+from workbench.measure.completions import complete
 from workbench.models.manifest import MANIFEST
 from workbench.models.quiet import no_progress_bars
 from workbench.models.sizes import CONTEXT, SIZES, make_model
@@ -61,8 +61,8 @@ def validate(model: LlamaForCausalLM, items_per_skill: int = 24) -> dict[str, fl
     scores = {}
     for skill in KNOWN_SKILLS + NEW_SKILLS:
         items = [i for i in make_skill(skill) if i.split == "validation"][:items_per_skill]
-        help = "none" if skill in KNOWN_SKILLS else "own"
-        scores[skill] = answer(model, tokenizer, items, help).accuracy
+        context = "none" if skill in KNOWN_SKILLS else "own"
+        scores[skill] = complete(model, tokenizer, items, context).accuracy
     model.train()
     return scores
 

@@ -17,7 +17,7 @@ from workbench.models.loading import find_model
 from workbench.runs.record import RunRecord
 from workbench.tasks import Stream, Task
 from workbench.tasks.text import TextExamples
-from workbench.teachers import ALL_HELP
+from workbench.teachers import FULL_CONTEXT
 
 _reports: dict[tuple[str, ...], GateReport] = {}
 """What the gate found in this process, by the content of model and items."""
@@ -68,8 +68,8 @@ def ask_gate(learner: TextLearner, stream: Stream, name: str,
     """Return the label of the gate and its reports; an empty label where it is not asked."""
     if not learner.needs_gate:
         return "", []
-    if learner.help not in (ALL_HELP, "own", "article+own"):
-        return f"no gate: a control, its teacher is shown {learner.help!r}", []
+    if learner.context not in (FULL_CONTEXT, "own", "article+own"):
+        return f"no gate: a control, its teacher is shown {learner.context!r}", []
     reports = [measure(learner, task, name) for task in stream.tasks]
     labels = [require(report, force) for report in reports]
     failed = (label for label, report in zip(labels, reports, strict=True) if not report.passed)

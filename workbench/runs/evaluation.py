@@ -36,7 +36,7 @@ class Snapshot:
         Tasks finished, and steps taken in the next.
     steps_taken, steps_total : int
         Since the start, and in all.
-    scores : ndarray, shape (seeds, tasks + watched)
+    scores : ndarray, shape (seeds, tasks + old tasks)
         Accuracy on every task just now, and on those that are only tested.
     accuracy : ndarray, shape (seeds, tasks, tasks)
         The matrix so far.
@@ -78,10 +78,10 @@ def evaluate(learner: Learner, stream: Stream, trained: int, part: str = "test",
 
     Returns
     -------
-    ndarray, shape (seeds, tasks + watched)
+    ndarray, shape (seeds, tasks + old tasks)
     """
     columns = []
-    for j, task in enumerate((*stream.tasks, *stream.watched)):
+    for j, task in enumerate((*stream.tasks, *stream.old_tasks)):
         examples = getattr(task, part)
         given = learner.predict(examples.inputs, j if stream.scenario == "task" else None)
         right = stream.right(given, examples, trained, j)

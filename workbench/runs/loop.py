@@ -94,7 +94,7 @@ class _Run:
             record = self.restore()
         else:
             scores, said = self.evaluate(trained=-1)
-            record.baseline[:], record.watched[:, 0] = self.split(scores)
+            record.baseline[:], record.old_accuracy[:, 0] = self.split(scores)
             record.diagnostics[:, 0] = self.measure()
             self.show(scores, said, np.full(len(scores), np.nan))
             self.save()
@@ -162,7 +162,7 @@ class _Run:
             record.curve[:, point], record.diagnostics_curve[:, point] = scores, measured
         if at_end:
             i = record.task
-            record.accuracy[:, i], record.watched[:, i + 1] = self.split(scores)
+            record.accuracy[:, i], record.old_accuracy[:, i + 1] = self.split(scores)
             record.diagnostics[:, i + 1] = measured
         self.show(scores, said, loss.double().numpy())
 

@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from workbench.measure.drift import Drift, logits_of
-from workbench.measure.completions import answer, full_context, known_values, prompts_for
+from workbench.measure.completions import complete, full_context, known_values, prompts_for
 from workbench.learners import Learner
 from workbench.learners.text import TextLearner
 from workbench.models.sampling import sample
@@ -23,12 +23,12 @@ from workbench.tasks import Item, Stream, scorer_of, spread
 from workbench.tasks.text import TextExamples
 
 DIAGNOSTICS = {
-    "teacher_right": "share of right answers of the weights that teach, shown their help",
-    "helped_right": "share of right answers of the student, shown the same help",
+    "teacher_right": "share of right answers of the weights that teach, with their context",
+    "context_right": "share of right answers of the student with the same context",
     "kl_new": "KL(pretrained || student) on prompts of the new skills, in nats a response",
     "kl_old": "KL(pretrained || student) on prompts of the known skills, in nats a response",
     "entropy": "entropy of the student on its own samples for the new skill, in nats a token",
-    "foreign_voice": "share of those samples that are not in the model's own voice",
+    "foreign_style": "share of those samples that are not in the model's own voice",
     "length": "tokens of those samples, the end token included",
 }
 """What a `Probe` measures."""
@@ -54,7 +54,7 @@ class Probe:
     def __init__(self, learner: TextLearner, stream: Stream, part: str = "test",
                  items: int = 24) -> None:
         self.tasks = [_some(getattr(task, part), items) for task in stream.tasks]
-        known = [item for task in stream.watched
+        known = [item for task in stream.old_tasks
                  for item in _some(getattr(task, part), max(1, items // 4))]
         model, most = learner.model, learner.max_new_tokens
         self.drifts = {name: Drift(model.base, model.tokenizer, asked, most)
@@ -76,14 +76,14 @@ class Probe:
         for i, model in enumerate(learner.model.models):
             found = dict.fromkeys(self.names, np.nan)
             items = self.tasks[task]
-            help = full_context(items)
+            context = full_context(items)
             most: dict[str, Any] = {"max_new_tokens": learner.max_new_tokens}
-            found["helped_right"] = answer(model, learner.model.tokenizer, items, help,
+            found["context_right"] = complete(model, learner.model.tokenizer, items, context,
                                            **most).accuracy
             teacher = getattr(learner, "teacher", None)
             if teacher is not None and hasattr(teacher, "prompts"):
-                shown = help if teacher.help == "all" else teacher.help
-                found["teacher_right"] = answer(
+                shown = context if teacher.context == "all" else teacher.context
+                found["teacher_right"] = complete(
                     teacher.weights.model(i), learner.model.tokenizer, items, shown,
                     **most).accuracy
             for name, drift in self.drifts.items():
@@ -97,7 +97,7 @@ class Probe:
             styles = known_values([scorer_of(item).own_style(text)
                                    for item, text in zip(items, own.texts, strict=True)])
             if styles is not None:
-                found["foreign_voice"] = float((~styles).mean())
+                found["foreign_style"] = float((~styles).mean())
             found["length"] = float(own.mask.sum(1).double().mean())
             rows.append([found[name] for name in self.names])
         return np.array(rows)

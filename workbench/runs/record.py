@@ -23,7 +23,7 @@ from workbench.system.provenance import environment
 from workbench.runs.record_files import ARRAYS, FORMAT, VERSION, Floats, file_entry, read_both
 from workbench.tasks import Stream
 
-FIELDS = {"scenario": str, "task_names": list, "watched_names": list, "diagnostic_names": list,
+FIELDS = {"scenario": str, "task_names": list, "old_names": list, "diagnostic_names": list,
           "data_hash": str, "examples": list, "status": str, "task": int, "step": int,
           "seconds": dict, "stored_bytes": list, "environment": dict}
 """What ``run.json`` must hold beside the settings."""
@@ -39,7 +39,7 @@ class RunRecord:
         The settings.
     scenario : str
         The scenario, as the stream resolved it.
-    task_names, watched_names, diagnostic_names : list of str
+    task_names, old_names, diagnostic_names : list of str
         Of the axes of tasks, of tasks that are only tested, and of diagnostics.
     accuracy : ndarray, shape (seeds, tasks, tasks)
         Share of correct answers; row: trained through, column: tested on.
@@ -47,12 +47,12 @@ class RunRecord:
         The same before any training.
     losses : ndarray, shape (seeds, tasks, steps)
         Training loss in nats.
-    curve : ndarray, shape (seeds, points, tasks + watched)
-        Accuracy within tasks, at the steps `curve_steps`; of watched tasks too.
-    watched : ndarray, shape (seeds, tasks + 1, watched)
+    curve : ndarray, shape (seeds, points, tasks + old)
+        Accuracy within tasks, at the steps `curve_steps`; of old tasks too.
+    old_accuracy : ndarray, shape (seeds, tasks + 1, old)
         Accuracy on what is only tested, before any training and after each task.
     diagnostics, diagnostics_curve : ndarray, shape (seeds, tasks + 1 or points, diagnostics)
-        See `workbench.runs.probe`, at the same moments as `watched` and `curve`.
+        See `workbench.runs.probe`, at the same moments as `old_accuracy` and `curve`.
     status : {"running", "stopped", "complete"}
         Whether the run came to its end.
     task, step : int
@@ -82,12 +82,12 @@ class RunRecord:
     baseline: Floats
     losses: Floats
     curve: Floats
-    watched: Floats
+    old_accuracy: Floats
     diagnostics: Floats
     diagnostics_curve: Floats
     data_hash: str
     examples: list[int]
-    watched_names: list[str] = field(default_factory=list)
+    old_names: list[str] = field(default_factory=list)
     diagnostic_names: list[str] = field(default_factory=list)
     status: str = "running"
     task: int = 0
@@ -102,14 +102,14 @@ class RunRecord:
     def start(cls, config: RunConfig, stream: Stream,
               diagnostic_names: Sequence[str] = ()) -> RunRecord:
         """Return the empty record of a run about to begin."""
-        watched = [t.name for t in stream.watched]
-        shapes = wanted_shapes(config, len(stream), len(watched), len(diagnostic_names))
+        old_names = [t.name for t in stream.old_tasks]
+        shapes = wanted_shapes(config, len(stream), len(old_names), len(diagnostic_names))
         empty: dict[str, Any] = {name: np.full(shape, np.nan) for name, shape in shapes.items()}
         return cls(config, stream.scenario, [t.name for t in stream.tasks], **empty,
-                   data_hash=stream.data_hash(), watched_names=watched,
+                   data_hash=stream.data_hash(), old_names=old_names,
                    diagnostic_names=list(diagnostic_names),
                    examples=[len(getattr(t, config.evaluate_on))
-                             for t in (*stream.tasks, *stream.watched)])
+                             for t in (*stream.tasks, *stream.old_tasks)])
 
     @property
     def curve_steps(self) -> NDArray[np.int64]:
@@ -219,7 +219,7 @@ class RunRecord:
                 and self.steps_taken <= tasks * self.config.steps):
             raise RecordError(f"{folder / 'run.json'}: task {self.task}, step {self.step} do not "
                               f"exist in {tasks} tasks of {self.config.steps} steps")
-        for name, shape in wanted_shapes(self.config, tasks, len(self.watched_names),
+        for name, shape in wanted_shapes(self.config, tasks, len(self.old_names),
                                          len(self.diagnostic_names)).items():
             found = getattr(self, name)
             if found.shape != shape or found.dtype != np.float64:
@@ -228,13 +228,13 @@ class RunRecord:
                                   "two files are not of the same run")
 
 
-def wanted_shapes(config: RunConfig, tasks: int, watched: int,
+def wanted_shapes(config: RunConfig, tasks: int, old: int,
                   diagnostics: int) -> dict[str, tuple[int, ...]]:
     """Return the shape of each array of a record."""
     seeds = len(config.seeds)
     points = tasks * (config.steps // config.evaluate_every) if config.evaluate_every else 0
     return {"accuracy": (seeds, tasks, tasks), "baseline": (seeds, tasks),
-            "losses": (seeds, tasks, config.steps), "curve": (seeds, points, tasks + watched),
-            "watched": (seeds, tasks + 1, watched),
+            "losses": (seeds, tasks, config.steps), "curve": (seeds, points, tasks + old),
+            "old_accuracy": (seeds, tasks + 1, old),
             "diagnostics": (seeds, tasks + 1, diagnostics),
             "diagnostics_curve": (seeds, points, diagnostics)}

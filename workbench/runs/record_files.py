@@ -14,9 +14,9 @@ from numpy.typing import NDArray
 from workbench.errors import RecordError
 from workbench.system.files import read_checked
 
-FORMAT, VERSION = "workbench-run", 2
+FORMAT, VERSION = "workbench-run", 3
 Floats = NDArray[np.float64]
-ARRAYS = ("accuracy", "baseline", "losses", "curve", "watched", "diagnostics",
+ARRAYS = ("accuracy", "baseline", "losses", "curve", "old_accuracy", "diagnostics",
           "diagnostics_curve")
 """What the ``.npz`` file of a run holds."""
 

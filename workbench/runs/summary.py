@@ -19,7 +19,7 @@ def summary(record: RunRecord) -> dict[str, Any]:
 
     defined, undefined = summarise(record.matrix())
     return {"accuracy": lists(record.accuracy), "baseline": lists(record.baseline),
-            "watched": {"names": record.watched_names, "accuracy": lists(record.watched)},
+            "old": {"names": record.old_names, "accuracy": lists(record.old_accuracy)},
             "diagnostics": {"names": record.diagnostic_names,
                             "values": lists(record.diagnostics)},
             "metrics": {k: np.asarray(v).tolist() for k, v in defined.items()},

@@ -92,7 +92,7 @@ class Stream:
         In order.
     outputs : int
         Number of outputs that a network needs for the whole stream.
-    watched : tuple of Task
+    old_tasks : tuple of Task
         Tasks that are tested and never trained on: what was known before the first.
     """
 
@@ -100,7 +100,7 @@ class Stream:
     scenario: str
     tasks: tuple[Task, ...]
     outputs: int
-    watched: tuple[Task, ...] = ()
+    old_tasks: tuple[Task, ...] = ()
 
     def __len__(self) -> int:
         return len(self.tasks)
@@ -128,7 +128,7 @@ class Stream:
     def data_hash(self) -> str:
         """Return the sha256 of every example, in order; stored in a run's record."""
         digest = hashlib.sha256()
-        for task in (*self.tasks, *self.watched):
+        for task in (*self.tasks, *self.old_tasks):
             for part in (task.train, task.validation, task.test):
                 digest.update(part.content())
         return digest.hexdigest()

@@ -60,7 +60,7 @@ class TextStream(Stream):
         """Return the items of every skill, old skills included, by the name of the skill."""
         return {task.name: [item for part in (task.train, task.validation, task.test)
                             if isinstance(part, TextExamples) for item in part.items]
-                for task in (*self.tasks, *self.watched)}
+                for task in (*self.tasks, *self.old_tasks)}
 
     def right(self, predictions: Sequence[Sequence[str]], examples: Examples, trained: int,
               tested: int) -> Tensor:
@@ -111,12 +111,12 @@ def make_text_stream(skills: Sequence[str], scenario: str | None = None, most: i
     check_leaks(new_items | old_items)
     for name, items in new_items.items():
         warn_of_unreachable(name, items)
-    watched = [_task(name, items, len(skills) + i, most)
+    old_tasks = [_task(name, items, len(skills) + i, most)
                for i, (name, items) in enumerate(old_items.items())]
-    known = tuple(task.train for task in watched if len(task.train))
+    known = tuple(task.train for task in old_tasks if len(task.train))
     tasks = [replace(_task(name, items, i, most), old=known)
              for i, (name, items) in enumerate(new_items.items())]
-    return TextStream(TEXT_STREAM, scenario, tuple(tasks), 1, tuple(watched))
+    return TextStream(TEXT_STREAM, scenario, tuple(tasks), 1, tuple(old_tasks))
 
 
 def load_new_and_old(skills: Sequence[str], old: Sequence[str] | None = None

@@ -10,7 +10,7 @@ import ipywidgets as w
 from workbench.config import RunConfig
 from workbench.errors import texts
 from workbench.learners.text import TEXT_LEARNERS
-from workbench.measure.skill_report import share_kept
+from workbench.measure.skill_report import retention
 from workbench.plots import percent
 from workbench.runs.evaluation import Said
 from workbench.runs.evaluation import Snapshot as Progress
@@ -78,13 +78,13 @@ class LiveDistillation(LiveTraining):
         learned = (f"{record.config.learner} knows {record.task_names[0]} to "
                    f"{percent(record.accuracy[0, 0, 0])} "
                    f"(before: {percent(record.baseline[0, 0])})")
-        before, after = record.watched[0, 0], record.watched[0, 1]
+        before, after = record.old_accuracy[0, 0], record.old_accuracy[0, 1]
         if not before.any():
             return f"{learned}. Retention was not measured: no old skill was known before."
-        kept = float(share_kept(before, after))
+        kept = float(retention(before, after))
         worst = int((before - after).argmax())
         return (f"{learned} and kept {percent(kept)} of what was known; least of "
-                f"{record.watched_names[worst]}, {percent(after[worst])} after "
+                f"{record.old_names[worst]}, {percent(after[worst])} after "
                 f"{percent(before[worst])}.")
 
     def _clear(self) -> None:

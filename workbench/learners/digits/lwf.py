@@ -34,7 +34,7 @@ class LwF(Finetune):
         super().__init__(model)
         positive(temperature=temperature, strength=strength)
         self.temperature, self.strength = temperature, strength
-        self.teacher = TeacherWeights(self, "stage")
+        self.teacher = TeacherWeights(self, "task_start")
 
     def begin(self, task: Task) -> None:
         """Count the tasks."""

@@ -22,11 +22,11 @@ def store(learner: Learner, task: Task, per_class: int | None) -> None:
         How many of each class; None stores them all.
     """
     chosen = []
-    for draw in learner.generators:
+    for rng in learner.generators:
         of_seed = []
         for label in task.classes:
             members = (task.train.y == label).nonzero().flatten()
-            shuffled = members[torch.randperm(len(members), generator=draw)]
+            shuffled = members[torch.randperm(len(members), generator=rng)]
             of_seed.append(shuffled[:per_class])
         chosen.append(torch.cat(of_seed))
     index = torch.stack(chosen)

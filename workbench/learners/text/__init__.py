@@ -2,25 +2,25 @@
 
 from workbench.learners.text.adapter_per_skill import AdapterPerSkill
 from workbench.learners.text.base import TextLearner
-from workbench.learners.text.offline_distill import OfflineDistill
+from workbench.learners.text.grpo import GRPO
+from workbench.learners.text.off_policy_distillation import OffPolicyDistillation
 from workbench.learners.text.replay import TextReplay
-from workbench.learners.text.rl import GroupRL
 from workbench.learners.text.sdft import SDFT
 from workbench.learners.text.sft import SFT
 from workbench.learners.text.sft_kl import SFTWithKL
-from workbench.learners.text.sft_own_voice import SFTOwnVoice
+from workbench.learners.text.sft_self_style import SFTSelfStyle
 
 TEXT_LEARNERS: dict[str, type[TextLearner]] = {
     "sft": SFT,
     "sft_kl": SFTWithKL,
-    "sft_own_voice": SFTOwnVoice,
-    "offline_distill": OfflineDistill,
+    "sft_self_style": SFTSelfStyle,
+    "off_policy_distillation": OffPolicyDistillation,
     "sdft": SDFT,
     "replay": TextReplay,
-    "rl": GroupRL,
+    "grpo": GRPO,
     "adapter_per_skill": AdapterPerSkill,
 }
 """The methods for the skills stream, by the names used in configs and on the command line."""
 
-__all__ = ["SDFT", "SFT", "TEXT_LEARNERS", "AdapterPerSkill", "GroupRL", "OfflineDistill",
-           "SFTOwnVoice", "SFTWithKL", "TextLearner", "TextReplay"]
+__all__ = ["SDFT", "SFT", "TEXT_LEARNERS", "AdapterPerSkill", "GRPO", "OffPolicyDistillation",
+           "SFTSelfStyle", "SFTWithKL", "TextLearner", "TextReplay"]

@@ -40,9 +40,9 @@ class TextLearner(Learner):
         whole(max_new_tokens=max_new_tokens)
         self.max_new_tokens = max_new_tokens
         context = context_of(model.base)
-        self.room = context - max_new_tokens
+        self.max_prompt_tokens = context - max_new_tokens
         """Tokens that a prompt may have, so that a response fits after it."""
-        if self.room < 1:
+        if self.max_prompt_tokens < 1:
             raise ConfigError(f"max_new_tokens={max_new_tokens} leaves no room for a prompt in a "
                               f"context of {context} tokens")
 
@@ -66,7 +66,8 @@ class TextLearner(Learner):
         for part in (task.train, *task.old):
             assert isinstance(part, TextExamples)
             check_items_against(self.model.tokenizer, part.items)
-        self.prompts = encode(self.model.tokenizer, self.ask(task.train.inputs), self.room)
+        self.prompts = encode(self.model.tokenizer, self.ask(task.train.inputs),
+                              self.max_prompt_tokens)
 
     def ask(self, questions: Sequence[str]) -> list[str]:
         """Return the student's prompts: the questions alone."""
@@ -74,19 +75,20 @@ class TextLearner(Learner):
 
     def loss(self, batch: Batch) -> Tensor:
         """Return the loss of each seed on its questions: shape (seeds,)."""
-        return torch.stack([self.loss_of(i, chosen) for i, chosen in enumerate(batch.x)])
+        return torch.stack([self.loss_of(i, indices) for i, indices in enumerate(batch.x)])
 
-    def loss_of(self, i: int, chosen: Tensor) -> Tensor:
+    def loss_of(self, i: int, indices: Tensor) -> Tensor:
         """Return the loss of one seed on the items with these numbers: shape ()."""
         raise TypeError(f"{type(self).__name__} does not say what its loss is")
 
-    def logits(self, i: int, chosen: Tensor, ids: Tensor, mask: Tensor) -> Tensor:
+    def logits(self, i: int, indices: Tensor, ids: Tensor, mask: Tensor) -> Tensor:
         """Return what the student gives to each token of responses: (n, tokens, vocabulary)."""
-        return response_logits(self.model.models[i], *take_prompts(self.prompts, chosen), ids, mask)
+        return response_logits(self.model.models[i], *take_prompts(self.prompts, indices), ids,
+                               mask)
 
-    def read(self, i: int, chosen: Tensor) -> PromptCache:
+    def read(self, i: int, indices: Tensor) -> PromptCache:
         """Return the prompts of some items as the student of one seed reads them."""
-        return PromptCache(self.model.models[i], *take_prompts(self.prompts, chosen))
+        return PromptCache(self.model.models[i], *take_prompts(self.prompts, indices))
 
     def respond(self, i: int, prompts: PromptCache, temperature: float) -> tuple[Tensor, Tensor]:
         """Return responses to prompts that one seed's generator samples: shapes (n, tokens)."""

@@ -54,13 +54,13 @@ class TextReplay(SFT):
                 self.store(i, old, [scorer_of(item).in_own_style(item, rng) or item.demonstration
                                     for item in old])
 
-    def loss_of(self, i: int, chosen: Tensor) -> Tensor:
+    def loss_of(self, i: int, indices: Tensor) -> Tensor:
         """Return the loss on new examples and on as many old ones."""
-        new = super().loss_of(i, chosen)
+        new = super().loss_of(i, indices)
         # New: old examples join in.
         if not (stored := len(self.state.get(f"{i}.ids", ()))):
             return new
-        old = torch.randint(stored, (len(chosen),), generator=self.generators[i])
+        old = torch.randint(stored, (len(indices),), generator=self.generators[i])
         prompt_ids, prompt_mask, ids, mask = (
             self.state[f"{i}.{name}"][old].long() for name in ("prompts", "prompts_mask", "ids",
                                                               "mask"))

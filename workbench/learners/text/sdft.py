@@ -13,7 +13,7 @@ from workbench.losses import DIRECTIONS, divergence, per_response
 from workbench.models.language import LanguageModels
 from workbench.models.logits import PromptCache
 from workbench.tasks import Task
-from workbench.teachers import ALL_HELP, Teacher, TeacherWeights
+from workbench.teachers import FULL_CONTEXT, Teacher, TeacherWeights
 
 
 class SDFT(TextLearner):
@@ -25,11 +25,11 @@ class SDFT(TextLearner):
         One model per seed.
     direction : {"forward", "reverse", "jsd"}
         Of the divergence; the published numbers were made with the forward KL.
-    teacher : {"frozen", "stage", "ema", "live"}
+    teacher : {"base", "task_start", "ema", "student"}
         Whose weights teach; see `workbench.teachers.WEIGHTS`.
-    help : str
+    context : str
         What the teacher is shown: ``"all"`` there is, or one of
-        `workbench.measure.completions.HELP`.
+        `workbench.measure.completions.CONTEXTS`.
         ``"none"``, ``"other"`` and ``"random"`` are controls.
     rate : float
         Of the moving average, for an ``"ema"`` teacher.
@@ -45,8 +45,8 @@ class SDFT(TextLearner):
 
     needs_gate = True
 
-    def __init__(self, model: LanguageModels, direction: str = "forward", teacher: str = "frozen",
-                 help: str = ALL_HELP, rate: float = 0.02, temperature: float = 1.0,
+    def __init__(self, model: LanguageModels, direction: str = "forward", teacher: str = "base",
+                 context: str = FULL_CONTEXT, rate: float = 0.02, temperature: float = 1.0,
                  top_k: int = 0, skip_first: int = 0, max_new_tokens: int = 40) -> None:
         super().__init__(model, max_new_tokens)
         positive(temperature=temperature)
@@ -55,30 +55,30 @@ class SDFT(TextLearner):
         whole(0, skip_first=skip_first, top_k=top_k)
         self.direction, self.temperature = direction, temperature
         self.top_k, self.skip_first = top_k or None, skip_first
-        self.help = help
-        self.teacher = Teacher(TeacherWeights(self, teacher, rate), help)
+        self.context = context
+        self.teacher = Teacher(TeacherWeights(self, teacher, rate), context)
 
     def begin(self, task: Task) -> None:
-        """Encode the questions, alone and with help."""
+        """Encode the questions, alone and with context."""
         super().begin(task)
         self.teacher.begin(self.items, self.max_new_tokens)
 
     def stored_bytes(self) -> int:
         """Return what has to be kept between skills: an average does, a stage's teacher not."""
-        return 0 if self.teacher.weights.source == "stage" else super().stored_bytes()
+        return 0 if self.teacher.weights.source == "task_start" else super().stored_bytes()
 
-    def loss_of(self, i: int, chosen: Tensor) -> Tensor:
+    def loss_of(self, i: int, indices: Tensor) -> Tensor:
         """Return the divergence from the teacher, per token of each sampled response."""
         self.teacher.weights.follow(i)
-        prompts = self.read(i, chosen)
-        ids, mask = self.rollout(i, chosen, prompts)
+        prompts = self.read(i, indices)
+        ids, mask = self.rollout(i, indices, prompts)
         student = prompts.logits(ids, mask)
-        teacher = self.teacher.logits(i, chosen, ids, mask)
+        teacher = self.teacher.logits(i, indices, ids, mask)
         # At the temperature that was sampled at, as in the authors' code.
         each = divergence(student / self.temperature, teacher / self.temperature, self.direction,
                           top_k=self.top_k)
         return per_response(each, mask, self.skip_first)
 
-    def rollout(self, i: int, chosen: Tensor, prompts: PromptCache) -> tuple[Tensor, Tensor]:
+    def rollout(self, i: int, indices: Tensor, prompts: PromptCache) -> tuple[Tensor, Tensor]:
         """Return responses that the student samples, and their mask: shapes (n, tokens)."""
         return self.respond(i, prompts, self.temperature)

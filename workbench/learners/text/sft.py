@@ -19,17 +19,18 @@ class SFT(TextLearner):
     def begin(self, task: Task) -> None:
         """Encode what is to be said."""
         super().begin(task)
-        room = context_of(self.model.base) - self.prompts[0].shape[1]
-        self.targets = encode_responses(self.model.tokenizer, self.imitated(self.items), room)
+        max_response_tokens = context_of(self.model.base) - self.prompts[0].shape[1]
+        self.targets = encode_responses(self.model.tokenizer, self.imitated(self.items),
+                                        max_response_tokens)
 
     def imitated(self, items: Sequence[Item]) -> list[str]:
         """Return the text that is imitated for each item."""
         return [item.demonstration for item in items]
 
-    def loss_of(self, i: int, chosen: Tensor) -> Tensor:
+    def loss_of(self, i: int, indices: Tensor) -> Tensor:
         """Return the cross-entropy of what is to be said, per token of each response."""
-        ids, mask = (part[chosen] for part in self.targets)
-        return imitation(self.logits(i, chosen, ids, mask), ids, mask)
+        ids, mask = (part[indices] for part in self.targets)
+        return imitation(self.logits(i, indices, ids, mask), ids, mask)
 
 
 def imitation(logits: Tensor, ids: Tensor, mask: Tensor) -> Tensor:

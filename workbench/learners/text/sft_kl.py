@@ -32,13 +32,13 @@ class SFTWithKL(SFT):
         positive(strength=strength)
         self.strength = strength
 
-    def loss_of(self, i: int, chosen: Tensor) -> Tensor:
+    def loss_of(self, i: int, indices: Tensor) -> Tensor:
         """Return the cross-entropy and the distance from the pretrained model."""
-        ids, mask = (part[chosen] for part in self.targets)
-        student = self.logits(i, chosen, ids, mask)
-        # New: what the pretrained model would have said at each token, without any help.
+        ids, mask = (part[indices] for part in self.targets)
+        student = self.logits(i, indices, ids, mask)
+        # New: what the pretrained model would have said at each token, without any context.
         with torch.no_grad():
-            before = response_logits(self.model.base, *take_prompts(self.prompts, chosen), ids,
+            before = response_logits(self.model.base, *take_prompts(self.prompts, indices), ids,
                                      mask)
         drift = per_response(kl_per_token(before, student), mask)
         return imitation(student, ids, mask) + self.strength * drift

@@ -16,7 +16,7 @@ from workbench.tasks import Item, Task, scorer_of
 from workbench.tasks.text import TextExamples
 
 
-class SFTOwnVoice(SFT):
+class SFTSelfStyle(SFT):
     """Minimise the cross-entropy of the answers in the model's own style (an oracle)."""
 
     def check(self, task: Task) -> None:
@@ -39,7 +39,7 @@ class SFTOwnVoice(SFT):
             text = scorer_of(item).in_own_style(item, rng)
             if text is None:
                 raise ConfigError(
-                    f"the learner sft_own_voice needs items whose scorer knows the model's own "
+                    f"the learner sft_self_style needs items whose scorer knows the model's own "
                     f"style; item {item.id!r} of {item.skill} has the scorer {item.scorer!r}, "
                     "which does not. Use the learner sft, which imitates the demonstrations.")
             texts.append(text)

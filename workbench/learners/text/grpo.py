@@ -15,7 +15,7 @@ from workbench.models.encoding import decode
 from workbench.models.language import LanguageModels
 
 
-class GroupRL(TextLearner):
+class GRPO(TextLearner):
     """Sample several responses to each question, and favour those better than their group.
 
     The demonstrations are not looked at; the answers are, through the reward.
@@ -48,12 +48,12 @@ class GroupRL(TextLearner):
         self.group, self.temperature = group, temperature
         self.reward: Reward = exact_match
 
-    def loss_of(self, i: int, chosen: Tensor) -> Tensor:
+    def loss_of(self, i: int, indices: Tensor) -> Tensor:
         """Return a loss whose gradient raises the expected reward."""
-        if len(chosen) < self.group:
+        if len(indices) < self.group:
             raise ConfigError(f"batch_size must be at least the group of {self.group}, not "
-                              f"{len(chosen)}")
-        asked = chosen[: len(chosen) // self.group].repeat_interleave(self.group)
+                              f"{len(indices)}")
+        asked = indices[: len(indices) // self.group].repeat_interleave(self.group)
         prompts = self.read(i, asked)
         ids, mask = self.respond(i, prompts, self.temperature)
         texts = decode(self.model.tokenizer, ids)

@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
 
 @torch.no_grad()
-def wear(model: PreTrainedModel, noise: float, seed: int = 0) -> PreTrainedModel:
+def perturb(model: PreTrainedModel, noise: float, seed: int = 0) -> PreTrainedModel:
     """Add Gaussian noise to every weight matrix but those of the embeddings, in place.
 
     Parameters
