@@ -18,7 +18,7 @@ import workbench as wb
 from workbench import plots, widgets
 from workbench.measure.metrics import AccuracyMatrix
 from workbench.models import load_causal_lm
-from workbench.plots import curves, draw_band, studies, tokens, use_style
+from workbench.plots import curves, draw_band, labels, studies, tokens, use_style
 from workbench.plots.display import png
 from workbench.plots.styles import look
 from workbench.runs import razor
@@ -132,7 +132,7 @@ FIGURES = {
             [0, 5, 1000], shares(size, 3, 3, 5), TASKS, 200).figure,
         "band": lambda size=size: figure_of(lambda ax: (
             draw_band(ax, range(4), shares(size, 3, 4), "retention", **look(0)),
-            plots.percent_limits(ax))),
+            labels.percent_limits(ax))),
         "bars": lambda size=size: plots.plot_bars(
             {name: shares(size, 3) for name in METHODS}, title="What is it about replay? "
             "(class scenario, with all the labels shuffled)", reference=("chance", 0.1)).figure,

@@ -287,7 +287,7 @@ def test_causal_models_of_many_architectures_can_be_asked_and_trained(tmp_path, 
     for name in ("sft", "sdft"):
         record = run(RunConfig(
             stream="skills", skills=("facts-new",), model=str(folder), learner=name, seeds=(0,),
-            steps=2, batch_size=4, lr=1e-3, items=2, options={"max_new_tokens": 4}))
+            steps=2, batch_size=4, lr=1e-3, items=2, options={"max_new_tokens": 4}), force=True)
         assert record.status == "complete" and (record.losses > 0).all()
 
 

@@ -240,7 +240,7 @@ print("Verdict: holding weights helps here; keeping a few examples helps much mo
 # %%
 stiff = {n: permuted[n].matrix().intransigence(permuted["joint"].matrix()) for n in METHODS[:-1]}
 wb.show(plot_bars(stiff, title="Intransigence: worse than joint when learned",
-                  ylabel="points of accuracy"))
+                  measure="points of accuracy"))
 
 # %% [markdown]
 # ## Second comparison: new classes (class scenario)

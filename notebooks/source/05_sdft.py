@@ -894,12 +894,12 @@ print("Verdict: with the same draws the losses agree to 1 in 10,000 at every ste
 #
 # ## When it fails
 #
-# `nano` cannot read a demonstration (notebook 04), so its teacher is wrong. `workbench train` asks the gate first, and
-# refuses; `wb.run` does not ask.
+# `nano` cannot read a demonstration (notebook 04), so its teacher is wrong. The gate refuses it; `force=True` runs SDFT all
+# the same, and the record is labelled as forced.
 
 # %%
 forced = wb.run(wb.RunConfig(stream="skills", skills=("facts-new",), learner="sdft", model="nano",
-                             lr=1e-4, steps=40, items=12, clip=1.0, diagnose=True))
+                             lr=1e-4, steps=40, items=12, clip=1.0, diagnose=True), force=True)
 teacher_right = forced.diagnostics[0, 1, forced.diagnostic_names.index("teacher_right")]
 nano_kept = retention(*forced.old_accuracy[0, :2])
 print(f"nano: teacher right {percent(teacher_right)}, student {percent(forced.baseline[0, 0])} "
