@@ -278,7 +278,7 @@ print("Verdict: with new classes EWC, SI and LwF tie with fine-tuning, each at i
 # %%
 import inspect
 
-from workbench.learners import controls
+from workbench.learners.digits import controls
 
 print(inspect.getsource(controls.ReplayShuffledLabels))
 

@@ -554,9 +554,9 @@ print("Verdict: the rule is found by few, and not more often on own answers.")
 from workbench.models import perturb
 
 perturbed = perturb(wb.load_causal_lm("tiny")[0], 0.7)
-asked = spread(load_skill("working-new", "test"), 48)
-taught = complete(perturbed, tokenizer, asked, "own").accuracy
-alone = complete(perturbed, tokenizer, asked).accuracy
+hard_items = spread(load_skill("working-new", "test"), 48)
+taught = complete(perturbed, tokenizer, hard_items, "own").accuracy
+alone = complete(perturbed, tokenizer, hard_items).accuracy
 print(f"with a demonstration {percent(taught)}, without {percent(alone)}")
 noisy = points(load_study("noisy_teacher"))
 still_known = noisy.query("part == 'test'").iloc[0][known]
@@ -835,7 +835,8 @@ print("Verdict: what goes far mostly forgets much. On-policy is neither needed (
 pass_at_8 = {}
 for skill in ("facts-new", "letters-new"):
     some = spread(load_skill(skill, "train"), 48)
-    right = np.array([complete(model, tokenizer, some, temperature=1.0, seed=seed).right
+    right = np.array([complete(model, tokenizer, some, temperature=1.0,
+                                rng=torch.Generator().manual_seed(seed)).right
                       for seed in range(8)])
     pass_at_8[skill] = right.any(0).mean()
     print(f"{skill:12s} pass@1 {percent(right.mean())}, pass@8 {percent(pass_at_8[skill])}")

@@ -92,7 +92,7 @@ OLDER = {
                  "06_many_skills"),
     wide_lines: ("02_measuring_retention", "04_the_model_as_its_own_teacher", "05_sdft",
                  "06_many_skills"),
-    repeated_pictures: ("01_catastrophic_forgetting",),
+    repeated_pictures: (),
     reassigned_names: (),
 }
 
