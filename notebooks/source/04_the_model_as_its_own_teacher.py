@@ -20,8 +20,8 @@ import torch
 from matplotlib.figure import Figure
 
 import workbench as wb
-from workbench.measure.completions import complete
 from workbench.course import check
+from workbench.measure.completions import complete
 from workbench.models import make_prompt, sample
 from workbench.plots import percent
 from workbench.tasks import KNOWN_SKILLS, NEW_SKILLS, load_skill

@@ -22,12 +22,12 @@ import pandas as pd
 import torch
 
 import workbench as wb
-from workbench.measure.completions import complete
 from workbench.course import check
-from workbench.runs.experiment import make_learner, stream_of
+from workbench.measure.completions import complete
 from workbench.measure.intervals import seed_interval
 from workbench.models import sample
 from workbench.plots import percent, percent_over_seeds
+from workbench.runs.experiment import make_learner, stream_of
 from workbench.runs.studies import RESULTS, at_common_step, ends, load_study, points
 from workbench.tasks import load_skill, spread
 
@@ -536,8 +536,8 @@ print("Verdict: here too it makes no difference to learning whose answers are le
 
 # %%
 hard = learned.loc["letters-hard-new"]
-print(at_the_end.loc["letters-hard-new"].loc[["sdft", "off_policy_distillation", "off-policy, as sdft"]]
-      .to_string())
+both = ["sdft", "off_policy_distillation", "off-policy, as sdft"]
+print(at_the_end.loc["letters-hard-new"].loc[both].to_string())
 print("seeds that get more than half:",
       {name: int((hard[name] > 0.5).sum()) for name in ("sdft", "off-policy, as sdft")})
 on_policy = 100 * np.array(seed_interval(hard["sdft"] - hard["off-policy, as sdft"]))
@@ -784,8 +784,8 @@ print(f"Verdict: SFT ends in the expert's voice, {end.loc['sft', 'length']:.0f} 
 # one), where 0, 2, 4, 6 and 8 are all right for an even digit. Nine ways to learn it:
 
 # %%
-from workbench.runs.razor import METHODS, at_matched_accuracy, razor
 from workbench.plots.studies import plot_razor
+from workbench.runs.razor import METHODS, at_matched_accuracy, razor
 
 when = (10, 20, 40, 80, 160, 320)
 toy = {"turned": razor(steps=when), "shuffled": razor(old="permuted-digits", steps=when)}
@@ -847,9 +847,9 @@ print("Verdict: a name is guessed now and then, three letters never.")
 # What `grpo` makes of that, at the last look:
 
 # %%
-grpo_ends = ends(tuned).query("method == 'grpo'").set_index("rate")[["new", "retention"]].map(percent)
-print(grpo_ends.rename(index="{:g}".format, columns={"new": "new skill", "retention": "kept"})
-      .rename_axis("learning rate of grpo").to_string())
+grpo_ends = ends(tuned).query("method == 'grpo'").set_index("rate")[["new", "retention"]]
+print(grpo_ends.map(percent).rename(index="{:g}".format, columns={
+    "new": "new skill", "retention": "kept"}).rename_axis("learning rate of grpo").to_string())
 hopeless = wb.run(wb.RunConfig(stream="skills", skills=("letters-new",), learner="grpo", lr=1e-3,
                                steps=5, items=4, clip=1.0))
 print("losses on letters-new, where no answer is ever right:", hopeless.losses[0, 0].tolist())

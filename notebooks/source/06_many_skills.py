@@ -22,11 +22,11 @@ import pandas as pd
 
 import workbench as wb
 from workbench.course import check
-from workbench.runs.experiment import make_learner, stream_of
-from workbench.measure.intervals import seed_interval
 from workbench.learners.fit import fit, make_optimizer
+from workbench.measure.intervals import seed_interval
 from workbench.models.loading import SHIPPED
 from workbench.plots import percent, percent_over_seeds
+from workbench.runs.experiment import make_learner, stream_of
 from workbench.runs.studies import ends, load_study, points, stage_measures
 from workbench.tasks import load_skill, spread
 
@@ -48,7 +48,8 @@ def named(order):
 
 
 for order, taught_by in record.groupby("order", sort=False)["method"]:
-    print(named(order), "(SFT, SDFT and off_policy_distillation alone)" * ("replay" not in set(taught_by)))
+    print(named(order), "(SFT, SDFT and off_policy_distillation alone)"
+          * ("replay" not in set(taught_by)))
 
 # %% [markdown]
 # ## Skill after skill
@@ -64,7 +65,8 @@ live = wb.run(wb.RunConfig(stream="skills", skills=tuple(new_skills[:2]), learne
                            lr=float(rate["sft"]), steps=120, items=16, clip=1.0))
 known = list(live.old_names)
 stages = ["before", *(f"after {skill}" for skill in new_skills[:2])]
-scores = np.concatenate([np.vstack([live.baseline[0], live.accuracy[0]]), live.old_accuracy[0]], axis=1)
+new_scores = np.vstack([live.baseline[0], live.accuracy[0]])
+scores = np.concatenate([new_scores, live.old_accuracy[0]], axis=1)
 print(pd.DataFrame(scores, index=stages, columns=[*new_skills[:2], *known]).map(percent).T
       .to_string())
 
