@@ -31,7 +31,9 @@ with torch.no_grad():
 TeacherExplorer(model, tokenizer, {"facts-new": items}, {"before": model, "other": other})
 """, 'ParetoExplorer(study, ["sft", "sdft"])', 'DriftExplorer(study, ["sft", "sdft"])', """
 SkillRetention(points(load_study("many_skills")).query("part == 'test'"), ["sft", "sdft"])
-""", 'LiveDistillation("nano", steps=240, skills=("facts-new", "tools-new"), items=3)']
+""", """
+LiveDistillation("nano", steps=240, skills=("facts-new", "tools-new"), items=3, force=True)
+"""]
 
 
 @pytest.fixture
