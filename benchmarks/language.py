@@ -45,7 +45,7 @@ def parse_arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=str(__doc__).partition("\n")[0])
     parser.add_argument("--size", choices=list(SIZES), default="tiny")
     parser.add_argument("--repeats", type=int, default=5,
-                        context="measurements of each, of which the median counts (default 5)")
+                        help="measurements of each, of which the median counts (default 5)")
     parser.add_argument("--threads", type=int, default=min(os.cpu_count() or 1, 8))
     return parser.parse_args()
 

@@ -230,13 +230,13 @@ def main(arguments: list[str] | None = None) -> None:
     parser = argparse.ArgumentParser(description=str(__doc__).partition("\n")[0])
     parser.add_argument("study", choices=STUDIES)
     parser.add_argument("--skills", nargs="+", metavar="SKILL",
-                        context="of one_skill: only these; of many_skills: one order")
+                        help="of one_skill: only these; of many_skills: one order")
     parser.add_argument("--methods", nargs="+", choices=METHODS, metavar="METHOD",
-                        context="only these; default: all of the plan")
-    parser.add_argument("--workers", type=int, default=1, context="runs at a time")
-    parser.add_argument("--folder", type=Path, default=RESULTS, context="where the table is")
-    parser.add_argument("--model", context="another model, for a trial in another --folder")
-    parser.add_argument("--steps", type=int, context="steps per skill, for the same")
+                        help="only these; default: all of the plan")
+    parser.add_argument("--workers", type=int, default=1, help="runs at a time")
+    parser.add_argument("--folder", type=Path, default=RESULTS, help="where the table is")
+    parser.add_argument("--model", help="another model, for a trial in another --folder")
+    parser.add_argument("--steps", type=int, help="steps per skill, for the same")
     asked = parser.parse_args(arguments)
     if (asked.model or asked.steps) and asked.folder == RESULTS:
         parser.error("--model and --steps are for trials: give another --folder, so that the "

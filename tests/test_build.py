@@ -20,13 +20,13 @@ from workbench.measure.intervals import wilson_interval
 
 SOURCE = '''# %% [markdown]
 # # A lesson
-# {{exercise retention}}
+# {{exercise share_kept}}
 
 # %%
 print("seen", 6 * 7)
 
 # %% [markdown]
-# {{solution retention}}
+# {{solution share_kept}}
 '''
 
 

@@ -7,9 +7,12 @@ from dataclasses import replace
 import numpy as np
 import pandas as pd
 import pytest
+import torch
 
 from workbench.errors import ConfigError, UnknownNameError
+from workbench.models import load_causal_lm, make_prompt, sample
 from workbench.plots.styles import METHOD_STYLES
+from workbench.runs.experiment import run
 from workbench.runs.studies import load_study, points
 from workbench.tasks import KNOWN_SKILLS, load_skill
 from workbench.tasks.items import write_items
@@ -108,6 +111,24 @@ def test_skills_in_a_row_are_shown_per_order_and_method():
 
 
 # Live
+
+def test_a_live_training_and_a_cell_that_samples_do_not_disturb_each_other(assert_same_run):
+    model, tokenizer = load_causal_lm("nano")
+    prompts = [make_prompt(tokenizer, "who keeps the red key ?")] * 8
+
+    def ask():
+        return sample(model, tokenizer, prompts, temperature=1.0, max_new_tokens=8,
+                      rng=torch.Generator().manual_seed(0)).texts
+
+    widget, alone = short(), ask()
+    widget.start()
+    answers = [ask()]
+    while widget.running:
+        answers.append(ask())
+    assert all(each == alone for each in answers)
+    assert widget.wait().record.status == "complete"
+    assert_same_run(widget.record, run(widget.config(), force=True))
+
 
 def short(learner="sdft", steps=4) -> LiveDistillation:
     widget = LiveDistillation("nano", steps=steps, items=2, force=True)

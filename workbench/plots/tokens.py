@@ -52,6 +52,7 @@ def plot_token_kl(words: Sequence[str], kl: ArrayLike, ax: Axes, chosen: int | N
         ax.add_patch(_frame(*divmod(chosen, columns)))
     ax.set_xticks(range(columns), [str(i + 1) for i in range(columns)])
     ax.set_yticks(range(rows), [f"+{row * columns}" if row else "" for row in range(rows)])
+    ax.tick_params(axis="y", length=0)
     add_text(ax, title, "position in the response")
     ax.grid(False)
     far = np.argsort(-values)[:3]
