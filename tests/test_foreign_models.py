@@ -467,7 +467,7 @@ def test_a_merged_adapter_gives_the_logits_it_was_trained_with(tmp_path, setting
 
 
 def test_an_adapter_that_changes_when_merged_is_refused(tmp_path, monkeypatch):
-    monkeypatch.setattr("workbench.models.adapters._untie", lambda model: None)
+    monkeypatch.setattr("workbench.models.merging._untie", lambda model: None)
     folder, _ = adapter(tmp_path / "adapter", target_modules=["lm_head"])
     with pytest.raises(ModelError, match="the adapter gives other logits than unmerged"):
         load_causal_lm(folder)

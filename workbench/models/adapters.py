@@ -1,130 +1,143 @@
-"""Merging a peft adapter into the model that it was made for."""
+"""LoRA adapters by name on one base model (Hu et al., arXiv 2106.09685), through peft."""
 
 from __future__ import annotations
 
-import json
+import copy
+import math
+from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-import safetensors
+import safetensors.torch
 import torch
-from torch import Tensor, nn
+from torch import nn
 
-from workbench.errors import ModelError
+from workbench.models.merging import ADAPTER_WEIGHTS
 from workbench.models.quiet import no_progress_bars
-from workbench.models.verify import check_weights
+from workbench.system.files import write_atomically
 
-ADAPTER_CONFIG, ADAPTER_WEIGHTS = "adapter_config.json", "adapter_model.safetensors"
-TOLERANCE = 1e-4
-"""How far logits may move in merging, as a share of the largest."""
-
-
-def base_of(folder: Path) -> str:
-    """Return the name or path of the model that an adapter was made for.
-
-    Raises
-    ------
-    ModelError
-        If it is not named, or the weights of the adapter are not safetensors.
-    """
-    path = folder / ADAPTER_CONFIG
-    try:
-        base = json.loads(path.read_text(encoding="utf-8"))["base_model_name_or_path"]
-        if not isinstance(base, str) or not base:
-            raise ValueError(f"it is {base!r}")
-    except (OSError, ValueError, KeyError, TypeError) as error:
-        raise ModelError(f"{path} names no base_model_name_or_path ({error}). Write there the name "
-                         "or folder of the model that the adapter was trained on.") from error
-    if not (folder / ADAPTER_WEIGHTS).is_file():
-        raise ModelError(f"{folder} holds an adapter without {ADAPTER_WEIGHTS}; other weights "
-                         "could run code when opened. Save the adapter as safetensors.")
-    return base
+if TYPE_CHECKING:
+    from peft import PeftModel
 
 
-def merge_adapter(model: Any, folder: Path, base: str) -> Any:
-    """Return a model with an adapter merged into its weights, after comparing the two.
 
-    Where an adapter changes only one of two layers that share their weights (the embeddings and
-    the output layer), each gets weights of its own first: merged into the shared weights, the
-    adapter would change both layers.
+
+class WithAdapter:
+    """A model that is called with one of its adapters on, whatever was on before.
+
+    Several of these share one base model. Every other attribute is the model's.
 
     Parameters
     ----------
-    model : PreTrainedModel
-        The model that the adapter was made for, in float32; it is changed.
-    folder : Path
-        With ``adapter_config.json`` and ``adapter_model.safetensors``.
+    model : PeftModel
+        The base with its adapters.
+    name : str or None
+        Which adapter; None calls the base alone.
+    trained : list of str
+        Adapters that are being trained, shared by all views of a model. peft turns off the gradient
+        of those that are not on; here it stays on until the backward pass has reached them all.
+    """
+
+    def __init__(self, model: PeftModel, name: str | None, trained: list[str]) -> None:
+        self.model, self.name, self.trained = model, name, trained
+
+    def __call__(self, *inputs: Any, **named: Any) -> Any:
+        """Call the model with this adapter on."""
+        try:
+            if self.name is None:
+                with self.model.disable_adapter():
+                    return self.model(*inputs, **named)
+            if self.model.active_adapter != self.name:
+                self.model.set_adapter(self.name)
+            return self.model(*inputs, **named)
+        finally:
+            for name in self.trained:
+                for parameter in adapter_parameters(self.model, name).values():
+                    parameter.requires_grad_(True)
+
+    def __getattr__(self, name: str) -> Any:
+        if name.startswith("__") or name == "model":
+            raise AttributeError(name)
+        return getattr(self.model, name)
+
+    def named_parameters(self) -> list[tuple[str, nn.Parameter]]:
+        """Return the weights of the adapter; of the base alone, its own under its own names."""
+        if self.name is not None:
+            return list(adapter_parameters(self.model, self.name).items())
+        return [(name.replace(".base_layer.", "."), weight) for name, weight in
+                self.model.get_base_model().named_parameters() if ".lora_" not in name]
+
+    def parameters(self) -> list[nn.Parameter]:
+        """Return the weights in `named_parameters`."""
+        return [weight for _, weight in self.named_parameters()]
+
+
+def adapter_parameters(model: PeftModel, name: str) -> dict[str, nn.Parameter]:
+    """Return the weights of one adapter, by names in which the adapter's does not occur."""
+    cache: dict[str, dict[str, nn.Parameter]] = model.__dict__.setdefault("_by_adapter", {})
+    if name not in cache:
+        cache[name] = {n.replace(f".{name}.", "."): p for n, p in model.named_parameters()
+                       if f".{name}." in n}
+    return cache[name]
+
+
+def add_adapter(model: Any, name: str, rank: int, rng: torch.Generator,
+                base: str = "") -> PeftModel:
+    """Put a fresh adapter on a model; it adds exactly nothing until it is trained.
+
+    Parameters
+    ----------
+    model : PreTrainedModel or PeftModel
+        Gets the adapter on every linear layer but the output layer.
+    name : str
+        Of the adapter, without dots.
+    rank : int
+        Rank of each update; its scale is 2.
+    rng : torch.Generator
+        Decides the initial weights: those that read are uniform within one over the root of the
+        inputs, those that write are 0, as in peft.
     base : str
-        The name of the model, for errors.
-
-    Raises
-    ------
-    ModelError
-        If the adapter does not fit the model, lacks tensors or has others, holds a NaN, or is of a
-        kind that cannot be merged: merged and unmerged logits differ.
+        Name or folder of the base, which a saved adapter records.
     """
-    from peft import PeftModel
+    from peft import LoraConfig, PeftModel, get_peft_model, set_peft_model_state_dict
 
-    try:
-        with no_progress_bars():
-            adapted: Any = PeftModel.from_pretrained(model, folder)
-            adapted.eval()
-    except Exception as error:  # of many types, none of them documented
-        raise ModelError(f"{folder}: the adapter could not be put on {base} "
-                         f"({type(error).__name__}: {error}).") from error
-    _check_keys(adapted, folder)
-    check_weights(adapted, folder)
-    _untie(model)
-    before = _probe(adapted)
-    try:
-        with no_progress_bars():
-            merged = adapted.merge_and_unload()
-    except Exception as error:  # adapters of some kinds, such as prompts, cannot be merged
-        raise ModelError(f"{folder}: an adapter of the kind {type(adapted.base_model).__name__} "
-                         f"cannot be merged ({type(error).__name__}: {error}). Use "
-                         "LoRA.") from error
-    gap = float((_probe(merged) - before).abs().max() / before.abs().max())
-    if not gap <= TOLERANCE:
-        raise ModelError(f"{folder}: merged into {base}, the adapter gives other logits than "
-                         f"unmerged (by {gap:.2g} of the largest), so the model would not be the "
-                         "one that was trained. Merge it with the program that trained it, and use "
-                         "the whole model.")
-    return merged.requires_grad_(True).eval()
+    config = LoraConfig(r=rank, lora_alpha=2 * rank, task_type="CAUSAL_LM",
+                        target_modules="all-linear", base_model_name_or_path=base)
+    with no_progress_bars():
+        # Made without memory first: nothing is drawn from the process's own generator.
+        if isinstance(model, PeftModel):
+            adapted: Any = model
+            adapted.add_adapter(name, config, low_cpu_mem_usage=True)
+        else:
+            if base:
+                model.name_or_path = base  # peft takes it from there
+            adapted = get_peft_model(model, config, adapter_name=name, low_cpu_mem_usage=True)
+        fresh = {}
+        for key, empty in adapter_parameters(adapted, name).items():
+            weight = torch.zeros(empty.shape)
+            if ".lora_A." in key:
+                bound = 1 / math.sqrt(empty.shape[1])
+                weight.uniform_(-bound, bound, generator=rng)
+            fresh[key] = weight.to(adapted.device)
+        set_peft_model_state_dict(adapted, fresh, name, low_cpu_mem_usage=True)
+    adapted.__dict__["_by_adapter"].pop(name)
+    return adapted.eval()  # type: ignore[no-any-return]
 
 
-def _check_keys(adapted: Any, folder: Path) -> None:
-    """Refuse an adapter file that lacks a tensor, or holds one that the model has no place for.
-
-    peft leaves a missing tensor as it was initialised, with a warning at most.
-    """
+def save_adapter(model: PeftModel, name: str, folder: Path) -> str:
+    """Write an adapter as peft reads it, and return the name of the file with its weights."""
     from peft import get_peft_model_state_dict
 
-    with safetensors.safe_open(folder / ADAPTER_WEIGHTS, "pt") as file:
-        stored = set(file.keys())
-    expected = set(get_peft_model_state_dict(adapted, save_embedding_layers=False))
-    # peft may store the embeddings beside an adapter on them.
-    allowed = expected | set(get_peft_model_state_dict(adapted, save_embedding_layers=True))
-    faults = [f"{len(keys)} {kind}: {', '.join(sorted(keys)[:4])}{', ...' * (len(keys) > 4)}"
-              for kind, keys in (("missing", expected - stored), ("unexpected", stored - allowed))
-              if keys]
-    if faults:
-        raise ModelError(f"{folder / ADAPTER_WEIGHTS} does not hold the tensors that "
-                         f"{ADAPTER_CONFIG} asks for ({'; '.join(faults)}). Take both from the "
-                         "same folder, or save the adapter again.")
+    folder.mkdir(exist_ok=True)
+    config = copy.copy(model.peft_config[name])
+    config.inference_mode = True
+    config.save_pretrained(str(folder))
+    weights = get_peft_model_state_dict(model, adapter_name=name, save_embedding_layers=False)
+    write_atomically(folder / ADAPTER_WEIGHTS, safetensors.torch.save(
+        {key: weight.contiguous() for key, weight in weights.items()}))
+    return ADAPTER_WEIGHTS
 
 
-def _untie(model: Any) -> None:
-    """Give the output layer weights of its own if an adapter is on it or on the embeddings."""
-    layers = [model.get_input_embeddings(), model.get_output_embeddings()]
-    inner = [getattr(layer, "base_layer", layer) for layer in layers]
-    if inner != layers and inner[1] is not None and inner[0].weight is inner[1].weight:
-        inner[1].weight = nn.Parameter(inner[1].weight.detach().clone(), requires_grad=False)
-
-
-@torch.no_grad()
-def _probe(model: Any) -> Tensor:
-    """Return the logits of a few tokens."""
-    rows = model.get_input_embeddings().weight.shape[0]
-    ids = torch.arange(8)[None] * max(1, rows // 8) % rows
-    logits: Tensor = model(input_ids=ids.to(model.device)).logits.float()
-    return logits
+def names_of(seeds: Sequence[int], skill: int) -> list[str]:
+    """Return the names of the adapters of a skill, one for each seed."""
+    return [f"skill{skill}-seed{i}" for i in range(len(seeds))]

@@ -14,15 +14,15 @@ import torch
 from torch import Tensor, nn
 
 from workbench.errors import RecordError
-from workbench.models.fingerprint import fingerprint
-from workbench.models.loading import load_causal_lm
-from workbench.models.lora import (
+from workbench.models.adapters import (
     WithAdapter,
     adapter_parameters,
     add_adapter,
     names_of,
     save_adapter,
 )
+from workbench.models.fingerprint import fingerprint
+from workbench.models.loading import load_causal_lm
 from workbench.models.mlp import WEIGHTS
 from workbench.models.prompts import template_form
 from workbench.models.quiet import no_progress_bars

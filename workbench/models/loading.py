@@ -15,8 +15,8 @@ from typing import TYPE_CHECKING, Any
 import torch
 
 from workbench.errors import ModelError
-from workbench.models.adapters import ADAPTER_CONFIG, base_of, merge_adapter
 from workbench.models.manifest import check_manifest
+from workbench.models.merging import ADAPTER_CONFIG, base_of, merge_adapter
 from workbench.models.quiet import no_progress_bars
 from workbench.models.verify import check_behaviour, check_fit, check_weights
 from workbench.system.provenance import data_path, restore
