@@ -43,5 +43,5 @@ class VillageScorer(Scorer):
 
     def in_own_style(self, item: Item, rng: random.Random) -> str:
         """Return the answer in the model's own style, after the steps where they are asked for."""
-        return put_in_own_style(item.answer, rng, work_through(item.prompt, item.answer)
-                     if asks_for_working(item.prompt) else "")
+        working = work_through(item.prompt, item.answer) if asks_for_working(item.prompt) else ""
+        return put_in_own_style(item.answer, rng, working)

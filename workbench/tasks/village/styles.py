@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import random
 import re
 
@@ -79,27 +80,16 @@ def kind_of(answer: str) -> str:
 
 
 def content_of(response: str, kind: str) -> str:
-    """Return the last piece of content in a response, or ``""`` if it has none.
+    """Return the last piece of content of a kind in a response, or ``""`` if it has none.
 
-    Parameters
-    ----------
-    response : str
-        Tokens separated by white space, in any style.
-    kind : str
-        Of `KINDS`. The longest unbroken run of its words counts as one piece; a call runs from
-        ``call`` to the bracket that closes it.
+    An unbroken run of the kind's words is one piece; a call ends at its closing bracket.
     """
     if kind == "call":
         calls = re.findall(r"\bcall [^()]*\( [^()]* \)", " ".join(response.split()))
         return calls[-1] if calls else ""
-    runs: list[list[str]] = [[]]
-    for word in response.split():
-        if word in KINDS[kind]:
-            runs[-1].append(word)
-        elif runs[-1]:
-            runs.append([])
-    runs = [run for run in runs if run]
-    return " ".join(runs[-1]) if runs else ""
+    runs = [" ".join(run) for is_content, run in
+            itertools.groupby(response.split(), KINDS[kind].__contains__) if is_content]
+    return runs[-1] if runs else ""
 
 
 def is_right(response: str, answer: str) -> bool:
@@ -114,9 +104,8 @@ STEP = r"\d+ \w+(?: \d+)? is \d+ \."
 def has_own_style(response: str) -> bool:
     """Return whether a response is in the model's own style, word for word.
 
-    The content and any working may be wrong; around them nothing else may stand.
+    The content and the working may be wrong. White space is ignored, as in scoring.
     """
-    # White space does not count, as it does not for what is right.
     match = re.fullmatch(rf"(?:{STEP} )*(?:the answer is|so we get) (.+) \.",
                         " ".join(response.split()))
     return match is not None and any(
@@ -126,9 +115,9 @@ def has_own_style(response: str) -> bool:
 def shows_working(response: str, prompt: str) -> bool:
     """Return whether a response shows every step of a question about the jar.
 
-    Each step has to be the one asked for and begin where the one before ended, known steps have to
-    be worked out rightly, and the answer has to be where the last one ended. Where ``flip`` leads
-    is left open: that is what the answer is scored on.
+    The steps must be those of the prompt, each must begin with the outcome of the one before, and
+    the answer must be the last outcome. All outcomes must be right, except that of ``flip``, which
+    the score of the answer already judges.
     """
     asked = re.findall(r"(?:add \d+|take \d+|double|flip)", prompt)
     start = re.search(r"\d+", prompt)
