@@ -152,7 +152,7 @@ def make_skill(name: str, seed: int = DATA_SEED) -> list[Item]:
                 prompt=question.prompt, answer=question.answer,
                 demonstration=put_in_expert_style(question.answer, name),
                 article=question.article if name == "articles-new" else "", scorer=VILLAGE))
-    check_items(items, name)
+    check_items(enumerate(items, 1), name)
     return items
 
 
