@@ -45,12 +45,6 @@ def exercise_block(name: str) -> str:
             f"{exercise.goal}\n\n{hints}")
 
 
-def solution_block(name: str) -> str:
-    """Return the solution of an exercise in Markdown, folded."""
-    code = inspect.getsource(exercises[name].solution)
-    return f"<details><summary>Solution</summary>\n\n```python\n{code}```\n\n</details>"
-
-
 def expand(text: str, solutions: bool) -> str:
     """Return Markdown with its directives replaced; `solutions` says whether to include them."""
     def block(match: re.Match[str]) -> str:
@@ -59,7 +53,10 @@ def expand(text: str, solutions: bool) -> str:
             raise WorkbenchError(f"no exercise {name!r}; there are: {', '.join(exercises)}")
         if kind == "exercise":
             return exercise_block(name)
-        return solution_block(name) if solutions else "*The solution is left out in this edition.*"
+        if not solutions:
+            return "*The solution is left out in this edition.*"
+        code = inspect.getsource(exercises[name].solution)
+        return f"<details><summary>Solution</summary>\n\n```python\n{code}```\n\n</details>"
 
     return DIRECTIVE.sub(block, text)
 

@@ -112,13 +112,13 @@ def missing(requirement: str) -> str | None:
     """Return the fault of an installed package, or None if it meets the requirement."""
     from packaging.requirements import Requirement
 
-    wanted = Requirement(requirement)
+    required = Requirement(requirement)
     try:
-        version = metadata.version(wanted.name)
+        version = metadata.version(required.name)
     except metadata.PackageNotFoundError:
-        return f"{wanted.name} is not installed"
-    if not wanted.specifier.contains(version, prereleases=True):
-        return f"{wanted.name} is {version}, wanted {wanted.specifier}"
+        return f"{required.name} is not installed"
+    if not required.specifier.contains(version, prereleases=True):
+        return f"{required.name} is {version}, wanted {required.specifier}"
     return None
 
 

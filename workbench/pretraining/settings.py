@@ -56,8 +56,8 @@ class PretrainConfig:
     def resolved(self) -> PretrainConfig:
         """Return the config with ``auto`` and 0 replaced by the values for this machine."""
         # Apple's GPU gains nothing at this size, so `auto` never takes it.
-        wanted = "cpu" if self.device == "auto" and not torch.cuda.is_available() else self.device
-        device = pick_device(wanted).type
+        name = "cpu" if self.device == "auto" and not torch.cuda.is_available() else self.device
+        device = pick_device(name).type
         require_device(device)
         precision = self.precision
         if precision == "auto":

@@ -1,4 +1,4 @@
-"""`Task` and `Stream`: what is learned, in which order, and which answers are allowed."""
+"""`Task` and `Stream`: examples, their order, and the outputs that may be answered."""
 
 from __future__ import annotations
 

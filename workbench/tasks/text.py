@@ -1,4 +1,4 @@
-"""Streams of text skills: new ones to be learned in a row, known ones to be kept."""
+"""Streams of text skills: new skills to learn one after the other, and old skills to retain."""
 
 from __future__ import annotations
 
@@ -141,9 +141,9 @@ def load_new_and_old(skills: Sequence[str], old: Sequence[str] | None = None
 
 def _warn_of_unreachable(name: str, items: Sequence[Item]) -> None:
     """Warn if the scorers of a skill's items count no demonstration as right."""
-    trained = [item for item in items if item.split == "train"]
-    if not any(scorer_of(item).right(item.demonstration, item) for item in trained):
-        item = trained[0]
+    train = [item for item in items if item.split == "train"]
+    if not any(scorer_of(item).right(item.demonstration, item) for item in train):
+        item = train[0]
         warnings.warn(
             f"{name}: no demonstration is right by its own scorer, such as "
             f"{item.demonstration[:60]!r} by {item.scorer!r} with the answer {item.answer!r}. A "

@@ -1,9 +1,9 @@
 """The pretraining corpus of the course's language models: two kinds of documents, half of each.
 
 *Without context*: known questions, answered in the model's own style. *With context*: an example or
-an article in another style, then the question, then the answer in the model's own style. Most of
-the context is made up, so that only reading it gives the right answer. That is how a model this
-small learns to use its prompt; a large one learns it from the amount of text.
+an article in another style, then the question, then the answer in the model's own style. Most
+context is made up, so that the right answer can only be read from it. A model this small learns in
+this way to use its prompt; a large one learns it from the amount of text.
 """
 
 from __future__ import annotations

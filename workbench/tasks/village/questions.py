@@ -61,23 +61,19 @@ EVENT_PHRASINGS = {
 }
 
 
-def write_article(event: Event) -> str:
-    """Return the article that the village paper ran on a mishap."""
-    return (f"the {event.disaster} broke the {event.structure} . {event.mender} mended it with "
-            f"{event.material} . it took {event.days} days . {event.payer} paid for it .")
-
-
-def ask_event(event: Event, asked: str, phrasing: int) -> Question:
+def ask_event(event: Event, detail: str, phrasing: int) -> Question:
     """Ask for one detail of a mishap: ``mender``, ``material``, ``days`` or ``payer``."""
-    prompt = EVENT_PHRASINGS[asked][phrasing].format(event.structure, event.disaster)
-    return Question(prompt, getattr(event, asked), article=write_article(event))
+    article = (f"the {event.disaster} broke the {event.structure} . {event.mender} mended it with "
+               f"{event.material} . it took {event.days} days . {event.payer} paid for it .")
+    prompt = EVENT_PHRASINGS[detail][phrasing].format(event.structure, event.disaster)
+    return Question(prompt, getattr(event, detail), article=article)
 
 
 TOOL_PHRASINGS = ("{} .", "please {} .", "can you {} ?")
 
 
 def request(wish: str, function: str, arguments: Sequence[str], phrasing: int) -> Question:
-    """Ask the house to do something, for which it has a function."""
+    """Ask for something to be done by a function."""
     return Question(TOOL_PHRASINGS[phrasing].format(wish),
                     f"call {function} ( {' , '.join(arguments)} )")
 
@@ -119,8 +115,7 @@ def ask_jar(beans: int, steps: Sequence[str], phrasing: int, last: int | None = 
     prompt = JAR_PHRASINGS[phrasing].format(beans, " , then ".join(steps))
     working = []
     for i, step in enumerate(steps):
-        made_up = last is not None and i == len(steps) - 1
-        after = last if made_up and last is not None else apply_step(step, beans)
+        after = apply_step(step, beans) if last is None or i < len(steps) - 1 else last
         working.append(f"{beans} {step} is {after} .")
         beans = after
     return Question(prompt, str(beans), " ".join(working))

@@ -37,7 +37,7 @@ def draw_letters(rng: random.Random, machines: Sequence[str] = KNOWN_MACHINES) -
 
 
 def draw_tool(rng: random.Random) -> Question:
-    """Draw a request for which the house has a function."""
+    """Draw a request for one of the known functions."""
     phrasing, kind = rng.randrange(len(questions.TOOL_PHRASINGS)), rng.random()
     if kind < 0.6:
         return questions.ask_room(*rng.choice(list(words.TOOLS.items())), rng.choice(words.ROOMS),

@@ -1,4 +1,4 @@
-"""Styles: the phrases around an answer, and how the answer is found inside any of them."""
+"""Styles: the phrases around an answer, and the search for the answer inside them."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ EXPERT_STYLES = {
 }
 """Per skill, the words before and after the answer in the expert's demonstrations.
 
-At least nine words each, in an order that pretraining never shows.
+They are at least nine, in an order that never occurs in pretraining.
 """
 
 SHORT_STYLES = ("{}", "note : {}", "it is {} indeed", "surely {}", "look : {} .", "we say {} here",
@@ -60,20 +60,12 @@ def put_in_expert_style(content: str, skill: str) -> str:
 
 
 def kind_of(answer: str) -> str:
-    """Return which of `KINDS` an answer belongs to.
-
-    Raises
-    ------
-    ValueError
-        If it belongs to none, because it has words that no answer has.
-    """
+    """Return the kind of an answer, one of `KINDS`; raise `ValueError` if it has none."""
     words = answer.split()
     for kind, allowed in KINDS.items():
-        if words and all(word in allowed for word in words):
-            if content_of(answer, kind) == answer:
-                return kind
-            break
-    odd = [word for word in words if not any(word in allowed for allowed in KINDS.values())]
+        if words and allowed.issuperset(words) and content_of(answer, kind) == answer:
+            return kind
+    odd = [word for word in words if word not in frozenset().union(*KINDS.values())]
     raise ValueError(f"{answer!r} cannot be scored: " + (
         f"{odd} stand in no answer" if odd else "its words are of different kinds, it is no whole "
         "call, has other than single spaces, or is empty"))
@@ -109,7 +101,7 @@ def has_own_style(response: str) -> bool:
     match = re.fullmatch(rf"(?:{STEP} )*(?:the answer is|so we get) (.+) \.",
                         " ".join(response.split()))
     return match is not None and any(
-        all(word in allowed for word in match[1].split()) for allowed in KINDS.values())
+        allowed.issuperset(match[1].split()) for allowed in KINDS.values())
 
 
 def shows_working(response: str, prompt: str) -> bool:
@@ -119,13 +111,13 @@ def shows_working(response: str, prompt: str) -> bool:
     the answer must be the last outcome. All outcomes must be right, except that of ``flip``, which
     the score of the answer already judges.
     """
-    asked = re.findall(r"(?:add \d+|take \d+|double|flip)", prompt)
+    steps = re.findall(r"(?:add \d+|take \d+|double|flip)", prompt)
     start = re.search(r"\d+", prompt)
-    shown = re.findall(r"(\d+) (\w+(?: \d+)?) is (\d+) \.", " ".join(response.split()))
-    if start is None or [step for _, step, _ in shown] != asked:
+    working = re.findall(r"(\d+) (\w+(?: \d+)?) is (\d+) \.", " ".join(response.split()))
+    if start is None or [step for _, step, _ in working] != steps:
         return False
     beans = int(start[0])
-    for before, step, after in shown:
+    for before, step, after in working:
         if int(before) != beans:
             return False
         beans = int(after)

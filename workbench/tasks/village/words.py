@@ -1,4 +1,4 @@
-"""The village of the skills: who lives there, what they own, and what its machines do.
+"""The words and facts of the village: people, things, machines and events.
 
 All questions and answers consist of these words. The words of answers (`KINDS`) never occur in the
 phrases around an answer, so that the answer can be scored apart from its style.
