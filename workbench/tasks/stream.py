@@ -79,15 +79,24 @@ class Stream:
         return len(self.tasks)
 
     def mask(self, trained: int, tested: int) -> Tensor:
-        """Return the outputs that may be answered; see `allowed_outputs`."""
-        return allowed_outputs(self.scenario, [t.classes for t in self.tasks], self.outputs,
-                               trained, tested)
+        """Return the outputs that may be answered: bool, shape (outputs,).
+
+        Parameters
+        ----------
+        trained : int
+            Last task begun; -1 before any training.
+        tested : int
+            Task of the example. The class scenario ignores it: examples of a task that has not
+            been trained yet can only be answered wrongly.
+        """
+        return _allowed_outputs(self.scenario, [t.classes for t in self.tasks], self.outputs,
+                                trained, tested)
 
     def right(self, predictions: Any, examples: Examples, trained: int, tested: int) -> Tensor:
         """Return which predictions are right: bool, shape (seeds, n).
 
         `predictions` are logits of shape (seeds, n, outputs) for `examples` of task `tested`; for
-        `trained` see `allowed_outputs`.
+        `trained` see `mask`.
         """
         answers = masked(predictions, self.mask(trained, tested)).argmax(-1)
         return answers == examples.y
@@ -113,24 +122,9 @@ def masked(logits: Tensor, mask: Tensor) -> Tensor:
     return logits.masked_fill(~mask, FORBIDDEN)
 
 
-def allowed_outputs(scenario: str, classes: list[tuple[int, ...]], outputs: int,
-                    trained: int, tested: int) -> Tensor:
-    """Return the outputs that may be answered: bool, shape (outputs,).
-
-    Parameters
-    ----------
-    scenario : {"task", "domain", "class"}
-        See `SCENARIOS`.
-    classes : list of tuple of int
-        For each task, the outputs that its labels use.
-    outputs : int
-        Number of outputs of the network.
-    trained : int
-        Last task begun; -1 before any training.
-    tested : int
-        Task of the example. The class scenario ignores it: examples of a task that has not been
-        trained yet can only be answered wrongly.
-    """
+def _allowed_outputs(scenario: str, classes: list[tuple[int, ...]], outputs: int,
+                     trained: int, tested: int) -> Tensor:
+    """Return the outputs that may be answered; see `Stream.mask`."""
     allowed = torch.zeros(outputs, dtype=torch.bool)
     if scenario == "task":
         allowed[list(classes[tested])] = True
@@ -175,7 +169,7 @@ def build_stream(name: str, scenario: str, names: list[str],
     tasks = []
     for i, split in enumerate(parts):
         train, validation, test = (Examples(part.x, part.y + offsets[i]) for part in split)
-        masks = torch.stack([allowed_outputs(scenario, classes, outputs, i, t)
+        masks = torch.stack([_allowed_outputs(scenario, classes, outputs, i, t)
                              for t in range(i + 1)])
         tasks.append(Task(names[i], i, train, validation, test, classes[i], masks))
     return Stream(name, scenario, tuple(tasks), outputs)
