@@ -52,8 +52,8 @@ def weighted_loss(model: LlamaForCausalLM, tokens: Tensor, weights: Tensor) -> T
     return (losses * weights[:, 1:].flatten()).sum()
 
 
-def validate(model: LlamaForCausalLM, items_per_skill: int = 24) -> dict[str, float]:
-    """Return the greedy accuracy on the first validation items of each skill.
+def validate(model: LlamaForCausalLM) -> dict[str, float]:
+    """Return the greedy accuracy on the first 24 validation items of each skill.
 
     Known skills are asked alone, new ones with their own demonstration.
     """
@@ -61,7 +61,7 @@ def validate(model: LlamaForCausalLM, items_per_skill: int = 24) -> dict[str, fl
     model.eval()
     scores = {}
     for skill in KNOWN_SKILLS + NEW_SKILLS:
-        items = [i for i in make_skill(skill) if i.split == "validation"][:items_per_skill]
+        items = [item for item in make_skill(skill) if item.split == "validation"][:24]
         context = "none" if skill in KNOWN_SKILLS else "own"
         scores[skill] = complete(model, tokenizer, items, context).accuracy
     model.train()

@@ -15,7 +15,6 @@ from dataclasses import dataclass
 from workbench.tasks.village import questions, words
 from workbench.tasks.village.questions import Question
 from workbench.tasks.village.skills import (
-    DATA_SEED,
     draw_jar,
     draw_letters,
     draw_tool,
@@ -36,12 +35,12 @@ class Turn:
 
 
 class Corpus:
-    """An endless supply of documents; `seed` is that of the items whose prompts are left out."""
+    """An endless supply of documents, without the prompts of `held_out_prompts`."""
 
-    def __init__(self, seed: int = DATA_SEED) -> None:
-        self.held_out = held_out_prompts(seed)
+    def __init__(self) -> None:
+        self.held_out = held_out_prompts()
         self.facts = {
-            name: [Question(item.prompt, item.answer) for item in make_skill(name, seed)
+            name: [Question(item.prompt, item.answer) for item in make_skill(name)
                    if item.split == "train"] for name in ("facts-keepers", "facts-events")}
 
     def documents(self, rng: random.Random) -> Iterator[list[Turn]]:

@@ -167,10 +167,10 @@ def write_skills(folder: str | Path, seed: int = DATA_SEED) -> list[Path]:
 
 
 @functools.cache
-def held_out_prompts(seed: int = DATA_SEED) -> frozenset[str]:
+def held_out_prompts() -> frozenset[str]:
     """Return all prompts of new skills, and the validation and test prompts of known ones.
 
     Pretraining leaves them out.
     """
-    return frozenset(item.prompt for name in SKILLS for item in make_skill(name, seed)
+    return frozenset(item.prompt for name in SKILLS for item in make_skill(name)
                      if item.split != "train" or name in NEW_SKILLS)
