@@ -1,4 +1,4 @@
-"""What makes notebooks a course: exercises with checks, verdicts, and the building of notebooks."""
+"""The course: exercises with checks, verdicts, and the building of notebooks."""
 
 from workbench.course.exercises import check, exercises, hint
 from workbench.course.verdicts import verdict

@@ -1,8 +1,8 @@
 """Build notebooks from their sources: expand exercises, run every cell, keep the outputs.
 
 Sources are Python files in the ``py:percent`` form under ``notebooks/source``. In a Markdown cell,
-``{{exercise NAME}}`` stands for the task with its ladder of hints, and ``{{solution NAME}}`` for
-the folded solution, so that neither can drift from what the check compares with.
+``{{exercise NAME}}`` stands for the exercise with its hints, and ``{{solution NAME}}`` for the
+folded solution, which is the code that the check compares with.
 """
 
 from __future__ import annotations
@@ -30,35 +30,33 @@ MEMORY = ("import resource, sys; print(resource.getrusage(resource.RUSAGE_SELF).
 
 
 def budget(name: str) -> dict[str, int]:
-    """Return what a notebook may use at most."""
+    """Return the largest seconds and megabytes of a notebook."""
     return BUDGET | {"seconds": LONGER.get(name, BUDGET["seconds"])}
 
 
 def exercise_block(name: str) -> str:
     """Return an exercise in Markdown: stars, minutes, goal and folded hints."""
-    e = exercises[name]
-    stars = "●" * e.difficulty + "○" * (3 - e.difficulty)
-    hints = "".join(f"<details><summary>Hint {i} of {len(e.hints)}</summary>\n\n{h}\n\n</details>\n"
-                    for i, h in enumerate(e.hints, 1))
-    return (f"### Exercise: `{name}`\n\n*Difficulty {stars} · about {e.minutes} minutes*\n\n"
-            f"{e.goal}\n\n{hints}")
-
-
-def solution_block(name: str) -> str:
-    """Return the solution of an exercise in Markdown, folded."""
-    code = inspect.getsource(exercises[name].solution)
-    return f"<details><summary>Solution</summary>\n\n```python\n{code}```\n\n</details>"
+    exercise = exercises[name]
+    stars = "●" * exercise.difficulty + "○" * (3 - exercise.difficulty)
+    count = len(exercise.hints)
+    hints = "".join(f"<details><summary>Hint {i} of {count}</summary>\n\n{hint}\n\n</details>\n"
+                    for i, hint in enumerate(exercise.hints, 1))
+    return (f"### Exercise: `{name}`\n\n*Difficulty {stars} · about {exercise.minutes} minutes*\n\n"
+            f"{exercise.goal}\n\n{hints}")
 
 
 def expand(text: str, solutions: bool) -> str:
-    """Return Markdown with its directives replaced; without solutions, if so asked."""
+    """Return Markdown with its directives replaced; `solutions` says whether to include them."""
     def block(match: re.Match[str]) -> str:
         kind, name = match.groups()
         if name not in exercises:
             raise WorkbenchError(f"no exercise {name!r}; there are: {', '.join(exercises)}")
         if kind == "exercise":
             return exercise_block(name)
-        return solution_block(name) if solutions else "*The solution is left out in this edition.*"
+        if not solutions:
+            return "*The solution is left out in this edition.*"
+        code = inspect.getsource(exercises[name].solution)
+        return f"<details><summary>Solution</summary>\n\n```python\n{code}```\n\n</details>"
 
     return DIRECTIVE.sub(block, text)
 
@@ -77,7 +75,7 @@ def read_source(path: Path, solutions: bool = True) -> Any:
 
 
 def target_of(path: Path, folder: Path, solutions: bool) -> Path:
-    """Return the notebook to write; only the shipped edition is ever replaced."""
+    """Return the path of the notebook to write; only the shipped edition may be replaced."""
     target = folder / f"{path.stem}.ipynb"
     shipped = folder.resolve() == path.parent.parent.resolve()
     if shipped and not solutions:
@@ -90,40 +88,30 @@ def target_of(path: Path, folder: Path, solutions: bool) -> Path:
 
 
 def build(path: Path, folder: Path, solutions: bool = True) -> dict[str, float]:
-    """Run a source and write the notebook with its outputs.
+    """Run the source at `path` and write the notebook with its outputs to `folder`.
 
-    The cells run in the folder above the source's, wherever the notebook is written, so that paths
-    in cells mean the same in every edition.
-
-    Parameters
-    ----------
-    path : Path
-        The source.
-    folder : Path
-        Where to put the notebook.
-    solutions : bool
-        Whether to include them.
+    The cells always run in the folder above the source's, so that paths in cells mean the same in
+    every edition.
 
     Returns
     -------
     dict
-        ``seconds`` from cold and ``megabytes`` at the peak, which are also kept in the notebook.
+        ``seconds`` from cold and ``megabytes`` at the peak, which the notebook stores too.
 
     Raises
     ------
     WorkbenchError
-        If a notebook would be overwritten that is not the built form of the source.
+        If a notebook would be overwritten that is not of the shipped edition.
     """
     import nbformat
     from nbclient import NotebookClient
 
-    home = path.parent.parent
     target = target_of(path, folder, solutions)
     notebook = read_source(path, solutions)
     notebook.cells.append(nbformat.v4.new_code_cell(MEMORY, id="memory"))
     started = time.perf_counter()
     NotebookClient(notebook, timeout=300, store_widget_state=False, coalesce_streams=True,
-                   resources={"metadata": {"path": str(home)}}).execute()
+                   resources={"metadata": {"path": str(path.parent.parent)}}).execute()
     used = {"seconds": round(time.perf_counter() - started, 1),
             "megabytes": int(notebook.cells.pop().outputs[0]["text"])}
     for cell in notebook.cells:
@@ -144,20 +132,20 @@ def main(arguments: list[str]) -> None:
     parser.add_argument("--no-solutions", action="store_true",
                         help=f"leave the solutions out, and write to {STUDENTS}/")
     parser.add_argument("--folder", type=Path, help="where to write the notebooks")
-    asked = parser.parse_args(arguments)
+    options = parser.parse_args(arguments)
     shipped = Path("notebooks")
-    folder = asked.folder or (Path(STUDENTS) if asked.no_solutions else shipped)
+    folder = options.folder or (Path(STUDENTS) if options.no_solutions else shipped)
     sources = sorted((shipped / "source").glob("*.py"))
-    missing = [name for name in asked.names if not any(p.stem.startswith(name) for p in sources)]
+    missing = [name for name in options.names if not any(p.stem.startswith(name) for p in sources)]
     if missing:
         parser.error(f"no source begins with {', '.join(missing)}; there are: "
                      f"{', '.join(path.stem for path in sources)}")
-    chosen = [p for p in sources if not asked.names or p.stem.startswith(tuple(asked.names))]
+    chosen = [p for p in sources if not options.names or p.stem.startswith(tuple(options.names))]
     try:
         for path in chosen:
-            target_of(path, folder, not asked.no_solutions)
+            target_of(path, folder, not options.no_solutions)
         for path in chosen:
-            used = build(path, folder, not asked.no_solutions)
+            used = build(path, folder, not options.no_solutions)
             print(f"{path.stem}: {used['seconds']} s, {used['megabytes']} MB", flush=True)
     except WorkbenchError as error:
         parser.error(str(error))

@@ -4,7 +4,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from typing import Any
 
 import numpy as np
@@ -16,50 +16,58 @@ Answer = Callable[..., Any]
 
 
 class Wrong(Exception):
-    """An answer is not right; the message tells the student in which way."""
+    """A wrong answer; the message tells the student what is wrong with it."""
 
 
 def given_back(value: Any, what: str = "a number") -> Any:
-    """Return what a function returned, or say that it returned nothing."""
+    """Return the value of a student's function, or raise `Wrong` if it is None or ``...``."""
     if value is None or value is ...:
         raise Wrong(f"The function returns nothing yet; it should return {what}.")
     return value
 
 
-def _size(value: Any) -> int:
-    # Of a tensor `np.size` returns a method.
-    return value.numel() if isinstance(value, torch.Tensor) else int(np.size(value))
+def refuse_mistakes(value: Any, mistakes: Iterable[tuple[Any, str]], atol: float = 1e-6) -> None:
+    """Raise `Wrong` with the message of the first mistake that leads to this value."""
+    for mistaken, message in mistakes:
+        if near(value, mistaken, atol):
+            raise Wrong(message)
+
+
+def expect(value: float, wanted: float, atol: float = 1e-6) -> None:
+    """Raise `Wrong` with both numbers if they differ."""
+    if not near(value, wanted, atol):
+        raise Wrong(f"On the example in the check it gives {value:.4f} and should give "
+                    f"{wanted:.4f}.")
+
+
+def near(value: Any, wanted: Any, atol: float = 1e-6) -> bool:
+    """Return whether two numbers or arrays agree, also in shape."""
+    value, wanted = np.asarray(value, dtype=float), np.asarray(wanted, dtype=float)
+    return value.shape == wanted.shape and bool(
+        np.allclose(value, wanted, atol=atol, equal_nan=True))
 
 
 def _number(value: Any) -> float:
-    given_back(value)
-    if _size(value) != 1:
-        raise Wrong(f"Expected one number, got {_size(value)} of them: add them up, or average?")
+    size = torch.as_tensor(given_back(value)).numel()
+    if size != 1:
+        raise Wrong(f"Expected one number, got {size} of them: add them up, or average?")
     return float(value)
-
-
-def _near(value: Any, wanted: Any) -> bool:
-    value, wanted = np.asarray(value, dtype=float), np.asarray(wanted, dtype=float)
-    return value.shape == wanted.shape and bool(
-        np.allclose(value, wanted, atol=1e-6, equal_nan=True))
 
 
 def share_kept(answer: Answer) -> None:
     """Check a share of what was there before."""
     value = _number(answer(0.8, 0.2))
-    if _near(value, -0.6) or _near(value, 0.6):
-        raise Wrong("That is a difference in points; a share is a quotient.")
-    if _near(value, 4.0):
-        raise Wrong("80 % that became 20 % gave 4: the quotient is upside down.")
-    if _near(value, 25.0):
-        raise Wrong("That is in percent; return a share from 0 to 1.")
-    if not _near(value, 0.25):
+    refuse_mistakes(abs(value), [
+        (0.6, "That is a difference in points; a share is a quotient."),
+        (4, "80 % that became 20 % gave 4: the quotient is upside down."),
+        (25, "That is in percent; return a share from 0 to 1.")])
+    if not near(value, 0.25):
         raise Wrong(f"80 % that became 20 % should give 0.25, not {value:g}.")
     again = _number(answer(0.9, 0.9))
-    if not _near(again, 1.0):
+    if not near(again, 1.0):
         raise Wrong(f"90 % that stayed 90 % should give 1, not {again:g}.")
     grown = _number(answer(0.5, 0.6))
-    if not _near(grown, 1.2):
+    if not near(grown, 1.2):
         raise Wrong(f"50 % that grew to 60 % should give 1.2, not {grown:g}: a share of what was "
                     "there before can be above 1.")
 
@@ -97,28 +105,24 @@ def masked_loss(answer: Answer) -> None:
                            [1.0, 0.0, -1.0, 0.5, 3.0, 2.0]])
     y, mask = torch.tensor([0, 3, 3]), torch.tensor([True, False, True, True, False, True])
     value = given_back(answer(logits.clone(), y, mask))
-    if _size(value) == len(y):
+    if torch.as_tensor(value).numel() == len(y):
         raise Wrong("That is a loss for each example; return their mean.")
     value = _number(value)
     wanted = float(solutions.masked_loss(logits, y, mask))
     cross_entropy = torch.nn.functional.cross_entropy
-    if _near(value, float(cross_entropy(logits, y))):
-        raise Wrong("The forbidden outputs still take part in the softmax: use the mask before "
-                    "the softmax.")
-    if _near(value, float(cross_entropy(logits[:, mask], y))):
-        raise Wrong("The columns of logits[:, mask] are numbered anew, from 0, but the labels "
-                    "still count all outputs: label 3 is column 2 there.")
-    if _near(value, float(cross_entropy(logits * mask, y))):
-        raise Wrong("A logit of 0 is not a probability of 0: exp(0) is 1.")
-    if _near(value, len(y) * wanted):
-        raise Wrong("That is the sum over the examples; return their mean.")
-    if _near(value, -wanted):
-        raise Wrong("The sign is wrong: a loss is the negative log-probability.")
-    if not abs(value - wanted) < 1e-4:
-        raise Wrong(f"On the example in the check it gives {value:.4f} and should give "
-                    f"{wanted:.4f} (in nats).")
+    refuse_mistakes(value, [
+        (cross_entropy(logits, y), "The forbidden outputs still take part in the softmax: use the "
+                                   "mask before the softmax."),
+        (cross_entropy(logits[:, mask], y),
+         "The columns of logits[:, mask] are numbered anew, from 0, but the labels still count all "
+         "outputs: label 3 is column 2 there."),
+        (cross_entropy(logits * mask, y), "A logit of 0 is not a probability of 0: exp(0) is 1."),
+        (len(y) * wanted, "That is the sum over the examples; return their mean."),
+        (-wanted, "The sign is wrong: a loss is the negative log-probability."),
+        (wanted / np.log(2), "That is in bits; return the loss in nats.")])
+    expect(value, wanted, atol=1e-4)
     # A softmax does not change when all logits of a row are shifted.
-    if not abs(_number(answer(logits - 50, y, mask)) - wanted) < 1e-4:
+    if not near(_number(answer(logits - 50, y, mask)), wanted, atol=1e-4):
         raise Wrong("Right where the logits are near 0, but wrong where they are near -50: the "
                     "forbidden ones must be lower than any number, so fill with minus infinity.")
 
@@ -129,27 +133,21 @@ def backward_transfer(answer: Answer) -> None:
                   [0.6, 0.88, 0.5, 0.8]])
     value = _number(answer(R.copy()))
     wanted = float(solutions.backward_transfer(R))
-    if _near(value, -wanted):
-        raise Wrong("The sign is wrong: backward transfer is below 0 when tasks are forgotten.")
-    if _near(value, 3 * wanted):
-        raise Wrong("That is the sum over the tasks; return their mean.")
-    if _near(value, wanted * 3 / 4):
-        raise Wrong("The last task is in your average; it has had no time to change.")
-    if any(_near(value, float(np.mean([R[-1, j] - R[:end, j].max() for j in range(3)])))
-           for end in (3, 4)):
-        raise Wrong("That compares with the best so far, which is Chaudhry's forgetting; compare "
-                    "with the moment each task was learned.")
-    if _near(value, float(np.mean(R[-1, :-1] - R[-2, :-1]))):
-        raise Wrong("That compares with the row before the last; compare with the moment each "
-                    "task was learned.")
-    if _near(value, float(np.mean([R.T[-1, j] - R[j, j] for j in range(3)]))):
-        raise Wrong("That reads the last column: rows are what was trained, columns what is "
-                    "tested.")
-    if not _near(value, wanted):
-        raise Wrong(f"On the example in the check it gives {value:.4f} and should give "
-                    f"{wanted:.4f}.")
+    best = ("That compares with the best so far, which is Chaudhry's forgetting; compare with the "
+            "moment each task was learned.")
+    refuse_mistakes(value, [
+        (-wanted, "The sign is wrong: backward transfer is below 0 when tasks are forgotten."),
+        (3 * wanted, "That is the sum over the tasks; return their mean."),
+        (wanted * 3 / 4, "The last task is in your average; it has had no time to change."),
+        (np.mean(R[-1, :3] - R[:3, :3].max(0)), best),
+        (np.mean(R[-1, :3] - R[:4, :3].max(0)), best),
+        (np.mean(R[-1, :3] - R[-2, :3]), "That compares with the row before the last; compare with "
+                                         "the moment each task was learned."),
+        (np.mean(R[:3, -1] - np.diagonal(R)[:3]), "That reads the last column: rows are what was "
+                                                  "trained, columns what is tested.")])
+    expect(value, wanted)
     three = _number(answer(R[:3, :3].copy()))
-    if not _near(three, solutions.backward_transfer(R[:3, :3])):
+    if not near(three, solutions.backward_transfer(R[:3, :3])):
         raise Wrong("Right for four tasks, but not for three: use len(R) for the number of tasks.")
 
 
@@ -161,19 +159,19 @@ def retention(answer: Answer) -> None:
     learned = np.tril(np.ones_like(R, dtype=bool))
     if value.shape != R.shape:
         raise Wrong(f"Expected an array of shape {R.shape} like R, got {value.shape}.")
-    if _near(value[learned], (R / np.diagonal(R)[:, None])[learned]):
-        raise Wrong("Each row is divided by the diagonal, but a task is a column.")
-    if _near(value[learned], (R - np.diagonal(R))[learned]):
-        raise Wrong("That is a difference; retention is a quotient.")
-    if _near(value[learned], wanted[learned]) and not np.isnan(value[~learned]).all():
+    refuse_mistakes(value[learned], [
+        ((R / np.diagonal(R)[:, None])[learned],
+         "Each row is divided by the diagonal, but a task is a column."),
+        ((R - np.diagonal(R))[learned], "That is a difference; retention is a quotient.")])
+    if near(value[learned], wanted[learned]) and not np.isnan(value[~learned]).all():
         raise Wrong("Right below the diagonal, but before a task is learned there is nothing to "
                     "retain: put np.nan there.")
-    if not _near(value, wanted):
+    if not near(value, wanted):
         k, j = np.argwhere(~np.isclose(value, wanted, atol=1e-6, equal_nan=True))[0]
         raise Wrong(f"On the example in the check your cell [{k}, {j}] is {value[k, j]:g} and "
                     f"should be {wanted[k, j]:g}.")
     two = np.asarray(answer(R[:2, :2].copy()), dtype=float)
-    if not _near(two, solutions.retention(R[:2, :2])):
+    if not near(two, solutions.retention(R[:2, :2])):
         raise Wrong("Right for three tasks, but not for two: use len(R) for the number of tasks.")
 
 
@@ -183,23 +181,21 @@ def ewc_penalty(answer: Answer) -> None:
     weights, anchor = np.array([2.0, 2.0, 0.5]), np.array([0.0, 2.0, 1.0])
     fisher = np.array([3.0, 5.0, 8.0])
     value = given_back(answer(weights.copy(), anchor.copy(), fisher.copy()))
-    if _size(value) == 3:
+    if torch.as_tensor(value).numel() == 3:
         raise Wrong("That is a penalty for each weight; add them up to one number.")
     value = _number(value)
-    if _near(value, 14):
-        raise Wrong("Twice too much: the half is missing.")
-    if _near(value, 7 / 3):
-        raise Wrong("That is the mean over the weights; take the sum.")
-    if _near(value, 0.5 * ((weights - anchor) ** 2).sum()):
-        raise Wrong("All weights count the same: the Fisher information is not used.")
-    if _near(value, 0.5 * (fisher * np.abs(weights - anchor)).sum()):
-        raise Wrong("The distance has to be squared.")
-    if _near(value, 0.5 * (fisher * (weights - anchor)).sum() ** 2):
-        raise Wrong("The sum is squared; square the distance of each weight before you add.")
-    if _near(value, 0.5 * (fisher**2 * (weights - anchor) ** 2).sum()):
-        raise Wrong("The Fisher information is squared as well; only the distance should be.")
-    if not _near(value, 7):
-        raise Wrong(f"On the example in the check it gives {value:g} and should give 7.")
+    distance = weights - anchor
+    refuse_mistakes(value, [
+        (14, "Twice too much: the half is missing."),
+        (7 / 3, "That is the mean over the weights; take the sum."),
+        (0.5 * (distance**2).sum(), "All weights count the same: the Fisher information is not "
+                                    "used."),
+        (0.5 * (fisher * abs(distance)).sum(), "The distance has to be squared."),
+        (0.5 * (fisher * distance).sum() ** 2,
+         "The sum is squared; square the distance of each weight before you add."),
+        (0.5 * (fisher**2 * distance**2).sum(),
+         "The Fisher information is squared as well; only the distance should be.")])
+    expect(value, 7)
 
 
 def reservoir(answer: Answer) -> None:

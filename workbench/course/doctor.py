@@ -1,4 +1,4 @@
-"""`doctor`: checks whether this machine is ready for the course, and names what repairs a fault."""
+"""`doctor` checks whether this machine is ready for the course, and names a fix for each fault."""
 
 from __future__ import annotations
 
@@ -32,25 +32,15 @@ LESSON_EXTRAS = ("models",)
 
 @dataclass(frozen=True)
 class Check:
-    """One check.
-
-    Parameters
-    ----------
-    name, value : str
-        What was checked, and what was found.
-    ok : bool
-        Whether it is as it should be.
-    needed : bool
-        Whether a lesson fails without it.
-    fix : str
-        The command or action that repairs it; shown only where `ok` is false.
-    """
+    """One check and its result."""
 
     name: str
     value: str
     ok: bool = True
     needed: bool = True
+    """Whether a lesson fails without it."""
     fix: str = ""
+    """The command or action that repairs a fault; shown only if `ok` is false."""
 
 
 @dataclass(frozen=True)
@@ -65,7 +55,7 @@ class Report:
         return all(check.ok for check in self.checks if check.needed)
 
     def verdict(self) -> str:
-        """Return one line for people."""
+        """Return the result in one line, with the first fix if there is a fault."""
         if self.ready:
             return "Ready: the course can run here."
         fixes = [check.fix for check in self.checks if check.needed and not check.ok]
@@ -78,11 +68,8 @@ class Report:
 
     def __str__(self) -> str:
         width = max(len(check.name) for check in self.checks)
-        lines = []
-        for c in self.checks:
-            lines.append(f"{_mark(c):8s} {c.name:{width}s}  {c.value}")
-            if not c.ok:
-                lines.append(f"{'':8s} {'':{width}s}  → {c.fix}")
+        lines = [f"{_mark(c):8s} {c.name:{width}s}  {c.value}"
+                 + ("" if c.ok else f"\n{'':{8 + 1 + width}s}  → {c.fix}") for c in self.checks]
         return "\n".join([*lines, "", self.verdict()])
 
     def _repr_html_(self) -> str:
@@ -93,27 +80,24 @@ class Report:
                 f"</tr></thead><tbody>{rows}</tbody></table>")
 
     def _repr_pretty_(self, printer: object, cycle: bool) -> None:
-        # What was found differs from machine to machine; a stored notebook keeps the verdict only.
+        # The values differ between machines; a stored notebook has the verdict only.
         printer.text(self.verdict())  # type: ignore[attr-defined]
 
 
 def doctor() -> Report:
     """Check Python, packages, device, memory, disk, Chromium, extras, and the shipped data."""
-    return Report([_python(), _package(), *_packages(), _device(), _threads(), _memory(), _disk(),
-                   _chromium(), *_extras(), *_data()])
+    return Report([_python(), _package(), _packages(), _device(), _threads(), _memory(), _disk(),
+                   _chromium(), *(_extra(*extra) for extra in EXTRAS.items()), *_data()])
 
 
 def find_chromium() -> str | None:
     """Return the path of a Chromium or Chrome browser, or None."""
-    for name in ("chromium", "chromium-browser", "google-chrome"):
-        path = shutil.which(name)
-        if path:
-            return path
-    return None
+    names = ("chromium", "chromium-browser", "google-chrome")
+    return next(filter(None, map(shutil.which, names)), None)
 
 
 def requirements(extra: str | None = None) -> list[str]:
-    """Return what the package requires, of itself or for one of its extras."""
+    """Return the requirements of the package, or of one of its extras."""
     try:
         required = metadata.requires("workbench") or []
     except metadata.PackageNotFoundError:
@@ -125,16 +109,16 @@ def requirements(extra: str | None = None) -> list[str]:
 
 
 def missing(requirement: str) -> str | None:
-    """Return what is wrong with an installed package, or None if it meets the requirement."""
+    """Return the fault of an installed package, or None if it meets the requirement."""
     from packaging.requirements import Requirement
 
-    wanted = Requirement(requirement)
+    required = Requirement(requirement)
     try:
-        version = metadata.version(wanted.name)
+        version = metadata.version(required.name)
     except metadata.PackageNotFoundError:
-        return f"{wanted.name} is not installed"
-    if not wanted.specifier.contains(version, prereleases=True):
-        return f"{wanted.name} is {version}, wanted {wanted.specifier}"
+        return f"{required.name} is not installed"
+    if not required.specifier.contains(version, prereleases=True):
+        return f"{required.name} is {version}, wanted {required.specifier}"
     return None
 
 
@@ -164,16 +148,17 @@ def _python() -> Check:
 
 
 def _faulty(required: list[str]) -> dict[str, str]:
+    """Return the fault of each requirement that is not met."""
     return {r.split(";")[0].strip(): fault for r in required if (fault := missing(r))}
 
 
-def _packages() -> list[Check]:
+def _packages() -> Check:
     faults = _faulty(requirements())
     versions = ", ".join(f"{name} {metadata.version(name)}" for name in
                          ("torch", "numpy", "scikit-learn", "ipywidgets", "jupyterlab")
                          if not missing(name))
-    return [Check("packages", "; ".join(faults.values()) or versions, not faults,
-                  fix=provenance.install_command(*faults))]
+    return Check("packages", "; ".join(faults.values()) or versions, not faults,
+                 fix=provenance.install_command(*faults))
 
 
 def _device() -> Check:
@@ -219,14 +204,10 @@ def _chromium() -> Check:
                  False, "sudo apt-get install chromium (or your system's package of that name)")
 
 
-def _extras() -> list[Check]:
-    checks = []
-    for extra, purpose in EXTRAS.items():
-        faults = _faulty(requirements(extra))
-        checks.append(Check(f"extra [{extra}]", "; ".join(faults.values()) or f"for {purpose}",
-                            not faults, extra in LESSON_EXTRAS,
-                            provenance.install_command(*faults)))
-    return checks
+def _extra(extra: str, purpose: str) -> Check:
+    faults = _faulty(requirements(extra))
+    return Check(f"extra [{extra}]", "; ".join(faults.values()) or f"for {purpose}", not faults,
+                 extra in LESSON_EXTRAS, provenance.install_command(*faults))
 
 
 def _data() -> list[Check]:

@@ -1,4 +1,4 @@
-"""Exercises: what is asked, hints from vague to plain, and a check that says what is wrong."""
+"""Exercises: goals, hints from vague to plain, and checks that say what is wrong."""
 
 from __future__ import annotations
 
@@ -14,31 +14,19 @@ from workbench.errors import UnknownNameError
 
 @dataclass(frozen=True)
 class Exercise:
-    """One exercise.
-
-    Parameters
-    ----------
-    name : str
-        Of the function to write.
-    goal : str
-        What it is to do, in Markdown.
-    difficulty : int
-        1 to 3.
-    minutes : int
-        For a student who has followed so far.
-    hints : tuple of str
-        From vague to plain. None has code of the solution, so that an edition without solutions
-        can keep them all.
-    check : callable
-        Raises `Wrong`, with a message for the student, if a function is not right.
-    """
+    """One exercise: a function to write."""
 
     name: str
+    """Name of the function."""
     goal: str
+    """Purpose of the function, in Markdown."""
     difficulty: int
+    """From 1 to 3."""
     minutes: int
     hints: tuple[str, ...]
+    """From vague to plain, without code of the solution: the student edition has them too."""
     check: Callable[[Callable[..., Any]], None]
+    """Raises `Wrong`, with a message for the student, if a function is not right."""
 
     @property
     def solution(self) -> Callable[..., Any]:
@@ -169,39 +157,31 @@ def _find(name: str) -> Exercise:
     return exercises[name]
 
 
-def _not_yet(name: str, words: str) -> None:
-    print(textwrap.fill(f"{name}: {words}", 100, break_on_hyphens=False))
-    # Every notebook imports workbench as wb; few students would look for another import.
+def _not_yet(name: str, message: str) -> None:
+    print(textwrap.fill(f"{name}: {message}", 100, break_on_hyphens=False))
+    # Every notebook imports workbench as wb.
     print(f'For a hint: wb.hint("{name}")')
 
 
 def check(name: str, answer: Callable[..., Any]) -> None:
-    """Check an answer at once and print what is wrong with it, or that it is right.
+    """Check a student's function and print what is wrong with it, or that it is right.
 
-    Nothing is raised: an unsolved exercise does not keep the rest of the notebook from running.
-
-    Parameters
-    ----------
-    name : str
-        Of the exercise.
-    answer : callable
-        The student's function.
+    A wrong answer raises nothing: the rest of the notebook still runs.
     """
     exercise = _find(name)
     try:
         exercise.check(answer)
     except Wrong as wrong:
         _not_yet(name, f"not yet. {wrong}")
-    except Exception as fault:
-        _not_yet(name, f"your function raised {type(fault).__name__}: {fault}")
+    except Exception as error:
+        _not_yet(name, f"your function raised {type(error).__name__}: {error}")
     else:
         print(f"{name}: right!")
 
 
 def hint(name: str) -> None:
-    """Print the next hint; each call gives a plainer one, the last one stays."""
+    """Print the next hint of an exercise; after the last one, print it again."""
     hints = _find(name).hints
-    given = _hinted.get(name, 0)
-    _hinted[name] = min(given + 1, len(hints) - 1)
-    print(textwrap.fill(f"Hint {given + 1} of {len(hints)}: {hints[given]}", 100,
-                        break_on_hyphens=False))
+    i = _hinted.get(name, 0)
+    _hinted[name] = min(i + 1, len(hints) - 1)
+    print(textwrap.fill(f"Hint {i + 1} of {len(hints)}: {hints[i]}", 100, break_on_hyphens=False))

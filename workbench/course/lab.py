@@ -1,7 +1,7 @@
-"""Open the course in JupyterLab: the student's own copy, on this machine only, with its token on.
+"""Open the student's copy of the course in JupyterLab, on this machine only and with a token.
 
 JupyterLab saves a notebook while one reads it. Students therefore work in a copy of the lessons,
-which git ignores, and the shipped notebooks stay as they are.
+which git ignores, and the shipped notebooks stay unchanged.
 """
 
 from __future__ import annotations
@@ -20,28 +20,17 @@ from workbench.system.files import write_atomically
 ROOT = Path(__file__).resolve().parents[2]
 LESSONS = "notebooks"
 COPY = "my-course"
-"""Folder of the student's copy. It stands beside ``notebooks``, so that relative paths hold."""
+"""Folder of the student's copy, beside ``notebooks``, so that relative paths hold."""
 FIRST = "00_start_here.ipynb"
 
 
-def lessons(folder: Path) -> list[Path]:
-    """Return the notebooks below a folder, relative to it, without JupyterLab's own copies."""
-    found = sorted(path.relative_to(folder) for path in folder.rglob("*.ipynb"))
-    return [path for path in found if not any(part.startswith(".") for part in path.parts)]
-
-
 def copy_lessons(root: Path = ROOT) -> list[Path]:
-    """Copy each lesson that the student has no file of; a file that is there is never changed.
-
-    Parameters
-    ----------
-    root : Path
-        Folder of the project.
+    """Copy each lesson that the student's copy lacks; existing files are never changed.
 
     Returns
     -------
     list of Path
-        What was copied, relative to the copy.
+        The lessons that were copied, relative to the copy.
 
     Raises
     ------
@@ -52,7 +41,9 @@ def copy_lessons(root: Path = ROOT) -> list[Path]:
         raise WorkbenchError(f"{root / LESSONS / FIRST} is missing: the notebooks are part of the "
                              "project's folder, not of the installed package. Clone or download "
                              "the project, and start from there.")
-    new = [path for path in lessons(root / LESSONS) if not os.path.lexists(root / COPY / path)]
+    lessons = sorted(path.relative_to(root / LESSONS) for path in (root / LESSONS).rglob("*.ipynb")
+                     if ".ipynb_checkpoints" not in path.parts)
+    new = [path for path in lessons if not os.path.lexists(root / COPY / path)]
     for path in new:
         target = root / COPY / path
         try:
@@ -66,17 +57,12 @@ def copy_lessons(root: Path = ROOT) -> list[Path]:
 
 
 def set_aside(root: Path = ROOT) -> Path | None:
-    """Give the student's copy another name, so that the next start makes a new one.
-
-    Returns
-    -------
-    Path or None
-        The copy under its new name, or None where there was none.
+    """Rename the student's copy and return its new path, or None if there is no copy.
 
     Raises
     ------
     WorkbenchError
-        If the folder cannot be renamed, as when a program on Windows has a file of it open.
+        If the folder cannot be renamed, for example because a program on Windows uses a file.
     """
     if not (root / COPY).exists():
         return None
@@ -86,30 +72,23 @@ def set_aside(root: Path = ROOT) -> Path | None:
         (root / COPY).rename(kept)
     except OSError as error:
         raise WorkbenchError(f"could not rename {root / COPY} to {kept.name}: {error.strerror}. "
-                             "Close JupyterLab and what else uses the folder, then try "
+                             "Close JupyterLab and other programs that use the folder, then try "
                              "again.") from error
     return kept
 
 
 def command(extra: Sequence[str], browser: bool, root: Path = ROOT) -> list[str]:
-    """Return the command line of JupyterLab.
+    """Return the command line of JupyterLab, with further arguments at the end.
 
-    Parameters
-    ----------
-    extra : sequence of str
-        Further arguments for JupyterLab.
-    browser : bool
-        Whether to open one; if not, the URL is printed for the reader to open.
-    root : Path
-        Folder to serve: the project's, since lessons have links to what lies beside them.
+    It serves the folder of the whole project, since lessons have links to other folders of it.
     """
-    words = [sys.executable, "-m", "jupyterlab", f"--ServerApp.root_dir={root}",
+    arguments = [sys.executable, "-m", "jupyterlab", f"--ServerApp.root_dir={root}",
              "--ServerApp.ip=127.0.0.1", f"--LabApp.default_url=/lab/tree/{COPY}/{FIRST}"]
     if hasattr(os, "geteuid") and os.geteuid() == 0:
-        words.append("--allow-root")
+        arguments.append("--allow-root")
     if not browser:
-        words.append("--no-browser")
-    return [*words, *extra]
+        arguments.append("--no-browser")
+    return [*arguments, *extra]
 
 
 def has_browser() -> bool:
@@ -126,24 +105,25 @@ def has_browser() -> bool:
 
 def environment() -> dict[str, str]:
     """Return the environment for JupyterLab and its kernels, as the Makefile sets it."""
-    own = os.path.join(sys.prefix, "share", "jupyter")
-    search = [own, *filter(None, [os.environ.get("JUPYTER_PATH")])]
+    search = [os.path.join(sys.prefix, "share", "jupyter")]
+    if os.environ.get("JUPYTER_PATH"):
+        search.append(os.environ["JUPYTER_PATH"])
     return {"PYTHONHASHSEED": "0", "OMP_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1",
             "MKL_NUM_THREADS": "1", "TOKENIZERS_PARALLELISM": "false", "HF_HUB_OFFLINE": "1",
             **os.environ,
-            # Looked at first, so that the kernel `python3` is this environment's.
+            # This environment comes first, so that the kernel `python3` is its own.
             "JUPYTER_PATH": os.pathsep.join(search)}
 
 
 def start(extra: Sequence[str] = (), fresh: bool = False, root: Path = ROOT) -> int:
-    """Open the student's copy of the course in JupyterLab, which takes this process over.
+    """Open the student's copy of the course in JupyterLab, which replaces this process.
 
     Parameters
     ----------
     extra : sequence of str
         Further arguments for JupyterLab.
     fresh : bool
-        Whether to start over with a new copy. The old one is kept under another name.
+        Whether to make a new copy; the old one is kept under another name.
     root : Path
         Folder of the project.
 
@@ -168,7 +148,7 @@ def start(extra: Sequence[str] = (), fresh: bool = False, root: Path = ROOT) -> 
     if not browser:
         print("No browser here: open the URL with the token that JupyterLab prints below.",
               flush=True)
-    words = command(extra, browser, root)
+    arguments = command(extra, browser, root)
     if os.name == "nt":  # where execv returns to the shell at once
-        return subprocess.run(words, env=environment()).returncode
-    os.execve(words[0], words, environment())
+        return subprocess.run(arguments, env=environment()).returncode
+    os.execve(arguments[0], arguments, environment())

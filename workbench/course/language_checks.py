@@ -8,7 +8,7 @@ import numpy as np
 import torch
 
 from workbench.course import solutions
-from workbench.course.checks import Answer, Wrong, given_back
+from workbench.course.checks import Answer, Wrong, expect, given_back, near, refuse_mistakes
 
 
 def token_kl(answer: Answer) -> None:
@@ -24,23 +24,19 @@ def token_kl(answer: Answer) -> None:
                     f"{tuple(value.shape)}: sum over the vocabulary.")
     wanted = solutions.token_kl(teacher, student)
     p, q = teacher.softmax(-1), student.softmax(-1)
-    if torch.allclose(value, solutions.token_kl(student, teacher), atol=1e-4):
-        raise Wrong("That is KL(student || teacher), the reverse KL: the average belongs under the "
-                    "teacher. (torch.nn.functional.kl_div takes the other one first.)")
-    if torch.allclose(value, -wanted, atol=1e-4):
-        raise Wrong("The sign is wrong: a KL is never below 0.")
-    if torch.allclose(value, -(p * q.log()).sum(-1), atol=1e-4):
-        raise Wrong("That is the cross-entropy: the teacher's own entropy is still in it. Where "
-                    "the two agree a KL is 0.")
-    if torch.allclose(value, wanted / 3, atol=1e-4):
-        raise Wrong("That is the mean over the vocabulary; take the sum.")
-    if torch.allclose(value, wanted / np.log(2), atol=1e-4):
-        raise Wrong("That is in bits; take the natural logarithm.")
-    across = (teacher.softmax(0), student.softmax(0))
-    if torch.allclose(value, (across[0] * (across[0] / across[1]).log()).sum(-1), atol=1e-4):
-        raise Wrong("The softmax is taken over the tokens; take it over the vocabulary, the last "
-                    "axis.")
-    if not torch.allclose(value, wanted, atol=1e-4):
+    refuse_mistakes(value, [
+        (solutions.token_kl(student, teacher),
+         "That is KL(student || teacher), the reverse KL: the average belongs under the teacher. "
+         "(torch.nn.functional.kl_div takes the other one first.)"),
+        (-wanted, "The sign is wrong: a KL is never below 0."),
+        (-(p * q.log()).sum(-1), "That is the cross-entropy: the teacher's own entropy is still in "
+                                 "it. Where the two agree a KL is 0."),
+        (wanted / 3, "That is the mean over the vocabulary; take the sum."),
+        (wanted / np.log(2), "That is in bits; take the natural logarithm."),
+        ((teacher.softmax(0) * (teacher.log_softmax(0) - student.log_softmax(0))).sum(-1),
+         "The softmax is taken over the tokens; take it over the vocabulary, the last axis."),
+    ], atol=1e-4)
+    if not near(value, wanted, atol=1e-4):
         raise Wrong(f"On the example in the check the first token gives {float(value[0]):.4f} and "
                     f"should give {float(wanted[0]):.4f}.")
     far = torch.as_tensor(answer(torch.tensor([[200.0, 0.0, 0.0]]),
@@ -48,7 +44,7 @@ def token_kl(answer: Answer) -> None:
     if not far.isfinite().all():
         raise Wrong("Right here, but not a number where a probability is too small for a float: "
                     "take log_softmax, not the log of softmax.")
-    if not torch.allclose(far, torch.tensor([200.0]), atol=1e-2):
+    if not near(far, [200.0], atol=1e-2):
         raise Wrong(f"Right here, but {float(far.sum()):.1f} in place of 200 where the two are far "
                     "apart: a small number added to a probability, or a clamp, hides that. Take "
                     "log_softmax.")
@@ -56,38 +52,42 @@ def token_kl(answer: Answer) -> None:
 
 def may_teach(answer: Answer) -> None:
     """Check the rule of the gate on clear cases and on one that hangs on the intervals."""
-    value = given_back(answer((2, 96), (95, 96), (3, 96)), "True or False")
-    if not value:
-        raise Wrong("2 of 96 alone, 95 of 96 with its own demonstration, 3 of 96 with another's: "
-                    "that should pass.")
-    if answer((2, 96), (90, 96), (88, 96)):
-        raise Wrong("Another item's demonstration helps as much as its own: the model does not "
-                    "read it, and should not pass.")
-    if answer((92, 96), (95, 96), (3, 96)):
-        raise Wrong("The model knows nearly everything without help: there is nothing to teach, "
-                    "and it should not pass.")
-    if answer((4, 10), (8, 10), (1, 10)):
-        raise Wrong("8 of 10 against 4 of 10: the intervals overlap, so it may be luck, and a gate "
-                    "in doubt stays shut.")
-    if answer((1, 10), (8, 10), (4, 10)):
-        raise Wrong("8 of 10 with its own against 4 of 10 with another's: those intervals overlap, "
-                    "too; compare with the upper end of both.")
-    if not answer((40, 100), (80, 100), (38, 100)):
-        raise Wrong("80 of 100 against 40 and 38 of 100 is beyond doubt and should pass: compare "
-                    "the lower end of one interval with the upper end of each of the others.")
-    if answer((6, 10), (10, 10), (1, 10)):
-        raise Wrong("10 of 10 against 6 of 10 may be luck: Wilson's interval for 10 of 10 starts "
-                    "at 72 %, and the one for 6 of 10 ends at 83 %.")
-    # Every pair above has the same number of questions three times.
-    if answer((9, 10), (80, 100), (1, 100)) or answer((1, 100), (80, 100), (9, 10)):
-        raise Wrong("9 of 10 is a larger share than 80 of 100 and should not pass: each pair has "
-                    "its own number of questions.")
+    given_back(answer((2, 96), (95, 96), (3, 96)), "True or False")
+    # All but the last two cases have the same number of questions three times.
+    sizes = ("9 of 10 is a larger share than 80 of 100 and should not pass: each pair has its own "
+             "number of questions.")
+    for counts, passes, message in (
+            (((2, 96), (95, 96), (3, 96)), True,
+             "2 of 96 alone, 95 of 96 with its own demonstration, 3 of 96 with another's: that "
+             "should pass."),
+            (((2, 96), (90, 96), (88, 96)), False,
+             "Another item's demonstration helps as much as its own: the model does not read it, "
+             "and should not pass."),
+            (((92, 96), (95, 96), (3, 96)), False,
+             "The model knows nearly everything without help: there is nothing to teach, and it "
+             "should not pass."),
+            (((4, 10), (8, 10), (1, 10)), False,
+             "8 of 10 against 4 of 10: the intervals overlap, so it may be luck, and a gate in "
+             "doubt stays shut."),
+            (((1, 10), (8, 10), (4, 10)), False,
+             "8 of 10 with its own against 4 of 10 with another's: those intervals overlap, too; "
+             "compare with the upper end of both."),
+            (((40, 100), (80, 100), (38, 100)), True,
+             "80 of 100 against 40 and 38 of 100 is beyond doubt and should pass: compare the "
+             "lower end of one interval with the upper end of each of the others."),
+            (((6, 10), (10, 10), (1, 10)), False,
+             "10 of 10 against 6 of 10 may be luck: Wilson's interval for 10 of 10 starts at 72 %, "
+             "and the one for 6 of 10 ends at 83 %."),
+            (((9, 10), (80, 100), (1, 100)), False, sizes),
+            (((1, 100), (80, 100), (9, 10)), False, sizes)):
+        if bool(answer(*counts)) != passes:
+            raise Wrong(message)
 
 
 def sdft_loss(answer: Answer) -> None:
     """Check the loss of an SDFT step on responses of different length."""
-    draw = torch.Generator().manual_seed(0)
-    teacher, student = torch.randn(2, 2, 4, 5, generator=draw) * 2
+    rng = torch.Generator().manual_seed(0)
+    teacher, student = torch.randn(2, 2, 4, 5, generator=rng) * 2
     mask = torch.tensor([[1, 1, 1, 1], [1, 0, 0, 0]])
     value = torch.as_tensor(given_back(answer(teacher.clone(), student.clone(), mask.clone()),
                                    "one number"), dtype=torch.float32)
@@ -96,26 +96,23 @@ def sdft_loss(answer: Answer) -> None:
     kl = solutions.token_kl(teacher, student)
     wanted = float(solutions.sdft_loss(teacher, student, mask))
     cross = -(teacher.softmax(-1) * student.log_softmax(-1)).sum(-1)
-    crossed = ((cross * mask).sum(1) / mask.sum(1)).mean()
-    for known, said in (
-            (solutions.sdft_loss(student, teacher, mask),
-             "That is the reverse KL: the average belongs under the teacher."),
-            (kl.mean(), "The mask is not used: what comes after the end token counts."),
-            ((kl * mask).mean(), "Padding is in the mean: divide by the number of tokens that "
-                                 "count, not by all."),
-            ((kl * mask).sum() / mask.sum(),
-             "That is the mean over all tokens: a long response weighs more than a short one. "
-             "Average over the tokens of each response first."),
-            (wanted / teacher.shape[-1], "That is the mean over the vocabulary; take the sum."),
-            (len(teacher) * wanted, "That is the sum over the responses; take their mean."),
-            (crossed, "That is the cross-entropy: the teacher's own entropy is still in it."),
-            ((kl * mask).sum(1).mean(), "That is the sum over the tokens of each response; take "
-                                        "their mean.")):
-        if abs(float(value) - float(known)) < 1e-4:
-            raise Wrong(said)
-    if abs(float(value) - wanted) > 1e-4:
-        raise Wrong(f"On the example in the check it gives {float(value):.4f} and should give "
-                    f"{wanted:.4f}.")
+    refuse_mistakes(float(value), [
+        (solutions.sdft_loss(student, teacher, mask),
+         "That is the reverse KL: the average belongs under the teacher."),
+        (kl.mean(), "The mask is not used: what comes after the end token counts."),
+        ((kl * mask).mean(), "Padding is in the mean: divide by the number of tokens that count, "
+                             "not by all."),
+        ((kl * mask).sum() / mask.sum(),
+         "That is the mean over all tokens: a long response weighs more than a short one. Average "
+         "over the tokens of each response first."),
+        (wanted / teacher.shape[-1], "That is the mean over the vocabulary; take the sum."),
+        (len(teacher) * wanted, "That is the sum over the responses; take their mean."),
+        (((cross * mask).sum(1) / mask.sum(1)).mean(),
+         "That is the cross-entropy: the teacher's own entropy is still in it."),
+        ((kl * mask).sum(1).mean(),
+         "That is the sum over the tokens of each response; take their mean."),
+    ], atol=1e-4)
+    expect(float(value), wanted, atol=1e-4)
 
 
 def moving_average(answer: Answer) -> None:

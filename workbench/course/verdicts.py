@@ -1,4 +1,4 @@
-"""Verdicts: the claims of a lesson, each measured in the cell that prints it."""
+"""Verdicts: the claims of a lesson, printed only if the measured numbers support them."""
 
 from __future__ import annotations
 
@@ -14,17 +14,16 @@ def verdict(sentence: str, holds: Any) -> None:
     Parameters
     ----------
     sentence : str
-        The claim, as the reader is to see it.
+        The claim.
     holds : bool
-        Whether what was measured bears it out. A NumPy bool or a tensor without axes will do.
+        Whether the measured numbers support it; a NumPy bool or a tensor without axes works too.
 
     Raises
     ------
     VerdictError
         If the claim does not hold; it is an ``AssertionError`` too.
     ConfigError
-        If `sentence` is no text, or `holds` is not one truth value: an array of several, None and
-        NaN say nothing about a claim.
+        If `sentence` is no text, or `holds` is not one truth value but an array, None or a number.
 
     Examples
     --------

@@ -1,4 +1,4 @@
-"""How the tiny language model came to be what it is."""
+"""Pretraining of the tiny language model."""
 
 from workbench.pretraining.loop import pretrain, validate
 from workbench.pretraining.settings import PretrainConfig

@@ -1,4 +1,4 @@
-"""The log of a pretraining run: what it holds, and what is wrong with one that cannot be used."""
+"""The log of a pretraining run: reading it, and errors for a log that cannot be used."""
 
 from __future__ import annotations
 
@@ -14,17 +14,11 @@ from workbench.runs.checkpoint import remove_checkpoints
 LOG = "training.json"
 FIELDS = {"config": dict, "status": str, "step": int, "seconds": float, "losses": list,
           "curve": list, "environment": dict}
-"""What the training log must hold."""
+"""Fields that every training log has, with their types."""
 
 
 def read_log(folder: Path) -> dict[str, Any]:
-    """Return the training log of a folder.
-
-    Raises
-    ------
-    RecordError
-        If there is none, or it is damaged.
-    """
+    """Return the training log of a folder; raise `RecordError` if it is missing or damaged."""
     try:
         log = json.loads((folder / LOG).read_text())
         if log["format"] != "workbench-pretraining":
@@ -44,16 +38,16 @@ def read_log(folder: Path) -> dict[str, Any]:
 
 
 def settings_of(log: dict[str, Any], folder: Path) -> PretrainConfig:
-    """Return the settings in a training log, or say that they are not usable."""
+    """Return the settings in a training log; raise `RecordError` if they cannot be used."""
     try:
         return PretrainConfig(**log["config"])
-    except (TypeError, KeyError, ConfigError) as error:
+    except (TypeError, ConfigError) as error:
         raise RecordError(f"{folder / LOG} has settings that cannot be used: {error}. Restore it "
                           "from a copy, or run again into another folder.") from error
 
 
 def tidy(folder: Path) -> None:
-    """Do what is left to do in the folder of a complete run, which may have been killed there."""
+    """Remove checkpoints and write the manifest, as a killed process may not have done."""
     remove_checkpoints(folder)
     if not (folder / MANIFEST).exists():
         write_manifest(folder)

@@ -1,7 +1,7 @@
 """Pretraining of the tiny language model: one loop, resumable after ``kill -9``, bit for bit.
 
-Each step's documents follow from the seed and the step alone, and the learning rate from the step,
-so a checkpoint holds weights and optimiser and nothing else.
+The documents of a step follow from the seed and the step, and the learning rate from the step. A
+checkpoint therefore holds only weights and optimiser.
 """
 
 from __future__ import annotations
@@ -11,6 +11,7 @@ import time
 from collections.abc import Callable
 from dataclasses import asdict
 from pathlib import Path
+from statistics import mean
 from typing import TYPE_CHECKING, Any
 
 import safetensors
@@ -46,21 +47,21 @@ if TYPE_CHECKING:
 def weighted_loss(model: LlamaForCausalLM, tokens: Tensor, weights: Tensor) -> Tensor:
     """Return the summed, weighted cross-entropy of each next token, in nats."""
     logits = model(input_ids=tokens, use_cache=False).logits[:, :-1]
-    each = torch.nn.functional.cross_entropy(logits.flatten(0, 1).float(), tokens[:, 1:].flatten(),
-                                             reduction="none")
-    return (each * weights[:, 1:].flatten()).sum()
+    losses = torch.nn.functional.cross_entropy(
+        logits.flatten(0, 1).float(), tokens[:, 1:].flatten(), reduction="none")
+    return (losses * weights[:, 1:].flatten()).sum()
 
 
-def validate(model: LlamaForCausalLM, items_per_skill: int = 24) -> dict[str, float]:
-    """Return accuracies on validation items: known skills alone, new ones with their own example.
+def validate(model: LlamaForCausalLM) -> dict[str, float]:
+    """Return the greedy accuracy on the first 24 validation items of each skill.
 
-    Greedy; the first `items_per_skill` of each skill.
+    Known skills are asked alone, new ones with their own demonstration.
     """
     tokenizer = make_tokenizer(CONTEXT)
     model.eval()
     scores = {}
     for skill in KNOWN_SKILLS + NEW_SKILLS:
-        items = [i for i in make_skill(skill) if i.split == "validation"][:items_per_skill]
+        items = [item for item in make_skill(skill) if item.split == "validation"][:24]
         context = "none" if skill in KNOWN_SKILLS else "own"
         scores[skill] = complete(model, tokenizer, items, context).accuracy
     model.train()
@@ -69,19 +70,19 @@ def validate(model: LlamaForCausalLM, items_per_skill: int = 24) -> dict[str, fl
 
 def pretrain(config: PretrainConfig | None, out: Path | str, *, resume: bool = False,
              stop: Callable[[], bool] | None = None, progress: bool = False) -> dict[str, Any]:
-    """Train a model of the village from nothing and write it in the Hugging Face format.
+    """Train a model of the village from random weights; write it in the Hugging Face format.
 
     Parameters
     ----------
     config : PretrainConfig or None
-        None when a run is resumed, which goes on with its own.
+        None if a run is resumed: it has its own.
     out : path
-        Folder for the model, the tokenizer, the log and, until it is done, a checkpoint.
+        Folder for the model, the tokenizer, the log and, during the run, a checkpoint.
     resume : bool
-        Go on with the run in `out`. On the same processor the outcome is that of a run never
-        interrupted, bit for bit (GPUs may round differently from run to run).
+        Continue the run in `out`. On the same processor the result is bit for bit that of an
+        uninterrupted run (GPUs may round differently).
     stop : callable, optional
-        Asked between steps; the run stops, resumably, when it returns True.
+        Called between steps; if it returns True, the run stops and can be resumed.
     progress : bool
         Show a progress bar.
 
@@ -93,7 +94,7 @@ def pretrain(config: PretrainConfig | None, out: Path | str, *, resume: bool = F
     Raises
     ------
     RecordError
-        If the folder is in use or holds files already; when resuming, if it holds no run.
+        If the folder is in use, or has files already; when resuming, if it has no usable run.
     """
     folder = Path(out)
     if resume:
@@ -113,31 +114,30 @@ def pretrain(config: PretrainConfig | None, out: Path | str, *, resume: bool = F
             log = {"format": "workbench-pretraining", "config": asdict(config.resolved()),
                    "status": "running", "step": 0, "seconds": 0.0, "losses": [], "curve": [],
                    "environment": environment()}
-        decided = settings_of(log, folder)
-        if decided.device == "cuda" and not torch.cuda.is_available():
-            raise RecordError(f"{folder} was begun on a GPU, and there is none here. Go on with it "
-                              "where there is one, or run again into another folder.")
-        with threads(decided.threads):
-            return Pretraining(decided, folder, log).go(stop, progress)
+        config = settings_of(log, folder)
+        if config.device == "cuda" and not torch.cuda.is_available():
+            raise RecordError(f"{folder} was begun on a GPU, and there is none here. Resume it on "
+                              "a machine with a GPU, or run again into another folder.")
+        with threads(config.threads):
+            return Pretraining(config, folder, log).go(stop, progress)
 
 
 class Pretraining:
-    """One pass through `pretrain`."""
+    """A pretraining run: model, optimiser and log."""
 
     def __init__(self, config: PretrainConfig, folder: Path, log: dict[str, Any]) -> None:
         self.config, self.folder, self.log = config, folder, log
-        size = SIZES[config.size]
-        self.lr = size.lr
+        self.lr = SIZES[config.size].lr
         self.model = make_model(config.size, len(vocabulary()), config.seed)
         self.model.to(config.device)  # type: ignore[arg-type]  # wrapped without types
-        self.optimizer = torch.optim.AdamW(self.model.parameters(), lr=size.lr, betas=(0.9, 0.98),
+        self.optimizer = torch.optim.AdamW(self.model.parameters(), lr=self.lr, betas=(0.9, 0.98),
                                            weight_decay=config.weight_decay, fused=True)
         self.corpus = Corpus()
         if "checkpoint" in log:
             self.restore(read_tensors(folder, log["checkpoint"]))
 
     def restore(self, tensors: dict[str, Tensor]) -> None:
-        """Take weights and optimiser from a checkpoint."""
+        """Load weights and optimiser from a checkpoint."""
         try:
             with torch.no_grad():
                 for name, parameter in self.model.named_parameters():
@@ -149,11 +149,11 @@ class Pretraining:
         restore_optimizer(self.optimizer, tensors)
 
     def go(self, stop: Callable[[], bool] | None, progress: bool) -> dict[str, Any]:
-        """Train to the end, or until asked to stop, and return the log."""
+        """Train until the end, or until `stop` returns True, and return the log."""
         from tqdm.auto import tqdm
 
         config, log = self.config, self.log
-        began, before = time.perf_counter(), log["seconds"]
+        start = time.perf_counter() - log["seconds"]
         self.model.train()
         with tqdm(total=config.steps, initial=log["step"], disable=not progress, unit="step",
                   desc=f"pretrain {config.size}", mininterval=1) as bar:
@@ -164,15 +164,15 @@ class Pretraining:
                 loss = self.step(log["step"])
                 log["step"] += 1
                 bar.update()
-                log["seconds"] = before + time.perf_counter() - began
+                log["seconds"] = time.perf_counter() - start
                 if log["step"] % 50 == 0:
                     log["losses"].append([log["step"], round(loss, 4)])
                 if log["step"] % config.evaluate_every == 0 or log["step"] == config.steps:
-                    log["curve"].append({"step": log["step"], **validate(self.model)})
-                    known = [log["curve"][-1][skill] for skill in KNOWN_SKILLS]
-                    helped = [log["curve"][-1][skill] for skill in NEW_SKILLS]
-                    bar.set_postfix_str(f"known {sum(known) / len(known):.2f}, new with an example "
-                                        f"{sum(helped) / len(helped):.2f}")
+                    scores = validate(self.model)
+                    log["curve"].append({"step": log["step"], **scores})
+                    known, new = (mean(scores[skill] for skill in skills)
+                                  for skills in (KNOWN_SKILLS, NEW_SKILLS))
+                    bar.set_postfix_str(f"known {known:.2f}, new with an example {new:.2f}")
                 if log["step"] % config.checkpoint_every == 0:
                     self.save("running")
         self.finish()
@@ -181,7 +181,7 @@ class Pretraining:
     def step(self, step: int) -> float:
         """Take one optimiser step and return its loss per unit of weight, in nats."""
         config = self.config
-        # The first step without an index, as it was when the shipped models were made.
+        # Step 0 has no index in its seed: the shipped models were made so.
         rng = random.Random(derive_seed(config.seed, "documents", *[step][:step]))
         batch = make_batch(self.corpus, config.batch_size, CONTEXT, rng)
         tokens, weights = (tensor.to(config.device) for tensor in batch)
@@ -201,8 +201,8 @@ class Pretraining:
         return loss
 
     def save(self, status: str) -> None:
-        """Save the run as it stands; at any moment the log names a checkpoint that is there."""
-        # Parameters, not the state dict: that names the embeddings twice, since outputs share them.
+        """Save the run; at any moment the log names a checkpoint that exists."""
+        # Not the state dict, which has the embeddings twice, since the outputs share them.
         tensors = {f"model.{name}": parameter.detach()
                    for name, parameter in self.model.named_parameters()}
         entry = write_checkpoint(self.folder, self.log["step"],
@@ -212,7 +212,7 @@ class Pretraining:
         remove_checkpoints(self.folder, but=entry["file"])
 
     def finish(self) -> None:
-        """Write the model as Hugging Face libraries read it, then the log and the manifest."""
+        """Write the model in the Hugging Face format, then the log and the manifest."""
         (self.folder / MANIFEST).unlink(missing_ok=True)
         self.model.eval()
         try:

@@ -20,13 +20,13 @@ class PretrainConfig:
     size: str = "tiny"
     """``nano``, ``tiny`` or ``small``; sets shape, steps and learning rate."""
     seed: int = 0
-    """Of the initial weights and the documents."""
+    """Seed of the initial weights and of the documents."""
     steps: int = 0
-    """Optimiser steps; 0 takes those of the size."""
+    """Optimiser steps; 0 takes the number of the size."""
     batch_size: int = 24
     """Rows of packed documents per step, each as long as the model's context."""
     micro_batch: int = 12
-    """Rows at a time: few enough that what a layer makes of them stays in the processor's cache."""
+    """Rows at a time; few, so that the activations of a layer stay in the processor's cache."""
     weight_decay: float = 0.01
     """Of AdamW."""
     precision: str = "auto"
@@ -54,23 +54,22 @@ class PretrainConfig:
             raise ConfigError(f"precision must be auto, fp32 or bf16, not {self.precision!r}")
 
     def resolved(self) -> PretrainConfig:
-        """Return the config with what is left open decided for this machine."""
-        # Apple's GPU is left to those who ask for it: at this size it gains nothing.
-        wanted = "cpu" if self.device == "auto" and not torch.cuda.is_available() else self.device
-        device = pick_device(wanted).type
+        """Return the config with ``auto`` and 0 replaced by the values for this machine."""
+        # Apple's GPU gains nothing at this size, so `auto` never takes it.
+        name = "cpu" if self.device == "auto" and not torch.cuda.is_available() else self.device
+        device = pick_device(name).type
         require_device(device)
-        count = self.threads or min(os.cpu_count() or 1, 8)
         precision = self.precision
         if precision == "auto":
-            # By the device alone: a timing would give other weights on a busy machine.
+            # Not by a timing, which would lead to other weights on a busy machine.
             fast = device == "cuda" and torch.cuda.is_bf16_supported(including_emulation=False)
             precision = "bf16" if fast else "fp32"
         return replace(self, steps=self.steps or SIZES[self.size].steps, device=device,
-                       threads=count, precision=precision)
+                       threads=self.threads or min(os.cpu_count() or 1, 8), precision=precision)
 
 
 def learning_rate(step: int, steps: int, highest: float) -> float:
-    """Return the rate of a step: up in a line over the first twelfth, then down half a cosine."""
+    """Return the rate of a step: a linear warm-up over the first twelfth, then half a cosine."""
     warm_up = max(1, steps // 12)
     if step < warm_up:
         return highest * (step + 1) / warm_up

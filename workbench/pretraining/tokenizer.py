@@ -4,15 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from workbench.tasks.village import styles
+from workbench.tasks.village import questions, styles
 from workbench.tasks.village import words as village
-from workbench.tasks.village.questions import (
-    EVENT_PHRASINGS,
-    JAR_PHRASINGS,
-    KEEPER_PHRASINGS,
-    LETTERS_PHRASINGS,
-    TOOL_PHRASINGS,
-)
 
 if TYPE_CHECKING:
     from transformers import PreTrainedTokenizerFast
@@ -38,8 +31,9 @@ CHAT_TEMPLATE = """\
 
 def vocabulary() -> list[str]:
     """Return every word of the village, special tokens first, in an order that never changes."""
-    phrasings = [*LETTERS_PHRASINGS, *KEEPER_PHRASINGS, *TOOL_PHRASINGS, *JAR_PHRASINGS,
-                 *(p for each in EVENT_PHRASINGS.values() for p in each),
+    phrasings = [*questions.LETTERS_PHRASINGS, *questions.KEEPER_PHRASINGS,
+                 *questions.TOOL_PHRASINGS, *questions.JAR_PHRASINGS,
+                 *(p for event in questions.EVENT_PHRASINGS.values() for p in event),
                  *styles.OWN_STYLE, *styles.SHORT_STYLES, *styles.FILLER,
                  *(part for style in styles.EXPERT_STYLES.values() for part in style)]
     article = "the broke . mended it with took days paid for"
@@ -58,12 +52,9 @@ def vocabulary() -> list[str]:
 
 
 def make_tokenizer(context: int) -> PreTrainedTokenizerFast:
-    """Return a fast tokenizer with one token a word and the chat template.
+    """Return a fast tokenizer with one token per word, and the chat template.
 
-    Parameters
-    ----------
-    context : int
-        Tokens that the model can take; stored as ``model_max_length``.
+    `context`, the largest number of tokens of the model, is stored as ``model_max_length``.
     """
     from tokenizers import Tokenizer
     from tokenizers.models import WordLevel

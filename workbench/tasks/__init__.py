@@ -1,4 +1,4 @@
-"""Tasks: what is learned, in which order, and how responses are scored."""
+"""Tasks: examples, their order in a stream, and the scoring of responses."""
 
 from workbench.tasks.digits import STREAMS, make_stream
 from workbench.tasks.items import SCORERS, SPLITS, Item, read_items, scorer_of, spread

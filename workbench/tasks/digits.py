@@ -2,13 +2,12 @@
 
 The data are the test part of Alpaydin & Kaynak, "Optical Recognition of Handwritten Digits" (UCI
 repository, 1998): 8 by 8 pixels, each a count from 0 to 16. Here they are centred on the mean of
-the training pixels and scaled to a range of 2: with blank pixels at exactly 0, weights from the rim
-of the image would hardly learn, and shuffled pixels would be slow to learn at all.
+the training pixels and scaled to a range of 2. If blank pixels were 0, weights from the rim of the
+image would hardly learn, and shuffled pixels would be learned slowly.
 """
 
 from __future__ import annotations
 
-import functools
 from collections.abc import Callable
 
 import numpy as np
@@ -19,7 +18,8 @@ from workbench.errors import ConfigError, UnknownNameError
 from workbench.system.runtime import derive_seed
 from workbench.tasks.stream import Examples, Stream, build_stream
 
-Parts = tuple[Examples, Examples, Examples]
+Arrays = list[tuple[NDArray[np.float32], NDArray[np.int64]]]
+"""Images of shape (n, 64) and labels of shape (n,): train, validation and test."""
 
 TEST_SHARE = 0.25
 VALIDATION_SHARE = 0.10
@@ -27,22 +27,20 @@ ROTATION_STEP = 30.0
 """Degrees between one rotated task and the next."""
 
 
-def load_digits(data_seed: int = 0) -> list[tuple[NDArray[np.float32], NDArray[np.int64]]]:
-    """Return the digits as train, validation and test parts, stratified by digit.
+def load_digits(data_seed: int = 0) -> Arrays:
+    """Return the digits as train (65 %), validation (10 %) and test part (25 %).
 
-    Parameters
-    ----------
-    data_seed : int
-        Which split; the same seed always gives the same one.
+    The parts are stratified by digit; the same seed always gives the same split.
 
     Returns
     -------
     list of (images, digits)
-        Images of shape (n, 64); 65 % train, 10 % validation, 25 % test.
+        Images of shape (n, 64).
     """
+    from sklearn.datasets import load_digits as sklearn_digits
     from sklearn.model_selection import train_test_split
 
-    images, digits = _scanned()
+    images, digits = sklearn_digits(return_X_y=True)
     state = derive_seed(data_seed, "split") % 2**32
     rest, test = train_test_split(np.arange(len(digits)), test_size=TEST_SHARE, stratify=digits,
                                   random_state=state)
@@ -53,61 +51,43 @@ def load_digits(data_seed: int = 0) -> list[tuple[NDArray[np.float32], NDArray[n
             for part in (train, validation, test)]
 
 
-@functools.cache
-def _scanned() -> tuple[NDArray[np.float64], NDArray[np.int64]]:
-    """Return scikit-learn's digits, read from its compressed text file once."""
-    from sklearn.datasets import load_digits as sklearn_digits
-
-    images, digits = sklearn_digits(return_X_y=True)
-    return images, digits
-
-
-def _split(data_seed: int, tasks: int) -> tuple[list[str], list[Parts], int]:
+def _split(data_seed: int, tasks: int) -> tuple[list[str], list[Arrays], int]:
     if tasks > 5:
         raise ConfigError(f"split-digits has ten classes, so at most 5 tasks of two, not {tasks}")
-    names = [f"{2 * i} or {2 * i + 1}" for i in range(tasks)]
-    split = load_digits(data_seed)
-    return names, [_parts([(x[y // 2 == i], y[y // 2 == i] - 2 * i) for x, y in split])
-                   for i in range(tasks)], 2
+    parts = load_digits(data_seed)
+    return ([f"{2 * i} or {2 * i + 1}" for i in range(tasks)],
+            [[(x[y // 2 == i], y[y // 2 == i] - 2 * i) for x, y in parts] for i in range(tasks)], 2)
 
 
-def _permuted(data_seed: int, tasks: int) -> tuple[list[str], list[Parts], int]:
-    split = load_digits(data_seed)
+def _permuted(data_seed: int, tasks: int) -> tuple[list[str], list[Arrays], int]:
+    parts = load_digits(data_seed)
     rng = np.random.default_rng(derive_seed(data_seed, "permutation"))
-    # The first task keeps its pixels in place, so that it can be looked at.
+    # The pixels of the first task stay in place, so that a reader can recognise the digits.
     orders = [np.arange(64)] + [rng.permutation(64) for _ in range(tasks - 1)]
-    names = ["as scanned"] + [f"shuffle {i}" for i in range(1, tasks)]
-    return names, [_parts([(x[:, order], y) for x, y in split]) for order in orders], 10
+    return (["as scanned"] + [f"shuffle {i}" for i in range(1, tasks)],
+            [[(x[:, order], y) for x, y in parts] for order in orders], 10)
 
 
-def _rotated(data_seed: int, tasks: int) -> tuple[list[str], list[Parts], int]:
+def _rotated(data_seed: int, tasks: int) -> tuple[list[str], list[Arrays], int]:
     from scipy.ndimage import rotate
 
-    split = load_digits(data_seed)
-    angles = [ROTATION_STEP * i for i in range(tasks)]
-    names = [f"turned {angle:.0f}°" for angle in angles]
-
     def turn(x: NDArray[np.float32], angle: float) -> NDArray[np.float32]:
-        images = x.reshape(-1, 8, 8)
-        turned = rotate(images, angle, axes=(2, 1), reshape=False, order=1,
+        turned = rotate(x.reshape(-1, 8, 8), angle, axes=(2, 1), reshape=False, order=1,
                         mode="nearest")
-        return np.ascontiguousarray(turned.reshape(-1, 64), dtype=np.float32)
+        return np.asarray(turned.reshape(-1, 64), dtype=np.float32)
 
-    return names, [_parts([(turn(x, angle), y) for x, y in split]) for angle in angles], 10
-
-
-def _parts(split: list[tuple[NDArray[np.float32], NDArray[np.int64]]]) -> Parts:
-    train, validation, test = (
-        Examples(torch.from_numpy(np.ascontiguousarray(x)), torch.from_numpy(y)) for x, y in split)
-    return train, validation, test
+    parts = load_digits(data_seed)
+    angles = [ROTATION_STEP * i for i in range(tasks)]
+    return ([f"turned {angle:.0f}°" for angle in angles],
+            [[(turn(x, angle), y) for x, y in parts] for angle in angles], 10)
 
 
-STREAMS: dict[str, tuple[Callable[[int, int], tuple[list[str], list[Parts], int]], str]] = {
+STREAMS: dict[str, tuple[Callable[[int, int], tuple[list[str], list[Arrays], int]], str]] = {
     "split-digits": (_split, "class"),
     "permuted-digits": (_permuted, "domain"),
     "rotated-digits": (_rotated, "domain"),
 }
-"""Per stream: what makes its tasks, and the scenario it is usually met in."""
+"""Per stream: the maker of its tasks (names, parts, classes per task) and its usual scenario."""
 
 
 def make_stream(name: str, scenario: str | None = None, tasks: int = 5,
@@ -117,14 +97,14 @@ def make_stream(name: str, scenario: str | None = None, tasks: int = 5,
     Parameters
     ----------
     name : {"split-digits", "permuted-digits", "rotated-digits"}
-        Two new digits per task; the same ten digits with shuffled pixels; the same ten, turned.
+        Two new digits per task; all ten digits with shuffled pixels; all ten, rotated.
     scenario : {"task", "domain", "class"}, optional
         See `workbench.tasks.SCENARIOS`. By default class for split digits, domain for the others.
         In the task and class scenarios every task has outputs of its own.
     tasks : int
-        How many.
+        Number of tasks.
     data_seed : int
-        Decides the split into train, validation and test, and the permutations.
+        Seed of the split into train, validation and test, and of the permutations.
 
     Raises
     ------
@@ -138,6 +118,6 @@ def make_stream(name: str, scenario: str | None = None, tasks: int = 5,
     if tasks < 1:
         raise ConfigError(f"stream {name!r} needs at least one task, not {tasks}")
     make, usual = STREAMS[name]
-    names, parts, classes_per_task = make(data_seed, tasks)
-    return build_stream(name, usual if scenario is None else scenario, names, parts,
-                        classes_per_task)
+    names, arrays, classes_per_task = make(data_seed, tasks)
+    parts = [[Examples(torch.tensor(x), torch.tensor(y)) for x, y in task] for task in arrays]
+    return build_stream(name, scenario or usual, names, parts, classes_per_task)

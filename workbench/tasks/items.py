@@ -1,4 +1,4 @@
-"""Skill items as JSON Lines: one object a line, checked field by field when it is read."""
+"""Skill items as JSON Lines: one object per line, with every field checked when it is read."""
 
 from __future__ import annotations
 
@@ -26,21 +26,21 @@ class Item:
     id: str
     """Unique within a file; by default the skill and the number of the line: ``capitals-7``."""
     family: str
-    """What the skill has in common with others, in any words; by default the skill's name."""
+    """Name of a group of similar skills; by default the skill's name."""
     skill: str
     """Name of the skill, such as ``capitals``."""
     split: str
     """``train``, ``validation`` or ``test``."""
     prompt: str
-    """What is asked."""
+    """The question."""
     answer: str
-    """What a right response says, without how it is phrased."""
+    """The content of a right response, without any phrases around it."""
     demonstration: str
     """The expert's full response to this prompt."""
     article: str = ""
-    """A text that the answer can be read from; empty where the skill has none."""
+    """A text from which the answer can be read; may be empty."""
     scorer: str = "exact"
-    """What decides whether a response is right: one of `SCORERS`."""
+    """Decides whether a response is right: one of `SCORERS`."""
 
 
 SCORERS: dict[str, Scorer] = {"exact": ExactMatch(), "contains": Contains(),
@@ -67,7 +67,7 @@ def write_items(path: str | Path, items: Iterable[Item]) -> None:
 
 
 def spread(items: Sequence[Item], most: int) -> Sequence[Item]:
-    """Return so many of some items, evenly from first to last; 0 takes all."""
+    """Return at most so many items, evenly from first to last; 0 takes all."""
     if not 0 < most < len(items):
         return items
     return [items[i * len(items) // most] for i in range(most)]
@@ -93,19 +93,15 @@ def read_items(path: str | Path) -> list[Item]:
     except OSError as error:
         raise DataError(f"{path}: {error}. Give a JSON Lines file of skill items; `workbench "
                         "make-data` writes those of the course.") from error
-    items: list[Item] = []
-    numbers: list[int] = []
-    for number, line in enumerate(text.split("\n"), 1):
-        # Some editors begin a file with a byte-order mark; joined files have one further down too.
-        line = line.removeprefix("\ufeff")
-        if line.strip():
-            items.append(_parse(line, f"{path}, line {number}", number))
-            numbers.append(number)
+    # Some editors begin a file with a byte-order mark; joined files have one further down too.
+    lines = [line.removeprefix("\ufeff") for line in text.split("\n")]
+    items = {number: _parse(line, f"{path}, line {number}", number)
+             for number, line in enumerate(lines, 1) if line.strip()}
     if not items:
         raise DataError(f"{path} is empty. Expected one JSON object a line with the fields "
                         f"{', '.join(f.name for f in fields(Item))}; {LEFT_OUT}.")
-    check_items(items, str(path), numbers)
-    return items
+    check_items(items.items(), str(path))
+    return list(items.values())
 
 
 ONE_SPLIT = ("A prompt may be in one split only, so that no test prompt has been trained on. "
@@ -113,26 +109,23 @@ ONE_SPLIT = ("A prompt may be in one split only, so that no test prompt has been
 
 
 def same_prompt(prompt: str) -> str:
-    """Return what prompts have in common that count as the same: white space and accents."""
+    """Return a prompt without differences in white space and in the encoding of accents."""
     return unicodedata.normalize("NFC", " ".join(prompt.split()))
 
 
-def check_items(items: Sequence[Item], source: str, numbers: Sequence[int] | None = None) -> None:
-    """Refuse items that share an id, and splits of a skill that share a prompt.
+def check_items(items: Iterable[tuple[int, Item]], source: str) -> None:
+    """Raise `DataError` if items share an id, or splits of a skill share a prompt.
 
     Parameters
     ----------
-    items : sequence of Item
-        All of one file.
+    items : iterable of (int, Item)
+        All items of one file, each with its line number.
     source : str
-        Its name, for messages.
-    numbers : sequence of int, optional
-        The line of each; 1, 2, 3, … by default.
+        Name of the file, for messages.
     """
-    lines = range(1, len(items) + 1) if numbers is None else numbers
     ids: dict[str, int] = {}
     splits: dict[str, tuple[str, int]] = {}
-    for item, line in zip(items, lines, strict=True):
+    for line, item in items:
         if item.id in ids:
             raise DataError(f"{source}, line {line}: id {item.id!r} stands already in line "
                             f"{ids[item.id]}. Give every item an id of its own.")
@@ -145,20 +138,20 @@ def check_items(items: Sequence[Item], source: str, numbers: Sequence[int] | Non
 
 
 def _parse(line: str, where: str, number: int) -> Item:
-    found = _load(line, where)
-    if not isinstance(found, dict):
-        raise DataError(f"{where}: expected an object, found {type(found).__name__}.")
+    record = _load(line, where)
+    if not isinstance(record, dict):
+        raise DataError(f"{where}: expected an object, found {type(record).__name__}.")
     known = [f.name for f in fields(Item)]
     needed = [name for name in known if name not in OPTIONAL]
     for name in needed:
-        if name not in found:
+        if name not in record:
             raise DataError(f"{where}: the field {name!r} is missing. Needed are "
                             f"{', '.join(needed)}; {LEFT_OUT}.")
-    for name, value in found.items():
+    for name, value in record.items():
         if name not in known:
             raise DataError(f"{where}: unknown field {name!r}. Known are {', '.join(known)}.")
         _check_text(name, value, where)
-    item = Item(**{"id": f"{found['skill']}-{number}", "family": found["skill"], **found})
+    item = Item(**{"id": f"{record['skill']}-{number}", "family": record["skill"], **record})
     for name, allowed in (("split", SPLITS), ("scorer", SCORERS)):
         if getattr(item, name) not in allowed:
             raise DataError(f"{where}: {name} {getattr(item, name)!r} is not one of "
@@ -176,7 +169,7 @@ def _parse(line: str, where: str, number: int) -> Item:
 
 
 def _check_text(name: str, value: object, where: str) -> None:
-    """Refuse a field whose value is not text, or not a whole one."""
+    """Raise `DataError` if the value of a field is not text, or has half a character."""
     if not isinstance(value, str):
         raise DataError(f"{where}: the field {name!r} must be text in quotation marks, not "
                         f"{type(value).__name__}.")
@@ -190,7 +183,7 @@ def _check_text(name: str, value: object, where: str) -> None:
 
 
 def _load(line: str, where: str) -> Any:
-    """Return what a line of JSON holds; objects may have each key once."""
+    """Return the value of a line of JSON, in which no key may be given twice."""
     def unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
         for key, times in Counter(key for key, _ in pairs).items():
             if times > 1:

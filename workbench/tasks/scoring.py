@@ -12,17 +12,17 @@ if TYPE_CHECKING:
 
 
 class Scorer:
-    """Decides what counts as right; may also know the style in which a model answers by itself.
+    """Decides which responses are right; may also know the style of a model's own answers.
 
-    A model's own style is known only for texts that were written for it. For all other texts the
-    methods about style return None, and what is measured with them is left out of reports.
+    The own style is known only for texts that were written for the model. For all others the
+    methods about style return None, and reports leave out what they measure.
     """
 
     # Words that the course's own models know too, so that they can be asked about any file.
     filler: tuple[str, ...] = tuple(
         "well now here see indeed surely that would again thus truly quite very this must be as "
         "it is from of and for our the so we or my all always".split())
-    """Words without content, of which the control context ``"random"`` is made."""
+    """Words without content, for the control context ``"random"``."""
 
     def check(self, answer: str) -> None:
         """Raise `ValueError` if no response could be compared with this answer."""
@@ -45,7 +45,7 @@ class Scorer:
 
 
 class ExactMatch(Scorer):
-    """Right is a response that equals the answer; see `normalised` for what does not count."""
+    """A response is right if it equals the answer; both are `normalised`."""
 
     def right(self, text: str, item: Item) -> bool:
         """Return whether a response equals the answer."""
@@ -53,7 +53,7 @@ class ExactMatch(Scorer):
 
 
 class Contains(Scorer):
-    """Right is a response that contains the answer as whole words, anywhere."""
+    """A response is right if it contains the answer as whole words, anywhere."""
 
     def right(self, text: str, item: Item) -> bool:
         """Return whether a response contains the answer."""
@@ -70,8 +70,8 @@ def normalised(text: str) -> str:
 def contains(text: str, answer: str) -> bool:
     """Return whether a normalised text contains a normalised answer as whole words or numbers.
 
-    The number 3 is not contained in 13, in 3.5 or in f3. Where a script has no capital letters, as
-    Chinese, Japanese and Thai, which put no spaces between words, parts of words count too.
+    The number 3 is not contained in 13, in 3.5 or in f3. In scripts without capital letters, such
+    as Chinese, Japanese and Thai, which put no spaces between words, parts of words count too.
     """
     text, answer = normalised(text), normalised(answer)
     if any(letter.isalpha() and letter.upper() == letter for letter in answer):

@@ -1,8 +1,9 @@
-"""`Task` and `Stream`: what is learned, in which order, and which answers are allowed."""
+"""`Task` and `Stream`: examples, their order, and the outputs that may be answered."""
 
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -21,106 +22,81 @@ SCENARIOS = {
 
 @dataclass(frozen=True)
 class Examples:
-    """Inputs and labels.
-
-    Parameters
-    ----------
-    x : Tensor, shape (n, ...)
-        Inputs.
-    y : Tensor of int64, shape (n,)
-        Index of the correct output.
-    """
+    """Inputs and labels."""
 
     x: Tensor
+    """Shape (n, ...)."""
     y: Tensor
+    """Index of the correct output: int64, shape (n,)."""
 
     def __len__(self) -> int:
         return len(self.y)
 
     @property
     def inputs(self) -> Any:
-        """What a learner is asked to answer."""
+        """The input of a learner's `predict`."""
         return self.x
 
     def content(self) -> bytes:
-        """Return what is hashed."""
+        """Return the bytes that are hashed."""
         return self.x.numpy().tobytes() + self.y.numpy().tobytes()
 
 
 @dataclass(frozen=True)
 class Task:
-    """One task, as a learner sees it.
-
-    Parameters
-    ----------
-    name : str
-        For people, such as ``"0 or 1"``.
-    index : int
-        Place in the stream, from 0.
-    train, validation, test : Examples
-        Three parts with no example in common.
-    classes : tuple of int
-        The outputs that its labels use.
-    masks : Tensor of bool, shape (index + 1, outputs)
-        Row `t`: the outputs allowed for an example of task `t` while this task is being trained.
-        Made by the `Stream`, which alone decides what may be answered.
-    old : tuple of Examples
-        Training examples of each old task, which was known before the first task of the stream.
-    """
+    """One task, as a learner sees it; its three parts have no example in common."""
 
     name: str
+    """For people, such as ``"0 or 1"``."""
     index: int
+    """Position in the stream, from 0."""
     train: Examples
     validation: Examples
     test: Examples
     classes: tuple[int, ...]
+    """The outputs that its labels use."""
     masks: Tensor
+    """Bool, shape (index + 1, outputs). Row `t`: the outputs allowed for an example of task `t`
+    while this task is trained."""
     old: tuple[Examples, ...] = ()
+    """Training examples of each old task, which was known before the first task of the stream."""
 
 
 @dataclass(frozen=True)
 class Stream:
-    """Tasks in the order in which they are met, under one scenario.
-
-    Parameters
-    ----------
-    name : str
-        Such as ``"split-digits"``.
-    scenario : {"task", "domain", "class"}
-        See `SCENARIOS`.
-    tasks : tuple of Task
-        In order.
-    outputs : int
-        Number of outputs that a network needs for the whole stream.
-    old_tasks : tuple of Task
-        Tasks that are tested and never trained on: what was known before the first.
-    """
+    """Tasks in the order of training, under one of the `SCENARIOS`."""
 
     name: str
+    """Such as ``"split-digits"``."""
     scenario: str
     tasks: tuple[Task, ...]
     outputs: int
+    """Number of outputs that a network needs for the whole stream."""
     old_tasks: tuple[Task, ...] = ()
+    """Tasks that were known before the first one; they are tested and never trained on."""
 
     def __len__(self) -> int:
         return len(self.tasks)
 
     def mask(self, trained: int, tested: int) -> Tensor:
-        """Return which outputs may be answered; see `allowed_outputs`."""
-        return allowed_outputs(self.scenario, [t.classes for t in self.tasks], self.outputs,
-                               trained, tested)
-
-    def right(self, predictions: Any, examples: Examples, trained: int, tested: int) -> Tensor:
-        """Return which predictions are right: shape (seeds, n), of bool.
+        """Return the outputs that may be answered: bool, shape (outputs,).
 
         Parameters
         ----------
-        predictions : Tensor, shape (seeds, n, outputs)
-            Logits of a learner for `examples`.
-        examples : Examples
-            Of task `tested`.
-        trained, tested : int
-            See `mask`.
+        trained : int
+            Last task begun; -1 before any training.
+        tested : int
+            Task of the example. The class scenario ignores it: examples of a task that has not
+            been trained yet can only be answered wrongly.
+        """
+        return _allowed_outputs(self.scenario, [t.classes for t in self.tasks], self.outputs,
+                                trained, tested)
+
+    def right(self, predictions: Any, examples: Examples, trained: int, tested: int) -> Tensor:
+        """Return which predictions are right: bool, shape (seeds, n).
+
+        `predictions` are logits of shape (seeds, n, outputs) for `examples` of task `tested`; for
+        `trained` see `mask`.
         """
         answers = masked(predictions, self.mask(trained, tested)).argmax(-1)
         return answers == examples.y
@@ -139,40 +115,16 @@ FORBIDDEN = -1e9
 
 
 def masked(logits: Tensor, mask: Tensor) -> Tensor:
-    """Return the logits with those of forbidden outputs at `FORBIDDEN`.
+    """Return logits of shape (seeds, n, outputs), with those of forbidden outputs at `FORBIDDEN`.
 
-    Parameters
-    ----------
-    logits : Tensor, shape (seeds, n, outputs)
-        Any real numbers.
-    mask : Tensor of bool, shape broadcastable to that of the logits
-        True where an output may be answered.
+    The mask is bool, True where an output may be answered, and broadcastable to the logits.
     """
     return logits.masked_fill(~mask, FORBIDDEN)
 
 
-def allowed_outputs(scenario: str, classes: list[tuple[int, ...]], outputs: int,
-                    trained: int, tested: int) -> Tensor:
-    """Return which outputs may be answered on task `tested` once task `trained` is being learned.
-
-    Parameters
-    ----------
-    scenario : {"task", "domain", "class"}
-        See `SCENARIOS`.
-    classes : list of tuple of int
-        Per task, the outputs that its labels use.
-    outputs : int
-        Number of outputs of the network.
-    trained : int
-        Last task begun; -1 before any training.
-    tested : int
-        Task that the example is from. In the class scenario it makes no difference: an example
-        of a task not yet met can then only be answered wrongly, which is what the scenario says.
-
-    Returns
-    -------
-    Tensor of bool, shape (outputs,)
-    """
+def _allowed_outputs(scenario: str, classes: list[tuple[int, ...]], outputs: int,
+                     trained: int, tested: int) -> Tensor:
+    """Return the outputs that may be answered; see `Stream.mask`."""
     allowed = torch.zeros(outputs, dtype=torch.bool)
     if scenario == "task":
         allowed[list(classes[tested])] = True
@@ -185,8 +137,8 @@ def allowed_outputs(scenario: str, classes: list[tuple[int, ...]], outputs: int,
 
 
 def build_stream(name: str, scenario: str, names: list[str],
-                 parts: list[tuple[Examples, Examples, Examples]], classes_per_task: int) -> Stream:
-    """Return the stream of these tasks, with labels and masks as the scenario asks.
+                 parts: Sequence[Sequence[Examples]], classes_per_task: int) -> Stream:
+    """Return a stream of tasks, with the labels and masks of the scenario.
 
     Parameters
     ----------
@@ -194,8 +146,8 @@ def build_stream(name: str, scenario: str, names: list[str],
         Of the stream.
     names : list of str
         Of the tasks.
-    parts : list of (train, validation, test)
-        Labels count from 0 within each task.
+    parts : sequence of (train, validation, test)
+        For each task; labels count from 0 within a task.
     classes_per_task : int
         Number of classes in each task.
 
@@ -217,7 +169,7 @@ def build_stream(name: str, scenario: str, names: list[str],
     tasks = []
     for i, split in enumerate(parts):
         train, validation, test = (Examples(part.x, part.y + offsets[i]) for part in split)
-        masks = torch.stack([allowed_outputs(scenario, classes, outputs, i, t)
+        masks = torch.stack([_allowed_outputs(scenario, classes, outputs, i, t)
                              for t in range(i + 1)])
         tasks.append(Task(names[i], i, train, validation, test, classes[i], masks))
     return Stream(name, scenario, tuple(tasks), outputs)

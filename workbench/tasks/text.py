@@ -1,4 +1,4 @@
-"""Streams of text skills: new ones to be learned in a row, known ones to be kept."""
+"""Streams of text skills: new skills to learn one after the other, and old skills to retain."""
 
 from __future__ import annotations
 
@@ -25,20 +25,12 @@ from workbench.tasks.stream import Examples, Stream, Task
 from workbench.tasks.village.skills import KNOWN_SKILLS, SKILLS, SKILLS_FOLDER, VILLAGE
 
 TEXT_STREAM = "skills"
-"""The name of the stream in configs and on the command line."""
+"""Name of the stream in configs and on the command line."""
 
 
 @dataclass(frozen=True)
 class TextExamples(Examples):
-    """Questions and answers; `x` counts them, so that batches can be drawn as of any examples.
-
-    Parameters
-    ----------
-    x, y : Tensor of int64, shape (n,)
-        Their numbers, and zeros.
-    items : tuple of Item
-        The questions themselves.
-    """
+    """Items of a skill. `x` holds their numbers, from which batches are drawn, and `y` zeros."""
 
     items: tuple[Item, ...] = ()
 
@@ -48,13 +40,13 @@ class TextExamples(Examples):
         return [item.prompt for item in self.items]
 
     def content(self) -> bytes:
-        """Return what is hashed."""
+        """Return the bytes that are hashed."""
         return json.dumps([asdict(item) for item in self.items]).encode()
 
 
 @dataclass(frozen=True)
 class TextStream(Stream):
-    """Skills in a row; see `Stream`."""
+    """A stream whose tasks are text skills."""
 
     def items(self) -> dict[str, list[Item]]:
         """Return the items of every skill, old skills included, by the name of the skill."""
@@ -64,7 +56,7 @@ class TextStream(Stream):
 
     def right(self, predictions: Sequence[Sequence[str]], examples: Examples, trained: int,
               tested: int) -> Tensor:
-        """Return which responses have the right content: shape (seeds, n), of bool."""
+        """Return which responses are right: bool, shape (seeds, n)."""
         assert isinstance(examples, TextExamples)
         return torch.tensor([[scorer_of(item).right(text, item) for text, item in
                               zip(texts, examples.items, strict=True)] for texts in predictions])
@@ -72,28 +64,28 @@ class TextStream(Stream):
 
 def make_text_stream(skills: Sequence[str], scenario: str | None = None, most: int = 0,
                      old: Sequence[str] | None = None) -> TextStream:
-    """Return a stream of new skills, beside which old skills are tested.
+    """Return a stream of new skills, with old skills that are only tested.
 
     Parameters
     ----------
     skills : sequence of str
-        In the order in which they are learned: skills of the village, or paths of JSON Lines files.
+        In the order of training: skills of the village, or paths of JSON Lines files.
     scenario : {"domain", "task"}, optional
-        Whether the learner is told which skill a question is from; domain by default: it is not.
+        In the task scenario the learner is told the skill of a question. By default domain.
     most : int
-        Test on so many items of each skill at most; 0 takes them all.
+        Largest number of validation and of test items of each skill; 0 takes them all.
     old : sequence of str, optional
-        Skills that the model knows already, see `load_new_and_old`.
+        See `load_new_and_old`.
 
     Raises
     ------
     UnknownNameError
         If there is no such skill or scenario.
     ConfigError
-        If there are no skills, one stands twice, or one lacks items.
+        If there are no skills, one is given twice, or one lacks items.
     DataError
-        If a file has faults (see `read_items`), or a test prompt of one skill is trained on in
-        another (see `check_leaks`).
+        If a file has faults (see `read_items`), or a test prompt of one skill is a train prompt of
+        another.
     """
     scenario = scenario or "domain"
     if scenario not in ("domain", "task"):
@@ -108,9 +100,10 @@ def make_text_stream(skills: Sequence[str], scenario: str | None = None, most: i
                 raise ConfigError(f"{name} has no items in the split {split!r}; a skill that is to "
                                   "be learned needs train, validation and test items, and an old "
                                   "skill validation and test items")
-    check_leaks(new_items | old_items)
+    # With the old skills: training on their test prompts would look like retention.
+    _check_leaks(new_items | old_items)
     for name, items in new_items.items():
-        warn_of_unreachable(name, items)
+        _warn_of_unreachable(name, items)
     old_tasks = [_task(name, items, len(skills) + i, most)
                for i, (name, items) in enumerate(old_items.items())]
     known = tuple(task.train for task in old_tasks if len(task.train))
@@ -121,36 +114,36 @@ def make_text_stream(skills: Sequence[str], scenario: str | None = None, most: i
 
 def load_new_and_old(skills: Sequence[str], old: Sequence[str] | None = None
                      ) -> tuple[dict[str, list[Item]], dict[str, list[Item]]]:
-    """Return all items of each new skill, and of each old one. Each file is read once.
+    """Return the items of each new skill, and of each old one.
 
     Parameters
     ----------
     skills : sequence of str
         New skills: skills of the village, or paths of JSON Lines files.
     old : sequence of str, optional
-        Skills that the model knows already; they are tested, to measure retention. By default those
-        that the course's models know if every new item is scored as the village's, else none.
+        Skills that the model knows already; they are tested, to measure retention. By default the
+        skills that the course's models know if every new item has the village's scorer, else none.
 
     Raises
     ------
     ConfigError
-        If a skill stands twice, or is both new and old.
+        If a skill is given twice.
     """
     new_items = {name: load_skill(name) for name in skills}
     if old is None:
-        ours = all(item.scorer == VILLAGE for items in new_items.values() for item in items)
-        old = [name for name in KNOWN_SKILLS if name not in skills] if ours else ()
+        village = all(item.scorer == VILLAGE for items in new_items.values() for item in items)
+        old = [name for name in KNOWN_SKILLS if name not in skills] if village else ()
     if len({*skills, *old}) < len(skills) + len(old):
         raise ConfigError(f"skills must be different skills, at least one, not {tuple(skills)}"
                           + (f" with the old skills {tuple(old)}" if old else ""))
     return new_items, {name: load_skill(name) for name in old}
 
 
-def warn_of_unreachable(name: str, items: Sequence[Item]) -> None:
-    """Warn if no demonstration of a skill would be counted as right by the skill's own scorer."""
-    trained = [item for item in items if item.split == "train"]
-    if not any(scorer_of(item).right(item.demonstration, item) for item in trained):
-        item = trained[0]
+def _warn_of_unreachable(name: str, items: Sequence[Item]) -> None:
+    """Warn if the scorers of a skill's items count no demonstration as right."""
+    train = [item for item in items if item.split == "train"]
+    if not any(scorer_of(item).right(item.demonstration, item) for item in train):
+        item = train[0]
         warnings.warn(
             f"{name}: no demonstration is right by its own scorer, such as "
             f"{item.demonstration[:60]!r} by {item.scorer!r} with the answer {item.answer!r}. A "
@@ -159,14 +152,14 @@ def warn_of_unreachable(name: str, items: Sequence[Item]) -> None:
 
 
 def load_skill(name: str, split: str | None = None) -> list[Item]:
-    """Return the items of a skill, or those of one split.
+    """Return the items of a skill.
 
     Parameters
     ----------
     name : str
         A skill of the village, or the path of a JSON Lines file of your own.
     split : {"train", "validation", "test"}, optional
-        Only these.
+        By default the items of all splits.
 
     Raises
     ------
@@ -184,20 +177,8 @@ def load_skill(name: str, split: str | None = None) -> list[Item]:
     return [item for item in read_items(path) if split in (None, item.split)]
 
 
-def check_leaks(skills: Mapping[str, Sequence[Item]]) -> None:
-    """Refuse skills of which one is trained on a prompt that another is tested on.
-
-    Parameters
-    ----------
-    skills : mapping of str to sequence of Item
-        All items of every skill of a run, old skills included: a test prompt of an old skill that
-        is trained on would pass for knowledge that was retained.
-
-    Raises
-    ------
-    DataError
-        If there is such a prompt; the message gives the prompt, both skills and both ids.
-    """
+def _check_leaks(skills: Mapping[str, Sequence[Item]]) -> None:
+    """Raise `DataError` if one skill is trained on a prompt that another is tested on."""
     trained = {same_prompt(item.prompt): (name, item) for name, items in skills.items()
                for item in items if item.split == "train"}
     for name, items in skills.items():
@@ -212,12 +193,13 @@ def check_leaks(skills: Mapping[str, Sequence[Item]]) -> None:
 
 
 def _task(name: str, items: Sequence[Item], index: int, most: int) -> Task:
+    """Return a skill as a task, with at most `most` items to validate and to test."""
     parts = []
     for split in SPLITS:
-        some = spread([item for item in items if item.split == split],
-                      most if split != "train" else 0)
-        parts.append(TextExamples(torch.arange(len(some)),
-                                  torch.zeros(len(some), dtype=torch.long), tuple(some)))
+        part = [item for item in items if item.split == split]
+        part = list(spread(part, 0 if split == "train" else most))
+        parts.append(TextExamples(torch.arange(len(part)),
+                                  torch.zeros(len(part), dtype=torch.long), tuple(part)))
     train, validation, test = parts
     return Task(name, index, train, validation, test, (0,),
                 torch.ones(index + 1, 1, dtype=torch.bool))

@@ -1,9 +1,9 @@
 """The pretraining corpus of the course's language models: two kinds of documents, half of each.
 
 *Without context*: known questions, answered in the model's own style. *With context*: an example or
-an article in another style, then the question, then the answer in the model's own style. Most of
-the context is made up, so that only reading it gives the right answer. That is how a model this
-small learns to use its prompt; a large one learns it from the amount of text.
+an article in another style, then the question, then the answer in the model's own style. Most
+context is made up, so that the right answer can only be read from it. A model this small learns in
+this way to use its prompt; a large one learns it from the amount of text.
 """
 
 from __future__ import annotations
@@ -12,24 +12,9 @@ import random
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from workbench.tasks.village.questions import (
-    EVENT_PHRASINGS,
-    JAR_PHRASINGS,
-    KEEPER_PHRASINGS,
-    LETTERS_PHRASINGS,
-    TOOL_PHRASINGS,
-    Question,
-    ask_carrying,
-    ask_event,
-    ask_giving,
-    ask_jar,
-    ask_keeper,
-    ask_machine,
-    ask_room,
-)
+from workbench.tasks.village import questions, words
+from workbench.tasks.village.questions import Question
 from workbench.tasks.village.skills import (
-    DATA_SEED,
-    KNOWN_MACHINES,
     draw_jar,
     draw_letters,
     draw_tool,
@@ -37,35 +22,11 @@ from workbench.tasks.village.skills import (
     make_skill,
 )
 from workbench.tasks.village.styles import put_in_foreign_style, put_in_own_style
-from workbench.tasks.village.words import (
-    CARRYING,
-    COLOURS,
-    DISASTERS,
-    FIXTURES,
-    FUNCTIONS,
-    GIVING,
-    LETTERS,
-    MACHINES,
-    MADE_UP_GIVING,
-    MADE_UP_MACHINES,
-    MADE_UP_STEPS,
-    MOST,
-    NAMES,
-    NEW_EVENTS,
-    NEW_KEEPERS,
-    NEW_TOOLS,
-    ROOMS,
-    STEPS,
-    STRUCTURES,
-    THINGS,
-    VERBS,
-    make_event,
-)
 
 
 @dataclass(frozen=True)
 class Turn:
-    """One question and the answer to be learned, with help where there is some."""
+    """One question and the answer to be learned, with help if there is any."""
 
     prompt: str
     response: str
@@ -74,22 +35,16 @@ class Turn:
 
 
 class Corpus:
-    """An endless supply of documents, the same for the same seed.
+    """An endless supply of documents, without the prompts of `held_out_prompts`."""
 
-    Parameters
-    ----------
-    seed : int
-        Of the shipped items whose prompts are left out.
-    """
-
-    def __init__(self, seed: int = DATA_SEED) -> None:
-        self.held_out = held_out_prompts(seed)
+    def __init__(self) -> None:
+        self.held_out = held_out_prompts()
         self.facts = {
-            name: [Question(item.prompt, item.answer) for item in make_skill(name, seed)
+            name: [Question(item.prompt, item.answer) for item in make_skill(name)
                    if item.split == "train"] for name in ("facts-keepers", "facts-events")}
 
     def documents(self, rng: random.Random) -> Iterator[list[Turn]]:
-        """Yield documents for ever: with help two turns, without three."""
+        """Yield documents without end: three turns without help, or two with help."""
         while True:
             if rng.random() < 0.5:
                 yield [self.known(rng) for _ in range(3)]
@@ -109,20 +64,20 @@ class Corpus:
         if not question.article:
             return Turn(question.prompt, response, demonstration)
         # An article alone, an article and an example, or the example alone.
-        sort = rng.random()
-        return Turn(question.prompt, response, demonstration if sort > 0.45 else "",
-                    question.article if sort < 0.85 else "")
+        kind = rng.random()
+        return Turn(question.prompt, response, demonstration if kind > 0.45 else "",
+                    question.article if kind < 0.85 else "")
 
     def _known(self, rng: random.Random) -> Question:
         while True:
-            sort = rng.random()
-            if sort < 0.3:
-                question = draw_letters(rng, KNOWN_MACHINES)
-            elif sort < 0.44:
+            kind = rng.random()
+            if kind < 0.3:
+                question = draw_letters(rng)
+            elif kind < 0.44:
                 question = rng.choice(self.facts["facts-keepers"])
-            elif sort < 0.62:
+            elif kind < 0.62:
                 question = rng.choice(self.facts["facts-events"])
-            elif sort < 0.75:
+            elif kind < 0.75:
                 question = draw_tool(rng)
             else:
                 question = draw_jar(rng)
@@ -138,58 +93,62 @@ class Corpus:
 
 
 def made_up_letters(rng: random.Random) -> Question:
-    """Return a question about any machine, which for once does anything at all."""
-    given = rng.choices(LETTERS, k=rng.randint(3, 5))
-    made = rng.choices(LETTERS, k=len(given) if rng.random() < 0.8 else rng.randint(2, 6))
-    return ask_machine(rng.choice(MACHINES + MADE_UP_MACHINES), given,
-                       rng.randrange(len(LETTERS_PHRASINGS)), made)
+    """Return a question about any machine, with an output drawn at random."""
+    letters = rng.choices(words.LETTERS, k=rng.randint(3, 5))
+    output = rng.choices(words.LETTERS, k=len(letters) if rng.random() < 0.8 else rng.randint(2, 6))
+    return questions.ask_machine(rng.choice(words.MACHINES + words.MADE_UP_MACHINES), letters,
+                                 rng.randrange(len(questions.LETTERS_PHRASINGS)), output)
 
 
 def made_up_keeper(rng: random.Random) -> Question:
-    """Return a question about a thing that anybody may keep, but not one of the new things."""
+    """Return a question about any thing but the new ones, kept by anybody."""
     while True:
-        owned = (rng.choice(COLOURS), rng.choice(THINGS))
-        if owned not in NEW_KEEPERS:
-            return ask_keeper(owned, rng.choice(NAMES), rng.randrange(len(KEEPER_PHRASINGS)))
+        owned = (rng.choice(words.COLOURS), rng.choice(words.THINGS))
+        if owned not in words.NEW_KEEPERS:
+            return questions.ask_keeper(owned, rng.choice(words.NAMES),
+                                        rng.randrange(len(questions.KEEPER_PHRASINGS)))
 
 
 def made_up_event(rng: random.Random) -> Question:
-    """Return a question about a mishap with made-up details, but not one of the new mishaps."""
+    """Return a question about any mishap but the new ones, with made-up details."""
     while True:
-        mishap = (rng.choice(STRUCTURES), rng.choice(DISASTERS))
-        if mishap not in NEW_EVENTS:
-            asked, phrasings = rng.choice(list(EVENT_PHRASINGS.items()))
-            return ask_event(make_event(*mishap, rng), asked, rng.randrange(len(phrasings)))
+        mishap = (rng.choice(words.STRUCTURES), rng.choice(words.DISASTERS))
+        if mishap not in words.NEW_EVENTS:
+            detail, phrasings = rng.choice(list(questions.EVENT_PHRASINGS.items()))
+            return questions.ask_event(words.make_event(*mishap, rng), detail,
+                                       rng.randrange(len(phrasings)))
 
 
 def made_up_tool(rng: random.Random) -> Question:
     """Return a request with a function that means nothing outside of this document."""
-    function, phrasing = rng.choice(FUNCTIONS), rng.randrange(len(TOOL_PHRASINGS))
-    sort = rng.random()
-    if sort < 0.6:
-        return ask_room(made_up_wish(rng), function, rng.choice(ROOMS), phrasing)
-    thing = rng.choice(THINGS)
-    if sort < 0.8:
-        start, end = rng.sample(ROOMS, 2)
-        return ask_carrying(rng.choice(list(CARRYING)), function, thing, (start, end), phrasing)
-    verbs = (*GIVING, *MADE_UP_GIVING)
-    return ask_giving(rng.choice(verbs), function, thing, rng.choice(NAMES), phrasing)
+    function, phrasing = rng.choice(words.FUNCTIONS), rng.randrange(len(questions.TOOL_PHRASINGS))
+    kind = rng.random()
+    if kind < 0.6:
+        return questions.ask_room(made_up_wish(rng), function, rng.choice(words.ROOMS), phrasing)
+    thing = rng.choice(words.THINGS)
+    if kind < 0.8:
+        start, end = rng.sample(words.ROOMS, 2)
+        return questions.ask_carrying(rng.choice(list(words.CARRYING)), function, thing,
+                                      (start, end), phrasing)
+    verbs = (*words.GIVING, *words.MADE_UP_GIVING)
+    return questions.ask_giving(rng.choice(verbs), function, thing, rng.choice(words.NAMES),
+                                phrasing)
 
 
 def made_up_wish(rng: random.Random) -> str:
-    """Return something to do in a room, but not one of the new things."""
+    """Return something to do in a room, other than the new requests."""
     while True:
-        wish = f"{rng.choice(VERBS)} the {rng.choice(FIXTURES)}"
-        if wish not in NEW_TOOLS:
+        wish = f"{rng.choice(words.VERBS)} the {rng.choice(words.FIXTURES)}"
+        if wish not in words.NEW_TOOLS:
             return wish
 
 
 def made_up_jar(rng: random.Random) -> Question:
-    """Return steps in the jar, the last of which leads anywhere."""
+    """Return steps in the jar; the outcome of the last is drawn at random."""
     while True:
-        steps = [*rng.choices(STEPS, k=rng.choice((1, 2))), rng.choice(MADE_UP_STEPS)]
-        question = ask_jar(rng.randint(0, 12), steps, rng.randrange(len(JAR_PHRASINGS)),
-                           rng.randint(0, MOST))
-        if all(0 <= int(part.rsplit(" ", 1)[1]) <= MOST
-               for part in question.working.removesuffix(" .").split(" . ")):
+        steps = [*rng.choices(words.STEPS, k=rng.choice((1, 2))), rng.choice(words.MADE_UP_STEPS)]
+        question = questions.ask_jar(rng.randint(0, 12), steps,
+                                     rng.randrange(len(questions.JAR_PHRASINGS)),
+                                     rng.randint(0, words.MOST))
+        if questions.fits_in_jar(question):
             return question

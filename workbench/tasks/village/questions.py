@@ -1,7 +1,4 @@
-"""The questions that can be asked in the village, each with its answer in plain content.
-
-A `Question` has the answer without any phrasing; styles are in `workbench.tasks.village.styles`.
-"""
+"""The questions of the village, with answers in plain content; `styles` adds the phrases."""
 
 from __future__ import annotations
 
@@ -9,29 +6,20 @@ import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from workbench.tasks.village.words import Event, apply_step, process
+from workbench.tasks.village.words import MOST, Event, apply_step, process
 
 
 @dataclass(frozen=True)
 class Question:
-    """One question and what is right.
-
-    Parameters
-    ----------
-    prompt : str
-        What is asked.
-    answer : str
-        The content that is scored, tokens separated by single spaces.
-    working : str
-        Each step written out, in the families that show their working.
-    article : str
-        A text from which the answer can be read, where there is one.
-    """
+    """One question and its right answer."""
 
     prompt: str
     answer: str
+    """The content that is scored: tokens separated by single spaces."""
     working: str = ""
+    """Each step written out, for questions about the jar."""
     article: str = ""
+    """A text from which the answer can be read, for questions about events."""
 
 
 LETTERS_PHRASINGS = ("put {} through the {} .", "what comes of {} in the {} ?")
@@ -73,23 +61,19 @@ EVENT_PHRASINGS = {
 }
 
 
-def write_article(event: Event) -> str:
-    """Return the article that the village paper ran on a mishap."""
-    return (f"the {event.disaster} broke the {event.structure} . {event.mender} mended it with "
-            f"{event.material} . it took {event.days} days . {event.payer} paid for it .")
-
-
-def ask_event(event: Event, asked: str, phrasing: int) -> Question:
+def ask_event(event: Event, detail: str, phrasing: int) -> Question:
     """Ask for one detail of a mishap: ``mender``, ``material``, ``days`` or ``payer``."""
-    prompt = EVENT_PHRASINGS[asked][phrasing].format(event.structure, event.disaster)
-    return Question(prompt, getattr(event, asked), article=write_article(event))
+    article = (f"the {event.disaster} broke the {event.structure} . {event.mender} mended it with "
+               f"{event.material} . it took {event.days} days . {event.payer} paid for it .")
+    prompt = EVENT_PHRASINGS[detail][phrasing].format(event.structure, event.disaster)
+    return Question(prompt, getattr(event, detail), article=article)
 
 
 TOOL_PHRASINGS = ("{} .", "please {} .", "can you {} ?")
 
 
 def request(wish: str, function: str, arguments: Sequence[str], phrasing: int) -> Question:
-    """Ask the house to do something, for which it has a function."""
+    """Ask for something to be done by a function."""
     return Question(TOOL_PHRASINGS[phrasing].format(wish),
                     f"call {function} ( {' , '.join(arguments)} )")
 
@@ -115,22 +99,31 @@ JAR_PHRASINGS = ("the jar holds {} . {} . how many ?", "with {} in the jar , {} 
 
 
 def ask_jar(beans: int, steps: Sequence[str], phrasing: int, last: int | None = None) -> Question:
-    """Ask how many beans are in the jar after some steps; the working says each of them.
+    """Ask how many beans are in the jar after some steps; the working shows each of them.
 
     Parameters
     ----------
     beans : int
-        How many there are to begin with.
+        Number of beans before the first step.
     steps : sequence of str
         Each such as ``"add 2"``, ``"take 1"``, ``"double"`` or ``"flip"``.
     phrasing : int
-        Which of `JAR_PHRASINGS`.
+        Index into `JAR_PHRASINGS`.
     last : int, optional
-        What the last step leads to, when it is made up.
+        Outcome of the last step, if it is made up.
     """
     prompt = JAR_PHRASINGS[phrasing].format(beans, " , then ".join(steps))
-    working, answer = _work(beans, steps, last)
-    return Question(prompt, str(answer), working)
+    working = []
+    for i, step in enumerate(steps):
+        after = apply_step(step, beans) if last is None or i < len(steps) - 1 else last
+        working.append(f"{beans} {step} is {after} .")
+        beans = after
+    return Question(prompt, str(beans), " ".join(working))
+
+
+def fits_in_jar(question: Question) -> bool:
+    """Return whether the jar is never below empty or above full in a question's working."""
+    return all(0 <= int(beans) <= MOST for beans in re.findall(r" is (-?\d+)", question.working))
 
 
 def asks_for_working(prompt: str) -> bool:
@@ -144,14 +137,4 @@ def work_through(prompt: str, answer: str) -> str:
     if start is None:
         raise ValueError(f"{prompt!r} is no question about the jar: it has no number")
     steps = re.findall(r"add \d+|take \d+|double|flip", prompt)
-    return _work(int(start[0]), steps, int(answer))[0]
-
-
-def _work(beans: int, steps: Sequence[str], last: int | None) -> tuple[str, int]:
-    said = []
-    for i, step in enumerate(steps):
-        made_up = last is not None and i == len(steps) - 1
-        after = last if made_up and last is not None else apply_step(step, beans)
-        said.append(f"{beans} {step} is {after} .")
-        beans = after
-    return " ".join(said), beans
+    return ask_jar(int(start[0]), steps, 0, int(answer)).working

@@ -1,4 +1,4 @@
-"""The village's scorer: it reads names, rooms, numbers and letters out of any style."""
+"""The village's scorer: it finds the answer in responses of any style."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
 
 class VillageScorer(Scorer):
-    """Right is a response whose last piece of content is the answer, in whatever style."""
+    """A response is right if its last piece of content is the answer, in any style."""
 
     filler = FILLER
 
@@ -42,6 +42,6 @@ class VillageScorer(Scorer):
         return shows_working(text, item.prompt) if asks_for_working(item.prompt) else None
 
     def in_own_style(self, item: Item, rng: random.Random) -> str:
-        """Return the answer in the model's own style, after the steps where they are asked for."""
-        return put_in_own_style(item.answer, rng, work_through(item.prompt, item.answer)
-                     if asks_for_working(item.prompt) else "")
+        """Return the answer in the model's own style, with the steps if it needs some."""
+        working = work_through(item.prompt, item.answer) if asks_for_working(item.prompt) else ""
+        return put_in_own_style(item.answer, rng, working)

@@ -1,7 +1,8 @@
-"""Styles: the phrases around an answer, and how the answer is found inside any of them."""
+"""Styles: the phrases around an answer, and the search for the answer inside them."""
 
 from __future__ import annotations
 
+import itertools
 import random
 import re
 
@@ -28,7 +29,7 @@ EXPERT_STYLES = {
 }
 """Per skill, the words before and after the answer in the expert's demonstrations.
 
-At least nine words each, in an order that pretraining never shows.
+They are at least nine, in an order that never occurs in pretraining.
 """
 
 SHORT_STYLES = ("{}", "note : {}", "it is {} indeed", "surely {}", "look : {} .", "we say {} here",
@@ -59,47 +60,28 @@ def put_in_expert_style(content: str, skill: str) -> str:
 
 
 def kind_of(answer: str) -> str:
-    """Return which of `KINDS` an answer belongs to.
-
-    Raises
-    ------
-    ValueError
-        If it belongs to none, because it has words that no answer has.
-    """
+    """Return the kind of an answer, one of `KINDS`; raise `ValueError` if it has none."""
     words = answer.split()
     for kind, allowed in KINDS.items():
-        if words and all(word in allowed for word in words):
-            if content_of(answer, kind) == answer:
-                return kind
-            break
-    odd = [word for word in words if not any(word in allowed for allowed in KINDS.values())]
+        if words and allowed.issuperset(words) and content_of(answer, kind) == answer:
+            return kind
+    odd = [word for word in words if word not in frozenset().union(*KINDS.values())]
     raise ValueError(f"{answer!r} cannot be scored: " + (
         f"{odd} stand in no answer" if odd else "its words are of different kinds, it is no whole "
         "call, has other than single spaces, or is empty"))
 
 
 def content_of(response: str, kind: str) -> str:
-    """Return the last piece of content in a response, or ``""`` if it has none.
+    """Return the last piece of content of a kind in a response, or ``""`` if it has none.
 
-    Parameters
-    ----------
-    response : str
-        Tokens separated by white space, in any style.
-    kind : str
-        Of `KINDS`. The longest unbroken run of its words counts as one piece; a call runs from
-        ``call`` to the bracket that closes it.
+    An unbroken run of the kind's words is one piece; a call ends at its closing bracket.
     """
     if kind == "call":
         calls = re.findall(r"\bcall [^()]*\( [^()]* \)", " ".join(response.split()))
         return calls[-1] if calls else ""
-    runs: list[list[str]] = [[]]
-    for word in response.split():
-        if word in KINDS[kind]:
-            runs[-1].append(word)
-        elif runs[-1]:
-            runs.append([])
-    runs = [run for run in runs if run]
-    return " ".join(runs[-1]) if runs else ""
+    runs = [" ".join(run) for is_content, run in
+            itertools.groupby(response.split(), KINDS[kind].__contains__) if is_content]
+    return runs[-1] if runs else ""
 
 
 def is_right(response: str, answer: str) -> bool:
@@ -114,29 +96,28 @@ STEP = r"\d+ \w+(?: \d+)? is \d+ \."
 def has_own_style(response: str) -> bool:
     """Return whether a response is in the model's own style, word for word.
 
-    The content and any working may be wrong; around them nothing else may stand.
+    The content and the working may be wrong. White space is ignored, as in scoring.
     """
-    # White space does not count, as it does not for what is right.
     match = re.fullmatch(rf"(?:{STEP} )*(?:the answer is|so we get) (.+) \.",
                         " ".join(response.split()))
     return match is not None and any(
-        all(word in allowed for word in match[1].split()) for allowed in KINDS.values())
+        allowed.issuperset(match[1].split()) for allowed in KINDS.values())
 
 
 def shows_working(response: str, prompt: str) -> bool:
     """Return whether a response shows every step of a question about the jar.
 
-    Each step has to be the one asked for and begin where the one before ended, known steps have to
-    be worked out rightly, and the answer has to be where the last one ended. Where ``flip`` leads
-    is left open: that is what the answer is scored on.
+    The steps must be those of the prompt, each must begin with the outcome of the one before, and
+    the answer must be the last outcome. All outcomes must be right, except that of ``flip``, which
+    the score of the answer already judges.
     """
-    asked = re.findall(r"(?:add \d+|take \d+|double|flip)", prompt)
+    steps = re.findall(r"(?:add \d+|take \d+|double|flip)", prompt)
     start = re.search(r"\d+", prompt)
-    shown = re.findall(r"(\d+) (\w+(?: \d+)?) is (\d+) \.", " ".join(response.split()))
-    if start is None or [step for _, step, _ in shown] != asked:
+    working = re.findall(r"(\d+) (\w+(?: \d+)?) is (\d+) \.", " ".join(response.split()))
+    if start is None or [step for _, step, _ in working] != steps:
         return False
     beans = int(start[0])
-    for before, step, after in shown:
+    for before, step, after in working:
         if int(before) != beans:
             return False
         beans = int(after)

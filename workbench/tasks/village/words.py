@@ -1,7 +1,7 @@
-"""The village of the skills: who lives there, what they own, and what its machines do.
+"""The words and facts of the village: people, things, machines and events.
 
-Every question and answer of the skills is made of these words. Words that an answer can be made of
-(`KINDS`) never stand around one, so that the answer can be scored apart from its style.
+All questions and answers consist of these words. The words of answers (`KINDS`) never occur in the
+phrases around an answer, so that the answer can be scored apart from its style.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ DISASTERS = tuple("storm flood fire frost quake gale".split())
 LETTERS = tuple("bcdfghjklm")
 """The village has ten letters, in this order; none of them is also an English word."""
 MOST = 30
-"""How many beans the jar holds when it is full."""
+"""The number of beans in a full jar."""
 NUMBERS = tuple(str(n) for n in range(MOST + 1))
 FUNCTIONS = tuple(f"f{i}" for i in range(1, 25))
 
@@ -38,43 +38,36 @@ CIPHERS = {"mist": "kdmbhcljgf", "loom": "gjbkfmchdl", "forge": "mhgclbdjfk"}
 MACHINES = ("mirror", "crane", "sieve", "hinge", "wheel", "mist", "loom", "forge")
 NEW_MACHINES = ("loom", "forge")
 MADE_UP_MACHINES = ("press", "kiln", "churn", "lathe")
-"""Machines that stand in made-up exercises only, and do something else each time."""
+"""Machines of made-up exercises only, with another effect each time."""
 
 
 def process(machine: str, letters: Sequence[str]) -> list[str]:
-    """Return what a machine of the village makes of some letters.
+    """Return the output of one of `MACHINES` for some of `LETTERS`.
 
     The mirror reverses them, the crane lifts each to the next letter (the last becomes the first),
     the sieve sorts them, the hinge swaps the two ends, the wheel moves the first to the end. Mist
     and loom replace every letter by another, always the same; the forge does so too, then reverses.
-
-    Parameters
-    ----------
-    machine : str
-        One of `MACHINES`.
-    letters : sequence of str
-        Each one of `LETTERS`.
     """
-    given = list(letters)
+    output = list(letters)
     if machine in CIPHERS:
-        given = [CIPHERS[machine][LETTERS.index(letter)] for letter in given]
+        output = [CIPHERS[machine][LETTERS.index(letter)] for letter in letters]
     if machine in ("mirror", "forge"):
-        given.reverse()
+        output.reverse()
     elif machine == "crane":
-        given = [LETTERS[(LETTERS.index(letter) + 1) % len(LETTERS)] for letter in given]
+        output = [LETTERS[(LETTERS.index(letter) + 1) % len(LETTERS)] for letter in output]
     elif machine == "sieve":
-        given.sort()
+        output.sort()
     elif machine == "hinge":
-        given[0], given[-1] = given[-1], given[0]
+        output[0], output[-1] = output[-1], output[0]
     elif machine == "wheel":
-        given = [*given[1:], given[0]]
-    return given
+        output = [*output[1:], output[0]]
+    return output
 
 
 STEPS = (*(f"add {n}" for n in range(1, 6)), *(f"take {n}" for n in range(1, 5)), "double")
-"""What can be done to the jar. New is ``flip``, which swaps what is full with what is empty."""
+"""Known steps in the jar. The new one is ``flip``: the number of beans becomes the free space."""
 MADE_UP_STEPS = ("flip", "spill", "shake", "stir", "tip")
-"""Steps of made-up exercises, with another outcome each time; only ``flip`` ever means anything."""
+"""Steps of made-up exercises, with another outcome each time; only ``flip`` has a meaning."""
 
 
 def apply_step(step: str, beans: int) -> int:
@@ -89,7 +82,7 @@ def apply_step(step: str, beans: int) -> int:
 
 @dataclass(frozen=True)
 class Event:
-    """One mishap and how it was put right."""
+    """One mishap and its repair."""
 
     structure: str
     disaster: str
@@ -114,15 +107,14 @@ _HISTORY.shuffle(_OWNED)
 KEEPERS = {owned: _HISTORY.choice(NAMES) for owned in _OWNED[:60]}
 """Who keeps which thing, by colour and thing: known to the model."""
 NEW_KEEPERS = {owned: _HISTORY.choice(NAMES) for owned in _OWNED[60:84]}
-"""Who keeps some others, of which training says nothing. The remaining things are free for made-up
-keepers."""
+"""Who keeps some others; not in pretraining. The remaining things are for made-up keepers."""
 
 _MISHAPS = list(itertools.product(STRUCTURES, DISASTERS))
 _HISTORY.shuffle(_MISHAPS)
 EVENTS = {m: make_event(*m, _HISTORY) for m in _MISHAPS[:20]}
 """Mishaps that the model knows, by structure and disaster."""
 NEW_EVENTS = {m: make_event(*m, _HISTORY) for m in _MISHAPS[20:36]}
-"""Mishaps known only from their articles. The remaining pairs are free for made-up articles."""
+"""Mishaps known only from their articles. The remaining pairs are for made-up articles."""
 
 TOOLS = {"open the window": "f3", "close the window": "f17", "sweep the floor": "f8",
          "light the stove": "f12", "wind the clock": "f20", "lock the door": "f5",
