@@ -1,8 +1,8 @@
-"""The folder of a run while it runs: checkpoints that survive ``kill -9``, and a lock.
+"""The folder of a run: a lock, and checkpoints that survive ``kill -9``.
 
 A checkpoint is a safetensors file with everything that the rest of the run depends on: weights,
 optimiser, the learner's state and its random generators. ``run.json`` is replaced after it and
-names it with its hash, so at any moment the two agree.
+names it with its hash, so the two agree at any moment.
 """
 
 from __future__ import annotations
@@ -34,17 +34,17 @@ class RunFolder:
 
     @contextmanager
     def held(self, fresh: bool) -> Iterator[None]:
-        """Keep other processes out of the folder inside the block.
+        """Hold the lock of the folder inside the block.
 
         Parameters
         ----------
         fresh : bool
-            True for a new run: the folder must not hold anything yet.
+            True for a new run: the folder must not contain a run yet.
 
         Raises
         ------
         RecordError
-            If another run is at work in the folder, or a new run would overwrite what is there.
+            If another run uses the folder, or a new run would overwrite files.
         """
         if fresh:
             require_new_folder(self.path)
@@ -56,17 +56,17 @@ class RunFolder:
             yield
 
     def unfinished(self, fresh: RunRecord) -> RunRecord:
-        """Return the record of the run in the folder, so that it can be continued.
+        """Return the record of the run in the folder, to continue it.
 
         Parameters
         ----------
         fresh : RunRecord
-            How the same run would begin now.
+            The record of the same run if it began now.
 
         Raises
         ------
         RecordError
-            If the run is complete, or settings, data or inputs are not those that it began with.
+            If the run is complete, or its settings, data or inputs have changed.
         """
         saved = RunRecord.load(self.path)
         if saved.status == "complete":
@@ -88,14 +88,14 @@ class RunFolder:
 
     def save(self, record: RunRecord, learner: Learner,
              optimizer: torch.optim.Optimizer | None) -> None:
-        """Save the run as it stands between two steps."""
+        """Save the state of the run between two steps."""
         entry = write_checkpoint(self.path, record.steps_taken,
                                  learner.state_dict() | optimizer_tensors(optimizer))
         record.save(self.path, checkpoint=entry)
         remove_checkpoints(self.path, but=entry["file"])
 
     def finish(self, record: RunRecord, learner: Learner) -> None:
-        """Save the finished run; weights take the place of the checkpoint."""
+        """Save the finished run; its weights replace the checkpoint."""
         name = learner.write(self.path, record.task_names)
         record.save(self.path, weights={"file": name,
                                         "sha256": sha256((self.path / name).read_bytes())})
@@ -108,7 +108,7 @@ class RunFolder:
 
 
 def write_checkpoint(folder: Path, step: int, tensors: dict[str, Tensor]) -> dict[str, str]:
-    """Write a checkpoint, and return its name and hash for the file that is to name it."""
+    """Write a checkpoint, and return its file name and hash for the record."""
     content = safetensors.torch.save({k: v.contiguous() for k, v in tensors.items()})
     name = f"checkpoint-{step:07d}.safetensors"
     write_atomically(folder / name, content)
@@ -116,7 +116,7 @@ def write_checkpoint(folder: Path, step: int, tensors: dict[str, Tensor]) -> dic
 
 
 def remove_checkpoints(folder: Path, but: str = "") -> None:
-    """Remove all checkpoints of a folder but the one that its record names."""
+    """Remove all checkpoints of a folder except the one named `but`."""
     for old in folder.glob("checkpoint-*.safetensors"):
         if old.name != but:
             old.unlink()
@@ -128,7 +128,7 @@ def read_tensors(folder: Path, entry: dict[str, str]) -> dict[str, Tensor]:
     Raises
     ------
     RecordError
-        If it is missing, is not what was written, or holds no tensors.
+        If the file is missing, has changed, or contains no tensors.
     """
     content = read_checked(folder, entry)
     try:
@@ -145,7 +145,7 @@ def optimizer_tensors(optimizer: torch.optim.Optimizer | None) -> dict[str, Tens
 
 
 def restore_optimizer(optimizer: torch.optim.Optimizer, tensors: dict[str, Tensor]) -> None:
-    """Give a fresh optimiser the state that `optimizer_tensors` returned."""
+    """Load the state that `optimizer_tensors` returned into a fresh optimiser."""
     state: dict[int, dict[str, Tensor]] = {}
     for key, tensor in tensors.items():
         if key.startswith("optimizer."):
