@@ -16,14 +16,9 @@ ROUNDING = 1e-6
 
 
 def read_accuracies(name: str, values: Any) -> Floats:
-    """Return a read-only copy of accuracies, padded with NaN to a square where rows are ragged.
+    """Return a read-only copy of accuracies; ragged rows are padded with NaN to a square.
 
-    Parameters
-    ----------
-    name : str
-        Name of the argument, for errors.
-    values : array-like or nested lists
-        Numbers from 0 to 1; NaN, None or masked where not evaluated.
+    Values are numbers from 0 to 1; NaN, None or masked where not evaluated. `name` is for errors.
 
     Raises
     ------

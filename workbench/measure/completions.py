@@ -70,18 +70,9 @@ def partners(items: Sequence[Item]) -> list[Item]:
 
 def prompts_for(tokenizer: PreTrainedTokenizerBase, items: Sequence[Item], context: str = "none",
                 seed: int = 0) -> list[str]:
-    """Return the prompt for each item with one kind of context.
+    """Return the prompt for each item of a skill with one of `CONTEXTS`.
 
-    Parameters
-    ----------
-    tokenizer : PreTrainedTokenizerBase
-        A tokenizer with a chat template.
-    items : sequence of Item
-        Items of one skill.
-    context : str
-        One of `CONTEXTS`.
-    seed : int
-        Seed of the filler words of ``"random"``.
+    The tokenizer has a chat template. The seed decides on the filler words of ``"random"``.
     """
     if context not in CONTEXTS:
         raise UnknownNameError("context", context, CONTEXTS)
@@ -182,14 +173,8 @@ def abilities(model: PreTrainedModel, tokenizer: PreTrainedTokenizerBase, known:
               new: Sequence[str], split: str = "test") -> dict[str, dict[str, dict[str, object]]]:
     """Return the rates of `Completions.summary` of greedy responses, by skill and context.
 
-    Parameters
-    ----------
-    model, tokenizer
-        From `workbench.models.load_causal_lm`.
-    known, new : sequence of str
-        Skills that are asked only without context, and skills that are asked with each context.
-    split : {"train", "validation", "test"}
-        The split whose items are asked.
+    The skills `known` are asked only without context, the skills `new` with each context. `split`
+    is "train", "validation" or "test".
     """
     rates = {}
     for skill in (*known, *new):

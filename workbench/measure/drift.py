@@ -25,14 +25,7 @@ AT_A_TIME = 32
 class Drift:
     """Measures how far models are from the pretrained one, along its samples.
 
-    Parameters
-    ----------
-    base, tokenizer
-        The pretrained model, from `workbench.models.load_causal_lm`.
-    items : sequence of Item
-        Items whose questions are asked, without context.
-    max_new_tokens : int
-        Most tokens in a response.
+    The samples are responses of `base` to the questions of `items`, without context.
     """
 
     def __init__(self, base: PreTrainedModel, tokenizer: PreTrainedTokenizerBase,

@@ -113,18 +113,10 @@ class GateReport:
 
 def gate(model: PreTrainedModel, tokenizer: PreTrainedTokenizerBase, items: Sequence[Item], *,
          name: str = "", max_new_tokens: int = 40) -> GateReport:
-    """Measure whether a model can be its own teacher on some items.
+    """Measure whether a model can be its own teacher on training items of one skill.
 
-    Parameters
-    ----------
-    model, tokenizer
-        From `workbench.models.load_causal_lm`.
-    items : sequence of Item
-        Training items of one skill.
-    name : str
-        Name of the model, for the report.
-    max_new_tokens : int
-        Most tokens in a response.
+    `name` is the name of the model in the report. Responses are greedy, with at most
+    `max_new_tokens` tokens.
     """
     answers = {kind: complete(model, tokenizer, items, kind, max_new_tokens=max_new_tokens)
                for kind in contexts_of(items)}

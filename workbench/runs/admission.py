@@ -27,21 +27,11 @@ def admit(learner: Learner, stream: Stream, config: RunConfig,
           force: bool = False) -> dict[str, Any] | None:
     """Check that a run's model can be its own teacher, and is the model of its record.
 
-    Parameters
-    ----------
-    learner : Learner
-        A fresh learner; the gate measures its pretrained model.
-    stream : Stream
-        The tasks; the gate is measured on training items of each.
-    config : RunConfig
-        The settings of the run.
-    force : bool
-        Continue even if a check fails.
-
     Returns
     -------
     dict or None
-        `RunRecord.gate`: ``label`` and ``reports``; None if nothing had to be checked.
+        The value of `RunRecord.gate`: ``label``, and the gate's ``reports`` on training items of
+        each task; None if nothing had to be checked.
 
     Raises
     ------

@@ -34,17 +34,12 @@ class RunFolder:
 
     @contextmanager
     def held(self, fresh: bool) -> Iterator[None]:
-        """Hold the lock of the folder inside the block.
-
-        Parameters
-        ----------
-        fresh : bool
-            True for a new run: the folder must not contain a run yet.
+        """Hold the lock of the folder inside the block; the folder of a fresh run must be new.
 
         Raises
         ------
         RecordError
-            If another run uses the folder, or a new run would overwrite files.
+            If another run uses the folder, or a fresh run would overwrite files.
         """
         if fresh:
             require_new_folder(self.path)
@@ -58,15 +53,10 @@ class RunFolder:
     def unfinished(self, fresh: RunRecord) -> RunRecord:
         """Return the record of the run in the folder, to continue it.
 
-        Parameters
-        ----------
-        fresh : RunRecord
-            The record of the same run if it began now.
-
         Raises
         ------
         RecordError
-            If the run is complete, or its settings, data or inputs have changed.
+            If the run is complete, or differs in settings, data or inputs from a `fresh` record.
         """
         saved = RunRecord.load(self.path)
         if saved.status == "complete":
@@ -123,13 +113,7 @@ def remove_checkpoints(folder: Path, but: str = "") -> None:
 
 
 def read_tensors(folder: Path, entry: dict[str, str]) -> dict[str, Tensor]:
-    """Return the tensors of a safetensors file, checked against its recorded hash.
-
-    Raises
-    ------
-    RecordError
-        If the file is missing, has changed, or contains no tensors.
-    """
+    """Return the tensors of the safetensors file that `entry` names; see `read_checked`."""
     content = read_checked(folder, entry)
     try:
         return safetensors.torch.load(content)

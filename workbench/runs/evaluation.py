@@ -63,18 +63,9 @@ def evaluate(learner: Learner, stream: Stream, trained: int, part: str = "test",
              said: list[Said] | None = None) -> Floats:
     """Return the accuracy on every task, shape (seeds, tasks + old tasks).
 
-    Parameters
-    ----------
-    learner : Learner
-        Makes the predictions; it is given the task only in the task scenario.
-    stream : Stream
-        Decides which answers are allowed.
-    trained : int
-        Last task begun; -1 before any training.
-    part : {"test", "validation"}
-        The examples to use.
-    said : list, optional
-        Some responses of language models are appended to it.
+    The learner is given the task only in the task scenario. `trained` is the last task begun, -1
+    before any training; `part` is "test" or "validation". Some responses of language models are
+    appended to `said`.
     """
     columns = []
     for j, task in enumerate((*stream.tasks, *stream.old_tasks)):

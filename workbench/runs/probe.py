@@ -38,13 +38,13 @@ class Probe:
     Parameters
     ----------
     learner : TextLearner
-        The learner before training; only its pretrained model is used.
-    stream : Stream
-        The text skills.
+        Only its pretrained model is used.
+    stream : TextStream
+        The new and old skills.
     part : {"test", "validation"}
         The items to ask.
     items : int
-        Number of items of each new skill; a quarter of it for old skills.
+        Number of items of each new skill; of each old skill a quarter of it.
     """
 
     names = tuple(DIAGNOSTICS)
@@ -60,15 +60,7 @@ class Probe:
                        for name, asked in (("kl_new", new), ("kl_old", old)) if asked}
 
     def measure(self, learner: Learner, task: int) -> NDArray[np.float64]:
-        """Return the diagnostics of each seed: shape (seeds, len(names)).
-
-        Parameters
-        ----------
-        learner : TextLearner
-            The current learner; it is not changed.
-        task : int
-            Number of the skill that is being learned.
-        """
+        """Return the diagnostics of each seed on a task's skill: shape (seeds, len(names))."""
         assert isinstance(learner, TextLearner)
         items, tokenizer = self.tasks[task], learner.model.tokenizer
         context = full_context(items)

@@ -155,12 +155,7 @@ class RunRecord:
     def save(self, folder: Path, **files: dict[str, str]) -> None:
         """Write the arrays and then ``run.json`` into an existing folder, each atomically.
 
-        Parameters
-        ----------
-        folder : Path
-            The folder of the run.
-        **files : dict
-            Further entries of ``files`` in ``run.json``, such as the weights.
+        `files` are further entries for ``run.json``, such as ``weights``: file and sha256.
         """
         arrays = self.array_bytes()
         name = f"arrays-{sha256(arrays)[:12]}.npz"

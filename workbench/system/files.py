@@ -116,19 +116,12 @@ def write_new_files(folder: Path, contents: Mapping[str, bytes]) -> None:
 
 
 def read_checked(folder: Path, entry: dict[str, str]) -> bytes:
-    """Return the content of the file that `entry` names, checked against its hash.
-
-    Parameters
-    ----------
-    folder : Path
-        The folder of the file.
-    entry : dict
-        ``file``, the name, and ``sha256``, the hash recorded when the file was written.
+    """Return the content of the file that `entry` names: its ``file`` and ``sha256``.
 
     Raises
     ------
     RecordError
-        If the file is missing or has changed.
+        If the file is missing or has another hash.
     """
     path = folder / Path(entry["file"]).name
     try:

@@ -18,16 +18,8 @@ def derive_seed(seed: int, purpose: str, *indices: int) -> int:
     """Return a seed for one purpose of one run, from 0 to 2**63 - 1, independent of all others.
 
     If two purposes shared a stream of random numbers, a larger replay buffer, for example, would
-    change the order of the batches, and comparisons would no longer be paired.
-
-    Parameters
-    ----------
-    seed : int
-        The seed of the run, from 0 up.
-    purpose : str
-        Use of the random numbers, such as ``"batches"``.
-    *indices : int
-        Further distinctions, such as the number of the task.
+    change the order of the batches, and comparisons would no longer be paired. `purpose` is, for
+    example, ``"batches"``; `indices` are further distinctions, such as the number of the task.
     """
     entropy = [seed, zlib.crc32(purpose.encode()), *indices]
     if indices and indices[-1] == 0:
