@@ -55,18 +55,14 @@ def compare(student: PreTrainedModel, teacher: PreTrainedModel,
     Parameters
     ----------
     student, teacher : PreTrainedModel
-        They may be the same.
-    tokenizer : PreTrainedTokenizerBase
-        The tokenizer of both.
+        Models with the same tokenizer; they may be the same model.
     question, demonstration, article : str
         See `workbench.models.make_prompt`; the student's prompt contains only the question.
     along : {"teacher", "student", "sample"}
         The greedy response of the teacher or the student, or one that the student samples at
-        temperature 1, as in training.
+        temperature 1 with `seed`, as in training.
     direction : str
         One of `workbench.losses.DIRECTIONS`.
-    seed : int
-        Seed of the sampling.
     """
     prompts = {"student": (student, make_prompt(tokenizer, question)),
                "teacher": (teacher, make_prompt(tokenizer, question, demonstration=demonstration,

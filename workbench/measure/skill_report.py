@@ -25,16 +25,12 @@ def assess(model: PreTrainedModel, tokenizer: PreTrainedTokenizerBase, new_skill
 
     Parameters
     ----------
-    model, tokenizer
-        From `workbench.models.load_causal_lm`.
     new_skills : sequence of str
         Skills the model was trained on: names of shipped skills, or JSON Lines files.
     base : PreTrainedModel, optional
         The model before training; without it no KL is measured.
-    split : {"train", "validation", "test"}
-        The split whose items are asked.
     most : int
-        Most items of each skill; 0 takes all.
+        Most items of each skill in the split; 0 takes all.
     old_skills : sequence of str, optional
         Skills the model knew before; the default is that of
         `workbench.tasks.text.load_new_and_old`.

@@ -94,11 +94,11 @@ def require_recorded(learner: TextLearner, folder: Path) -> None:
         return
     record = RunRecord.load(folder)  # this checks the hash of the weights
     if record.status != "complete":
-        raise GateError(f"the run in {folder} is not complete, so nothing says what the model "
-                        "there knows. Continue it first: workbench train --resume.")
+        raise GateError(f"the run in {folder} is not complete, so its record does not show "
+                        "what the model knows. Continue it first: workbench train --resume.")
     changed = [INPUTS[name] for name in ("tokenizer", "chat_template")
                if record.inputs.get(name) != learner.inputs()[name]]
     if changed:
         raise GateError(f"{folder} is not the model that its record describes: since it was "
-                        f"trained, {' and '.join(changed)} changed. Restore what was there, or "
-                        "train again into another folder.")
+                        f"trained, {' and '.join(changed)} changed. Restore the former version, "
+                        "or train again into another folder.")

@@ -64,16 +64,16 @@ class RunFolder:
                               "Look at it with: workbench show")
         if saved.config != fresh.config:
             raise RecordError(f"{self.path} was begun with other settings: {saved.config}; "
-                              "go on with those (workbench run --resume), or give another folder")
+                              "use them (workbench run --resume), or give another folder")
         if saved.data_hash != fresh.data_hash:
             raise RecordError(f"{self.path}: the data have changed since this run began "
-                              "(another version of scikit-learn?); it cannot go on")
+                              "(another version of scikit-learn?); it cannot be continued")
         changed = [INPUTS[name] for name, value in saved.inputs.items()
                    if name in INPUTS and fresh.inputs.get(name) != value]
         if changed:
             raise RecordError(f"{self.path} cannot be continued: since the run began, "
-                              f"{' and '.join(changed)} changed. Restore what was there, or run "
-                              "again into another folder.")
+                              f"{' and '.join(changed)} changed. Restore the former version, "
+                              "or run again into another folder.")
         return saved
 
     def save(self, record: RunRecord, learner: Learner,

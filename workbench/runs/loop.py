@@ -72,7 +72,7 @@ def run_stream(learner: Learner, stream: Stream, config: RunConfig, *,
 
 
 class _Run:
-    """One pass through `run_stream`."""
+    """The state of one call of `run_stream`."""
 
     def __init__(self, learner: Learner, stream: Stream, config: RunConfig,
                  folder: RunFolder | None, probe: Probe | None, observer: Observer | None,
@@ -94,7 +94,7 @@ class _Run:
             record = self.restore()
         else:
             scores, said = self.evaluate(trained=-1)
-            record.baseline[:], record.old_accuracy[:, 0] = self.split(scores)
+            record.baseline[:], record.old_accuracy[:, 0] = np.split(scores, [len(self.stream)], 1)
             record.diagnostics[:, 0] = self.measure()
             self.show(scores, said, np.full(len(scores), np.nan))
             self.save()
@@ -158,13 +158,10 @@ class _Run:
             point = i * (config.steps // every) + record.step // every - 1
             record.curve[:, point], record.diagnostics_curve[:, point] = scores, diagnostics
         if at_end:
-            record.accuracy[:, i], record.old_accuracy[:, i + 1] = self.split(scores)
+            record.accuracy[:, i], record.old_accuracy[:, i + 1] = np.split(
+                scores, [len(self.stream)], 1)
             record.diagnostics[:, i + 1] = diagnostics
         self.show(scores, said, loss.double().numpy())
-
-    def split(self, scores: Floats) -> tuple[Floats, Floats]:
-        """Return the scores on the stream's tasks, and on the tasks that are only tested."""
-        return scores[:, :len(self.stream)], scores[:, len(self.stream):]
 
     def measure(self) -> Floats:
         """Return the diagnostics of each seed; without a probe there are none."""
@@ -232,7 +229,7 @@ class _Run:
         saved = self.folder.unfinished(self.record)
         tensors = self.folder.tensors()
         if saved.step > 0:
-            # `begin` sets up what is not in the state; the state it may touch is then replaced.
+            # `begin` sets attributes that are not in the state; the state is replaced below.
             self.learner.begin(self.stream.tasks[saved.task])
             self.optimizer = make_optimizer(self.learner, self.config.lr)
             restore_optimizer(self.optimizer, tensors)

@@ -67,10 +67,10 @@ def write_atomically(path: Path, content: bytes) -> None:
 
 
 def require_new_folder(folder: Path) -> None:
-    """Raise `RecordError` if an output folder holds files that could be overwritten.
+    """Raise `RecordError` if a folder cannot be created, or has files that could be overwritten.
 
-    Also if it cannot be created. A run that was killed before its first ``run.json`` leaves a lock
-    and temporary files; such a folder can be used.
+    A run that was killed before its first ``run.json`` leaves a lock and temporary files; such a
+    folder can be used.
     """
     existing = next(path for path in (folder, *folder.absolute().parents) if path.exists())
     if not existing.is_dir():

@@ -61,8 +61,8 @@ def first_on_path() -> Path | None:
     """
     entries = [e for e in sys.path if e and Path(e).resolve() != Path.cwd().resolve()]
     spec = PathFinder.find_spec("workbench", entries)
-    places = [*(spec.submodule_search_locations or ()), spec.origin] if spec else [None]
-    return Path(places[0]).resolve() if places[0] else None
+    place = next(iter(spec.submodule_search_locations or ()), spec.origin) if spec else None
+    return Path(place).resolve() if place else None
 
 
 def install_command(*wanted: str) -> str:
