@@ -104,9 +104,9 @@ class AccuracyMatrix:
         nothing; Continuum averages the *lower* triangle. Undefined in the class scenario.
         """
         if self.scenario == "class":
-            raise UndefinedMetricError("FWT is undefined in the class scenario: future classes are "
-                                       "masked and cannot be answered, so R[j-1, j] is 0 by "
-                                       "construction")
+            raise UndefinedMetricError("FWT means nothing in the class scenario: future classes "
+                                       "may not be answered under a mask of seen classes, so "
+                                       "R[j-1, j] is 0 by construction")
         ahead = np.diagonal(self._cells("FWT", self._column == self._row + 1), 1, -2, -1)
         if self.b is None:
             raise UndefinedMetricError("FWT needs b, the accuracies before training; none given")
