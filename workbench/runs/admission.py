@@ -60,9 +60,9 @@ def ask_gate(learner: TextLearner, stream: Stream, name: str,
     if learner.context not in (FULL_CONTEXT, "own", "article+own"):
         return f"no gate: a control, its teacher is shown {learner.context!r}", []
     reports = [measure(learner, task, name) for task in stream.tasks]
-    labels = [require(report, force) for report in reports]
-    failed = (label for label, report in zip(labels, reports, strict=True) if not report.passed)
-    return next(failed, labels[0]), [json.loads(report.to_json()) for report in reports]
+    # A failed report comes first: its label is that of the run.
+    labels = [require(report, force) for report in sorted(reports, key=lambda r: r.passed)]
+    return labels[0], [json.loads(report.to_json()) for report in reports]
 
 
 def measure(learner: TextLearner, task: Task, name: str) -> GateReport:

@@ -93,9 +93,8 @@ class _Run:
         if resume:
             record = self.restore()
         else:
-            scores, said = self.evaluate(trained=-1)
+            scores, said, record.diagnostics[:, 0] = self.evaluate(trained=-1)
             record.baseline[:], record.old_accuracy[:, 0] = np.split(scores, [len(self.stream)], 1)
-            record.diagnostics[:, 0] = self.measure()
             self.show(scores, said, np.full(len(scores), np.nan))
             self.save()
         with tqdm(total=len(self.stream) * config.steps, initial=record.steps_taken, unit="step",
@@ -152,8 +151,7 @@ class _Run:
         self.require_finite_weights()
         i = record.task
         with self.finite_values():
-            scores, said = self.evaluate(i)
-            diagnostics = self.measure()
+            scores, said, diagnostics = self.evaluate(i)
         if on_curve:
             point = i * (config.steps // every) + record.step // every - 1
             record.curve[:, point], record.diagnostics_curve[:, point] = scores, diagnostics
@@ -162,13 +160,6 @@ class _Run:
                 scores, [len(self.stream)], 1)
             record.diagnostics[:, i + 1] = diagnostics
         self.show(scores, said, loss.double().numpy())
-
-    def measure(self) -> Floats:
-        """Return the diagnostics of each seed; without a probe there are none."""
-        if self.probe is None:
-            return np.zeros((len(self.config.seeds), 0))
-        with self.test:
-            return self.probe.measure(self.learner, min(self.record.task, len(self.stream) - 1))
 
     def require_finite_loss(self, loss: Tensor) -> None:
         for seed, value in zip(self.config.seeds, loss.tolist(), strict=True):
@@ -196,12 +187,14 @@ class _Run:
         except NonFiniteError as error:
             raise self.failure(f"a value is not finite ({error})") from error
 
-    def evaluate(self, trained: int) -> tuple[Floats, list[Said]]:
-        """Return the accuracy on every task, and some responses of language models."""
+    def evaluate(self, trained: int) -> tuple[Floats, list[Said], Floats]:
+        """Return accuracies on every task, responses of language models, and diagnostics."""
         said: list[Said] = []
         with self.test:
             scores = evaluate(self.learner, self.stream, trained, self.config.evaluate_on, said)
-        return scores, said
+            diagnostics = (self.probe.measure(self.learner, max(trained, 0)) if self.probe else
+                           np.zeros((len(scores), 0)))
+        return scores, said, diagnostics
 
     def show(self, scores: Floats, said: list[Said], loss: Floats) -> None:
         """Give the observer copies of the latest measurements."""
