@@ -8,13 +8,13 @@ from typing import Any
 
 from workbench.config import RunConfig
 from workbench.errors import GateError
-from workbench.system.files import sha256
-from workbench.measure.gate import ITEMS, GateReport, gate, require
 from workbench.learners import Learner
 from workbench.learners.text import TextLearner
+from workbench.measure.gate import ITEMS, GateReport, gate, require
 from workbench.models.fingerprint import INPUTS
 from workbench.models.loading import find_model
 from workbench.runs.record import RunRecord
+from workbench.system.files import sha256
 from workbench.tasks import Stream, Task
 from workbench.tasks.text import TextExamples
 from workbench.teachers import FULL_CONTEXT

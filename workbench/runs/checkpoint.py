@@ -19,11 +19,17 @@ import torch
 from torch import Tensor
 
 from workbench.errors import RecordError
-from workbench.system.files import locked, read_checked, require_new_folder, sha256, write_atomically
 from workbench.learners import Learner
 from workbench.models.fingerprint import INPUTS
 from workbench.runs.record import RunRecord
 from workbench.runs.record_files import file_entry, read_run_json
+from workbench.system.files import (
+    locked,
+    read_checked,
+    require_new_folder,
+    sha256,
+    write_atomically,
+)
 
 
 @dataclass(frozen=True)

@@ -10,19 +10,19 @@ from typing import Any
 
 import numpy as np
 
-from workbench.runs.admission import admit
 from workbench.config import RunConfig
-from workbench.runs.probe import Probe
 from workbench.errors import ConfigError, UnknownNameError
-from workbench.runs.evaluation import Observer
-from workbench.system.files import require_new_folder
 from workbench.learners import CONTROLS, LEARNERS, Learner
 from workbench.learners.text import TEXT_LEARNERS, TextLearner
-from workbench.runs.loop import run_stream
 from workbench.models import StackedMLP
 from workbench.models.language import LanguageModels
 from workbench.models.special_tokens import check_items_against
+from workbench.runs.admission import admit
+from workbench.runs.evaluation import Observer
+from workbench.runs.loop import run_stream
+from workbench.runs.probe import Probe
 from workbench.runs.record import RunRecord
+from workbench.system.files import require_new_folder
 from workbench.system.runtime import require_device
 from workbench.tasks import Stream, make_stream
 from workbench.tasks.text import TEXT_STREAM, TextStream, make_text_stream

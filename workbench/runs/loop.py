@@ -12,16 +12,16 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from workbench.runs.checkpoint import RunFolder, restore_optimizer
 from workbench.config import RunConfig
-from workbench.runs.probe import Probe
 from workbench.errors import ConfigError, NonFiniteError, RecordError, TrainingError
-from workbench.runs.evaluation import Observer, Said, Snapshot, evaluate
-from workbench.system.files import sha256, to_json
 from workbench.learners import Learner, fit
 from workbench.learners.fit import make_optimizer
+from workbench.runs.checkpoint import RunFolder, restore_optimizer
+from workbench.runs.evaluation import Observer, Said, Snapshot, evaluate
+from workbench.runs.probe import Probe
 from workbench.runs.record import RunRecord
 from workbench.runs.record_files import Floats
+from workbench.system.files import sha256, to_json
 from workbench.system.runtime import Timer, threads
 from workbench.tasks import Stream
 

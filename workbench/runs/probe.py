@@ -11,10 +11,10 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from workbench.measure.drift import Drift, logits_of
-from workbench.measure.completions import complete, full_context, known_values, prompts_for
 from workbench.learners import Learner
 from workbench.learners.text import TextLearner
+from workbench.measure.completions import complete, full_context, known_values, prompts_for
+from workbench.measure.drift import Drift, logits_of
 from workbench.models.sampling import sample
 from workbench.system.runtime import generator
 from workbench.tasks import Stream, scorer_of, spread

@@ -17,10 +17,10 @@ from numpy.typing import NDArray
 
 from workbench.config import RunConfig
 from workbench.errors import ConfigError, RecordError
-from workbench.system.files import read_checked, sha256, to_json, write_atomically
 from workbench.measure.metrics import AccuracyMatrix
-from workbench.system.provenance import environment
 from workbench.runs.record_files import ARRAYS, FORMAT, VERSION, Floats, file_entry, read_both
+from workbench.system.files import read_checked, sha256, to_json, write_atomically
+from workbench.system.provenance import environment
 from workbench.tasks import Stream
 
 FIELDS = {"scenario": str, "task_names": list, "old_names": list, "diagnostic_names": list,
