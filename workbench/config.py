@@ -10,23 +10,23 @@ from workbench.errors import ConfigError, flag, positive, texts, whole, whole_nu
 
 @dataclass(frozen=True)
 class RunConfig:
-    """Everything that decides the outcome of a run; stored in its record."""
+    """All settings that determine the outcome of a run; stored in its record."""
 
     stream: str = "split-digits"
-    """Which stream of tasks: ``split-digits``, ``permuted-digits``, ``rotated-digits``; or
+    """The stream of tasks: ``split-digits``, ``permuted-digits``, ``rotated-digits``; or
     ``skills``: text skills for a language model."""
     scenario: str | None = None
     """``task``, ``domain`` or ``class``; None takes the stream's usual one."""
     learner: str = "finetune"
-    """Which method learns; ``workbench run --learner help`` lists them."""
+    """The method; ``workbench run --learner help`` lists them."""
     options: dict[str, float | int | bool | str] = field(default_factory=dict)
-    """Settings of the learner's own: ``{"strength": 100.0}`` for EWC, on the command line
+    """Settings of this learner alone: ``{"strength": 100.0}`` for EWC, on the command line
     ``--option strength=100``."""
     seeds: tuple[int, ...] = (0,)
     """One network per seed, trained side by side. A seed sets initial weights and batch order."""
     tasks: int = 5
-    """How many tasks; split digits has at most five of two classes. With ``skills``, as many as
-    there are skills."""
+    """Number of tasks; split digits has at most five of two classes. With ``skills`` it is the
+    number of skills."""
     steps: int = 200
     """Optimiser steps per task."""
     batch_size: int = 32
@@ -36,23 +36,23 @@ class RunConfig:
     hidden: tuple[int, ...] = (100, 100)
     """Units in each hidden layer of a network for digits."""
     model: str = "tiny"
-    """Which language model learns the skills: ``tiny``, ``nano``, a folder or a hub id."""
+    """The language model: ``tiny``, ``nano``, a folder or a hub id."""
     skills: tuple[str, ...] = ()
-    """Which text skills are learned, in order; their names, or paths of JSON Lines files."""
+    """The text skills to learn, in order: names, or paths of JSON Lines files."""
     old_skills: tuple[str, ...] | None = None
-    """Text skills that the model knows already, by name or path; they are tested, to measure
-    retention. None takes those that the course's models know, if the new skills are the course's
-    too, and otherwise none."""
+    """Text skills that the model knows already, by name or path; they are only tested, to measure
+    retention. None takes those that the course's models know if all new skills are the course's,
+    and otherwise no skills."""
     lora_rank: int = 0
-    """Rank of the adapters that are trained in place of a language model's weights; 0: none."""
+    """Rank of the adapters trained instead of a language model's weights; 0 trains the weights."""
     items: int = 0
-    """Of each text skill, test on so many items at most; 0 takes them all."""
+    """Most items to test of each text skill; 0 tests all."""
     clip: float | None = None
     """Largest gradient norm per seed; None leaves gradients as they are."""
     data_seed: int = 0
-    """Seed of what all networks share: the split of the data and the pixel permutations."""
+    """Seed of the split of the data and of the pixel permutations, which all networks share."""
     diagnose: bool = False
-    """Whether to measure a language model's drift, entropy and manner at every evaluation."""
+    """Whether to measure a language model's drift, entropy and style at every evaluation."""
     evaluate_on: str = "test"
     """``test``, or ``validation`` while settings are being chosen."""
     evaluate_every: int = 0
@@ -60,9 +60,9 @@ class RunConfig:
     checkpoint_every: int = 100
     """Steps between checkpoints, when the run has a folder."""
     device: str = "cpu"
-    """Where a language model computes: ``cpu``, ``cuda`` or ``mps``."""
+    """Device of a language model: ``cpu``, ``cuda`` or ``mps``."""
     precision: str = "fp32"
-    """``fp32``; or ``bf16`` for a language model's matrix products, its weights staying fp32."""
+    """``fp32``, or ``bf16`` for a language model's matrix products; its weights stay in fp32."""
     threads: int = 1
     """PyTorch threads; for networks this small one is fastest."""
 
@@ -93,16 +93,14 @@ class RunConfig:
             object.__setattr__(self, "tasks", len(self.skills))
         if not isinstance(self.options, dict):
             raise ConfigError(f"options must be a dict of settings, not {self.options!r}")
-        for name, choices in (("device", ("cpu", "cuda", "mps")), ("precision", ("fp32", "bf16"))):
+        for name, choices in (("device", ("cpu", "cuda", "mps")), ("precision", ("fp32", "bf16")),
+                              ("evaluate_on", ("test", "validation"))):
             if getattr(self, name) not in choices:
                 raise ConfigError(f"{name} must be {' or '.join(choices)}, "
                                   f"not {getattr(self, name)!r}")
         if not self.skills and (self.device, self.precision) != ("cpu", "fp32"):
             raise ConfigError("device and precision are for language models, the stream 'skills'; "
                               "networks for digits compute on the cpu in fp32")
-        if self.evaluate_on not in ("test", "validation"):
-            raise ConfigError(f"evaluate_on must be 'test' or 'validation', "
-                              f"not {self.evaluate_on!r}")
 
     def to_json(self) -> dict[str, Any]:
         """Return the settings as plain JSON types."""
@@ -111,15 +109,8 @@ class RunConfig:
 
     @classmethod
     def from_json(cls, settings: dict[str, Any]) -> RunConfig:
-        """Return the config with these settings.
-
-        Raises
-        ------
-        ConfigError
-            If a setting is not known; the message lists those that are.
-        """
+        """Return the config with these settings; an unknown one raises `ConfigError`."""
         known = {f.name for f in fields(cls)}
-        unknown = sorted(set(settings) - known)
-        if unknown:
+        if unknown := sorted(set(settings) - known):
             raise ConfigError(f"unknown settings {unknown}; known: {sorted(known)}")
         return cls(**settings)

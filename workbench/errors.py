@@ -1,13 +1,10 @@
-"""Errors a reader can act on: each says what is wrong, what was expected and what to do.
-
-At the end are the checks of arguments that raise them, by the name of the argument.
-"""
+"""Errors that say what is wrong, what was expected and what to do, and checks of arguments."""
 
 from __future__ import annotations
 
 import math
 from collections.abc import Iterable
-from typing import Any
+from typing import Any, TypeGuard
 
 
 class WorkbenchError(Exception):
@@ -15,17 +12,7 @@ class WorkbenchError(Exception):
 
 
 class UnknownNameError(WorkbenchError, ValueError):
-    """A name that is not one of the known ones.
-
-    Parameters
-    ----------
-    kind : str
-        What the name should have named, such as ``"learner"``.
-    name : object
-        The name that was given.
-    known : iterable of str
-        The names that exist; they are listed in the message.
-    """
+    """A name that is not known; the message lists the known names of its kind, such as learners."""
 
     def __init__(self, kind: str, name: object, known: Iterable[str]) -> None:
         super().__init__(f"unknown {kind} {name!r}; known: {', '.join(sorted(known))}")
@@ -74,19 +61,21 @@ def whole(least: int = 1, /, **settings: object) -> None:
             raise ConfigError(f"{name} must be a whole number of at least {least}, not {value!r}")
 
 
+def _is_number(value: object) -> TypeGuard[int | float]:
+    return isinstance(value, int | float) and not isinstance(value, bool)
+
+
 def positive(**settings: object) -> None:
     """Raise `ConfigError` for a setting that is not a finite number above 0."""
     for name, value in settings.items():
-        if (isinstance(value, bool) or not isinstance(value, int | float)
-                or not 0 < value < math.inf):
+        if not _is_number(value) or not 0 < value < math.inf:
             raise ConfigError(f"{name} must be a finite number above 0, not {value!r}")
 
 
 def fraction(**settings: object) -> None:
     """Raise `ConfigError` for a setting that is not above 0 and at most 1."""
     for name, value in settings.items():
-        if (isinstance(value, bool) or not isinstance(value, int | float)
-                or not 0 < value <= 1):
+        if not _is_number(value) or not 0 < value <= 1:
             raise ConfigError(f"{name} must be above 0 and at most 1, not {value!r}")
 
 
@@ -98,35 +87,19 @@ def flag(**settings: object) -> None:
 
 
 def texts(name: str, values: Any) -> tuple[str, ...]:
-    """Return a sequence of texts as a tuple.
-
-    Raises
-    ------
-    ConfigError
-        If it is no sequence of texts. A single string is one of letters, and is refused too.
-    """
+    """Return a sequence of texts as a tuple; a single string raises `ConfigError` too."""
     if isinstance(values, str):
         raise ConfigError(f"{name} must be a sequence of texts such as [{values!r}], "
                           f"not the single text {values!r}")
-    found = tuple(values) if isinstance(values, Iterable) else (None,)
-    if not all(isinstance(value, str) for value in found):
+    members = tuple(values) if isinstance(values, Iterable) else (None,)
+    if not all(isinstance(member, str) for member in members):
         raise ConfigError(f"{name} must be a sequence of texts, not {values!r}")
-    return found
+    return members
 
 
 def whole_numbers(name: str, values: Any, least: int = 0) -> tuple[int, ...]:
-    """Return a sequence of whole numbers as a tuple.
-
-    Raises
-    ------
-    ConfigError
-        If it is no sequence, or a value is not a whole number of at least `least`.
-    """
-    found = tuple(values) if isinstance(values, Iterable) else (None,)
-    try:
-        for value in found:
-            whole(least, **{name: value})
-    except ConfigError:
-        raise ConfigError(f"{name} must be whole numbers of at least {least}, "
-                          f"not {values!r}") from None
-    return found
+    """Return whole numbers of at least `least` as a tuple; others raise `ConfigError`."""
+    numbers = tuple(values) if isinstance(values, Iterable) else (None,)
+    if not all(isinstance(n, int) and not isinstance(n, bool) and n >= least for n in numbers):
+        raise ConfigError(f"{name} must be whole numbers of at least {least}, not {values!r}")
+    return numbers

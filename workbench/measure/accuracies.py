@@ -1,4 +1,4 @@
-"""Accuracies as they are handed in: arrays, masked arrays or ragged lists, each checked."""
+"""Reading and checking accuracies: arrays, masked arrays or ragged lists."""
 
 from __future__ import annotations
 
@@ -12,23 +12,18 @@ from workbench.errors import ConfigError
 
 Floats = NDArray[np.float64]
 ROUNDING = 1e-6
-"""So far beyond 0 and 1 an accuracy may lie: sums of float32 round."""
+"""Distance beyond 0 or 1 that is accepted as the rounding of float32."""
 
 
 def read_accuracies(name: str, values: Any) -> Floats:
-    """Return a read-only copy of accuracies, padded with NaN to a square where rows are ragged.
+    """Return a read-only copy of accuracies; ragged rows are padded with NaN to a square.
 
-    Parameters
-    ----------
-    name : str
-        Of the argument, for errors.
-    values : array-like or nested lists
-        Numbers from 0 to 1; NaN, None or masked where nothing was evaluated.
+    Values are numbers from 0 to 1; NaN, None or masked where not evaluated. `name` is for errors.
 
     Raises
     ------
     ConfigError
-        If a value is no such number; the message names its place.
+        If a value is not such a number; the message names its position.
     """
     if not isinstance(values, list | tuple | np.ndarray) and not hasattr(values, "__array__"):
         raise ConfigError(f"{name} must be an array or nested lists, not "
@@ -51,7 +46,7 @@ def read_accuracies(name: str, values: Any) -> Floats:
 
 
 def _only_numbers(name: str, values: Any, place: tuple[int, ...] = ()) -> None:
-    """Refuse text and other objects inside nested lists, naming the first and its place."""
+    """Raise `ConfigError` for text and other objects inside nested lists, with their position."""
     if isinstance(values, list | tuple):
         for i, value in enumerate(values):
             _only_numbers(name, value, (*place, i))
@@ -67,7 +62,7 @@ def _only_numbers(name: str, values: Any, place: tuple[int, ...] = ()) -> None:
 
 
 def _padded(name: str, rows: Any) -> Floats:
-    """Return ragged rows as a square array, with NaN where a row has ended."""
+    """Return ragged rows as a square array, with NaN after the end of each row."""
     if any(isinstance(cell, list | tuple | np.ndarray) for row in rows for cell in row):
         matrices = [_padded(name, matrix) for matrix in rows]
         sizes = [len(matrix) for matrix in matrices]

@@ -1,4 +1,4 @@
-"""Student and teacher side by side, along one response."""
+"""Comparison of student and teacher along one response."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from transformers import PreTrainedModel, PreTrainedTokenizerBase
 
 LONGEST = 40
-"""Tokens of the longest response."""
+"""Most tokens in a response."""
 
 
 @dataclass(frozen=True)
@@ -29,13 +29,13 @@ class Comparison:
     Parameters
     ----------
     words : list of str
-        The tokens of the response, the end token included.
+        Tokens of the response, including the end token.
     loss : ndarray, shape (tokens,)
-        The divergence of the two at each, in nats: the loss that SDFT would have there.
+        Divergence between the two at each token, in nats: the loss of SDFT there.
     student, teacher : ndarray, shape (tokens, vocabulary)
         Probabilities.
     answers : dict of str to str
-        The response of each of the two.
+        The responses of ``student`` and ``teacher``.
     """
 
     words: list[str]
@@ -55,29 +55,25 @@ def compare(student: PreTrainedModel, teacher: PreTrainedModel,
     Parameters
     ----------
     student, teacher : PreTrainedModel
-        They may be the same.
-    tokenizer : PreTrainedTokenizerBase
-        Of both.
+        Models with the same tokenizer; they may be the same model.
     question, demonstration, article : str
-        See `workbench.models.make_prompt`; the student's prompt holds the question alone.
+        See `workbench.models.make_prompt`; the student's prompt contains only the question.
     along : {"teacher", "student", "sample"}
-        The likeliest response of the teacher or of the student, or one that the student samples
-        at temperature 1, as in training.
+        The greedy response of the teacher or the student, or one that the student samples at
+        temperature 1 with `seed`, as in training.
     direction : str
         One of `workbench.losses.DIRECTIONS`.
-    seed : int
-        Of the sampling.
     """
-    asked = {"student": (student, make_prompt(tokenizer, question)),
-             "teacher": (teacher, make_prompt(tokenizer, question, demonstration=demonstration,
-                                              article=article))}
+    prompts = {"student": (student, make_prompt(tokenizer, question)),
+               "teacher": (teacher, make_prompt(tokenizer, question, demonstration=demonstration,
+                                                article=article))}
     responses = {name: sample(model, tokenizer, [prompt], max_new_tokens=LONGEST,
                               rng=torch.Generator().manual_seed(seed),
                               temperature=float(name == "student" and along == "sample"))
-                 for name, (model, prompt) in asked.items()}
+                 for name, (model, prompt) in prompts.items()}
     response = responses["teacher" if along == "teacher" else "student"]
     logits = {}
-    for name, (model, prompt) in asked.items():
+    for name, (model, prompt) in prompts.items():
         ids, mask = encode(tokenizer, [prompt], context_of(model))
         logits[name] = response_logits(model, ids, mask, response.ids, response.mask)[0].cpu()
     # Rounding can make a divergence of 0 negative.
@@ -85,4 +81,4 @@ def compare(student: PreTrainedModel, teacher: PreTrainedModel,
     return Comparison(
         list(tokenizer.convert_ids_to_tokens(response.ids[0].tolist())), loss.numpy(),
         logits["student"].softmax(-1).numpy(), logits["teacher"].softmax(-1).numpy(),
-        {name: each.texts[0] for name, each in responses.items()})
+        {name: samples.texts[0] for name, samples in responses.items()})

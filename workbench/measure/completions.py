@@ -1,4 +1,4 @@
-"""How a model answers the items of a skill: without context, and with each sort of context."""
+"""A model's responses to the items of a skill, with each kind of context, and their scores."""
 
 from __future__ import annotations
 
@@ -34,23 +34,29 @@ CONTEXTS = {
 """What can stand in the prompt before the question."""
 
 
+def contexts_of(items: Sequence[Item]) -> list[str]:
+    """Return the contexts that items allow: those with an article only if all have one."""
+    return [context for context in CONTEXTS if not context.startswith("article")
+            or all(item.article for item in items)]
+
+
 def full_context(items: Sequence[Item]) -> str:
-    """Return the name of the context with everything there is: article and demonstration."""
-    return "article+own" if all(item.article for item in items) else "own"
+    """Return the context with the demonstration and, if all items have one, the article."""
+    return "article+own" if "article+own" in contexts_of(items) else "own"
 
 
 def partners(items: Sequence[Item]) -> list[Item]:
-    """Return for each item another one, whose answer shares as few words with its own as any.
+    """Return for each item the item whose answer shares the fewest words with its answer.
 
-    A demonstration of *another* call to the same function would be no control: it tells half.
+    The demonstration of a similar item would be no control: it contains half of the answer.
 
     Raises
     ------
     ConfigError
-        If an item has no partner with another answer.
+        If no item has another answer.
     """
     words = [Counter(item.answer.split()) for item in items]
-    found = []
+    chosen = []
     for i, item in enumerate(items):
         after = [*range(i + 1, len(items)), *range(i)]
         others = [j for j in after if items[j].answer != item.answer]
@@ -58,41 +64,35 @@ def partners(items: Sequence[Item]) -> list[Item]:
             raise ConfigError(f"item {item.id!r} has no partner with another answer; give items "
                               "with at least two different answers")
         shared = [(words[i] & words[j]).total() for j in others]
-        found.append(items[others[shared.index(min(shared))]])
-    return found
+        chosen.append(items[others[shared.index(min(shared))]])
+    return chosen
 
 
 def prompts_for(tokenizer: PreTrainedTokenizerBase, items: Sequence[Item], context: str = "none",
                 seed: int = 0) -> list[str]:
-    """Return the prompt for each item with one sort of context.
+    """Return the prompt for each item of a skill with one of `CONTEXTS`.
 
-    Parameters
-    ----------
-    tokenizer : PreTrainedTokenizerBase
-        With a chat template.
-    items : sequence of Item
-        Of one skill.
-    context : str
-        One of `CONTEXTS`.
-    seed : int
-        Of the filler words of ``"random"``.
+    The tokenizer has a chat template. The seed decides on the filler words of ``"random"``.
     """
     if context not in CONTEXTS:
         raise UnknownNameError("context", context, CONTEXTS)
-    if context.startswith("article") and not all(item.article for item in items):
+    if context not in contexts_of(items):
         raise ConfigError(f"context {context!r} needs items with an article; the skill has none")
     check_items_against(tokenizer, items)
-    rng = random.Random(derive_seed(seed, "random help"))
-    shown = {"none": [""] * len(items), "article": [""] * len(items),
-             "random": [filler(item, rng) for item in items]}.get(context)
-    if shown is None:
-        shown = [item.demonstration for item in (partners(items) if context == "other" else items)]
+    if context == "random":
+        rng = random.Random(derive_seed(seed, "random help"))
+        demonstrations = [_filler(item, rng) for item in items]
+    elif context in ("none", "article"):
+        demonstrations = [""] * len(items)
+    else:
+        demonstrations = [item.demonstration
+                          for item in (partners(items) if context == "other" else items)]
     return [make_prompt(tokenizer, item.prompt, demonstration=demonstration,
                         article=item.article if context.startswith("article") else "")
-            for item, demonstration in zip(items, shown, strict=True)]
+            for item, demonstration in zip(items, demonstrations, strict=True)]
 
 
-def filler(item: Item, rng: random.Random) -> str:
+def _filler(item: Item, rng: random.Random) -> str:
     """Return as many words without content as an item's demonstration has."""
     answer = item.answer.lower().split()
     words = [word for word in scorer_of(item).filler if word not in answer]
@@ -101,16 +101,16 @@ def filler(item: Item, rng: random.Random) -> str:
 
 @dataclass(frozen=True)
 class Completions:
-    """What a model answered to some items with one sort of context.
+    """A model's responses to some items with one kind of context.
 
     Parameters
     ----------
     context : str
         One of `CONTEXTS`.
     samples : Samples
-        Tokens and texts.
+        Tokens and texts of the responses.
     right : ndarray of bool, shape (n,)
-        Whether the content is right, as the scorer of each item decides.
+        Whether the content is right, according to the scorer of each item.
     own_style : ndarray of bool, shape (n,), or None
         Whether the response is in the model's own style; None if the scorers do not know it.
     working : ndarray of bool, shape (n,), or None
@@ -133,17 +133,13 @@ class Completions:
         return rates_of([self])
 
 
-MEASURES = ("right", "own_style", "working")
-"""What is counted of responses."""
-
-
 def rates_of(parts: Sequence[Completions]) -> dict[str, object]:
-    """Return the rates of `MEASURES` over some answers, each with Wilson's 95 % interval.
+    """Return the shares of ``right``, ``own_style`` and ``working`` with Wilson's 95 % intervals.
 
-    A measure that is not known for all of them is left out.
+    A measure that is not known for all responses is left out.
     """
     rates: dict[str, object] = {"n": sum(len(part.right) for part in parts)}
-    for name in MEASURES:
+    for name in ("right", "own_style", "working"):
         known = [values for part in parts if (values := getattr(part, name)) is not None]
         if len(known) == len(parts):
             values = np.concatenate(known)
@@ -153,14 +149,14 @@ def rates_of(parts: Sequence[Completions]) -> dict[str, object]:
 
 
 def known_values(values: Sequence[bool | None]) -> NDArray[np.bool_] | None:
-    """Return values as an array; None if one of them is not known."""
+    """Return values as an array, or None if one of them is not known."""
     return None if None in values else np.array(values, dtype=bool)
 
 
 def complete(model: PreTrainedModel, tokenizer: PreTrainedTokenizerBase, items: Sequence[Item],
            context: str = "none", *, temperature: float = 0.0, seed: int = 0,
            rng: torch.Generator | None = None, max_new_tokens: int = 40) -> Completions:
-    """Return a model's answers to items, scored; see `prompts_for` and `sample`."""
+    """Return a model's scored responses to items; see `prompts_for` and `sample`."""
     if not items:
         raise ConfigError("there are no items to answer; is the split empty?")
     samples = sample(model, tokenizer, prompts_for(tokenizer, items, context, seed), rng=rng,
@@ -175,24 +171,14 @@ def complete(model: PreTrainedModel, tokenizer: PreTrainedTokenizerBase, items: 
 
 def abilities(model: PreTrainedModel, tokenizer: PreTrainedTokenizerBase, known: Sequence[str],
               new: Sequence[str], split: str = "test") -> dict[str, dict[str, dict[str, object]]]:
-    """Return what a model can do: per skill and sort of context the rates of `Completions.summary`.
+    """Return the rates of `Completions.summary` of greedy responses, by skill and context.
 
-    Greedy, on all items of a split.
-
-    Parameters
-    ----------
-    model, tokenizer
-        From `workbench.models.load_causal_lm`.
-    known, new : sequence of str
-        Skills that are asked without context only, and skills that are asked with each context.
-    split : {"train", "validation", "test"}
-        Whose items.
+    The skills `known` are asked only without context, the skills `new` with each context. `split`
+    is "train", "validation" or "test".
     """
-    found = {}
+    rates = {}
     for skill in (*known, *new):
         items = load_skill(skill, split)
-        kinds = [context for context in CONTEXTS if not context.startswith("article")
-                 or all(item.article for item in items)]
-        found[skill] = {context: complete(model, tokenizer, items, context).summary()
-                        for context in (["none"] if skill in known else kinds)}
-    return found
+        rates[skill] = {context: complete(model, tokenizer, items, context).summary()
+                        for context in (["none"] if skill in known else contexts_of(items))}
+    return rates

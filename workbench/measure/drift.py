@@ -1,4 +1,4 @@
-"""Drift: how far a language model is from the pretrained one, on its samples."""
+"""Drift: the KL between the pretrained language model and a later one."""
 
 from __future__ import annotations
 
@@ -19,42 +19,34 @@ if TYPE_CHECKING:
     from transformers import PreTrainedModel, PreTrainedTokenizerBase
 
 AT_A_TIME = 32
-"""Responses whose distributions are held at once."""
+"""Responses compared at once: logits over a large vocabulary for all would take gigabytes."""
 
 
 class Drift:
-    """How far models are from the pretrained one on some prompts.
+    """Measures how far models are from the pretrained one, along its samples.
 
-    Parameters
-    ----------
-    base, tokenizer
-        The pretrained model, from `workbench.models.load_causal_lm`.
-    items : sequence of Item
-        Whose questions are asked, without context.
-    max_new_tokens : int
-        Longest response.
+    The samples are responses of `base` to the questions of `items`, without context.
     """
 
     def __init__(self, base: PreTrainedModel, tokenizer: PreTrainedTokenizerBase,
                  items: Sequence[Item], max_new_tokens: int = 40) -> None:
-        self.said = sample(base, tokenizer, prompts_for(tokenizer, items), temperature=1.0,
-                           rng=generator(0, "drift"), max_new_tokens=max_new_tokens)
+        self.samples = sample(base, tokenizer, prompts_for(tokenizer, items), temperature=1.0,
+                              rng=generator(0, "drift"), max_new_tokens=max_new_tokens)
         self.base = base
 
     def of(self, model: PreTrainedModel) -> float:
         """Return KL(pretrained || model) along the pretrained model's samples, nats a response."""
-        said, total = self.said, 0.0
-        # A few at a time, and the pretrained model asked anew: with a large vocabulary what it gave
-        # to all of them would take gigabytes.
-        for rows in torch.arange(len(said.ids)).split(AT_A_TIME):
-            some = Samples(said.prompt_ids[rows], said.prompt_mask[rows], said.ids[rows],
-                           said.mask[rows], [])
-            each = kl_per_token(logits_of(self.base, some), logits_of(model, some)).cpu()
-            total += float((each * some.mask).sum())
-        return total / len(said.ids)
+        samples, total = self.samples, 0.0
+        for rows in torch.arange(len(samples.ids)).split(AT_A_TIME):
+            part = Samples(samples.prompt_ids[rows], samples.prompt_mask[rows], samples.ids[rows],
+                           samples.mask[rows], [])
+            kl = kl_per_token(logits_of(self.base, part), logits_of(model, part)).cpu()
+            total += float((kl * part.mask).sum())
+        return total / len(samples.ids)
 
 
 @torch.no_grad()
-def logits_of(model: Any, said: Samples) -> Tensor:
-    """Return what a model gives to each token of some samples: (n, tokens, vocabulary)."""
-    return response_logits(model, said.prompt_ids, said.prompt_mask, said.ids, said.mask)
+def logits_of(model: Any, samples: Samples) -> Tensor:
+    """Return a model's logits at each token of samples: (n, tokens, vocabulary)."""
+    return response_logits(model, samples.prompt_ids, samples.prompt_mask, samples.ids,
+                           samples.mask)

@@ -1,15 +1,15 @@
 """The gate that a model must pass before it is made its own teacher.
 
-SDFT assumes that the model answers better when it is shown a demonstration. The gate measures that
-on the items one would train on, with the controls that tell reading the demonstration from luck,
-and fails closed: what cannot be measured does not pass.
+SDFT assumes that the model answers better when it sees a demonstration. The gate measures this on
+training items, with controls that distinguish reading the demonstration from luck. A value that
+cannot be measured does not pass.
 """
 
 from __future__ import annotations
 
 import math
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -18,7 +18,13 @@ from torch import Tensor
 
 from workbench.errors import GateError
 from workbench.losses import kl_per_token
-from workbench.measure.completions import Completions, complete, prompts_for
+from workbench.measure.completions import (
+    Completions,
+    complete,
+    contexts_of,
+    full_context,
+    prompts_for,
+)
 from workbench.models.encoding import context_of, encode, encode_responses
 from workbench.models.logits import response_logits
 from workbench.system.files import to_json
@@ -28,18 +34,20 @@ if TYPE_CHECKING:
     from transformers import PreTrainedModel, PreTrainedTokenizerBase
 
 ITEMS = 96
-"""How many items the gate looks at."""
+"""Number of items that the gate measures."""
 FEWEST = 20
-"""With fewer items the intervals are too wide to tell anything."""
+"""With fewer items the intervals are too wide for a conclusion."""
 LEAST_ACCURACY = 0.8
-"""A teacher that is wrong more often than this allows teaches its mistakes."""
+"""A teacher with a lower accuracy teaches its mistakes."""
 MOST_ARTEFACTS = 0.05
-"""Share of the teacher's responses that may carry over how the demonstration was put."""
+"""Largest share of the teacher's responses that may repeat the wording of the demonstration."""
+AT_A_TIME = 16
+"""Responses compared at once: logits over 150,000 tokens for all of them would fill the memory."""
 
 
 @dataclass(frozen=True)
 class Condition:
-    """One thing that has to hold."""
+    """A claim of the gate, the measured values, and whether the claim holds."""
 
     claim: str
     measured: str
@@ -48,25 +56,24 @@ class Condition:
 
 @dataclass(frozen=True)
 class GateReport:
-    """What the gate measured, and whether it is passed.
+    """The measurements of the gate, and whether it is passed.
 
     Parameters
     ----------
     model, skill : str
-        What was measured.
+        Names of the model and the skill.
     n : int
-        Items.
+        Number of items.
     context : dict
-        Per context (see `workbench.measure.completions.CONTEXTS`) the rates of right answers, of
-        the own style and of complete working, each with Wilson's 95 % interval.
+        For each context (see `workbench.measure.completions.CONTEXTS`) the rates of right answers,
+        own style and complete working, with Wilson's 95 % intervals.
     teacher_kl, target_kl : dict
-        In nats, ``per_token`` and ``per_response``: how far the teacher's distribution is from the
-        model's without context, along the teacher's responses; and the same for what SFT
-        imitates, a distribution with all its mass on the demonstration's tokens, whose KL is
-        their negative log-likelihood.
+        In nats, ``per_token`` and ``per_response``: the KL from the teacher to the model without
+        context, along the teacher's responses; and the same for the target of SFT, all of whose
+        mass is on the demonstration's tokens, so that its KL is their negative log-likelihood.
     artefacts : dict
-        Shares of the teacher's responses that repeat three or more words of how demonstration or
-        article were put (``copied``), and that are not in the model's own style
+        Shares of the teacher's responses that repeat three or more words in a row of the wording
+        of demonstration or article (``copied``), and that are not in the model's own style
         (``foreign_style``; left out if the scorers do not know it).
     conditions : list of Condition
         All have to hold.
@@ -83,7 +90,7 @@ class GateReport:
 
     @property
     def passed(self) -> bool:
-        """Whether every condition holds; with none there is nothing to pass on."""
+        """Whether there are conditions and every one holds."""
         return bool(self.conditions) and all(condition.holds for condition in self.conditions)
 
     def to_json(self) -> str:
@@ -106,37 +113,22 @@ class GateReport:
 
 def gate(model: PreTrainedModel, tokenizer: PreTrainedTokenizerBase, items: Sequence[Item], *,
          name: str = "", max_new_tokens: int = 40) -> GateReport:
-    """Measure whether a model can be its own teacher on some items.
+    """Measure whether a model can be its own teacher on training items of one skill.
 
-    Parameters
-    ----------
-    model, tokenizer
-        From `workbench.models.load_causal_lm`.
-    items : sequence of Item
-        Of one skill: those that one would train on.
-    name : str
-        Of the model, for the report.
-    max_new_tokens : int
-        Longest response.
-
-    Returns
-    -------
-    GateReport
+    `name` is the name of the model in the report. Responses are greedy, with at most
+    `max_new_tokens` tokens.
     """
-    kinds = ["none", "own", "other", "random"]
-    if all(item.article for item in items):
-        kinds += ["article", "article+own"]
     answers = {kind: complete(model, tokenizer, items, kind, max_new_tokens=max_new_tokens)
-               for kind in kinds}
-    helped = "article+own" if "article+own" in kinds else "own"
+               for kind in contexts_of(items)}
+    helped = full_context(items)
     teacher = answers[helped]
     teacher_kl = teacher_drift(model, tokenizer, items, teacher)
     target_kl = demonstration_drift(model, tokenizer, items)
-    texts = list(zip(teacher.samples.texts, items, strict=True))
-    artefacts = {"copied": sum(copies_wrapping(text, item) for text, item in texts) / len(texts)}
+    copied = sum(map(copies_wrapping, teacher.samples.texts, items))
+    artefacts = {"copied": copied / len(items)}
     if teacher.own_style is not None:
         artefacts["foreign_style"] = float((~teacher.own_style).mean())
-    context = {kind: given.summary() for kind, given in answers.items()}
+    context = {kind: completions.summary() for kind, completions in answers.items()}
     return GateReport(name, items[0].skill, len(items), context, teacher_kl, target_kl, artefacts,
                       judge(context, helped, teacher_kl, target_kl, artefacts, len(items)))
 
@@ -145,7 +137,7 @@ def judge(context: dict[str, Any], helped: str, teacher_kl: dict[str, float],
           target_kl: dict[str, float], artefacts: dict[str, float], n: int) -> list[Condition]:
     """Return the conditions of the gate; a comparison with NaN does not hold."""
     own, alone, other = (context[kind]["right"] for kind in (helped, "none", "other"))
-    # Beside "other" stands "own", never an article: that would help whatever is demonstrated.
+    # "other" is compared with "own": an article would help with any demonstration.
     matched = context["own"]["right"]
 
     def percent(rate: float) -> str:
@@ -171,17 +163,12 @@ def judge(context: dict[str, Any], helped: str, teacher_kl: dict[str, float],
 
 
 def require(report: GateReport, force: bool = False) -> str:
-    """Refuse to go on without a passed gate; forced, return the label that the run must carry.
-
-    Returns
-    -------
-    str
-        ``"gate passed"`` or ``"gate not passed, forced"``.
+    """Return the label of a run: ``"gate passed"`` or ``"gate not passed, forced"``.
 
     Raises
     ------
     GateError
-        If the gate is not passed and nothing was forced; the message names what failed.
+        If the gate is not passed and `force` is False; the message names the failed conditions.
     """
     if report.passed:
         return "gate passed"
@@ -197,15 +184,15 @@ def require(report: GateReport, force: bool = False) -> str:
 def teacher_drift(model: PreTrainedModel, tokenizer: PreTrainedTokenizerBase,
                   items: Sequence[Item], teacher: Completions) -> dict[str, float]:
     """Return KL(teacher || model without context) along the teacher's own responses, in nats."""
-    said = teacher.samples
+    own = teacher.samples
     alone = encode(tokenizer, prompts_for(tokenizer, items), context_of(model))
-    each = []
-    for rows in _chunks(len(items)):
-        ids, mask = said.ids[rows], said.mask[rows]
-        helped = response_logits(model, said.prompt_ids[rows], said.prompt_mask[rows], ids, mask)
+    kl = []
+    for rows in torch.arange(len(items)).split(AT_A_TIME):
+        ids, mask = own.ids[rows], own.mask[rows]
+        helped = response_logits(model, own.prompt_ids[rows], own.prompt_mask[rows], ids, mask)
         without = response_logits(model, alone[0][rows], alone[1][rows], ids, mask)
-        each.append(kl_per_token(helped, without).cpu())
-    return _averages(torch.cat(each), said.mask)
+        kl.append(kl_per_token(helped, without).cpu())
+    return _averages(torch.cat(kl), own.mask)
 
 
 @torch.no_grad()
@@ -215,35 +202,26 @@ def demonstration_drift(model: PreTrainedModel, tokenizer: PreTrainedTokenizerBa
     ids, mask = encode_responses(tokenizer, [item.demonstration for item in items],
                                  context_of(model))
     alone = encode(tokenizer, prompts_for(tokenizer, items), context_of(model))
-    each = []
-    for rows in _chunks(len(items)):
+    kl = []
+    for rows in torch.arange(len(items)).split(AT_A_TIME):
         logits = response_logits(model, alone[0][rows], alone[1][rows], ids[rows], mask[rows])
-        each.append(torch.nn.functional.cross_entropy(logits.cpu().transpose(1, 2), ids[rows],
-                                                      reduction="none"))
-    return _averages(torch.cat(each), mask)
+        kl.append(torch.nn.functional.cross_entropy(logits.cpu().transpose(1, 2), ids[rows],
+                                                    reduction="none"))
+    return _averages(torch.cat(kl), mask)
 
 
-def _chunks(items: int, size: int = 16) -> Iterator[slice]:
-    """Yield rows a few at a time: with 150,000 words in a vocabulary, logits fill the memory."""
-    yield from (slice(start, start + size) for start in range(0, items, size))
-
-
-def _averages(each: Tensor, mask: Tensor) -> dict[str, float]:
-    total, tokens = float((each * mask).sum()), int(mask.sum())
+def _averages(values: Tensor, mask: Tensor) -> dict[str, float]:
+    total, tokens = float((values * mask).sum()), int(mask.sum())
     return {"per_token": total / tokens if tokens else math.nan, "per_response": total / len(mask)}
 
 
 def copies_wrapping(response: str, item: Item) -> bool:
-    """Whether a response repeats three words in a row of what stands around the answer.
+    """Return whether a response repeats three words in a row of the text around the answer.
 
-    In the demonstration, or in the article where there is one.
+    That text is the rest of the demonstration and, if there is one, of the article.
     """
-    response = " ".join(response.split())
-    wrapping = (part for text in (item.demonstration, item.article)
-                for part in re.split(re.escape(item.answer), text, flags=re.IGNORECASE))
-    for part in wrapping:
-        words = part.split()
-        if any(f" {' '.join(words[i:i + 3])} " in f" {response} "
-               for i in range(len(words) - 2)):
-            return True
-    return False
+    response = f" {' '.join(response.split())} "
+    parts = (part.split() for text in (item.demonstration, item.article)
+             for part in re.split(re.escape(item.answer), text, flags=re.IGNORECASE))
+    return any(f" {' '.join(words[i:i + 3])} " in response
+               for words in parts for i in range(len(words) - 2))

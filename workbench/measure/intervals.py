@@ -1,4 +1,4 @@
-"""Intervals: how far a number could be from the one that many more runs would give."""
+"""Confidence intervals: Student's t over seeds, Wilson's over test examples."""
 
 from __future__ import annotations
 
@@ -26,11 +26,7 @@ def seed_interval(values: ArrayLike, confidence: float = 0.95,
         Between 0 and 1.
     limits : (float, float)
         Smallest and largest possible value of the quantity, such as (0, 1) for an accuracy. The
-        interval is cut there, which takes nothing from its coverage.
-
-    Returns
-    -------
-    tuple of float, or of ndarray of the remaining shape
+        interval is clipped to them, which does not change its coverage.
 
     Raises
     ------
@@ -50,7 +46,7 @@ def seed_interval(values: ArrayLike, confidence: float = 0.95,
 def wilson_interval(correct: int, total: int, confidence: float = 0.95) -> tuple[float, float]:
     """Return Wilson's interval (1927), (low, high), for an accuracy of ``correct`` in ``total``.
 
-    It covers the chance in the test sample, not in the training: seeds differ by more.
+    It covers the randomness of the test sample, not that of training: seeds differ by more.
     """
     from scipy import stats
 

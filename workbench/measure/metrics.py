@@ -1,4 +1,4 @@
-"""`AccuracyMatrix` and what is read off it.
+"""`AccuracyMatrix` and the metrics computed from it.
 
 ``R[i, j]`` is the accuracy on task j after training through task i, ``b[j]`` the accuracy on task j
 before any training; i and j run from 0 to T-1. Libraries disagree on the very same matrix, so each
@@ -33,8 +33,8 @@ class AccuracyMatrix:
     R : array-like, shape (..., T, T)
         Accuracies from 0 to 1; row = trained through, column = tested on, leading axes such as
         seeds; NaN, or masked, where not evaluated. Ragged lists, with at least i + 1 values in
-        row i, are padded with NaN. Stored as a read-only copy, as is `b`; what lies beyond 0 or 1
-        by rounding alone (1e-6) is cut.
+        row i, are padded with NaN. Stored as a read-only copy, as is `b`; values beyond 0 or 1 by
+        rounding alone (1e-6) are clipped.
     b : array-like, shape (T,) or (..., T), optional
         Accuracies before any training. Only forward transfer needs them.
     scenario : {"task", "domain", "class"}, optional
@@ -43,9 +43,9 @@ class AccuracyMatrix:
     Raises
     ------
     ConfigError
-        If a shape is wrong, or a value is no number from 0 to 1; the message names its place.
+        If a shape is wrong, or a value is not a number from 0 to 1; the message names its place.
     UnknownNameError
-        If there is no such scenario.
+        If the scenario is not known.
     """
 
     def __init__(self, R: ArrayLike | list[Any], b: ArrayLike | None = None,
@@ -182,7 +182,7 @@ class AccuracyMatrix:
         return np.diagonal(R, 0, -2, -1)[..., :tasks]
 
     def _cells(self, metric: str, needed: NDArray[np.bool_]) -> Floats:
-        """Return R if the needed cells exist and were evaluated, otherwise say what is missing."""
+        """Return R; raise `UndefinedMetricError` if a needed cell does not exist or is NaN."""
         if not needed.any():
             raise UndefinedMetricError(f"{metric} compares tasks: it needs at least 2, there is 1")
         missing = np.argwhere(np.isnan(self.R) & needed)
@@ -196,7 +196,7 @@ class AccuracyMatrix:
 
 LIMITS = {"BWT": (-1.0, 1.0), "FWT": (-1.0, 1.0), "forgetting": (-1.0, 1.0),
           "AURC": (0.0, math.inf)}
-"""Smallest and largest possible value of each metric that is not a share from 0 to 1."""
+"""Smallest and largest possible value of each metric whose range is not 0 to 1."""
 
 _METRICS: dict[str, Callable[[AccuracyMatrix], Score]] = {
     "ACC": AccuracyMatrix.average_accuracy,
@@ -211,7 +211,7 @@ _METRICS: dict[str, Callable[[AccuracyMatrix], Score]] = {
 
 
 def summarise(matrix: AccuracyMatrix) -> tuple[dict[str, Score], dict[str, str]]:
-    """Return the metrics that are defined, value by name, and the others, reason by name."""
+    """Return the values of the defined metrics, and the reasons why others are undefined."""
     defined: dict[str, Score] = {}
     undefined: dict[str, str] = {}
     for name, metric in _METRICS.items():
@@ -223,7 +223,7 @@ def summarise(matrix: AccuracyMatrix) -> tuple[dict[str, Score], dict[str, str]]
 
 
 def as_score(values: Any) -> Score:
-    """Return a float where there are no axes, otherwise the array."""
+    """Return a float if there are no axes, otherwise the array."""
     array = np.asarray(values, dtype=np.float64)
     return float(array) if array.ndim == 0 else array
 

@@ -1,4 +1,4 @@
-"""Checks before a run: the gate, and whether a trained model is still that of its record."""
+"""Checks before a run: the gate, and whether a trained model is unchanged since its record."""
 
 from __future__ import annotations
 
@@ -8,76 +8,65 @@ from typing import Any
 
 from workbench.config import RunConfig
 from workbench.errors import GateError
-from workbench.system.files import sha256
-from workbench.measure.gate import ITEMS, GateReport, gate, require
 from workbench.learners import Learner
 from workbench.learners.text import TextLearner
+from workbench.measure.gate import ITEMS, GateReport, gate, require
 from workbench.models.fingerprint import INPUTS
 from workbench.models.loading import find_model
 from workbench.runs.record import RunRecord
+from workbench.system.files import sha256
 from workbench.tasks import Stream, Task
 from workbench.tasks.text import TextExamples
 from workbench.teachers import FULL_CONTEXT
 
 _reports: dict[tuple[str, ...], GateReport] = {}
-"""What the gate found in this process, by the content of model and items."""
+"""Reports of the gate in this process, by the content of model and items."""
 
 
 def admit(learner: Learner, stream: Stream, config: RunConfig,
           force: bool = False) -> dict[str, Any] | None:
-    """Refuse a run whose model cannot be its own teacher, or is not what its record says.
-
-    Parameters
-    ----------
-    learner : Learner
-        Fresh; its pretrained model is asked.
-    stream : Stream
-        The tasks; the gate is asked on training items of each.
-    config : RunConfig
-        The settings of the run.
-    force : bool
-        Go on all the same.
+    """Check that a run's model can be its own teacher, and is the model of its record.
 
     Returns
     -------
     dict or None
-        What the record keeps as `RunRecord.gate`: ``label`` and ``reports``. None where there was
-        nothing to ask.
+        The value of `RunRecord.gate`: ``label``, and the gate's ``reports`` on training items of
+        each task; None if nothing had to be checked.
 
     Raises
     ------
     GateError
-        If the run is refused.
+        If a check fails and `force` is False.
     """
     if not isinstance(learner, TextLearner):
         return None
-    doubt = ""
+    warning = ""
     try:
         require_recorded(learner, find_model(config.model))
     except GateError as error:
         if not force:
-            raise GateError(f"{error} With --force it goes on, and is labelled.") from error
-        doubt = "not what its record says, forced"
+            raise GateError(f"{error} With --force the run goes on, and is labelled.") from error
+        warning = "not what its record says, forced"
     label, reports = ask_gate(learner, stream, config.model, force)
-    label = "; ".join(part for part in (label, doubt) if part)
+    label = "; ".join(filter(None, (label, warning)))
     return {"label": label, "reports": reports} if label else None
 
 
 def ask_gate(learner: TextLearner, stream: Stream, name: str,
              force: bool) -> tuple[str, list[dict[str, Any]]]:
-    """Return the label of the gate and its reports; an empty label where it is not asked."""
+    """Return the label of the gate and its reports; the label is empty if no gate is needed."""
     if not learner.needs_gate:
         return "", []
     if learner.context not in (FULL_CONTEXT, "own", "article+own"):
         return f"no gate: a control, its teacher is shown {learner.context!r}", []
     reports = [measure(learner, task, name) for task in stream.tasks]
-    labels = [require(report, force) for report in reports]
-    failed = (label for label, report in zip(labels, reports, strict=True) if not report.passed)
-    return next(failed, labels[0]), [json.loads(report.to_json()) for report in reports]
+    # A failed report comes first: its label is that of the run.
+    labels = [require(report, force) for report in sorted(reports, key=lambda r: r.passed)]
+    return labels[0], [json.loads(report.to_json()) for report in reports]
 
 
 def measure(learner: TextLearner, task: Task, name: str) -> GateReport:
-    """Return what the gate finds on a task, measured once in a process for the same content."""
+    """Return the gate's report on a task, measured once in a process for the same content."""
     assert isinstance(task.train, TextExamples)
     key = (name, *learner.inputs().values(), sha256(task.train.content()),
            str(learner.max_new_tokens))
@@ -89,27 +78,27 @@ def measure(learner: TextLearner, task: Task, name: str) -> GateReport:
 
 
 def require_recorded(learner: TextLearner, folder: Path) -> None:
-    """Refuse a model that an earlier run trained, unless it is still that of the run's record.
+    """Check that a model trained by an earlier run is still the model of that run's record.
 
-    What is forgotten is told from what was known at the start: other weights, another tokenizer or
-    chat template would pass for forgetting.
+    Otherwise the effect of other weights, or of another tokenizer or chat template, would be taken
+    for forgetting.
 
     Raises
     ------
     GateError
-        If the run is not complete, or tokenizer or chat template changed since.
+        If the run is not complete, or the tokenizer or chat template has changed.
     RecordError
         If the record or the weights are damaged.
     """
     if not (folder / "run.json").is_file():
         return
-    record = RunRecord.load(folder)  # which compares the weights with their hash
+    record = RunRecord.load(folder)  # this checks the hash of the weights
     if record.status != "complete":
-        raise GateError(f"the run in {folder} is not complete, so nothing says what the model "
-                        "there knows. Continue it first: workbench train --resume.")
+        raise GateError(f"the run in {folder} is not complete, so its record does not show "
+                        "what the model knows. Continue it first: workbench train --resume.")
     changed = [INPUTS[name] for name in ("tokenizer", "chat_template")
                if record.inputs.get(name) != learner.inputs()[name]]
     if changed:
         raise GateError(f"{folder} is not the model that its record describes: since it was "
-                        f"trained, {' and '.join(changed)} changed. Restore what was there, or "
-                        "train again into another folder.")
+                        f"trained, {' and '.join(changed)} changed. Restore the former version, "
+                        "or train again into another folder.")

@@ -1,8 +1,8 @@
-"""The folder of a run while it runs: checkpoints that survive ``kill -9``, and a lock.
+"""The folder of a run: a lock, and checkpoints that survive ``kill -9``.
 
 A checkpoint is a safetensors file with everything that the rest of the run depends on: weights,
 optimiser, the learner's state and its random generators. ``run.json`` is replaced after it and
-names it with its hash, so at any moment the two agree.
+names it with its hash, so the two agree at any moment.
 """
 
 from __future__ import annotations
@@ -19,11 +19,17 @@ import torch
 from torch import Tensor
 
 from workbench.errors import RecordError
-from workbench.system.files import locked, read_checked, require_new_folder, sha256, write_atomically
 from workbench.learners import Learner
 from workbench.models.fingerprint import INPUTS
 from workbench.runs.record import RunRecord
 from workbench.runs.record_files import file_entry, read_run_json
+from workbench.system.files import (
+    locked,
+    read_checked,
+    require_new_folder,
+    sha256,
+    write_atomically,
+)
 
 
 @dataclass(frozen=True)
@@ -34,17 +40,12 @@ class RunFolder:
 
     @contextmanager
     def held(self, fresh: bool) -> Iterator[None]:
-        """Keep other processes out of the folder inside the block.
-
-        Parameters
-        ----------
-        fresh : bool
-            True for a new run: the folder must not hold anything yet.
+        """Hold the lock of the folder inside the block; the folder of a fresh run must be new.
 
         Raises
         ------
         RecordError
-            If another run is at work in the folder, or a new run would overwrite what is there.
+            If another run uses the folder, or a fresh run would overwrite files.
         """
         if fresh:
             require_new_folder(self.path)
@@ -56,17 +57,12 @@ class RunFolder:
             yield
 
     def unfinished(self, fresh: RunRecord) -> RunRecord:
-        """Return the record of the run in the folder, so that it can be continued.
-
-        Parameters
-        ----------
-        fresh : RunRecord
-            How the same run would begin now.
+        """Return the record of the run in the folder, to continue it.
 
         Raises
         ------
         RecordError
-            If the run is complete, or settings, data or inputs are not those that it began with.
+            If the run is complete, or differs in settings, data or inputs from a `fresh` record.
         """
         saved = RunRecord.load(self.path)
         if saved.status == "complete":
@@ -74,28 +70,28 @@ class RunFolder:
                               "Look at it with: workbench show")
         if saved.config != fresh.config:
             raise RecordError(f"{self.path} was begun with other settings: {saved.config}; "
-                              "go on with those (workbench run --resume), or give another folder")
+                              "use them (workbench run --resume), or give another folder")
         if saved.data_hash != fresh.data_hash:
             raise RecordError(f"{self.path}: the data have changed since this run began "
-                              "(another version of scikit-learn?); it cannot go on")
+                              "(another version of scikit-learn?); it cannot be continued")
         changed = [INPUTS[name] for name, value in saved.inputs.items()
                    if name in INPUTS and fresh.inputs.get(name) != value]
         if changed:
             raise RecordError(f"{self.path} cannot be continued: since the run began, "
-                              f"{' and '.join(changed)} changed. Restore what was there, or run "
-                              "again into another folder.")
+                              f"{' and '.join(changed)} changed. Restore the former version, "
+                              "or run again into another folder.")
         return saved
 
     def save(self, record: RunRecord, learner: Learner,
              optimizer: torch.optim.Optimizer | None) -> None:
-        """Save the run as it stands between two steps."""
+        """Save the state of the run between two steps."""
         entry = write_checkpoint(self.path, record.steps_taken,
                                  learner.state_dict() | optimizer_tensors(optimizer))
         record.save(self.path, checkpoint=entry)
         remove_checkpoints(self.path, but=entry["file"])
 
     def finish(self, record: RunRecord, learner: Learner) -> None:
-        """Save the finished run; weights take the place of the checkpoint."""
+        """Save the finished run; its weights replace the checkpoint."""
         name = learner.write(self.path, record.task_names)
         record.save(self.path, weights={"file": name,
                                         "sha256": sha256((self.path / name).read_bytes())})
@@ -108,7 +104,7 @@ class RunFolder:
 
 
 def write_checkpoint(folder: Path, step: int, tensors: dict[str, Tensor]) -> dict[str, str]:
-    """Write a checkpoint, and return its name and hash for the file that is to name it."""
+    """Write a checkpoint, and return its file name and hash for the record."""
     content = safetensors.torch.save({k: v.contiguous() for k, v in tensors.items()})
     name = f"checkpoint-{step:07d}.safetensors"
     write_atomically(folder / name, content)
@@ -116,20 +112,14 @@ def write_checkpoint(folder: Path, step: int, tensors: dict[str, Tensor]) -> dic
 
 
 def remove_checkpoints(folder: Path, but: str = "") -> None:
-    """Remove all checkpoints of a folder but the one that its record names."""
+    """Remove all checkpoints of a folder except the one named `but`."""
     for old in folder.glob("checkpoint-*.safetensors"):
         if old.name != but:
             old.unlink()
 
 
 def read_tensors(folder: Path, entry: dict[str, str]) -> dict[str, Tensor]:
-    """Return the tensors of a safetensors file, checked against its recorded hash.
-
-    Raises
-    ------
-    RecordError
-        If it is missing, is not what was written, or holds no tensors.
-    """
+    """Return the tensors of the safetensors file that `entry` names; see `read_checked`."""
     content = read_checked(folder, entry)
     try:
         return safetensors.torch.load(content)
@@ -145,7 +135,7 @@ def optimizer_tensors(optimizer: torch.optim.Optimizer | None) -> dict[str, Tens
 
 
 def restore_optimizer(optimizer: torch.optim.Optimizer, tensors: dict[str, Tensor]) -> None:
-    """Give a fresh optimiser the state that `optimizer_tensors` returned."""
+    """Load the state that `optimizer_tensors` returned into a fresh optimiser."""
     state: dict[int, dict[str, Tensor]] = {}
     for key, tensor in tensors.items():
         if key.startswith("optimizer."):

@@ -1,4 +1,4 @@
-"""Accuracy on every task, and what an observer of a run is shown of it."""
+"""Accuracy on every task, and the snapshots that an observer of a run receives."""
 
 from __future__ import annotations
 
@@ -13,12 +13,12 @@ from workbench.tasks import Stream
 from workbench.tasks.text import TextExamples
 
 SHOWN = 2
-"""Responses of each task that an observer is shown."""
+"""Responses of each task in a snapshot."""
 
 
 @dataclass(frozen=True)
 class Said:
-    """A question, what was answered, and whether that is right."""
+    """A question, the model's response, and whether it is right."""
 
     task: str
     question: str
@@ -28,22 +28,22 @@ class Said:
 
 @dataclass(frozen=True)
 class Snapshot:
-    """What an observer is shown: copies, so that looking cannot change the run.
+    """The state of a run for an observer, as copies, so that the observer cannot change the run.
 
     Attributes
     ----------
     task, step : int
-        Tasks finished, and steps taken in the next.
+        Tasks finished, and steps taken in the next one.
     steps_taken, steps_total : int
-        Since the start, and in all.
+        Steps taken since the start, and steps of the whole run.
     scores : ndarray, shape (seeds, tasks + old tasks)
-        Accuracy on every task just now, and on those that are only tested.
+        Current accuracy on every task, and on those that are only tested.
     accuracy : ndarray, shape (seeds, tasks, tasks)
         The matrix so far.
     loss : ndarray, shape (seeds,)
         Training loss of the last step in nats; NaN before the first.
     said : tuple of Said
-        Of language models, the first seed's response to the first questions of every task.
+        For language models, the first seed's responses to the first questions of every task.
     """
 
     task: int
@@ -61,32 +61,19 @@ Observer = Callable[[Snapshot], None]
 
 def evaluate(learner: Learner, stream: Stream, trained: int, part: str = "test",
              said: list[Said] | None = None) -> Floats:
-    """Return the accuracy on every task.
+    """Return the accuracy on every task, shape (seeds, tasks + old tasks).
 
-    Parameters
-    ----------
-    learner : Learner
-        Asked for its predictions; told the task in the task scenario alone.
-    stream : Stream
-        Decides which answers are allowed.
-    trained : int
-        Last task begun; -1 before any training.
-    part : {"test", "validation"}
-        Which examples.
-    said : list, optional
-        Gains some of what language models said.
-
-    Returns
-    -------
-    ndarray, shape (seeds, tasks + old tasks)
+    The learner is given the task only in the task scenario. `trained` is the last task begun, -1
+    before any training; `part` is "test" or "validation". Some responses of language models are
+    appended to `said`.
     """
     columns = []
     for j, task in enumerate((*stream.tasks, *stream.old_tasks)):
         examples = getattr(task, part)
-        given = learner.predict(examples.inputs, j if stream.scenario == "task" else None)
-        right = stream.right(given, examples, trained, j)
+        answers = learner.predict(examples.inputs, j if stream.scenario == "task" else None)
+        right = stream.right(answers, examples, trained, j)
         columns.append(right.double().mean(1))
         if said is not None and isinstance(examples, TextExamples):
-            said += [Said(task.name, examples.items[i].prompt, str(given[0][i]), bool(right[0, i]))
-                     for i in range(min(SHOWN, len(examples)))]
+            said += [Said(task.name, item.prompt, str(answers[0][i]), bool(right[0, i]))
+                     for i, item in enumerate(examples.items[:SHOWN])]
     return torch.stack(columns, 1).numpy()

@@ -1,4 +1,4 @@
-"""From settings to a record: make the stream, the networks and the learner, and run them."""
+"""Running an experiment: from settings to stream, networks, learner and record."""
 
 from __future__ import annotations
 
@@ -10,32 +10,26 @@ from typing import Any
 
 import numpy as np
 
-from workbench.runs.admission import admit
 from workbench.config import RunConfig
-from workbench.runs.probe import Probe
 from workbench.errors import ConfigError, UnknownNameError
-from workbench.runs.evaluation import Observer
-from workbench.system.files import require_new_folder
 from workbench.learners import CONTROLS, LEARNERS, Learner
 from workbench.learners.text import TEXT_LEARNERS, TextLearner
-from workbench.runs.loop import run_stream
 from workbench.models import StackedMLP
 from workbench.models.language import LanguageModels
 from workbench.models.special_tokens import check_items_against
+from workbench.runs.admission import admit
+from workbench.runs.evaluation import Observer
+from workbench.runs.loop import run_stream
+from workbench.runs.probe import Probe
 from workbench.runs.record import RunRecord
+from workbench.system.files import require_new_folder
 from workbench.system.runtime import require_device
 from workbench.tasks import Stream, make_stream
 from workbench.tasks.text import TEXT_STREAM, TextStream, make_text_stream
 
 
 def method_of(config: RunConfig) -> type[Learner]:
-    """Return the class of the learner that a config names.
-
-    Raises
-    ------
-    UnknownNameError
-        If there is no such learner for the stream.
-    """
+    """Return the class of a config's learner; raise `UnknownNameError` if the stream has none."""
     text = config.stream == TEXT_STREAM
     methods: Mapping[str, type[Learner]] = TEXT_LEARNERS if text else LEARNERS | CONTROLS
     if config.learner not in methods:
@@ -49,9 +43,9 @@ def make_learner(config: RunConfig, stream: Stream) -> Learner:
     Raises
     ------
     UnknownNameError
-        If there is no such learner.
+        If the learner or an option of it is not known.
     ConfigError
-        If it has no such option, or not with that value.
+        If an option has a wrong value, or the learner cannot do the scenario.
     """
     method = method_of(config)
     known = [name for name in inspect.signature(method).parameters if name != "model"]
@@ -79,10 +73,10 @@ def make_learner(config: RunConfig, stream: Stream) -> Learner:
 
 
 def stream_of(config: RunConfig) -> Stream:
-    """Return the stream that a config asks for.
+    """Return the stream of a config.
 
-    Without a scenario in the config it is the learner's, where that has a single one, or else the
-    stream's usual one.
+    If the config has no scenario, a learner with a single scenario decides it, and otherwise the
+    stream's usual one is taken.
     """
     scenarios = method_of(config).scenarios
     scenario = config.scenario or (scenarios[0] if len(scenarios) == 1 else None)
@@ -96,24 +90,24 @@ def run(config: RunConfig, *, out: Path | str | None = None, force: bool = False
         progress: bool = False) -> RunRecord:
     """Run an experiment.
 
-    A method whose model is its own teacher is run if the model passes the gate (`workbench.measure.gate`)
-    on each skill; a model that an earlier run trained, if it is still that of the run's record.
+    A method whose model is its own teacher needs a model that passes the gate
+    (`workbench.measure.gate`) on each skill. A model that an earlier run trained must be unchanged.
 
     Parameters
     ----------
     config : RunConfig
         The settings.
     force : bool
-        Run also if the gate is not passed; the record is then labelled as forced.
+        Run even if the gate is not passed; the record is then labelled as forced.
     out, observer, stop, progress
         See `workbench.runs.loop.run_stream`.
 
     Raises
     ------
     GateError
-        If the gate is not passed, or the model is not that of its record.
+        If the gate is not passed, or the model differs from its record.
     RecordError
-        If `out` holds files already, or cannot be made.
+        If `out` contains files already, or cannot be created.
     """
     if out is not None:
         require_new_folder(Path(out))  # before a model is loaded
@@ -137,14 +131,14 @@ def tune(config: RunConfig, option: str, values: Sequence[float]) -> dict[float,
     config : RunConfig
         The other settings. Use seeds that no comparison on test data uses.
     option : str
-        Of the learner.
+        An option of the learner.
     values : sequence of float
-        To try; give every method equally many.
+        Values to try; use the same number for every method.
 
     Returns
     -------
     dict of float to float
-        Average accuracy (ACC), the mean over seeds, by value.
+        Average accuracy (ACC) by value, the mean over seeds.
     """
     scores = {}
     for value in values:
@@ -156,7 +150,7 @@ def tune(config: RunConfig, option: str, values: Sequence[float]) -> dict[float,
 
 def resume(out: Path | str, *, observer: Observer | None = None,
            stop: Callable[[], bool] | None = None, progress: bool = False) -> RunRecord:
-    """Go on with the run in a folder, with the settings it was begun with."""
+    """Continue the run in a folder with its own settings."""
     config = RunRecord.load(out).config
     stream = stream_of(config)
     learner = make_learner(config, stream)

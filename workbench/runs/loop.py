@@ -12,16 +12,16 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from workbench.runs.checkpoint import RunFolder, restore_optimizer
 from workbench.config import RunConfig
-from workbench.runs.probe import Probe
 from workbench.errors import ConfigError, NonFiniteError, RecordError, TrainingError
-from workbench.runs.evaluation import Observer, Said, Snapshot, evaluate
-from workbench.system.files import sha256, to_json
 from workbench.learners import Learner, fit
 from workbench.learners.fit import make_optimizer
+from workbench.runs.checkpoint import RunFolder, restore_optimizer
+from workbench.runs.evaluation import Observer, Said, Snapshot, evaluate
+from workbench.runs.probe import Probe
 from workbench.runs.record import RunRecord
 from workbench.runs.record_files import Floats
+from workbench.system.files import sha256, to_json
 from workbench.system.runtime import Timer, threads
 from workbench.tasks import Stream
 
@@ -36,23 +36,23 @@ def run_stream(learner: Learner, stream: Stream, config: RunConfig, *,
     Parameters
     ----------
     learner : Learner
-        Fresh, also when a run is resumed: its state is then read from the checkpoint.
+        A fresh learner; the state of a resumed run is read from the checkpoint.
     stream : Stream
         The tasks.
     config : RunConfig
-        Steps, batch size, learning rate and so on.
+        The settings.
     out : path, optional
-        Folder to keep the run in. Without one nothing is written.
+        Folder of the run; without it nothing is written.
     resume : bool
-        Go on with the run in `out`. The outcome is bit for bit that of a run never interrupted.
+        Continue the run in `out`. The result is bit for bit that of an uninterrupted run.
     probe : Probe, optional
-        Measures language models beside each evaluation.
+        Measures language models at each evaluation.
     gate : dict, optional
-        What the gate found (see `RunRecord.gate`), for the record of a new run.
+        Result of the gate for the record of a new run; see `RunRecord.gate`.
     observer : callable, optional
-        Called with a `Snapshot` after every evaluation, once for each step that is evaluated.
+        Called with a `Snapshot` after each evaluation.
     stop : callable, optional
-        Asked between steps; the run stops, resumably, when it returns True.
+        Called between steps; the run stops, and can be resumed, when it returns True.
     progress : bool
         Show a progress bar.
 
@@ -72,13 +72,13 @@ def run_stream(learner: Learner, stream: Stream, config: RunConfig, *,
 
 
 class _Run:
-    """One pass through `run_stream`."""
+    """The state of one call of `run_stream`."""
 
     def __init__(self, learner: Learner, stream: Stream, config: RunConfig,
                  folder: RunFolder | None, probe: Probe | None, observer: Observer | None,
                  stop: Callable[[], bool] | None) -> None:
         self.learner, self.stream, self.config, self.folder = learner, stream, config, folder
-        self.probe, self.observer, self.stop = probe, observer, stop
+        self.probe, self.observer, self.stop = probe, observer, stop or (lambda: False)
         self.record = RunRecord.start(config, stream, probe.names if probe else ())
         settings = sha256(to_json(config.to_json()).encode())
         self.record.inputs = {"settings": settings, **learner.inputs()}
@@ -86,16 +86,15 @@ class _Run:
         self.train, self.test = Timer(), Timer()
 
     def go(self, resume: bool, progress: bool) -> RunRecord:
-        """Learn the tasks that are left, or until asked to stop, and return the record."""
+        """Learn the remaining tasks, until asked to stop, and return the record."""
         from tqdm.auto import tqdm
 
         record, config = self.record, self.config
         if resume:
             record = self.restore()
         else:
-            scores, said = self.evaluate(trained=-1)
-            record.baseline[:], record.old_accuracy[:, 0] = self.split(scores)
-            record.diagnostics[:, 0] = self.measure()
+            scores, said, record.diagnostics[:, 0] = self.evaluate(trained=-1)
+            record.baseline[:], record.old_accuracy[:, 0] = np.split(scores, [len(self.stream)], 1)
             self.show(scores, said, np.full(len(scores), np.nan))
             self.save()
         with tqdm(total=len(self.stream) * config.steps, initial=record.steps_taken, unit="step",
@@ -112,112 +111,93 @@ class _Run:
         return record
 
     def learn_task(self, advance: Callable[[int], object]) -> bool:
-        """Train on the next task, from wherever it was left; False when asked to stop."""
+        """Train on the next task, from its last checkpoint; return False when asked to stop."""
         record, config, learner = self.record, self.config, self.learner
         task = self.stream.tasks[record.task]
         if self.optimizer is None:
-            # Asked before `begin`, so that a run stopped between tasks has not half begun one.
-            if self.asked_to_stop():
+            if self.stop():  # before `begin`, so that a stopped run is cleanly between two tasks
                 return False
             learner.begin(task)
             self.optimizer = make_optimizer(learner, config.lr)
         steps = fit(learner, task, self.optimizer, steps=config.steps, clip=config.clip,
                     batch_size=config.batch_size, start=record.step, precision=config.precision)
         while record.step < config.steps:
-            with self.stopped_by_numbers(), self.train:
+            with self.finite_values(), self.train:
                 loss = next(steps)
-            self.check(loss)
+            self.require_finite_loss(loss)
             record.losses[:, record.task, record.step] = loss.numpy()
             record.step += 1
             advance(1)
             if record.step < config.steps:
-                self.look(loss)
-                if self.asked_to_stop():
+                self.evaluate_if_due(loss)
+                if self.stop():
                     return False
                 if record.step % config.checkpoint_every == 0:
                     self.save()
         with self.train:
             learner.end(task)
-        self.look(loss)
+        self.evaluate_if_due(loss)
         record.stored_bytes.append(learner.stored_bytes())
         record.task, record.step, self.optimizer = record.task + 1, 0, None
         self.save()
         return True
 
-    def asked_to_stop(self) -> bool:
-        return self.stop is not None and self.stop()
-
-    def look(self, loss: Tensor) -> None:
-        """Evaluate at the end of a task, and within it where the settings ask for it."""
+    def evaluate_if_due(self, loss: Tensor) -> None:
+        """Evaluate at the end of a task, and within it every `evaluate_every` steps."""
         record, config, every = self.record, self.config, self.config.evaluate_every
         on_curve, at_end = every and record.step % every == 0, record.step == config.steps
         if not (on_curve or at_end):
             return
         self.require_finite_weights()
-        with self.stopped_by_numbers():
-            scores, said = self.evaluate(record.task)
-            measured = self.measure()
+        i = record.task
+        with self.finite_values():
+            scores, said, diagnostics = self.evaluate(i)
         if on_curve:
-            point = record.task * (config.steps // every) + record.step // every - 1
-            record.curve[:, point], record.diagnostics_curve[:, point] = scores, measured
+            point = i * (config.steps // every) + record.step // every - 1
+            record.curve[:, point], record.diagnostics_curve[:, point] = scores, diagnostics
         if at_end:
-            i = record.task
-            record.accuracy[:, i], record.old_accuracy[:, i + 1] = self.split(scores)
-            record.diagnostics[:, i + 1] = measured
+            record.accuracy[:, i], record.old_accuracy[:, i + 1] = np.split(
+                scores, [len(self.stream)], 1)
+            record.diagnostics[:, i + 1] = diagnostics
         self.show(scores, said, loss.double().numpy())
 
-    def split(self, scores: Floats) -> tuple[Floats, Floats]:
-        """Return the scores on the stream's tasks, and on what is only tested."""
-        return scores[:, :len(self.stream)], scores[:, len(self.stream):]
+    def require_finite_loss(self, loss: Tensor) -> None:
+        for seed, value in zip(self.config.seeds, loss.tolist(), strict=True):
+            if not math.isfinite(value):
+                raise self.failure(f"the loss of seed {seed} is not finite")
 
-    def measure(self) -> Floats:
-        """Return the diagnostics of each seed, if they were asked for."""
-        if self.probe is None:
-            return np.zeros((len(self.config.seeds), 0))
-        with self.test:
-            return self.probe.measure(self.learner, min(self.record.task, len(self.stream) - 1))
-
-    def check(self, loss: Tensor) -> None:
-        """Refuse to go on from a loss that is no number."""
-        broken = [seed for seed, value in zip(self.config.seeds, loss.tolist(), strict=True)
-                  if not math.isfinite(value)]
-        if broken:
-            raise self.failure(f"the loss of seed {broken[0]} is not finite")
-
-    def failure(self, what: str) -> TrainingError:
-        """Return the error that says where a run broke off, and what was kept."""
+    def failure(self, fault: str) -> TrainingError:
+        """Return the error that names the step of a fault, and the checkpoint before it."""
         record, i = self.record, min(self.record.task, len(self.stream) - 1)
         kept = (f"The checkpoint before is intact in {self.folder.path}." if self.folder else
                 "Nothing was kept: the run has no folder.")
-        return TrainingError(f"{what} at step {record.step} of {self.stream.tasks[i].name!r} "
+        return TrainingError(f"{fault} at step {record.step} of {self.stream.tasks[i].name!r} "
                              f"(step {record.steps_taken} in all). {kept} Begin anew with a lower "
                              "lr, or with clip.")
 
     def require_finite_weights(self) -> None:
-        """Refuse to evaluate or save weights that are no numbers."""
-        if not self.weights_are_finite():
+        if not all(bool(p.isfinite().all()) for p in self.learner.model.parameters()):
             raise self.failure("a weight is not finite")
 
-    def weights_are_finite(self) -> bool:
-        return all(bool(p.isfinite().all()) for p in self.learner.model.parameters())
-
     @contextmanager
-    def stopped_by_numbers(self) -> Iterator[None]:
-        """Turn what fails because a weight or a logit is no number into a `TrainingError`."""
+    def finite_values(self) -> Iterator[None]:
+        """Turn a `NonFiniteError` inside the block into a `TrainingError`."""
         try:
             yield
         except NonFiniteError as error:
             raise self.failure(f"a value is not finite ({error})") from error
 
-    def evaluate(self, trained: int) -> tuple[Floats, list[Said]]:
-        """Return the accuracy on every task, and some of what language models answered."""
+    def evaluate(self, trained: int) -> tuple[Floats, list[Said], Floats]:
+        """Return accuracies on every task, responses of language models, and diagnostics."""
         said: list[Said] = []
         with self.test:
             scores = evaluate(self.learner, self.stream, trained, self.config.evaluate_on, said)
-        return scores, said
+            diagnostics = (self.probe.measure(self.learner, max(trained, 0)) if self.probe else
+                           np.zeros((len(scores), 0)))
+        return scores, said, diagnostics
 
     def show(self, scores: Floats, said: list[Said], loss: Floats) -> None:
-        """Give the observer copies of what has just been measured."""
+        """Give the observer copies of the latest measurements."""
         record = self.record
         if self.observer is not None:
             self.observer(Snapshot(record.task, record.step, record.steps_taken,
@@ -225,7 +205,7 @@ class _Run:
                                    record.accuracy.copy(), loss.copy(), tuple(said)))
 
     def save(self) -> None:
-        """Save the run as it stands, if it has a folder."""
+        """Save the current state of the run, if it has a folder."""
         self.note_seconds()
         self.require_finite_weights()
         if self.folder:
@@ -237,12 +217,12 @@ class _Run:
             timer.seconds = 0.0
 
     def restore(self) -> RunRecord:
-        """Take the run up where its checkpoint left it."""
+        """Restore the run from its checkpoint, and return its record."""
         assert self.folder is not None, "resume needs out"
         saved = self.folder.unfinished(self.record)
         tensors = self.folder.tensors()
         if saved.step > 0:
-            # `begin` sets up what is not in the state; the state it may touch is then replaced.
+            # `begin` sets attributes that are not in the state; the state is replaced below.
             self.learner.begin(self.stream.tasks[saved.task])
             self.optimizer = make_optimizer(self.learner, self.config.lr)
             restore_optimizer(self.optimizer, tensors)

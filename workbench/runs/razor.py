@@ -1,9 +1,10 @@
-"""The toy of *RL's Razor*: where methods move among many right answers, and what that costs.
+"""The toy of *RL's Razor*: KL to the base and forgetting, if a task has many right answers.
 
 After Shenfeld, Pari & Agrawal (arXiv 2509.04259). The new task is parity: any even label is right
-for an even digit, any odd one for an odd digit. As there, networks of three layers first learn some
-of two tasks, told apart by a further input and answered with the same outputs, then the new one
-alone. Unlike there, the old task has digits too, turned or shuffled, and gradient descent is plain.
+for an even digit, any odd label for an odd digit. As in the paper, networks of three layers first
+learn some of two tasks with the same outputs, which an additional input distinguishes, and then the
+new task alone. Unlike in the paper, the old task also consists of digits, rotated or permuted, and
+the optimiser is plain gradient descent.
 """
 
 from __future__ import annotations
@@ -37,9 +38,9 @@ METHODS = {
     "rl-one": "policy gradient, with no reward but for 0 on even and 1 on odd: far, on policy",
     "rl-no-baseline": "the network's own answers, imitated if right",
 }
-"""What the answers are pulled towards."""
+"""The target of each method."""
 OLD_TASKS = {"rotated-digits": 3, "permuted-digits": 1}
-"""Streams that the old task can be from, and which task of each: turned by 90 degrees, shuffled."""
+"""Streams of the old task, and the task of each: rotated by 90 degrees, permuted."""
 LABELS, HIDDEN, BATCH, ANSWERS, KNOWN, PRETRAINING = 10, (64, 64), 32, 8, 100, 300
 Array = NDArray[np.float64]
 
@@ -54,7 +55,7 @@ class Point:
     kl: Array
     """KL(base || now) in nats on the new task's images; `kl_old` on the old task's."""
     accuracy: Array
-    """How often the likeliest label has the right parity."""
+    """Share of images whose likeliest label has the right parity."""
     kl_old: Array
     old_accuracy: Array
     forgetting: Array
@@ -62,7 +63,7 @@ class Point:
 
 @dataclass(frozen=True)
 class RazorResult:
-    """The points by method, learning rate and step, and the base that all began with."""
+    """The points by method, learning rate and step, and the base networks that all start from."""
 
     seeds: tuple[int, ...]
     base: Point
@@ -77,24 +78,27 @@ class RazorResult:
 
 
 def at_matched_accuracy(result: RazorResult, accuracy: float) -> dict[str, Point]:
-    """Return the first point of each method that is so accurate, smallest learning rates first."""
+    """Return each method's first point of this accuracy, lowest learning rate first.
+
+    Forgetting does not affect the choice. A method that never reaches the accuracy is left out.
+    """
     if not 0 < accuracy <= 1:
         raise ConfigError(f"accuracy must be above 0 and at most 1, such as 0.95, not {accuracy!r}")
-    # What is forgotten has no say in the choice. A method that is never so accurate is left out.
     points = [point for point in result.points if point.accuracy.mean() >= accuracy]
     return dict(reversed({point.method: point for point in reversed(points)}.items()))
 
 
 def nearest(base_logits: Tensor, right: Tensor) -> Tensor:
-    """Return the distribution over right labels, the last axis, with the least KL to the base."""
+    """Return the distribution over right labels (last axis) with the smallest KL to the base."""
     return base_logits.masked_fill(~right, -math.inf).softmax(-1)
 
 
 def advantages(answers: Tensor, reward: Tensor, baseline: bool = True) -> Tensor:
-    """Return weights of labels, (..., labels) as the reward, that make `pull` follow the reward.
+    """Return weights of labels, shape (..., labels), that make `pull` a policy gradient.
 
-    An answer, (..., answers), counts for its reward less the mean reward of the others to the same
-    image. If drawn from the network, `pull` has the gradient of the expected reward, on average.
+    The weight of an answer, shape (..., answers), is its reward minus the mean reward of the other
+    answers to the same image. If the network sampled the answers, the mean gradient of `pull` is
+    that of the expected reward, with the opposite sign.
     """
     count, gain = answers.shape[-1], reward.gather(-1, answers)
     if baseline:
@@ -103,7 +107,7 @@ def advantages(answers: Tensor, reward: Tensor, baseline: bool = True) -> Tensor
 
 
 def pull(logits: Tensor, weights: Tensor) -> Tensor:
-    """Return every method's loss: cross-entropy to any weights, (..., images, labels) to (...)."""
+    """Return the loss of all methods: cross-entropy to weights, (..., images, labels) to (...)."""
     return -(weights * logits.log_softmax(-1)).sum(-1).mean(-1)
 
 
@@ -112,7 +116,8 @@ def razor(seeds: Sequence[int] = (0, 1, 2), methods: Sequence[str] = tuple(METHO
           steps: Sequence[int] = (10, 20, 40, 80, 120, 160, 240, 320, 480, 640)) -> RazorResult:
     """Train base networks on some of both tasks, then by each method on the new task alone.
 
-    A seed decides on a base, the new images that it knows, and batches; `steps` on when to measure.
+    A seed determines the base, the new images that it learns, and the batches; `steps` are the
+    steps at which to measure.
     """
     if not (methods and lrs and steps):
         raise ConfigError("methods, lrs and steps must not be empty; leave them out for the usual")
@@ -120,7 +125,7 @@ def razor(seeds: Sequence[int] = (0, 1, 2), methods: Sequence[str] = tuple(METHO
         if names - known.keys():
             raise UnknownNameError(kind, min(names - known.keys()), known)
     for lr, count in itertools.product(lrs, steps):
-        RunConfig(seeds=tuple(seeds), lr=lr, steps=count)  # which says what is wrong with them
+        RunConfig(seeds=tuple(seeds), lr=lr, steps=count)  # this checks them
     runs, end = list(itertools.product(methods, sorted(lrs))), max(steps)
     with threads(1), Timer() as timer:
         tasks = make_stream(old, tasks=OLD_TASKS[old] + 1).tasks
@@ -129,26 +134,27 @@ def razor(seeds: Sequence[int] = (0, 1, 2), methods: Sequence[str] = tuple(METHO
                 (1.0, tasks[0]), (-1.0, tasks[-1])) for part in (task.train, task.test))
         network = _base(seeds, x, y, *old_train)
         tables = _tables(y, network(x).detach(), _uniform(seeds, "razor own", LABELS // 2, len(y)))
-        tests = [(*each, network(each[0]).detach()) for each in (test, old_test)]
+        tests = [(*part, network(part[0]).detach()) for part in (test, old_test)]
         batches = (_uniform(seeds, "razor batches", end + 1, BATCH) * len(y)).long()
         chances = _uniform(seeds, "razor answers", end + 1, BATCH, ANSWERS)
-        # All methods and learning rates train side by side, as seeds do.
+        # All methods and learning rates train in one batch, as seeds do.
         vector = network.vector().detach().repeat(len(runs), 1)
         rates = torch.tensor([lr for _, lr in runs]).repeat_interleave(len(seeds))[:, None]
-        rows, when, found = torch.arange(len(seeds))[:, None], sorted(set(steps)), []
+        rows, measured_steps, measures = torch.arange(len(seeds))[:, None], sorted(set(steps)), []
         for step, (batch, chance) in enumerate(zip(batches, chances, strict=True)):
-            if step in (0, *when):
-                found.append(_measure(network, vector, tests))
+            if step in (0, *measured_steps):
+                measures.append(_measure(network, vector, tests))
             logits = network.forward_with(vector.requires_grad_(), x[batch].repeat(len(runs), 1, 1))
             logits = logits.view(len(methods), len(lrs), len(seeds), BATCH, LABELS)
-            weights = [_weights(method, tables[method][rows, batch], now, chance)
-                       for method, now in zip(methods, logits.detach(), strict=True)]
+            weights = [_weights(method, tables[method][rows, batch], own_logits, chance)
+                       for method, own_logits in zip(methods, logits.detach(), strict=True)]
             gradient, = torch.autograd.grad(pull(logits, torch.stack(weights)).sum(), vector)
             vector = vector.detach().sub_(gradient.mul_(rates))
-    each = [np.concatenate([now, found[0][3:] - now[3:]]) for now in found]  # and forgetting
+    base, *later = [np.concatenate([now, measures[0][3:] - now[3:]])  # the last is forgetting
+                    for now in measures]
     points = tuple(Point(method, lr, step, *now[:, run]) for run, (method, lr) in enumerate(runs)
-                   for step, now in zip(when, each[1:], strict=True))
-    return RazorResult(tuple(seeds), Point("base", 0.0, 0, *each[0][:, 0]), points, timer.seconds)
+                   for step, now in zip(measured_steps, later, strict=True))
+    return RazorResult(tuple(seeds), Point("base", 0.0, 0, *base[:, 0]), points, timer.seconds)
 
 
 def _uniform(seeds: Sequence[int], purpose: str, *shape: int) -> Tensor:
@@ -161,8 +167,8 @@ def _base(seeds: Sequence[int], x: Tensor, y: Tensor, old_x: Tensor, old_y: Tens
     optimizer = torch.optim.Adam(network.parameters(), lr=1e-3, fused=True)
     known = _uniform(seeds, "razor known", 1, len(y))[0].argsort(1)[:, :KNOWN]
     sizes = torch.tensor([[KNOWN], [len(old_y)], [LABELS // 2]])
-    for draws in (_uniform(seeds, "razor pretraining", PRETRAINING, 3, BATCH) * sizes).long():
-        new, old, label = known.gather(1, draws[:, 0]), draws[:, 1], draws[:, 2]
+    for indices in (_uniform(seeds, "razor pretraining", PRETRAINING, 3, BATCH) * sizes).long():
+        new, old, label = known.gather(1, indices[:, 0]), indices[:, 1], indices[:, 2]
         weights = F.one_hot(torch.cat([y[new] % 2 + 2 * label, old_y[old]], 1), LABELS)
         optimizer.zero_grad()
         pull(network(torch.cat([x[new], old_x[old]], 1)), weights).sum().backward()
@@ -171,7 +177,7 @@ def _base(seeds: Sequence[int], x: Tensor, y: Tensor, old_x: Tensor, old_y: Tens
 
 
 def _tables(digits: Tensor, base_logits: Tensor, chance: Tensor) -> dict[str, Tensor]:
-    """Return how much each method wants each label: shape (seeds, images, labels)."""
+    """Return the target weight or reward of each label: shape (seeds, images, labels)."""
     labels = torch.arange(LABELS).expand_as(base_logits)
     right = labels % 2 == digits[:, None] % 2
     one, near = right & (labels < 2), nearest(base_logits, right)
@@ -186,15 +192,16 @@ def _weights(method: str, table: Tensor, logits: Tensor, chance: Tensor) -> Tens
     table = table.expand_as(logits).float()
     if method == "oracle" or method.startswith("sft"):
         return table
-    heap = (table if method == "oracle-samples" else logits.softmax(-1)).cumsum(-1)[..., None, :]
-    answers = (chance[..., None] * heap[..., -1:] >= heap).sum(-1)
+    sampled = table if method == "oracle-samples" else logits.softmax(-1)
+    cumulative = sampled.cumsum(-1)[..., None, :]
+    answers = (chance[..., None] * cumulative[..., -1:] >= cumulative).sum(-1)
     return advantages(answers, (table > 0).float(), baseline=method in ("rl", "rl-one"))
 
 
 def _measure(network: StackedMLP, vector: Tensor, tests: Sequence[Sequence[Tensor]]) -> Array:
     """Return the first four arrays of `Point`, for all runs: shape (4, runs, seeds)."""
-    found = []
+    measures = []
     for (x, y, base), kinds in zip(tests, (2, LABELS), strict=True):
         now = network.forward_with(vector, x).detach().view(-1, *base.shape)
-        found += [kl_per_token(base, now), now.argmax(-1) % kinds == y % kinds]
-    return torch.stack([each.double().mean(-1) for each in found]).numpy()
+        measures += [kl_per_token(base, now), now.argmax(-1) % kinds == y % kinds]
+    return torch.stack([values.double().mean(-1) for values in measures]).numpy()

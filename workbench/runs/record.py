@@ -1,7 +1,7 @@
-"""`RunRecord`: what a run was and what came of it, in a folder of open formats.
+"""`RunRecord`: settings and results of a run, in a folder of open formats.
 
-``run.json`` holds settings, versions, timings and the hash of every other file; ``arrays.npz`` the
-numbers; ``weights.safetensors`` the networks. Nothing is pickled. A record is checked when read.
+``run.json`` holds settings, versions, timings and the hash of every other file; an ``.npz`` file
+the arrays; ``weights.safetensors`` the networks. Nothing is pickled. Reading checks all of it.
 """
 
 from __future__ import annotations
@@ -17,61 +17,61 @@ from numpy.typing import NDArray
 
 from workbench.config import RunConfig
 from workbench.errors import ConfigError, RecordError
-from workbench.system.files import read_checked, sha256, to_json, write_atomically
 from workbench.measure.metrics import AccuracyMatrix
-from workbench.system.provenance import environment
 from workbench.runs.record_files import ARRAYS, FORMAT, VERSION, Floats, file_entry, read_both
+from workbench.system.files import read_checked, sha256, to_json, write_atomically
+from workbench.system.provenance import environment
 from workbench.tasks import Stream
 
 FIELDS = {"scenario": str, "task_names": list, "old_names": list, "diagnostic_names": list,
           "data_hash": str, "examples": list, "status": str, "task": int, "step": int,
           "seconds": dict, "stored_bytes": list, "environment": dict}
-"""What ``run.json`` must hold beside the settings."""
+"""Fields that ``run.json`` must have beside the settings."""
 
 
 @dataclass
 class RunRecord:
-    """The outcome of a run; NaN marks what was not, or not yet, evaluated.
+    """Settings and results of a run; NaN marks values that were not, or not yet, measured.
 
     Attributes
     ----------
     config : RunConfig
         The settings.
     scenario : str
-        The scenario, as the stream resolved it.
+        Scenario of the stream.
     task_names, old_names, diagnostic_names : list of str
-        Of the axes of tasks, of tasks that are only tested, and of diagnostics.
+        Names of the tasks, of the old tasks, which are only tested, and of the diagnostics.
     accuracy : ndarray, shape (seeds, tasks, tasks)
         Share of correct answers; row: trained through, column: tested on.
     baseline : ndarray, shape (seeds, tasks)
-        The same before any training.
+        Accuracy before any training.
     losses : ndarray, shape (seeds, tasks, steps)
         Training loss in nats.
     curve : ndarray, shape (seeds, points, tasks + old)
-        Accuracy within tasks, at the steps `curve_steps`; of old tasks too.
+        Accuracy on tasks and old tasks, at the steps `curve_steps`.
     old_accuracy : ndarray, shape (seeds, tasks + 1, old)
-        Accuracy on what is only tested, before any training and after each task.
+        Accuracy on old tasks, before any training and after each task.
     diagnostics, diagnostics_curve : ndarray, shape (seeds, tasks + 1 or points, diagnostics)
-        See `workbench.runs.probe`, at the same moments as `old_accuracy` and `curve`.
+        See `workbench.runs.probe`; measured together with `old_accuracy` and `curve`.
     status : {"running", "stopped", "complete"}
-        Whether the run came to its end.
+        State of the run.
     task, step : int
-        Where it is: tasks finished, and steps taken in the next one.
+        Tasks finished, and steps taken in the next one.
     seconds : dict
-        ``train`` and ``evaluate``; summed over interruptions.
+        Seconds of ``train`` and ``evaluate``, summed over interruptions.
     stored_bytes : list of int
-        After each task, bytes per seed kept beside the weights.
+        Bytes per seed kept beside the weights, after each task.
     examples : list of int
-        Test examples of each task (or validation ones, if `config.evaluate_on` says so).
+        Number of examples of `config.evaluate_on` in each task.
     data_hash : str
         sha256 of all examples.
     environment : dict
         Versions, platform and git revision.
     gate : dict or None
-        For a method whose model is its own teacher, or a run that was forced: ``label`` and the
-        ``reports`` of the gate, one for each skill.
+        For a method whose model is its own teacher, or a forced run: ``label`` and the gate's
+        ``reports``, one for each skill.
     inputs : dict of str to str
-        sha256 of what the run started from: ``settings`` and, for language models, the rest of
+        sha256 of the inputs of the run: ``settings`` and, for language models, the rest of
         `workbench.models.fingerprint.INPUTS`.
     """
 
@@ -101,7 +101,7 @@ class RunRecord:
     @classmethod
     def start(cls, config: RunConfig, stream: Stream,
               diagnostic_names: Sequence[str] = ()) -> RunRecord:
-        """Return the empty record of a run about to begin."""
+        """Return the empty record of a new run."""
         old_names = [t.name for t in stream.old_tasks]
         shapes = wanted_shapes(config, len(stream), len(old_names), len(diagnostic_names))
         empty: dict[str, Any] = {name: np.full(shape, np.nan) for name, shape in shapes.items()}
@@ -141,7 +141,7 @@ class RunRecord:
         return AccuracyMatrix(self.accuracy[index], self.baseline[index], self.scenario)
 
     def to_json(self) -> dict[str, Any]:
-        """Return all but the arrays as plain JSON types."""
+        """Return everything except the arrays as plain JSON types."""
         plain = {k: v for k, v in vars(self).items() if k not in ARRAYS and k != "config"}
         return {"format": FORMAT, "version": VERSION, "config": self.config.to_json(), **plain,
                 "steps_taken": self.steps_taken, "samples_seen": self.samples_seen}
@@ -153,14 +153,9 @@ class RunRecord:
         return buffer.getvalue()
 
     def save(self, folder: Path, **files: dict[str, str]) -> None:
-        """Write the record, arrays first and ``run.json`` last, each file whole or not at all.
+        """Write the arrays and then ``run.json`` into an existing folder, each atomically.
 
-        Parameters
-        ----------
-        folder : Path
-            An existing folder.
-        **files : dict
-            Further entries for ``run.json``, such as where the weights are.
+        `files` are further entries for ``run.json``, such as ``weights``: file and sha256.
         """
         arrays = self.array_bytes()
         name = f"arrays-{sha256(arrays)[:12]}.npz"
@@ -179,39 +174,36 @@ class RunRecord:
         Raises
         ------
         RecordError
-            If a file is missing, damaged, foreign, or from a newer version; the message says which
-            and what to do. Nothing is changed on disk.
+            If a file is missing, damaged, foreign, or of another version; the message names it
+            and says what to do. Nothing is changed on disk.
         """
         folder = Path(folder)
-        said, arrays = read_both(folder)
-        if "weights" in said["files"]:
-            read_checked(folder, file_entry(folder, said, "weights"))
-        fields = {name: said.get(name) for name in FIELDS}
+        run_json, arrays = read_both(folder)
+        if "weights" in run_json["files"]:
+            read_checked(folder, file_entry(folder, run_json, "weights"))
+        fields = {name: run_json.get(name) for name in FIELDS}
         wrong = [f"no {name}" if fields[name] is None else
                  f"{name} is {fields[name]!r}, expected {kind.__name__}"
                  for name, kind in FIELDS.items() if not isinstance(fields[name], kind)]
+        gate, inputs = run_json.get("gate"), run_json.get("inputs", {})  # absent in older records
+        if not (gate is None or isinstance(gate, dict) and isinstance(gate.get("label"), str)):
+            wrong.append(f"gate is {gate!r}, expected null or an object with a label")
+        if not isinstance(inputs, dict):
+            wrong.append(f"inputs is {inputs!r}, expected an object")
         if wrong:
             raise RecordError(f"{folder / 'run.json'}: {', '.join(wrong)}. Restore the file "
                               "from a copy, or run again into another folder.")
         try:
-            config = RunConfig.from_json(said["config"])
+            config = RunConfig.from_json(run_json["config"])
         except (ConfigError, KeyError, TypeError) as error:
             raise RecordError(f"{folder / 'run.json'}: config: {error}") from error
-        # Older records have neither.
-        gate, inputs = said.get("gate"), said.get("inputs", {})
-        if not (gate is None or isinstance(gate, dict) and isinstance(gate.get("label"), str)):
-            raise RecordError(f"{folder / 'run.json'}: gate is {gate!r}, expected null or an "
-                              "object with a label. Restore the file from a copy.")
-        if not isinstance(inputs, dict):
-            raise RecordError(f"{folder / 'run.json'}: inputs is {inputs!r}, expected an object. "
-                              "Restore the file from a copy.")
         keywords: dict[str, Any] = {**arrays, **fields, "gate": gate, "inputs": inputs}
         record = cls(config=config, **keywords)
         record.check(folder)
         return record
 
     def check(self, folder: Path) -> None:
-        """Raise `RecordError` unless counts and arrays are such as the settings ask for."""
+        """Raise `RecordError` unless counts and shapes of arrays agree with the settings."""
         tasks = len(self.task_names)
         if self.status not in ("running", "stopped", "complete"):
             raise RecordError(f"{folder / 'run.json'}: unknown status {self.status!r}")
@@ -221,10 +213,10 @@ class RunRecord:
                               f"exist in {tasks} tasks of {self.config.steps} steps")
         for name, shape in wanted_shapes(self.config, tasks, len(self.old_names),
                                          len(self.diagnostic_names)).items():
-            found = getattr(self, name)
-            if found.shape != shape or found.dtype != np.float64:
-                raise RecordError(f"{folder}: array {name!r} has shape {found.shape} of "
-                                  f"{found.dtype}, but run.json asks for {shape} of float64: the "
+            array = getattr(self, name)
+            if array.shape != shape or array.dtype != np.float64:
+                raise RecordError(f"{folder}: array {name!r} has shape {array.shape} of "
+                                  f"{array.dtype}, but run.json asks for {shape} of float64: the "
                                   "two files are not of the same run")
 
 

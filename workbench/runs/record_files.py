@@ -1,4 +1,4 @@
-"""Reading the files of a run, none of which is taken on trust."""
+"""Reading and checking the files of a run."""
 
 from __future__ import annotations
 
@@ -18,14 +18,14 @@ FORMAT, VERSION = "workbench-run", 3
 Floats = NDArray[np.float64]
 ARRAYS = ("accuracy", "baseline", "losses", "curve", "old_accuracy", "diagnostics",
           "diagnostics_curve")
-"""What the ``.npz`` file of a run holds."""
+"""The arrays in the ``.npz`` file of a run."""
 
 
 def read_run_json(folder: Path) -> dict[str, Any]:
-    """Return ``run.json`` of a record, known to be of this format and version."""
+    """Return the content of ``run.json`` after checking its format and version."""
     path = folder / "run.json"
     try:
-        said = json.loads(path.read_text())
+        content = json.loads(path.read_text())
     except FileNotFoundError:
         raise RecordError(f"{folder} holds no run.json: not the folder of a run. "
                           "Give the folder named by --out.") from None
@@ -34,20 +34,20 @@ def read_run_json(folder: Path) -> dict[str, Any]:
     except (UnicodeDecodeError, json.JSONDecodeError) as error:
         raise RecordError(f"{path} is damaged: {error}. Restore it from a copy; the other files in "
                           "the folder have not been touched.") from error
-    if not isinstance(said, dict) or said.get("format") != FORMAT:
+    if not isinstance(content, dict) or content.get("format") != FORMAT:
         raise RecordError(f"{path}: expected \"format\": \"{FORMAT}\": written by another program?")
-    version = said.get("version")
+    version = content.get("version")
     if version != VERSION:
         older = isinstance(version, int) and version < VERSION
         remedy = "Run again into another folder." if older else "Update it: git pull && make env"
         raise RecordError(f"{path} has version {version!r}; this workbench reads version "
                           f"{VERSION}. {remedy}")
-    return said
+    return content
 
 
-def file_entry(folder: Path, said: dict[str, Any], kind: str) -> dict[str, str]:
+def file_entry(folder: Path, run_json: dict[str, Any], kind: str) -> dict[str, str]:
     """Return the entry of ``run.json`` that names a file and its hash."""
-    files = said.get("files")
+    files = run_json.get("files")
     entry = files.get(kind) if isinstance(files, dict) else None
     if not isinstance(entry, dict) or not all(isinstance(entry.get(key), str)
                                               for key in ("file", "sha256")):
@@ -57,21 +57,20 @@ def file_entry(folder: Path, said: dict[str, Any], kind: str) -> dict[str, str]:
 
 
 def read_both(folder: Path) -> tuple[dict[str, Any], dict[str, Floats]]:
-    """Return ``run.json`` and the arrays it names, also of a run that is being written to."""
-    said = read_run_json(folder)
+    """Return ``run.json`` and the arrays it names, also while the run is being written."""
+    older = read_run_json(folder)
     try:
-        return said, read_arrays(folder, said)
+        return older, read_arrays(folder, older)
     except RecordError:
-        # Between the two reads a checkpoint may have replaced both.
         newer = read_run_json(folder)
-        if newer == said:
+        if newer == older:  # otherwise a checkpoint has replaced both files between the two reads
             raise
         return newer, read_arrays(folder, newer)
 
 
-def read_arrays(folder: Path, said: dict[str, Any]) -> dict[str, Floats]:
+def read_arrays(folder: Path, run_json: dict[str, Any]) -> dict[str, Floats]:
     """Return the arrays of a record, checked against the hash in its ``run.json``."""
-    entry = file_entry(folder, said, "arrays")
+    entry = file_entry(folder, run_json, "arrays")
     content = read_checked(folder, entry)
     try:
         with np.load(io.BytesIO(content), allow_pickle=False) as arrays:

@@ -2,8 +2,8 @@
 
 A study takes hours, so a script makes it (``scripts/study.py``) and the course reads it. A row is
 one measured value: ``part`` (validation or test items), ``order`` (the skills taught, separated by
-spaces), ``method``, ``rate`` (learning rate), ``seed``, ``step``, ``measure``, ``skill`` (what the
-measure is of, where it is of one skill) and ``value``.
+spaces), ``method``, ``rate`` (learning rate), ``seed``, ``step``, ``measure``, ``skill`` (the skill
+measured, or empty) and ``value``.
 """
 
 from __future__ import annotations
@@ -21,13 +21,13 @@ from workbench.system.provenance import data_path, restore
 RESULTS = data_path("results")
 STUDIES = ("one_skill", "noisy_teacher", "many_skills")
 RUN = ["part", "order", "method", "rate", "seed"]
-"""The columns that tell one run from another."""
+"""The columns that identify a run."""
 COLUMNS = {"part": str, "order": str, "method": str, "rate": float, "seed": int, "step": int,
            "measure": str, "skill": str, "value": float}
 ENOUGH = 0.95
 """New-skill accuracy at which methods are compared."""
 NEARLY = 0.045
-"""Two of 48 questions: a difference this small from a method's best is ignored."""
+"""Two of 48 questions: so small a difference from a method's best accuracy is ignored."""
 
 
 def load_study(name: str, folder: Path = RESULTS) -> pd.DataFrame:
@@ -38,7 +38,7 @@ def load_study(name: str, folder: Path = RESULTS) -> pd.DataFrame:
     UnknownNameError
         If there is no such study.
     RecordError
-        If its file is missing or damaged; the message names a command that makes it.
+        If its file is missing or damaged; the message names the command that makes it.
     """
     if name not in STUDIES:
         raise UnknownNameError("study", name, list(STUDIES))
@@ -48,11 +48,11 @@ def load_study(name: str, folder: Path = RESULTS) -> pd.DataFrame:
         if list(text) != list(COLUMNS):
             raise ValueError(f"its columns are {list(text)}, expected {list(COLUMNS)}")
         study = text.astype(COLUMNS)  # by Python's float, which gives back every bit
-        again = study.duplicated([column for column in COLUMNS if column != "value"])
+        repeated = study.duplicated([column for column in COLUMNS if column != "value"])
         if study.empty or not np.isfinite(study[["rate", "value"]]).all(axis=None):
             raise ValueError("it has no rows, or a value that is not finite")
-        if again.any():
-            raise ValueError(f"line {int(again.argmax()) + 2} repeats a measurement")
+        if repeated.any():
+            raise ValueError(f"line {int(repeated.argmax()) + 2} repeats a measurement")
     except (OSError, EOFError, ValueError, zlib.error) as error:  # pandas' errors are ValueErrors
         fault = (error.strerror if isinstance(error, FileNotFoundError) else
                  f"the file is damaged ({type(error).__name__}: {error})")
@@ -64,7 +64,7 @@ def load_study(name: str, folder: Path = RESULTS) -> pd.DataFrame:
 def points(study: pd.DataFrame) -> pd.DataFrame:
     """Return one row per evaluation of a run and one column per measure.
 
-    The first row of each run, step 0, is from before training. Accuracy has a column per skill.
+    The first row of each run, step 0, is measured before training. Accuracy has a column per skill.
     Three columns are computed: ``new`` and ``all``, the mean accuracy on the skills taught and on
     all skills, and ``retention``, the mean over the skills not taught of accuracy divided by
     accuracy before training, where that was not 0 (see `workbench.measure.skill_report.retention`).
@@ -94,11 +94,10 @@ def at_common_step(points: pd.DataFrame) -> pd.DataFrame:
 
 
 def choose(points: pd.DataFrame, enough: float = ENOUGH) -> pd.Series:
-    """Return the point of a method that one would choose.
+    """Return the chosen point of a method, by the same rule for all methods.
 
-    Of the points that know the new skill well enough, the one that keeps most of the old; if there
-    is none, the same of the points within `NEARLY` of the method's best. The same rule for all
-    methods.
+    It is the point with the highest retention among those whose new-skill accuracy is at least
+    `enough`, or, if there are none, among those within `NEARLY` of the method's best.
     """
     trained = points[points["step"] > 0]
     best = trained["new"].max()
@@ -107,10 +106,11 @@ def choose(points: pd.DataFrame, enough: float = ENOUGH) -> pd.Series:
 
 
 def stage_measures(points: pd.DataFrame) -> pd.DataFrame:
-    """Return what each run through several skills comes to: one row per run.
+    """Return the final measures of each run through several skills, one row per run.
 
-    ``learned``, ``ACC`` and ``BWT`` are those of `workbench.AccuracyMatrix`; ``known`` and ``all``
-    are retention of the skills known before, and mean accuracy on all skills, at the end.
+    ``learned`` (learning accuracy), ``ACC`` and ``BWT`` are those of `workbench.AccuracyMatrix`;
+    ``known`` is the retention of the skills known before, and ``all`` the mean accuracy on all
+    skills.
     """
     rows = []
     for _, stages in points.groupby(RUN, sort=False):

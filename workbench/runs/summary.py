@@ -1,4 +1,4 @@
-"""A record in one piece of JSON, for programs."""
+"""A record as plain JSON values, for programs."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from workbench.runs.record_files import Floats
 
 
 def summary(record: RunRecord) -> dict[str, Any]:
-    """Return what ``workbench run --json`` prints: lists with seeds first, None for NaN."""
+    """Return the output of ``workbench run --json``: lists with seeds first, None for NaN."""
     def lists(array: Floats) -> Any:
         return np.where(np.isnan(array), None, array).tolist()  # type: ignore[call-overload]
 

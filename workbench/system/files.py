@@ -1,4 +1,4 @@
-"""Files that are there whole or not at all, are what their hash says, and hold strict JSON."""
+"""Files: written atomically, checked against hashes, locked; and strict JSON."""
 
 from __future__ import annotations
 
@@ -18,27 +18,15 @@ from workbench.errors import RecordError
 
 
 def sha256(content: bytes) -> str:
-    """Return the sha256 of some bytes in hexadecimal."""
+    """Return the sha256 of bytes in hexadecimal."""
     return hashlib.sha256(content).hexdigest()
 
 
 def to_json(value: Any, indent: int | None = None) -> str:
-    """Return a value as strict JSON (RFC 8259), in which every number is finite.
+    """Return plain values as strict JSON (RFC 8259); NaN and infinity become null.
 
-    Python's own writer puts NaN and Infinity, which are not JSON: browsers, jq and other languages
-    refuse the whole text. Here they become null.
-
-    Parameters
-    ----------
-    value : dict, list, tuple, str, float, int, bool or None
-        Nested as deep as needed.
-    indent : int, optional
-        Spaces for each level; by default everything stands on one line.
-
-    Raises
-    ------
-    TypeError
-        If a value is of another type, such as a NumPy array.
+    Python's own writer writes NaN and Infinity, and browsers and jq then refuse the whole text. A
+    value that JSON does not have, such as a NumPy array, raises TypeError.
     """
     return json.dumps(_finite(value), indent=indent, allow_nan=False)
 
@@ -54,14 +42,14 @@ def _finite(value: Any) -> Any:
 
 
 def write_atomically(path: Path, content: bytes) -> None:
-    """Write a file so that at any moment either the old or the new content is there.
+    """Write a file so that at any moment its old or its new content is complete.
 
-    The content goes to a neighbouring file, is flushed to the disk, and then takes the name.
+    The content is written to a file beside it and flushed to the disk; that file is then renamed.
 
     Raises
     ------
     RecordError
-        If the disk is full or refuses. What was there before is still there.
+        If writing fails, for example because the disk is full. The old file is then unchanged.
     """
     partial = path.with_name(f".{path.name}.partial")
     try:
@@ -74,21 +62,15 @@ def write_atomically(path: Path, content: bytes) -> None:
         with contextlib.suppress(OSError):
             partial.unlink(missing_ok=True)
         raise RecordError(f"could not write {path}: {error.strerror or error}. What was saved "
-                          "before is intact. Free some space (or mend the folder's permissions) "
-                          "and resume.") from error
+                          "before is intact. Free some space (or correct the folder's "
+                          "permissions) and resume.") from error
 
 
 def require_new_folder(folder: Path) -> None:
-    """Refuse an output folder that already holds files, or that cannot be made.
+    """Raise `RecordError` if a folder cannot be created, or has files that could be overwritten.
 
-    Called before anything is computed, and again once the folder is locked. A run that was killed
-    before its first ``run.json`` leaves a lock and files that nothing names; such a folder can be
-    used.
-
-    Raises
-    ------
-    RecordError
-        If files in the folder could be overwritten, or it cannot be a folder that is written to.
+    A run that was killed before its first ``run.json`` leaves a lock and temporary files; such a
+    folder can be used.
     """
     existing = next(path for path in (folder, *folder.absolute().parents) if path.exists())
     if not existing.is_dir():
@@ -110,12 +92,13 @@ def require_new_folder(folder: Path) -> None:
 
 
 def write_new_files(folder: Path, contents: Mapping[str, bytes]) -> None:
-    """Write files by name into a folder, all of them or none, and overwrite nothing.
+    """Write files by name into a folder, without overwriting any.
 
     Raises
     ------
     RecordError
-        If one of them exists with other content, or the folder cannot be made.
+        If one of them exists with other content (then none is written), or the folder cannot be
+        created.
     """
     try:
         folder.mkdir(parents=True, exist_ok=True)
@@ -133,19 +116,12 @@ def write_new_files(folder: Path, contents: Mapping[str, bytes]) -> None:
 
 
 def read_checked(folder: Path, entry: dict[str, str]) -> bytes:
-    """Return the content of a file after comparing it with its recorded hash.
-
-    Parameters
-    ----------
-    folder : Path
-        Where it is.
-    entry : dict
-        ``file``, its name, and ``sha256``, the hash recorded when it was written.
+    """Return the content of the file that `entry` names: its ``file`` and ``sha256``.
 
     Raises
     ------
     RecordError
-        If it is missing or is not what was written.
+        If the file is missing or has another hash.
     """
     path = folder / Path(entry["file"]).name
     try:
@@ -153,24 +129,24 @@ def read_checked(folder: Path, entry: dict[str, str]) -> bytes:
     except OSError as error:
         raise RecordError(f"{path}: {error.strerror}; the run's record names it. Restore it "
                           "from a copy, or run again into another folder.") from error
-    found = sha256(content)
-    if found != entry["sha256"]:
-        raise RecordError(f"{path} is damaged or has been replaced: sha256 {found[:12]}…, recorded "
-                          f"{entry['sha256'][:12]}… ({len(content)} bytes). Restore it from a copy,"
-                          " or run again into another folder.")
+    digest = sha256(content)
+    if digest != entry["sha256"]:
+        raise RecordError(f"{path} is damaged or has been replaced: sha256 {digest[:12]}…, recorded"
+                          f" {entry['sha256'][:12]}… ({len(content)} bytes). Restore it from a "
+                          "copy, or run again into another folder.")
     return content
 
 
 @contextlib.contextmanager
 def locked(folder: Path) -> Iterator[None]:
-    """Make a folder if need be, and keep other processes that lock it out inside the block.
+    """Create a folder if necessary, and hold its lock inside the block.
 
-    The lock is the operating system's and goes when the process goes.
+    The operating system releases the lock when the process ends.
 
     Raises
     ------
     RecordError
-        If another process is at work in the folder, or it cannot be made.
+        If another process holds the lock, or the folder cannot be created.
     """
     lock = filelock.FileLock(folder / ".lock", blocking=False)
     try:

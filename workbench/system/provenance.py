@@ -32,14 +32,9 @@ def project_root() -> Path | None:
 
 
 def data_path(*parts: str) -> Path:
-    """Return the path of a shipped file or folder.
+    """Return the path of a shipped file or folder, such as ``data_path("models", "tiny-lm")``.
 
-    A wheel brings the data along inside the package; in the project's folder they stand beside it.
-
-    Parameters
-    ----------
-    *parts : str
-        The path below ``data/``, such as ``"models", "tiny-lm"``.
+    In a wheel the data are inside the package, and in the project's folder beside it.
     """
     inside = package_folder() / "data"
     return (inside if inside.is_dir() else package_folder().parent / "data").joinpath(*parts)
@@ -61,13 +56,13 @@ def installed_package() -> Path | None:
 def first_on_path() -> Path | None:
     """Return the first package or module called `workbench` on the path, or None.
 
-    The current folder does not count, since notebooks run in another one. A package that was
-    installed as editable does not count either: Python looks for it after the whole path.
+    The current folder is skipped, since notebooks run in another one. So is an editable
+    installation: Python looks for it after the whole path.
     """
     entries = [e for e in sys.path if e and Path(e).resolve() != Path.cwd().resolve()]
     spec = PathFinder.find_spec("workbench", entries)
-    places = [*(spec.submodule_search_locations or ()), spec.origin] if spec else [None]
-    return Path(places[0]).resolve() if places[0] else None
+    place = next(iter(spec.submodule_search_locations or ()), spec.origin) if spec else None
+    return Path(place).resolve() if place else None
 
 
 def install_command(*wanted: str) -> str:
@@ -80,7 +75,7 @@ def install_command(*wanted: str) -> str:
 
 
 def install_project(*extras: str) -> str:
-    """Return the command that installs this project into the environment that is running."""
+    """Return the command that installs this project, with extras, into this environment."""
     root = project_root()
     if root is None:
         return "install the package again from its wheel"
@@ -88,7 +83,7 @@ def install_project(*extras: str) -> str:
 
 
 def on_python_path(package: Path) -> bool:
-    """Return whether the variable PYTHONPATH names the folder that a package lies in."""
+    """Return whether the variable PYTHONPATH names the folder that contains a package."""
     entries = os.environ.get("PYTHONPATH", "").split(os.pathsep)
     return package.parent.resolve() in [Path(entry).resolve() for entry in entries if entry]
 
@@ -103,15 +98,15 @@ def off_the_path(package: Path) -> str:
 
 
 def _command(*words: str) -> str:
-    """Return a line for a shell; words that one would split or interpret stand in quotes."""
+    """Return a command line; words that a shell would split or interpret are quoted."""
     return " ".join(word if re.fullmatch(r"[\w./:\\=+-]+", word) else f'"{word}"' for word in words)
 
 
 def git_revision() -> str | None:
     """Return the commit of the project, with ``+changes`` if the code has been edited since.
 
-    None if the project's folder is not itself a git checkout. A repository that merely contains the
-    folder, such as one into which a zip file was unpacked, does not count.
+    None if the project's folder is not the top of a git checkout, for example if a zip file was
+    unpacked inside another repository.
     """
     root = project_root()
     if root is None:
@@ -127,10 +122,10 @@ def git_revision() -> str | None:
 
 
 def restore(path: Path) -> str:
-    """Return an instruction that brings back a shipped file or folder as it was published.
+    """Return an instruction that restores a shipped file or folder.
 
-    It depends on where the project came from: a git clone, a download, or a wheel. The file or
-    folder is deleted first, because git takes a file of unchanged date and size for unchanged.
+    It depends on the source of the project: a git clone, a download, or a wheel. The file or folder
+    is deleted first, because git regards a file of unchanged date and size as unchanged.
     """
     if not path.is_relative_to(data_path()):
         return f"Restore {path} from the place where it came from."
@@ -146,7 +141,7 @@ def restore(path: Path) -> str:
 
 
 def _git(folder: Path, *words: str) -> str:
-    """Run git in a folder and return its output; variables that name another repository are off."""
+    """Run git in a folder, without variables that name another repository; return its output."""
     others = ("GIT_DIR", "GIT_WORK_TREE", "GIT_INDEX_FILE")
     return subprocess.run(["git", "-C", str(folder), *words], capture_output=True, check=True,
                           encoding="utf-8", errors="replace", timeout=30,

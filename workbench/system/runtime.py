@@ -1,4 +1,4 @@
-"""What every run needs from the machine: seeds, threads, the device, a clock."""
+"""Seeds, threads, the device and a clock."""
 
 from __future__ import annotations
 
@@ -15,28 +15,15 @@ from workbench.errors import ConfigError
 
 
 def derive_seed(seed: int, purpose: str, *indices: int) -> int:
-    """Return a seed for one purpose of one run, independent of all others.
+    """Return a seed for one purpose of one run, from 0 to 2**63 - 1, independent of all others.
 
-    Two purposes must not share a stream of random numbers: otherwise a larger replay buffer, say,
-    would change the order of the batches and the comparison would no longer be paired.
-
-    Parameters
-    ----------
-    seed : int
-        The seed of the run, at least 0.
-    purpose : str
-        What the numbers are for, such as ``"batches"``.
-    *indices : int
-        Further distinctions, such as the number of the task.
-
-    Returns
-    -------
-    int
-        A 63-bit integer; the same arguments always give the same one.
+    If two purposes shared a stream of random numbers, a larger replay buffer, for example, would
+    change the order of the batches, and comparisons would no longer be paired. `purpose` is, for
+    example, ``"batches"``; `indices` are further distinctions, such as the number of the task.
     """
     entropy = [seed, zlib.crc32(purpose.encode()), *indices]
     if indices and indices[-1] == 0:
-        entropy.append(2**32 - 1)  # without a word behind it, a last 0 would not count
+        entropy.append(2**32 - 1)  # SeedSequence ignores a 0 at the end
     return int(np.random.SeedSequence(entropy).generate_state(1, np.uint64)[0] >> np.uint64(1))
 
 
@@ -57,13 +44,7 @@ def pick_device(name: str = "auto") -> torch.device:
 
 
 def require_device(name: str) -> str:
-    """Return the name of a device if PyTorch finds it here.
-
-    Raises
-    ------
-    ConfigError
-        If it does not.
-    """
+    """Return the name of a device; raise `ConfigError` if PyTorch does not find it."""
     if (name == "cuda" and not torch.cuda.is_available()) or (
             name == "mps" and not torch.backends.mps.is_available()):
         raise ConfigError(f"device is {name}, and PyTorch finds no such GPU here; take cpu")
@@ -72,11 +53,7 @@ def require_device(name: str) -> str:
 
 @contextmanager
 def threads(count: int) -> Iterator[None]:
-    """Use `count` PyTorch threads inside the block.
-
-    Matrices of 100 by 100 are too small to share between cores: a second thread costs more in
-    hand-over than it saves.
-    """
+    """Use `count` PyTorch threads inside the block."""
     before = torch.get_num_threads()
     torch.set_num_threads(count)
     try:
