@@ -1,4 +1,4 @@
-"""`ParetoExplorer` and `DriftExplorer`: every run on one skill, from two sides."""
+"""`ParetoExplorer` and `DriftExplorer`: the runs of a study on one skill."""
 
 from __future__ import annotations
 
@@ -17,14 +17,14 @@ from workbench.widgets.view import View, choice, row
 
 
 class StudyView(View):
-    """Base of the views of a study: the points, and the methods to tick.
+    """Base of the views of a study: its points and a tick box per method.
 
     Parameters
     ----------
     points : DataFrame
-        From `workbench.runs.studies.points`, of one part and one order of skills.
+        From `workbench.runs.studies.points`, of one part; for one skill, of one order.
     methods : sequence of str, optional
-        Ticked at first; all by default.
+        Methods ticked at first; all by default.
 
     Raises
     ------
@@ -47,7 +47,7 @@ class StudyView(View):
                       for name in names}
 
     def lay_out(self, *controls: w.Widget) -> None:
-        """Put the controls above the picture, and listen to them."""
+        """Put the controls above the picture, and redraw when they change."""
         for control in (*controls, *self.ticks.values()):
             control.observe(self.redraw, "value")
         self.root.children = [row(*controls), row(*self.ticks.values()), self.image, self.words,
@@ -55,7 +55,7 @@ class StudyView(View):
 
     @property
     def ticked(self) -> list[str]:
-        """The methods that are ticked."""
+        """The ticked methods."""
         return [name for name, tick in self.ticks.items() if tick.value]
 
     @property
@@ -65,7 +65,7 @@ class StudyView(View):
 
 
 class ParetoExplorer(StudyView):
-    """New-skill accuracy against retention, and who keeps most at the same accuracy."""
+    """New-skill accuracy against retention, and the retention at equal accuracy."""
 
     def __init__(self, points: pd.DataFrame, methods: Sequence[str] | None = None) -> None:
         super().__init__(points, methods)
@@ -81,26 +81,25 @@ class ParetoExplorer(StudyView):
         return figure
 
     def table(self) -> pd.DataFrame:
-        """Return per method how many runs get to the accuracy, how soon, and what they keep."""
+        """Return per method the runs that reach the accuracy, their steps and their retention."""
         rows = {}
         trained = self.points[self.points["step"] > 0]
         for method in self.ticked:
             own = trained[trained["method"] == method]
             there = own[own["new"] >= self.level.value].groupby(RUN, sort=False).head(1)
-            row = {"runs that get there": f"{len(there)} of {own.groupby(RUN).ngroups}"}
+            rows[method] = {"runs that get there": f"{len(there)} of {own.groupby(RUN).ngroups}"}
             if len(there):
                 best = there.iloc[int(there["retention"].argmax())]
-                row |= {"steps": f"{there['step'].median():.0f}",
-                        "kept, mean": percent(there["retention"].mean()),
-                        "kept, best": percent(best["retention"]),
-                        "learning rate of the best": f"{best['rate']:g}"}
-            rows[method] = row
+                rows[method] |= {"steps": f"{there['step'].median():.0f}",
+                                 "kept, mean": percent(there["retention"].mean()),
+                                 "kept, best": percent(best["retention"]),
+                                 "learning rate of the best": f"{best['rate']:g}"}
         table = pd.DataFrame(rows).T.fillna("–")
         return table.rename_axis(f"first at {percent(self.level.value)}")
 
 
 class DriftExplorer(StudyView):
-    """How far each run went from the pretrained model, against what it forgot."""
+    """KL of each run from the pretrained model, against the share forgotten."""
 
     def __init__(self, points: pd.DataFrame, methods: Sequence[str] | None = None) -> None:
         super().__init__(points, methods)
