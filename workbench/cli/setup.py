@@ -10,7 +10,7 @@ from workbench.cli.parsing import Flag, parse
 
 @dataclass(frozen=True)
 class Doctor:
-    """What `doctor` reads."""
+    """Options of `doctor`."""
 
     json: Flag = False
     """Print JSON on stdout."""
@@ -18,14 +18,14 @@ class Doctor:
 
 @dataclass(frozen=True)
 class Lab:
-    """What `lab` reads."""
+    """Options of `lab`."""
 
     fresh: Flag = False
     """Start over with a new copy; the old one is kept under another name."""
 
 
 def doctor(words: list[str]) -> int:
-    """Say whether this machine is ready for the course, and how to repair what is not."""
+    """Check whether this machine is ready for the course, and print how to repair what is not."""
     from workbench.course.doctor import doctor as examine
 
     options = parse(Doctor, words, doctor)
