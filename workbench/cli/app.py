@@ -20,11 +20,17 @@ Settings = TypeVar("Settings")
 
 
 @dataclass(frozen=True, kw_only=True)
-class Printing:
-    """Options of the output."""
+class Output:
+    """Options of a command that prints text or JSON."""
 
     json: Flag = False
     """Print JSON on stdout."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Printing(Output):
+    """Options of the output of a run."""
+
     quiet: Flag = False
     """Show no progress bar."""
 

@@ -7,8 +7,8 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
 
-from workbench.cli.app import FAILED, New, Resumed, resumed, stop_on_interrupt, stopped
-from workbench.cli.parsing import Flag, checked, form, parse
+from workbench.cli.app import FAILED, New, Output, Resumed, resumed, stop_on_interrupt, stopped
+from workbench.cli.parsing import checked, form, parse
 from workbench.errors import ConfigError, UnknownNameError, whole
 from workbench.system.files import to_json, write_new_files
 
@@ -24,7 +24,7 @@ class MakeData:
 
 
 @dataclass(frozen=True)
-class Gate:
+class Gate(Output):
     """Options of `gate`."""
 
     model: str = "tiny"
@@ -35,12 +35,10 @@ class Gate:
     """``train``, ``validation`` or ``test``."""
     items: int = 96
     """Number of items."""
-    json: Flag = False
-    """Print JSON on stdout."""
 
 
 @dataclass(frozen=True)
-class Evaluate:
+class Evaluate(Output):
     """Options of `evaluate`."""
 
     model: str = "tiny"
@@ -53,8 +51,6 @@ class Evaluate:
     """``train``, ``validation`` or ``test``."""
     items: int = 0
     """Largest number of items of each skill; 0 takes them all."""
-    json: Flag = False
-    """Print JSON on stdout."""
 
 
 def make_data(words: list[str]) -> int:

@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING, Any
 
 import tyro
 
-from workbench.cli.app import Gated, Resumed, resumed, stop_on_interrupt, stopped
-from workbench.cli.parsing import Flag, checked, form, parse
+from workbench.cli.app import Gated, Output, Resumed, resumed, stop_on_interrupt, stopped
+from workbench.cli.parsing import checked, form, parse
 from workbench.config import RunConfig
 from workbench.errors import ConfigError
 
@@ -27,13 +27,11 @@ TRAINING = TrainForm(stream="skills", learner="sdft", lr=1e-4, steps=120, items=
 
 
 @dataclass(frozen=True)
-class Show:
+class Show(Output):
     """Options of `show`."""
 
     folder: tyro.conf.Positional[Path]
     """Folder of a run."""
-    json: Flag = False
-    """Print JSON on stdout."""
 
 
 def run(words: list[str]) -> int:

@@ -1,4 +1,8 @@
-"""Figures of studies: new-skill accuracy against retention, drift, and diagnostics."""
+"""Figures of studies: new-skill accuracy against retention, drift, and diagnostics.
+
+`points` are rows of `workbench.runs.studies.points`, of one skill and one part; `methods` are the
+methods to draw.
+"""
 
 from __future__ import annotations
 
@@ -26,15 +30,7 @@ UNITS = {"kl_new": "nats a response", "kl_old": "nats a response", "entropy": "n
 
 def plot_pareto(points: pd.DataFrame, methods: Sequence[str], ax: Axes, level: float | None = None,
                 title: str = "") -> Axes:
-    """Draw retention against new-skill accuracy, a path per run.
-
-    Parameters
-    ----------
-    points : DataFrame
-        From `workbench.runs.studies.points`, of one skill and part.
-    level : float, optional
-        New-skill accuracy at which methods are compared; drawn as a line.
-    """
+    """Draw retention against new-skill accuracy, a path per run, with a line at `level`."""
     texts, styles = [], styles_of(points["method"])
     for method in methods:
         own, style = points[points["method"] == method], styles[method]
@@ -60,12 +56,7 @@ def plot_drift(points: pd.DataFrame, methods: Sequence[str], prompts: str, ax: A
                title: str = "") -> Axes:
     """Draw the share forgotten against the KL from the pretrained model.
 
-    Parameters
-    ----------
-    points : DataFrame
-        Rows of `workbench.runs.studies.points`, such as the `ends` of runs.
-    prompts : {"kl_new", "kl_old"}
-        Column of the KL.
+    `prompts` is the column of the KL, one of `PROMPTS`.
     """
     texts, styles = [], styles_of(points["method"])
     drawn = points[points["method"].isin(list(methods))].dropna(subset=prompts)
@@ -95,16 +86,9 @@ def drift_correlation(points: pd.DataFrame, prompts: str) -> float:
 
 def plot_diagnostic(points: pd.DataFrame, methods: Sequence[str], name: str, ax: Axes,
                     title: str = "", legend: bool = True, rate: float | None = None) -> Axes:
-    """Draw one diagnostic against the training step, for one run of each method.
+    """Draw one of `workbench.runs.probe.DIAGNOSTICS` against the step, for one run per method.
 
-    Parameters
-    ----------
-    points : DataFrame
-        From `workbench.runs.studies.points`, of one skill and part.
-    name : str
-        One of `workbench.runs.probe.DIAGNOSTICS`.
-    rate : float, optional
-        The learning rate; by default that of the run that `choose` returns.
+    The run is that with the learning rate `rate`; by default the run that `choose` returns.
     """
     share, texts, styles = name in SHARES, [], styles_of(points["method"])
     for method in methods:

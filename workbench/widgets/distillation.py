@@ -19,8 +19,6 @@ from workbench.tasks.text import load_new_and_old
 from workbench.widgets.live import LiveTraining
 from workbench.widgets.view import choice
 
-LEARNERS_SHOWN = [name for name in TEXT_LEARNERS if name != "adapter_per_skill"]
-
 
 class LiveDistillation(LiveTraining):
     """Train a language model on one skill; watch its answers and its accuracy on all skills.
@@ -43,7 +41,8 @@ class LiveDistillation(LiveTraining):
         super(LiveTraining, self).__init__()
         self.model, self.steps, self.items, self.seeds = model, steps, items, (0,)
         self.looks, self.force = looks, force
-        self.learner = choice("learner", LEARNERS_SHOWN, "sdft")
+        self.learner = choice("learner", [name for name in TEXT_LEARNERS
+                                          if name != "adapter_per_skill"], "sdft")
         self.skill = choice("new skill", list(texts("skills", skills)))
         self.lr = choice("learning rate", [1e-5, 3e-5, 1e-4, 3e-4, 1e-3], 1e-4)
         self.settings = [self.learner, self.skill, self.lr]

@@ -18,7 +18,7 @@ from workbench.plots.labels import add_legend, add_text, name_ticks, percent_lim
 from workbench.plots.styles import styles_of
 from workbench.runs.record import RunRecord
 from workbench.runs.record_files import Floats
-from workbench.widgets.view import View, choice, row
+from workbench.widgets.view import View, choice, row, tick_boxes
 
 METRICS = {
     "accuracy": "accuracy (%)",
@@ -54,9 +54,7 @@ class RetentionExplorer(View):
                   if all(s in record.config.seeds for record in self.records.values())]
         self.seed = choice("seed", [("mean of all", -1), *((str(s), s) for s in shared)], -1)
         self.metric = choice("show", list(METRICS))
-        self.ticks = {name: w.Checkbox(value=True, description=name, indent=False,
-                                       layout=w.Layout(width="max-content"))
-                      for name in self.records}
+        self.ticks = tick_boxes(self.records, self.records)
         self.cell = (len(self.names) - 1, 0)
         self.grid = self._grid()
         self.reading = w.HTML()

@@ -13,7 +13,7 @@ from workbench.errors import ConfigError, UnknownNameError, texts
 from workbench.plots import percent
 from workbench.plots.studies import PROMPTS, drift_correlation, plot_drift, plot_pareto
 from workbench.runs.studies import ENOUGH, RUN, ends
-from workbench.widgets.view import View, choice, row
+from workbench.widgets.view import View, choice, row, tick_boxes
 
 
 class StudyView(View):
@@ -22,16 +22,9 @@ class StudyView(View):
     Parameters
     ----------
     points : DataFrame
-        From `workbench.runs.studies.points`, of one part; for one skill, of one order.
+        From `workbench.runs.studies.points`, of one part; if empty, ConfigError is raised.
     methods : sequence of str, optional
-        Methods ticked at first; all by default.
-
-    Raises
-    ------
-    ConfigError
-        If there are no points.
-    UnknownNameError
-        If the study has no such method.
+        Methods ticked at first; all by default. An unknown one raises UnknownNameError.
     """
 
     def __init__(self, points: pd.DataFrame, methods: Sequence[str] | None = None) -> None:
@@ -42,9 +35,7 @@ class StudyView(View):
         for name in () if methods is None else texts("methods", methods):
             if name not in names:
                 raise UnknownNameError("method in the study", name, names)
-        self.ticks = {name: w.Checkbox(value=methods is None or name in methods, description=name,
-                                       indent=False, layout=w.Layout(width="max-content"))
-                      for name in names}
+        self.ticks = tick_boxes(names, names if methods is None else methods)
 
     def lay_out(self, *controls: w.Widget) -> None:
         """Put the controls above the picture, and redraw when they change."""

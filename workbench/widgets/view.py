@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import html
+from collections.abc import Container, Iterable
 from dataclasses import dataclass
 from typing import Any
 
@@ -114,6 +115,12 @@ class View:
 def row(*children: w.Widget) -> w.HBox:
     """Return controls side by side, wrapped in a narrow window."""
     return w.HBox(list(children), layout=w.Layout(flex_flow="row wrap", align_items="center"))
+
+
+def tick_boxes(names: Iterable[str], ticked: Container[str]) -> dict[str, w.Checkbox]:
+    """Return a tick box for each name."""
+    return {name: w.Checkbox(value=name in ticked, description=name, indent=False,
+                             layout=w.Layout(width="max-content")) for name in names}
 
 
 def choice(label: str, options: Any, value: Any = None) -> w.Dropdown:
