@@ -69,7 +69,7 @@ def resumed(words: list[str], command: Callable[[list[str]], int]) -> Resumed | 
     options, others = parse(Resumed, words, command, return_unknown=True)
     if others:
         names = [word.lstrip("-").split("=")[0] for word in others if word.startswith("-")]
-        raise ConfigError("--resume continues a run with the settings that it was begun with; "
+        raise ConfigError("--resume continues a run with the settings that it was started with; "
                           f"leave out: {', '.join(names or others)}")
     return options  # type: ignore[no-any-return]
 

@@ -7,7 +7,7 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
 
-from workbench.cli.app import FAILED, New, Output, Resumed, resumed, stop_on_interrupt, stopped
+from workbench.cli.app import FAILED, New, Output, resumed, stop_on_interrupt, stopped
 from workbench.cli.parsing import checked, form, parse
 from workbench.errors import ConfigError, UnknownNameError, whole
 from workbench.system.files import to_json, write_new_files
@@ -80,10 +80,10 @@ def pretrain(words: list[str]) -> int:
     folder = options.resume or options.out
     if folder is None:
         raise ConfigError("give --out, a folder for the model, or --resume")
-    continued = isinstance(options, Resumed)
-    config = None if continued else checked(PretrainConfig, options.settings)
+    config = None if options.resume else checked(PretrainConfig, options.settings)
     with stop_on_interrupt() as stop:
-        log = make(config, folder, resume=continued, stop=stop.is_set, progress=not options.quiet)
+        log = make(config, folder, resume=config is None, stop=stop.is_set,
+                   progress=not options.quiet)
     if options.json:
         print(to_json(log))
     else:
