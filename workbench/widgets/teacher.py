@@ -123,8 +123,8 @@ class TeacherExplorer(View):
     def comparison(self) -> Comparison:
         """Return the comparison for the current controls; it is cached until they change."""
         key = (self.student.value, self.question.value.strip(), self.demonstration.value.strip(),
-                 self.article.value.strip(), RESPONSES[self.along.value], self.direction.value,
-                 self.seed.value)
+               self.article.value.strip(), RESPONSES[self.along.value], self.direction.value,
+               self.seed.value)
         if self._seen is None or self._seen[0] != key:
             student, *texts, along, direction, seed = key
             with threads(1):

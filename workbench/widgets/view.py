@@ -72,7 +72,7 @@ class View:
             self.complain(fault)
 
     def read_out(self, words: str) -> None:
-        """Announce the first sentence of a figure's alternative text, if need be shortened."""
+        """Announce the first sentence of the alternative text `words`, cut if it is long."""
         sentence = words.split(". ")[0].split()
         self.announce(" ".join(sentence[:ANNOUNCED_WORDS])
                       + (" …" if len(sentence) > ANNOUNCED_WORDS else ""))
