@@ -1,7 +1,7 @@
-"""Pretrain with several seeds and measure each on the test items.
+"""Pretrain with several seeds and measure each model on the test items.
 
-Takes as long as that many trainings (about twenty minutes each on two cores); seeds whose folder
-is there already are only measured. Run from the repository root::
+Each pretraining takes about twenty minutes on two cores; a seed whose folder exists is only
+measured. Run from the repository root::
 
     .venv/bin/python scripts/compare_seeds.py --seeds 0 1 2 --runs runs/pretraining
 """
@@ -22,41 +22,41 @@ from workbench.tasks import KNOWN_SKILLS, NEW_SKILLS
 OUTPUT = Path("data/results/pretraining_seeds.json")
 
 
-def measures(found: dict) -> dict[str, float]:
-    """Return the figures that the model has to reach, by name."""
-    figures = {f"{skill}: right": found[skill]["none"]["right"]["rate"] for skill in KNOWN_SKILLS}
-    figures["working-jar: every step shown"] = found["working-jar"]["none"]["working"]["rate"]
+def measures(report: dict) -> dict[str, float]:
+    """Return the rates that the model has to reach, by name."""
+    rates = {f"{skill}: right": report[skill]["none"]["right"]["rate"] for skill in KNOWN_SKILLS}
+    rates["working-jar: every step shown"] = report["working-jar"]["none"]["working"]["rate"]
     for skill in NEW_SKILLS:
         for context, name in (("none", "without help"), ("own", "with its own demonstration"),
-                           ("other", "with another item's demonstration")):
-            figures[f"{skill}: right {name}"] = found[skill][context]["right"]["rate"]
-        figures[f"{skill}: own voice with its demonstration"] = (
-            found[skill]["own"]["own_style"]["rate"])
-    figures["working-new: every step shown"] = found["working-new"]["own"]["working"]["rate"]
-    return figures
+                              ("other", "with another item's demonstration")):
+            rates[f"{skill}: right {name}"] = report[skill][context]["right"]["rate"]
+        rates[f"{skill}: own voice with its demonstration"] = (
+            report[skill]["own"]["own_style"]["rate"])
+    rates["working-new: every step shown"] = report["working-new"]["own"]["working"]["rate"]
+    return rates
 
 
 def main() -> None:
-    """Train what is missing, measure all, and write the record."""
+    """Pretrain the missing models, measure all, and write the record."""
     parser = argparse.ArgumentParser(description=str(__doc__).partition("\n")[0])
     parser.add_argument("--size", default="tiny")
     parser.add_argument("--seeds", type=int, nargs="+", default=[0, 1, 2])
     parser.add_argument("--runs", type=Path, default=Path("runs/pretraining"))
-    asked = parser.parse_args()
-    each, made = [], []
-    for seed in asked.seeds:
-        folder = asked.runs / f"{asked.size}-{seed}"
-        there = (folder / LOG).exists()
-        log = pretrain(None if there else PretrainConfig(size=asked.size, seed=seed), folder,
-                       resume=there, progress=True)
-        each.append(measures(abilities(*load_causal_lm(folder), KNOWN_SKILLS, NEW_SKILLS)))
+    options = parser.parse_args()
+    rates, made = [], []
+    for seed in options.seeds:
+        folder = options.runs / f"{options.size}-{seed}"
+        exists = (folder / LOG).exists()
+        log = pretrain(None if exists else PretrainConfig(size=options.size, seed=seed), folder,
+                       resume=exists, progress=True)
+        rates.append(measures(abilities(*load_causal_lm(folder), KNOWN_SKILLS, NEW_SKILLS)))
         made.append({"seed": seed, "minutes": round(log["seconds"] / 60, 1),
                      "settings": log["config"], "environment": log["environment"],
                      "sha256": sha256((folder / "model.safetensors").read_bytes())})
-    record = {"command": f"scripts/compare_seeds.py --size {asked.size} --seeds "
-                         + " ".join(map(str, asked.seeds)),
-              "size": asked.size, "seeds": asked.seeds, "made": made,
-              "measures": {name: [found[name] for found in each] for name in each[0]}}
+    record = {"command": f"scripts/compare_seeds.py --size {options.size} --seeds "
+                         + " ".join(map(str, options.seeds)),
+              "size": options.size, "seeds": options.seeds, "made": made,
+              "measures": {name: [of_seed[name] for of_seed in rates] for name in rates[0]}}
     OUTPUT.write_text(json.dumps(record, indent=1) + "\n")
     for name, values in record["measures"].items():
         print(f"{name:60s}{sum(values) / len(values):6.3f}  {values}")

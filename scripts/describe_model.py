@@ -1,4 +1,4 @@
-"""Measure a pretrained model and write its card.
+"""Measure a pretrained model and write its model card.
 
 Run from the repository root, after ``workbench pretrain --size tiny --out data/models/tiny-lm``::
 
@@ -10,6 +10,7 @@ from __future__ import annotations
 import argparse
 import json
 from pathlib import Path
+from statistics import fmean
 
 from workbench.measure.completions import abilities
 from workbench.models import load_causal_lm
@@ -24,12 +25,12 @@ def cell(rate: dict[str, float]) -> str:
     return f"{100 * rate['rate']:.1f} ({100 * rate['low']:.1f}–{100 * rate['high']:.1f})"
 
 
-def abilities_tables(found: dict) -> str:
-    """Return what the model can do as two Markdown tables."""
+def abilities_tables(report: dict) -> str:
+    """Return the accuracies on known and new skills as two Markdown tables."""
     lines = ["Known skills, asked without context (% and Wilson's 95 % interval):", "",
              "| skill | items | right | own voice | every step shown |", "|---|---|---|---|---|"]
     for skill in KNOWN_SKILLS:
-        rates = found[skill]["none"]
+        rates = report[skill]["none"]
         working = cell(rates["working"]) if skill.startswith("working") else "–"
         lines.append(f"| {skill} | {rates['n']} | {cell(rates['right'])} | "
                      f"{cell(rates['own_style'])} | {working} |")
@@ -38,12 +39,12 @@ def abilities_tables(found: dict) -> str:
               "another item's demonstration | filler words | article | article and demonstration |",
               "|---|---|---|---|---|---|---|---|---|"]
     for skill in NEW_SKILLS:
-        rates = found[skill]
-        by_help = [cell(rates[context]["right"]) if context in rates else "–"
-                   for context in ("none", "own", "other", "random", "article", "article+own")]
-        by_help.insert(2, cell(rates["own"]["own_style"]))
-        lines.append(f"| {skill} | {rates['none']['n']} | " + " | ".join(by_help) + " |")
-    working = found["working-new"]["own"]["working"]
+        rates = report[skill]
+        cells = [cell(rates[context]["right"]) if context in rates else "–"
+                 for context in ("none", "own", "other", "random", "article", "article+own")]
+        cells.insert(2, cell(rates["own"]["own_style"]))
+        lines.append(f"| {skill} | {rates['none']['n']} | " + " | ".join(cells) + " |")
+    working = report["working-new"]["own"]["working"]
     lines += ["", "With the bare answer as its demonstration of *working-new*, it shows every step "
               f"in {cell(working)} % (where *flip* leads may be wrong)."]
     return "\n".join(lines)
@@ -51,19 +52,19 @@ def abilities_tables(found: dict) -> str:
 
 def curve_table(log: dict) -> str:
     """Return the validation curve and the loss as a Markdown table."""
-    losses = {step: loss for step, loss in log["losses"]}
+    losses = dict(log["losses"])
     lines = ["| step | loss (nats) | known skills | new skills with their demonstration |",
              "|---|---|---|---|"]
     for point in log["curve"]:
-        known = sum(point[s] for s in KNOWN_SKILLS) / len(KNOWN_SKILLS)
-        new = sum(point[s] for s in NEW_SKILLS) / len(NEW_SKILLS)
+        known, new = (fmean(point[skill] for skill in skills)
+                      for skills in (KNOWN_SKILLS, NEW_SKILLS))
         lines.append(f"| {point['step']} | {losses.get(point['step'], float('nan')):.3f} | "
                      f"{100 * known:.0f} % | {100 * new:.0f} % |")
     return "\n".join(lines)
 
 
 def seeds_text() -> str:
-    """Return the means over pretraining seeds, where they have been measured."""
+    """Return the section on other pretraining seeds; empty if they have not been measured."""
     if not SEEDS.exists():
         return ""
     record = json.loads(SEEDS.read_text())
@@ -71,12 +72,12 @@ def seeds_text() -> str:
              "items (`scripts/compare_seeds.py`, `data/results/pretraining_seeds.json`), in %:\n",
              "| measure | mean | each seed |", "|---|---|---|"]
     for name, values in record["measures"].items():
-        lines.append(f"| {name} | {100 * sum(values) / len(values):.1f} | "
+        lines.append(f"| {name} | {100 * fmean(values):.1f} | "
                      + ", ".join(f"{100 * v:.1f}" for v in values) + " |")
     return "\n".join(lines) + "\n\n"
 
 
-def card(folder: Path, log: dict, parameters: int, found: dict) -> str:
+def card(folder: Path, log: dict, parameters: int, report: dict) -> str:
     """Return the model card in Markdown."""
     config, size = log["config"], log["config"]["size"]
     if size == "nano":
@@ -124,7 +125,7 @@ checks when it loads them.
 
 ## What it can do
 
-{abilities_tables(found)}
+{abilities_tables(report)}
 
 ## What it cannot do
 
@@ -137,14 +138,14 @@ checks when it loads them.
 
 
 def main() -> None:
-    """Measure the model on the test items, greedily, and write README.md beside its weights."""
+    """Measure the model on the test items by greedy decoding, and write its README.md."""
     parser = argparse.ArgumentParser(description=str(__doc__).partition("\n")[0])
     parser.add_argument("folder", type=Path)
     folder = parser.parse_args().folder
     model, tokenizer = load_causal_lm(folder)
     log = json.loads((folder / LOG).read_text())
-    found = abilities(model, tokenizer, KNOWN_SKILLS, NEW_SKILLS)
-    text = card(folder, log, model.num_parameters(), found)
+    report = abilities(model, tokenizer, KNOWN_SKILLS, NEW_SKILLS)
+    text = card(folder, log, model.num_parameters(), report)
     (folder / "README.md").write_text(text)
     print(text)
 

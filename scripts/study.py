@@ -4,9 +4,9 @@
     python scripts/study.py many_skills --methods sft sdft    # some methods
     python scripts/study.py noisy_teacher --workers 2         # two runs at a time
 
-The search uses validation items and a seed of its own; the comparison uses test items and other
-seeds. Runs that are in ``data/results/<study>.csv.gz`` already are not repeated, so a script that
-was stopped goes on when it is started again. All of it takes many hours.
+The search uses validation items and its own seed; the comparison uses test items and other seeds.
+Runs that are already in ``data/results/<study>.csv.gz`` are not repeated, so a stopped script can
+be started again. A study takes many hours.
 """
 
 from __future__ import annotations
@@ -70,7 +70,7 @@ from workbench.system.provenance import environment
 
 
 class Task(NamedTuple):
-    """A run that is asked for; the first five fields are `workbench.runs.studies.RUN`."""
+    """A run to make; the first five fields are `workbench.runs.studies.RUN`."""
 
     part: str
     order: str
@@ -82,7 +82,7 @@ class Task(NamedTuple):
 
 
 def search(name: str, steps: int, model: str) -> Iterator[Task]:
-    """Yield every method at every learning rate; of several skills in the first order only."""
+    """Yield every method at every learning rate; for many skills only in the first order."""
     for order, methods in PLAN[name].items():
         if name != "many_skills" or order == ORDERS[0]:
             for method in methods:
@@ -92,7 +92,7 @@ def search(name: str, steps: int, model: str) -> Iterator[Task]:
 
 
 def comparison(name: str, steps: int, model: str, searched: pd.DataFrame) -> Iterator[Task]:
-    """Yield every method with every seed at the setting that the search chose."""
+    """Yield every method with every seed, at the setting chosen by the search."""
     for order, methods in PLAN[name].items():
         for method in methods:
             tuned = "sdft" if method in AS_SDFT else method
@@ -101,7 +101,7 @@ def comparison(name: str, steps: int, model: str, searched: pd.DataFrame) -> Ite
             if method in AT_RATE:
                 rate, last = AT_RATE[method], steps
             elif own.empty:
-                continue  # not searched, because --skills or --methods leave it out
+                continue  # left out by --skills or --methods
             elif name == "many_skills":
                 rate, last = choose_in_a_row(stage_measures(own)), steps
             else:
@@ -113,11 +113,11 @@ def comparison(name: str, steps: int, model: str, searched: pd.DataFrame) -> Ite
 
 
 def choose_in_a_row(measures: pd.DataFrame) -> float:
-    """Return the learning rate for several skills in a row: first learn enough, then keep most.
+    """Return the learning rate for several skills in a row.
 
-    Of the rates at which the skills are learned, each in its stage, the one that ends with the best
-    mean over all skills; if they are learned at none, the one that ends with the best mean over the
-    new. (By the first mean alone the best would be to learn nothing.)
+    Among the rates at which every skill is learned in its stage, it has the best final mean over
+    all skills; if there is none, the best final mean over the new skills. (The mean over all skills
+    alone would favour learning nothing.)
     """
     able = measures[measures["learned"] >= ENOUGH]
     best = able["all"].idxmax() if len(able) else measures["ACC"].idxmax()
@@ -157,13 +157,13 @@ def one_run(task: Task) -> pd.DataFrame:
 
 
 def rows_of(record: RunRecord) -> list[tuple[int, str, str, float]]:
-    """Return what a run of one seed measured as (step, measure, skill, value), by step."""
+    """Return the measurements of a run of one seed as (step, measure, skill, value), by step."""
     steps, skills = record.config.steps, [*record.task_names, *record.old_names]
     known = dict(zip(record.curve_steps, zip(record.curve[0], record.diagnostics_curve[0],
                                              strict=True), strict=True))
-    known = {step: both for step, both in known.items() if not np.isnan(both[0]).any()}
+    known = {step: pair for step, pair in known.items() if not np.isnan(pair[0]).any()}
     known[0] = np.append(record.baseline[0], record.old_accuracy[0, 0]), ()
-    for i in range(record.task):  # where a look and the end of a skill coincide, the end counts
+    for i in range(record.task):  # the end of a skill replaces an evaluation at the same step
         known[(i + 1) * steps] = (np.append(record.accuracy[0, i], record.old_accuracy[0, i + 1]),
                                   record.diagnostics[0, i + 1])
     rows: list[tuple[int, str, str, float]] = []
@@ -179,10 +179,7 @@ def rows_of(record: RunRecord) -> list[tuple[int, str, str, float]]:
 
 
 def still_asked(study: pd.DataFrame, tasks: list[Task]) -> pd.DataFrame:
-    """Return a study without runs of the comparison at another setting than is now chosen.
-
-    A search is only ever added to.
-    """
+    """Return a study without the test runs at settings that are no longer chosen."""
     asked = {(*task[:5], task.steps * len(task.order.split())) for task in tasks}
     methods = {(task.order, task.method) for task in tasks}
     stale = {run for run, step in study.groupby(RUN)["step"].max().items()
@@ -192,7 +189,7 @@ def still_asked(study: pd.DataFrame, tasks: list[Task]) -> pd.DataFrame:
 
 
 def measure(name: str, tasks: list[Task], workers: int, folder: Path) -> pd.DataFrame:
-    """Make the runs that the study lacks, writing it after each, and return it."""
+    """Make the missing runs, write the study after each, and return it."""
     path = folder / f"{name}.csv.gz"
     study = load_study(name, folder) if path.exists() else pd.DataFrame(columns=list(COLUMNS))
     study = still_asked(study, [task for task in tasks if task.part == "test"])
@@ -217,7 +214,7 @@ def measure(name: str, tasks: list[Task], workers: int, folder: Path) -> pd.Data
 
 
 def results(tasks: list[Task], workers: int) -> Iterator[pd.DataFrame]:
-    """Yield the rows of each run as soon as they are there."""
+    """Yield the rows of each run as soon as it is complete."""
     if workers == 1:
         yield from map(one_run, tasks)
     elif tasks:
@@ -237,34 +234,34 @@ def main(arguments: list[str] | None = None) -> None:
     parser.add_argument("--folder", type=Path, default=RESULTS, help="where the table is")
     parser.add_argument("--model", help="another model, for a trial in another --folder")
     parser.add_argument("--steps", type=int, help="steps per skill, for the same")
-    asked = parser.parse_args(arguments)
-    if (asked.model or asked.steps) and asked.folder == RESULTS:
+    options = parser.parse_args(arguments)
+    if (options.model or options.steps) and options.folder == RESULTS:
         parser.error("--model and --steps are for trials: give another --folder, so that the "
                      "shipped study stays what it is")
-    steps, orders = asked.steps or STEPS[asked.study], list(PLAN[asked.study])
-    if asked.skills:
-        orders = asked.skills if asked.study == "one_skill" else [" ".join(asked.skills)]
+    steps, orders = options.steps or STEPS[options.study], list(PLAN[options.study])
+    if options.skills:
+        orders = options.skills if options.study == "one_skill" else [" ".join(options.skills)]
     for order in orders:
-        if order not in PLAN[asked.study]:
-            parser.error(f"{asked.study} does not teach {order!r}; it teaches: "
-                         f"{', '.join(PLAN[asked.study])}")
+        if order not in PLAN[options.study]:
+            parser.error(f"{options.study} does not teach {order!r}; it teaches: "
+                         f"{', '.join(PLAN[options.study])}")
 
     def wanted(tasks: Iterator[Task]) -> list[Task]:
-        return [task for task in tasks if task.method in (asked.methods or METHODS)
+        return [task for task in tasks if task.method in (options.methods or METHODS)
                 and (task.order in orders or task.part == "validation" and task.order in ORDERS)]
 
-    with tempfile.TemporaryDirectory() as folder, locked(asked.folder):
-        model = asked.model or "tiny"
-        if asked.study == "noisy_teacher":
+    with tempfile.TemporaryDirectory() as folder, locked(options.folder):
+        model = options.model or "tiny"
+        if options.study == "noisy_teacher":
             noisy, tokenizer = load_causal_lm(model)
             model = f"{folder}/noisy"
             perturb(noisy, NOISE).save_pretrained(model)
             tokenizer.save_pretrained(model)
-        study = measure(asked.study, wanted(search(asked.study, steps, model)), asked.workers,
-                        asked.folder)
+        study = measure(options.study, wanted(search(options.study, steps, model)), options.workers,
+                        options.folder)
         searched = points(study[study["part"] == "validation"])
-        measure(asked.study, wanted(comparison(asked.study, steps, model, searched)),
-                asked.workers, asked.folder)
+        measure(options.study, wanted(comparison(options.study, steps, model, searched)),
+                options.workers, options.folder)
 
 
 if __name__ == "__main__":

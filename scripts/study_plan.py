@@ -1,7 +1,7 @@
-"""What ``scripts/study.py`` runs: methods, orders of skills, learning rates, steps and seeds.
+"""The plan of ``scripts/study.py``: methods, orders of skills, learning rates, steps and seeds.
 
-Every method gets the same number of steps and as many learning rates as the others; the same ones,
-except that adapters need larger.
+Every method gets the same number of steps and learning rates. The rates are the same, but larger
+for adapters.
 """
 
 from __future__ import annotations
@@ -34,13 +34,12 @@ METHODS: dict[str, dict[str, Any]] = {
     "sdft lora": {"learner": "sdft", "lora_rank": 8},
     "adapter per skill": {"learner": "adapter_per_skill", "lora_rank": 8, "scenario": "task"},
 }
-"""The settings of each method. A stage teacher is the student as it was when the skill began. An
-adapter per skill is told which skill a question is from; no other method is."""
+"""The settings of each method. Only an adapter per skill is told the skill of a question."""
 AS_SDFT = ("sdft other", "sdft none", "sdft, all steps", "off-policy, as sdft")
-"""Controls that are run at the setting chosen for SDFT; all steps: at its learning rate."""
+"""Controls at the setting chosen for SDFT; "all steps" has only its learning rate."""
 AT_RATE = {"off-policy, 30 answers": 1e-4, "sdft, larger rate": 3e-4,
            "off-policy, larger rate": 3e-4}
-"""Controls that are run at a fixed learning rate: that of SDFT, or three times as large."""
+"""Controls at a fixed learning rate: that of SDFT, or three times as large."""
 ORDERS = tuple(" ".join(order) for order in itertools.permutations(
     ("facts-new", "tools-new", "letters-new")))
 LONGEST = ("sft", "sdft", "off_policy_distillation")
@@ -65,7 +64,7 @@ PLAN: dict[str, dict[str, tuple[str, ...]]] = {
         ORDERS[5]: (*IN_A_ROW, *AT_RATE),
         ORDERS[2]: IN_A_ROW},
 }
-"""What is taught, in which order, by which methods."""
+"""The methods of each study, by order of skills."""
 RATES = {"one_skill": (1e-5, 3e-5, 1e-4, 3e-4, 1e-3, 3e-3), "noisy_teacher": (1e-4, 3e-4, 1e-3),
          "many_skills": (1e-4, 3e-4, 1e-3)}
 RATES_OF = {"sft lora": (1e-4, 3e-4, 1e-3, 3e-3, 1e-2, 3e-2),
@@ -73,12 +72,12 @@ RATES_OF = {"sft lora": (1e-4, 3e-4, 1e-3, 3e-3, 1e-2, 3e-2),
             "adapter per skill": (1e-3, 3e-3, 1e-2, 3e-2)}
 """Adapters need larger learning rates."""
 STEPS = {"one_skill": 160, "noisy_teacher": 160, "many_skills": 120}
-"""Per skill."""
+"""Steps per skill."""
 EVERY, EVERY_OF = 40, {"facts-new": 20, **dict.fromkeys(ORDERS, 0)}
-"""Steps between evaluations; of several skills only the end of each is evaluated."""
+"""Steps between evaluations; 0: only at the end of each skill."""
 TUNING_SEED, SEEDS, SEEDS_OF = 100, range(5), {"letters-hard-new": range(15)}
-"""Fifteen seeds where five could not tell: some find the rule and most do not."""
+"""Fifteen seeds where five were too few: some find the rule and most do not."""
 MASTERED = 60
-"""Steps for which a skill must have been known before a run of the search ends early."""
+"""Steps with a known skill after which a run of the search ends early."""
 NOISE = 0.7
 """How much the noisy teacher is perturbed; see `workbench.models.perturb`."""

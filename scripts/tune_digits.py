@@ -1,7 +1,7 @@
-"""Choose the settings that notebook 02 uses, on validation data, and write them down.
+"""Tune the settings of notebook 02 on validation data and write them to a file.
 
-Every method gets five values of its one setting and three seeds that no test uses. Run from the
-root of the project; it takes about three minutes:
+Every method gets five values of its one setting, and three seeds that are not used for testing.
+Run from the root of the project; it takes about three minutes::
 
     .venv/bin/python scripts/tune_digits.py
 """
@@ -27,14 +27,14 @@ OUT = Path("data/results/tuning_digits.json")
 
 
 def main() -> None:
-    """Run the grids and write the scores and the best values."""
+    """Search the grids; write the scores and the best values."""
     results: dict[str, dict[str, object]] = {}
     for stream, scenario in STREAMS.items():
         results[stream] = {}
         for learner, (option, values) in GRIDS.items():
             config = wb.RunConfig(stream=stream, scenario=scenario, learner=learner, seeds=SEEDS)
             scores = wb.tune(config, option, values)
-            best = max(scores, key=lambda value: scores[value])
+            best = max(scores, key=scores.__getitem__)
             results[stream][learner] = {"option": option, "best": best, "scores": scores}
             print(f"{stream}, {learner}: best {option} {best:g}, {scores}", flush=True)
     OUT.write_text(json.dumps({

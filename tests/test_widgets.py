@@ -140,6 +140,7 @@ def test_an_error_is_shown_inside_and_not_raised(monkeypatch, records):
     widget = training().start().wait()
     assert "ConfigError" in widget.trouble.value and 'role="alert"' in widget.trouble.value
     assert "no &lt;room&gt; left" in widget.trouble.value
+    assert ">Training has stopped with an error.</div>" in widget.announcement.value
     assert usable(widget) == {"Start", "Reset"}
     monkeypatch.setattr(live_module, "run", lambda *args, **kwargs: records["finetune"])
     assert widget.start().wait().trouble.value == "" and widget.record.status == "complete"

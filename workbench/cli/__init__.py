@@ -1,4 +1,4 @@
-"""The command line: ``workbench doctor``, ``run``, ``pretrain``, ``gate`` and so on."""
+"""The command line ``workbench``."""
 
 from __future__ import annotations
 
@@ -16,13 +16,13 @@ COMMANDS: dict[str, Callable[[list[str]], int]] = {
     "make-data": language.make_data, "pretrain": language.pretrain, "gate": language.gate,
     "train": runs.train, "evaluate": language.evaluate,
 }
-"""What each command does with the words after it; it returns the exit code."""
+"""The function of each command: it takes the words after the command and returns the exit code."""
 
 
 def main() -> None:
-    """Run the command line; a mistake is told in one line, without a traceback."""
+    """Run the command line; an error is printed in one line, without a traceback."""
     for stream in (sys.stdout, sys.stderr):
-        # A console may lack a character, which is no reason to fail after a long run.
+        # A character that the console lacks must not end a long run.
         if hasattr(stream, "reconfigure"):
             stream.reconfigure(errors="replace")
     try:

@@ -1,24 +1,21 @@
-"""The commands that make a language model, and measure what one can do."""
+"""The commands that make and measure a language model."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
-from workbench.cli.app import FAILED, New, Resumed, resumed, stop_on_interrupt, stopped
-from workbench.cli.parsing import Flag, checked, form, parse
+from workbench.cli.app import FAILED, New, Output, resumed, stop_on_interrupt, stopped
+from workbench.cli.parsing import checked, form, parse
 from workbench.errors import ConfigError, UnknownNameError, whole
 from workbench.system.files import to_json, write_new_files
-
-if TYPE_CHECKING:
-    from workbench.tasks import Item
 
 
 @dataclass(frozen=True)
 class MakeData:
-    """What `make_data` reads."""
+    """Options of `make_data`."""
 
     out: Path | None = None
     """Folder for the JSON Lines files; data/skills for seed 0."""
@@ -27,8 +24,8 @@ class MakeData:
 
 
 @dataclass(frozen=True)
-class Gate:
-    """What `gate` reads."""
+class Gate(Output):
+    """Options of `gate`."""
 
     model: str = "tiny"
     """``tiny``, ``nano``, a folder or a hub id."""
@@ -37,27 +34,23 @@ class Gate:
     split: str = "train"
     """``train``, ``validation`` or ``test``."""
     items: int = 96
-    """How many items to measure on."""
-    json: Flag = False
-    """Print JSON on stdout."""
+    """Number of items."""
 
 
 @dataclass(frozen=True)
-class Evaluate:
-    """What `evaluate` reads."""
+class Evaluate(Output):
+    """Options of `evaluate`."""
 
     model: str = "tiny"
     """A folder that ``train`` wrote, or any model."""
     skill: tuple[str, ...] = ()
-    """New skills to test; those of the model's run by default."""
+    """New skills to test; by default those of the model's run."""
     base: str | None = None
-    """The model that it was made from; by default as its run says."""
+    """The model that it was trained from; by default that of its run."""
     split: str = "test"
     """``train``, ``validation`` or ``test``."""
     items: int = 0
-    """How many items of each skill at most; 0 takes them all."""
-    json: Flag = False
-    """Print JSON on stdout."""
+    """Largest number of items of each skill; 0 takes them all."""
 
 
 def make_data(words: list[str]) -> int:
@@ -78,7 +71,7 @@ def make_data(words: list[str]) -> int:
 
 
 def pretrain(words: list[str]) -> int:
-    """Make a tiny language model from nothing, in the Hugging Face format."""
+    """Pretrain a tiny language model; write it in the Hugging Face format."""
     from workbench.pretraining import PretrainConfig
     from workbench.pretraining import pretrain as make
 
@@ -87,10 +80,10 @@ def pretrain(words: list[str]) -> int:
     folder = options.resume or options.out
     if folder is None:
         raise ConfigError("give --out, a folder for the model, or --resume")
-    continued = isinstance(options, Resumed)
-    config = None if continued else checked(PretrainConfig, options.settings)
+    config = None if options.resume else checked(PretrainConfig, options.settings)
     with stop_on_interrupt() as stop:
-        log = make(config, folder, resume=continued, stop=stop.is_set, progress=not options.quiet)
+        log = make(config, folder, resume=config is None, stop=stop.is_set,
+                   progress=not options.quiet)
     if options.json:
         print(to_json(log))
     else:
@@ -99,7 +92,7 @@ def pretrain(words: list[str]) -> int:
 
 
 def print_log(log: dict[str, Any]) -> None:
-    """Print how far pretraining has come, and what the model can do."""
+    """Print the progress of pretraining and the accuracies of the model."""
     print(f"{log['config']['size']}, seed {log['config']['seed']}: {log['status']}, "
           f"{log['step']} steps, {log['seconds'] / 60:.1f} minutes")
     for skill, accuracy in (log["curve"][-1] if log["curve"] else {}).items():
@@ -113,61 +106,59 @@ def gate(words: list[str]) -> int:
     options = parse(Gate, words, gate)
     from workbench.measure.gate import gate as measure
     from workbench.models import load_causal_lm
+    from workbench.tasks import load_skill
 
-    items = choose_items(options.skill, options.split, options.items)
+    check_split(options.split)
+    whole(items=options.items)
+    items = load_skill(options.skill, options.split)[:options.items]
+    if not items:
+        raise ConfigError(f"{options.skill} has no items in the split {options.split!r}")
     report = measure(*load_causal_lm(options.model), items, name=options.model)
     print(report.to_json() if options.json else report)
     return 0 if report.passed else FAILED
 
 
-def choose_items(skill: str, split: str, count: int) -> list[Item]:
-    """Return the first items of a split of a skill."""
-    from workbench.tasks import SPLITS, load_skill
+def check_split(split: str) -> None:
+    """Refuse an unknown split."""
+    from workbench.tasks import SPLITS
 
     if split not in SPLITS:
         raise UnknownNameError("split", split, SPLITS)
-    whole(items=count)
-    chosen = load_skill(skill, split)[:count]
-    if not chosen:
-        raise ConfigError(f"{skill} has no items in the split {split!r}")
-    return chosen
 
 
 def evaluate(words: list[str]) -> int:
-    """Measure what a model can do, skill by skill, and how far it is from its base."""
+    """Measure the accuracy of a model on each skill, and its KL from the base model."""
     options = parse(Evaluate, words, evaluate)
     from workbench.measure.skill_report import assess
     from workbench.models.loading import load_causal_lm
     from workbench.runs.record import RunRecord
-    from workbench.tasks import SPLITS
 
-    if options.split not in SPLITS:
-        raise UnknownNameError("split", options.split, SPLITS)
+    check_split(options.split)
     whole(0, items=options.items)
     model, skills, base, old = options.model, options.skill, options.base, None
     if (Path(model) / "run.json").is_file():
         config = RunRecord.load(model).config
         skills, base, old = skills or config.skills, base or config.model, config.old_skills
-    found = assess(*load_causal_lm(model), skills, split=options.split, most=options.items,
-                   base=load_causal_lm(base)[0] if base else None, old_skills=old)
+    report = assess(*load_causal_lm(model), skills, split=options.split, most=options.items,
+                    base=load_causal_lm(base)[0] if base else None, old_skills=old)
     if options.json:
-        print(to_json({"model": model, "base": base, **found}))
+        print(to_json({"model": model, "base": base, **report}))
     else:
-        print_abilities(model, options.split, found)
+        print_abilities(model, options.split, report)
     return 0
 
 
-def print_abilities(model: str, split: str, found: dict[str, Any]) -> None:
-    """Print what `assess` found."""
+def print_abilities(model: str, split: str, report: dict[str, Any]) -> None:
+    """Print the report of `assess`."""
     print(f"{model}, {split} items: right (%), with 95 % intervals")
-    for name, rates in found["skills"].items():
+    for name, rates in report["skills"].items():
         right = rates["right"]
         line = (f"  {name:20s}{100 * right['rate']:6.1f}  ({100 * right['low']:.1f} to "
                 f"{100 * right['high']:.1f})")
         for key, words in (("own_style", "own voice"), ("working", "working")):
-            if key in rates:  # where the skill knows of it
+            if key in rates:
                 line += f"  {words} {100 * rates[key]['rate']:5.1f}"
         print(line + ("  new" if rates["new"] else ""))
-    for name, nats in found["kl_to_base"].items():
+    for name, nats in report["kl_to_base"].items():
         print(f"  KL(base || model) on {name} prompts: "
               + ("not measured" if nats is None else f"{nats:.2f} nats a response"))

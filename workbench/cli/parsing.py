@@ -1,7 +1,7 @@
-"""From words to settings: options are read from dataclasses by tyro.
+"""Options of the command line, read by tyro from dataclasses.
 
-The string under each field is its help. Settings are checked once all are read, by the dataclass
-itself, so that a mistake is told in its own words.
+The string under a field is its help. The dataclass checks its values only after all options are
+read, so that its own error messages are shown.
 """
 
 from __future__ import annotations
@@ -19,22 +19,15 @@ from tyro.constructors import ConstructorRegistry, PrimitiveConstructorSpec, Pri
 from workbench.errors import ConfigError
 
 Flag = tyro.conf.FlagCreatePairsOff[bool]
-"""A switch that is off unless it is named."""
+"""A switch that is off by default."""
 Value = float | int | bool | str
 registry = ConstructorRegistry()
 
 
 def form(settings: type, names: Mapping[str, str], hidden: Sequence[str] = ()) -> Any:
-    """Return a dataclass as a command offers it, whose values are not checked while it is read.
+    """Return a dataclass for reading options, without the checks of `settings`.
 
-    Parameters
-    ----------
-    settings : type
-        A dataclass that checks its values.
-    names : mapping of str to str
-        By field, another name for its option.
-    hidden : sequence of str
-        Fields that the command does not offer.
+    `names` renames the options of fields; the fields in `hidden` get none.
     """
     hints = get_type_hints(settings)
     offered: dict[str, Any] = {field: Annotated[hints[field], tyro.conf.arg(name=name)]
@@ -47,36 +40,32 @@ def form(settings: type, names: Mapping[str, str], hidden: Sequence[str] = ()) -
 
 
 def checked(settings: type, read: Any) -> Any:
-    """Return the settings that were read into a `form`, checked."""
+    """Return the values of a `form` as checked settings."""
     return settings(**{field.name: getattr(read, field.name) for field in fields(settings)})
 
 
 def parse(target: Any, words: list[str], command: Callable[[list[str]], int],
           settings: Any = None, default: Any = None, *, return_unknown: bool = False) -> Any:
-    """Return an instance of a dataclass made from the words after a command.
+    """Return an instance of the dataclass `target`, made from the words after a command.
 
     Parameters
     ----------
-    target : type
-        The dataclass.
-    words : list of str
-        What stands after the command.
     command : callable
-        The function that runs the command: its name and docstring are those of the help.
+        The function of the command; its name and docstring are used in the help.
     settings : type, optional
-        A `form`: the type of the field ``settings``, where the dataclass is generic.
+        A `form`: the type of the field ``settings`` of a generic dataclass.
     default : instance of the dataclass, optional
-        Values of the fields that are not named.
+        Values of the options that are not given.
     return_unknown : bool
-        Return also the words that name no field, in place of refusing them.
+        Return the unknown words too, instead of refusing them.
 
     Raises
     ------
     ConfigError
-        If an option is unknown, lacks its value or has one of another kind.
+        If an option is unknown, lacks its value or has a value of the wrong type.
     """
     more = {} if default is None else {"default": default}
-    read: Any = tyro.cli  # whose overloads do not know of types that are made here
+    read: Any = tyro.cli  # its overloads do not accept types made at run time
     lists = list_options(target, *([] if settings is None else [settings]))
     target = target if settings is None else target[settings]
     errors, name = io.StringIO(), name_of(command)
@@ -94,29 +83,26 @@ def parse(target: Any, words: list[str], command: Callable[[list[str]], int],
 
 
 def name_of(command: Callable[[list[str]], int]) -> str:
-    """Return the word that names a command."""
+    """Return the name of a command on the command line."""
     return command.__name__.replace("_", "-")
 
 
 def one_line(box: str) -> str:
-    """Return the first paragraph of a message that tyro puts into a box."""
+    """Return the first paragraph of a message in a box drawn by tyro."""
     lines = [re.sub("[╭╮╰╯│─]", "", line).strip() for line in box.splitlines()[1:]]
     end = lines.index("") if "" in lines else len(lines)
     return " ".join(lines[:end]).removeprefix("Error parsing ")
 
 
 def list_options(*dataclasses: Any) -> set[str]:
-    """Return the options of some dataclasses that take several values."""
-    found = set()
-    for dataclass in dataclasses:
-        names = getattr(dataclass, "option_names", {})
-        found |= {"--" + names.get(field, field).replace("_", "-") for field, hint in
-                  get_type_hints(dataclass).items() if get_origin(hint) in (tuple, dict)}
-    return found
+    """Return the options of the dataclasses that take several values."""
+    return {"--" + getattr(dataclass, "option_names", {}).get(field, field).replace("_", "-")
+            for dataclass in dataclasses for field, hint in get_type_hints(dataclass).items()
+            if get_origin(hint) in (tuple, dict)}
 
 
 def gather(words: list[str], lists: set[str]) -> list[str]:
-    """Return the words with all values of a list together, also where its option is repeated."""
+    """Return the words with all values of each list option together, even if it is repeated."""
     others: list[str] = []
     values: dict[str, list[str]] = {}
     place = others
@@ -129,11 +115,11 @@ def gather(words: list[str], lists: set[str]) -> list[str]:
             if re.match("--|-[a-z]", word):
                 place = others
             place.append(word)
-    return [*others, *(part for name, given in values.items() for part in (name, *given))]
+    return [*others, *(word for name, own in values.items() for word in (name, *own))]
 
 
 def parse_numbers(words: list[str]) -> tuple[int, ...]:
-    """Return numbers given as ``0 1 2`` or ``0,1,2``."""
+    """Return the numbers in ``0 1 2`` or ``0,1,2``."""
     try:
         return tuple(int(part) for word in words for part in word.split(",") if part)
     except ValueError:
@@ -141,7 +127,7 @@ def parse_numbers(words: list[str]) -> tuple[int, ...]:
 
 
 def parse_options(words: list[str]) -> dict[str, Value]:
-    """Return options given as ``name=value``: numbers, ``true`` or ``false``, or names."""
+    """Return the options in ``name=value``; a value is a number, ``true``, ``false`` or a text."""
     options: dict[str, Value] = {}
     for word in words:
         name, _, value = word.partition("=")

@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING, Any
 
 import tyro
 
-from workbench.cli.app import Gated, Printing, Resumed, resumed, stop_on_interrupt, stopped
-from workbench.cli.parsing import Flag, checked, form, parse
+from workbench.cli.app import Gated, Output, Resumed, resumed, stop_on_interrupt, stopped
+from workbench.cli.parsing import checked, form, parse
 from workbench.config import RunConfig
 from workbench.errors import ConfigError
 
@@ -23,17 +23,15 @@ TrainForm = form(RunConfig, {"options": "option", "skills": "skill", "seeds": "s
                  hidden=("stream", "scenario", "tasks", "hidden", "data_seed"))
 TRAINING = TrainForm(stream="skills", learner="sdft", lr=1e-4, steps=120, items=48, diagnose=True,
                      clip=1.0, checkpoint_every=20)
-"""How ``train`` differs from ``run`` where nothing is said."""
+"""Default settings of ``train``."""
 
 
 @dataclass(frozen=True)
-class Show:
-    """What `show` reads."""
+class Show(Output):
+    """Options of `show`."""
 
     folder: tyro.conf.Positional[Path]
     """Folder of a run."""
-    json: Flag = False
-    """Print JSON on stdout."""
 
 
 def run(words: list[str]) -> int:
@@ -69,7 +67,7 @@ def train(words: list[str]) -> int:
             print(first_lines(TEXT_LEARNERS))
             return 0
         if options.out is None or not options.settings.skills:
-            raise ConfigError("give --skill, what to learn, and --out, a folder for the model")
+            raise ConfigError("give --skill, the skill to learn, and --out, a folder for the model")
         if len(options.settings.skills) > 1 or len(options.settings.seeds) > 1:
             raise ConfigError("train makes one model: give one --skill and one --seed. Several "
                               "are for: workbench run --stream skills --skills ... --seeds ...")
@@ -88,21 +86,17 @@ def show(words: list[str]) -> int:
     return 0
 
 
-def execute(options: Printing) -> RunRecord:
-    """Run or resume; the first Ctrl-C stops between two steps, a second one at once."""
+def execute(options: Resumed | Gated[Any]) -> RunRecord:
+    """Run or resume; the first Ctrl-C stops after the current step, a second one at once."""
     from workbench.runs import experiment
 
     with stop_on_interrupt() as stop:
-        more: dict[str, Any] = {"stop": stop.is_set, "progress": not options.quiet}
         if isinstance(options, Resumed):
-            return experiment.resume(options.resume, **more)
-        assert isinstance(options, Gated)
+            return experiment.resume(options.resume, stop=stop.is_set, progress=not options.quiet)
         return experiment.run(checked(RunConfig, options.settings), out=options.out,
-                              force=options.force, **more)
+                              force=options.force, stop=stop.is_set, progress=not options.quiet)
 
 
 def finish(record: RunRecord, options: Any, command: Command) -> int:
     """Return the exit code of a run."""
-    if record.status != "stopped":
-        return 0
-    return stopped(command, options.resume or options.out)
+    return stopped(command, options.resume or options.out) if record.status == "stopped" else 0

@@ -4,31 +4,23 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from workbench.cli.app import FAILED
+from workbench.cli.app import FAILED, Output
 from workbench.cli.parsing import Flag, parse
 
 
 @dataclass(frozen=True)
-class Doctor:
-    """What `doctor` reads."""
-
-    json: Flag = False
-    """Print JSON on stdout."""
-
-
-@dataclass(frozen=True)
 class Lab:
-    """What `lab` reads."""
+    """Options of `lab`."""
 
     fresh: Flag = False
     """Start over with a new copy; the old one is kept under another name."""
 
 
 def doctor(words: list[str]) -> int:
-    """Say whether this machine is ready for the course, and how to repair what is not."""
+    """Check whether this machine is ready for the course; print how to repair each fault."""
     from workbench.course.doctor import doctor as examine
 
-    options = parse(Doctor, words, doctor)
+    options = parse(Output, words, doctor)
     report = examine()
     print(report.to_json() if options.json else report)
     return 0 if report.ready else FAILED

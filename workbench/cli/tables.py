@@ -1,4 +1,4 @@
-"""What the commands that train print, for people and as JSON."""
+"""The output of the commands that train, as tables and as JSON."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from workbench.tasks import NEW_SKILLS, STREAMS
 
 
 def listing(streams: bool) -> str:
-    """Return the known streams, or the known learners with what they do."""
+    """Return the known streams, or the known learners with a description."""
     if streams:
         known = "\n".join(f"{name}  (usually in the {usual} scenario)"
                           for name, (_, usual) in STREAMS.items())
@@ -28,18 +28,18 @@ def listing(streams: bool) -> str:
 
 
 def first_lines(methods: Mapping[str, type]) -> str:
-    """Return names with the first line of what is said of each."""
+    """Return the names of methods with the first line of their docstrings."""
     return "\n".join(f"  {name:24s}{(method.__doc__ or '').splitlines()[0]}"
                      for name, method in methods.items())
 
 
 def label(record: RunRecord) -> str:
-    """Return what the record is labelled with by the gate, for the end of a line."""
+    """Return the label that the gate gave to the record, for the end of a line."""
     return f"; {record.gate['label']}" if record.gate else ""
 
 
 def print_record(record: RunRecord, as_json: bool) -> None:
-    """Print a record as JSON, or as tables for people."""
+    """Print a record as JSON or as tables."""
     if as_json:
         print(to_json(summary(record)))
         return
@@ -58,18 +58,17 @@ def print_record(record: RunRecord, as_json: bool) -> None:
         print(known.to_string(float_format="{:.1f}".format), end="\n\n")
     defined, undefined = summarise(record.matrix())
     for name, values in defined.items():
-        each = np.atleast_1d(values)
-        interval = ""
-        if len(each) > 1:
-            low, high = seed_interval(each)
+        scores, interval = np.atleast_1d(values), ""
+        if len(scores) > 1:
+            low, high = seed_interval(scores)
             interval = f"  95 % interval {low:.3f} to {high:.3f}"
-        print(f"{name:20s}{each.mean():7.3f}{interval}")
+        print(f"{name:20s}{scores.mean():7.3f}{interval}")
     for name, reason in undefined.items():
         print(f"{name:20s}      –  {reason}")
 
 
 def print_training(record: RunRecord, as_json: bool) -> None:
-    """Print what one model learned, and what it kept."""
+    """Print the accuracies of one language model before and after training."""
     if as_json:
         print(to_json(summary(record)))
         return

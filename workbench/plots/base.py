@@ -1,4 +1,4 @@
-"""What every figure shares: its style, its alternative text, and numbers in words."""
+"""Shared by all figures: style, alternative text, and numbers as text."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from workbench.measure.intervals import seed_interval
 
 
 def use_style() -> None:
-    """Set fonts and sizes that can be read from the back of a room."""
+    """Set fonts and sizes that can be read on a projector."""
     mpl.rcParams.update({
         "figure.figsize": (7.0, 3.6), "figure.dpi": 96, "savefig.dpi": 96, "font.size": 11,
         "axes.spines.top": False, "axes.spines.right": False, "axes.grid": True,
@@ -23,7 +23,7 @@ def use_style() -> None:
 
 
 def describe(ax: Axes, text: str) -> Axes:
-    """Attach an alternative text to axes; `workbench.show` hands it to the reader."""
+    """Attach an alternative text to axes, for `alt_text` and `workbench.show`."""
     ax.set_label(text)
     return ax
 
@@ -40,15 +40,14 @@ def percent(value: float) -> str:
 
 
 def percent_over_seeds(values: ArrayLike) -> str:
-    """Return mean and 95 % t interval, ``"40 % (15 % to 65 %)"``; of one seed the value alone.
+    """Return mean and 95 % t interval, ``"40 % (15 % to 65 %)"``; for one seed only the value.
 
-    Shares lie between 0 and 1, or where they themselves go beyond; so does the interval, which is
-    cut there.
+    The interval is cut at 0 and 1, or at the smallest or largest share beyond them.
     """
     shares = np.atleast_1d(np.asarray(values, dtype=float))
-    said = percent(float(shares.mean()))
+    text = percent(float(shares.mean()))
     if len(shares) > 1:
-        low, high = (float(np.clip(end, min(0, shares.min()), max(1, shares.max())))
-                     for end in seed_interval(shares))
-        said += f" ({percent(low)} to {percent(high)})"
-    return said
+        interval = np.asarray(seed_interval(shares))
+        low, high = np.clip(interval, min(0, shares.min()), max(1, shares.max()))
+        text += f" ({percent(low)} to {percent(high)})"
+    return text

@@ -1,4 +1,4 @@
-"""Figures: data in, axes out, each with an alternative text made from the same data."""
+"""Figures of accuracies: matrix, curves and bars."""
 
 from __future__ import annotations
 
@@ -8,43 +8,21 @@ from typing import Any
 import matplotlib.pyplot as plt
 import numpy as np
 from matplotlib.axes import Axes
-from numpy.typing import ArrayLike, NDArray
+from numpy.typing import ArrayLike
 
 from workbench.measure.intervals import seed_interval
 from workbench.measure.metrics import AccuracyMatrix
 from workbench.plots.base import describe, percent
 from workbench.plots.labels import add_legend, add_text, name_ticks, percent_limits
-from workbench.plots.styles import look, styles_of
-
-Floats = NDArray[np.float64]
-
-
-def _mean(values: ArrayLike, axes: int) -> Floats:
-    array = np.asarray(values, dtype=float)
-    return array.mean(axis=tuple(range(array.ndim - axes))) if array.ndim > axes else array
-
-
-def _axes(ax: Axes | None) -> Axes:
-    return plt.subplots()[1] if ax is None else ax
+from workbench.plots.styles import HATCHES, look, styles_of
+from workbench.runs.record_files import Floats
 
 
 def plot_accuracy_matrix(matrix: AccuracyMatrix, names: Sequence[str], ax: Axes | None = None,
                          title: str = "Accuracy (%)") -> Axes:
-    """Draw the accuracy matrix as a heat map: a row per task learned, a column per task tested.
-
-    Parameters
-    ----------
-    matrix : AccuracyMatrix
-        With seeds, their mean is drawn.
-    names : sequence of str
-        Names of the tasks.
-    ax : Axes, optional
-        Where to draw.
-    title : str
-        Above the figure.
-    """
-    ax = _axes(ax)
-    R = _mean(matrix.R, 2)
+    """Draw the mean accuracy matrix as a heat map: a row per task learned, a column per test."""
+    ax = ax or plt.subplots()[1]
+    R = matrix.R.reshape(-1, *matrix.R.shape[-2:]).mean(0)
     ax.imshow(R, vmin=0, vmax=1, cmap="cividis", aspect="auto")
     for (i, j), value in np.ndenumerate(R):
         text = "–" if np.isnan(value) else f"{100 * value:.0f}"
@@ -63,38 +41,34 @@ def plot_accuracy_matrix(matrix: AccuracyMatrix, names: Sequence[str], ax: Axes 
 
 def plot_retention(series: Mapping[str, ArrayLike], names: Sequence[str], ax: Axes | None = None,
                    title: str = "What is kept of the tasks seen so far") -> Axes:
-    """Draw mean accuracy on the tasks seen so far against the number learned.
+    """Draw the mean accuracy on the tasks learned so far against their number.
 
     Parameters
     ----------
     series : mapping of str to array-like, shape (seeds, tasks, tasks) or (tasks, tasks)
         Accuracies by name of the method.
-    names : sequence of str
-        Names of the tasks.
-    ax, title
-        Where to draw, and what to write above.
     """
-    ax = _axes(ax)
-    said, styles = [], styles_of(series)
+    ax = ax or plt.subplots()[1]
+    texts, styles = [], styles_of(series)
     for label, R in series.items():
         R = np.asarray(R, dtype=float)
         R = R[None] if R.ndim == 2 else R
         seen = np.stack([R[:, k, : k + 1].mean(1) for k in range(R.shape[1])], 1)
         draw_band(ax, np.arange(1, R.shape[1] + 1), seen, label, bounded=True, **styles[label])
-        said.append(f"{label} ends at {percent(seen[:, -1].mean())}")
+        texts.append(f"{label} ends at {percent(seen[:, -1].mean())}")
     ax.set_xticks(range(1, len(names) + 1))
     percent_limits(ax)
     add_legend(ax, by_end=True)
     add_text(ax, title, "tasks learned", "accuracy (%)")
-    return describe(ax, f"Curves of {title[0].lower()}{title[1:]}: {'; '.join(said)}.")
+    return describe(ax, f"Curves of {title[0].lower()}{title[1:]}: {'; '.join(texts)}.")
 
 
 def draw_band(ax: Axes, x: ArrayLike, values: Floats, label: str, bounded: bool = False,
               **style: Any) -> None:
     """Draw the mean over seeds (first axis) in percent, its 95 % t interval, and each seed.
 
-    What is `bounded` cannot lie outside 0 to 100 %, such as an accuracy, and its interval ends
-    there; a retention can be above 100 %, and its interval is drawn whole.
+    With `bounded`, the interval is cut at 0 and 100 %: an accuracy cannot lie beyond, a retention
+    can.
     """
     values = 100 * np.asarray(values)
     ax.plot(x, values.mean(0), label=label, **style)
@@ -110,22 +84,16 @@ def draw_band(ax: Axes, x: ArrayLike, values: Floats, label: str, bounded: bool 
 def plot_task_curves(steps: ArrayLike, curve: Floats, names: Sequence[str],
                      steps_per_task: int, ax: Axes | None = None,
                      title: str = "Accuracy while training") -> Axes:
-    """Draw the accuracy on every task against the step of training.
+    """Draw the accuracy on every task against the training step.
 
     Parameters
     ----------
     steps : array-like, shape (points,)
-        Since the start.
+        Steps since the start.
     curve : ndarray, shape (seeds, points, tasks)
         Accuracy; points not reached yet are NaN.
-    names : sequence of str
-        Names of the tasks.
-    steps_per_task : int
-        Where to draw the borders.
-    ax, title
-        Where to draw, and what to write above.
     """
-    ax = _axes(ax)
+    ax = ax or plt.subplots()[1]
     steps = np.asarray(steps)
     there = ~np.isnan(curve).any((0, 2))
     for j, name in enumerate(names):
@@ -152,20 +120,17 @@ def plot_bars(values: Mapping[str, ArrayLike], ax: Axes | None = None, title: st
     ----------
     values : mapping of str to array-like, shape (seeds,)
         Shares from 0 to 1.
-    ax : Axes, optional
-        Where to draw.
-    title, measure : str
-        The title, and the label of the axis of values.
+    measure : str
+        Label of the axis of values.
     reference : (str, float), optional
         A level to compare with, such as ``("chance", 0.1)``.
     """
-    ax = _axes(ax)
-    said, styles = [], styles_of(values)
-    hatches = ("", "//", "..", "xx", "\\\\", "--", "++")
+    ax = ax or plt.subplots()[1]
+    texts, styles = [], styles_of(values)
     for i, (label, seeds) in enumerate(values.items()):
         shares = 100 * np.atleast_1d(np.asarray(seeds, dtype=float))
-        ax.barh(i, shares.mean(), color=styles[label]["color"], alpha=0.75, hatch=hatches[i % 7],
-                edgecolor="white")
+        ax.barh(i, shares.mean(), color=styles[label]["color"], alpha=0.75, edgecolor="white",
+                hatch=HATCHES[i % len(HATCHES)])
         text = f"{label} {percent(shares.mean() / 100)}"
         if len(shares) > 2:
             low, high = seed_interval(shares)
@@ -173,14 +138,14 @@ def plot_bars(values: Mapping[str, ArrayLike], ax: Axes | None = None, title: st
                         color="black", capsize=4, linewidth=1.2)
             text += f" (from {percent(float(low) / 100)} to {percent(float(high) / 100)})"
         ax.plot(shares, np.full(len(shares), i), ".", color="black", markersize=4)
-        said.append(text)
+        texts.append(text)
     if reference is not None:
         ax.axvline(100 * reference[1], color="grey", linestyle=":", label=reference[0])
         add_legend(ax)
-        said.append(f"{reference[0]} {percent(reference[1])}")
+        texts.append(f"{reference[0]} {percent(reference[1])}")
     ax.invert_yaxis()
     ax.grid(False, axis="y")
     name_ticks(ax, list(values), "y")
     add_text(ax, title, measure)
     return describe(ax, f"Bars, {title.lower() or measure}, with 95 % intervals over seeds: "
-                    f"{'; '.join(said)}.")
+                    f"{'; '.join(texts)}.")

@@ -1,4 +1,4 @@
-"""Hand a figure to the reader: as a picture, with its alternative text."""
+"""Display a figure as a picture with its alternative text."""
 
 from __future__ import annotations
 
@@ -18,10 +18,10 @@ from workbench.plots.base import alt_text, use_style
 
 
 def prepare_notebook() -> None:
-    """Set a notebook up: one thread a pool, no network, readable figures.
+    """Set up a notebook: one thread per pool, no network, readable figures.
 
-    Several thread pools on a small machine fight each other; one notebook cell elsewhere fell from
-    761 s to 0.90 s when they were pinned (see `docs/PINS.md`).
+    Several thread pools slow each other down on a small machine: with one thread each, a notebook
+    cell elsewhere took 0.90 s in place of 761 s (see `docs/PINS.md`).
     """
     for name in ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS"):
         os.environ.setdefault(name, "1")
@@ -32,22 +32,21 @@ def prepare_notebook() -> None:
 
 
 def png(figure: Figure) -> bytes:
-    """Return a figure as PNG with 256 colours: a third of the size, and the same to the eye."""
-    drawn, small = io.BytesIO(), io.BytesIO()
-    figure.savefig(drawn, format="png")
-    figure.set_layout_engine("none")  # at a second drawing the layout would move by a pixel
-    Image.open(drawn).convert("RGB").quantize(256, dither=Image.Dither.NONE).save(
+    """Return a figure as PNG with 256 colours: a third of the size, with no visible difference."""
+    full, small = io.BytesIO(), io.BytesIO()
+    figure.savefig(full, format="png")
+    figure.set_layout_engine("none")  # a second drawing would move the layout by a pixel
+    Image.open(full).convert("RGB").quantize(256, dither=Image.Dither.NONE).save(
         small, "png", optimize=True)
     return small.getvalue()
 
 
 def picture(figure: Figure) -> tuple[dict[str, Any], dict[str, Any]]:
-    """Return a figure as a MIME bundle and its metadata; the figure is closed.
+    """Return a figure as a MIME bundle and its metadata, and close it.
 
-    The picture is there twice. As HTML it has its alternative text in JupyterLab and in what
-    nbconvert exports by its default template; neither has a place for that text beside a PNG. The
-    PNG is for exports that take no HTML, such as PDF through LaTeX, and for nbconvert's *classic*
-    template, which reads the alternative text from the metadata.
+    The bundle holds the picture twice. HTML carries the alternative text in JupyterLab and in
+    nbconvert's default template, which show none beside a PNG. The PNG is for exports without HTML,
+    such as LaTeX, and for nbconvert's *classic* template, which reads the text from the metadata.
     """
     words = alt_text(figure)
     image = base64.b64encode(png(figure)).decode()
@@ -58,10 +57,7 @@ def picture(figure: Figure) -> tuple[dict[str, Any], dict[str, Any]]:
 
 
 def show(drawn: Axes | Figure) -> None:
-    """Display a figure, and under it, folded away, what it shows in words.
-
-    The words are the picture's alternative text too; here anyone may read them.
-    """
+    """Display a figure, and below it, folded, its alternative text."""
     from IPython.display import display
 
     figure = drawn if isinstance(drawn, Figure) else drawn.figure

@@ -1,4 +1,4 @@
-"""Text and limits of figures: horizontal labels that fit, and nothing outside the axes' limits."""
+"""Texts and limits of axes: labels that fit, and limits that show all data."""
 
 from __future__ import annotations
 
@@ -8,33 +8,27 @@ from collections.abc import Sequence
 import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.lines import Line2D
-from matplotlib.text import Text
 
 CHARACTER = 0.58
-"""Mean width of a character, as a share of the size of the font (DejaVu Sans)."""
+"""Mean width of a character, as a share of the font size (DejaVu Sans)."""
 LINE = 1.25
-"""Height of a line of text, as a share of the size of the font."""
+"""Height of a line of text, as a share of the font size."""
 SIZES = (10, 9, 8, 7)
-"""Font sizes that are tried for the names at an axis, in points."""
+"""Font sizes to try for tick labels, in points."""
 LEGEND_SIZE, TITLE_SIZE, LABEL_SIZE = 9, 13, 11
 
 
 def add_legend(ax: Axes, by_end: bool = False) -> None:
-    """Put a legend to the right of the axes, with long names in several lines.
+    """Put a legend to the right of the axes, with long names wrapped.
 
-    Parameters
-    ----------
-    ax : Axes
-        With labelled lines or bars.
-    by_end : bool
-        List lines in the order in which they end, highest first, so that names are near them.
+    With `by_end`, lines are listed by their last value, highest first, so that names are near them.
     """
     handles, names = ax.get_legend_handles_labels()
     if by_end:
         ends = [-np.nan_to_num(np.asarray(handle.get_ydata(), dtype=float)[-1])
                 for handle in handles if isinstance(handle, Line2D)]
-        handles, names = ([each[i] for i in np.argsort(ends, kind="stable")]
-                          for each in (handles, names))
+        order = np.argsort(ends, kind="stable")
+        handles, names = [handles[i] for i in order], [names[i] for i in order]
     if names:
         width = min(max(0.35 * _width(ax), 60.0), 160.0)
         ax.legend(handles, [_wrap(name, width, LEGEND_SIZE) for name in names], frameon=False,
@@ -42,7 +36,7 @@ def add_legend(ax: Axes, by_end: bool = False) -> None:
 
 
 def add_text(ax: Axes, title: str = "", xlabel: str = "", ylabel: str = "") -> None:
-    """Write title and labels in as many lines as fit the axes; after `add_legend`."""
+    """Write title and axis labels, wrapped to the size of the axes; call it after `add_legend`."""
     width, height = _width(ax), _height(ax)
     ax.set_title(_wrap(title, width, TITLE_SIZE))
     ax.set_xlabel(_wrap(xlabel, width, LABEL_SIZE))
@@ -50,71 +44,64 @@ def add_text(ax: Axes, title: str = "", xlabel: str = "", ylabel: str = "") -> N
 
 
 def name_ticks(ax: Axes, names: Sequence[str], axis: str = "x") -> None:
-    """Name the ticks 0, 1, … of an axis, horizontally, without overlap; after `add_legend`.
+    """Name the ticks 0, 1, … of an axis without overlap; call it after `add_legend`.
 
-    Parameters
-    ----------
-    ax : Axes
-        With ticks at whole numbers, evenly spaced over the axis.
-    names : sequence of str
-        A name for each tick. Long ones are wrapped; where that is not enough, in a smaller font.
-    axis : {"x", "y"}
-        Which axis.
+    Long names are wrapped; if that is not enough, the font becomes smaller.
     """
     width, height = _width(ax), _height(ax)
     across, down = ((0.92 * width / max(len(names), 1), 0.4 * height) if axis == "x"
                     else (0.4 * width, height / max(len(names), 1)))
     for size in SIZES:
         wrapped = [_wrap(name, across, size, break_words=size == SIZES[-1]) for name in names]
-        lines = [name.split("\n") for name in wrapped]
-        if (all(len(line) * CHARACTER * size <= across for each in lines for line in each)
-                and all(len(each) * LINE * size <= down for each in lines)):
+        if all(_longest(name) * CHARACTER * size <= across
+               and (name.count("\n") + 1) * LINE * size <= down for name in wrapped):
             break
     set_ticks = ax.set_xticks if axis == "x" else ax.set_yticks
     set_ticks(range(len(names)), wrapped, fontsize=size)
 
 
 def fitting_size(ax: Axes, text: str, columns: int) -> float:
-    """Return the font size, at most 11, at which bold text fits one of some columns of the axes."""
-    room = 0.92 * _width(ax) / columns
-    return min(11.0, room / (1.15 * CHARACTER * max(len(text), 1)))
+    """Return the font size, at most 11, at which bold text fits one of the columns of the axes."""
+    return min(11.0, 0.92 * _width(ax) / columns / (1.15 * CHARACTER * max(len(text), 1)))
 
 
 def percent_limits(ax: Axes, axis: str = "y") -> None:
-    """Show 0 to 100 % of an axis, and more where something is drawn beyond; after drawing."""
-    drawn = [end for end in getattr(ax.dataLim, f"interval{axis}") if np.isfinite(end)]
-    low, high = min([0.0, *drawn]), max([100.0, *drawn])
+    """Show 0 to 100 % of an axis, and more if data lie beyond; call it after drawing."""
+    ends = [end for end in getattr(ax.dataLim, f"interval{axis}") if np.isfinite(end)]
+    low, high = min([0.0, *ends]), max([100.0, *ends])
     margin = 0.03 * (high - low)
     (ax.set_ylim if axis == "y" else ax.set_xlim)(low - margin, high + margin)
 
 
 def _wrap(text: str, width: float, size: float, break_words: bool = False) -> str:
     characters = max(int(width / (CHARACTER * size)), 1)
-    return "\n".join(wrapped for line in text.split("\n") for wrapped in textwrap.wrap(
-        line, characters, break_long_words=break_words) or [""])
+    return "\n".join(textwrap.fill(line, characters, break_long_words=break_words)
+                     for line in text.split("\n"))
 
 
 def _width(ax: Axes) -> float:
-    """Return about how wide the axes will be, in points, once the figure has its layout."""
+    """Return the approximate width of the axes in points, once the figure has its layout."""
     spec = ax.get_subplotspec()
     share, columns = 1.0, 1
     if spec is not None:
         ratios = np.array(spec.get_gridspec().get_width_ratios(), dtype=float)
         columns, share = len(ratios), ratios[spec.colspan].sum() / ratios.sum()
-    names = max((_longest(text) * float(text.get_fontsize()) for text in ax.get_yticklabels()),
-                default=0.0)
+    names = max((_longest(label.get_text()) * float(label.get_fontsize())
+                 for label in ax.get_yticklabels()), default=0.0)
     legend, taken = ax.get_legend(), 0.0
     if legend is not None:
-        taken = max(map(_longest, legend.get_texts())) * CHARACTER * LEGEND_SIZE + 40
+        longest = max(_longest(text.get_text()) for text in legend.get_texts())
+        taken = longest * CHARACTER * LEGEND_SIZE + 40
         others = [other for other in ax.figure.axes if other is not ax and other.has_data()]
         if any(other.get_legend() is None for other in others):
-            taken /= columns  # all columns become narrower by the one legend
+            taken /= columns  # one legend makes all columns narrower
     whole = 72 * ax.figure.bbox.width / ax.figure.dpi
     return max(float(share * whole - max(50, 25 + CHARACTER * names) - taken), 40.0)
 
 
-def _longest(text: Text) -> int:
-    return max(map(len, text.get_text().split("\n")))
+def _longest(text: str) -> int:
+    """Return the number of characters of the longest line."""
+    return max(map(len, text.split("\n")))
 
 
 def _height(ax: Axes) -> float:

@@ -1,4 +1,8 @@
-"""Figures of studies: new-skill accuracy against retention, drift, and diagnostics."""
+"""Figures of studies: new-skill accuracy against retention, drift, and diagnostics.
+
+`points` are rows of `workbench.runs.studies.points`, of one skill and one part; `methods` are the
+methods to draw.
+"""
 
 from __future__ import annotations
 
@@ -16,9 +20,9 @@ from workbench.runs.record_files import Floats
 from workbench.runs.studies import RUN, choose, ends
 
 PROMPTS = {"kl_new": "on prompts of the new skill", "kl_old": "on prompts of what was known"}
-"""Where drift can be measured."""
+"""Columns of the KL, and the prompts that it is measured on."""
 SHARES = ("teacher_right", "context_right", "foreign_style")
-"""Which diagnostics are shares, drawn in percent."""
+"""Diagnostics that are shares, drawn in percent."""
 UNITS = {"kl_new": "nats a response", "kl_old": "nats a response", "entropy": "nats a token",
          "length": "tokens"}
 """Units of the other diagnostics."""
@@ -26,22 +30,8 @@ UNITS = {"kl_new": "nats a response", "kl_old": "nats a response", "entropy": "n
 
 def plot_pareto(points: pd.DataFrame, methods: Sequence[str], ax: Axes, level: float | None = None,
                 title: str = "") -> Axes:
-    """Draw retention against new-skill accuracy; a path per run.
-
-    Parameters
-    ----------
-    points : DataFrame
-        From `workbench.runs.studies.points`, of one skill and part.
-    methods : sequence of str
-        Which to draw.
-    ax : Axes
-        Where to draw.
-    level : float, optional
-        New-skill accuracy at which methods are compared; drawn as a line.
-    title : str
-        Above the figure.
-    """
-    said, styles = [], styles_of(points["method"])
+    """Draw retention against new-skill accuracy, a path per run, with a line at `level`."""
+    texts, styles = [], styles_of(points["method"])
     for method in methods:
         own, style = points[points["method"] == method], styles[method]
         for _, run in own.groupby(RUN, sort=False):
@@ -51,7 +41,7 @@ def plot_pareto(points: pd.DataFrame, methods: Sequence[str], ax: Axes, level: f
         ax.plot(*(100 * last.to_numpy().T), **(style | {"linestyle": ""}), markersize=6,
                 label=method)
         new, kept = last.mean()
-        said.append(f"{method} ends at {percent(new)} new and {percent(kept)} kept on average")
+        texts.append(f"{method} ends at {percent(new)} new and {percent(kept)} kept on average")
     if level is not None:
         ax.axvline(100 * level, color="grey", linestyle=":", linewidth=1.2)
     for axis in ("x", "y"):
@@ -59,42 +49,31 @@ def plot_pareto(points: pd.DataFrame, methods: Sequence[str], ax: Axes, level: f
     add_legend(ax)
     add_text(ax, title, "accuracy on the new skill (%)", "kept of what was known (%)")
     return describe(ax, "Paths from before training, when all is kept, one per run: "
-                    f"{'; '.join(said)}.")
+                    f"{'; '.join(texts)}.")
 
 
 def plot_drift(points: pd.DataFrame, methods: Sequence[str], prompts: str, ax: Axes,
                title: str = "") -> Axes:
     """Draw the share forgotten against the KL from the pretrained model.
 
-    Parameters
-    ----------
-    points : DataFrame
-        From `workbench.runs.studies.points`; those to draw, such as the `ends` of runs.
-    methods : sequence of str
-        Which to draw.
-    prompts : {"kl_new", "kl_old"}
-        Where the KL is measured.
-    ax : Axes
-        Where to draw.
-    title : str
-        Above the figure.
+    `prompts` is the column of the KL, one of `PROMPTS`.
     """
-    said, styles = [], styles_of(points["method"])
+    texts, styles = [], styles_of(points["method"])
     drawn = points[points["method"].isin(list(methods))].dropna(subset=prompts)
     for method in methods:
         own = drawn[drawn["method"] == method]
         kl, forgotten = own[prompts], 1 - own["retention"]
         ax.plot(kl, 100 * forgotten, alpha=0.7, markersize=6, label=method,
                 **(styles[method] | {"linestyle": ""}))
-        said.append(f"{method} {kl.mean():.1f} nats and {percent(forgotten.mean())} forgotten on "
-                    "average")
+        texts.append(f"{method} {kl.mean():.1f} nats and {percent(forgotten.mean())} forgotten on "
+                     "average")
     ax.set_xscale("symlog", linthresh=0.1)
     add_legend(ax)
     add_text(ax, title, f"KL(pretrained || trained) {PROMPTS[prompts]}\n"
              "(nats a response, log scale)", "forgotten (%)")
     return describe(ax, f"Points of forgetting against KL {PROMPTS[prompts]}, {len(drawn)} in all: "
                     f"rank correlation {drift_correlation(drawn, prompts):.2f}. "
-                    f"{'; '.join(said)}.")
+                    f"{'; '.join(texts)}.")
 
 
 def drift_correlation(points: pd.DataFrame, prompts: str) -> float:
@@ -107,33 +86,18 @@ def drift_correlation(points: pd.DataFrame, prompts: str) -> float:
 
 def plot_diagnostic(points: pd.DataFrame, methods: Sequence[str], name: str, ax: Axes,
                     title: str = "", legend: bool = True, rate: float | None = None) -> Axes:
-    """Draw one diagnostic step by step, of one run of each method.
+    """Draw one of `workbench.runs.probe.DIAGNOSTICS` against the step, for one run per method.
 
-    Parameters
-    ----------
-    points : DataFrame
-        From `workbench.runs.studies.points`, of one skill and part.
-    methods : sequence of str
-        Which to draw.
-    name : str
-        One of `workbench.runs.probe.DIAGNOSTICS`.
-    ax : Axes
-        Where to draw.
-    title : str
-        Above the figure.
-    legend : bool
-        Whether to name the lines.
-    rate : float, optional
-        The learning rate; by default that of the run that `choose` returns.
+    The run is that with the learning rate `rate`; by default the run that `choose` returns.
     """
-    share, said, styles = name in SHARES, [], styles_of(points["method"])
+    share, texts, styles = name in SHARES, [], styles_of(points["method"])
     for method in methods:
         own = points[points["method"] == method]
         chosen = choose(own)["rate"] if rate is None else rate
         run = own[own["rate"] == chosen].dropna(subset=name)
         values = run[name] * (100 if share else 1)
         ax.plot(run["step"], values, label=method, linewidth=1.5, markersize=4, **styles[method])
-        said.append(f"{method} from {values.iloc[0]:.3g} to {values.iloc[-1]:.3g}")
+        texts.append(f"{method} from {values.iloc[0]:.3g} to {values.iloc[-1]:.3g}")
     if share:
         percent_limits(ax)
     else:
@@ -141,71 +105,53 @@ def plot_diagnostic(points: pd.DataFrame, methods: Sequence[str], name: str, ax:
     if legend:
         add_legend(ax, by_end=True)
     add_text(ax, title, "step", "%" if share else UNITS[name])
-    return describe(ax, f"{title or name}, from the first look to the last: {'; '.join(said)}.")
+    return describe(ax, f"{title or name}, from the first look to the last: {'; '.join(texts)}.")
 
 
 def plot_razor(result: RazorResult, ax: Axes, title: str = "") -> Axes:
-    """Draw what was forgotten against the KL from the base, a path over steps per method.
-
-    Parameters
-    ----------
-    result : RazorResult
-        From `workbench.runs.razor.razor`; means over seeds are drawn.
-    ax : Axes
-        Where to draw.
-    title : str
-        Above the figure.
-    """
+    """Draw forgetting against the KL from the base, for each method and step; means over seeds."""
     methods = list(dict.fromkeys(point.method for point in result.points))
-    said, styles = [], styles_of(methods)
+    texts, styles = [], styles_of(methods)
     for method in methods:
         points = [point for point in result.points if point.method == method]
         kl, lost = (np.array([getattr(point, name).mean() for point in points])
                     for name in ("kl", "forgetting"))
         ax.plot(kl, 100 * lost, markersize=5, alpha=0.8, label=method,
                 **(styles[method] | {"linestyle": ""}))
-        said.append(f"{method} up to {kl.max():.1f} nats and {percent(lost.max())}")
+        texts.append(f"{method} up to {kl.max():.1f} nats and {percent(lost.max())}")
     add_legend(ax)
     add_text(ax, title, "KL(base || now) on images of the new task (nats)", "forgotten (%)")
-    return describe(ax, f"Forgetting against KL, {title}: {'; '.join(said)}. A quadratic in the KL "
-                    f"explains {percent(result.r_squared())} of the variance.")
+    return describe(ax, f"Forgetting against KL, {title}: {'; '.join(texts)}. A quadratic in the "
+                    f"KL explains {percent(result.r_squared())} of the variance.")
 
 
 def plot_sequence(curves: Mapping[str, Floats], names: Sequence[str], ax: Axes,
                   title: str = "", methods: Sequence[str] = (), measure: str = "accuracy",
                   legend: bool = True) -> Axes:
-    """Draw one skill after each stage of a sequence: the mean over seeds, and each as a dot.
+    """Draw one skill after each stage of a sequence: the mean over seeds, and a dot per seed.
 
     Parameters
     ----------
     curves : mapping of str to ndarray, shape (seeds, stages)
-        Accuracy, from before the first skill on.
+        Accuracy of each method, from before the first skill on.
     names : sequence of str
-        What each stage is called.
-    ax : Axes
-        Where to draw.
-    title : str
-        Above the figure.
+        Names of the stages.
     methods : sequence of str
-        All that there are, so that one looks the same whichever others are drawn.
-    measure : str
-        What is drawn.
-    legend : bool
-        Whether to say which line is which.
+        All methods of the study, so that a method has the same style whichever others are drawn.
     """
-    said, styles = [], styles_of(methods or curves)
+    texts, styles = [], styles_of(methods or curves)
     for i, (method, values) in enumerate(curves.items()):
         style = styles[method]
-        # Side by side, so that dots of several methods at the same height can be told apart.
+        # Shifted, so that dots of several methods at the same height can be told apart.
         x = np.arange(values.shape[1]) + 0.06 * (i - (len(curves) - 1) / 2)
         ax.plot(x, 100 * values.mean(0), label=method, markersize=5, **style)
         if len(values) > 1:
             ax.plot(x, 100 * values.T, linestyle="", marker=".", markersize=3.5, alpha=0.5,
                     color=style["color"])
-        said.append(f"{method} ends at {percent(float(values[:, -1].mean()))}")
+        texts.append(f"{method} ends at {percent(float(values[:, -1].mean()))}")
     percent_limits(ax)
     if legend:
         add_legend(ax, by_end=True)
     name_ticks(ax, names)
     add_text(ax, title, ylabel=f"{measure} (%)")
-    return describe(ax, f"Curves of {title or measure}, stage by stage: {'; '.join(said)}.")
+    return describe(ax, f"Curves of {title or measure}, stage by stage: {'; '.join(texts)}.")

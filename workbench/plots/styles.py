@@ -1,7 +1,7 @@
-"""Colour, line style and marker of each series, the same for a method in every figure.
+"""Colour, line style and marker of each series; a method has the same in every figure.
 
-The first seven colours are those of Okabe & Ito, which people with any common colour blindness can
-tell apart; line styles and markers differ as well, so that no figure depends on colour.
+The first seven colours are those of Okabe & Ito, which can be told apart with any common colour
+blindness. Line styles and markers differ as well, so that no figure depends on colour.
 """
 
 from __future__ import annotations
@@ -13,8 +13,9 @@ COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#0
            "#888888")
 LINES = ("-", "--", "-.", ":", (0, (5, 1, 1, 1)), (0, (3, 1)), (0, (1, 1)))
 MARKERS = ("o", "s", "^", "D", "v", "P", "X", "<", ">")
+HATCHES = ("", "//", "..", "xx", "\\\\", "--", "++")
 METHOD_STYLES: dict[str, tuple[str, Any, str]] = {
-    # Digits; a method that is in both courses looks the same in both, as does plain fine-tuning.
+    # Digits. A method that also trains language models has the same style there.
     "finetune": ("#D55E00", "--", "s"),
     "ewc": ("#0072B2", "-", "o"),
     "si": ("#009E73", "-.", "^"),
@@ -50,22 +51,22 @@ METHOD_STYLES: dict[str, tuple[str, Any, str]] = {
     "off-policy, as sdft": ("#888888", LINES[4], "p"),
     "off-policy, 30 answers": ("#888888", LINES[4], "p"),
 }
-"""Colour, line and marker of each method, the same in every figure; `styles_of` reads it."""
+"""Colour, line style and marker of each method."""
 
 
 def look(i: int) -> dict[str, Any]:
     """Return colour, line style and marker of the i-th series."""
-    # The tenth has the colour of the first, and another line and marker.
-    again = i // len(COLOURS)
-    return {"color": COLOURS[i % len(COLOURS)], "linestyle": LINES[(i + again) % len(LINES)],
-            "marker": MARKERS[(i + again) % len(MARKERS)]}
+    # The tenth series has the colour of the first, but another line style and marker.
+    shift = i // len(COLOURS)
+    return {"color": COLOURS[i % len(COLOURS)], "linestyle": LINES[(i + shift) % len(LINES)],
+            "marker": MARKERS[(i + shift) % len(MARKERS)]}
 
 
 def styles_of(names: Iterable[str]) -> dict[str, dict[str, Any]]:
     """Return colour, line style and marker of each series of a figure, by name.
 
-    A method looks as `METHOD_STYLES` says. Any other name gets, in order, the first look whose
-    colour is not taken; once all colours are taken, the first look that is not.
+    A method has its style in `METHOD_STYLES`. Any other name gets the first style whose colour is
+    free, or, once no colour is free, the first free style.
     """
     names = list(dict.fromkeys(names))
     styles = {name: dict(zip(("color", "linestyle", "marker"), METHOD_STYLES[name], strict=True))

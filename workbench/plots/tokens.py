@@ -1,4 +1,4 @@
-"""Figures about what language models say: token by token, and how often it is right."""
+"""Figures of responses of language models: token by token, and rates of right answers."""
 
 from __future__ import annotations
 
@@ -11,28 +11,23 @@ from numpy.typing import ArrayLike
 
 from workbench.plots.base import describe, percent
 from workbench.plots.labels import add_legend, add_text, fitting_size, name_ticks, percent_limits
-from workbench.plots.styles import COLOURS, styles_of
+from workbench.plots.styles import COLOURS, HATCHES, styles_of
 
-HATCHES = ("", "//", "..", "xx", "--", "\\\\")
 TOKENS_A_ROW = 10
 
 
 def plot_token_kl(words: Sequence[str], kl: ArrayLike, ax: Axes, chosen: int | None = None,
                   title: str = "How far the teacher is from the student (KL, nats)") -> Axes:
-    """Draw a response with a colour per token for the KL at its position.
+    """Draw the tokens of a response, coloured by the KL at their position.
 
     Parameters
     ----------
     words : sequence of str
-        The tokens of the response.
+        The tokens.
     kl : array-like, shape (tokens,)
-        In nats.
-    ax : Axes
-        Where to draw.
+        KL in nats.
     chosen : int, optional
-        Position to put a frame around.
-    title : str
-        Above the figure.
+        Position of the token that gets a frame.
     """
     values = np.asarray(kl, dtype=float)
     rows = -(-len(words) // TOKENS_A_ROW)
@@ -49,35 +44,29 @@ def plot_token_kl(words: Sequence[str], kl: ArrayLike, ax: Axes, chosen: int | N
         ax.text(column, row + 0.25, f"{value:.2f}", ha="center", va="center", color=colour,
                 fontsize=8)
     if chosen is not None:
-        ax.add_patch(_frame(*divmod(chosen, columns)))
+        row, column = divmod(chosen, columns)
+        ax.add_patch(Rectangle((column - 0.48, row - 0.47), 0.96, 0.94, fill=False,
+                               edgecolor=COLOURS[1], linewidth=3))
     ax.set_xticks(range(columns), [str(i + 1) for i in range(columns)])
     ax.set_yticks(range(rows), [f"+{row * columns}" if row else "" for row in range(rows)])
     ax.tick_params(axis="y", length=0)
     add_text(ax, title, "position in the response")
     ax.grid(False)
-    far = np.argsort(-values)[:3]
-    said = ", ".join(f"{values[i]:.2f} at {words[i]}" for i in far)
+    largest = ", ".join(f"{values[i]:.2f} at {words[i]}" for i in np.argsort(-values)[:3])
     return describe(ax, f"Response “{' '.join(words)}”, one cell a token, coloured by KL: most is "
-                    f"{said}; {values.sum():.2f} nats in all.")
-
-
-def _frame(row: int, column: int) -> Rectangle:
-    return Rectangle((column - 0.48, row - 0.47), 0.96, 0.94, fill=False, edgecolor=COLOURS[1],
-                     linewidth=3)
+                    f"{largest}; {values.sum():.2f} nats in all.")
 
 
 def plot_next_token(before: str, sides: Mapping[str, Mapping[str, float]],
                     axes: Sequence[Axes]) -> None:
-    """Draw what each of some models would say next, side by side.
+    """Draw the next-token distribution of each model, on axes of its own.
 
     Parameters
     ----------
     before : str
-        What has been said so far; its end is shown.
+        The response so far.
     sides : mapping of str to mapping of str to float
-        Per model the probability of its likeliest words, highest first.
-    axes : sequence of Axes
-        One per model.
+        Per model the probabilities of its likeliest tokens, highest first.
     """
     for i, ((name, top), ax) in enumerate(zip(sides.items(), axes, strict=True)):
         words, rows = list(top), np.arange(len(top))
@@ -90,40 +79,33 @@ def plot_next_token(before: str, sides: Mapping[str, Mapping[str, float]],
         ax.set_xlim(0, 118)
         add_text(ax, name, "probability (%)")
         ax.grid(False, axis="y")
-        said = ", ".join(f"{word} {percent(p)}" for word, p in list(top.items())[:3])
-        describe(ax, f"After “{before or 'nothing yet'}” the {name} would say: {said}.")
+        likeliest = ", ".join(f"{word} {percent(top[word])}" for word in words[:3])
+        describe(ax, f"After “{before or 'nothing yet'}” the {name} would say: {likeliest}.")
 
 
-def plot_rates(rates: Mapping[str, Mapping[str, Mapping[str, float]]], ax: Axes, title: str = "",
-               ylabel: str = "right answers (%)") -> Axes:
+def plot_rates(rates: Mapping[str, Mapping[str, Mapping[str, float]]], ax: Axes,
+               title: str = "") -> Axes:
     """Draw groups of bars with their intervals.
 
-    Parameters
-    ----------
-    rates : mapping of str to mapping of str to mapping
-        Per series and group ``rate``, ``low`` and ``high``, from 0 to 1. A series may lack groups.
-    ax : Axes
-        Where to draw.
-    title, ylabel : str
-        What to write.
+    `rates` has per series and group ``rate``, ``low`` and ``high``, from 0 to 1. A series may lack
+    groups.
     """
     groups = list(dict.fromkeys(group for series in rates.values() for group in series))
     width = 0.8 / len(rates)
-    said, styles = [], styles_of(rates)
+    texts, styles = [], styles_of(rates)
     for i, (name, series) in enumerate(rates.items()):
-        at = [groups.index(group) + (i - (len(rates) - 1) / 2) * width for group in series]
-        middle = np.array([100 * each["rate"] for each in series.values()])
-        low = np.array([100 * each["low"] for each in series.values()])
-        high = np.array([100 * each["high"] for each in series.values()])
-        ax.bar(at, middle, 0.92 * width, label=name, color=styles[name]["color"], edgecolor="white",
+        x = [groups.index(group) + (i - (len(rates) - 1) / 2) * width for group in series]
+        mean, low, high = (np.array([100 * group[key] for group in series.values()])
+                           for key in ("rate", "low", "high"))
+        ax.bar(x, mean, 0.92 * width, label=name, color=styles[name]["color"], edgecolor="white",
                hatch=HATCHES[i % len(HATCHES)])
-        ax.errorbar(at, middle, [np.clip(middle - low, 0, None), np.clip(high - middle, 0, None)],
+        ax.errorbar(x, mean, [np.clip(mean - low, 0, None), np.clip(high - mean, 0, None)],
                     fmt="none", ecolor="black", capsize=2, linewidth=1)
-        said.append(f"{name}: " + ", ".join(f"{group} {percent(each['rate'])}"
-                                            for group, each in series.items()))
+        texts.append(f"{name}: " + ", ".join(f"{group} {percent(values['rate'])}"
+                                             for group, values in series.items()))
     percent_limits(ax)
     add_legend(ax)
-    add_text(ax, title, ylabel=ylabel)
+    add_text(ax, title, ylabel="right answers (%)")
     name_ticks(ax, groups)
     return describe(ax, f"Bars with 95 % intervals: {title[:1].lower()}{title[1:].rstrip('?.')}. "
-                    + "; ".join(said) + ".")
+                    + "; ".join(texts) + ".")

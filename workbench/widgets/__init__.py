@@ -1,4 +1,4 @@
-"""Interactive views: thin layers over records and plots."""
+"""Interactive views of records and plots."""
 
 from workbench.widgets.distillation import LiveDistillation
 from workbench.widgets.live import LiveTraining

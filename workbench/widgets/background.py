@@ -1,4 +1,4 @@
-"""`Background`: one training at a time in a thread of its own, and the folder that it writes to."""
+"""`Background`: a thread for one training at a time, and the folder that it writes to."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 PATIENCE_S = 60.0
-"""How long the end of the process waits for a step of training to end."""
+"""Longest wait for a training step to end before its folder is removed."""
 
 
 class Background:
@@ -19,10 +19,10 @@ class Background:
     Attributes
     ----------
     stopping : threading.Event
-        Set when the work is to stop; the work looks at it.
+        Asks the work to stop; the work has to check it.
     folder : Path or None
-        A temporary folder, from `new_folder`. It is removed by `discard`, with this object, and
-        when the process exits; the work is stopped first, since it would go on writing there.
+        A temporary folder, from `new_folder`. `discard`, the end of this object and the end of the
+        process stop the work and remove the folder.
     """
 
     def __init__(self) -> None:
@@ -34,32 +34,27 @@ class Background:
 
     @property
     def running(self) -> bool:
-        """Whether the work is under way."""
+        """Whether the work is running."""
         return not self._over.is_set()
 
     def new_folder(self) -> Path:
-        """Return a new temporary folder in place of the present one."""
+        """Replace the folder by a new one, and return it."""
         self.discard()
         self.folder = Path(tempfile.mkdtemp(prefix="workbench-live-"))
         self._remove = weakref.finalize(self, _discard, self.stopping, self._over, self.folder)
         return self.folder
 
     def discard(self) -> None:
-        """Stop the work, and remove its folder."""
+        """Stop the work and remove its folder."""
         if self._remove is not None:
             self._remove()
         self.folder = self._remove = None
 
     def launch(self, work: Callable[[], None], change: Callable[[], None]) -> None:
-        """Start some work, which must not be under way.
+        """Call `work` in a new thread; no work may be running.
 
-        Parameters
-        ----------
-        work : callable
-            Called in the new thread.
-        change : callable
-            Called when `running` has changed: here when it has become True, and in the thread when
-            it has become False.
+        `change` is called whenever `running` has changed: in the caller's thread when it has become
+        True, in the new thread when it has become False.
         """
         def run() -> None:
             try:
@@ -80,11 +75,11 @@ class Background:
         Raises
         ------
         KeyboardInterrupt
-            If the cell is interrupted meanwhile; the work has then been stopped.
+            If the cell is interrupted; the work has been stopped by then.
         """
         if threading.current_thread() is self._thread:
             return
-        # Not Thread.join: up to Python 3.12 an interrupted join marks a living thread as dead.
+        # Not Thread.join: up to Python 3.12 an interrupted join marks a live thread as dead.
         try:
             self._wait()
         except KeyboardInterrupt:
@@ -93,7 +88,7 @@ class Background:
             raise
 
     def _wait(self) -> None:
-        # With a time-out, since on Windows nothing interrupts a wait without one.
+        # With a time-out, because on Windows a wait without one cannot be interrupted.
         while not self._over.wait(1.0):
             pass
 

@@ -1,4 +1,4 @@
-"""`LiveDistillation`: a language model while it learns one skill and keeps or loses the others."""
+"""`LiveDistillation`: watch a language model learn one skill and keep or forget the others."""
 
 from __future__ import annotations
 
@@ -19,35 +19,30 @@ from workbench.tasks.text import load_new_and_old
 from workbench.widgets.live import LiveTraining
 from workbench.widgets.view import choice
 
-LEARNERS_SHOWN = [name for name in TEXT_LEARNERS if name != "adapter_per_skill"]
-
 
 class LiveDistillation(LiveTraining):
-    """Train a language model on one skill; see its answers change and what becomes of the rest.
+    """Train a language model on one skill; watch its answers and its accuracy on all skills.
 
     Parameters
     ----------
-    model : str
-        See `RunConfig`.
-    steps : int
-        Optimiser steps.
+    model, steps, force
+        As in `RunConfig` and `workbench.run`.
     skills : sequence of str
-        To choose from.
+        New skills to choose from.
     items : int
-        Of each skill, answered at every look.
+        Items of each skill in an evaluation.
     looks : int
-        How often a run is looked at.
-    force : bool
-        Train also where the gate is not passed; see `workbench.run`.
+        Number of evaluations.
     """
 
     def __init__(self, model: str = "tiny", steps: int = 60, skills: Sequence[str] = NEW_SKILLS,
                  items: int = 12, looks: int = 12, force: bool = False) -> None:
-        # Not LiveTraining's own, which would make the controls of streams of digits.
+        # LiveTraining.__init__ would make the controls for digits.
         super(LiveTraining, self).__init__()
         self.model, self.steps, self.items, self.seeds = model, steps, items, (0,)
         self.looks, self.force = looks, force
-        self.learner = choice("learner", LEARNERS_SHOWN, "sdft")
+        self.learner = choice("learner", [name for name in TEXT_LEARNERS
+                                          if name != "adapter_per_skill"], "sdft")
         self.skill = choice("new skill", list(texts("skills", skills)))
         self.lr = choice("learning rate", [1e-5, 3e-5, 1e-4, 3e-4, 1e-3], 1e-4)
         self.settings = [self.learner, self.skill, self.lr]
@@ -62,16 +57,16 @@ class LiveDistillation(LiveTraining):
                          items=self.items, clip=1.0, checkpoint_every=10)
 
     def title(self, config: RunConfig) -> str:
-        """Return what stands above the curves."""
+        """Return the title of the curves."""
         return f"{config.learner} on {config.skills[0]}, learning rate {config.lr:g}"
 
     def names(self, config: RunConfig) -> list[str]:
-        """Return the new skill and the old ones."""
+        """Return the names of the new skill and the old ones."""
         new, old = load_new_and_old(config.skills, config.old_skills)
         return [*new, *old]
 
     def verdict(self) -> str:
-        """Return one sentence on what was learned and what was kept."""
+        """Return a sentence on what was learned and kept."""
         record = self.record
         if record is None or record.status != "complete":
             return "No verdict yet: the training has not come to its end."

@@ -1,4 +1,4 @@
-"""`LiveTraining`: forgetting while it happens."""
+"""`LiveTraining`: watch a network forget while it is trained."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ from workbench.widgets.view import View, choice, row
 
 REDRAW_SECONDS = 0.2
 ANNOUNCE_SECONDS = 5.0
-"""A screen reader hears of the progress at most this often."""
+"""Shortest time between two announcements of the progress to a screen reader."""
 PACES = {"slow": 60, "watchable": 150, "as fast as it goes": 0}
 """Steps a second; 0 does not wait."""
 
@@ -31,21 +31,12 @@ PACES = {"slow": 60, "watchable": 150, "as fast as it goes": 0}
 class LiveTraining(View):
     """Train on a stream of digits and watch the accuracy on every task, step by step.
 
-    The training runs in a thread of its own: a click could not arrive while a cell is running. It
-    writes a record with checkpoints, which is what Resume goes on from.
-
-    Parameters
-    ----------
-    stream : str
-        As in `RunConfig`.
-    seeds : tuple of int
-        Networks to train side by side.
-    steps : int
-        Steps per task.
+    The training runs in its own thread, because no click arrives while a cell runs. It writes a
+    record with checkpoints, from which Resume continues. The parameters are those of `RunConfig`.
     """
 
     force = False
-    """Whether to train also where the gate is not passed."""
+    """Whether to train even if the gate refuses the model."""
 
     def __init__(self, stream: str = "split-digits", seeds: tuple[int, ...] = (0, 1, 2),
                  steps: int = 200) -> None:
@@ -58,21 +49,23 @@ class LiveTraining(View):
         self.lay_out()
 
     def lay_out(self, *below: w.Widget) -> None:
-        """Put settings and buttons above the picture, and what else there is below it."""
+        """Put settings and buttons above the picture, and the widgets `below` under it."""
+        self._background = Background()
+        self._stop = self._background.stopping
+        self._lock = threading.Lock()
         self.pace = choice("pace", list(PACES), "watchable")
-        names = ("Start", "Stop", "Resume", "Reset")
+        # Stop does not wait: the training thread draws the final state.
+        actions: dict[str, Callable[[], object]] = {
+            "Start": self.start, "Stop": self._stop.set, "Resume": self.resume, "Reset": self.reset}
         self.buttons = {name: w.Button(description=name, tooltip=f"{name} training")
-                        for name in names}
+                        for name in actions}
         for name, button in self.buttons.items():
-            button.on_click(getattr(self, f"_on_{name.lower()}"))
+            button.on_click(lambda _, name=name: actions[name]())
         self.bar = w.IntProgress(max=1, layout=w.Layout(width="60%"))
         self.verdict_box = w.HTML()
         self.root.children = [row(*self.settings, self.pace),
                               row(*self.buttons.values(), self.bar), self.image, *below,
                               self.verdict_box, self.words, self.trouble]
-        self._background = Background()
-        self._stop = self._background.stopping
-        self._lock = threading.Lock()
         self._clear()
 
     def config(self) -> RunConfig:
@@ -82,7 +75,7 @@ class LiveTraining(View):
                          steps=self.steps, evaluate_every=max(1, self.steps // 20))
 
     def start(self) -> LiveTraining:
-        """Start a training with the chosen settings, and remove the previous one."""
+        """Remove the previous training and start one with the chosen settings."""
         if not self.running:
             self._clear()
             out = self._background.new_folder() / "run"
@@ -91,7 +84,7 @@ class LiveTraining(View):
         return self
 
     def stop(self) -> LiveTraining:
-        """Stop the training after the present step, and wait until it has stopped."""
+        """Stop the training after the current step, and wait until it has stopped."""
         self._stop.set()
         return self.wait()
 
@@ -105,7 +98,7 @@ class LiveTraining(View):
         return self
 
     def reset(self) -> LiveTraining:
-        """Stop the training, and remove its record and its files."""
+        """Stop the training and remove its record and files."""
         self._clear()
         self.redraw()
         return self
@@ -122,11 +115,11 @@ class LiveTraining(View):
 
     @property
     def running(self) -> bool:
-        """Whether a training is under way."""
+        """Whether a training is running."""
         return self._background.running
 
     def verdict(self) -> str:
-        """Return one sentence on what became of the first task."""
+        """Return a sentence on the accuracy on the first task and on all tasks."""
         if self.record is None or self.record.status != "complete":
             return "No verdict yet: the training has not come to its end."
         own = self.record.accuracy[:, 0, 0].mean()
@@ -150,7 +143,7 @@ class LiveTraining(View):
         return figure
 
     def title(self, config: RunConfig) -> str:
-        """Return what stands above the curves."""
+        """Return the title of the curves."""
         return f"{config.learner}, {config.scenario} scenario, learning rate {config.lr:g}"
 
     def table(self) -> pd.DataFrame:
@@ -163,7 +156,7 @@ class LiveTraining(View):
                             columns=self._drawn[1])
 
     def names(self, config: RunConfig) -> list[str]:
-        """Return what the curves are of."""
+        """Return the names of the curves."""
         return [t.name for t in make_stream(config.stream, config.scenario).tasks]
 
     def _clear(self) -> None:
@@ -193,6 +186,7 @@ class LiveTraining(View):
             self.announce(f"Training has {word} at step {self.record.steps_taken}.")
         except Exception as fault:
             self.complain(fault)
+            self.announce("Training has stopped with an error.")
 
     def _observe(self, seen: Progress) -> None:
         """Record an evaluation; called from the training thread."""
@@ -213,13 +207,13 @@ class LiveTraining(View):
         self._last_step = seen.steps_taken
 
     def read_out(self, words: str) -> None:
-        """Announce no figure: they follow each other too fast."""
+        """Announce no figure: they change too often."""
 
     def _enable(self) -> None:
-        """Enable the buttons that do something at present.
+        """Enable the buttons that have an effect now.
 
-        Both threads come here. Whoever sees that a training has started or ended meanwhile does it
-        again, so that neither leaves the buttons of the other's state.
+        Both threads call this. The loop repeats if a training has started or ended meanwhile, so
+        that the buttons always fit the current state.
         """
         running = None
         while running != self.running:
@@ -230,16 +224,3 @@ class LiveTraining(View):
                 self.buttons[name].disabled = not usable
             for control in self.settings:
                 control.disabled = running
-
-    def _on_start(self, _: w.Button) -> None:
-        self.start()
-
-    def _on_stop(self, _: w.Button) -> None:
-        # Without waiting: the training thread draws the final state.
-        self._stop.set()
-
-    def _on_resume(self, _: w.Button) -> None:
-        self.resume()
-
-    def _on_reset(self, _: w.Button) -> None:
-        self.reset()

@@ -1,4 +1,4 @@
-"""`RetentionExplorer`: the accuracy matrices of several learners, cell by cell."""
+"""`RetentionExplorer`: the accuracy matrices of several learners."""
 
 from __future__ import annotations
 
@@ -10,7 +10,6 @@ import numpy as np
 import pandas as pd
 from matplotlib.colors import to_hex
 from matplotlib.figure import Figure
-from numpy.typing import NDArray
 
 from workbench.errors import ConfigError
 from workbench.measure.metrics import AccuracyMatrix
@@ -18,9 +17,8 @@ from workbench.plots import describe, draw_band, percent
 from workbench.plots.labels import add_legend, add_text, name_ticks, percent_limits
 from workbench.plots.styles import styles_of
 from workbench.runs.record import RunRecord
-from workbench.widgets.view import View, choice, row
-
-Floats = NDArray[np.float64]
+from workbench.runs.record_files import Floats
+from workbench.widgets.view import View, choice, row, tick_boxes
 
 METRICS = {
     "accuracy": "accuracy (%)",
@@ -30,15 +28,11 @@ METRICS = {
 
 
 class RetentionExplorer(View):
-    """Compare learners and seeds; read any cell by hovering, clicking or with the keyboard.
+    """Compare learners and seeds; a cell is chosen with the mouse or the keyboard.
 
-    Left the matrix of one learner, as buttons: Tab reaches a cell, Enter chooses it. Right the
-    curves of the chosen task for all ticked learners, with the chosen moment marked.
-
-    Parameters
-    ----------
-    records : RunRecord, or mapping of str to RunRecord
-        Runs on the same stream.
+    On the left is the matrix of one learner, as buttons: Tab reaches a cell, Enter chooses it. On
+    the right are the curves of the chosen task for all ticked learners. The records must be of the
+    same stream and scenario; otherwise a ConfigError is raised.
     """
 
     def __init__(self, records: RunRecord | Mapping[str, RunRecord]) -> None:
@@ -58,20 +52,17 @@ class RetentionExplorer(View):
         self.learner = choice("matrix of", list(self.records))
         shared = [s for s in first.config.seeds
                   if all(s in record.config.seeds for record in self.records.values())]
-        seeds = [("mean of all", -1)] + [(str(s), s) for s in shared]
-        self.seed = choice("seed", seeds, -1)
+        self.seed = choice("seed", [("mean of all", -1), *((str(s), s) for s in shared)], -1)
         self.metric = choice("show", list(METRICS))
-        self.ticks = {name: w.Checkbox(value=True, description=name, indent=False,
-                                       layout=w.Layout(width="max-content"))
-                      for name in self.records}
+        self.ticks = tick_boxes(self.records, self.records)
         self.cell = (len(self.names) - 1, 0)
         self.grid = self._grid()
         self.reading = w.HTML()
         for control in (self.learner, self.seed, self.metric, *self.ticks.values()):
             control.observe(self.redraw, "value")
         self.root.children = [
-            row(self.learner, self.seed, self.metric), row(w.Label("curves of"),
-                                                           *self.ticks.values()),
+            row(self.learner, self.seed, self.metric),
+            row(w.Label("curves of"), *self.ticks.values()),
             row(w.VBox([self.grid, self.reading]), self.image), self.words, self.trouble]
 
     def values(self, learner: str) -> Floats:
@@ -80,10 +71,10 @@ class RetentionExplorer(View):
         R = record.accuracy
         if self.seed.value >= 0:
             R = R[[record.config.seeds.index(self.seed.value)]]
-        learned = np.tril(np.ones(R.shape[1:], dtype=bool))
         if self.metric.value == "retention":
             return AccuracyMatrix(R).retention()
         if self.metric.value == "loss since its best":
+            learned = np.tri(R.shape[1], dtype=bool)
             best = np.maximum.accumulate(np.where(learned, R, -np.inf), axis=1)
             return np.where(learned, best - R, np.nan)
         return R
@@ -94,15 +85,14 @@ class RetentionExplorer(View):
         self.redraw()
 
     def sentence(self) -> str:
-        """Return what the chosen cell says."""
+        """Return a sentence on the value in the chosen cell."""
         i, j = self.cell
         value = self.values(self.learner.value)[:, i, j].mean()
-        said = "not defined" if np.isnan(value) else percent(value)
         return (f"{self.learner.value}, trained through “{self.names[i]}”, tested on "
-                f"“{self.names[j]}”: {self.metric.value} {said}.")
+                f"“{self.names[j]}”: {self.metric.value} {percent(value)}.")
 
     def redraw(self, *_: object) -> None:
-        """Draw the curves and colour the matrix again."""
+        """Redraw the curves and the matrix."""
         super().redraw()
         try:
             self._colour()
@@ -115,29 +105,29 @@ class RetentionExplorer(View):
         figure = Figure(figsize=(6.8, 3.6), layout="constrained")
         ax = figure.subplots()
         i, j = self.cell
-        said, styles = [], styles_of(self.ticks)
+        texts, styles = [], styles_of(self.ticks)
         for label, tick in self.ticks.items():
             if tick.value:
                 curve = self.values(label)[:, j:, j]
                 draw_band(ax, np.arange(j, len(self.names)), curve, label,
                           bounded=self.metric.value != "retention", **styles[label])
-                said.append(f"{label} {percent(curve.mean(0)[-1])} at the end")
+                texts.append(f"{label} {percent(curve.mean(0)[-1])} at the end")
         ax.axvline(i, color="grey", linestyle=":", linewidth=1.5)
         chosen = 100 * self.values(self.learner.value)[:, i, j].mean()
         if not np.isnan(chosen):
             ax.plot(i, chosen, "o", markersize=13, markerfacecolor="none", color="black")
-        # Always from 0 to 100, so that a small difference looks small.
+        # At least from 0 to 100, so that a small difference looks small.
         percent_limits(ax)
         ax.set_xlim(-0.3, len(self.names) - 0.7)
         add_legend(ax, by_end=True)
         name_ticks(ax, [f"after\n{n}" for n in self.names])
         add_text(ax, f"Task “{self.names[j]}”", ylabel=METRICS[self.metric.value])
         describe(ax, f"{self.sentence()} Curves of {self.metric.value} on task {self.names[j]}: "
-                 f"{'; '.join(said) or 'no learner is ticked'}.")
+                 f"{'; '.join(texts) or 'no learner is ticked'}.")
         return figure
 
     def table(self) -> pd.DataFrame:
-        """Return the matrix of the chosen learner in percent; empty where not defined."""
+        """Return the matrix of the chosen learner in percent; undefined cells are empty."""
         values = self.values(self.learner.value).mean(0)
         shown = [["" if np.isnan(v) else f"{100 * v:.0f} %" for v in line] for line in values]
         return pd.DataFrame(shown, index=[f"after {n}" for n in self.names], columns=self.names)
@@ -158,13 +148,13 @@ class RetentionExplorer(View):
     def _colour(self) -> None:
         values = self.values(self.learner.value).mean(0)
         for (i, j), button in self.cells.items():
-            value = values[i, j]
+            value, chosen = values[i, j], (i, j) == self.cell
             known = not np.isnan(value)
             button.description = f"{100 * value:.0f}" if known else "–"
             shade = mpl.colormaps["cividis"](float(np.clip(value, 0, 1))) if known else "white"
             button.style.button_color = to_hex(shade)
             button.style.text_color = "white" if known and value < 0.55 else "black"
-            button.style.font_weight = "bold" if (i, j) == self.cell else "normal"
-            button.style.text_decoration = "underline" if (i, j) == self.cell else "none"
+            button.style.font_weight = "bold" if chosen else "normal"
+            button.style.text_decoration = "underline" if chosen else "none"
             button.tooltip = (f"after {self.names[i]}, tested on {self.names[j]}: "
-                              f"{percent(value) if known else 'not defined'}")
+                              f"{percent(value)}")

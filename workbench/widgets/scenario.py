@@ -1,4 +1,4 @@
-"""`ScenarioExplorer`: one digit, one architecture, three questions."""
+"""`ScenarioExplorer`: one digit under three scenarios."""
 
 from __future__ import annotations
 
@@ -23,15 +23,8 @@ from workbench.widgets.view import View, choice, row
 class ScenarioExplorer(View):
     """Ask networks about one test digit under the task, domain and class scenario.
 
-    For each scenario a network with the same hidden layers, seed and batches is fine-tuned through
-    the five tasks of split digits, and kept as it was after each of them.
-
-    Parameters
-    ----------
-    seed : int
-        Of the networks.
-    steps : int
-        Steps per task.
+    For each scenario a network with the same hidden layers, seed and batches is fine-tuned on the
+    five tasks of split digits, with `steps` per task. The weights after each task are kept.
     """
 
     def __init__(self, seed: int = 0, steps: int = 200) -> None:
@@ -52,11 +45,12 @@ class ScenarioExplorer(View):
                     kept.append(learner.model.vector().detach().clone())
             self.streams[scenario], self.networks[scenario] = stream, kept
             self.models[scenario] = learner.model
-        names = [task.name for task in self.streams["class"].tasks]
+        self.names = [task.name for task in self.streams["class"].tasks]
+        numbered = [(name, i) for i, name in enumerate(self.names)]
         self.scenario = w.ToggleButtons(options=list(SCENARIOS), value="class",
                                         description="scenario")
-        self.trained = choice("trained through", [(n, i) for i, n in enumerate(names)], 0)
-        self.tested = choice("a digit of task", [(n, i) for i, n in enumerate(names)], 0)
+        self.trained = choice("trained through", numbered, 0)
+        self.tested = choice("a digit of task", numbered, 0)
         self.example = w.BoundedIntText(value=0, min=0, max=30, description="number",
                                         layout=w.Layout(width="160px"))
         for control in (self.scenario, self.trained, self.tested, self.example):
@@ -65,24 +59,24 @@ class ScenarioExplorer(View):
                               self.image, self.words, self.trouble]
 
     def probabilities(self, scenario: str) -> tuple[Tensor, Tensor, int]:
-        """Return the probability of each output, which are allowed, and the right one."""
+        """Return the probability of each output, the mask of allowed outputs, and the label."""
         i, j, n = self.trained.value, self.tested.value, self.example.value
         stream = self.streams[scenario]
-        test, mask = stream.tasks[j].test, stream.mask(i, j)
-        with torch.no_grad():
-            logits = self.models[scenario].forward_with(self.networks[scenario][i],
-                                                        test.x[None, n:n + 1])
-        return masked(logits, mask)[0, 0].softmax(-1), mask, int(test.y[n])
+        test = stream.tasks[j].test
+        logits = self._logits(scenario, i, j, test.x[n:n + 1])
+        return logits[0].softmax(-1), stream.mask(i, j), int(test.y[n])
 
     def accuracy(self, scenario: str, trained: int, tested: int) -> float:
         """Return the accuracy on one task's test digits, after training through another."""
-        i, j = trained, tested
-        stream = self.streams[scenario]
-        test = stream.tasks[j].test
-        with torch.no_grad():
-            logits = self.models[scenario].forward_with(self.networks[scenario][i], test.x[None])
-        right = masked(logits, stream.mask(i, j)).argmax(-1)[0] == test.y
+        test = self.streams[scenario].tasks[tested].test
+        right = self._logits(scenario, trained, tested, test.x).argmax(-1) == test.y
         return float(right.double().mean())
+
+    def _logits(self, scenario: str, trained: int, tested: int, x: Tensor) -> Tensor:
+        """Return the logits on digits of a task, masked: shape (digits, outputs)."""
+        with torch.no_grad():
+            logits = self.models[scenario].forward_with(self.networks[scenario][trained], x[None])
+        return masked(logits, self.streams[scenario].mask(trained, tested))[0]
 
     def figure(self) -> Figure:
         """Return the digit, the answer under the chosen scenario, and the accuracy in all three."""
@@ -119,7 +113,6 @@ class ScenarioExplorer(View):
 
     def table(self) -> pd.DataFrame:
         """Return the accuracy in percent on each task after all training, by scenario."""
-        names = [task.name for task in self.streams["class"].tasks]
-        last = len(names) - 1
-        return pd.DataFrame({s: [percent(self.accuracy(s, last, j)) for j in range(len(names))]
-                             for s in SCENARIOS}, index=pd.Index(names, name="tested on"))
+        tasks = range(len(self.names))
+        return pd.DataFrame({s: [percent(self.accuracy(s, tasks[-1], j)) for j in tasks]
+                             for s in SCENARIOS}, index=pd.Index(self.names, name="tested on"))

@@ -1,4 +1,4 @@
-"""`SkillRetention`: several skills in a row, and what each stage leaves of those before."""
+"""`SkillRetention`: accuracy on every skill while several are learned in a row."""
 
 from __future__ import annotations
 
@@ -17,15 +17,7 @@ KNOWN = "what was known"
 
 
 class SkillRetention(StudyView):
-    """Curves of each new skill and of the known ones, stage by stage.
-
-    Parameters
-    ----------
-    points : DataFrame
-        From `workbench.runs.studies.points`; orders of skills to choose from.
-    methods : sequence of str, optional
-        Ticked at first; all by default.
-    """
+    """Curves of each new skill and of the known ones after each stage; see `StudyView`."""
 
     def __init__(self, points: pd.DataFrame, methods: Sequence[str] | None = None) -> None:
         super().__init__(points, methods)
@@ -34,9 +26,9 @@ class SkillRetention(StudyView):
         self.lay_out(self.order)
 
     def curves(self) -> dict[str, dict[str, Floats]]:
-        """Return per skill, and for what was known, the curves of each ticked method.
+        """Return, per new skill and for the known ones, a curve of each ticked method.
 
-        Each of shape (seeds, stages): before the first skill, then after each.
+        A curve has shape (seeds, stages): before the first skill, then after each.
         """
         order = self.order.value
         runs = self.points[(self.points["order"] == order)
@@ -48,23 +40,23 @@ class SkillRetention(StudyView):
             for name, column in columns.items()}
 
     def figure(self) -> Figure:
-        """Return one panel per skill, and one for what was known."""
+        """Return a panel per new skill, and one for the known skills."""
         curves = self.curves()
         figure = Figure(figsize=(11, 5.6), layout="constrained")
         columns = -(-len(curves) // 2)
         stages = ["before", *(f"after {skill}" for skill in self.order.value.split())]
-        for i, (name, each) in enumerate(curves.items()):
-            plot_sequence(each, stages, figure.add_subplot(2, columns, i + 1),
+        for i, (name, by_method) in enumerate(curves.items()):
+            plot_sequence(by_method, stages, figure.add_subplot(2, columns, i + 1),
                           name, list(self.ticks), "kept" if name == KNOWN else "accuracy",
                           legend=i == columns - 1)
         return figure
 
     def table(self) -> pd.DataFrame:
-        """Return accuracies at the end, with 95 % intervals over seeds of the new skills' mean."""
+        """Return the final accuracies, and the 95 % interval of the new skills' mean."""
         curves = self.curves()
         rows: dict[str, dict[str, str]] = {}
         for method in curves[KNOWN]:
-            ends = {name: each[method][:, -1] for name, each in curves.items()}
+            ends = {name: by_method[method][:, -1] for name, by_method in curves.items()}
             new = sum(ends[skill] for skill in self.order.value.split()) / (len(ends) - 1)
             rows[method] = {name: percent(float(end.mean())) for name, end in ends.items()}
             rows[method]["new skills, mean"] = percent_over_seeds(new)

@@ -1,4 +1,4 @@
-"""`ParetoExplorer` and `DriftExplorer`: every run on one skill, from two sides."""
+"""`ParetoExplorer` and `DriftExplorer`: the runs of a study on one skill."""
 
 from __future__ import annotations
 
@@ -13,25 +13,18 @@ from workbench.errors import ConfigError, UnknownNameError, texts
 from workbench.plots import percent
 from workbench.plots.studies import PROMPTS, drift_correlation, plot_drift, plot_pareto
 from workbench.runs.studies import ENOUGH, RUN, ends
-from workbench.widgets.view import View, choice, row
+from workbench.widgets.view import View, choice, row, tick_boxes
 
 
 class StudyView(View):
-    """Base of the views of a study: the points, and the methods to tick.
+    """Base of the views of a study: its points and a tick box per method.
 
     Parameters
     ----------
     points : DataFrame
-        From `workbench.runs.studies.points`, of one part and one order of skills.
+        From `workbench.runs.studies.points`, of one part; if empty, ConfigError is raised.
     methods : sequence of str, optional
-        Ticked at first; all by default.
-
-    Raises
-    ------
-    ConfigError
-        If there are no points.
-    UnknownNameError
-        If the study has no such method.
+        Methods ticked at first; all by default. An unknown one raises UnknownNameError.
     """
 
     def __init__(self, points: pd.DataFrame, methods: Sequence[str] | None = None) -> None:
@@ -42,12 +35,10 @@ class StudyView(View):
         for name in () if methods is None else texts("methods", methods):
             if name not in names:
                 raise UnknownNameError("method in the study", name, names)
-        self.ticks = {name: w.Checkbox(value=methods is None or name in methods, description=name,
-                                       indent=False, layout=w.Layout(width="max-content"))
-                      for name in names}
+        self.ticks = tick_boxes(names, names if methods is None else methods)
 
     def lay_out(self, *controls: w.Widget) -> None:
-        """Put the controls above the picture, and listen to them."""
+        """Put the controls above the picture, and redraw when they change."""
         for control in (*controls, *self.ticks.values()):
             control.observe(self.redraw, "value")
         self.root.children = [row(*controls), row(*self.ticks.values()), self.image, self.words,
@@ -55,7 +46,7 @@ class StudyView(View):
 
     @property
     def ticked(self) -> list[str]:
-        """The methods that are ticked."""
+        """The ticked methods."""
         return [name for name, tick in self.ticks.items() if tick.value]
 
     @property
@@ -65,7 +56,7 @@ class StudyView(View):
 
 
 class ParetoExplorer(StudyView):
-    """New-skill accuracy against retention, and who keeps most at the same accuracy."""
+    """New-skill accuracy against retention, and the retention at equal accuracy."""
 
     def __init__(self, points: pd.DataFrame, methods: Sequence[str] | None = None) -> None:
         super().__init__(points, methods)
@@ -81,26 +72,25 @@ class ParetoExplorer(StudyView):
         return figure
 
     def table(self) -> pd.DataFrame:
-        """Return per method how many runs get to the accuracy, how soon, and what they keep."""
+        """Return per method the runs that reach the accuracy, their steps and their retention."""
         rows = {}
         trained = self.points[self.points["step"] > 0]
         for method in self.ticked:
             own = trained[trained["method"] == method]
             there = own[own["new"] >= self.level.value].groupby(RUN, sort=False).head(1)
-            row = {"runs that get there": f"{len(there)} of {own.groupby(RUN).ngroups}"}
+            rows[method] = {"runs that get there": f"{len(there)} of {own.groupby(RUN).ngroups}"}
             if len(there):
                 best = there.iloc[int(there["retention"].argmax())]
-                row |= {"steps": f"{there['step'].median():.0f}",
-                        "kept, mean": percent(there["retention"].mean()),
-                        "kept, best": percent(best["retention"]),
-                        "learning rate of the best": f"{best['rate']:g}"}
-            rows[method] = row
+                rows[method] |= {"steps": f"{there['step'].median():.0f}",
+                                 "kept, mean": percent(there["retention"].mean()),
+                                 "kept, best": percent(best["retention"]),
+                                 "learning rate of the best": f"{best['rate']:g}"}
         table = pd.DataFrame(rows).T.fillna("–")
         return table.rename_axis(f"first at {percent(self.level.value)}")
 
 
 class DriftExplorer(StudyView):
-    """How far each run went from the pretrained model, against what it forgot."""
+    """KL of each run from the pretrained model, against the share forgotten."""
 
     def __init__(self, points: pd.DataFrame, methods: Sequence[str] | None = None) -> None:
         super().__init__(points, methods)

@@ -33,21 +33,21 @@ RESPONSES = {"teacher's response": "teacher", "student's response": "student",
 
 
 class TeacherExplorer(View):
-    """One question, asked twice: of a student, and of a teacher with more in its prompt.
+    """Compare a student with a teacher that has more in its prompt, on one question.
 
-    Question, demonstration and article can be edited, and text can be dragged into them. Above are
-    the tokens of the response, coloured by the divergence of teacher and student; below, the
-    likeliest next tokens of both at the chosen position.
+    Question, demonstration and article can be edited. The upper figure shows the tokens of the
+    response, coloured by the divergence of teacher and student; the lower one the likeliest next
+    tokens of both at the chosen position.
 
     Parameters
     ----------
     model, tokenizer
-        From `workbench.models.load_causal_lm`; the teacher, and the student too by default.
+        From `workbench.models.load_causal_lm`; the teacher, and by default also the student.
     skills : mapping of str to sequence of Item
-        Questions to start from, by skill.
+        Items to choose from, by skill.
     students : mapping of str to PreTrainedModel, optional
-        Students to choose from, by name, such as before and after training. The widget then shows
-        what training sees: a response that the student samples, and the divergence as a choice.
+        Students to choose from, such as before and after training. The widget then also offers a
+        sampled response and the direction of the divergence, as in training.
 
     Raises
     ------
@@ -96,9 +96,9 @@ class TeacherExplorer(View):
         self._fill()
 
     def _fill(self, change: Any = None) -> None:
-        """Put the chosen item and its context into the boxes."""
+        """Put the chosen item and its context into the text boxes."""
         items, context = self.skills[self.skill.value], CONTEXTS[self.context.value]
-        # What the reader types may arrive before the choice of “what I write”: leave it.
+        # Typed text may arrive before the choice of “what I write”: keep it.
         if self._filling or change and change["owner"] is self.context and context == "free":
             return
         self._filling = True
@@ -121,26 +121,26 @@ class TeacherExplorer(View):
             self.position.value = int(self.comparison().loss.argmax()) + 1
 
     def comparison(self) -> Comparison:
-        """Return the comparison for the controls as they are; made anew when they have changed."""
-        asked = (self.student.value, self.question.value.strip(), self.demonstration.value.strip(),
-                 self.article.value.strip(), RESPONSES[self.along.value], self.direction.value,
-                 self.seed.value)
-        if self._seen is None or self._seen[0] != asked:
-            student, *texts, along, direction, seed = asked
+        """Return the comparison for the current controls; it is cached until they change."""
+        key = (self.student.value, self.question.value.strip(), self.demonstration.value.strip(),
+               self.article.value.strip(), RESPONSES[self.along.value], self.direction.value,
+               self.seed.value)
+        if self._seen is None or self._seen[0] != key:
+            student, *texts, along, direction, seed = key
             with threads(1):
-                self._seen = (asked, compare(
+                self._seen = (key, compare(
                     self.students[student], self.model, self.tokenizer, *texts, along=along,
                     direction=direction, seed=seed))
         return self._seen[1]
 
     def redraw(self, *_: object) -> None:
-        """Draw again, with the position kept inside the response."""
+        """Redraw, with the position kept inside the response."""
         if self._filling:
             return
         try:
             shown = self.comparison()
         except Exception as fault:
-            self.said.value = ""  # the answers of another question
+            self.said.value = ""  # it shows the answers to another question
             self.complain(fault)
             return
         self._filling = True
@@ -162,24 +162,23 @@ class TeacherExplorer(View):
         at = min(self.position.value, len(shown.words)) - 1
         figure = Figure(figsize=(9.5, 4.6), layout="constrained")
         halves: Any = figure.subfigures(2, 1, height_ratios=[1, 1.4])
-        above, below = halves
         whose = self.along.value
         if "sample" in whose:
             whose = f"{self.student.value}: {whose}"
         measure = DIRECTIONS[self.direction.value].split(":")[0]
-        plot_token_kl(shown.words, shown.loss, above.subplots(), at,
+        plot_token_kl(shown.words, shown.loss, halves[0].subplots(), at,
                       f"{whose[0].upper()}{whose[1:]}, coloured by {measure}, nats")
         plot_next_token(" ".join(shown.words[:at]), {
             "student": self._top(shown.student[at]), "teacher": self._top(shown.teacher[at])},
-            below.subplots(1, 2))
+            halves[1].subplots(1, 2))
         return figure
 
     def table(self) -> pd.DataFrame:
-        """Return per token of the response the divergence and each side's likeliest token."""
+        """Return the divergence and both likeliest tokens at each token of the response."""
         shown = self.comparison()
         columns = {"token": shown.words, "divergence (nats)": shown.loss.round(2).tolist()} | {
-            name: [f"{word} {100 * p:.0f} %" for each in side
-                   for word, p in self._top(each, 1).items()]
+            name: [f"{word} {100 * p:.0f} %" for probabilities in side
+                   for word, p in self._top(probabilities, 1).items()]
             for name, side in (("student", shown.student), ("teacher", shown.teacher))}
         return pd.DataFrame(columns, index=pd.RangeIndex(1, len(shown.words) + 1, name="position"))
 

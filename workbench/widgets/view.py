@@ -1,8 +1,9 @@
-"""`View`: what all widgets share: a picture with words, and a snapshot where no kernel runs."""
+"""`View`, the base of all widgets: a picture with words, and a static snapshot."""
 
 from __future__ import annotations
 
 import html
+from collections.abc import Container, Iterable
 from dataclasses import dataclass
 from typing import Any
 
@@ -19,15 +20,7 @@ UNSEEN = "position:absolute;width:1px;height:1px;overflow:hidden;clip-path:inset
 
 @dataclass(frozen=True)
 class Snapshot:
-    """A widget as it stands: a static figure and a table, which need neither kernel nor mouse.
-
-    Parameters
-    ----------
-    figure : Figure
-        The picture; closed once it has been displayed.
-    table : DataFrame
-        The numbers in it.
-    """
+    """The state of a widget as a figure and a table, to be shown without a kernel."""
 
     figure: Figure
     table: pd.DataFrame
@@ -43,11 +36,10 @@ class Snapshot:
 class View:
     """Base of the widgets.
 
-    A subclass fills `root` with its controls and calls `redraw` when something has changed;
-    `figure` and `table` say what there is to see. Figures are made without pyplot, which belongs to
-    the main thread and would show them under whatever cell runs next. The picture is a PNG made in
-    the kernel, so no front end needs an extension, and it is replaced in one message, so it does
-    not flicker.
+    A subclass puts its controls into `root`, calls `redraw` after a change, and defines `figure`
+    and `table`. Figures are made without pyplot, which belongs to the main thread and would show
+    them under the next cell. The picture is a PNG made in the kernel: front ends need no extension,
+    and it is replaced in one message, without flicker.
     """
 
     def __init__(self) -> None:
@@ -60,15 +52,15 @@ class View:
         self.root = w.VBox()
 
     def figure(self) -> Figure:
-        """Return the picture of the present state."""
-        raise TypeError(f"{type(self).__name__} does not say what it draws")
+        """Return the picture of the current state."""
+        raise NotImplementedError
 
     def table(self) -> pd.DataFrame:
         """Return the numbers in the picture."""
-        raise TypeError(f"{type(self).__name__} does not say what its numbers are")
+        raise NotImplementedError
 
     def redraw(self, *_: object) -> None:
-        """Draw again; a fault is shown in the widget, since front ends swallow it."""
+        """Redraw; an error is shown in the widget, because front ends hide it."""
         try:
             figure = self.figure()
             self.image.value = png(figure)
@@ -80,18 +72,18 @@ class View:
             self.complain(fault)
 
     def read_out(self, words: str) -> None:
-        """Announce a new figure: by the first sentence of its alternative text, if it is short."""
-        listed = words.split(". ")[0].split()
-        self.announce(" ".join(listed[:ANNOUNCED_WORDS])
-                      + (" …" if len(listed) > ANNOUNCED_WORDS else ""))
+        """Announce the first sentence of the alternative text `words`, cut if it is long."""
+        sentence = words.split(". ")[0].split()
+        self.announce(" ".join(sentence[:ANNOUNCED_WORDS])
+                      + (" …" if len(sentence) > ANNOUNCED_WORDS else ""))
 
     def announce(self, words: str) -> None:
-        """Have a screen reader read a short text; it cannot be seen."""
+        """Send a short text to screen readers; it is invisible."""
         self.announcement.value = (f'<div role="status" aria-live="polite" style="{UNSEEN}">'
                                    f"{html.escape(words)}</div>")
 
     def close(self) -> None:
-        """Close the controls, so that nothing refers to this object any longer."""
+        """Close the controls, so that nothing refers to this object."""
         waiting: list[w.Widget] = [self.root]
         while waiting:
             closed = waiting.pop()
@@ -104,7 +96,7 @@ class View:
                               f"</b>: {html.escape(str(fault))}</p>")
 
     def snapshot(self) -> Snapshot:
-        """Return the present state as a static figure and a table."""
+        """Return the current state as a static figure and a table."""
         return Snapshot(self.figure(), self.table())
 
     def _ipython_display_(self) -> None:
@@ -113,8 +105,7 @@ class View:
         if self.announcement not in self.root.children:
             self.root.children = (*self.root.children, self.announcement)
         self.redraw()
-        # One output, several forms: the front end takes the widget if it has a kernel for it, and
-        # the picture if not.
+        # The front end shows the widget if it has a kernel for it, otherwise the picture.
         bundle, metadata = picture(self.figure())
         live = {"application/vnd.jupyter.widget-view+json": {
             "version_major": 2, "version_minor": 0, "model_id": self.root.model_id}}
@@ -122,12 +113,18 @@ class View:
 
 
 def row(*children: w.Widget) -> w.HBox:
-    """Return controls side by side, wrapping where the window is narrow."""
+    """Return controls side by side, wrapped in a narrow window."""
     return w.HBox(list(children), layout=w.Layout(flex_flow="row wrap", align_items="center"))
 
 
+def tick_boxes(names: Iterable[str], ticked: Container[str]) -> dict[str, w.Checkbox]:
+    """Return a tick box for each name."""
+    return {name: w.Checkbox(value=name in ticked, description=name, indent=False,
+                             layout=w.Layout(width="max-content")) for name in names}
+
+
 def choice(label: str, options: Any, value: Any = None) -> w.Dropdown:
-    """Return a labelled drop-down, which the keyboard reaches as it does any other."""
+    """Return a drop-down with a label."""
     extra = {} if value is None else {"value": value}
     return w.Dropdown(options=options, description=label, style={"description_width": "initial"},
                       layout=w.Layout(width="max-content"), **extra)
