@@ -1,4 +1,4 @@
-"""Texts to token ids, padded and never cut, and token ids to texts."""
+"""Texts to token ids, padded and never cut, and back."""
 
 from __future__ import annotations
 
@@ -16,19 +16,19 @@ if TYPE_CHECKING:
 
 def encode(tokenizer: PreTrainedTokenizerBase, prompts: Sequence[str], longest: int,
            kind: str = "prompt") -> tuple[Tensor, Tensor]:
-    """Return prompts as token ids, padded on the left, and the mask of real tokens.
+    """Return prompts as token ids, padded on the left, and their mask.
+
+    No special tokens are added: the chat template has put them into the prompts.
 
     Parameters
     ----------
     tokenizer : PreTrainedTokenizerBase
-        Adds nothing: special tokens stand in the prompts, where the chat template put them.
     prompts : sequence of str
         At least one.
     longest : int
-        Most tokens that a prompt may have. None is ever cut: a prompt that lost its beginning
-        would be another prompt.
+        Largest number of tokens. Nothing is cut.
     kind : str
-        What they are, for errors.
+        Name of the texts in error messages.
 
     Raises
     ------
@@ -43,7 +43,7 @@ def encode(tokenizer: PreTrainedTokenizerBase, prompts: Sequence[str], longest: 
                                         verbose=False)["input_ids"]
     where = "before the response" if kind == "prompt" else "after its prompt"
     # Tokenizers of the GPT-2 family name their end token as the unknown one too, and never use it
-    # for a word: it then says nothing that it occurs.
+    # for a word.
     unknown = tokenizer.unk_token_id
     if unknown in (tokenizer.eos_token_id, tokenizer.bos_token_id, tokenizer.pad_token_id):
         unknown = None
@@ -70,10 +70,7 @@ def encode(tokenizer: PreTrainedTokenizerBase, prompts: Sequence[str], longest: 
 
 def encode_responses(tokenizer: PreTrainedTokenizerBase, texts: Sequence[str],
                      longest: int) -> tuple[Tensor, Tensor]:
-    """Return responses that are to be imitated as token ids, padded on the right, and their mask.
-
-    Each ends with the end token, which is part of what is imitated. See `encode` for the rest.
-    """
+    """Return responses with their end tokens as ids, padded on the right, and their mask."""
     ids, mask = encode(tokenizer, [f"{text}{tokenizer.eos_token}" for text in texts], longest,
                        "response to imitate")
     order = mask.argsort(dim=1, descending=True, stable=True)
@@ -81,18 +78,9 @@ def encode_responses(tokenizer: PreTrainedTokenizerBase, texts: Sequence[str],
 
 
 def decode(tokenizer: PreTrainedTokenizerBase, ids: Tensor) -> list[str]:
-    """Return responses as texts, without special tokens and without spaces around them.
+    """Return responses (n, tokens) as texts, without special tokens and without outer spaces.
 
-    Inside, nothing is changed. Whether a text begins with a space depends on the tokenizer: many
-    count a space to the word after it. What is said is the same, so that scores and styles must not
-    depend on it.
-
-    Parameters
-    ----------
-    tokenizer : PreTrainedTokenizerBase
-        From `load_causal_lm`.
-    ids : Tensor of int64, shape (n, tokens)
-        The responses.
+    Whether a text begins with a space depends on the tokenizer; scores must not depend on it.
     """
     texts: list[str] = tokenizer.batch_decode(ids, skip_special_tokens=True,
                                               clean_up_tokenization_spaces=False)
@@ -100,16 +88,15 @@ def decode(tokenizer: PreTrainedTokenizerBase, ids: Tensor) -> list[str]:
 
 
 def padding_of(tokenizer: PreTrainedTokenizerBase) -> int:
-    """Return the token that pads; it is masked everywhere, so that without one any other does."""
+    """Return the padding token, or the end token where there is none; padding is always masked."""
     token = tokenizer.pad_token_id
     return int(tokenizer.eos_token_id if token is None else token)
 
 
 def context_of(model: PreTrainedModel) -> int:
-    """Return how many tokens a model takes at most; `NO_LIMIT` where its architecture sets none.
+    """Return the largest number of tokens that a model takes: its number of positions.
 
-    The limit is that of the model's positions. Recurrent models (Mamba) and some with linear biases
-    (Bloom) have none; how far they can be trusted depends on the texts they were trained on.
+    It is `NO_LIMIT` for recurrent models (Mamba) and some with linear biases (Bloom).
     """
     config = model.config.get_text_config()
     for name in ("max_position_embeddings", "n_positions", "max_seq_len", "context_length"):

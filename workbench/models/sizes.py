@@ -1,4 +1,4 @@
-"""The sizes that the tiny language model comes in, and fresh models of each."""
+"""The sizes of the tiny language model, and fresh models of each."""
 
 from __future__ import annotations
 
@@ -12,17 +12,17 @@ if TYPE_CHECKING:
     from transformers import LlamaForCausalLM
 
 CONTEXT = 128
-"""Tokens that the models are trained on at a time, and the most that they take."""
+"""Length of a training sequence in tokens, and the most that the models take."""
 
 
 @dataclass(frozen=True)
 class Size:
-    """One dial for what belongs together: the shape of a model and how it is pretrained."""
+    """The shape of a model and the length and rate of its pretraining."""
 
     layers: int
-    """Transformer blocks; to find a word and copy what followed it usually takes two."""
+    """Transformer blocks; finding a word and copying what followed it usually takes two."""
     width: int
-    """Numbers that stand for a token between layers."""
+    """Features of a token between layers."""
     inner: int
     """Units in each feed-forward block."""
     heads: int
@@ -41,16 +41,15 @@ SIZES = {
 
 
 def make_model(size: str, vocabulary: int, seed: int) -> LlamaForCausalLM:
-    """Return a model of some size with fresh weights, in the architecture of Llama.
+    """Return a Llama model with fresh weights, of one of the `SIZES`.
 
     Parameters
     ----------
     size : {"nano", "tiny", "small"}
-        See `SIZES`.
     vocabulary : int
         Number of tokens. The first three are padding, start and end.
     seed : int
-        Of the initial weights; the global random state is left as it was.
+        Of the initial weights; the global random state does not change.
 
     Raises
     ------

@@ -14,23 +14,14 @@ if TYPE_CHECKING:
 
 def check_items_against(tokenizer: PreTrainedTokenizerBase, items: Iterable[Item],
                         source: str = "") -> None:
-    """Refuse items with text that a tokenizer would turn into one of its special tokens.
+    """Refuse items with text that a tokenizer would read as one of its special tokens.
 
-    An end token in a demonstration, for example, ends the response that is learned there.
-
-    Parameters
-    ----------
-    tokenizer : PreTrainedTokenizerBase
-        Of the model that will read the items.
-    items : iterable of Item
-        From any skills.
-    source : str
-        Name of the skill or file, for the message; by default the skill that each item names.
+    An end token in a demonstration, for example, would end the learned response there.
 
     Raises
     ------
     DataError
-        If there is such text; the message gives source, id, field and token.
+        With `source` (by default the skill of the item), id, field and token.
     """
     tokens = {token for token in tokenizer.all_special_tokens if token}
     tokens |= {added.content for added in tokenizer.added_tokens_decoder.values() if added.special}
