@@ -1,4 +1,4 @@
-"""Merging a peft adapter into the model that it was made for."""
+"""Merging a peft adapter into its base model."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ TOLERANCE = 1e-4
 
 
 def base_of(folder: Path) -> str:
-    """Return the name or path of the model that an adapter was made for.
+    """Return the name or path of the base model of an adapter.
 
     Raises
     ------
@@ -42,16 +42,15 @@ def base_of(folder: Path) -> str:
 
 
 def merge_adapter(model: Any, folder: Path, base: str) -> Any:
-    """Return a model with an adapter merged into its weights, after comparing the two.
+    """Return a model with an adapter merged into its weights; both must have the same logits.
 
-    Where an adapter changes only one of two layers that share their weights (the embeddings and
-    the output layer), each gets weights of its own first: merged into the shared weights, the
-    adapter would change both layers.
+    If an adapter changes one of two layers that share their weights (the embeddings and the output
+    layer), each layer first gets its own weights: otherwise merging would change both.
 
     Parameters
     ----------
     model : PreTrainedModel
-        The model that the adapter was made for, in float32; it is changed.
+        The base model in float32; it is changed.
     folder : Path
         With ``adapter_config.json`` and ``adapter_model.safetensors``.
     base : str
@@ -60,8 +59,8 @@ def merge_adapter(model: Any, folder: Path, base: str) -> Any:
     Raises
     ------
     ModelError
-        If the adapter does not fit the model, lacks tensors or has others, holds a NaN, or is of a
-        kind that cannot be merged: merged and unmerged logits differ.
+        If the adapter does not fit the model, has missing or unexpected tensors or a NaN, or cannot
+        be merged.
     """
     from peft import PeftModel
 
@@ -93,10 +92,7 @@ def merge_adapter(model: Any, folder: Path, base: str) -> Any:
 
 
 def _check_keys(adapted: Any, folder: Path) -> None:
-    """Refuse an adapter file that lacks a tensor, or holds one that the model has no place for.
-
-    peft leaves a missing tensor as it was initialised, with a warning at most.
-    """
+    """Refuse an adapter file with missing or unexpected tensors, of which peft warns at most."""
     from peft import get_peft_model_state_dict
 
     with safetensors.safe_open(folder / ADAPTER_WEIGHTS, "pt") as file:
