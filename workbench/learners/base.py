@@ -33,13 +33,10 @@ class Learner:
     A subclass defines `loss`, and where needed `begin` and `end`. It sees one task at a time; never
     the stream, nor how it is evaluated.
 
-    Parameters
+    Attributes
     ----------
     model : StackedMLP
         The networks, one per seed.
-
-    Attributes
-    ----------
     state : dict of str to Tensor
         All that is carried from task to task beside the weights: importances, a teacher, stored
         examples. It is checkpointed, restored and counted as stored bytes.

@@ -43,23 +43,11 @@ def response_logits(model: PreTrainedModel, prompt_ids: Tensor, prompt_mask: Ten
 
 def call(model: PreTrainedModel, ids: Tensor, attended: Tensor, keep: int,
          past: DynamicCache | None = None) -> Tensor:
-    """Run a model and return the logits of the last `keep` positions.
+    """Run a model; return the logits of the last positions: float32, (n, keep, vocabulary).
 
-    The model gets only those arguments that its architecture takes.
-
-    Parameters
-    ----------
-    model : PreTrainedModel
-    ids : Tensor of int64, shape (n, tokens)
-        The new tokens.
-    attended : Tensor of int64, shape (n, past tokens + tokens)
-        0 at padding, 1 elsewhere.
-    past : DynamicCache, optional
-        Keys and values of the tokens before; the new ones are added to it.
-
-    Returns
-    -------
-    Tensor of float32, shape (n, keep, vocabulary)
+    The model gets only those arguments that its architecture takes. `ids` (n, tokens) are the new
+    tokens; `attended` (n, past tokens + tokens) is 0 at padding and 1 elsewhere; `past` has the
+    keys and values of the tokens before, and the new ones are added to it.
     """
     inner: Any = model  # peft wraps a model in one that takes any argument
     known = _parameters(type(inner.get_base_model() if hasattr(inner, "get_base_model")

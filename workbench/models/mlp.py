@@ -54,15 +54,8 @@ class StackedMLP(nn.Module):
     def trace(self, x: Tensor) -> tuple[list[Tensor], list[Tensor]]:
         """Return the inputs and the outputs of each layer; the last output is the logits.
 
-        Parameters
-        ----------
-        x : Tensor, shape (seeds, n, inputs) or (n, inputs)
-            Without the axis of seeds all networks get the same examples.
-
-        Returns
-        -------
-        tuple of list of Tensor
-            Of shapes (seeds, n, features in) and (seeds, n, features out).
+        They have shapes (seeds, n, features). `x` has shape (seeds, n, inputs), or (n, inputs) if
+        all networks get the same examples.
         """
         return _trace(self._layers, x)
 

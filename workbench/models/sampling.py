@@ -52,23 +52,21 @@ def sample(model: PreTrainedModel, tokenizer: PreTrainedTokenizerBase, prompts: 
     prompts : sequence of str
         From `make_prompt`.
     max_new_tokens : int
-        Longest response; a longer one is cut.
+        A longer response is cut.
     temperature : float
         At 0, the likeliest token is taken; above 0, tokens are sampled from the full distribution
         of logits divided by the temperature.
     rng : torch.Generator, optional
-        Source of randomness; needed when the temperature is above 0.
+        Needed when the temperature is above 0.
     batch_size : int
         Prompts answered at a time.
 
     Raises
     ------
-    ModelError
-        If a prompt and its response do not fit the model's context; see also `encode`.
+    ModelError, ConfigError
+        If a prompt cannot be used (see `encode`) or is too long, or a setting cannot work.
     NonFiniteError
         If the model's logits are not finite.
-    ConfigError
-        If a setting cannot work.
     """
     if max_new_tokens < 1 or batch_size < 1 or temperature < 0:
         raise ConfigError("max_new_tokens and batch_size must be at least 1 and temperature at "
@@ -99,15 +97,10 @@ def sample_tokens(model: PreTrainedModel, tokenizer: PreTrainedTokenizerBase, id
 
 def draw_uniform(rows: int, max_new_tokens: int, temperature: float,
                  rng: torch.Generator | None) -> Tensor:
-    """Return a random number from 0 to 1 for each token of each response.
+    """Return a random number from 0 to 1 for each token of each response; zeros at temperature 0.
 
     They are drawn before the first token, so that a response depends on its own row alone, not on
-    the other responses.
-
-    Returns
-    -------
-    Tensor of float64, shape (rows, max_new_tokens)
-        Zeros when the temperature is 0.
+    the other responses. Shape (rows, max_new_tokens), of float64.
     """
     if temperature == 0:
         return torch.zeros(rows, max_new_tokens, dtype=torch.float64)
@@ -123,14 +116,14 @@ def continue_prompts(prompts: PromptCache, tokenizer: PreTrainedTokenizerBase, m
                      temperature: float, uniform: Tensor) -> tuple[Tensor, Tensor]:
     """Return responses to prompts that a model has read.
 
+    The model's own generation settings are ignored.
+
     Parameters
     ----------
     prompts : PromptCache
         Cannot be used again after the call; pass a copy from `PromptCache.detach`.
-    tokenizer
-        Of the model.
     max_new_tokens, temperature
-        See `sample`. The model's own generation settings are ignored.
+        See `sample`.
     uniform : Tensor of float64, shape (n, max_new_tokens)
         From `draw_uniform`.
 

@@ -21,7 +21,7 @@ from workbench.learners.text import TEXT_LEARNERS, TextLearner
 from workbench.runs.loop import run_stream
 from workbench.models import StackedMLP
 from workbench.models.language import LanguageModels
-from workbench.models.special_tokens import check_items_against
+from workbench.models.encoding import check_items_against
 from workbench.runs.record import RunRecord
 from workbench.system.runtime import require_device
 from workbench.tasks import Stream, make_stream

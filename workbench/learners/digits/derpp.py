@@ -25,7 +25,6 @@ class DERpp(Finetune):
 
     Parameters
     ----------
-    model : StackedMLP
     capacity : int
         Number of stored examples.
     alpha : float

@@ -22,7 +22,6 @@ class EWC(Finetune):
 
     Parameters
     ----------
-    model : StackedMLP
     strength : float
         Weight of the penalty (lambda). The best value differs by orders of magnitude between
         scenarios and must be searched for.

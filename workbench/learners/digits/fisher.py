@@ -20,17 +20,8 @@ def diagonal_fisher(model: StackedMLP, x: Tensor, mask: Tensor) -> Tensor:
     In a linear layer the gradient of one example is its input times the slope at its output. The
     sum of squares over examples is therefore one product of squared inputs and squared slopes.
 
-    Parameters
-    ----------
-    model : StackedMLP
-    x : Tensor, shape (n, inputs)
-    mask : Tensor of bool, shape (outputs,)
-        Outputs that may be answered.
-
-    Returns
-    -------
-    Tensor, shape (seeds, parameters)
-        In the order of `StackedMLP.vector`.
+    `x` has shape (n, inputs); `mask`, of shape (outputs,), is True where an output may be answered.
+    Returns shape (seeds, parameters), in the order of `StackedMLP.vector`.
     """
     inputs, outputs = model.trace(x)
     log_p = masked(outputs[-1], mask).log_softmax(-1)

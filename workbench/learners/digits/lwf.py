@@ -22,7 +22,6 @@ class LwF(Finetune):
 
     Parameters
     ----------
-    model : StackedMLP
     temperature : float
         Of the softmax that is distilled.
     strength : float

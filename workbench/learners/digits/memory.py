@@ -27,22 +27,10 @@ def store(learner: Learner, task: Task, per_class: int | None) -> None:
 
 
 def draw(learner: Learner, size: int, masks: Tensor) -> tuple[Batch, Tensor]:
-    """Draw stored examples, with replacement.
+    """Draw `size` stored examples for each seed, with replacement.
 
-    Parameters
-    ----------
-    learner : Learner
-        With examples in its state.
-    size : int
-        Number of examples for each seed.
-    masks : Tensor of bool, shape (tasks so far, outputs)
-        Outputs that may be answered on an example of each task.
-
-    Returns
-    -------
-    batch : Batch
-    index : Tensor of int64, shape (seeds, size)
-        Positions of the examples in the store.
+    `masks`, of shape (tasks so far, outputs), has the outputs that may be answered for each task.
+    Returns the batch, and the positions of its examples in the store: shape (seeds, size).
     """
     stored = learner.state["y"].shape[1]
     index = torch.stack([torch.randint(stored, (size,), generator=g) for g in learner.generators])

@@ -23,7 +23,6 @@ class Replay(Finetune):
 
     Parameters
     ----------
-    model : StackedMLP
     per_class : int
         Number of stored examples of each class.
     """

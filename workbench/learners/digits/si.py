@@ -21,7 +21,6 @@ class SI(Finetune):
 
     Parameters
     ----------
-    model : StackedMLP
     strength : float
         Weight of the penalty (c).
     damping : float

@@ -13,15 +13,7 @@ from workbench.tasks import Task
 
 
 class AdapterPerSkill(SFT):
-    """Imitate the demonstrations in a fresh adapter for each skill, and keep them all.
-
-    Parameters
-    ----------
-    model : LanguageModels
-        With LoRA.
-    max_new_tokens : int
-        Longest response.
-    """
+    """Imitate the demonstrations in a fresh adapter for each skill, and keep them all."""
 
     scenarios = ("task",)
 

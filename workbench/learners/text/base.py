@@ -10,12 +10,11 @@ from torch import Tensor
 
 from workbench.errors import ConfigError, whole
 from workbench.learners.base import Batch, Learner
-from workbench.models.encoding import context_of, encode
+from workbench.models.encoding import check_items_against, context_of, encode
 from workbench.models.language import LanguageModels
 from workbench.models.logits import PromptCache, response_logits
 from workbench.models.prompts import make_prompt
 from workbench.models.sampling import continue_prompts, draw_uniform, sample
-from workbench.models.special_tokens import check_items_against
 from workbench.tasks import Task
 from workbench.tasks.text import TextExamples
 from workbench.teachers import take_prompts
@@ -24,12 +23,7 @@ from workbench.teachers import take_prompts
 class TextLearner(Learner):
     """A method for language models; a subclass defines `loss_of`.
 
-    Parameters
-    ----------
-    model : LanguageModels
-        One model per seed.
-    max_new_tokens : int
-        Longest response.
+    `max_new_tokens` is the length of the longest response.
     """
 
     scenarios: ClassVar[tuple[str, ...]] = ("domain", "task")

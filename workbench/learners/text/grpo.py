@@ -22,13 +22,10 @@ class GRPO(TextLearner):
 
     Parameters
     ----------
-    model : LanguageModels
     group : int
         Responses to each question. A batch has as many responses as `batch_size`, in whole groups.
     temperature : float
         Of sampling.
-    max_new_tokens : int
-        Longest response.
 
     Attributes
     ----------

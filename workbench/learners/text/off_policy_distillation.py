@@ -21,8 +21,7 @@ class OffPolicyDistillation(SDFT):
 
     Parameters
     ----------
-    model : LanguageModels
-    direction, context, temperature, max_new_tokens
+    direction, context, temperature
         See `SDFT`. The teacher is the pretrained model.
     samples : int
         Responses of the teacher to each question.

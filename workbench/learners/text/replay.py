@@ -26,13 +26,10 @@ class TextReplay(SFT):
 
     Parameters
     ----------
-    model : LanguageModels
     per_skill : int
         Number of stored examples of each earlier skill.
     share : float
         Weight of the old examples in the loss, between 0 and 1.
-    max_new_tokens : int
-        Longest response.
     """
 
     def __init__(self, model: LanguageModels, per_skill: int = 32, share: float = 0.5,

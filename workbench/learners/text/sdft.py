@@ -21,7 +21,6 @@ class SDFT(TextLearner):
 
     Parameters
     ----------
-    model : LanguageModels
     direction : {"forward", "reverse", "jsd"}
         Of the divergence; the published numbers were made with the forward KL.
     teacher : {"base", "task_start", "ema", "student"}
@@ -37,8 +36,6 @@ class SDFT(TextLearner):
         Number of the teacher's likeliest tokens to compare, the rest as one; 0 compares all.
     skip_first : int
         Tokens at the beginning of each response that do not count.
-    max_new_tokens : int
-        Longest response.
     """
 
     needs_gate = True

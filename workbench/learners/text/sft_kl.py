@@ -18,11 +18,8 @@ class SFTWithKL(SFT):
 
     Parameters
     ----------
-    model : LanguageModels
     strength : float
         Weight of the KL.
-    max_new_tokens : int
-        Longest response.
     """
 
     def __init__(self, model: LanguageModels, strength: float = 1.0,
