@@ -20,12 +20,8 @@ from workbench.tasks.stream import masked
 def cross_entropy(logits: Tensor, y: Tensor, mask: Tensor) -> Tensor:
     """Return the mean cross-entropy in nats: shape (seeds,).
 
-    Parameters
-    ----------
-    logits : Tensor, shape (seeds, n, outputs)
-    y : Tensor of int64, shape (seeds, n)
-        Index of the correct output.
-    mask : Tensor of bool, shape broadcastable to that of the logits
+    `logits` has shape (seeds, n, outputs), `y` has the correct outputs, shape (seeds, n), and the
+    mask is broadcastable to the logits.
     """
     log_p = masked(logits, mask).log_softmax(-1)
     return -log_p.gather(-1, y.unsqueeze(-1)).mean((1, 2))
@@ -37,19 +33,11 @@ def distillation(student: Tensor, teacher: Tensor, mask: Tensor,
 
     :math:`T^2\,\mathrm{KL}(p_T \| q_T)`, where both distributions are softmaxes of logits divided
     by the temperature. The factor :math:`T^2` keeps the size of the gradient the same at every
-    temperature; some libraries (Avalanche's LwF) leave it out.
+    temperature; some libraries (Avalanche's LwF) leave it out. Above 1, unlikely outputs count for
+    more.
 
-    Parameters
-    ----------
-    student, teacher : Tensor, shape (seeds, n, outputs)
-        Logits; the teacher's without gradient.
-    mask : Tensor of bool, shape broadcastable to that of the logits
-    temperature : float
-        Above 1, unlikely outputs count for more.
-
-    Returns
-    -------
-    Tensor, shape (seeds,)
+    The logits have shape (seeds, n, outputs), the teacher's without gradient; the mask is
+    broadcastable to them. Returns shape (seeds,).
     """
     q = F.log_softmax(masked(student, mask) / temperature, -1)
     p = F.log_softmax(masked(teacher, mask) / temperature, -1)
@@ -70,14 +58,8 @@ def kl_per_token(p_logits: Tensor, q_logits: Tensor) -> Tensor:
     With the teacher as p and the student as q it is the forward KL, on which SDFT trains. Note that
     ``torch.nn.functional.kl_div(a, b)`` is :math:`\mathrm{KL}(b \| a)`.
 
-    Parameters
-    ----------
-    p_logits, q_logits : Tensor, shape (..., vocabulary)
-
-    Returns
-    -------
-    Tensor, shape (...)
-        In nats, at least 0 up to rounding; exactly 0 where the logits are equal.
+    Both logits have shape (..., vocabulary), the result (...). It is in nats, at least 0 up to
+    rounding, and exactly 0 where the logits are equal.
     """
     return _kl(F.log_softmax(p_logits, -1), F.log_softmax(q_logits, -1))
 

@@ -34,7 +34,7 @@ class TeacherWeights:
     Parameters
     ----------
     learner : Learner
-        The student. Copies and averages are kept in its state, and so are checkpointed.
+        The student, whose state keeps copies and averages, so that they are checkpointed.
     source : str
         One of `WEIGHTS`.
     rate : float
@@ -88,16 +88,8 @@ class TeacherWeights:
 class Teacher:
     """A language model that sees a context which the student does not.
 
-    Parameters
-    ----------
-    weights : TeacherWeights
-    context : str
-        ``"all"``, or one of `workbench.measure.completions.CONTEXTS`.
-
-    Attributes
-    ----------
-    prompts : tuple of Tensor
-        Ids and mask of the prompts with their context, set by `begin`.
+    The context is ``"all"``, or one of `workbench.measure.completions.CONTEXTS`. `begin` sets
+    `prompts`: ids and mask of the prompts with their context.
     """
 
     def __init__(self, weights: TeacherWeights, context: str = FULL_CONTEXT) -> None:
@@ -109,10 +101,7 @@ class Teacher:
     def begin(self, items: Sequence[Item], max_response_tokens: int) -> None:
         """Prepare to teach the items of one skill.
 
-        Raises
-        ------
-        ModelError
-            If a prompt with its context and the response do not fit the model; nothing is cut.
+        Raises `ModelError` if a prompt with its context and the response do not fit the model.
         """
         context = full_context(items) if self.context == FULL_CONTEXT else self.context
         models = self.weights.learner.model
@@ -123,20 +112,10 @@ class Teacher:
 
     @torch.no_grad()
     def logits(self, i: int, indices: Tensor, ids: Tensor, mask: Tensor) -> Tensor:
-        """Return the logits of the teacher of seed i for each token of some responses.
+        """Return the teacher's logits for each token of responses to the items at `indices`.
 
-        Parameters
-        ----------
-        i : int
-            Position of the seed.
-        indices : Tensor of int64, shape (n,)
-            The items that the responses answer.
-        ids, mask : Tensor of int64, shape (n, tokens)
-            The responses, padded on the right.
-
-        Returns
-        -------
-        Tensor of float32, shape (n, tokens, vocabulary)
+        `ids` and `mask` (n, tokens) are the responses, padded on the right, and `i` is the position
+        of the seed. Returns float32, shape (n, tokens, vocabulary).
         """
         model = self.weights.model(i)
         # A teacher that stays the same through a skill reads its prompts once. Not without context:

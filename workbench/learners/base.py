@@ -19,12 +19,9 @@ from workbench.tasks import Task
 class Batch:
     """Examples of one step."""
 
-    x: Tensor
-    """Inputs: shape (seeds, n, ...)."""
-    y: Tensor
-    """Index of the correct output, int64: shape (seeds, n)."""
-    mask: Tensor
-    """Outputs that may be answered: bool, shape broadcastable to (seeds, n, outputs)."""
+    x: Tensor  # inputs: shape (seeds, n, ...)
+    y: Tensor  # index of the correct output, int64: shape (seeds, n)
+    mask: Tensor  # outputs that may be answered, bool: broadcastable to (seeds, n, outputs)
 
 
 class Learner:

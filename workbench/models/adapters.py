@@ -20,19 +20,11 @@ if TYPE_CHECKING:
 
 
 class WithAdapter:
-    """A model that is called with one of its adapters on, whatever was on before.
+    """A model that is called with one of its adapters on, or without any if `name` is None.
 
-    Several of these share one model. All other attributes are the model's.
-
-    Parameters
-    ----------
-    model : PeftModel
-        The base with its adapters.
-    name : str or None
-        The adapter; None calls the base alone.
-    trained : list of str
-        Adapters in training, one list for all views of a model. peft turns off the gradient of
-        adapters that are not on; here it stays on, so that the backward pass reaches them all.
+    Several of these share one model; all other attributes are the model's. They also share the list
+    `trained` of the adapters in training. peft turns off the gradient of adapters that are not on;
+    here it stays on, so that the backward pass reaches them all.
     """
 
     def __init__(self, model: PeftModel, name: str | None, trained: list[str]) -> None:
@@ -78,23 +70,12 @@ def adapter_parameters(model: PeftModel, name: str) -> dict[str, nn.Parameter]:
     return cache[name]
 
 
-def add_adapter(model: Any, name: str, rank: int, rng: torch.Generator,
-                base: str = "") -> PeftModel:
+def add_adapter(model: Any, name: str, rank: int, rng: torch.Generator, base: str) -> PeftModel:
     """Put a fresh adapter on a model; untrained, it does not change the logits.
 
-    Parameters
-    ----------
-    model : PreTrainedModel or PeftModel
-        Gets the adapter on every linear layer but the output layer.
-    name : str
-        Of the adapter, without dots.
-    rank : int
-        Rank of each update; its scale is 2.
-    rng : torch.Generator
-        Of the initial weights: A is uniform, bounded by one over the root of the inputs, and B is
-        0, as in peft.
-    base : str
-        Name or folder of the base, which a saved adapter records.
+    The adapter is on every linear layer but the output layer, with updates of the given rank and
+    scale 2. As in peft, A is uniform, bounded by one over the root of the inputs, and B is 0. The
+    name has no dots; `base` is the name or folder of the base, which a saved adapter records.
     """
     from peft import LoraConfig, PeftModel, get_peft_model, set_peft_model_state_dict
 
@@ -106,8 +87,7 @@ def add_adapter(model: Any, name: str, rank: int, rng: torch.Generator,
             adapted: Any = model
             adapted.add_adapter(name, config, low_cpu_mem_usage=True)
         else:
-            if base:
-                model.name_or_path = base  # peft takes it from there
+            model.name_or_path = base  # peft takes it from there
             adapted = get_peft_model(model, config, adapter_name=name, low_cpu_mem_usage=True)
         fresh = {}
         for key, empty in adapter_parameters(adapted, name).items():

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 import torch
 from torch import Tensor
+from torch.nn.utils.rnn import pad_sequence
 
 from workbench.errors import ConfigError, DataError, ModelError
 from workbench.tasks import Item
@@ -17,24 +18,16 @@ if TYPE_CHECKING:
 
 def encode(tokenizer: PreTrainedTokenizerBase, prompts: Sequence[str], longest: int,
            kind: str = "prompt") -> tuple[Tensor, Tensor]:
-    """Return prompts as token ids, padded on the left, and their mask.
+    """Return token ids and mask of texts: prompts padded on the left, others on the right.
 
-    No special tokens are added: the chat template has put them into the prompts.
-
-    Parameters
-    ----------
-    tokenizer : PreTrainedTokenizerBase
-    prompts : sequence of str
-        At least one.
-    longest : int
-        Largest number of tokens. Nothing is cut.
-    kind : str
-        Name of the texts in error messages.
+    No special tokens are added: the chat template has put them into the prompts. `kind` is the name
+    of the texts in error messages.
 
     Raises
     ------
     ModelError
-        If a prompt is too long, or has a word that the tokenizer does not know.
+        If a prompt has more than `longest` tokens (nothing is cut), or a word that the tokenizer
+        does not know.
     ConfigError
         If there are no prompts.
     """
@@ -42,7 +35,8 @@ def encode(tokenizer: PreTrainedTokenizerBase, prompts: Sequence[str], longest: 
         raise ConfigError("there are no prompts to answer")
     listed: list[list[int]] = tokenizer(list(prompts), add_special_tokens=False,
                                         verbose=False)["input_ids"]
-    where = "before the response" if kind == "prompt" else "after its prompt"
+    where, side = (("before the response", "left") if kind == "prompt"
+                   else ("after its prompt", "right"))
     # Tokenizers of the GPT-2 family name their end token as the unknown one too, and never use it
     # for a word.
     unknown = tokenizer.unk_token_id
@@ -62,32 +56,24 @@ def encode(tokenizer: PreTrainedTokenizerBase, prompts: Sequence[str], longest: 
                              f"in the {kind} {prompt[:60]!r}: the tokenizer has no token for it. "
                              "Use words of its vocabulary; the course's models know small letters, "
                              "with a space before each comma, dot and question mark.")
-    width = max(map(len, listed))
-    padding = padding_of(tokenizer)
-    ids = torch.tensor([[padding] * (width - len(row)) + row for row in listed])
-    mask = torch.tensor([[0] * (width - len(row)) + [1] * len(row) for row in listed])
-    return ids, mask
+    rows = [torch.tensor(row, dtype=torch.int64) for row in listed]
+    return (pad_sequence(rows, True, padding_of(tokenizer), side),
+            pad_sequence([torch.ones_like(row) for row in rows], True, 0, side))
 
 
 def encode_responses(tokenizer: PreTrainedTokenizerBase, texts: Sequence[str],
                      longest: int) -> tuple[Tensor, Tensor]:
     """Return responses with their end tokens as ids, padded on the right, and their mask."""
-    ids, mask = encode(tokenizer, [f"{text}{tokenizer.eos_token}" for text in texts], longest,
-                       "response to imitate")
-    order = mask.argsort(dim=1, descending=True, stable=True)
-    return ids.gather(1, order), mask.gather(1, order)
+    return encode(tokenizer, [f"{text}{tokenizer.eos_token}" for text in texts], longest,
+                  "response to imitate")
 
 
 def check_items_against(tokenizer: PreTrainedTokenizerBase, items: Iterable[Item],
                         source: str = "") -> None:
-    """Refuse items with text that a tokenizer would read as one of its special tokens.
+    """Raise `DataError` for items with text that a tokenizer reads as one of its special tokens.
 
-    An end token in a demonstration, for example, would end the learned response there.
-
-    Raises
-    ------
-    DataError
-        With `source` (by default the skill of the item), id, field and token.
+    An end token in a demonstration, for example, would end the learned response there. `source` is
+    the name of the items in the message, by default that of their skill.
     """
     tokens = {token for token in tokenizer.all_special_tokens if token}
     tokens |= {added.content for added in tokenizer.added_tokens_decoder.values() if added.special}

@@ -36,8 +36,6 @@ class LanguageModels:
     lora_rank : int
         0 trains all weights, in a copy of the model for each seed. Above 0, the seeds share one
         model and each trains an adapter of that rank on it.
-    device : str
-        Where to compute.
 
     Attributes
     ----------
@@ -46,8 +44,6 @@ class LanguageModels:
     models : list of PreTrainedModel or WithAdapter
         The trained models, by seed, in evaluation mode throughout: gradients flow all the same, and
         there is no dropout.
-    tokenizer : PreTrainedTokenizerBase
-        Of all of them.
     adapters : list of list of str
         With LoRA, the names of the adapters by skill and seed; the last ones are trained.
     """
@@ -116,10 +112,7 @@ class LanguageModels:
     def load_state_dict(self, tensors: Mapping[str, Tensor]) -> None:
         """Restore what `state_dict` returned, with as many adapters as it has.
 
-        Raises
-        ------
-        RuntimeError
-            If the tensors are of other models.
+        Raises `RuntimeError` if the tensors are of other models.
         """
         saved = {key.split(".")[0] for key in tensors}
         while self.lora_rank and self._next_adapters()[0] in saved:
@@ -154,12 +147,7 @@ class LanguageModels:
         """Write the trained models to a folder; return the name of the file with the weights.
 
         One model is written in the Hugging Face format, with its tokenizer: whole, or as an
-        adapter. Several are written by seed and name.
-
-        Raises
-        ------
-        RecordError
-            If the disk refuses.
+        adapter. Several are written by seed and name. Raises `RecordError` if that fails.
         """
         if len(self.models) > 1:
             write_atomically(folder / WEIGHTS, safetensors.torch.save(self.state_dict()))

@@ -24,8 +24,6 @@ def response_logits(model: PreTrainedModel, prompt_ids: Tensor, prompt_mask: Ten
 
     Parameters
     ----------
-    model : PreTrainedModel
-        Causal.
     prompt_ids, prompt_mask : Tensor of int64, shape (n, prompt tokens)
         Padded on the left.
     ids, mask : Tensor of int64, shape (n, tokens)
@@ -78,15 +76,10 @@ class PromptCache:
     Responses can be sampled, and their logits computed, without reading the prompts again.
     Gradients flow back into the prompts where they are enabled.
 
-    Parameters
-    ----------
-    model : PreTrainedModel
-        Causal.
-    ids, mask : Tensor of int64, shape (n, prompt tokens)
-        Padded on the left.
-
     Attributes
     ----------
+    ids, mask : Tensor of int64, shape (n, prompt tokens)
+        Padded on the left.
     past : DynamicCache
         Keys and values of every layer.
     last : Tensor of float32, shape (n, vocabulary)
@@ -153,7 +146,7 @@ class PromptCache:
 
 
 def attends_to_all(model: PreTrainedModel) -> bool:
-    """Whether every layer attends to all tokens before: none has a window or a recurrent state."""
+    """Return whether every layer attends to all earlier tokens, with no window or recurrence."""
     config = model.config.get_text_config()
     kinds = getattr(config, "layer_types", None)
     if kinds is not None:

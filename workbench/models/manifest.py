@@ -51,9 +51,9 @@ def _fault(folder: Path, required: bool) -> str:
         file = folder / Path(name).name
         if not file.is_file():
             return f"{file} is missing; {MANIFEST} names it."
-        found = sha256(file.read_bytes())
-        if found != expected:
-            return (f"{file} is damaged or has been replaced: sha256 {found[:12]}…, "
+        actual = sha256(file.read_bytes())
+        if actual != expected:
+            return (f"{file} is damaged or has been replaced: sha256 {actual[:12]}…, "
                     f"{MANIFEST} has {str(expected)[:12]}….")
     for file in sorted(folder.iterdir()):
         if file.suffix in LOADED and file.name not in {*recorded, MANIFEST}:

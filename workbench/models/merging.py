@@ -20,13 +20,7 @@ TOLERANCE = 1e-4
 
 
 def base_of(folder: Path) -> str:
-    """Return the name or path of the base model of an adapter.
-
-    Raises
-    ------
-    ModelError
-        If it is not named, or the weights of the adapter are not safetensors.
-    """
+    """Return the name or path of the base model of an adapter, whose files are checked."""
     path = folder / ADAPTER_CONFIG
     try:
         base = json.loads(path.read_text(encoding="utf-8"))["base_model_name_or_path"]
@@ -47,14 +41,7 @@ def merge_adapter(model: Any, folder: Path, base: str) -> Any:
     If an adapter changes one of two layers that share their weights (the embeddings and the output
     layer), each layer first gets its own weights: otherwise merging would change both.
 
-    Parameters
-    ----------
-    model : PreTrainedModel
-        The base model in float32; it is changed.
-    folder : Path
-        With ``adapter_config.json`` and ``adapter_model.safetensors``.
-    base : str
-        The name of the model, for errors.
+    `model` is the base model in float32, which is changed; `base` is its name in error messages.
 
     Raises
     ------
@@ -68,7 +55,7 @@ def merge_adapter(model: Any, folder: Path, base: str) -> Any:
         with no_progress_bars():
             adapted: Any = PeftModel.from_pretrained(model, folder)
             adapted.eval()
-    except Exception as error:  # of many types, none of them documented
+    except Exception as error:  # of undocumented types
         raise ModelError(f"{folder}: the adapter could not be put on {base} "
                          f"({type(error).__name__}: {error}).") from error
     _check_keys(adapted, folder)

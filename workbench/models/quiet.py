@@ -15,7 +15,7 @@ def no_progress_bars() -> Iterator[None]:
     """
     from transformers.utils import logging
 
-    shown = logging.is_progress_bar_enabled()
+    enabled = logging.is_progress_bar_enabled()
     logging.disable_progress_bar()
     try:
         with warnings.catch_warnings():
@@ -23,5 +23,5 @@ def no_progress_bars() -> Iterator[None]:
             warnings.filterwarnings("ignore", category=UserWarning, module=r"peft\b")
             yield
     finally:
-        if shown:
+        if enabled:
             logging.enable_progress_bar()

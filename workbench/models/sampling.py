@@ -156,12 +156,7 @@ def next_tokens(logits: Tensor, temperature: float, uniform: Tensor) -> Tensor:
     """Return a token for each row of logits (n, vocabulary); see `sample`.
 
     A sampled token is the first at which the cumulated probability exceeds the random number in
-    `uniform` (n,).
-
-    Raises
-    ------
-    NonFiniteError
-        If a logit is not finite.
+    `uniform` (n,). Raises `NonFiniteError` if a logit is not finite.
     """
     highest, best = logits.max(-1)
     if not highest.isfinite().all():

@@ -19,18 +19,12 @@ CONTEXT = 128
 class Size:
     """The shape of a model and the length and rate of its pretraining."""
 
-    layers: int
-    """Transformer blocks; finding a word and copying what followed it usually takes two."""
-    width: int
-    """Features of a token between layers."""
-    inner: int
-    """Units in each feed-forward block."""
+    layers: int  # finding a word and copying what followed it usually takes two
+    width: int  # features of a token between layers
+    inner: int  # units in each feed-forward block
     heads: int
-    """Attention heads."""
-    steps: int
-    """Optimiser steps of pretraining."""
-    lr: float
-    """Largest learning rate."""
+    steps: int  # of pretraining
+    lr: float  # the largest
 
 
 SIZES = {
@@ -41,20 +35,10 @@ SIZES = {
 
 
 def make_model(size: str, vocabulary: int, seed: int) -> LlamaForCausalLM:
-    """Return a Llama model with fresh weights, of one of the `SIZES`.
+    """Return a Llama model of one of the `SIZES`, with fresh weights from a seed.
 
-    Parameters
-    ----------
-    size : {"nano", "tiny", "small"}
-    vocabulary : int
-        Number of tokens. The first three are padding, start and end.
-    seed : int
-        Of the initial weights; the global random state does not change.
-
-    Raises
-    ------
-    UnknownNameError
-        If there is no such size.
+    `vocabulary` is the number of tokens, of which the first three are padding, start and end. The
+    global random state does not change. Raises `UnknownNameError` for an unknown size.
     """
     import torch
     from transformers import LlamaConfig, LlamaForCausalLM

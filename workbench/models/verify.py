@@ -124,6 +124,5 @@ def _texts(tokenizer: PreTrainedTokenizerBase) -> tuple[Tensor, Tensor]:
 
 
 def _gap(a: Tensor, b: Tensor) -> float:
-    """Return the largest difference; infinite if one of them is no number."""
-    gap = (a - b).abs().max()
-    return float(gap) if torch.isfinite(gap) else float("inf")
+    """Return the largest difference; infinite if one of them is NaN or infinite."""
+    return float((a - b).abs().nan_to_num(torch.inf, torch.inf).max())

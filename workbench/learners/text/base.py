@@ -35,7 +35,6 @@ class TextLearner(Learner):
         self.max_new_tokens = max_new_tokens
         context = context_of(model.base)
         self.max_prompt_tokens = context - max_new_tokens
-        """Longest prompt that leaves enough tokens for a response."""
         if self.max_prompt_tokens < 1:
             raise ConfigError(f"max_new_tokens={max_new_tokens} leaves no room for a prompt in a "
                               f"context of {context} tokens")

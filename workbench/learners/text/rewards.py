@@ -22,10 +22,7 @@ def exact_match(texts: Sequence[str], items: Sequence[Item]) -> list[float]:
 def judge(reward: Reward, texts: Sequence[str], items: Sequence[Item]) -> Tensor:
     """Return the rewards of some responses to some items: shape (n,).
 
-    Raises
-    ------
-    ConfigError
-        If the reward function raises, or does not return a finite number for each response.
+    Raises `ConfigError` if the function fails or does not return a finite number for each response.
     """
     name = getattr(reward, "__name__", type(reward).__name__)
     try:
