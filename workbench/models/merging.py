@@ -72,9 +72,8 @@ def merge_adapter(model: Any, folder: Path, base: str) -> Any:
     gap = float((_probe(merged) - before).abs().max() / before.abs().max())
     if not gap <= TOLERANCE:
         raise ModelError(f"{folder}: merged into {base}, the adapter gives other logits than "
-                         f"unmerged (by {gap:.2g} of the largest), so the model would not be the "
-                         "one that was trained. Merge it with the program that trained it, and use "
-                         "the whole model.")
+                         f"unmerged (by {gap:.2g} of the largest). Merge it with the program that "
+                         "trained it, and use the whole model.")
     return merged.requires_grad_(True).eval()
 
 

@@ -89,9 +89,8 @@ def check_behaviour(model: PreTrainedModel, tokenizer: PreTrainedTokenizerBase,
                          "not. The weights are damaged, or made for another config.")
     size = float(alone.abs().max())
     if _gap(alone[:, :HALF], changed[:, :HALF]) > 1e-5 * size:
-        raise ModelError(f"{kind} is not causal: a later token changes what it predicts for an "
-                         "earlier one, so that it would see the answer it has to give. Use a "
-                         "decoder, such as a Llama, Qwen or GPT-2 model.")
+        raise ModelError(f"{kind} is not causal: a later token changes its prediction for an "
+                         "earlier one. Use a decoder, such as a Llama, Qwen or GPT-2 model.")
     if _gap(alone[:, HALF - 1:-1], padded) > 1e-3 * size:
         raise ModelError(f"{kind} answers otherwise when a prompt is padded on the left, which is "
                          "how several prompts are answered at once. Use a model that heeds "

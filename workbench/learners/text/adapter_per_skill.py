@@ -40,7 +40,7 @@ class AdapterPerSkill(SFT):
                                      folder / f"{k}-{Path(skill).stem}")
         return super().write(folder, tasks)
 
-    def answering(self, task: int | None) -> list[Any]:
+    def models_for(self, task: int | None) -> list[Any]:
         """Return the models with the adapters of a skill; of a skill not yet met, with none."""
         adapters = self.model.adapters
         if task is None or not 0 <= task < len(adapters):

@@ -88,8 +88,8 @@ class TextLearner(Learner):
         """Return the likeliest responses to some questions: a list of texts per seed."""
         prompts = self.ask(x)
         return [sample(model, self.model.tokenizer, prompts,
-                       max_new_tokens=self.max_new_tokens).texts for model in self.answering(task)]
+                       max_new_tokens=self.max_new_tokens).texts for model in self.models_for(task)]
 
-    def answering(self, task: int | None) -> Any:
+    def models_for(self, task: int | None) -> list[Any]:
         """Return the models that answer the questions of a task, by seed."""
         return self.model.models
