@@ -22,7 +22,7 @@ from workbench.learners.text import SDFT
 from workbench.losses import DIRECTIONS, divergence
 from workbench.measure.completions import partners
 from workbench.models.encoding import encode_responses
-from workbench.models.language import LanguageModels, trained
+from workbench.models.language import LanguageModels, fill, trained
 from workbench.models.logits import attends_to_all, response_logits
 from workbench.tasks.text import TextExamples, make_text_stream
 from workbench.teachers import WEIGHTS, Teacher, TeacherWeights, take_prompts
@@ -63,7 +63,7 @@ def begun(models, task, **options):
 def move(models, i, seed=0, size=0.05):
     """Give a student other weights."""
     noise = torch.randn(models.vector(i).shape, generator=torch.Generator().manual_seed(seed))
-    models.set_vector(i, models.vector(i) + size * noise)
+    fill(models.models[i], models.vector(i) + size * noise)
 
 
 def close(a, b):
@@ -153,7 +153,7 @@ def test_a_demonstration_moves_the_student_and_the_teacher_has_no_slope(
     assert sum(float(slope.abs().sum()) for slope in slopes) > 0.01
     untouched = [*learner.model.base.parameters(), *learner.model.models[1].parameters()]
     if learner.model._other is not None:
-        untouched += learner.model._other[0].parameters()
+        untouched += learner.model._other.parameters()
     assert all(p.grad is None for p in untouched)
 
 
@@ -223,7 +223,7 @@ def test_an_average_goes_the_rate_of_the_way_to_the_student(rank, models, skills
     students = models(rank=rank)
     teacher = averaging(students, skills[0], rate=0.1)
     before = [students.vector(i) for i in range(2)]
-    students.set_vector(0, before[0] + 1)
+    fill(students.models[0], before[0] + 1)
     teacher.follow(0)
     teacher.follow(1)
     torch.testing.assert_close(teacher.vectors[0], before[0] + 0.1)
@@ -256,7 +256,7 @@ def test_an_average_is_kept_in_float32_since_bfloat16_would_hardly_move(models, 
     teacher, start = averaging(students, skills[0], rate), students.vector(0)
     assert teacher.vectors.dtype == torch.float32
     naive = start.bfloat16()  # the average as the published code keeps it
-    students.set_vector(0, start * 1.05)
+    fill(students.models[0], start * 1.05)
     target = students.vector(0)
     for _ in range(300):
         teacher.follow(0)

@@ -222,16 +222,16 @@ def test_offline_distillation_imitates_what_the_pretrained_teacher_said_before(t
     soft, hard = (make(case) for case in (name, f"{name}, hard"))
     for learner in (soft, hard):
         learner.begin(tasks[0])
-    said = [part.clone() for part in soft.said[1]]
+    said = [part.clone() for part in soft.responses[1]]
     learn(soft, tasks[0], steps=2, batch_size=4)
     soft.begin(tasks[0])
-    assert all(torch.equal(a, b) for a, b in zip(said, soft.said[1], strict=True)), "never anew"
-    assert all(torch.equal(a, b) for a, b in zip(said, hard.said[1], strict=True))
-    assert said[0].shape[0] == 16 and not torch.equal(soft.said[0][0], soft.said[1][0])
+    for learner in (soft, hard):  # never sampled anew
+        assert all(torch.equal(a, b) for a, b in zip(said, learner.responses[1], strict=True))
+    assert said[0].shape[0] == 16 and not torch.equal(soft.responses[0][0], soft.responses[1][0])
     state = hard.generators[0].get_state()
     ids, mask = hard.rollout(0, CHOSEN, hard.read(0, CHOSEN))
     hard.generators[0].set_state(state)
-    options = hard.said[0][0].view(8, 2, -1)[CHOSEN][:, :, :ids.shape[1]]
+    options = hard.responses[0][0].view(8, 2, -1)[CHOSEN][:, :, :ids.shape[1]]
     assert (options == ids[:, None]).all(-1).any(1).all(), "to these questions"
     torch.testing.assert_close(hard.loss_of(0, CHOSEN), imitation_by_hand(
         hard, rows(hard.prompts), (ids, mask)), rtol=1e-4, atol=1e-5)

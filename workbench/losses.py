@@ -1,8 +1,8 @@
-"""Losses: tensors in, numbers out. Nothing here keeps a state.
+"""Loss functions without state.
 
-Those of small networks give one number per seed, and the first axis is the seeds; where they take a
-mask, True marks the outputs that may be answered. Those of language models, from `kl_per_token` on,
-give one number per token, whatever the axes before the vocabulary.
+The losses of small networks return one number per seed; the first axis is the seeds, and a mask is
+True at the outputs that may be answered. From `kl_per_token` on, the functions are for language
+models and return one number per token, whatever the axes before the vocabulary.
 """
 
 from __future__ import annotations
@@ -18,20 +18,10 @@ from workbench.tasks.stream import masked
 
 
 def cross_entropy(logits: Tensor, y: Tensor, mask: Tensor) -> Tensor:
-    """Return the mean cross-entropy to the labels, in nats.
+    """Return the mean cross-entropy in nats: shape (seeds,).
 
-    Parameters
-    ----------
-    logits : Tensor, shape (seeds, n, outputs)
-        Before masking.
-    y : Tensor of int64, shape (seeds, n)
-        Index of the correct output.
-    mask : Tensor of bool, shape broadcastable to that of the logits
-        True where an output may be answered.
-
-    Returns
-    -------
-    Tensor, shape (seeds,)
+    `logits` has shape (seeds, n, outputs), `y` has the correct outputs, shape (seeds, n), and the
+    mask is broadcastable to the logits.
     """
     log_p = masked(logits, mask).log_softmax(-1)
     return -log_p.gather(-1, y.unsqueeze(-1)).mean((1, 2))
@@ -39,25 +29,15 @@ def cross_entropy(logits: Tensor, y: Tensor, mask: Tensor) -> Tensor:
 
 def distillation(student: Tensor, teacher: Tensor, mask: Tensor,
                  temperature: float = 2.0) -> Tensor:
-    r"""Return the distillation loss of Hinton, Vinyals & Dean (arXiv 1503.02531).
+    r"""Return the distillation loss of Hinton, Vinyals & Dean (arXiv 1503.02531) in nats.
 
     :math:`T^2\,\mathrm{KL}(p_T \| q_T)`, where both distributions are softmaxes of logits divided
     by the temperature. The factor :math:`T^2` keeps the size of the gradient the same at every
-    temperature; some libraries leave it out (Avalanche's LwF does).
+    temperature; some libraries (Avalanche's LwF) leave it out. Above 1, unlikely outputs count for
+    more.
 
-    Parameters
-    ----------
-    student, teacher : Tensor, shape (seeds, n, outputs)
-        Logits. No gradient should flow to the teacher's.
-    mask : Tensor of bool, shape broadcastable to that of the logits
-        True where an output takes part.
-    temperature : float
-        Above 1, unlikely outputs count for more.
-
-    Returns
-    -------
-    Tensor, shape (seeds,)
-        In nats; 0 where the two agree.
+    The logits have shape (seeds, n, outputs), the teacher's without gradient; the mask is
+    broadcastable to them. Returns shape (seeds,).
     """
     q = F.log_softmax(masked(student, mask) / temperature, -1)
     p = F.log_softmax(masked(teacher, mask) / temperature, -1)
@@ -65,80 +45,66 @@ def distillation(student: Tensor, teacher: Tensor, mask: Tensor,
 
 
 def quadratic_penalty(parameters: Tensor, anchor: Tensor, importance: Tensor) -> Tensor:
-    r"""Return :math:`\frac12\sum_i \Omega_i(\theta_i-\theta^*_i)^2`, the pull towards old weights.
+    r"""Return :math:`\frac12\sum_i \Omega_i(\theta_i-\theta^*_i)^2` of each seed: shape (seeds,).
 
-    Parameters
-    ----------
-    parameters, anchor, importance : Tensor, shape (seeds, parameters)
-        Present weights, weights to stay near, and how much each matters.
-
-    Returns
-    -------
-    Tensor, shape (seeds,)
+    The three arguments have shape (seeds, parameters).
     """
     return 0.5 * (importance * (parameters - anchor).square()).sum(1)
 
 
 def kl_per_token(p_logits: Tensor, q_logits: Tensor) -> Tensor:
-    r"""Return :math:`\mathrm{KL}(p \| q)` at every position, over the full vocabulary.
+    r"""Return :math:`\mathrm{KL}(p \| q)=\sum_v p(v)\,[\log p(v)-\log q(v)]` at every position.
 
-    :math:`\sum_v p(v)\,[\log p(v) - \log q(v)]`. With the teacher as p and the student as q it is
-    the forward KL that SDFT trains on. Note that ``torch.nn.functional.kl_div(a, b)`` is
-    :math:`\mathrm{KL}(b \| a)`.
+    With the teacher as p and the student as q it is the forward KL, on which SDFT trains. Note that
+    ``torch.nn.functional.kl_div(a, b)`` is :math:`\mathrm{KL}(b \| a)`.
 
-    Parameters
-    ----------
-    p_logits, q_logits : Tensor, shape (..., vocabulary)
-        Logits; nothing is masked, and nothing averaged.
-
-    Returns
-    -------
-    Tensor, shape (...)
-        In nats, at least 0 up to rounding; exactly 0 where the logits are equal.
+    Both logits have shape (..., vocabulary), the result (...). It is in nats, at least 0 up to
+    rounding, and exactly 0 where the logits are equal.
     """
     return _kl(F.log_softmax(p_logits, -1), F.log_softmax(q_logits, -1))
 
 
 def _kl(log_p: Tensor, log_q: Tensor) -> Tensor:
-    each = F.kl_div(log_q, log_p, reduction="none", log_target=True)
-    # Over the vocabulary q - p adds up to 0. With it the slope where p = q is exactly 0; without,
-    # it is a rounding error, which Adam blows up to steps of full size.
-    return (each + log_q.exp() - log_p.exp()).sum(-1)
+    terms = F.kl_div(log_q, log_p, reduction="none", log_target=True)
+    # q - p sums to 0 over the vocabulary. Adding it makes the gradient exactly 0 where p = q;
+    # otherwise it is a rounding error, which Adam scales up to steps of full size.
+    return (terms + log_q.exp() - log_p.exp()).sum(-1)
 
 
 DIRECTIONS = {
-    "forward": "KL(teacher || student): be able to say all that the teacher might",
-    "reverse": "KL(student || teacher): say nothing that the teacher would not",
+    "forward": "KL(teacher || student): the student covers all that the teacher may answer",
+    "reverse": "KL(student || teacher): the student avoids all that the teacher would not answer",
     "jsd": "generalised Jensen-Shannon: both, measured from a mixture of the two",
 }
-"""Which way a divergence looks."""
+"""The directions of a divergence."""
 
 
 def divergence(student: Tensor, teacher: Tensor, direction: str = "forward", *, beta: float = 0.5,
                top_k: int | None = None, top_of: str = "teacher", tail: bool = True) -> Tensor:
-    r"""Return how far a student is from a teacher at every position, from their logits.
+    r"""Return the divergence of a student from a teacher at every position, from their logits.
 
-    ``"forward"`` is :math:`\mathrm{KL}(p\|q)` with teacher p and student q, what the published
+    With teacher p and student q, ``"forward"`` is :math:`\mathrm{KL}(p\|q)`, which the published
     numbers of SDFT (arXiv 2601.19897) were made with; its gradient on the student's logits is
-    :math:`q - p`. ``"reverse"`` is :math:`\mathrm{KL}(q\|p)`, what its equations say. ``"jsd"`` is
-    :math:`\beta\,\mathrm{KL}(p\|m) + (1-\beta)\,\mathrm{KL}(q\|m)` with
+    :math:`q - p`. ``"reverse"`` is :math:`\mathrm{KL}(q\|p)`, as in the paper's equations.
+    ``"jsd"`` is :math:`\beta\,\mathrm{KL}(p\|m) + (1-\beta)\,\mathrm{KL}(q\|m)` with
     :math:`m = \beta p + (1-\beta) q` (Agarwal et al., arXiv 2306.13649).
 
     Parameters
     ----------
     student, teacher : Tensor, shape (..., vocabulary)
-        Logits; no gradient should flow to the teacher's.
+        Logits; the teacher's without gradient.
     direction : str
         One of `DIRECTIONS`.
     beta : float
         Weight of the teacher in ``"jsd"``, between 0 and 1.
     top_k : int, optional
-        Compare this many tokens only; None compares the whole vocabulary.
+        Number of tokens to compare; None compares the whole vocabulary.
     top_of : {"teacher", "student"}
-        Whose likeliest tokens those are. The student's leave out just what a teacher wants and the
-        student thinks unlikely.
+        Whose likeliest tokens are compared. The student's leave out the tokens that the teacher
+        favours and the student finds unlikely.
     tail : bool
-        Gather the rest in one further outcome; otherwise leave it out and renormalise.
+        Whether all other tokens count as one further outcome; otherwise the kept tokens are
+        renormalised.
 
     Returns
     -------
@@ -161,7 +127,8 @@ def divergence(student: Tensor, teacher: Tensor, direction: str = "forward", *, 
                           f"there are, not {top_k!r}")
     log_q, log_p = F.log_softmax(student, -1), F.log_softmax(teacher, -1)
     if top_k is not None:
-        log_q, log_p = _likeliest(log_q, log_p, top_k, top_of, tail)
+        indices = (log_p if top_of == "teacher" else log_q).topk(top_k, -1).indices
+        log_q, log_p = _keep(log_q, indices, tail), _keep(log_p, indices, tail)
     if direction == "forward":
         return _kl(log_p, log_q)
     if direction == "reverse":
@@ -171,59 +138,47 @@ def divergence(student: Tensor, teacher: Tensor, direction: str = "forward", *, 
     return beta * _kl(log_p, mixture) + (1 - beta) * _kl(log_q, mixture)
 
 
-def _likeliest(log_q: Tensor, log_p: Tensor, k: int, top_of: str,
-               tail: bool) -> tuple[Tensor, Tensor]:
-    """Keep the k likeliest tokens of one of two distributions, in both."""
-    index = (log_p if top_of == "teacher" else log_q).topk(k, -1).indices
-
-    def keep(log: Tensor) -> Tensor:
-        kept = log.gather(-1, index)
-        mass = kept.logsumexp(-1, keepdim=True)
-        if not tail:
-            return kept - mass
-        # The clamp keeps log(1 - mass) finite where the k tokens hold everything.
-        return torch.cat([kept, torch.log(-torch.expm1(mass.clamp_max(-1e-7)))], -1)
-
-    return keep(log_q), keep(log_p)
+def _keep(log_p: Tensor, indices: Tensor, tail: bool) -> Tensor:
+    """Return some of the log-probabilities, with the rest as one outcome or renormalised."""
+    kept = log_p.gather(-1, indices)
+    mass = kept.logsumexp(-1, keepdim=True)
+    if not tail:
+        return kept - mass
+    # The clamp keeps log(1 - mass) finite where the kept tokens hold all the probability.
+    return torch.cat([kept, torch.log(-torch.expm1(mass.clamp_max(-1e-7)))], -1)
 
 
-def per_response(each: Tensor, mask: Tensor, skip_first: int = 0) -> Tensor:
-    """Return the mean over responses of the mean over their tokens, as SDFT has it.
+def per_response(values: Tensor, mask: Tensor, skip_first: int = 0) -> Tensor:
+    """Return the mean over responses of the mean over their tokens, as in SDFT: shape ().
 
-    Short responses weigh as much as long ones. Padding and what comes after the end token do not
-    count, the end token does.
+    Short responses weigh as much as long ones. A response with no token left adds 0.
 
     Parameters
     ----------
-    each : Tensor, shape (n, tokens)
-        Something per token.
+    values : Tensor, shape (n, tokens)
+        One number per token.
     mask : Tensor of int64, shape (n, tokens)
-        1 at the tokens of each response, its end token included.
+        1 at the tokens of each response, including its end token.
     skip_first : int
-        Leave out the first tokens of each response, where a helped teacher may announce its help.
-        Warns when that leaves out more than a fifth of all tokens.
-
-    Returns
-    -------
-    Tensor, shape ()
-        A response with no token left adds 0.
+        Number of tokens to leave out at the beginning of each response, where a teacher may mention
+        its context. Warns when that leaves out more than a fifth of all tokens.
 
     Raises
     ------
     ConfigError
-        If not one token is left.
+        If no token is left.
     """
     if skip_first < 0:
         raise ConfigError(f"skip_first must be at least 0, not {skip_first!r}")
-    kept = mask.to(each.device, copy=True)
+    kept = mask.to(values.device, copy=True)
     kept[:, :skip_first] = 0
     left, all_tokens = int(kept.sum()), int(mask.sum())
     if left == 0:
         raise ConfigError(f"no token of the batch counts: {all_tokens} tokens in {len(mask)} "
                           f"responses, of each of which the first {skip_first} are skipped. Skip "
-                          "fewer, or look at why the responses are empty.")
+                          "fewer, or find out why the responses are empty.")
     if left < 0.8 * all_tokens:
         warnings.warn(f"skip_first={skip_first} leaves out {all_tokens - left} of {all_tokens} "
                       "tokens of the loss; skip fewer where answers are short", stacklevel=2)
-    # Not a product: what is masked may be no number, and 0 times that is none either.
-    return (each.where(kept.bool(), 0).sum(1) / kept.sum(1).clamp_min(1)).mean()
+    # Not a product: masked values may be NaN, and 0 times NaN is NaN.
+    return (values.where(kept.bool(), 0).sum(1) / kept.sum(1).clamp_min(1)).mean()

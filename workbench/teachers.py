@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any, Protocol
+from typing import Any
 
 import torch
 from torch import Tensor
@@ -11,12 +11,7 @@ from torch import Tensor
 from workbench.errors import UnknownNameError, fraction
 from workbench.measure.completions import CONTEXTS, full_context, prompts_for
 from workbench.models.encoding import context_of, encode
-from workbench.models.logits import (
-    PromptCache,
-    attends_to_all,
-    cache_bytes,
-    trim,
-)
+from workbench.models.logits import PromptCache, attends_to_all, cache_bytes, trim
 from workbench.tasks import Item
 
 WEIGHTS = {
@@ -25,19 +20,12 @@ WEIGHTS = {
     "ema": "a moving average of the student's, kept in float32",
     "student": "the student's own, as they are now",
 }
-"""Whose weights a teacher has."""
+"""The choices of a teacher's weights."""
 
 MOST_BYTES = 2**29
-"""Beyond this, keeping the prompts costs more memory than reading them again costs time."""
+"""Largest prompt cache that a teacher keeps; beyond it, prompts are read at each step."""
 FULL_CONTEXT = "all"
 """The demonstration, after the article where the skill has one."""
-
-
-class Learning(Protocol):
-    """What a teacher needs of a learner: its networks, and the state that is checkpointed."""
-
-    model: Any
-    state: dict[str, Tensor]
 
 
 class TeacherWeights:
@@ -45,13 +33,13 @@ class TeacherWeights:
 
     Parameters
     ----------
-    learner : Learning
-        Who is taught. Copies and averages are kept in its state, and so are checkpointed.
+    learner : Learner
+        The student, whose state keeps copies and averages, so that they are checkpointed.
     source : str
         One of `WEIGHTS`.
     rate : float
-        Of the average: after each step :math:`\phi \leftarrow (1-r)\,\phi + r\,\theta`. In
-        bfloat16 such small steps are rounded away, which is why the average is kept in float32.
+        Rate r of the average: at each step :math:`\phi \leftarrow (1-r)\,\phi + r\,\theta`.
+        bfloat16 rounds such small steps away, so the average is kept in float32.
 
     Raises
     ------
@@ -59,7 +47,7 @@ class TeacherWeights:
         If there is no such source, or the rate is not above 0 and at most 1.
     """
 
-    def __init__(self, learner: Learning, source: str = "base", rate: float = 0.02) -> None:
+    def __init__(self, learner: Any, source: str = "base", rate: float = 0.02) -> None:
         if source not in WEIGHTS:
             raise UnknownNameError("teacher", source, WEIGHTS)
         fraction(rate=rate)
@@ -67,8 +55,9 @@ class TeacherWeights:
 
     @property
     def vectors(self) -> Tensor | None:
-        """The teacher's weights, where they are kept apart: shape (seeds, parameters)."""
-        return self.learner.state.get("teacher")
+        """The stored weights of the teacher, if any: shape (seeds, parameters)."""
+        vectors: Tensor | None = self.learner.state.get("teacher")
+        return vectors
 
     def take(self) -> None:
         """Take the student's present weights as the teacher's."""
@@ -80,15 +69,15 @@ class TeacherWeights:
             self.take()
 
     def follow(self, i: int) -> None:
-        """Move the average of one seed towards its student; to be called before each step.
+        """Move the average of seed i towards its student; called before each step.
 
-        Before the first step the two are equal, so that calling it there changes nothing.
+        Before the first step the two are equal, and nothing changes.
         """
         if self.source == "ema":
             self.learner.state["teacher"][i].lerp_(self.learner.model.vector(i).cpu(), self.rate)
 
     def model(self, i: int) -> Any:
-        """Return the language model that teaches one seed."""
+        """Return the language model that teaches seed i."""
         if self.source == "base":
             return self.learner.model.base
         if self.source == "student":
@@ -99,17 +88,8 @@ class TeacherWeights:
 class Teacher:
     """A language model that sees a context which the student does not.
 
-    Parameters
-    ----------
-    weights : TeacherWeights
-        Which weights it has.
-    context : str
-        Which context it sees: ``"all"``, or one of `workbench.measure.completions.CONTEXTS`.
-
-    Attributes
-    ----------
-    prompts : tuple of Tensor
-        Ids and mask of the prompts with their context, set by `begin`.
+    The context is ``"all"``, or one of `workbench.measure.completions.CONTEXTS`. `begin` sets
+    `prompts`: ids and mask of the prompts with their context.
     """
 
     def __init__(self, weights: TeacherWeights, context: str = FULL_CONTEXT) -> None:
@@ -119,19 +99,9 @@ class Teacher:
         self._read: dict[int, PromptCache] = {}
 
     def begin(self, items: Sequence[Item], max_response_tokens: int) -> None:
-        """Prepare to teach some items.
+        """Prepare to teach the items of one skill.
 
-        Parameters
-        ----------
-        items : sequence of Item
-            Of one skill.
-        max_response_tokens : int
-            Tokens that a response may take.
-
-        Raises
-        ------
-        ModelError
-            If a prompt with its context leaves no room for the response: it is never cut.
+        Raises `ModelError` if a prompt with its context and the response do not fit the model.
         """
         context = full_context(items) if self.context == FULL_CONTEXT else self.context
         models = self.weights.learner.model
@@ -142,42 +112,24 @@ class Teacher:
 
     @torch.no_grad()
     def logits(self, i: int, indices: Tensor, ids: Tensor, mask: Tensor) -> Tensor:
-        """Return what the teacher of one seed gives to each token of some responses.
+        """Return the teacher's logits for each token of responses to the items at `indices`.
 
-        Parameters
-        ----------
-        i : int
-            Which seed, by position.
-        indices : Tensor of int64, shape (n,)
-            Which items the responses are to.
-        ids, mask : Tensor of int64, shape (n, tokens)
-            The responses, padded on the right.
-
-        Returns
-        -------
-        Tensor of float32, shape (n, tokens, vocabulary)
-            Without gradient.
+        `ids` and `mask` (n, tokens) are the responses, padded on the right, and `i` is the position
+        of the seed. Returns float32, shape (n, tokens, vocabulary).
         """
         model = self.weights.model(i)
-        if (self.keeps and attends_to_all(model)
-                and cache_bytes(model, self.prompts[0]) <= MOST_BYTES):
-            whose = i if self.weights.source == "task_start" else 0  # seeds share a frozen teacher
-            if whose not in self._read:
-                self._read[whose] = PromptCache(model, *self.prompts)
-            return self._read[whose].select(indices).logits(ids, mask)
-        # Computed as the student's are: where both are equal, so are their logits, to the bit.
+        # A teacher that stays the same through a skill reads its prompts once. Not without context:
+        # the student may then be its equal, and a difference by rounding would give a gradient.
+        if (self.weights.source in ("base", "task_start") and self.context != "none"
+                and attends_to_all(model) and cache_bytes(model, self.prompts[0]) <= MOST_BYTES):
+            key = i if self.weights.source == "task_start" else 0  # seeds share the base
+            if key not in self._read:
+                self._read[key] = PromptCache(model, *self.prompts)
+            return self._read[key].select(indices).logits(ids, mask)
+        # Computed exactly as the student's, so that equal models have equal logits.
         return PromptCache(model, *take_prompts(self.prompts, indices)).logits(ids, mask)
-
-    @property
-    def keeps(self) -> bool:
-        """Whether to read the prompts once: for a teacher that stays the same through a skill.
-
-        Not without context: there the student may be its equal, and what differs by rounding alone
-        would be a slope to follow.
-        """
-        return self.weights.source in ("base", "task_start") and self.context != "none"
 
 
 def take_prompts(prompts: tuple[Tensor, Tensor], indices: Tensor) -> tuple[Tensor, Tensor]:
-    """Return some prompts with the padding on the left that they all have cut off."""
+    """Return some prompts (ids and mask), without the padding on the left that all of them have."""
     return trim(*(part[indices] for part in prompts))

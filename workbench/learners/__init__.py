@@ -1,4 +1,4 @@
-"""How it is learned: one readable file per method."""
+"""Learning methods: one readable file each."""
 
 from workbench.learners.base import Batch, Learner
 from workbench.learners.digits.controls import (
@@ -31,7 +31,7 @@ CONTROLS: dict[str, type[Learner]] = {
     "replay-shuffled-labels": ReplayShuffledLabels,
     "replay-present": ReplayPresent,
 }
-"""Negative controls, which can be run as the methods are."""
+"""Negative controls, run like the methods."""
 
 __all__ = ["CONTROLS", "LEARNERS", "Batch", "DERpp", "EWC", "Finetune", "Joint", "Learner",
            "LwF", "Replay", "SI", "fit"]

@@ -1,4 +1,4 @@
-"""`Learner`: what a method says of its own, and nothing else."""
+"""`Learner`: the interface of every method."""
 
 from __future__ import annotations
 
@@ -17,49 +17,36 @@ from workbench.tasks import Task
 
 @dataclass(frozen=True)
 class Batch:
-    """Examples of one step.
+    """Examples of one step."""
 
-    Parameters
-    ----------
-    x : Tensor, shape (seeds, n, ...)
-        Inputs.
-    y : Tensor of int64, shape (seeds, n)
-        Index of the correct output.
-    mask : Tensor of bool, shape broadcastable to (seeds, n, outputs)
-        Outputs that may be answered, as the stream has it.
-    """
-
-    x: Tensor
-    y: Tensor
-    mask: Tensor
+    x: Tensor  # inputs: shape (seeds, n, ...)
+    y: Tensor  # index of the correct output, int64: shape (seeds, n)
+    mask: Tensor  # outputs that may be answered, bool: broadcastable to (seeds, n, outputs)
 
 
 class Learner:
     """A method of learning one task after another.
 
-    A subclass says what differs from plain fine-tuning: `loss`, and where needed `begin` and
-    `end`. It is shown one task at a time; never the stream, nor how it is evaluated.
-
-    Parameters
-    ----------
-    model : StackedMLP
-        The networks, one per seed.
+    A subclass defines `loss`, and where needed `begin` and `end`. It sees one task at a time; never
+    the stream, nor how it is evaluated.
 
     Attributes
     ----------
+    model : StackedMLP
+        The networks, one per seed.
     state : dict of str to Tensor
         All that is carried from task to task beside the weights: importances, a teacher, stored
-        examples. What is in here is checkpointed, restored and counted as stored bytes.
+        examples. It is checkpointed, restored and counted as stored bytes.
     generators : list of torch.Generator
-        One per seed, for what the method itself draws.
+        One per seed, for the random numbers of the method itself.
     """
 
     scenarios: ClassVar[tuple[str, ...]] = ("task", "domain", "class")
-    """The scenarios in which the method makes sense. A single one needs no choosing."""
+    """The scenarios in which the method makes sense. A single one is chosen automatically."""
     needs_gate: ClassVar[bool] = False
-    """Whether the model is its own teacher, so that the gate is asked before a run."""
+    """Whether the model is its own teacher, so that the gate is checked before a run."""
     context: str = ""
-    """Which context the model sees where it is its own teacher; see `completions.CONTEXTS`."""
+    """The context that the model sees as its own teacher; see `completions.CONTEXTS`."""
 
     def __init__(self, model: StackedMLP) -> None:
         self.model = model
@@ -74,22 +61,22 @@ class Learner:
         raise TypeError(f"{type(self).__name__} does not say what its loss is")
 
     def end(self, task: Task) -> None:
-        """Take what is to be kept of a task; called once after its last step."""
+        """Store what the method keeps of a task; called once after its last step."""
 
     def predict(self, x: Tensor, task: int | None = None) -> Tensor:
         """Return the logits for inputs of shape (n, ...): shape (seeds, n, outputs).
 
-        `task` is the number of the task in the task scenario, and None where it is not told.
+        `task` is the number of the task in the task scenario, and None elsewhere.
         """
         with torch.no_grad():
             return self.model(x)  # type: ignore[no-any-return]
 
     def write(self, folder: Path, tasks: Sequence[str]) -> str:
-        """Write what was learned of some tasks; return the name of the file with the weights."""
+        """Write the trained weights; return the name of their file."""
         return self.model.write(folder)
 
     def inputs(self) -> dict[str, str]:
-        """Return the hashes of what a run starts from beside its settings and data, by name."""
+        """Return the hashes of a run's inputs beside its settings and data, by name."""
         return {}
 
     def stored_bytes(self) -> int:
@@ -103,7 +90,7 @@ class Learner:
                 | {f"generator.{i}": g.get_state() for i, g in enumerate(self.generators)})
 
     def load_state_dict(self, tensors: dict[str, Tensor]) -> None:
-        """Take over what `state_dict` returned."""
+        """Restore what `state_dict` returned."""
         def part(prefix: str) -> dict[str, Tensor]:
             return {k.removeprefix(prefix): v for k, v in tensors.items() if k.startswith(prefix)}
 

@@ -13,10 +13,10 @@ from workbench.tasks import Task
 
 
 def batch_order(seed: int, task: int, examples: int, steps: int, batch_size: int) -> Tensor:
-    """Return which examples each step of a task sees: shape (steps, batch_size).
+    """Return the indices of the examples of each step of a task: shape (steps, batch_size).
 
-    Every example is seen once before any is seen again. The order follows from the seed and the
-    task alone, so that a resumed run needs no memory of it and all methods see the same batches.
+    Every example is seen once before any is seen again. The order depends on the seed and the task
+    alone, so that it need not be saved and all methods see the same batches.
     """
     rng = generator(seed, "batches", task)
     epochs = -(-steps * batch_size // examples)
@@ -25,7 +25,7 @@ def batch_order(seed: int, task: int, examples: int, steps: int, batch_size: int
 
 
 def make_optimizer(learner: Learner, lr: float) -> torch.optim.Optimizer:
-    """Return Adam over all seeds; being elementwise, it treats each as if it were alone."""
+    """Return Adam over all seeds; it works element by element, so that seeds stay independent."""
     return torch.optim.Adam(learner.model.parameters(), lr=lr, fused=True)
 
 
@@ -37,25 +37,19 @@ def fit(learner: Learner, task: Task, optimizer: torch.optim.Optimizer, *, steps
     Parameters
     ----------
     learner : Learner
-        Whose loss is followed. Its `begin` has been called, and its `end` is yet to be.
-    task : Task
-        Its training examples are used.
-    optimizer : torch.optim.Optimizer
-        Over the learner's parameters.
-    steps, batch_size : int
-        How long and how many examples at a time.
+        The caller calls its `begin` before and its `end` after.
     clip : float, optional
         Largest gradient norm of a seed.
     start : int
         Steps already taken, when a run is resumed.
     precision : {"fp32", "bf16"}
-        Of the matrix products; weights and what Adam keeps are in float32 either way.
+        Of the matrix products; weights and Adam's moments are float32 in both.
 
     Yields
     ------
     Tensor, shape (seeds,), on the CPU
-        The loss before each step, once the step is taken. Between two of them the run may be
-        looked at, saved, or left.
+        The loss before each step, yielded after it. Between two steps the caller may look at the
+        run, save it, or stop.
     """
     order = torch.stack([batch_order(seed, task.index, len(task.train), steps, batch_size)
                          for seed in learner.model.seeds], 1)
@@ -65,7 +59,7 @@ def fit(learner: Learner, task: Task, optimizer: torch.optim.Optimizer, *, steps
         batch = Batch(task.train.x[indices], task.train.y[indices], mask)
         with torch.autocast(parameters[0].device.type, torch.bfloat16, precision == "bf16"):
             loss = learner.loss(batch)
-        for p in parameters:  # what optimizer.zero_grad() does, without its bookkeeping
+        for p in parameters:  # faster than optimizer.zero_grad()
             p.grad = None
         loss.sum().backward()
         if clip is not None:

@@ -1,4 +1,4 @@
-"""Who learns: small networks, several seeds at a time, and language models."""
+"""Models: small networks, several seeds at a time, and language models."""
 
 from workbench.models.loading import load_causal_lm
 from workbench.models.mlp import StackedMLP

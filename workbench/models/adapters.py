@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import copy
 import math
-from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -20,22 +19,12 @@ if TYPE_CHECKING:
     from peft import PeftModel
 
 
-
-
 class WithAdapter:
-    """A model that is called with one of its adapters on, whatever was on before.
+    """A model that is called with one of its adapters on, or without any if `name` is None.
 
-    Several of these share one base model. Every other attribute is the model's.
-
-    Parameters
-    ----------
-    model : PeftModel
-        The base with its adapters.
-    name : str or None
-        Which adapter; None calls the base alone.
-    trained : list of str
-        Adapters that are being trained, shared by all views of a model. peft turns off the gradient
-        of those that are not on; here it stays on until the backward pass has reached them all.
+    Several of these share one model; all other attributes are the model's. They also share the list
+    `trained` of the adapters in training. peft turns off the gradient of adapters that are not on;
+    here it stays on, so that the backward pass reaches them all.
     """
 
     def __init__(self, model: PeftModel, name: str | None, trained: list[str]) -> None:
@@ -61,7 +50,7 @@ class WithAdapter:
         return getattr(self.model, name)
 
     def named_parameters(self) -> list[tuple[str, nn.Parameter]]:
-        """Return the weights of the adapter; of the base alone, its own under its own names."""
+        """Return the weights of the adapter, or those of the base under its own names."""
         if self.name is not None:
             return list(adapter_parameters(self.model, self.name).items())
         return [(name.replace(".base_layer.", "."), weight) for name, weight in
@@ -73,7 +62,7 @@ class WithAdapter:
 
 
 def adapter_parameters(model: PeftModel, name: str) -> dict[str, nn.Parameter]:
-    """Return the weights of one adapter, by names in which the adapter's does not occur."""
+    """Return the weights of one adapter, by names without that of the adapter."""
     cache: dict[str, dict[str, nn.Parameter]] = model.__dict__.setdefault("_by_adapter", {})
     if name not in cache:
         cache[name] = {n.replace(f".{name}.", "."): p for n, p in model.named_parameters()
@@ -81,36 +70,24 @@ def adapter_parameters(model: PeftModel, name: str) -> dict[str, nn.Parameter]:
     return cache[name]
 
 
-def add_adapter(model: Any, name: str, rank: int, rng: torch.Generator,
-                base: str = "") -> PeftModel:
-    """Put a fresh adapter on a model; it adds exactly nothing until it is trained.
+def add_adapter(model: Any, name: str, rank: int, rng: torch.Generator, base: str) -> PeftModel:
+    """Put a fresh adapter on a model; untrained, it does not change the logits.
 
-    Parameters
-    ----------
-    model : PreTrainedModel or PeftModel
-        Gets the adapter on every linear layer but the output layer.
-    name : str
-        Of the adapter, without dots.
-    rank : int
-        Rank of each update; its scale is 2.
-    rng : torch.Generator
-        Decides the initial weights: those that read are uniform within one over the root of the
-        inputs, those that write are 0, as in peft.
-    base : str
-        Name or folder of the base, which a saved adapter records.
+    The adapter is on every linear layer but the output layer, with updates of the given rank and
+    scale 2. As in peft, A is uniform, bounded by one over the root of the inputs, and B is 0. The
+    name has no dots; `base` is the name or folder of the base, which a saved adapter records.
     """
     from peft import LoraConfig, PeftModel, get_peft_model, set_peft_model_state_dict
 
     config = LoraConfig(r=rank, lora_alpha=2 * rank, task_type="CAUSAL_LM",
                         target_modules="all-linear", base_model_name_or_path=base)
     with no_progress_bars():
-        # Made without memory first: nothing is drawn from the process's own generator.
+        # Made without memory first, so that the global random state does not change.
         if isinstance(model, PeftModel):
             adapted: Any = model
             adapted.add_adapter(name, config, low_cpu_mem_usage=True)
         else:
-            if base:
-                model.name_or_path = base  # peft takes it from there
+            model.name_or_path = base  # peft takes it from there
             adapted = get_peft_model(model, config, adapter_name=name, low_cpu_mem_usage=True)
         fresh = {}
         for key, empty in adapter_parameters(adapted, name).items():
@@ -125,7 +102,7 @@ def add_adapter(model: Any, name: str, rank: int, rng: torch.Generator,
 
 
 def save_adapter(model: PeftModel, name: str, folder: Path) -> str:
-    """Write an adapter as peft reads it, and return the name of the file with its weights."""
+    """Write an adapter in the format of peft; return the name of the file with its weights."""
     from peft import get_peft_model_state_dict
 
     folder.mkdir(exist_ok=True)
@@ -136,8 +113,3 @@ def save_adapter(model: PeftModel, name: str, folder: Path) -> str:
     write_atomically(folder / ADAPTER_WEIGHTS, safetensors.torch.save(
         {key: weight.contiguous() for key, weight in weights.items()}))
     return ADAPTER_WEIGHTS
-
-
-def names_of(seeds: Sequence[int], skill: int) -> list[str]:
-    """Return the names of the adapters of a skill, one for each seed."""
-    return [f"skill{skill}-seed{i}" for i in range(len(seeds))]

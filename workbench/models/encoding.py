@@ -1,14 +1,16 @@
-"""Texts to token ids, padded and never cut, and token ids to texts."""
+"""Texts to token ids, padded and never cut, and back."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING
 
 import torch
 from torch import Tensor
+from torch.nn.utils.rnn import pad_sequence
 
-from workbench.errors import ConfigError, ModelError
+from workbench.errors import ConfigError, DataError, ModelError
+from workbench.tasks import Item
 
 if TYPE_CHECKING:
     from transformers import PreTrainedModel, PreTrainedTokenizerBase
@@ -16,24 +18,16 @@ if TYPE_CHECKING:
 
 def encode(tokenizer: PreTrainedTokenizerBase, prompts: Sequence[str], longest: int,
            kind: str = "prompt") -> tuple[Tensor, Tensor]:
-    """Return prompts as token ids, padded on the left, and the mask of real tokens.
+    """Return token ids and mask of texts: prompts padded on the left, others on the right.
 
-    Parameters
-    ----------
-    tokenizer : PreTrainedTokenizerBase
-        Adds nothing: special tokens stand in the prompts, where the chat template put them.
-    prompts : sequence of str
-        At least one.
-    longest : int
-        Most tokens that a prompt may have. None is ever cut: a prompt that lost its beginning
-        would be another prompt.
-    kind : str
-        What they are, for errors.
+    No special tokens are added: the chat template has put them into the prompts. `kind` is the name
+    of the texts in error messages.
 
     Raises
     ------
     ModelError
-        If a prompt is too long, or has a word that the tokenizer does not know.
+        If a prompt has more than `longest` tokens (nothing is cut), or a word that the tokenizer
+        does not know.
     ConfigError
         If there are no prompts.
     """
@@ -41,9 +35,10 @@ def encode(tokenizer: PreTrainedTokenizerBase, prompts: Sequence[str], longest: 
         raise ConfigError("there are no prompts to answer")
     listed: list[list[int]] = tokenizer(list(prompts), add_special_tokens=False,
                                         verbose=False)["input_ids"]
-    where = "before the response" if kind == "prompt" else "after its prompt"
+    where, side = (("before the response", "left") if kind == "prompt"
+                   else ("after its prompt", "right"))
     # Tokenizers of the GPT-2 family name their end token as the unknown one too, and never use it
-    # for a word: it then says nothing that it occurs.
+    # for a word.
     unknown = tokenizer.unk_token_id
     if unknown in (tokenizer.eos_token_id, tokenizer.bos_token_id, tokenizer.pad_token_id):
         unknown = None
@@ -61,38 +56,41 @@ def encode(tokenizer: PreTrainedTokenizerBase, prompts: Sequence[str], longest: 
                              f"in the {kind} {prompt[:60]!r}: the tokenizer has no token for it. "
                              "Use words of its vocabulary; the course's models know small letters, "
                              "with a space before each comma, dot and question mark.")
-    width = max(map(len, listed))
-    padding = padding_of(tokenizer)
-    ids = torch.tensor([[padding] * (width - len(row)) + row for row in listed])
-    mask = torch.tensor([[0] * (width - len(row)) + [1] * len(row) for row in listed])
-    return ids, mask
+    rows = [torch.tensor(row, dtype=torch.int64) for row in listed]
+    return (pad_sequence(rows, True, padding_of(tokenizer), side),
+            pad_sequence([torch.ones_like(row) for row in rows], True, 0, side))
 
 
 def encode_responses(tokenizer: PreTrainedTokenizerBase, texts: Sequence[str],
                      longest: int) -> tuple[Tensor, Tensor]:
-    """Return responses that are to be imitated as token ids, padded on the right, and their mask.
+    """Return responses with their end tokens as ids, padded on the right, and their mask."""
+    return encode(tokenizer, [f"{text}{tokenizer.eos_token}" for text in texts], longest,
+                  "response to imitate")
 
-    Each ends with the end token, which is part of what is imitated. See `encode` for the rest.
+
+def check_items_against(tokenizer: PreTrainedTokenizerBase, items: Iterable[Item],
+                        source: str = "") -> None:
+    """Raise `DataError` for items with text that a tokenizer reads as one of its special tokens.
+
+    An end token in a demonstration, for example, would end the learned response there. `source` is
+    the name of the items in the message, by default that of their skill.
     """
-    ids, mask = encode(tokenizer, [f"{text}{tokenizer.eos_token}" for text in texts], longest,
-                       "response to imitate")
-    order = mask.argsort(dim=1, descending=True, stable=True)
-    return ids.gather(1, order), mask.gather(1, order)
+    tokens = {token for token in tokenizer.all_special_tokens if token}
+    tokens |= {added.content for added in tokenizer.added_tokens_decoder.values() if added.special}
+    for item in items:
+        for field in ("prompt", "answer", "demonstration", "article"):
+            present = sorted(token for token in tokens if token in getattr(item, field))
+            if present:
+                raise DataError(
+                    f"item {item.id!r} of {source or item.skill}: the field {field!r} contains "
+                    f"{present[0]!r}, a special token of the model's tokenizer, which would not be "
+                    "read as text. Remove it or write it differently.")
 
 
 def decode(tokenizer: PreTrainedTokenizerBase, ids: Tensor) -> list[str]:
-    """Return responses as texts, without special tokens and without spaces around them.
+    """Return responses (n, tokens) as texts, without special tokens and without outer spaces.
 
-    Inside, nothing is changed. Whether a text begins with a space depends on the tokenizer: many
-    count a space to the word after it. What is said is the same, so that scores and styles must not
-    depend on it.
-
-    Parameters
-    ----------
-    tokenizer : PreTrainedTokenizerBase
-        From `load_causal_lm`.
-    ids : Tensor of int64, shape (n, tokens)
-        The responses.
+    Whether a text begins with a space depends on the tokenizer; scores must not depend on it.
     """
     texts: list[str] = tokenizer.batch_decode(ids, skip_special_tokens=True,
                                               clean_up_tokenization_spaces=False)
@@ -100,16 +98,15 @@ def decode(tokenizer: PreTrainedTokenizerBase, ids: Tensor) -> list[str]:
 
 
 def padding_of(tokenizer: PreTrainedTokenizerBase) -> int:
-    """Return the token that pads; it is masked everywhere, so that without one any other does."""
+    """Return the padding token, or the end token where there is none; padding is always masked."""
     token = tokenizer.pad_token_id
     return int(tokenizer.eos_token_id if token is None else token)
 
 
 def context_of(model: PreTrainedModel) -> int:
-    """Return how many tokens a model takes at most; `NO_LIMIT` where its architecture sets none.
+    """Return the largest number of tokens that a model takes: its number of positions.
 
-    The limit is that of the model's positions. Recurrent models (Mamba) and some with linear biases
-    (Bloom) have none; how far they can be trusted depends on the texts they were trained on.
+    It is `NO_LIMIT` for recurrent models (Mamba) and some with linear biases (Bloom).
     """
     config = model.config.get_text_config()
     for name in ("max_position_embeddings", "n_positions", "max_seq_len", "context_length"):

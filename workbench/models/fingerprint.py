@@ -1,7 +1,7 @@
-"""Hashes of what a run starts from: the pretrained model, its tokenizer and its chat template.
+"""Hashes of a run's inputs: the pretrained model, its tokenizer and its chat template.
 
-They are taken of what was loaded, not of files: the same weights in another file format are the
-same, and a model made of a base and an adapter has one hash.
+They are taken of the loaded objects, not of files: the same weights in another file format have the
+same hash, and so does a merged adapter.
 """
 
 from __future__ import annotations
@@ -24,22 +24,11 @@ INPUTS = {
     "tokenizer": "the tokenizer",
     "chat_template": "the chat template",
 }
-"""What a run depends on, by the names in ``inputs`` of ``run.json``."""
+"""The inputs of a run, by the names in ``inputs`` of ``run.json``."""
 
 
 def fingerprint(model: PreTrainedModel, tokenizer: PreTrainedTokenizerBase) -> dict[str, str]:
-    """Return the sha256 of weights, architecture, tokenizer and chat template of a loaded model.
-
-    Parameters
-    ----------
-    model, tokenizer
-        From `workbench.models.load_causal_lm`.
-
-    Returns
-    -------
-    dict of str to str
-        By the names of `INPUTS`; ``settings`` is not among them.
-    """
+    """Return the sha256 hashes of a loaded model, by the names of `INPUTS` without ``settings``."""
     weights = hashlib.sha256()
     for name, parameter in model.named_parameters():
         weights.update(f"{name} {tuple(parameter.shape)} {parameter.dtype}".encode())
@@ -53,7 +42,7 @@ def fingerprint(model: PreTrainedModel, tokenizer: PreTrainedTokenizerBase) -> d
 
 
 def _content(tokenizer: PreTrainedTokenizerBase) -> object:
-    """Return what decides the tokens; padding and truncation are set anew with every call."""
+    """Return the settings that decide the tokens; padding and truncation are set at every call."""
     backend = getattr(tokenizer, "backend_tokenizer", None)
     if backend is None:
         return tokenizer.get_vocab()

@@ -1,8 +1,7 @@
 """Loading a causal language model: one of the course's, a local folder, or from the hub.
 
-Weights come from safetensors files only, no code is run that a model brings along, and nothing is
-fetched unless that is asked for. What a folder leaves open or sets itself, such as the precision
-of the weights, is decided here, and `verify` checks the result.
+Weights come from safetensors files only, a model's own code is never run, and nothing is fetched
+unless asked for. `verify` checks the loaded model.
 """
 
 from __future__ import annotations
@@ -26,7 +25,7 @@ if TYPE_CHECKING:
 
 MODELS_FOLDER = data_path("models")
 SHIPPED = {"tiny": MODELS_FOLDER / "tiny-lm", "nano": MODELS_FOLDER / "nano-lm"}
-"""The models that the course brings along."""
+"""The models of the course."""
 
 
 def load_causal_lm(name_or_path: str | Path, *, device: str = "cpu",
@@ -37,19 +36,17 @@ def load_causal_lm(name_or_path: str | Path, *, device: str = "cpu",
     ----------
     name_or_path : str or path
         ``"tiny"`` or ``"nano"``, a folder in the Hugging Face format, or a hub id such as
-        ``"Qwen/Qwen2.5-0.5B-Instruct"``, of which a local copy is looked for. A folder with a peft
-        adapter is merged into the model it was made for.
+        ``"Qwen/Qwen2.5-0.5B-Instruct"`` with a local copy. A peft adapter is merged into its base.
     device : str
-        Where to put it, such as ``"cpu"`` or ``"cuda"``.
+        Such as ``"cpu"`` or ``"cuda"``.
     download : bool
         Whether a hub id may be fetched over the network.
 
     Raises
     ------
     ModelError
-        If there is no such model, a file is missing, damaged or not safetensors, the tokenizer does
-        not fit the model, the model wants code of its own to be run, a weight is NaN, the model is
-        not causal (see `check_behaviour`), or an adapter cannot be merged (see `merge_adapter`).
+        If there is no such model, a file is missing, damaged or not safetensors, the model needs
+        its own code, a check of `verify` fails, or an adapter cannot be merged.
     """
     model, tokenizer, folder = _load(str(name_or_path), download, ())
     model = model.to(device).eval()
@@ -58,7 +55,7 @@ def load_causal_lm(name_or_path: str | Path, *, device: str = "cpu",
 
 
 def _load(name: str, download: bool, adapters: tuple[Path, ...]) -> tuple[Any, Any, Path]:
-    """Return model, tokenizer and folder; `adapters` are those that were made for this model."""
+    """Return model, tokenizer and folder; `adapters` are the folders that led to this base."""
     folder = find_model(name, download=download)
     check_manifest(folder, required=name in SHIPPED)
     if not (folder / ADAPTER_CONFIG).is_file():
@@ -85,9 +82,8 @@ def _load(name: str, download: bool, adapters: tuple[Path, ...]) -> tuple[Any, A
 def _load_tokenizer(folder: Path) -> Any:
     """Return a tokenizer that pads on the left, and decodes each token as it is.
 
-    Where there is a ``tokenizer.json``, it decides. By the model's architecture, transformers may
-    choose a class that splits texts by rules of its own (a Qwen2 model with another tokenizer than
-    Qwen's loses most words).
+    It must agree with ``tokenizer.json``: transformers may choose a class that splits texts in
+    another way (a Qwen2 model with another tokenizer than Qwen's loses most words).
     """
     from tokenizers import Tokenizer
     from transformers import AutoTokenizer, PreTrainedTokenizerFast
@@ -103,7 +99,7 @@ def _load_tokenizer(folder: Path) -> Any:
                 break
         else:
             raise ValueError("it splits texts otherwise than tokenizer.json")
-    except Exception as error:  # of many types, none of them documented
+    except Exception as error:  # of undocumented types
         raise ModelError(f"{folder}: the tokenizer could not be loaded ({type(error).__name__}: "
                          f"{error}).") from error
     decoder: Any = getattr(getattr(tokenizer, "backend_tokenizer", None), "decoder", None)
@@ -113,7 +109,7 @@ def _load_tokenizer(folder: Path) -> Any:
 
 
 def _same_tokens(tokenizer: Any, file: Any) -> bool:
-    """Whether a tokenizer splits ordinary texts as its file does."""
+    """Return whether a tokenizer splits ordinary texts as its file does."""
     file.no_truncation()
     words = sorted(set(file.get_vocab()) - set(tokenizer.all_special_tokens))
     texts = (" ".join(words[:: 1 + len(words) // 50]), "Who keeps 12 keys? It's  Ada's,\n\nÀ 字.")
@@ -122,7 +118,7 @@ def _same_tokens(tokenizer: Any, file: Any) -> bool:
 
 
 def _load_weights(folder: Path) -> Any:
-    """Return a model in float32, whatever its weights are stored in."""
+    """Return a model in float32, whatever the precision of its file."""
     from transformers import AutoModelForCausalLM
 
     try:
@@ -130,7 +126,7 @@ def _load_weights(folder: Path) -> Any:
             loaded: Any = AutoModelForCausalLM.from_pretrained(
                 folder, local_files_only=True, trust_remote_code=False, use_safetensors=True,
                 dtype=torch.float32, output_loading_info=True)
-    except Exception as error:  # of many types, none of them documented
+    except Exception as error:  # of undocumented types
         raise ModelError(f"{folder}: the model could not be loaded ({type(error).__name__}: "
                          f"{error}).") from error
     model, report = loaded
@@ -140,8 +136,8 @@ def _load_weights(folder: Path) -> Any:
         raise ModelError(f"{folder}: the weights do not fit the config ({'; '.join(faults)}). Take "
                          "both from the same folder.")
     for weight in model.parameters():
-        # A file's weights lie anywhere in memory, and matrix products round by where they lie: a
-        # copy of the model would give other last digits than the model.
+        # Matrix products round depending on the position in memory: without a copy, the last
+        # digits of the model would differ from those of its copies.
         weight.data = weight.data.clone()
     return model
 
@@ -168,14 +164,13 @@ def find_model(name_or_path: str | Path, *, download: bool = False) -> Path:
         raise ModelError(
             f"{name} is neither a folder here nor in the local cache of the Hugging Face hub, and "
             f"{'fetching it failed (' + str(error) + ')' if download else 'nothing is fetched'}. "
-            "On a machine with a network: hf download " + name + " --local-dir "
-            f"{name.split('/')[1]} --include '*.json' '*.safetensors' '*.jinja' (config.json, the "
-            "tokenizer files and *.safetensors are what is needed); bring that folder here and "
-            "give its path.") from error
+            f"On a machine with a network: hf download {name} --local-dir {name.split('/')[1]} "
+            "--include '*.json' '*.safetensors' '*.jinja' (config.json, the tokenizer files and "
+            "*.safetensors are needed); bring that folder here and give its path.") from error
 
 
 def check_folder(folder: Path) -> None:
-    """Refuse a folder that has other than plain safetensors weights, or wants to run code."""
+    """Raise `ModelError` for a folder without plain safetensors weights or with its own code."""
     config = folder / "config.json"
     if not config.is_file():
         raise ModelError(f"{config} is missing: not a folder in the Hugging Face format.")

@@ -1,7 +1,8 @@
-"""Logits of responses after prompts, and prompts that are read once and continued."""
+"""Logits of responses after prompts, and a cache of prompts that are read once."""
 
 from __future__ import annotations
 
+import copy
 import functools
 import inspect
 from collections.abc import Callable
@@ -14,20 +15,15 @@ if TYPE_CHECKING:
     from transformers import DynamicCache, PreTrainedModel
 
 BATCH = 32
-"""Prompts that are read at a time."""
+"""Prompts read at a time."""
 
 
 def response_logits(model: PreTrainedModel, prompt_ids: Tensor, prompt_mask: Tensor, ids: Tensor,
                     mask: Tensor) -> Tensor:
     """Return the logits from which each token of a response is sampled.
 
-    The same response can follow two prompts of different length, a student's and a teacher's: the
-    logits line up with the response, not with the prompt.
-
     Parameters
     ----------
-    model : PreTrainedModel
-        Causal.
     prompt_ids, prompt_mask : Tensor of int64, shape (n, prompt tokens)
         Padded on the left.
     ids, mask : Tensor of int64, shape (n, tokens)
@@ -45,31 +41,19 @@ def response_logits(model: PreTrainedModel, prompt_ids: Tensor, prompt_mask: Ten
 
 def call(model: PreTrainedModel, ids: Tensor, attended: Tensor, keep: int,
          past: DynamicCache | None = None) -> Tensor:
-    """Run a model and return the logits of the last positions.
+    """Run a model; return the logits of the last positions: float32, (n, keep, vocabulary).
 
-    Parameters
-    ----------
-    model : PreTrainedModel
-        Causal; it is passed only those arguments that its architecture takes.
-    ids : Tensor of int64, shape (n, tokens)
-        The new tokens.
-    attended : Tensor of int64, shape (n, past tokens + tokens)
-        1 at real tokens, 0 at padding.
-    keep : int
-        Positions whose logits are returned.
-    past : DynamicCache, optional
-        Keys and values of the tokens before; the new ones are added to it.
-
-    Returns
-    -------
-    Tensor of float32, shape (n, keep, vocabulary)
+    The model gets only those arguments that its architecture takes. `ids` (n, tokens) are the new
+    tokens; `attended` (n, past tokens + tokens) is 0 at padding and 1 elsewhere; `past` has the
+    keys and values of the tokens before, and the new ones are added to it.
     """
     inner: Any = model  # peft wraps a model in one that takes any argument
     known = _parameters(type(inner.get_base_model() if hasattr(inner, "get_base_model")
                              else inner).forward)
     options: dict[str, Any] = {
-        "position_ids": positions(attended)[:, -ids.shape[1]:], "logits_to_keep": keep,
-        "past_key_values": past, "use_cache": past is not None}
+        # Positions are counted from the first token that is not padding.
+        "position_ids": (attended.cumsum(1) - 1).clamp_min(0)[:, -ids.shape[1]:],
+        "logits_to_keep": keep, "past_key_values": past, "use_cache": past is not None}
     logits: Tensor = model(input_ids=ids.to(model.device), attention_mask=attended,
                            **{k: v for k, v in options.items() if k in known}).logits
     return logits[:, -keep:].float()
@@ -80,33 +64,22 @@ def _parameters(forward: Callable[..., object]) -> frozenset[str]:
     return frozenset(inspect.signature(forward).parameters)
 
 
-def positions(attended: Tensor) -> Tensor:
-    """Return the position of each token, counted from the first real one."""
-    return (attended.cumsum(1) - 1).clamp_min(0)
-
-
 def trim(ids: Tensor, mask: Tensor) -> tuple[Tensor, Tensor]:
-    """Return prompts without the padding on the left that they all have."""
+    """Return prompts without the padding on the left that all of them have."""
     first = int(mask.any(0).long().argmax())
     return ids[:, first:], mask[:, first:]
 
 
 class PromptCache:
-    """Prompts that a model has read, for responses that continue them.
+    """Prompts that a model has read: their keys, values and last logits.
 
-    Keys, values and last logits of the prompts are kept: responses can be sampled, and their logits
-    computed, without reading the prompts again. Gradients flow to the reading where they are
-    enabled.
-
-    Parameters
-    ----------
-    model : PreTrainedModel
-        Causal.
-    ids, mask : Tensor of int64, shape (n, prompt tokens)
-        Padded on the left.
+    Responses can be sampled, and their logits computed, without reading the prompts again.
+    Gradients flow back into the prompts where they are enabled.
 
     Attributes
     ----------
+    ids, mask : Tensor of int64, shape (n, prompt tokens)
+        Padded on the left.
     past : DynamicCache
         Keys and values of every layer.
     last : Tensor of float32, shape (n, vocabulary)
@@ -117,7 +90,7 @@ class PromptCache:
         from transformers import DynamicCache
 
         self.model, self.ids, self.mask = model, ids, mask.to(model.device)
-        # Where a layer forgets the beginning of a prompt, its keys cannot be used twice.
+        # The keys of a layer that forgets the beginning of a prompt cannot be used twice.
         self.reusable = attends_to_all(model)
         parts = []
         with torch.set_grad_enabled(torch.is_grad_enabled() and self.reusable):
@@ -132,47 +105,37 @@ class PromptCache:
                 layer.values = torch.cat([layer.values, *(other.values for other in others)])
 
     def select(self, indices: Tensor) -> PromptCache:
-        """Return some of the prompts, without padding that they all have."""
+        """Return some of the prompts, without the padding that all of them have."""
         indices = indices.to(self.mask.device)
-        some = self._with(self.past, self.last[indices], *trim(self.ids[indices.cpu()],
-                                                               self.mask[indices]))
+        some = copy.copy(self)
+        some.ids, some.mask = trim(self.ids[indices.cpu()], self.mask[indices])
+        some.last = self.last[indices]
         first = self.mask.shape[1] - some.mask.shape[1]
-        some.past = self._copy(lambda part: part[indices][:, :, first:])
+        some.past = self._copy_past(lambda part: part[indices][:, :, first:])
         return some
 
     def detach(self) -> PromptCache:
-        """Return the same prompts without gradient, to be continued apart from these."""
-        past = self._copy(Tensor.detach) if self.reusable else self.past
-        return self._with(past, self.last.detach(), self.ids, self.mask)
+        """Return a copy without gradient, which can be continued independently."""
+        other = copy.copy(self)
+        other.last = self.last.detach()
+        if self.reusable:
+            other.past = self._copy_past(Tensor.detach)
+        return other
 
     def logits(self, ids: Tensor, mask: Tensor) -> Tensor:
-        """Return what `response_logits` returns for these prompts, up to rounding.
-
-        Parameters
-        ----------
-        ids, mask : Tensor of int64, shape (n, tokens)
-            The responses, padded on the right.
-
-        Returns
-        -------
-        Tensor of float32, shape (n, tokens, vocabulary)
-        """
+        """Return `response_logits` after these prompts, up to rounding: (n, tokens, vocabulary)."""
         if not self.reusable:
             return response_logits(self.model, self.ids, self.mask.cpu(), ids, mask)
         first = self.last[:, None]
         if ids.shape[1] == 1:
             return first
         attended = torch.cat([self.mask, mask[:, :-1].to(self.mask.device)], 1)
-        rest = call(self.model, ids[:, :-1], attended, ids.shape[1] - 1, self._copy(lambda p: p))
+        rest = call(self.model, ids[:, :-1], attended, ids.shape[1] - 1,
+                    self._copy_past(lambda part: part))
         return torch.cat([first, rest], 1)
 
-    def _with(self, past: DynamicCache, last: Tensor, ids: Tensor, mask: Tensor) -> PromptCache:
-        other = object.__new__(PromptCache)
-        other.model, other.reusable = self.model, self.reusable
-        other.past, other.last, other.ids, other.mask = past, last, ids, mask
-        return other
-
-    def _copy(self, change: Any) -> DynamicCache:
+    def _copy_past(self, change: Callable[[Tensor], Tensor]) -> DynamicCache:
+        """Return a new cache with changed keys and values."""
         from transformers import DynamicCache
 
         past = DynamicCache(config=self.model.config)
@@ -183,7 +146,7 @@ class PromptCache:
 
 
 def attends_to_all(model: PreTrainedModel) -> bool:
-    """Whether every layer attends to all tokens before: none has a window or a recurrent state."""
+    """Return whether every layer attends to all earlier tokens, with no window or recurrence."""
     config = model.config.get_text_config()
     kinds = getattr(config, "layer_types", None)
     if kinds is not None:

@@ -1,4 +1,4 @@
-"""A model folder's manifest: the sha256 of every file in it, checked before any is read."""
+"""The manifest of a model folder: the sha256 of every file, checked before any is read."""
 
 from __future__ import annotations
 
@@ -10,10 +10,12 @@ from workbench.system.files import sha256, to_json, write_atomically
 from workbench.system.provenance import restore
 
 MANIFEST = "manifest.json"
+LOADED = (".safetensors", ".json", ".jinja", ".model", ".bin", ".pt", ".pth")
+"""Endings of files that loading a model may read."""
 
 
 def write_manifest(folder: Path) -> None:
-    """Write the manifest of a folder over all files there are, its card and itself excepted."""
+    """Write the manifest of a folder over all its files but itself, cards and hidden files."""
     files = {path.name: sha256(path.read_bytes()) for path in sorted(folder.iterdir())
              if path.is_file() and path.suffix != ".md" and path.name != MANIFEST
              and not path.name.startswith(".")}
@@ -21,20 +23,13 @@ def write_manifest(folder: Path) -> None:
 
 
 def check_manifest(folder: Path, required: bool = False) -> None:
-    """Compare a folder with its manifest; one without a manifest is taken as it is.
-
-    Parameters
-    ----------
-    folder : Path
-        Of a model.
-    required : bool
-        Whether there has to be a manifest, as there is in the models of the course.
+    """Compare a folder with its manifest; without one, nothing is checked unless it is `required`.
 
     Raises
     ------
     ModelError
-        If the manifest is missing though required, or cannot be read, or a file is missing,
-        damaged, another one, or (cards apart) not listed.
+        If a required manifest is missing, the manifest cannot be read, or a file is missing,
+        changed, or not listed.
     """
     fault = _fault(folder, required)
     if fault:
@@ -43,7 +38,7 @@ def check_manifest(folder: Path, required: bool = False) -> None:
 
 
 def _fault(folder: Path, required: bool) -> str:
-    """Return what is wrong with a folder, or an empty text."""
+    """Return a description of the fault of a folder, or an empty text."""
     path = folder / MANIFEST
     if not path.exists():
         return f"{path} is missing." if required else ""
@@ -56,16 +51,12 @@ def _fault(folder: Path, required: bool) -> str:
         file = folder / Path(name).name
         if not file.is_file():
             return f"{file} is missing; {MANIFEST} names it."
-        found = sha256(file.read_bytes())
-        if found != expected:
-            return (f"{file} is damaged or has been replaced: sha256 {found[:12]}…, "
+        actual = sha256(file.read_bytes())
+        if actual != expected:
+            return (f"{file} is damaged or has been replaced: sha256 {actual[:12]}…, "
                     f"{MANIFEST} has {str(expected)[:12]}….")
     for file in sorted(folder.iterdir()):
         if file.suffix in LOADED and file.name not in {*recorded, MANIFEST}:
             return (f"{file} is not listed in {MANIFEST}: the folder was made without it. Remove "
                     "it.")
     return ""
-
-
-LOADED = (".safetensors", ".json", ".jinja", ".model", ".bin", ".pt", ".pth")
-"""Endings of files that loading a model may read."""

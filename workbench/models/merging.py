@@ -1,4 +1,4 @@
-"""Merging a peft adapter into the model that it was made for."""
+"""Merging a peft adapter into its base model."""
 
 from __future__ import annotations
 
@@ -20,13 +20,7 @@ TOLERANCE = 1e-4
 
 
 def base_of(folder: Path) -> str:
-    """Return the name or path of the model that an adapter was made for.
-
-    Raises
-    ------
-    ModelError
-        If it is not named, or the weights of the adapter are not safetensors.
-    """
+    """Return the name or path of the base model of an adapter, whose files are checked."""
     path = folder / ADAPTER_CONFIG
     try:
         base = json.loads(path.read_text(encoding="utf-8"))["base_model_name_or_path"]
@@ -42,26 +36,18 @@ def base_of(folder: Path) -> str:
 
 
 def merge_adapter(model: Any, folder: Path, base: str) -> Any:
-    """Return a model with an adapter merged into its weights, after comparing the two.
+    """Return a model with an adapter merged into its weights; both must have the same logits.
 
-    Where an adapter changes only one of two layers that share their weights (the embeddings and
-    the output layer), each gets weights of its own first: merged into the shared weights, the
-    adapter would change both layers.
+    If an adapter changes one of two layers that share their weights (the embeddings and the output
+    layer), each layer first gets its own weights: otherwise merging would change both.
 
-    Parameters
-    ----------
-    model : PreTrainedModel
-        The model that the adapter was made for, in float32; it is changed.
-    folder : Path
-        With ``adapter_config.json`` and ``adapter_model.safetensors``.
-    base : str
-        The name of the model, for errors.
+    `model` is the base model in float32, which is changed; `base` is its name in error messages.
 
     Raises
     ------
     ModelError
-        If the adapter does not fit the model, lacks tensors or has others, holds a NaN, or is of a
-        kind that cannot be merged: merged and unmerged logits differ.
+        If the adapter does not fit the model, has missing or unexpected tensors or a NaN, or cannot
+        be merged.
     """
     from peft import PeftModel
 
@@ -69,7 +55,7 @@ def merge_adapter(model: Any, folder: Path, base: str) -> Any:
         with no_progress_bars():
             adapted: Any = PeftModel.from_pretrained(model, folder)
             adapted.eval()
-    except Exception as error:  # of many types, none of them documented
+    except Exception as error:  # of undocumented types
         raise ModelError(f"{folder}: the adapter could not be put on {base} "
                          f"({type(error).__name__}: {error}).") from error
     _check_keys(adapted, folder)
@@ -86,17 +72,13 @@ def merge_adapter(model: Any, folder: Path, base: str) -> Any:
     gap = float((_probe(merged) - before).abs().max() / before.abs().max())
     if not gap <= TOLERANCE:
         raise ModelError(f"{folder}: merged into {base}, the adapter gives other logits than "
-                         f"unmerged (by {gap:.2g} of the largest), so the model would not be the "
-                         "one that was trained. Merge it with the program that trained it, and use "
-                         "the whole model.")
+                         f"unmerged (by {gap:.2g} of the largest). Merge it with the program that "
+                         "trained it, and use the whole model.")
     return merged.requires_grad_(True).eval()
 
 
 def _check_keys(adapted: Any, folder: Path) -> None:
-    """Refuse an adapter file that lacks a tensor, or holds one that the model has no place for.
-
-    peft leaves a missing tensor as it was initialised, with a warning at most.
-    """
+    """Refuse an adapter file with missing or unexpected tensors, of which peft warns at most."""
     from peft import get_peft_model_state_dict
 
     with safetensors.safe_open(folder / ADAPTER_WEIGHTS, "pt") as file:

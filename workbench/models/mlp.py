@@ -1,8 +1,8 @@
-"""A multilayer perceptron that is several at once: one per seed, side by side in every tensor.
+"""Multilayer perceptrons, one per seed, stacked in every tensor.
 
-The axis of seeds comes first everywhere. Networks of this size are bound by the cost of calling an
-operation, not by its arithmetic, so that five stacked networks train in little more time than one.
-They share no parameter, so the gradient of the sum of their losses is the gradient of each.
+The first axis is the seeds. The time of such small networks is that of calling operations, not of
+arithmetic: five stacked networks train in little more time than one. They share no parameter, so
+the gradient of the sum of their losses is the gradient of each.
 """
 
 from __future__ import annotations
@@ -27,12 +27,10 @@ class StackedMLP(nn.Module):
 
     Parameters
     ----------
-    inputs : int
-        Features of an example.
+    inputs, outputs : int
+        Features of an example, and classes.
     hidden : sequence of int
         Units in each hidden layer.
-    outputs : int
-        Classes.
     seeds : sequence of int
         One network for each.
     """
@@ -45,27 +43,19 @@ class StackedMLP(nn.Module):
         generators = [generator(seed, "initial weights") for seed in seeds]
         widths = [inputs, *hidden, outputs]
         for before, after in zip(widths[:-1], widths[1:], strict=True):
-            # As in torch.nn.Linear: uniform within one over the root of the inputs.
+            # As in torch.nn.Linear: uniform, bounded by one over the root of the inputs.
             bound = 1 / math.sqrt(before)
-            for kept, shape in ((self.weights, (before, after)), (self.biases, (1, after))):
-                kept.append(nn.Parameter(torch.stack([
+            for parameters, shape in ((self.weights, (before, after)), (self.biases, (1, after))):
+                parameters.append(nn.Parameter(torch.stack([
                     torch.empty(shape).uniform_(-bound, bound, generator=g) for g in generators])))
-
-        # A plain tuple of the same parameters: walking a ParameterList costs as much as the layers.
+        # A plain tuple of the same parameters: iterating a ParameterList is slow.
         self._layers = tuple(zip(self.weights, self.biases, strict=True))
 
     def trace(self, x: Tensor) -> tuple[list[Tensor], list[Tensor]]:
-        """Return what goes into each layer and what comes out of it; the last output is the logits.
+        """Return the inputs and the outputs of each layer; the last output is the logits.
 
-        Parameters
-        ----------
-        x : Tensor, shape (seeds, n, inputs) or (n, inputs)
-            Examples; without the axis of seeds all networks get the same ones.
-
-        Returns
-        -------
-        tuple of list of Tensor
-            Of shapes (seeds, n, features in) and (seeds, n, features out).
+        They have shapes (seeds, n, features). `x` has shape (seeds, n, inputs), or (n, inputs) if
+        all networks get the same examples.
         """
         return _trace(self._layers, x)
 
@@ -87,23 +77,18 @@ class StackedMLP(nn.Module):
                           for p in self.parameters()], 1)
 
     def clip(self, limit: float) -> None:
-        """Shrink each seed's gradient to at most `limit` in Euclidean norm."""
+        """Apply `clip_per_seed` to all parameters."""
         clip_per_seed(list(self.parameters()), limit)
 
     def write(self, folder: Path) -> str:
-        """Write the networks to a folder, and return the name of the file."""
+        """Write the weights to a folder; return the name of their file."""
         write_atomically(folder / WEIGHTS, safetensors.torch.save(dict(self.state_dict())))
         return WEIGHTS
 
     def forward_with(self, vector: Tensor, x: Tensor) -> Tensor:
-        """Return the logits with other parameters in place of the network's own.
+        """Return the logits with the parameters in `vector` (seeds, parameters); see `trace`.
 
-        Parameters
-        ----------
-        vector : Tensor, shape (seeds, parameters)
-            As `vector` returns it. Gradients flow back to it.
-        x : Tensor, shape (seeds, n, inputs)
-            Examples.
+        Gradients flow back to `vector`.
         """
         sizes = [p[0].numel() for p in self.parameters()]
         parts = [part.reshape(len(vector), *p.shape[1:])

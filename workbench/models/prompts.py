@@ -1,7 +1,7 @@
-"""Prompts: the student's, with the question alone, and the teacher's, with more context before it.
+"""Prompts of the student, with the question alone, and of the teacher, with context before it.
 
-A chat template is a program that comes with a tokenizer, and templates differ in what they take.
-What one does is found out by rendering it with marker texts, once per tokenizer.
+Chat templates differ in the arguments that they take. Each template is examined once, by rendering
+it with marker texts.
 """
 
 from __future__ import annotations
@@ -31,34 +31,21 @@ MARKERS = {"question": "marker 7 of the question", "demonstration": "marker 8 sh
 
 @dataclass(frozen=True)
 class TemplateForm:
-    """What a chat template takes.
-
-    Parameters
-    ----------
-    parts : bool
-        Whether the content of a message is a list of parts (``[{"type": "text", "text": ...}]``),
-        as in models that see images too, or a text.
-    takes : frozenset of str
-        Which of ``demonstration`` and ``article`` it renders where it is passed them.
-    """
+    """The arguments that a chat template takes."""
 
     parts: bool
+    """Whether the content of a message is a list of parts (``[{"type": "text", "text": ...}]``), as
+    in models that also see images, or a text."""
     takes: frozenset[str]
+    """Which of the arguments ``demonstration`` and ``article`` it renders."""
 
 
 def make_prompt(tokenizer: PreTrainedTokenizerBase, question: str, *, demonstration: str = "",
                 article: str = "") -> str:
-    """Return the text that a model is to go on from.
+    """Return the prompt with a question, and with demonstration and article for a teacher.
 
-    Parameters
-    ----------
-    tokenizer : PreTrainedTokenizerBase
-        With a chat template. One that takes ``demonstration`` or ``article`` is passed them; others
-        get the user turn of the SDFT paper, the article standing before the demonstration.
-    question : str
-        What is asked.
-    demonstration, article : str
-        Context for a teacher; with neither it is the student's prompt.
+    A chat template that takes ``demonstration`` or ``article`` is passed them; others get the user
+    turn of the SDFT paper, with the article before the demonstration.
 
     Raises
     ------
@@ -69,17 +56,17 @@ def make_prompt(tokenizer: PreTrainedTokenizerBase, question: str, *, demonstrat
 
 
 _FORMS: weakref.WeakKeyDictionary[Any, dict[str, TemplateForm]] = weakref.WeakKeyDictionary()
-"""What was found out, by tokenizer and template."""
+"""The form of each template, by tokenizer and template."""
 
 
 def template_form(tokenizer: PreTrainedTokenizerBase) -> TemplateForm:
-    """Return what the chat template of a tokenizer takes, found out by rendering it.
+    """Return the arguments that the chat template of a tokenizer takes.
 
     Raises
     ------
     ModelError
-        If there is no template, it raises, or question, demonstration or article are not in what it
-        renders. The template's own words are quoted.
+        If there is no template, it raises, or it does not render question, demonstration and
+        article.
     """
     template = str(tokenizer.chat_template or "")
     if not template:
@@ -119,7 +106,7 @@ def _examine(tokenizer: PreTrainedTokenizerBase) -> TemplateForm:
 
 def _write(tokenizer: PreTrainedTokenizerBase, form: TemplateForm, question: str,
            demonstration: str, article: str) -> str:
-    """Return a prompt: what the template takes is passed to it, the rest goes into the turn."""
+    """Return a prompt; context that the template does not take goes into the user's turn."""
     context = {"article": article, "demonstration": demonstration}
     passed = {name: text for name, text in context.items() if text and name in form.takes}
     shown = "\n\n".join(text for name, text in context.items() if text and name not in passed)
@@ -133,23 +120,17 @@ def _write(tokenizer: PreTrainedTokenizerBase, form: TemplateForm, question: str
 
 
 def _render(tokenizer: PreTrainedTokenizerBase, parts: bool, turn: str, **passed: str) -> str:
-    """Return what the chat template makes of one turn of the user.
-
-    Raises
-    ------
-    ModelError
-        If it fails, with its own words.
-    """
+    """Return the chat template with one turn of the user; raise its own errors as `ModelError`."""
     content: Any = [{"type": "text", "text": turn}] if parts else turn
     context: dict[str, Any] = {**passed}
     try:
         return str(tokenizer.apply_chat_template(
             [{"role": "user", "content": content}], tokenize=False, add_generation_prompt=True,
             **context))
-    except Exception as error:  # a template can fail as any program can
-        words = " ".join(str(error).split())
+    except Exception as error:  # a template is a program and can raise anything
+        message = " ".join(str(error).split())
         raise ModelError(f"the chat template of {_name(tokenizer)} fails ({type(error).__name__}): "
-                         f"{words}. Set tokenizer.chat_template to one that takes a single turn "
+                         f"{message}. Set tokenizer.chat_template to one that takes a single turn "
                          "of the user.") from error
 
 

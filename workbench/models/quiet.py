@@ -1,4 +1,4 @@
-"""Loading and saving without what transformers says on the way."""
+"""Loading and saving without the progress bars and warnings of transformers."""
 
 from __future__ import annotations
 
@@ -9,15 +9,13 @@ from contextlib import contextmanager
 
 @contextmanager
 def no_progress_bars() -> Iterator[None]:
-    """Keep transformers from drawing bars inside the block; a notebook would store each of them.
+    """Turn off progress bars inside the block, which a notebook would store, and peft's warnings.
 
-    Its warning that peft uses an outdated name is kept from the reader too, and so are those of
-    peft itself: what they are about (missing tensors, layers with shared weights), the loader
-    checks and refuses.
+    The loader itself refuses the faults that peft warns about (missing tensors, shared weights).
     """
     from transformers.utils import logging
 
-    shown = logging.is_progress_bar_enabled()
+    enabled = logging.is_progress_bar_enabled()
     logging.disable_progress_bar()
     try:
         with warnings.catch_warnings():
@@ -25,5 +23,5 @@ def no_progress_bars() -> Iterator[None]:
             warnings.filterwarnings("ignore", category=UserWarning, module=r"peft\b")
             yield
     finally:
-        if shown:
+        if enabled:
             logging.enable_progress_bar()

@@ -25,12 +25,11 @@ class Samples:
     Parameters
     ----------
     prompt_ids, prompt_mask : Tensor of int64, shape (n, prompt tokens)
-        The prompts, padded on the left, and which of their tokens are real.
+        The prompts, padded on the left; the mask is 1 at their tokens.
     ids, mask : Tensor of int64, shape (n, new tokens)
-        The responses, padded on the right, and which of their tokens are real: the end token is,
-        what comes after it is not.
+        The responses, padded on the right; the mask is 1 up to and including the end token.
     texts : list of str
-        The responses without special tokens and without spaces around them; see `decode`.
+        The responses as texts; see `decode`.
     """
 
     prompt_ids: Tensor
@@ -53,52 +52,55 @@ def sample(model: PreTrainedModel, tokenizer: PreTrainedTokenizerBase, prompts: 
     prompts : sequence of str
         From `make_prompt`.
     max_new_tokens : int
-        After which a response that has not ended is cut.
+        A longer response is cut.
     temperature : float
-        0 takes the likeliest token each time; above 0, samples from the full distribution of
-        logits divided by the temperature.
+        At 0, the likeliest token is taken; above 0, tokens are sampled from the full distribution
+        of logits divided by the temperature.
     rng : torch.Generator, optional
-        Decides what is sampled; needed when the temperature is above 0.
+        Needed when the temperature is above 0.
     batch_size : int
         Prompts answered at a time.
 
     Raises
     ------
-    ModelError
-        If a prompt and its response do not fit the model's context; see also `encode`.
+    ModelError, ConfigError
+        If a prompt cannot be used (see `encode`) or is too long, or a setting cannot work.
     NonFiniteError
         If the model's logits are not finite.
-    ConfigError
-        If a setting cannot work.
     """
     if max_new_tokens < 1 or batch_size < 1 or temperature < 0:
         raise ConfigError("max_new_tokens and batch_size must be at least 1 and temperature at "
                           f"least 0, not {max_new_tokens}, {batch_size} and {temperature}")
     ids, mask = encode(tokenizer, prompts, context_of(model) - max_new_tokens)
     uniform = draw_uniform(len(ids), max_new_tokens, temperature, rng)
-    parts = [continue_prompts(PromptCache(model, *batch[:2]), tokenizer, max_new_tokens,
-                              temperature, batch[2])
-             for batch in zip(*(part.split(batch_size) for part in (ids, mask, uniform)),
-                              strict=True)]
-    padding = padding_of(tokenizer)
+    responses = sample_tokens(model, tokenizer, ids, mask, temperature, uniform, batch_size)
+    return Samples(ids, mask, *responses, decode(tokenizer, responses[0]))
+
+
+@torch.no_grad()
+def sample_tokens(model: PreTrainedModel, tokenizer: PreTrainedTokenizerBase, ids: Tensor,
+                  mask: Tensor, temperature: float, uniform: Tensor,
+                  batch_size: int = 64) -> tuple[Tensor, Tensor]:
+    """Return the responses to encoded prompts, batch by batch; see `continue_prompts`."""
+    parts = [continue_prompts(PromptCache(model, *prompts), tokenizer, uniform.shape[1],
+                              temperature, numbers)
+             for *prompts, numbers in zip(*(part.split(batch_size)
+                                            for part in (ids, mask, uniform)), strict=True)]
     length = max(new.shape[1] for new, _ in parts)
-    responses, real = (torch.cat([functional.pad(part[k], (0, length - part[k].shape[1]),
-                                                 value=fill) for part in parts])
-                       for k, fill in ((0, padding), (1, 0)))
-    return Samples(ids, mask, responses, real, decode(tokenizer, responses))
+    new_ids, new_mask = (
+        torch.cat([functional.pad(part, (0, length - part.shape[1]), value=padding)
+                   for part in column])
+        for column, padding in zip(zip(*parts, strict=True), (padding_of(tokenizer), 0),
+                                   strict=True))
+    return new_ids, new_mask
 
 
 def draw_uniform(rows: int, max_new_tokens: int, temperature: float,
                  rng: torch.Generator | None) -> Tensor:
-    """Return a random number from 0 to 1 for each token of each response.
+    """Return a random number from 0 to 1 for each token of each response; zeros at temperature 0.
 
-    Drawn before the first token, so that a response depends on its own row of numbers and on
-    nothing that the other responses do.
-
-    Returns
-    -------
-    Tensor of float64, shape (rows, max_new_tokens)
-        Zeros when the temperature is 0: nothing is random.
+    They are drawn before the first token, so that a response depends on its own row alone, not on
+    the other responses. Shape (rows, max_new_tokens), of float64.
     """
     if temperature == 0:
         return torch.zeros(rows, max_new_tokens, dtype=torch.float64)
@@ -114,21 +116,21 @@ def continue_prompts(prompts: PromptCache, tokenizer: PreTrainedTokenizerBase, m
                      temperature: float, uniform: Tensor) -> tuple[Tensor, Tensor]:
     """Return responses to prompts that a model has read.
 
+    The model's own generation settings are ignored.
+
     Parameters
     ----------
     prompts : PromptCache
-        Used up by the call: `PromptCache.detach` gives one that may be.
-    tokenizer
-        Of the model.
+        Cannot be used again after the call; pass a copy from `PromptCache.detach`.
     max_new_tokens, temperature
-        See `sample`. The model's own generation settings take no part.
+        See `sample`.
     uniform : Tensor of float64, shape (n, max_new_tokens)
         From `draw_uniform`.
 
     Returns
     -------
     ids, mask : Tensor of int64, shape (n, new tokens), on the CPU
-        As in `Samples`: padding comes after the end token.
+        As in `Samples`.
     """
     model, logits, attended = prompts.model, prompts.last, prompts.mask
     device = attended.device
@@ -139,35 +141,22 @@ def continue_prompts(prompts: PromptCache, tokenizer: PreTrainedTokenizerBase, m
     for t in range(max_new_tokens):
         tokens = next_tokens(logits, temperature, uniform[rows, t])
         ids[rows, t], mask[rows, t] = tokens, 1
-        going = (~torch.isin(tokens, ends)).nonzero().flatten()
-        if not len(going) or t + 1 == max_new_tokens:
+        unfinished = (~torch.isin(tokens, ends)).nonzero().flatten()
+        if not len(unfinished) or t + 1 == max_new_tokens:
             break
-        if len(going) < len(rows):
-            rows, attended, tokens = rows[going], attended[going], tokens[going]
-            prompts.past.batch_select_indices(going)
+        if len(unfinished) < len(rows):
+            rows, attended, tokens = rows[unfinished], attended[unfinished], tokens[unfinished]
+            prompts.past.batch_select_indices(unfinished)
         attended = functional.pad(attended, (0, 1), value=1)
         logits = call(model, tokens[:, None], attended, 1, prompts.past)[:, 0]
     return ids[:, :t + 1].cpu(), mask[:, :t + 1].cpu()
 
 
 def next_tokens(logits: Tensor, temperature: float, uniform: Tensor) -> Tensor:
-    """Return a token for each row: the likeliest, or sampled at a temperature.
+    """Return a token for each row of logits (n, vocabulary); see `sample`.
 
-    The token is the first at which the cumulated probability exceeds the random number.
-
-    Parameters
-    ----------
-    logits : Tensor, shape (n, vocabulary)
-        Any real numbers.
-    temperature : float
-        See `sample`.
-    uniform : Tensor of float64, shape (n,)
-        Random numbers from 0 to 1.
-
-    Raises
-    ------
-    NonFiniteError
-        If a logit is not finite, so that there is no distribution.
+    A sampled token is the first at which the cumulated probability exceeds the random number in
+    `uniform` (n,). Raises `NonFiniteError` if a logit is not finite.
     """
     highest, best = logits.max(-1)
     if not highest.isfinite().all():

@@ -1,4 +1,4 @@
-"""The sizes that the tiny language model comes in, and fresh models of each."""
+"""The sizes of the tiny language model, and fresh models of each."""
 
 from __future__ import annotations
 
@@ -12,25 +12,19 @@ if TYPE_CHECKING:
     from transformers import LlamaForCausalLM
 
 CONTEXT = 128
-"""Tokens that the models are trained on at a time, and the most that they take."""
+"""Length of a training sequence in tokens, and the most that the models take."""
 
 
 @dataclass(frozen=True)
 class Size:
-    """One dial for what belongs together: the shape of a model and how it is pretrained."""
+    """The shape of a model and the length and rate of its pretraining."""
 
-    layers: int
-    """Transformer blocks; to find a word and copy what followed it usually takes two."""
-    width: int
-    """Numbers that stand for a token between layers."""
-    inner: int
-    """Units in each feed-forward block."""
+    layers: int  # finding a word and copying what followed it usually takes two
+    width: int  # features of a token between layers
+    inner: int  # units in each feed-forward block
     heads: int
-    """Attention heads."""
-    steps: int
-    """Optimiser steps of pretraining."""
-    lr: float
-    """Largest learning rate."""
+    steps: int  # of pretraining
+    lr: float  # the largest
 
 
 SIZES = {
@@ -41,21 +35,10 @@ SIZES = {
 
 
 def make_model(size: str, vocabulary: int, seed: int) -> LlamaForCausalLM:
-    """Return a model of some size with fresh weights, in the architecture of Llama.
+    """Return a Llama model of one of the `SIZES`, with fresh weights from a seed.
 
-    Parameters
-    ----------
-    size : {"nano", "tiny", "small"}
-        See `SIZES`.
-    vocabulary : int
-        Number of tokens. The first three are padding, start and end.
-    seed : int
-        Of the initial weights; the global random state is left as it was.
-
-    Raises
-    ------
-    UnknownNameError
-        If there is no such size.
+    `vocabulary` is the number of tokens, of which the first three are padding, start and end. The
+    global random state does not change. Raises `UnknownNameError` for an unknown size.
     """
     import torch
     from transformers import LlamaConfig, LlamaForCausalLM

@@ -1,7 +1,7 @@
-"""What a loaded model has to satisfy: its weights, its tokenizer, and how it behaves.
+"""Checks of a loaded model: its weights, its tokenizer and its behaviour.
 
-Libraries load much that cannot be trained or measured here. Each check is made once, when a model
-is loaded, and by looking at the model itself: not at what its config says.
+Libraries load models that cannot be trained or measured here. The checks test the model itself, not
+its config, once when it is loaded.
 """
 
 from __future__ import annotations
@@ -21,17 +21,11 @@ if TYPE_CHECKING:
     from transformers import PreTrainedModel, PreTrainedTokenizerBase
 
 HALF = 4
-"""Tokens before, and tokens after, the place at which two texts are compared."""
+"""Number of tokens before, and after, the place at which two texts are compared."""
 
 
 def check_weights(model: nn.Module, folder: Path) -> None:
-    """Refuse weights that are not float32, or have a value that is NaN or infinite.
-
-    Raises
-    ------
-    ModelError
-        With the name of the first such tensor.
-    """
+    """Raise `ModelError` for weights that are not float32, NaN or infinite, with their name."""
     for name, tensor in model.state_dict().items():
         if tensor.is_floating_point() and tensor.dtype != torch.float32:
             raise ModelError(f"{folder}: {name} was loaded as {tensor.dtype}, expected "
@@ -46,9 +40,9 @@ def check_weights(model: nn.Module, folder: Path) -> None:
 
 
 def check_fit(model: PreTrainedModel, tokenizer: PreTrainedTokenizerBase, folder: Path) -> None:
-    """Refuse a tokenizer that does not fit the model, and a model without room for any text.
+    """Raise `ModelError` for a tokenizer that does not fit the model, or too short a context.
 
-    A tokenizer fits if the model has an embedding for each token, and ends a text with its token.
+    A tokenizer fits if the model has an embedding for each token and ends a text with the same one.
     """
     rows = cast(nn.Embedding, model.get_input_embeddings()).num_embeddings
     highest = max(tokenizer.get_vocab().values())
@@ -59,38 +53,25 @@ def check_fit(model: PreTrainedModel, tokenizer: PreTrainedTokenizerBase, folder
     if context_of(model) < 2 * HALF + 1:
         raise ModelError(f"{folder}: the model takes {context_of(model)} tokens, too few for a "
                          "prompt and a response.")
-    ends = getattr(model.config, "eos_token_id", None)
-    ends = ends if isinstance(ends, list) else [ends]
-    if tokenizer.eos_token_id is None or (ends != [None] and tokenizer.eos_token_id not in ends
-                                          and not _generation_end(model, tokenizer)):
+    # Chat models such as Qwen's end a turn with another token (generation_config) than a document.
+    ends, generation_ends = (
+        tokens if isinstance(tokens, list) else [tokens]
+        for tokens in (getattr(config, "eos_token_id", None)
+                       for config in (model.config, model.generation_config)))
+    end = tokenizer.eos_token_id
+    if end is None or (ends != [None] and end not in (*ends, *generation_ends)):
         raise ModelError(f"{folder}: the tokenizer does not fit the model: it ends a text with "
-                         f"token {tokenizer.eos_token_id}, the model with {ends}. Take both from "
-                         "the same folder.")
-
-
-def _generation_end(model: PreTrainedModel, tokenizer: PreTrainedTokenizerBase) -> bool:
-    """Whether generation stops at the tokenizer's end, whatever the config says.
-
-    Chat models such as Qwen's end a turn with another token than a document.
-    """
-    ends = model.generation_config.eos_token_id if model.generation_config else None
-    return tokenizer.eos_token_id in (ends if isinstance(ends, list) else [ends])
+                         f"token {end}, the model with {ends}. Take both from the same folder.")
 
 
 @torch.no_grad()
 def check_behaviour(model: PreTrainedModel, tokenizer: PreTrainedTokenizerBase,
                     folder: Path) -> None:
-    """Refuse a model that sees later tokens, or cannot be sampled from as is done here.
+    """Raise `ModelError` for a model that is not causal or cannot be sampled from here.
 
-    Two texts that differ only at their end must have the same logits before that: encoders such as
-    BERT see the whole text. A text must have the same logits with padding on its left as without:
-    RWKV reads padding as text. A text must have the same logits when its beginning has been read
-    before: Mamba keeps a state in place of keys and values for each token.
-
-    Raises
-    ------
-    ModelError
-        If one of them does not hold, or the model cannot be run at all.
+    - Texts that differ only at their end must have the same logits before it (BERT fails).
+    - Padding on the left must not change the logits (RWKV fails).
+    - Nor must reading the beginning of a text first (Mamba fails).
     """
     kind, (ids, other) = f"{folder}: {type(model).__name__}", _texts(tokenizer)
     padding, one = torch.full((1, 1), padding_of(tokenizer)), torch.ones(1, HALF).long()
@@ -99,7 +80,7 @@ def check_behaviour(model: PreTrainedModel, tokenizer: PreTrainedTokenizerBase,
         alone, changed = (model(input_ids=row.to(model.device)).logits.float()
                           for row in (ids, other))
         padded = response_logits(model, prompt, mask, ids[:, HALF:], one)
-    except Exception as error:  # of many types: the code is the architecture's
+    except Exception as error:  # each architecture raises its own types
         raise ModelError(f"{kind} cannot be run here ({type(error).__name__}: {error}). Use a "
                          "causal language model that takes input_ids and "
                          "attention_mask.") from error
@@ -108,9 +89,8 @@ def check_behaviour(model: PreTrainedModel, tokenizer: PreTrainedTokenizerBase,
                          "not. The weights are damaged, or made for another config.")
     size = float(alone.abs().max())
     if _gap(alone[:, :HALF], changed[:, :HALF]) > 1e-5 * size:
-        raise ModelError(f"{kind} is not causal: a later token changes what it predicts for an "
-                         "earlier one, so that it would see the answer it has to give. Use a "
-                         "decoder, such as a Llama, Qwen or GPT-2 model.")
+        raise ModelError(f"{kind} is not causal: a later token changes its prediction for an "
+                         "earlier one. Use a decoder, such as a Llama, Qwen or GPT-2 model.")
     if _gap(alone[:, HALF - 1:-1], padded) > 1e-3 * size:
         raise ModelError(f"{kind} answers otherwise when a prompt is padded on the left, which is "
                          "how several prompts are answered at once. Use a model that heeds "
@@ -118,7 +98,7 @@ def check_behaviour(model: PreTrainedModel, tokenizer: PreTrainedTokenizerBase,
     try:
         if _gap(alone[:, HALF], _continued(model, prompt, mask, ids)) > 1e-3 * size:
             raise ValueError("it then predicts otherwise")
-    except Exception as error:  # of many types, as above
+    except Exception as error:
         raise ModelError(f"{kind} cannot go on from a prompt that it has read "
                          f"({type(error).__name__}: {error}). Use a transformer, which keeps keys "
                          "and values for each token; recurrent models, such as Mamba, are not "
@@ -143,6 +123,5 @@ def _texts(tokenizer: PreTrainedTokenizerBase) -> tuple[Tensor, Tensor]:
 
 
 def _gap(a: Tensor, b: Tensor) -> float:
-    """Return the largest difference; infinite if one of them is no number."""
-    gap = (a - b).abs().max()
-    return float(gap) if torch.isfinite(gap) else float("inf")
+    """Return the largest difference; infinite if one of them is NaN or infinite."""
+    return float((a - b).abs().nan_to_num(torch.inf, torch.inf).max())

@@ -16,7 +16,7 @@ from workbench.learners import CONTROLS, LEARNERS, Learner
 from workbench.learners.text import TEXT_LEARNERS, TextLearner
 from workbench.models import StackedMLP
 from workbench.models.language import LanguageModels
-from workbench.models.special_tokens import check_items_against
+from workbench.models.encoding import check_items_against
 from workbench.runs.admission import admit
 from workbench.runs.evaluation import Observer
 from workbench.runs.loop import run_stream

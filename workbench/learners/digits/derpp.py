@@ -18,17 +18,15 @@ from workbench.tasks import Task
 
 
 class DERpp(Finetune):
-    """Fine-tune, keep the labels of stored examples right, and their logits where they were.
+    """Fine-tune, and keep the labels and the logits of stored examples.
 
-    The store is a reservoir: after any number of examples each has had the same chance to be in it.
-    It fills while learning, so that it does not need to know where a task ends.
+    The store is a reservoir: every example so far is in it with the same probability. It fills
+    while learning, and so does not depend on where a task ends.
 
     Parameters
     ----------
-    model : StackedMLP
-        The networks.
     capacity : int
-        Examples stored in all.
+        Number of stored examples.
     alpha : float
         Weight of the stored logits.
     beta : float
@@ -43,7 +41,7 @@ class DERpp(Finetune):
         self.capacity, self.alpha, self.beta = capacity, alpha, beta
 
     def begin(self, task: Task) -> None:
-        """Note what may be answered on each task so far."""
+        """Store the masks of the tasks so far."""
         self.masks = task.masks
         self.state.setdefault("offered", torch.zeros(len(self.generators), dtype=torch.int64))
 
@@ -54,10 +52,10 @@ class DERpp(Finetune):
             logits = self.model(batch.x)
             self._offer(batch, logits.detach())
             return cross_entropy(logits, batch.y, batch.mask)
-        # New: some stored examples are to get the logits they had when they were stored...
+        # New: some stored examples are trained on the logits they had when they were stored...
         dark, index = draw(self, size, self.masks)
         stored = self.state["logits"][torch.arange(len(index))[:, None], index]
-        # ... and some others the labels they have.
+        # ... and others on their labels.
         old, _ = draw(self, size, self.masks)
         logits = self.model(torch.cat([batch.x, dark.x, old.x], 1))
         of_new, of_dark, of_old = logits.split(size, 1)
@@ -67,21 +65,21 @@ class DERpp(Finetune):
         return loss + self.beta * cross_entropy(of_old, old.y, old.mask)
 
     def _offer(self, batch: Batch, logits: Tensor) -> None:
-        """Let the examples of a step compete for places in the reservoir."""
+        """Offer the examples of a step to the reservoir."""
         new = {"x": batch.x, "y": batch.y, "logits": logits,
                "task": torch.full_like(batch.y, len(self.masks) - 1)}
         arrivals = int(self.state["offered"][0]) + torch.arange(batch.y.shape[1])
         self.state["offered"] += len(arrivals)
         for name, tensor in new.items():
             old = self.state.get(name, tensor[:, :0])
-            room = min(len(arrivals), self.capacity - old.shape[1])
-            if room:
-                self.state[name] = torch.cat([old, torch.zeros_like(tensor[:, :room])], 1)
+            free = min(len(arrivals), self.capacity - old.shape[1])
+            if free:
+                self.state[name] = torch.cat([old, torch.zeros_like(tensor[:, :free])], 1)
         for seed, g in enumerate(self.generators):
-            # Reservoir sampling: the k-th arrival lands on a place below k, and stays if it exists.
+            # Reservoir sampling: the k-th arrival takes a random place below k, if it exists.
             drawn = torch.rand(len(arrivals), generator=g, dtype=torch.float64) * (arrivals + 1)
             places = torch.where(arrivals < self.capacity, arrivals, drawn.long())
-            # Of two arrivals at one place the later stays.
+            # Of two arrivals at one place, the later one stays.
             last = {place: i for i, place in enumerate(places.tolist()) if place < self.capacity}
             for name, tensor in new.items() if last else ():
                 self.state[name][seed, list(last)] = tensor[seed, list(last.values())]

@@ -1,4 +1,4 @@
-"""Elastic weight consolidation: hold on to the weights that old answers depend on.
+"""Elastic weight consolidation: keep the weights that old answers depend on.
 
 Kirkpatrick et al., "Overcoming catastrophic forgetting in neural networks" (PNAS 2017).
 """
@@ -22,10 +22,8 @@ class EWC(Finetune):
 
     Parameters
     ----------
-    model : StackedMLP
-        The networks.
     strength : float
-        Weight of the penalty (lambda). The best one differs by orders of magnitude between
+        Weight of the penalty (lambda). The best value differs by orders of magnitude between
         scenarios and must be searched for.
     """
 
@@ -47,7 +45,6 @@ class EWC(Finetune):
 
     def end(self, task: Task) -> None:
         """Keep the weights and the Fisher information of the task just learned."""
-        self.state[f"anchor.{task.index}"] = self.model.vector().detach().clone()
+        self.state[f"anchor.{task.index}"] = self.model.snapshot()
         self.state[f"fisher.{task.index}"] = diagonal_fisher(
             self.model, task.train.x, task.masks[task.index])
-

@@ -1,4 +1,4 @@
-"""Fine-tuning: learn the task at hand and think of nothing else. The baseline that forgets."""
+"""Fine-tuning on the present task alone: the baseline that forgets."""
 
 from __future__ import annotations
 

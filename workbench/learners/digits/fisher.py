@@ -10,30 +10,18 @@ from workbench.tasks.stream import masked
 
 
 def diagonal_fisher(model: StackedMLP, x: Tensor, mask: Tensor) -> Tensor:
-    r"""Return how much each weight matters to the answers, averaged over examples.
+    r"""Return the diagonal of the Fisher information of each seed, averaged over examples.
 
     :math:`F_i=\frac1n\sum_x\sum_c p(c|x)\,(\partial\log p(c|x)/\partial\theta_i)^2`: the sum runs
-    over every answer that the model could give, weighted by how likely it finds it. The "empirical"
-    Fisher of many libraries takes the label alone, or the square of a mean gradient, which are
-    other quantities (Kunstner et al., arXiv 1905.12558).
+    over all answers, weighted by their probability. The "empirical" Fisher of many libraries takes
+    the label alone, or the square of a mean gradient, which are other quantities (Kunstner et al.,
+    arXiv 1905.12558).
 
-    In a linear layer the gradient of one example is its input times the slope at its output, so the
-    sum of squares over examples is one product of squared inputs and squared slopes: no gradient
-    of a single example is ever formed.
+    In a linear layer the gradient of one example is its input times the slope at its output. The
+    sum of squares over examples is therefore one product of squared inputs and squared slopes.
 
-    Parameters
-    ----------
-    model : StackedMLP
-        The networks.
-    x : Tensor, shape (n, inputs)
-        Examples.
-    mask : Tensor of bool, shape (outputs,)
-        Outputs that may be answered.
-
-    Returns
-    -------
-    Tensor, shape (seeds, parameters)
-        In the order of `StackedMLP.vector`.
+    `x` has shape (n, inputs); `mask`, of shape (outputs,), is True where an output may be answered.
+    Returns shape (seeds, parameters), in the order of `StackedMLP.vector`.
     """
     inputs, outputs = model.trace(x)
     log_p = masked(outputs[-1], mask).log_softmax(-1)

@@ -1,4 +1,4 @@
-"""Joint training: keep everything and go on learning all of it. The upper reference."""
+"""Joint training on the examples of all tasks so far: the upper reference."""
 
 from __future__ import annotations
 
@@ -13,16 +13,16 @@ from workbench.tasks import Task
 class Joint(Finetune):
     """Fine-tune on examples drawn evenly from every task met so far.
 
-    The networks are not set back between tasks. A step takes a full batch for each task so far, so
-    that no task is seen less often than fine-tuning sees it.
+    The networks are not reset between tasks. A step takes a full batch for each task so far, so
+    that each task is seen as often as in fine-tuning.
     """
 
     def begin(self, task: Task) -> None:
         """Store all of the task's examples."""
-        # New: the whole task is kept, and before it is learned.
+        # New: the whole task is stored, before it is learned.
         store(self, task, None)
         self.masks = task.masks
 
     def loss(self, batch: Batch) -> Tensor:
-        """Return the cross-entropy on a draw from all tasks so far, in place of the batch."""
+        """Return the cross-entropy on examples of all tasks so far, in place of the batch."""
         return super().loss(draw(self, batch.y.shape[1] * len(self.masks), self.masks)[0])

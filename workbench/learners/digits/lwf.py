@@ -1,4 +1,4 @@
-"""Learning without forgetting: keep giving the old network's answers, on the new inputs.
+"""Learning without forgetting: keep the old network's answers on the new inputs.
 
 Li & Hoiem, "Learning without Forgetting" (ECCV 2016, arXiv 1606.09282).
 """
@@ -22,12 +22,10 @@ class LwF(Finetune):
 
     Parameters
     ----------
-    model : StackedMLP
-        The networks.
     temperature : float
-        Of the softmax that is imitated.
+        Of the softmax that is distilled.
     strength : float
-        Weight of the imitation, beside the share of the tasks that it speaks for.
+        Weight of the distillation, in addition to the share of old tasks.
     """
 
     def __init__(self, model: StackedMLP, temperature: float = 2.0, strength: float = 1.0) -> None:
@@ -37,16 +35,16 @@ class LwF(Finetune):
         self.teacher = TeacherWeights(self, "task_start")
 
     def begin(self, task: Task) -> None:
-        """Count the tasks."""
+        """Set the weight of the new task: one over the number of tasks so far."""
         self.share = 1 / (task.index + 1)
 
     def loss(self, batch: Batch) -> Tensor:
-        """Return the loss on the labels and the distance from the old network's answers."""
+        """Return the loss on the labels and the distillation loss from the old network."""
         student = self.model(batch.x)
         new = cross_entropy(student, batch.y, batch.mask)
         if self.teacher.vectors is None:
             return new
-        # New: the teacher answers the new inputs, on each head that it knew.
+        # New: the teacher answers the new inputs, on each head that it was trained on.
         with torch.no_grad():
             teacher = self.model.forward_with(self.teacher.vectors, batch.x)
         heads = self.state["heads"]

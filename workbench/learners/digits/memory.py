@@ -1,4 +1,4 @@
-"""Stored examples, class by class: what replay and joint training draw on."""
+"""Stored examples, class by class, for replay and joint training."""
 
 from __future__ import annotations
 
@@ -10,26 +10,15 @@ from workbench.tasks import Task
 
 
 def store(learner: Learner, task: Task, per_class: int | None) -> None:
-    """Add examples of a task to the learner's state, chosen at random by each seed.
+    """Add training examples of a task to the learner's state, chosen at random by each seed.
 
-    Parameters
-    ----------
-    learner : Learner
-        Gains ``x`` (seeds, n, ...), ``y`` and ``task`` (seeds, n) in its state.
-    task : Task
-        Whose training examples to store.
-    per_class : int, optional
-        How many of each class; None stores them all.
+    They are stored as ``x`` (seeds, n, ...), ``y`` and ``task`` (seeds, n): `per_class` examples of
+    each class, or all where it is None.
     """
-    chosen = []
-    for rng in learner.generators:
-        of_seed = []
-        for label in task.classes:
-            members = (task.train.y == label).nonzero().flatten()
-            shuffled = members[torch.randperm(len(members), generator=rng)]
-            of_seed.append(shuffled[:per_class])
-        chosen.append(torch.cat(of_seed))
-    index = torch.stack(chosen)
+    members = [(task.train.y == label).nonzero().flatten() for label in task.classes]
+    index = torch.stack([
+        torch.cat([of_class[torch.randperm(len(of_class), generator=rng)][:per_class]
+                   for of_class in members]) for rng in learner.generators])
     new = {"x": task.train.x[index], "y": task.train.y[index],
            "task": torch.full_like(index, task.index)}
     for name, tensor in new.items():
@@ -38,23 +27,10 @@ def store(learner: Learner, task: Task, per_class: int | None) -> None:
 
 
 def draw(learner: Learner, size: int, masks: Tensor) -> tuple[Batch, Tensor]:
-    """Draw stored examples, with replacement.
+    """Draw `size` stored examples for each seed, with replacement.
 
-    Parameters
-    ----------
-    learner : Learner
-        With examples in its state.
-    size : int
-        How many for each seed.
-    masks : Tensor of bool, shape (tasks so far, outputs)
-        The stream's word on what may be answered on an example of each task.
-
-    Returns
-    -------
-    batch : Batch
-        Of `size` examples a seed.
-    index : Tensor of int64, shape (seeds, size)
-        Where they stand in the store.
+    `masks`, of shape (tasks so far, outputs), has the outputs that may be answered for each task.
+    Returns the batch, and the positions of its examples in the store: shape (seeds, size).
     """
     stored = learner.state["y"].shape[1]
     index = torch.stack([torch.randint(stored, (size,), generator=g) for g in learner.generators])

@@ -23,10 +23,8 @@ class Replay(Finetune):
 
     Parameters
     ----------
-    model : StackedMLP
-        The networks.
     per_class : int
-        Examples kept of each class.
+        Number of stored examples of each class.
     """
 
     def __init__(self, model: StackedMLP, per_class: int = 10) -> None:
@@ -35,14 +33,14 @@ class Replay(Finetune):
         self.per_class = per_class
 
     def begin(self, task: Task) -> None:
-        """Note what may be answered on each task so far."""
+        """Store the masks of the tasks so far."""
         self.masks = task.masks
 
     def loss(self, batch: Batch) -> Tensor:
         """Return the loss on new examples and on old ones, each weighted by the tasks it covers."""
         if "x" not in self.state:
             return super().loss(batch)
-        # New: old examples join in. With t tasks learned before, they speak for t of t + 1 tasks.
+        # New: old examples join in. After t earlier tasks they stand for t of t + 1 tasks.
         old, _ = draw(self, batch.y.shape[1], self.masks)
         logits = self.model(torch.cat([batch.x, old.x], 1))
         of_new, of_old = logits.split(batch.y.shape[1], 1)

@@ -1,4 +1,4 @@
-"""Synaptic intelligence: importance measured while learning, from each weight's share of the gain.
+"""Synaptic intelligence: the importance of a weight is its share of the gain while learning.
 
 Zenke, Poole & Ganguli, "Continual learning through synaptic intelligence" (ICML 2017).
 """
@@ -17,12 +17,10 @@ from workbench.tasks import Task
 
 
 class SI(Finetune):
-    """Fine-tune, pulled back to the last task's weights by the importance they earned on the way.
+    """Fine-tune, pulled back to the last task's weights by their importance.
 
     Parameters
     ----------
-    model : StackedMLP
-        The networks.
     strength : float
         Weight of the penalty (c).
     damping : float
@@ -36,16 +34,16 @@ class SI(Finetune):
 
     def begin(self, task: Task) -> None:
         """Start a new path from the present weights."""
-        start = self.model.vector().detach().clone()
+        start = self.model.snapshot()
         self.state.setdefault("importance", torch.zeros_like(start))
         self.state |= {"anchor": start, "path": torch.zeros_like(start),
                        "last": start.clone(), "gradient": torch.zeros_like(start)}
 
     def loss(self, batch: Batch) -> Tensor:
-        """Return the loss on the batch and the penalty, and note the slope of the former."""
+        """Return the loss on the batch and the penalty, and store the slope of the former."""
         self._walk()
         loss = super().loss(batch)
-        # New: the slope of the task's own loss, without the penalty's, as the paper has it.
+        # New: the slope of the task's own loss, without the penalty's, as in the paper.
         slopes = torch.autograd.grad(loss.sum(), list(self.model.parameters()), retain_graph=True)
         self.state["gradient"] = torch.cat([s.flatten(1) for s in slopes], 1)
         penalty = quadratic_penalty(self.model.vector(), self.state["anchor"],

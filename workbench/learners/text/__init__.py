@@ -1,4 +1,4 @@
-"""How language models learn: one readable file per method."""
+"""Learning methods for language models: one readable file each."""
 
 from workbench.learners.text.adapter_per_skill import AdapterPerSkill
 from workbench.learners.text.base import TextLearner
@@ -20,7 +20,7 @@ TEXT_LEARNERS: dict[str, type[TextLearner]] = {
     "grpo": GRPO,
     "adapter_per_skill": AdapterPerSkill,
 }
-"""The methods for the skills stream, by the names used in configs and on the command line."""
+"""The methods by the names used in configs and on the command line."""
 
 __all__ = ["SDFT", "SFT", "TEXT_LEARNERS", "AdapterPerSkill", "GRPO", "OffPolicyDistillation",
            "SFTSelfStyle", "SFTWithKL", "TextLearner", "TextReplay"]

@@ -9,20 +9,11 @@ from typing import Any
 from workbench.errors import ConfigError
 from workbench.learners.text.sft import SFT
 from workbench.models.language import LanguageModels
-from workbench.models.sampling import sample
 from workbench.tasks import Task
 
 
 class AdapterPerSkill(SFT):
-    """Imitate the demonstrations in a fresh adapter for each skill, and keep them all.
-
-    Parameters
-    ----------
-    model : LanguageModels
-        With LoRA.
-    max_new_tokens : int
-        Longest response.
-    """
+    """Imitate the demonstrations in a fresh adapter for each skill, and keep them all."""
 
     scenarios = ("task",)
 
@@ -32,30 +23,26 @@ class AdapterPerSkill(SFT):
             raise ConfigError("adapter_per_skill trains adapters: set lora_rank to at least 1")
 
     def begin(self, task: Task) -> None:
-        """Add a fresh adapter; the first skill takes the one that is there."""
-        # New: each skill starts where the pretrained model is.
+        """Add a fresh adapter; the first skill uses the one that exists."""
+        # New: each skill starts from the pretrained model.
         while len(self.model.adapters) <= task.index:
             self.model.add_adapters()
         super().begin(task)
 
     def stored_bytes(self) -> int:
-        """Return the bytes of the adapters, which are all kept."""
+        """Return the bytes per seed of all adapters."""
         return len(self.model.adapters) * self.model.vector(0).nbytes
 
     def write(self, folder: Path, tasks: Sequence[str]) -> str:
-        """Write the last adapter to the folder and, of several, each to one of its own in it."""
+        """Write the last adapter; with one seed, also each of several to a folder of its own."""
         for k, skill in enumerate(tasks if len(tasks) > 1 and len(self.model.seeds) == 1 else ()):
             self.model.write_adapter(self.model.adapters[k][0],
                                      folder / f"{k}-{Path(skill).stem}")
         return super().write(folder, tasks)
 
-    def predict(self, x: Any, task: int | None = None) -> Any:
-        """Answer with the adapter of the skill that was named; before it is met, with none."""
+    def models_for(self, task: int | None) -> list[Any]:
+        """Return the models with the adapters of a skill; of a skill not yet met, with none."""
         adapters = self.model.adapters
         if task is None or not 0 <= task < len(adapters):
-            models = [self.model.base] * len(self.model.seeds)
-        else:
-            models = [self.model.with_adapter(name) for name in adapters[task]]
-        prompts = self.ask(x)
-        return [sample(model, self.model.tokenizer, prompts,
-                       max_new_tokens=self.max_new_tokens).texts for model in models]
+            return [self.model.base] * len(self.model.seeds)
+        return [self.model.with_adapter(name) for name in adapters[task]]

@@ -1,4 +1,4 @@
-"""`TextLearner`: what all methods for language models share."""
+"""`TextLearner`: the base of all methods for language models."""
 
 from __future__ import annotations
 
@@ -10,26 +10,20 @@ from torch import Tensor
 
 from workbench.errors import ConfigError, whole
 from workbench.learners.base import Batch, Learner
-from workbench.models.encoding import context_of, encode
+from workbench.models.encoding import check_items_against, context_of, encode
 from workbench.models.language import LanguageModels
 from workbench.models.logits import PromptCache, response_logits
 from workbench.models.prompts import make_prompt
 from workbench.models.sampling import continue_prompts, draw_uniform, sample
-from workbench.models.special_tokens import check_items_against
 from workbench.tasks import Task
 from workbench.tasks.text import TextExamples
 from workbench.teachers import take_prompts
 
 
 class TextLearner(Learner):
-    """A method for language models; the subclass says what `loss_of` is.
+    """A method for language models; a subclass defines `loss_of`.
 
-    Parameters
-    ----------
-    model : LanguageModels
-        One model per seed.
-    max_new_tokens : int
-        Longest response.
+    `max_new_tokens` is the length of the longest response.
     """
 
     scenarios: ClassVar[tuple[str, ...]] = ("domain", "task")
@@ -41,19 +35,12 @@ class TextLearner(Learner):
         self.max_new_tokens = max_new_tokens
         context = context_of(model.base)
         self.max_prompt_tokens = context - max_new_tokens
-        """Tokens that a prompt may have, so that a response fits after it."""
         if self.max_prompt_tokens < 1:
             raise ConfigError(f"max_new_tokens={max_new_tokens} leaves no room for a prompt in a "
                               f"context of {context} tokens")
 
     def check(self, task: Task) -> None:
-        """Refuse a task that the method cannot learn; called for each before anything is computed.
-
-        Raises
-        ------
-        ConfigError
-            If its items lack what the method needs.
-        """
+        """Raise `ConfigError` for a task that the method cannot learn; called before a run."""
 
     def inputs(self) -> dict[str, str]:
         """Return the hashes of the pretrained model, its tokenizer and its chat template."""
@@ -82,16 +69,16 @@ class TextLearner(Learner):
         raise TypeError(f"{type(self).__name__} does not say what its loss is")
 
     def logits(self, i: int, indices: Tensor, ids: Tensor, mask: Tensor) -> Tensor:
-        """Return what the student gives to each token of responses: (n, tokens, vocabulary)."""
+        """Return the student's logits for each token of responses: (n, tokens, vocabulary)."""
         return response_logits(self.model.models[i], *take_prompts(self.prompts, indices), ids,
                                mask)
 
     def read(self, i: int, indices: Tensor) -> PromptCache:
-        """Return the prompts of some items as the student of one seed reads them."""
+        """Return the prompts of some items, read by the student of one seed."""
         return PromptCache(self.model.models[i], *take_prompts(self.prompts, indices))
 
     def respond(self, i: int, prompts: PromptCache, temperature: float) -> tuple[Tensor, Tensor]:
-        """Return responses to prompts that one seed's generator samples: shapes (n, tokens)."""
+        """Return sampled responses of one seed and their mask: shapes (n, tokens)."""
         uniform = draw_uniform(len(prompts.mask), self.max_new_tokens, temperature,
                                self.generators[i])
         return continue_prompts(prompts.detach(), self.model.tokenizer, self.max_new_tokens,
@@ -101,4 +88,8 @@ class TextLearner(Learner):
         """Return the likeliest responses to some questions: a list of texts per seed."""
         prompts = self.ask(x)
         return [sample(model, self.model.tokenizer, prompts,
-                       max_new_tokens=self.max_new_tokens).texts for model in self.model.models]
+                       max_new_tokens=self.max_new_tokens).texts for model in self.models_for(task)]
+
+    def models_for(self, task: int | None) -> list[Any]:
+        """Return the models that answer the questions of a task, by seed."""
+        return self.model.models

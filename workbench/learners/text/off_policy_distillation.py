@@ -4,20 +4,16 @@ from __future__ import annotations
 
 import torch
 from torch import Tensor
-from torch.nn.functional import pad
 
 from workbench.errors import flag, whole
 from workbench.learners.text.sdft import SDFT
 from workbench.learners.text.sft import imitation
 from workbench.models.language import LanguageModels
 from workbench.models.logits import PromptCache
-from workbench.models.sampling import continue_prompts, draw_uniform
+from workbench.models.sampling import draw_uniform, sample_tokens
 from workbench.system.runtime import generator
 from workbench.tasks import Task
 from workbench.teachers import FULL_CONTEXT
-
-AT_A_TIME = 64
-"""Responses that the teacher is asked for at once."""
 
 
 class OffPolicyDistillation(SDFT):
@@ -25,9 +21,7 @@ class OffPolicyDistillation(SDFT):
 
     Parameters
     ----------
-    model : LanguageModels
-        One model per seed.
-    direction, context, temperature, max_new_tokens
+    direction, context, temperature
         See `SDFT`. The teacher is the pretrained model.
     samples : int
         Responses of the teacher to each question.
@@ -45,29 +39,22 @@ class OffPolicyDistillation(SDFT):
         self.samples, self.soft = samples, soft
 
     def begin(self, task: Task) -> None:
-        """Have the teacher answer every question."""
+        """Sample the teacher's responses to every question."""
         super().begin(task)
-        # New: nothing of the student's is ever sampled. The seed is that of run and task, so that
-        # a resumed run samples the same again.
-        prompts = tuple(part.repeat_interleave(self.samples, 0) for part in self.teacher.prompts)
-        self.said = []
+        # New: the student is never sampled. The seed follows from run and task, so that a resumed
+        # run samples the same responses again.
+        ids, mask = (part.repeat_interleave(self.samples, 0) for part in self.teacher.prompts)
+        self.responses = []
         for i, seed in enumerate(self.model.seeds):
-            rng = generator(seed, "teacher's responses", task.index)
-            uniform = draw_uniform(len(prompts[0]), self.max_new_tokens, self.temperature, rng)
-            teacher = self.teacher.weights.model(i)
-            with torch.no_grad():
-                parts = [continue_prompts(PromptCache(teacher, *part[:2]), self.model.tokenizer,
-                                          self.max_new_tokens, self.temperature, part[2])
-                         for part in zip(*(each.split(AT_A_TIME) for each in (*prompts, uniform)),
-                                         strict=True)]
-            width = max(ids.shape[1] for ids, _ in parts)
-            self.said.append(tuple(torch.cat([pad(part[k], (0, width - part[k].shape[1]))
-                                              for part in parts]) for k in (0, 1)))
+            uniform = draw_uniform(len(ids), self.max_new_tokens, self.temperature,
+                                   generator(seed, "teacher's responses", task.index))
+            self.responses.append(sample_tokens(self.teacher.weights.model(i), self.model.tokenizer,
+                                                ids, mask, self.temperature, uniform))
 
     def rollout(self, i: int, indices: Tensor, prompts: PromptCache) -> tuple[Tensor, Tensor]:
         """Return one of the teacher's responses to each question."""
         which = torch.randint(self.samples, (len(indices),), generator=self.generators[i])
-        ids, mask = (part[indices * self.samples + which] for part in self.said[i])
+        ids, mask = (part[indices * self.samples + which] for part in self.responses[i])
         length = int(mask.sum(1).max())
         return ids[:, :length], mask[:, :length]
 
@@ -78,4 +65,3 @@ class OffPolicyDistillation(SDFT):
         prompts = self.read(i, indices)
         ids, mask = self.rollout(i, indices, prompts)
         return imitation(prompts.logits(ids, mask), ids, mask)
-

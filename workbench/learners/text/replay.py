@@ -6,6 +6,7 @@ import random
 
 import torch
 from torch import Tensor
+from torch.nn.functional import pad
 
 from workbench.errors import ConfigError, whole
 from workbench.learners.text.sft import SFT, imitation
@@ -20,19 +21,15 @@ from workbench.tasks.text import TextExamples
 class TextReplay(SFT):
     """Imitate the demonstrations, and as many stored examples of earlier skills.
 
-    Of the old skills, which the model knew before, it stores the answers in the model's own style,
-    or the demonstrations where that style is not known; of each new skill, the demonstrations.
+    Of the skills that the model knew before, it stores the answers in the model's own style, or the
+    demonstrations where that style is not known; of each new skill, the demonstrations.
 
     Parameters
     ----------
-    model : LanguageModels
-        One model per seed.
     per_skill : int
-        Examples kept of each earlier skill.
+        Number of stored examples of each earlier skill.
     share : float
         Weight of the old examples in the loss, between 0 and 1.
-    max_new_tokens : int
-        Longest response.
     """
 
     def __init__(self, model: LanguageModels, per_skill: int = 32, share: float = 0.5,
@@ -44,7 +41,7 @@ class TextReplay(SFT):
         self.per_skill, self.share = per_skill, share
 
     def begin(self, task: Task) -> None:
-        """Encode what is to be said; before the first skill, store what was known."""
+        """Encode the demonstrations; before the first skill, store examples of the old skills."""
         super().begin(task)
         if not self.state:
             for i, seed in enumerate(self.model.seeds):
@@ -61,10 +58,9 @@ class TextReplay(SFT):
         if not (stored := len(self.state.get(f"{i}.ids", ()))):
             return new
         old = torch.randint(stored, (len(indices),), generator=self.generators[i])
-        prompt_ids, prompt_mask, ids, mask = (
-            self.state[f"{i}.{name}"][old].long() for name in ("prompts", "prompts_mask", "ids",
-                                                              "mask"))
-        logits = response_logits(self.model.models[i], prompt_ids, prompt_mask, ids, mask)
+        prompts, prompts_mask, ids, mask = (self.state[f"{i}.{name}"][old].long()
+                                            for name in ("prompts", "prompts_mask", "ids", "mask"))
+        logits = response_logits(self.model.models[i], prompts, prompts_mask, ids, mask)
         return (1 - self.share) * new + self.share * imitation(logits, ids, mask)
 
     def end(self, task: Task) -> None:
@@ -81,19 +77,12 @@ class TextReplay(SFT):
             return
         tokenizer, most = self.model.tokenizer, context_of(self.model.base)
         prompts = encode(tokenizer, self.ask([item.prompt for item in items]), most)
-        said = encode_responses(tokenizer, responses, most)
-        for names, left, (ids, mask) in ((("prompts", "prompts_mask"), True, prompts),
-                                         (("ids", "mask"), False, said)):
-            for name, tensor in zip(names, (ids.int(), mask.byte()), strict=True):
-                old = self.state.get(f"{i}.{name}", tensor[:0])
-                self.state[f"{i}.{name}"] = torch.cat(_widened(old, tensor, left))
-
-
-def _widened(a: Tensor, b: Tensor, left: bool) -> tuple[Tensor, Tensor]:
-    """Pad the narrower of two with zeros, which are masked."""
-    width = max(a.shape[1], b.shape[1])
-
-    def pad(t: Tensor) -> Tensor:
-        return torch.nn.functional.pad(t, (width - t.shape[1], 0)[::1 if left else -1])
-
-    return pad(a), pad(b)
+        ids, mask = encode_responses(tokenizer, responses, most)
+        for name, tensor in (("prompts", prompts[0].int()), ("prompts_mask", prompts[1].byte()),
+                             ("ids", ids.int()), ("mask", mask.byte())):
+            old = self.state.get(f"{i}.{name}", tensor[:0])
+            width = max(old.shape[1], tensor.shape[1])
+            # Padding with zeros, which are masked: prompts on the left, responses on the right.
+            self.state[f"{i}.{name}"] = torch.cat([
+                pad(part, (width - part.shape[1], 0) if name.startswith("prompts")
+                    else (0, width - part.shape[1])) for part in (old, tensor)])

@@ -1,4 +1,4 @@
-"""Rewards: a number for each response, from a function that may be wrong."""
+"""Rewards: a number for each response, from a function that is checked."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ Reward = Callable[[Sequence[str], Sequence[Item]], Sequence[float]]
 
 
 def exact_match(texts: Sequence[str], items: Sequence[Item]) -> list[float]:
-    """Return 1 for each response that the item's scorer counts as right, and else 0."""
+    """Return 1 for each response that the item's scorer counts as right, else 0."""
     return [float(scorer_of(item).right(text, item))
             for text, item in zip(texts, items, strict=True)]
 
@@ -22,10 +22,7 @@ def exact_match(texts: Sequence[str], items: Sequence[Item]) -> list[float]:
 def judge(reward: Reward, texts: Sequence[str], items: Sequence[Item]) -> Tensor:
     """Return the rewards of some responses to some items: shape (n,).
 
-    Raises
-    ------
-    ConfigError
-        If the reward function raises, or does not return a finite number for each response.
+    Raises `ConfigError` if the function fails or does not return a finite number for each response.
     """
     name = getattr(reward, "__name__", type(reward).__name__)
     try:

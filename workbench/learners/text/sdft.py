@@ -17,30 +17,25 @@ from workbench.teachers import FULL_CONTEXT, Teacher, TeacherWeights
 
 
 class SDFT(TextLearner):
-    """Sample responses of the student, and move it to what the helped teacher says of each token.
+    """Sample responses of the student, and move its tokens to the teacher's distribution.
 
     Parameters
     ----------
-    model : LanguageModels
-        One model per seed.
     direction : {"forward", "reverse", "jsd"}
         Of the divergence; the published numbers were made with the forward KL.
     teacher : {"base", "task_start", "ema", "student"}
-        Whose weights teach; see `workbench.teachers.WEIGHTS`.
+        The teacher's weights; see `workbench.teachers.WEIGHTS`.
     context : str
-        What the teacher is shown: ``"all"`` there is, or one of
-        `workbench.measure.completions.CONTEXTS`.
+        The teacher's context: ``"all"``, or one of `workbench.measure.completions.CONTEXTS`.
         ``"none"``, ``"other"`` and ``"random"`` are controls.
     rate : float
-        Of the moving average, for an ``"ema"`` teacher.
+        Of the moving average of an ``"ema"`` teacher.
     temperature : float
-        At which responses are sampled.
+        Of sampling.
     top_k : int
-        Compare the teacher's likeliest tokens and the rest as one; 0 compares all.
+        Number of the teacher's likeliest tokens to compare, the rest as one; 0 compares all.
     skip_first : int
         Tokens at the beginning of each response that do not count.
-    max_new_tokens : int
-        Longest response.
     """
 
     needs_gate = True
@@ -54,8 +49,7 @@ class SDFT(TextLearner):
             raise UnknownNameError("direction", direction, DIRECTIONS)
         whole(0, skip_first=skip_first, top_k=top_k)
         self.direction, self.temperature = direction, temperature
-        self.top_k, self.skip_first = top_k or None, skip_first
-        self.context = context
+        self.top_k, self.skip_first, self.context = top_k or None, skip_first, context
         self.teacher = Teacher(TeacherWeights(self, teacher, rate), context)
 
     def begin(self, task: Task) -> None:
@@ -64,7 +58,7 @@ class SDFT(TextLearner):
         self.teacher.begin(self.items, self.max_new_tokens)
 
     def stored_bytes(self) -> int:
-        """Return what has to be kept between skills: an average does, a stage's teacher not."""
+        """Return the bytes kept between skills: those of an average, not of a ``task_start``."""
         return 0 if self.teacher.weights.source == "task_start" else super().stored_bytes()
 
     def loss_of(self, i: int, indices: Tensor) -> Tensor:
@@ -74,10 +68,10 @@ class SDFT(TextLearner):
         ids, mask = self.rollout(i, indices, prompts)
         student = prompts.logits(ids, mask)
         teacher = self.teacher.logits(i, indices, ids, mask)
-        # At the temperature that was sampled at, as in the authors' code.
-        each = divergence(student / self.temperature, teacher / self.temperature, self.direction,
-                          top_k=self.top_k)
-        return per_response(each, mask, self.skip_first)
+        # At the temperature of sampling, as in the authors' code.
+        values = divergence(student / self.temperature, teacher / self.temperature, self.direction,
+                            top_k=self.top_k)
+        return per_response(values, mask, self.skip_first)
 
     def rollout(self, i: int, indices: Tensor, prompts: PromptCache) -> tuple[Tensor, Tensor]:
         """Return responses that the student samples, and their mask: shapes (n, tokens)."""

@@ -1,4 +1,4 @@
-"""Supervised fine-tuning: say what the expert said, word for word. The baseline that forgets."""
+"""Supervised fine-tuning on the expert's demonstrations: the baseline that forgets."""
 
 from __future__ import annotations
 
@@ -17,23 +17,23 @@ class SFT(TextLearner):
     """Minimise the cross-entropy of the demonstrations (supervised fine-tuning)."""
 
     def begin(self, task: Task) -> None:
-        """Encode what is to be said."""
+        """Encode the questions and the demonstrations."""
         super().begin(task)
         max_response_tokens = context_of(self.model.base) - self.prompts[0].shape[1]
         self.targets = encode_responses(self.model.tokenizer, self.imitated(self.items),
                                         max_response_tokens)
 
     def imitated(self, items: Sequence[Item]) -> list[str]:
-        """Return the text that is imitated for each item."""
+        """Return the text to imitate for each item."""
         return [item.demonstration for item in items]
 
     def loss_of(self, i: int, indices: Tensor) -> Tensor:
-        """Return the cross-entropy of what is to be said, per token of each response."""
+        """Return the cross-entropy of the texts to imitate, per token of each response."""
         ids, mask = (part[indices] for part in self.targets)
         return imitation(self.logits(i, indices, ids, mask), ids, mask)
 
 
 def imitation(logits: Tensor, ids: Tensor, mask: Tensor) -> Tensor:
     """Return the mean over responses of the mean cross-entropy of their tokens, in nats."""
-    each = cross_entropy(logits.transpose(1, 2), ids.to(logits.device), reduction="none")
-    return per_response(each, mask)
+    values = cross_entropy(logits.transpose(1, 2), ids.to(logits.device), reduction="none")
+    return per_response(values, mask)

@@ -1,4 +1,4 @@
-"""Supervised fine-tuning with a leash: imitate the expert, but stay near the pretrained model."""
+"""Supervised fine-tuning with a penalty on the distance from the pretrained model."""
 
 from __future__ import annotations
 
@@ -18,12 +18,8 @@ class SFTWithKL(SFT):
 
     Parameters
     ----------
-    model : LanguageModels
-        One model per seed.
     strength : float
         Weight of the KL.
-    max_new_tokens : int
-        Longest response.
     """
 
     def __init__(self, model: LanguageModels, strength: float = 1.0,
@@ -33,10 +29,10 @@ class SFTWithKL(SFT):
         self.strength = strength
 
     def loss_of(self, i: int, indices: Tensor) -> Tensor:
-        """Return the cross-entropy and the distance from the pretrained model."""
+        """Return the cross-entropy and the weighted KL from the pretrained model."""
         ids, mask = (part[indices] for part in self.targets)
         student = self.logits(i, indices, ids, mask)
-        # New: what the pretrained model would have said at each token, without any context.
+        # New: the pretrained model's logits of each token, without any context.
         with torch.no_grad():
             before = response_logits(self.model.base, *take_prompts(self.prompts, indices), ids,
                                      mask)

@@ -1,7 +1,7 @@
 """The oracle: supervised fine-tuning on the right answers, in the model's own style.
 
-Nobody has such data. It shows what would be gained with them: the same content as the expert's, and
-nothing of the expert's style.
+Such data do not exist in practice. They show the effect of style alone: the content is the
+expert's, the style is not.
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ class SFTSelfStyle(SFT):
         ConfigError
             If the scorer of an item does not know the model's own style.
         """
-        # New: only this. All seeds imitate the same texts, as they do of the expert's.
+        # New: only this. All seeds imitate the same texts.
         rng = random.Random(derive_seed(0, "own voice"))
         texts = []
         for item in items:
