@@ -30,7 +30,7 @@ def measures(report: dict) -> dict[str, float]:
         for context, name in (("none", "without help"), ("own", "with its own demonstration"),
                               ("other", "with another item's demonstration")):
             rates[f"{skill}: right {name}"] = report[skill][context]["right"]["rate"]
-        rates[f"{skill}: own voice with its demonstration"] = (
+        rates[f"{skill}: own style with its demonstration"] = (
             report[skill]["own"]["own_style"]["rate"])
     rates["working-new: every step shown"] = report["working-new"]["own"]["working"]["rate"]
     return rates

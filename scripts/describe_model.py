@@ -28,14 +28,14 @@ def cell(rate: dict[str, float]) -> str:
 def abilities_tables(report: dict) -> str:
     """Return the accuracies on known and new skills as two Markdown tables."""
     lines = ["Known skills, asked without context (% and Wilson's 95 % interval):", "",
-             "| skill | items | right | own voice | every step shown |", "|---|---|---|---|---|"]
+             "| skill | items | right | own style | every step shown |", "|---|---|---|---|---|"]
     for skill in KNOWN_SKILLS:
         rates = report[skill]["none"]
         working = cell(rates["working"]) if skill.startswith("working") else "–"
         lines.append(f"| {skill} | {rates['n']} | {cell(rates['right'])} | "
                      f"{cell(rates['own_style'])} | {working} |")
     lines += ["", "New skills, right answers by what stands in the prompt:", "",
-              "| skill | items | nothing | its own demonstration | (own voice, with its own) | "
+              "| skill | items | nothing | its own demonstration | (own style, with its own) | "
               "another item's demonstration | filler words | article | article and demonstration |",
               "|---|---|---|---|---|---|---|---|---|"]
     for skill in NEW_SKILLS:

@@ -25,6 +25,8 @@ from workbench.cli import main  # noqa: E402
 from workbench.config import RunConfig  # noqa: E402
 from workbench.learners.fit import fit, make_optimizer  # noqa: E402
 from workbench.models import StackedMLP  # noqa: E402
+from workbench.models.sizes import CONTEXT, make_model  # noqa: E402
+from workbench.pretraining.tokenizer import make_tokenizer, vocabulary  # noqa: E402
 from workbench.runs.record_files import ARRAYS  # noqa: E402
 from workbench.runs.studies import COLUMNS  # noqa: E402
 
@@ -53,6 +55,18 @@ def learn():
         learner.end(task)
         return torch.stack(losses, 1)
     return train
+
+
+@pytest.fixture(scope="module")
+def tokenizer():
+    """The tokenizer of the shipped models, made anew."""
+    return make_tokenizer(CONTEXT)
+
+
+@pytest.fixture(scope="module")
+def model():
+    """An untrained language model of the smallest size."""
+    return make_model("nano", len(vocabulary()), seed=0).eval()
 
 
 @pytest.fixture(scope="session")

@@ -27,16 +27,6 @@ from workbench.tasks.village.corpus import Corpus, Turn
 QUESTION = "who keeps the red key ?"
 
 
-@pytest.fixture(scope="module")
-def tokenizer():
-    return make_tokenizer(CONTEXT)
-
-
-@pytest.fixture(scope="module")
-def model():
-    return make_model("nano", len(vocabulary()), seed=0).eval()
-
-
 @pytest.fixture
 def folder(tmp_path, model, tokenizer):
     """A model folder as `save_pretrained` leaves it, with a manifest."""

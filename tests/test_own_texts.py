@@ -79,7 +79,7 @@ def test_a_foreign_model_learns_real_sentences_and_is_evaluated(cli, model, capi
     assert found["kl_to_base"]["old"] is None and found["kl_to_base"]["new"] > 0
     for words in (("evaluate", "--model", tmp_path / "sft"), ("show", tmp_path / "sft")):
         code, out, err = cli(*words)
-        assert code == 0 and "own voice" not in out and "known before" not in out, err
+        assert code == 0 and "own style" not in out and "known before" not in out, err
 
 
 def test_the_gate_is_asked_before_it_teaches_itself(cli, model, capitals, tmp_path):

@@ -12,20 +12,10 @@ from workbench.models import make_prompt, sample
 from workbench.models.encoding import encode, encode_responses
 from workbench.models.logits import PromptCache, response_logits
 from workbench.models.sampling import continue_prompts, draw_uniform, next_tokens
-from workbench.models.sizes import CONTEXT, make_model
-from workbench.pretraining.tokenizer import make_tokenizer, vocabulary
+from workbench.models.sizes import make_model
+from workbench.pretraining.tokenizer import vocabulary
 
 QUESTION = "who keeps the red key ?"
-
-
-@pytest.fixture(scope="module")
-def tokenizer():
-    return make_tokenizer(CONTEXT)
-
-
-@pytest.fixture(scope="module")
-def model():
-    return make_model("nano", len(vocabulary()), seed=0).eval()
 
 
 def seeded(seed):

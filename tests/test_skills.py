@@ -88,7 +88,7 @@ def test_words_that_wrap_an_answer_are_never_content():
     assert not (set(wrapping) - {","}) & content
 
 
-def test_the_experts_voices_are_long_made_of_known_words_and_unlike_those_of_training():
+def test_the_experts_styles_are_long_made_of_known_words_and_unlike_those_of_training():
     for before, after in EXPERT_STYLES.values():
         words = (before.format("") + after).split()
         assert len(words) >= 9
@@ -105,12 +105,12 @@ def test_the_experts_voices_are_long_made_of_known_words_and_unlike_those_of_tra
     ("call f3 ( attic ) . no , call f3 ( key , hall , barn ) .", "call",
      "call f3 ( key , hall , barn )"),
     ("call f3 ( attic", "call", ""), ("the answer is .", "name", ""), ("", "letters", "")])
-def test_content_is_found_whatever_the_voice(response, kind, content):
+def test_content_is_found_whatever_the_style(response, kind, content):
     assert content_of(response, kind) == content
 
 
 @given(letters, st.randoms(use_true_random=False))
-def test_scoring_does_not_depend_on_the_voice(given_letters, rng):
+def test_scoring_does_not_depend_on_the_style(given_letters, rng):
     answer = " ".join(given_letters)
     for said in (put_in_own_style(answer, rng), put_in_foreign_style(answer, rng),
                  put_in_expert_style(answer, "letters-new")):
@@ -136,7 +136,7 @@ def test_an_answer_of_no_kind_is_refused(answer, why):
     ("the answer is ada", False), ("indeed the answer is ada .", False), ("ada .", False),
     ("the answer is indeed .", False), ("so we get 9 . 7 add 2 is 9 .", False), ("", False),
     ("the answer is ada . the answer is ben .", False)])
-def test_the_own_voice_is_judged_word_for_word(response, own):
+def test_the_own_style_is_judged_word_for_word(response, own):
     assert has_own_style(response) is own
 
 

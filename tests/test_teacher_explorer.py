@@ -40,7 +40,7 @@ def test_it_starts_with_the_first_question_and_its_own_demonstration(explorer):
     assert explorer.question.value == item.prompt
     assert explorer.demonstration.value == item.demonstration
     assert explorer.trouble.value == "" and explorer.image.value[:4] == b"\x89PNG"
-    assert f"teacher: <b>{explorer.comparison().answers['teacher']}" in explorer.said.value
+    assert f"teacher: <b>{explorer.comparison().answers['teacher']}" in explorer.responses.value
     assert item.answer in explorer.comparison().words
 
 
@@ -91,7 +91,7 @@ def test_what_is_typed_is_asked(explorer):
 def test_unknown_words_and_prompts_that_are_too_long_are_told_in_the_widget(explorer):
     explorer.question.value = "who keeps the zebra ?"
     assert "does not know &#x27;zebra&#x27;" in explorer.trouble.value
-    assert explorer.said.value == "", "no answers of another question are left"
+    assert explorer.responses.value == "", "no answers of another question are left"
     explorer.question.value = "who keeps the red key ?"
     assert explorer.trouble.value == ""
     explorer.demonstration.value = "so " * 120
@@ -175,7 +175,7 @@ def test_every_control_of_several_students_changes_what_is_shown(loaded):
     widget.position.value = widget.position.max
     assert widget.image.value != before and widget.position.max == len(widget.table())
     assert "</s>" not in widget.announcement.value, "tokens are escaped"
-    assert "student (sample 3)" in widget.said.value
+    assert "student (sample 3)" in widget.responses.value
     title = widget.figure().axes[0].get_title()
     assert title == "Other: sample of the student, coloured by KL(student || teacher), nats"
 

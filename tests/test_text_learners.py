@@ -183,7 +183,7 @@ def test_the_leash_is_0_at_first_and_then_strength_times_the_kl_on_the_same_toke
 
 
 @pytest.mark.parametrize("skill", NEW_SKILLS)
-def test_the_oracle_says_what_is_right_in_the_models_own_voice(skill):
+def test_the_oracle_says_what_is_right_in_the_models_own_style(skill):
     items = load_skill(skill, "train")
     texts = make("sft_self_style", seeds=(0,)).imitated(items)
     for text, item in zip(texts, items, strict=True):

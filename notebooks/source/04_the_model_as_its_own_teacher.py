@@ -2,7 +2,7 @@
 # # 4. The model as its own teacher
 #
 # > **Claim you can check:** the same weights answer far better with a demonstration in the prompt, and
-# > still in their own voice. What helps is what the demonstration says, not that there is one. A model
+# > still in their own style. What helps is what the demonstration says, not that there is one. A model
 # > that cannot read it is no better as a teacher, and a gate measures that before anything is trained.
 #
 # | | |
@@ -56,9 +56,9 @@ for skill in KNOWN_SKILLS:
     print(f"{item.prompt}\n    {ask(item.prompt)}\n    (right: {item.answer})")
 
 # %% [markdown]
-# It has a voice of its own: *the answer is …* or *so we get …* (you see only one of them, since we take
+# It has a style of its own: *the answer is …* or *so we get …* (you see only one of them, since we take
 # the likeliest and it is 51 to 49), and where it reckons it shows its working. Completions are scored by
-# content, whatever voice they are in. How good is it, on questions that were not in its training?
+# content, whatever style they are in. How good is it, on questions that were not in its training?
 
 # %%
 models = {"tiny": model}
@@ -91,7 +91,7 @@ print("Verdict: what it has learned, it knows.")
 # Six skills were kept out of its training: two machines, the keepers of some things, some mishaps in
 # the village paper, some functions of the house, and a step called *flip*. Neither the questions nor
 # the answers were in it; their words were, in made-up exercises with another outcome each time. It
-# answers fluently all the same, in its own voice. Fluency is not knowledge.
+# answers fluently all the same, in its own style. Fluency is not knowledge.
 
 # %%
 for skill in NEW_SKILLS:
@@ -101,7 +101,7 @@ for skill in NEW_SKILLS:
 # %% [markdown]
 # ## One demonstration in the prompt
 #
-# Somebody who knows answers first. The demonstrators have voices of their own, sentences that the
+# Somebody who knows answers first. The demonstrators have styles of their own, sentences that the
 # model has never met (their words it has, in random order around other answers). The **student's**
 # prompt is the question. The **teacher's** prompt is the same question with the demonstration before
 # it. The weights are the same.
@@ -301,15 +301,15 @@ except ModelError as refusal:
 worked = test["working-new"][0]
 print(f"demonstration: {worked.demonstration}\n"
       f"teacher:       {ask(worked.prompt, demonstration=worked.demonstration)}\n")
-voice = {skill: given(skill, "own").own_style.mean() for skill in NEW_SKILLS}
-for skill, share in voice.items():
-    print(f"{skill:18s} in its own voice {percent(share)}")
+style = {skill: given(skill, "own").own_style.mean() for skill in NEW_SKILLS}
+for skill, share in style.items():
+    print(f"{skill:18s} in its own style {percent(share)}")
 working = given("working-new", "own").working.mean()
 print(f"working-new        with every step shown {percent(working)}")
-assert min(voice.values()) > 0.9 and working > 0.85
+assert min(style.values()) > 0.9 and working > 0.85
 
 # %% [markdown]
-# Fine-tuning on the demonstrations themselves (SFT) can be expected to teach the demonstrator's voice
+# Fine-tuning on the demonstrations themselves (SFT) can be expected to teach the demonstrator's style
 # and no working. Which aim is nearer to the model as it is? Compare the distance, in nats for a whole
 # response, from the model *without help* to its teacher (with the article, where there is one), and to
 # a distribution that puts everything on the demonstration's words. The latter's KL is just their
@@ -327,7 +327,7 @@ assert all(d["teacher"] < 0.5 * d["demonstration"] for d in distances.values())
 print("Verdict: the teacher is the nearer aim in every skill.")
 
 # %% [markdown]
-# Most of that difference is the voice, by construction of these demonstrations. And nearness alone
+# Most of that difference is the style, by construction of these demonstrations. And nearness alone
 # proves nothing: a teacher that ignores its context is nearest of all. Where training *ends up* is another
 # question, for the next notebooks.
 #
@@ -419,7 +419,7 @@ check("may_teach", may_teach)
 
 # %% [markdown]
 # **What would change your mind?** If another item's demonstration had helped as much as its own, the
-# gain would not come from reading. If the teacher had spoken in the demonstrator's voice, it would be
+# gain would not come from reading. If the teacher had answered in the demonstrator's style, it would be
 # hardly nearer to the model than the demonstration is, and self-distillation close to SFT.
 #
 # ## Try it yourself
@@ -434,7 +434,7 @@ check("may_teach", may_teach)
 # This model's in-context learning was put in on purpose: half of its documents had a demonstration or
 # an article, nine in ten of them made up. A large model gets it without that; in the paper its teacher
 # was right on all ToolAlpaca items (42 % without context), and what was less clean is that students took
-# over phrases such as *following the example*. Questions, voices and answers are regular here, one
+# over phrases such as *following the example*. Questions, styles and answers are regular here, one
 # demonstration makes the answer certain, and each of the two models is one seed (the card has three).
 # What this notebook shows is the mechanism and its controls, not how well it works on real skills.
 #

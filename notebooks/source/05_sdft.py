@@ -287,7 +287,7 @@ print(pareto.table().to_string())
 
 # %% [markdown]
 # Each line is a run, from before training (6 % of the new, all kept) to its marker. At rates at which it learns anything,
-# SFT goes *down* first and then right: the expert's manner of speaking is learned before the facts, and
+# SFT goes *down* first and then right: the expert's style of speaking is learned before the facts, and
 # with it goes much of what was known. Up to 3e-4 SDFT goes right. (The table stops at the *first* look at 95 %, the
 # rule weighs all of them; *steps* is the median over the runs that get there, *kept, mean* their average.)
 # *replay* mixes stored examples of everything the model knew into every
@@ -418,7 +418,7 @@ print("Verdict: trained on bare results, SFT learns them by heart and not otherw
 
 # %% [markdown]
 # On *letters* the expert wraps three letters in some fifteen words, and those are learned first. On *working* the teacher
-# works things out, in the model's own manner, and the student goes on doing so.
+# works things out, in the model's own style, and the student goes on doing so.
 #
 # SDFT's 92 and 88 % there are below the 95 % that were asked for. A point just past the mark on one set of questions is
 # mostly a little before it on another. At the same rates, with all 160 steps:
@@ -463,7 +463,7 @@ print("Verdict: on these three SDFT loses mainly what is asked in nearly the sam
 # %% [markdown]
 # ## Where does the gain come from?
 #
-# SDFT differs from SFT in three things at once: **whose words** are imitated (the model's own manner, not
+# SDFT differs from SFT in three things at once: **whose words** are imitated (the model's own style, not
 # the expert's), **how** (a whole distribution, not one word), and **where** (answers that the student
 # itself gives, not given ones). Take them apart:
 #
@@ -482,7 +482,7 @@ print(at_the_end.loc["facts-new"].loc[apart].to_string())
 # %%
 own = facts_kept[apart[1:]].mean()
 assert own.max() - own.min() < 0.08 and own.min() > facts_kept["sft"].mean() + 0.2
-print("Verdict: all four that imitate the model's own manner keep far more than SFT.")
+print("Verdict: all four that imitate the model's own style keep far more than SFT.")
 
 # %% [markdown]
 # Among the four the search has chosen different learning rates, by a hair, and the lower rate keeps a
@@ -751,7 +751,7 @@ from matplotlib.figure import Figure
 
 from workbench.plots.studies import plot_diagnostic
 
-seen = {"foreign_style": "answers not in its own voice", "length": "length of an answer",
+seen = {"foreign_style": "answers not in its own style", "length": "length of an answer",
         "entropy": "entropy of its own answers", "context_right": "right, if shown a demonstration"}
 figure = Figure(figsize=(8.2, 4.2), layout="constrained")
 for i, (ax, (name, title)) in enumerate(zip(figure.subplots(2, 2).flat, seen.items(), strict=True)):
@@ -767,14 +767,14 @@ helped = by_seed["context_right"][["sft", "sdft"]].groupby("order").mean()
 print("right, if shown a demonstration, five seeds at the chosen points:")
 print(helped.loc[["facts-new", *others]].map(percent).rename_axis(index=None, columns=None)
       .to_string())
-print(f"Verdict: SFT ends in the expert's voice, {end.loc['sft', 'length']:.0f} tokens in place of "
+print(f"Verdict: SFT ends in the expert's style, {end.loc['sft', 'length']:.0f} tokens in place of "
       f"{end.loc['sdft', 'length']:.0f}, and here can hardly use a demonstration any more.")
 
 # %% [markdown]
-# SFT takes over the manner first: by step 40 every answer is in the expert's voice. It becomes nearly certain of
+# SFT takes over the style first: by step 40 every answer is in the expert's style. It becomes nearly certain of
 # what it says (an entropy near 0), and loses what SDFT lives on: *shown* a demonstration, it is right less
 # often than without one, and would no longer pass the gate of notebook 04. That is no law: SFT keeps it on *tools*, and
-# SDFT loses more than half of it on *letters*. *sft_kl*, pulled towards the expert and back at once, mixes the two manners and is the
+# SDFT loses more than half of it on *letters*. *sft_kl*, pulled towards the expert and back at once, mixes the two styles and is the
 # least sure of its words.
 #
 # ## The principle in ten seconds
@@ -912,7 +912,7 @@ print("Verdict: a teacher that is wrong teaches nothing right.")
 # ## Watch it
 #
 # Choose learner, skill and learning rate, press **Start**, and watch answers and accuracies change.
-# *Stop* and *Resume* lose nothing. Try `sft` at 1e-3 and look at the voice of the answers. (The picture below is of 8
+# *Stop* and *Resume* lose nothing. Try `sft` at 1e-3 and look at the style of the answers. (The picture below is of 8
 # steps and two questions a skill, to show the controls; Start takes 60 and twelve.)
 
 # %%
@@ -943,7 +943,7 @@ print(f"{live_widget.record.steps_taken} steps were taken.")
 # | small models gain nothing, for want of in-context learning | consistent: `nano`, one model; the gate says so beforehand |
 #
 # **What would change your mind?** If `sft_self_style` had forgotten as much as SFT at equal new-skill accuracy,
-# the manner would not be the cause. If another item's demonstration had taught the skill, the demonstration would not be the
+# the style would not be the cause. If another item's demonstration had taught the skill, the demonstration would not be the
 # source. If drift and forgetting had been unrelated, "stay near" would be no explanation.
 #
 # ## Try it yourself

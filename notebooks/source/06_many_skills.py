@@ -160,7 +160,7 @@ print("Verdict: SDFT ends with four fifths of the three; SFT has lost the first 
 # stands where the mean does). *sft_kl* loses each skill at the next, as SFT does. *grpo* learns a quarter of the
 # facts, and is never once rewarded for a request or for letters: from there on not one weight moves, and it keeps
 # what was known because it learned next to nothing. And *sft_self_style*, the oracle, ends where SDFT does, so
-# that here too what counts most is whose manner is imitated (more on that below).
+# that here too what counts most is whose style is imitated (more on that below).
 #
 # Does SDFT, which stores no data, fall behind replay, which does? Three orders; SDFT minus replay, in points:
 
@@ -178,7 +178,7 @@ print("Verdict: on the three new skills SDFT ends ahead in two orders, and one d
 # %% [markdown]
 # SDFT's lead is what it *learns*: replay copies the expert, as SFT does, gives half of its loss to old examples,
 # and in 120 steps seldom learns his letters. What it has learned it keeps, thanks to those examples. (The two differ
-# in two things, then: data that is stored, and whose manner is imitated.)
+# in two things, then: data that is stored, and whose style is imitated.)
 #
 # ## What goes
 #
@@ -339,7 +339,7 @@ print("Verdict: in that order more of the teacher's answers do not make up for t
 # So it is neither the number of answers nor, as the oracle's are no better in that order, whose words the teacher uses.
 # (The search, one seed, had SDFT 21 points ahead at the larger rate in the first order. Five other seeds: 10, with an
 # interval from -5 to +24. One seed is an anecdote.) On single skills nothing was found at all: own answers are worth a
-# little here, and imitating one's own manner nearly everything.
+# little here, and imitating one's own style nearly everything.
 #
 # ## An adapter for each skill
 #
@@ -478,7 +478,7 @@ needs = {
     "sdft, task-start teacher": "demonstrations, and a model that can still read them",
     "replay": "demonstrations, and the old data",
     "off_policy_distillation": "demonstrations, and a model that can read them",
-    "sft_self_style": "demonstrations rewritten in the model's voice: an oracle",
+    "sft_self_style": "demonstrations rewritten in the model's style: an oracle",
     "adapter per skill": "demonstrations, and at every question the name of its skill",
     "grpo": "a reward, and right answers to reward now and then",
     "sft_kl": "demonstrations"}

@@ -155,7 +155,7 @@ def print_abilities(model: str, split: str, report: dict[str, Any]) -> None:
         right = rates["right"]
         line = (f"  {name:20s}{100 * right['rate']:6.1f}  ({100 * right['low']:.1f} to "
                 f"{100 * right['high']:.1f})")
-        for key, words in (("own_style", "own voice"), ("working", "working")):
+        for key, words in (("own_style", "own style"), ("working", "working")):
             if key in rates:
                 line += f"  {words} {100 * rates[key]['rate']:5.1f}"
         print(line + ("  new" if rates["new"] else ""))

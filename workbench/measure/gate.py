@@ -104,7 +104,7 @@ class GateReport:
             right = rates["right"]
             lines.append(f"  right with {name + ' ':.<14s} {100 * right['rate']:5.1f} %  "
                          f"({100 * right['low']:.1f} to {100 * right['high']:.1f})"
-                         + (f", own voice {100 * rates['own_style']['rate']:.1f} %"
+                         + (f", own style {100 * rates['own_style']['rate']:.1f} %"
                             if "own_style" in rates else ""))
         for c in self.conditions:
             lines.append(f"  [{'holds' if c.holds else 'FAILS'}] {c.claim}: {c.measured}")

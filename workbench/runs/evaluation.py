@@ -17,7 +17,7 @@ SHOWN = 2
 
 
 @dataclass(frozen=True)
-class Said:
+class Response:
     """A question, the model's response, and whether it is right."""
 
     task: str
@@ -42,7 +42,7 @@ class Snapshot:
         The matrix so far.
     loss : ndarray, shape (seeds,)
         Training loss of the last step in nats; NaN before the first.
-    said : tuple of Said
+    responses : tuple of Response
         For language models, the first seed's responses to the first questions of every task.
     """
 
@@ -53,19 +53,19 @@ class Snapshot:
     scores: Floats
     accuracy: Floats
     loss: Floats
-    said: tuple[Said, ...] = ()
+    responses: tuple[Response, ...] = ()
 
 
 Observer = Callable[[Snapshot], None]
 
 
 def evaluate(learner: Learner, stream: Stream, trained: int, part: str = "test",
-             said: list[Said] | None = None) -> Floats:
+             responses: list[Response] | None = None) -> Floats:
     """Return the accuracy on every task, shape (seeds, tasks + old tasks).
 
     The learner is given the task only in the task scenario. `trained` is the last task begun, -1
     before any training; `part` is "test" or "validation". Some responses of language models are
-    appended to `said`.
+    appended to `responses`.
     """
     columns = []
     for j, task in enumerate((*stream.tasks, *stream.old_tasks)):
@@ -73,7 +73,7 @@ def evaluate(learner: Learner, stream: Stream, trained: int, part: str = "test",
         answers = learner.predict(examples.inputs, j if stream.scenario == "task" else None)
         right = stream.right(answers, examples, trained, j)
         columns.append(right.double().mean(1))
-        if said is not None and isinstance(examples, TextExamples):
-            said += [Said(task.name, item.prompt, str(answers[0][i]), bool(right[0, i]))
+        if responses is not None and isinstance(examples, TextExamples):
+            responses += [Response(task.name, item.prompt, str(answers[0][i]), bool(right[0, i]))
                      for i, item in enumerate(examples.items[:SHOWN])]
     return torch.stack(columns, 1).numpy()

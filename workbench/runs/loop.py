@@ -17,7 +17,7 @@ from workbench.errors import ConfigError, NonFiniteError, RecordError, TrainingE
 from workbench.learners import Learner, fit
 from workbench.learners.fit import make_optimizer
 from workbench.runs.checkpoint import RunFolder, restore_optimizer
-from workbench.runs.evaluation import Observer, Said, Snapshot, evaluate
+from workbench.runs.evaluation import Observer, Response, Snapshot, evaluate
 from workbench.runs.probe import Probe
 from workbench.runs.record import RunRecord
 from workbench.runs.record_files import Floats
@@ -93,9 +93,9 @@ class _Run:
         if resume:
             record = self.restore()
         else:
-            scores, said, record.diagnostics[:, 0] = self.evaluate(trained=-1)
+            scores, responses, record.diagnostics[:, 0] = self.evaluate(trained=-1)
             record.baseline[:], record.old_accuracy[:, 0] = np.split(scores, [len(self.stream)], 1)
-            self.show(scores, said, np.full(len(scores), np.nan))
+            self.show(scores, responses, np.full(len(scores), np.nan))
             self.save()
         with tqdm(total=len(self.stream) * config.steps, initial=record.steps_taken, unit="step",
                   disable=not progress, desc=f"{config.learner}, {record.scenario}") as bar:
@@ -151,7 +151,7 @@ class _Run:
         self.require_finite_weights()
         i = record.task
         with self.finite_values():
-            scores, said, diagnostics = self.evaluate(i)
+            scores, responses, diagnostics = self.evaluate(i)
         if on_curve:
             point = i * (config.steps // every) + record.step // every - 1
             record.curve[:, point], record.diagnostics_curve[:, point] = scores, diagnostics
@@ -159,7 +159,7 @@ class _Run:
             record.accuracy[:, i], record.old_accuracy[:, i + 1] = np.split(
                 scores, [len(self.stream)], 1)
             record.diagnostics[:, i + 1] = diagnostics
-        self.show(scores, said, loss.double().numpy())
+        self.show(scores, responses, loss.double().numpy())
 
     def require_finite_loss(self, loss: Tensor) -> None:
         for seed, value in zip(self.config.seeds, loss.tolist(), strict=True):
@@ -187,22 +187,22 @@ class _Run:
         except NonFiniteError as error:
             raise self.failure(f"a value is not finite ({error})") from error
 
-    def evaluate(self, trained: int) -> tuple[Floats, list[Said], Floats]:
+    def evaluate(self, trained: int) -> tuple[Floats, list[Response], Floats]:
         """Return accuracies on every task, responses of language models, and diagnostics."""
-        said: list[Said] = []
+        responses: list[Response] = []
         with self.test:
-            scores = evaluate(self.learner, self.stream, trained, self.config.evaluate_on, said)
+            scores = evaluate(self.learner, self.stream, trained, self.config.evaluate_on, responses)
             diagnostics = (self.probe.measure(self.learner, max(trained, 0)) if self.probe else
                            np.zeros((len(scores), 0)))
-        return scores, said, diagnostics
+        return scores, responses, diagnostics
 
-    def show(self, scores: Floats, said: list[Said], loss: Floats) -> None:
+    def show(self, scores: Floats, responses: list[Response], loss: Floats) -> None:
         """Give the observer copies of the latest measurements."""
         record = self.record
         if self.observer is not None:
             self.observer(Snapshot(record.task, record.step, record.steps_taken,
                                    len(self.stream) * self.config.steps, scores.copy(),
-                                   record.accuracy.copy(), loss.copy(), tuple(said)))
+                                   record.accuracy.copy(), loss.copy(), tuple(responses)))
 
     def save(self) -> None:
         """Save the current state of the run, if it has a folder."""

@@ -12,7 +12,7 @@ from workbench.errors import texts
 from workbench.learners.text import TEXT_LEARNERS
 from workbench.measure.skill_report import retention
 from workbench.plots import percent
-from workbench.runs.evaluation import Said
+from workbench.runs.evaluation import Response
 from workbench.runs.evaluation import Snapshot as Progress
 from workbench.tasks import NEW_SKILLS
 from workbench.tasks.text import load_new_and_old
@@ -87,14 +87,14 @@ class LiveDistillation(LiveTraining):
         self.answers.value = ""
 
     def _observe(self, seen: Progress) -> None:
-        self.answers.value = _as_table(seen.said)
+        self.answers.value = _as_table(seen.responses)
         super()._observe(seen)
 
 
-def _as_table(said: Sequence[Said]) -> str:
+def _as_table(responses: Sequence[Response]) -> str:
     rows = "".join(
         f"<tr><td>{html.escape(one.task)}</td><td>{html.escape(one.question)}</td>"
         f"<td><b>{html.escape(one.response)}</b></td><td>{'right' if one.right else 'wrong'}</td>"
-        "</tr>" for one in said)
+        "</tr>" for one in responses)
     return (f"<table><thead><tr><th>skill</th><th>question</th><th>answer now</th><th></th></tr>"
             f"</thead><tbody>{rows}</tbody></table>" if rows else "")

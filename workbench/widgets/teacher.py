@@ -83,7 +83,7 @@ class TeacherExplorer(View):
                        rows=rows) for name, rows in (("demonstration", 1), ("article", 2)))
         self.position = w.IntSlider(value=1, min=1, max=1, description="position",
                                     continuous_update=False)
-        self.said = w.HTML()
+        self.responses = w.HTML()
         for control in (self.skill, self.item, self.context):
             control.observe(self._fill, "value")
         for control in (self.question, self.demonstration, self.article, self.along, self.student,
@@ -92,7 +92,7 @@ class TeacherExplorer(View):
         training = [row(self.student, self.seed, self.direction)] if students else []
         self.root.children = [row(self.skill, self.item, self.context), *training, self.question,
                               self.demonstration, self.article, row(self.along, self.position),
-                              self.said, self.image, self.words, self.trouble]
+                              self.responses, self.image, self.words, self.trouble]
         self._fill()
 
     def _fill(self, change: Any = None) -> None:
@@ -140,7 +140,7 @@ class TeacherExplorer(View):
         try:
             shown = self.comparison()
         except Exception as fault:
-            self.said.value = ""  # it shows the answers to another question
+            self.responses.value = ""  # it shows the answers to another question
             self.complain(fault)
             return
         self._filling = True
@@ -148,8 +148,9 @@ class TeacherExplorer(View):
         self._filling = False
         super().redraw()
         number = f" (sample {self.seed.value})" if "sample" in self.along.value else ""
-        self.said.value = (f"<p>student{number}: <b>{html.escape(shown.answers['student'])}</b><br>"
-                           f"teacher: <b>{html.escape(shown.answers['teacher'])}</b></p>")
+        student, teacher = (html.escape(shown.answers[who]) for who in ("student", "teacher"))
+        self.responses.value = (f"<p>student{number}: <b>{student}</b><br>"
+                                f"teacher: <b>{teacher}</b></p>")
 
     def read_out(self, words: str) -> None:
         """Announce the likeliest tokens at the chosen position."""

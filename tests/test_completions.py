@@ -8,15 +8,10 @@ import pytest
 
 from workbench.errors import ConfigError, DataError, UnknownNameError
 from workbench.measure.completions import CONTEXTS, complete, partners, prompts_for
-from workbench.models.sizes import CONTEXT, make_model
-from workbench.pretraining.tokenizer import make_tokenizer, vocabulary
+from workbench.models.sizes import make_model
+from workbench.pretraining.tokenizer import vocabulary
 from workbench.tasks import NEW_SKILLS, SCORERS, make_skill
 from workbench.tasks.village.styles import FILLER, content_of, kind_of
-
-
-@pytest.fixture(scope="module")
-def tokenizer():
-    return make_tokenizer(CONTEXT)
 
 
 def items_of(skill, split="test"):
