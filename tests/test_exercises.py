@@ -360,12 +360,14 @@ def test_the_hint_that_a_failed_check_offers_can_be_called_in_every_notebook(pat
         assert re.match(r"Hint \d of \d: ", capsys.readouterr().out), name
 
 
-def test_the_text_about_hints_shows_a_call_that_works():
+def test_the_text_about_hints_shows_a_call_that_works(capsys):
     start = next(path for path in NOTEBOOKS if path.stem == "00_start_here")
     shown, = re.findall(r"`([\w.]*hint\([^`]*\))`", read_text(start))
     namespace: dict[str, object] = {}
     exec(import_cells(start), namespace)
+    capsys.readouterr()
     exec(shown, namespace)
+    assert re.match(r"Hint \d of \d: ", capsys.readouterr().out)
 
 
 def squeezed(text: str) -> str:

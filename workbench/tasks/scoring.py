@@ -5,13 +5,14 @@ from __future__ import annotations
 import random
 import re
 import unicodedata
+from abc import ABC, abstractmethod
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from workbench.tasks.items import Item
 
 
-class Scorer:
+class Scorer(ABC):
     """Decides which responses are right; may also know the style of a model's own answers.
 
     The own style is known only for texts that were written for the model. For all others the
@@ -24,12 +25,12 @@ class Scorer:
         "it is from of and for our the so we or my all always".split())
     """Words without content, for the control context ``"random"``."""
 
-    def check(self, answer: str) -> None:
+    def check(self, answer: str) -> None:  # noqa: B027, by default any answer can be compared
         """Raise `ValueError` if no response could be compared with this answer."""
 
+    @abstractmethod
     def right(self, text: str, item: Item) -> bool:
         """Return whether a response has the right content."""
-        raise NotImplementedError(f"{type(self).__name__} does not say what is right")
 
     def own_style(self, text: str) -> bool | None:
         """Return whether a response is in the model's own style; None if the style is unknown."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import html
+from abc import ABC, abstractmethod
 from collections.abc import Container, Iterable
 from dataclasses import dataclass
 from typing import Any
@@ -33,7 +34,7 @@ class Snapshot:
         display({"text/html": self.table.to_html(), "text/plain": self.table.to_string()}, raw=True)
 
 
-class View:
+class View(ABC):
     """Base of the widgets.
 
     A subclass puts its controls into `root`, calls `redraw` after a change, and defines `figure`
@@ -51,13 +52,13 @@ class View:
         self.trouble = w.HTML()
         self.root = w.VBox()
 
+    @abstractmethod
     def figure(self) -> Figure:
         """Return the picture of the current state."""
-        raise NotImplementedError
 
+    @abstractmethod
     def table(self) -> pd.DataFrame:
         """Return the numbers in the picture."""
-        raise NotImplementedError
 
     def redraw(self, *_: object) -> None:
         """Redraw; an error is shown in the widget, because front ends hide it."""
