@@ -94,7 +94,7 @@ bench: env ## measure against Avalanche, both sides in one run; pretraining and 
 	$(BIN)/python benchmarks/sdft.py speed
 
 build: env ## build the notebooks from their sources (NAME="01 02" builds some)
-	$(BIN)/python -m workbench.course.build $(NAME)
+	$(BIN)/python scripts/build_lessons.py $(NAME)
 
 clean: ## remove what runs and tests leave behind
 	rm -rf artifacts runs build .hypothesis .mypy_cache .ruff_cache .pytest_cache

@@ -28,6 +28,7 @@ from typing import NamedTuple
 
 import numpy as np
 import pandas as pd
+import torch
 from study_plan import (
     AS_SDFT,
     AT_RATE,
@@ -48,7 +49,7 @@ from study_plan import (
 
 from workbench.config import RunConfig
 from workbench.learners.text import TextLearner
-from workbench.models import load_causal_lm, perturb
+from workbench.models import load_causal_lm
 from workbench.runs.evaluation import Snapshot
 from workbench.runs.experiment import make_learner, stream_of
 from workbench.runs.loop import run_stream
@@ -222,6 +223,18 @@ def results(tasks: list[Task], workers: int) -> Iterator[pd.DataFrame]:
             yield from pool.imap_unordered(one_run, tasks)
 
 
+@torch.no_grad()
+def perturb(model: torch.nn.Module) -> None:
+    """Add Gaussian noise to every weight matrix of a model but the embeddings.
+
+    The standard deviation of the noise is `NOISE` times that of each matrix.
+    """
+    rng = torch.Generator().manual_seed(0)
+    for name, weight in model.named_parameters():
+        if weight.dim() > 1 and "embed" not in name:
+            weight.add_(NOISE * weight.std() * torch.randn(weight.shape, generator=rng))
+
+
 def main(arguments: list[str] | None = None) -> None:
     """Search, then compare."""
     parser = argparse.ArgumentParser(description=str(__doc__).partition("\n")[0])
@@ -255,7 +268,8 @@ def main(arguments: list[str] | None = None) -> None:
         if options.study == "noisy_teacher":
             noisy, tokenizer = load_causal_lm(model)
             model = f"{folder}/noisy"
-            perturb(noisy, NOISE).save_pretrained(model)
+            perturb(noisy)
+            noisy.save_pretrained(model)
             tokenizer.save_pretrained(model)
         study = measure(options.study, wanted(search(options.study, steps, model)), options.workers,
                         options.folder)

@@ -80,4 +80,4 @@ TUNING_SEED, SEEDS, SEEDS_OF = 100, range(5), {"letters-hard-new": range(15)}
 MASTERED = 60
 """Steps with a known skill after which a run of the search ends early."""
 NOISE = 0.7
-"""How much the noisy teacher is perturbed; see `workbench.models.perturb`."""
+"""Noise in the weights of the noisy teacher, as a share of their standard deviation."""

@@ -12,21 +12,21 @@ import numpy as np
 import pytest
 import torch
 import torch.nn.functional as F
+from build_lessons import BUDGET, build, expand, main, read_source
 
 from workbench.course import check, exercises
-from workbench.course.build import BUDGET, build, expand, main, read_source
 from workbench.errors import WorkbenchError
 from workbench.measure.intervals import wilson_interval
 
 SOURCE = '''# %% [markdown]
 # # A lesson
-# {{exercise share_kept}}
+# {{exercise retention}}
 
 # %%
 print("seen", 6 * 7)
 
 # %% [markdown]
-# {{solution share_kept}}
+# {{solution retention}}
 '''
 
 
@@ -69,10 +69,10 @@ def test_the_folded_solution_is_code_that_the_check_accepts(name, capsys):
 
 
 def test_an_edition_without_solutions_has_none():
-    text = expand("{{exercise retention}} {{solution retention}}", solutions=False)
+    text = expand("{{exercise retention_matrix}} {{solution retention_matrix}}", solutions=False)
     assert "The solution is left out" in text
     assert "def retention" not in text and "```" not in text
-    assert "### Exercise: `retention`" in text, "the exercise stays"
+    assert "### Exercise: `retention_matrix`" in text, "the exercise stays"
 
 
 @pytest.mark.parametrize("kind", ["exercise", "solution"])
@@ -121,7 +121,7 @@ def test_the_command_builds_those_named_with_or_without_solutions(source, tmp_pa
         asked.append((path.stem, str(folder), solutions))
         return {"seconds": 1.0, "megabytes": 2}
 
-    monkeypatch.setattr("workbench.course.build.build", note)
+    monkeypatch.setattr("build_lessons.build", note)
     main(["08", "--no-solutions"])
     main([])
     main(["07", "--no-solutions", "--folder", "else/where"])
@@ -169,7 +169,7 @@ def test_no_work_in_another_folder_is_overwritten_and_nothing_is_run_for_it(proj
                                                                           monkeypatch):
     (project / "mine").mkdir()
     (project / "mine" / "07_a_lesson.ipynb").write_text("my answers")
-    monkeypatch.setattr("workbench.course.build.build", lambda *asked: pytest.fail("it was built"))
+    monkeypatch.setattr("build_lessons.build", lambda *asked: pytest.fail("it was built"))
     for solutions in ([], ["--no-solutions"]):
         assert "may hold somebody's work" in refused(capsys, *solutions, "--folder", "mine")
     assert (project / "mine" / "07_a_lesson.ipynb").read_text() == "my answers"

@@ -123,15 +123,15 @@ def import_cells(path: Path) -> str:
 
 
 WRONG = [
-    ("share_kept", lambda a, b: b - a, "difference in points"),
-    ("share_kept", lambda a, b: a - b, "difference in points"),
-    ("share_kept", lambda a, b: a / b, "upside down"),
-    ("share_kept", lambda a, b: 100 * b / a, "in percent"),
-    ("share_kept", lambda a, b: b, "should give 0.25, not 0.2"),
-    ("share_kept", lambda a, b: 0.25, "stayed 90 % should give 1, not 0.25"),
-    ("share_kept", lambda a, b: np.array([a, b]), "Expected one number, got 2"),
-    ("share_kept", lambda a, b: min(1, b / a), "can be above 1"),
-    ("share_kept", lambda a, b: min(a, b) / max(a, b), "can be above 1"),
+    ("retention", lambda a, b: b - a, "difference in points"),
+    ("retention", lambda a, b: a - b, "difference in points"),
+    ("retention", lambda a, b: a / b, "upside down"),
+    ("retention", lambda a, b: 100 * b / a, "in percent"),
+    ("retention", lambda a, b: b, "should give 0.25, not 0.2"),
+    ("retention", lambda a, b: 0.25, "stayed 90 % should give 1, not 0.25"),
+    ("retention", lambda a, b: np.array([a, b]), "Expected one number, got 2"),
+    ("retention", lambda a, b: min(1, b / a), "can be above 1"),
+    ("retention", lambda a, b: min(a, b) / max(a, b), "can be above 1"),
 
     ("allowed_answer", lambda z, m: z.argmax(-1), "the mask does not allow it"),
     ("allowed_answer", lambda z, m: (z * m).argmax(-1), "Multiplying by the mask"),
@@ -174,18 +174,20 @@ WRONG = [
      "should give"),
     ("backward_transfer", lambda R: sum(R[-1] - np.diagonal(R)) / 3, "use len(R)"),
 
-    ("retention", matrix(lambda R, k, j: R[k, j] / R[k, k] if k >= j else np.nan),
+    ("retention_matrix", matrix(lambda R, k, j: R[k, j] / R[k, k] if k >= j else np.nan),
      "Each row is divided"),
-    ("retention", matrix(lambda R, k, j: R[k, j] - R[j, j] if k >= j else np.nan),
+    ("retention_matrix", matrix(lambda R, k, j: R[k, j] - R[j, j] if k >= j else np.nan),
      "That is a difference"),
-    ("retention", matrix(lambda R, k, j: R[k, j] / R[j, j]), "nothing to retain: put np.nan"),
-    ("retention", matrix(lambda R, k, j: R[k, j] / R[j, j] if k >= j else 0.0), "put np.nan"),
-    ("retention", halved, "cell [0, 0] is 0.5 and should be 1"),
-    ("retention", matrix(lambda R, k, j: R[k, j] / (R[j, j] if j < len(R) - 1 else 1)
+    ("retention_matrix", matrix(lambda R, k, j: R[k, j] / R[j, j]),
+     "nothing to retain: put np.nan"),
+    ("retention_matrix", matrix(lambda R, k, j: R[k, j] / R[j, j] if k >= j else 0.0),
+     "put np.nan"),
+    ("retention_matrix", halved, "cell [0, 0] is 0.5 and should be 1"),
+    ("retention_matrix", matrix(lambda R, k, j: R[k, j] / (R[j, j] if j < len(R) - 1 else 1)
                          if k >= j else np.nan), "cell [2, 2] is 0.9 and should be 1"),
-    ("retention", matrix(lambda R, k, j: R[k, j] / R[j, j] if k > j else np.nan),
+    ("retention_matrix", matrix(lambda R, k, j: R[k, j] / R[j, j] if k > j else np.nan),
      "cell [0, 0] is nan and should be 1"),
-    ("retention", lambda R: R[-1] / np.diagonal(R), "Expected an array of shape (3, 3)"),
+    ("retention_matrix", lambda R: R[-1] / np.diagonal(R), "Expected an array of shape (3, 3)"),
 
     ("ewc_penalty", lambda w, a, f: (f * (w - a) ** 2).sum(), "the half is missing"),
     ("ewc_penalty", lambda w, a, f: 0.5 * ((w - a) ** 2).sum(), "Fisher information is not used"),
@@ -403,7 +405,7 @@ def solution_code(name: str) -> set[str]:
 
 
 def test_the_code_of_a_solution_is_recognised_however_it_is_spaced():
-    assert "after/before" in solution_code("share_kept")
+    assert "after/before" in solution_code("retention")
     assert squeezed("`kept / (new\n>= x)`") == squeezed("kept/new >=x")
     assert squeezed("np.where(new >= enough, kept, -1)") in solution_code("choose_point")
     assert all(solution_code(name) for name in exercises)

@@ -21,7 +21,6 @@ from workbench.models import load_causal_lm
 from workbench.plots import curves, draw_band, labels, studies, tokens, use_style
 from workbench.plots.display import png
 from workbench.plots.styles import look
-from workbench.runs import razor
 from workbench.tasks import load_skill
 from workbench.widgets import (
     DriftExplorer,
@@ -67,14 +66,6 @@ def points(size: str, order: str = "articles-new", steps: tuple[int, ...] = (0, 
                      "kl_new": 10.0 * step, "kl_old": 300.0 - step, "foreign_style": 0.5,
                      "length": 2000.0 * step, **dict.fromkeys(order.split(), retention)})
     return pd.DataFrame(rows)
-
-
-def razor_result(size: str) -> razor.RazorResult:
-    values = shares(size, 3)
-    points = tuple(razor.Point(method, 1e-3, step, values * step, values, values, values,
-                               values - step / 100)
-                   for method in razor.METHODS for step in (10, 160))
-    return razor.RazorResult((0, 1, 2), points[0], points, 1.0)
 
 
 def figure_of(draw, *grid, size=(7.0, 3.6)) -> Figure:
@@ -143,8 +134,6 @@ FIGURES = {
             size=(8.6, 4.2)),
         "drift": lambda size=size: figure_of(lambda ax: studies.plot_drift(
             points(size), METHODS, "kl_old", ax, "the further, the more is forgotten?")),
-        "razor": lambda size=size: figure_of(lambda ax: studies.plot_razor(
-            razor_result(size), ax, "old task: shuffled digits"), 1, 2, size=(9, 3.3)),
         "sequence": lambda size=size: figure_of(lambda ax: studies.plot_sequence(
             {name: shares(size, 3, 4) for name in METHODS[:4]}, ["before", *(
                 f"after {task}" for task in TASKS[:3])], ax, "articles-new", measure="kept"),

@@ -13,7 +13,7 @@ import torch
 from transformers import AutoModelForCausalLM, AutoTokenizer, GenerationConfig
 
 from workbench.errors import ConfigError, ModelError, UnknownNameError
-from workbench.models import load_causal_lm, make_prompt, perturb, sample
+from workbench.models import load_causal_lm, make_prompt, sample
 from workbench.models.encoding import encode
 from workbench.models.loading import SHIPPED
 from workbench.models.logits import response_logits
@@ -408,36 +408,3 @@ def test_the_shipped_models_are_whole_and_small(name):
     assert safetensors.torch.load_file(weights)
     assert "auto_map" not in json.loads((SHIPPED[name] / "config.json").read_text())
     assert (SHIPPED[name] / "README.md").exists(), "a model ships with its card"
-
-
-# Damaged on purpose
-
-def test_wearing_adds_noise_in_proportion_to_every_matrix_but_the_embeddings():
-    plain, perturbed = (load_causal_lm("nano")[0] for _ in range(2))
-    assert perturb(perturbed, 0.5, seed=3) is perturbed
-    again = perturb(load_causal_lm("nano")[0], 0.5, seed=3)
-    changed = set()
-    for (name, before), after, same in zip(plain.named_parameters(), perturbed.parameters(),
-                                           again.parameters(), strict=True):
-        assert torch.equal(after, same)
-        if not torch.equal(before, after):
-            changed.add(name)
-            noise = float((after - before).detach().std() / before.detach().std())
-            assert before.dim() == 2 and noise == pytest.approx(0.5, rel=0.1)
-    other = perturb(load_causal_lm("nano")[0], 0.5, seed=4)
-    assert not torch.equal(other.model.layers[0].mlp.up_proj.weight,
-                           perturbed.model.layers[0].mlp.up_proj.weight), "the seed decides"
-    assert len(changed) == sum(p.dim() == 2 for p in plain.parameters()) - 1
-    assert not any("embed" in name or "norm" in name for name in changed)
-
-
-def test_wearing_by_nothing_changes_nothing():
-    before, after = load_causal_lm("nano")[0], perturb(load_causal_lm("nano")[0], 0)
-    assert all(torch.equal(*pair) for pair in zip(before.parameters(), after.parameters(),
-                                                  strict=True))
-
-
-@pytest.mark.parametrize("noise", [-0.1, float("nan"), float("inf"), "much", True])
-def test_noise_is_a_number_of_at_least_0(noise, model):
-    with pytest.raises(ConfigError, match="noise must be a number of at least 0"):
-        perturb(model, noise)

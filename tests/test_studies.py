@@ -42,7 +42,6 @@ def shipped():
 @pytest.fixture
 def script(monkeypatch):
     """The script that makes studies; in it a run is counted."""
-    monkeypatch.syspath_prepend(str(RESULTS.parents[1] / "scripts"))
     import study
 
     study.made = []

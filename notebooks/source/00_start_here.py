@@ -114,23 +114,23 @@ verdict("there was room for both tasks. It forgot since it stopped seeing the fi
 # ## How exercises work
 #
 # Write your answer in place of the `...`, run the cell, then run the check below it. It tells you
-# what is wrong. `wb.hint("share_kept")` gives a hint, and each further call a plainer one. An
+# what is wrong. `wb.hint("retention")` gives a hint, and each further call a plainer one. An
 # unsolved exercise does not stop the notebook.
 #
-# {{exercise share_kept}}
+# {{exercise retention}}
 
 # %%
-def share_kept(before, after):
+def retention(before, after):
     ...
 
 
 # %%
 from workbench.course import check
 
-check("share_kept", share_kept)
+check("retention", retention)
 
 # %% [markdown]
-# {{solution share_kept}}
+# {{solution retention}}
 
 # %% [markdown]
 # ## Try it yourself

@@ -145,17 +145,17 @@ check("backward_transfer", backward_transfer)
 # %% [markdown]
 # {{solution backward_transfer}}
 #
-# {{exercise retention}}
+# {{exercise retention_matrix}}
 
 # %%
-def retention(R):
+def retention_matrix(R):
     ...
 
 
-check("retention", retention)
+check("retention_matrix", retention_matrix)
 
 # %% [markdown]
-# {{solution retention}}
+# {{solution retention_matrix}}
 
 # %% [markdown]
 # ## Seven methods

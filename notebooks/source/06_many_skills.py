@@ -108,7 +108,7 @@ retention
 # the mean accuracy on each skill right after its own stage: what was never learned cannot be forgotten, and
 # should not look as if it had been; for the *letters*, which often are not, the number of seeds that learned them.
 # ACC is the mean accuracy on the three at the end, BWT what became of a skill since it was learned (in points),
-# *known* the share kept of the five skills from before, and *all eight* the mean accuracy on everything.
+# *known* the retention of the five skills from before, and *all eight* the mean accuracy on everything.
 
 
 # %%
@@ -225,7 +225,7 @@ for order in orders[:3]:
     at_end = ends(record).query("order == @order").set_index(["method", "seed"])
     first_two = at_end[order.split()[:2]].mean(axis=1)
     earlier = first_two.loc["sdft, task-start teacher"] - first_two.loc["sdft"]
-    print(f"{named(order)}, stage minus frozen teacher, in points: the first two "
+    print(f"{named(order)}, task_start minus base teacher, in points: the first two "
           f"{in_points(earlier)}, known {in_points(known_gap.loc[order])}")
     assert seed_interval(earlier)[1] < 0.05 and -0.1 < seed_interval(known_gap.loc[order])[0] < 0
 print("Verdict: nowhere does a teacher that knows the earlier skills keep five points more of "

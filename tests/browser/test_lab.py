@@ -200,8 +200,7 @@ RetentionExplorer(records)
 @pytest.fixture
 def retention(lab, open_notebook, run_all, tmp_path_factory):
     import nbformat
-
-    from workbench.course.build import KERNEL
+    from build_lessons import KERNEL
 
     notebook = nbformat.v4.new_notebook(metadata={"kernelspec": KERNEL}, cells=[
         nbformat.v4.new_code_cell(SMALL)])

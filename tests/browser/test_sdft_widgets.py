@@ -6,9 +6,9 @@ import re
 
 import nbformat
 import pytest
+from build_lessons import KERNEL
 from playwright.sync_api import expect
 
-from workbench.course.build import KERNEL
 from workbench.runs.studies import load_study, points
 
 ERRORS = ".jp-OutputArea-output[data-mime-type='application/vnd.jupyter.error']"

@@ -8,9 +8,9 @@ from pathlib import Path
 
 import nbformat
 import pytest
+from build_lessons import budget, read_source
 from nbval.plugin import get_sanitize_patterns
 
-from workbench.course.build import budget, read_source
 from workbench.course.exercises import exercises
 
 ROOT = Path(__file__).resolve().parents[2]

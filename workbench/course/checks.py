@@ -54,7 +54,7 @@ def _number(value: Any) -> float:
     return float(value)
 
 
-def share_kept(answer: Answer) -> None:
+def retention(answer: Answer) -> None:
     """Check a share of what was there before."""
     value = _number(answer(0.8, 0.2))
     refuse_mistakes(abs(value), [
@@ -151,11 +151,11 @@ def backward_transfer(answer: Answer) -> None:
         raise Wrong("Right for four tasks, but not for three: use len(R) for the number of tasks.")
 
 
-def retention(answer: Answer) -> None:
+def retention_matrix(answer: Answer) -> None:
     """Check the matrix of retained shares."""
     R = np.array([[0.8, 0.3, 0.2], [0.4, 0.5, 0.4], [0.2, 0.6, 0.9]])
     value = np.asarray(given_back(answer(R.copy()), "an array like R"), dtype=float)
-    wanted = solutions.retention(R)
+    wanted = solutions.retention_matrix(R)
     learned = np.tril(np.ones_like(R, dtype=bool))
     if value.shape != R.shape:
         raise Wrong(f"Expected an array of shape {R.shape} like R, got {value.shape}.")
@@ -171,7 +171,7 @@ def retention(answer: Answer) -> None:
         raise Wrong(f"On the example in the check your cell [{k}, {j}] is {value[k, j]:g} and "
                     f"should be {wanted[k, j]:g}.")
     two = np.asarray(answer(R[:2, :2].copy()), dtype=float)
-    if not near(two, solutions.retention(R[:2, :2])):
+    if not near(two, solutions.retention_matrix(R[:2, :2])):
         raise Wrong("Right for three tasks, but not for two: use len(R) for the number of tasks.")
 
 

@@ -25,17 +25,9 @@ FIRST = "00_start_here.ipynb"
 
 
 def copy_lessons(root: Path = ROOT) -> list[Path]:
-    """Copy each lesson that the student's copy lacks; existing files are never changed.
+    """Copy each lesson that the student's copy lacks, and return those; no file is overwritten.
 
-    Returns
-    -------
-    list of Path
-        The lessons that were copied, relative to the copy.
-
-    Raises
-    ------
-    WorkbenchError
-        If there are no lessons, or the copy cannot be written.
+    Raises `WorkbenchError` if there are no lessons, or the copy cannot be written.
     """
     if not (root / LESSONS / FIRST).is_file():
         raise WorkbenchError(f"{root / LESSONS / FIRST} is missing: the notebooks are part of the "
@@ -59,10 +51,7 @@ def copy_lessons(root: Path = ROOT) -> list[Path]:
 def set_aside(root: Path = ROOT) -> Path | None:
     """Rename the student's copy and return its new path, or None if there is no copy.
 
-    Raises
-    ------
-    WorkbenchError
-        If the folder cannot be renamed, for example because a program on Windows uses a file.
+    Raises `WorkbenchError` if a program on Windows, for example, uses a file in it.
     """
     if not (root / COPY).exists():
         return None
@@ -82,13 +71,10 @@ def command(extra: Sequence[str], browser: bool, root: Path = ROOT) -> list[str]
 
     It serves the folder of the whole project, since lessons have links to other folders of it.
     """
-    arguments = [sys.executable, "-m", "jupyterlab", f"--ServerApp.root_dir={root}",
-             "--ServerApp.ip=127.0.0.1", f"--LabApp.default_url=/lab/tree/{COPY}/{FIRST}"]
-    if hasattr(os, "geteuid") and os.geteuid() == 0:
-        arguments.append("--allow-root")
-    if not browser:
-        arguments.append("--no-browser")
-    return [*arguments, *extra]
+    is_root = hasattr(os, "geteuid") and os.geteuid() == 0
+    return [sys.executable, "-m", "jupyterlab", f"--ServerApp.root_dir={root}",
+            "--ServerApp.ip=127.0.0.1", f"--LabApp.default_url=/lab/tree/{COPY}/{FIRST}",
+            *(["--allow-root"] if is_root else []), *([] if browser else ["--no-browser"]), *extra]
 
 
 def has_browser() -> bool:
@@ -105,43 +91,24 @@ def has_browser() -> bool:
 
 def environment() -> dict[str, str]:
     """Return the environment for JupyterLab and its kernels, as the Makefile sets it."""
-    search = [os.path.join(sys.prefix, "share", "jupyter")]
-    if os.environ.get("JUPYTER_PATH"):
-        search.append(os.environ["JUPYTER_PATH"])
+    search = [os.path.join(sys.prefix, "share", "jupyter"), os.environ.get("JUPYTER_PATH")]
     return {"PYTHONHASHSEED": "0", "OMP_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1",
             "MKL_NUM_THREADS": "1", "TOKENIZERS_PARALLELISM": "false", "HF_HUB_OFFLINE": "1",
             **os.environ,
             # This environment comes first, so that the kernel `python3` is its own.
-            "JUPYTER_PATH": os.pathsep.join(search)}
+            "JUPYTER_PATH": os.pathsep.join(filter(None, search))}
 
 
 def start(extra: Sequence[str] = (), fresh: bool = False, root: Path = ROOT) -> int:
     """Open the student's copy of the course in JupyterLab, which replaces this process.
 
-    Parameters
-    ----------
-    extra : sequence of str
-        Further arguments for JupyterLab.
-    fresh : bool
-        Whether to make a new copy; the old one is kept under another name.
-    root : Path
-        Folder of the project.
-
-    Returns
-    -------
-    int
-        Exit code of JupyterLab, on Windows; elsewhere the function does not return.
-
-    Raises
-    ------
-    WorkbenchError
-        If the copy cannot be made or renamed.
+    `extra` are further arguments for JupyterLab. With `fresh`, a new copy is made, and the old one
+    kept under another name. Returns the exit code of JupyterLab on Windows; elsewhere it does not
+    return. Raises `WorkbenchError` if the copy cannot be made or renamed.
     """
-    kept = set_aside(root) if fresh else None
-    if kept:
+    if fresh and (kept := set_aside(root)):
         print(f"Your earlier copy of the course is now {kept.name}/.")
-    new = copy_lessons(root)
-    if new:
+    if new := copy_lessons(root):
         print(f"Copied to {COPY}/: {', '.join(path.as_posix() for path in new)}.")
     print(f"You work in {COPY}/; the notebooks in {LESSONS}/ stay as they are.", flush=True)
     browser = has_browser()

@@ -14,7 +14,7 @@ import torch.nn.functional as F
 from workbench.measure.intervals import wilson_interval
 
 
-def share_kept(before, after):
+def retention(before, after):
     """Share of the accuracy before that is still there after."""
     return after / before
 
@@ -34,7 +34,7 @@ def backward_transfer(R):
     return np.mean([R[-1, j] - R[j, j] for j in range(len(R) - 1)])
 
 
-def retention(R):
+def retention_matrix(R):
     """Accuracy on task j after task k in units of that right after task j; NaN before it."""
     learned = np.tril(np.ones_like(R, dtype=bool))
     return np.where(learned, R / np.diagonal(R), np.nan)

@@ -9,21 +9,10 @@ from workbench.errors import ConfigError, VerdictError
 
 
 def verdict(sentence: str, holds: Any) -> None:
-    """Print a claim if it holds, and raise if it does not.
+    """Print a claim if it holds, and raise `VerdictError`, an ``AssertionError``, if it does not.
 
-    Parameters
-    ----------
-    sentence : str
-        The claim.
-    holds : bool
-        Whether the measured numbers support it; a NumPy bool or a tensor without axes works too.
-
-    Raises
-    ------
-    VerdictError
-        If the claim does not hold; it is an ``AssertionError`` too.
-    ConfigError
-        If `sentence` is no text, or `holds` is not one truth value but an array, None or a number.
+    `holds` is one truth value: a bool, a NumPy bool or a tensor without axes. `ConfigError` is
+    raised for an array, None or a number, and for a `sentence` that is no text.
 
     Examples
     --------

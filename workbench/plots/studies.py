@@ -15,7 +15,6 @@ from matplotlib.axes import Axes
 from workbench.plots.base import describe, percent
 from workbench.plots.labels import add_legend, add_text, name_ticks, percent_limits
 from workbench.plots.styles import styles_of
-from workbench.runs.razor import RazorResult
 from workbench.runs.record_files import Floats
 from workbench.runs.studies import RUN, choose, ends
 
@@ -106,23 +105,6 @@ def plot_diagnostic(points: pd.DataFrame, methods: Sequence[str], name: str, ax:
         add_legend(ax, by_end=True)
     add_text(ax, title, "step", "%" if share else UNITS[name])
     return describe(ax, f"{title or name}, from the first look to the last: {'; '.join(texts)}.")
-
-
-def plot_razor(result: RazorResult, ax: Axes, title: str = "") -> Axes:
-    """Draw forgetting against the KL from the base, for each method and step; means over seeds."""
-    methods = list(dict.fromkeys(point.method for point in result.points))
-    texts, styles = [], styles_of(methods)
-    for method in methods:
-        points = [point for point in result.points if point.method == method]
-        kl, lost = (np.array([getattr(point, name).mean() for point in points])
-                    for name in ("kl", "forgetting"))
-        ax.plot(kl, 100 * lost, markersize=5, alpha=0.8, label=method,
-                **(styles[method] | {"linestyle": ""}))
-        texts.append(f"{method} up to {kl.max():.1f} nats and {percent(lost.max())}")
-    add_legend(ax)
-    add_text(ax, title, "KL(base || now) on images of the new task (nats)", "forgotten (%)")
-    return describe(ax, f"Forgetting against KL, {title}: {'; '.join(texts)}. A quadratic in the "
-                    f"KL explains {percent(result.r_squared())} of the variance.")
 
 
 def plot_sequence(curves: Mapping[str, Floats], names: Sequence[str], ax: Axes,

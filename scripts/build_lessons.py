@@ -125,7 +125,7 @@ def build(path: Path, folder: Path, solutions: bool = True) -> dict[str, float]:
 
 
 def main(arguments: list[str]) -> None:
-    """Build the named notebooks, or all: ``python -m workbench.course.build --help``."""
+    """Build the named notebooks, or all: ``python scripts/build_lessons.py --help``."""
     parser = argparse.ArgumentParser(description="Build notebooks from notebooks/source.")
     parser.add_argument("names", nargs="*", metavar="NAME",
                         help="how the names of the notebooks to build begin, such as 01; else all")
