@@ -19,8 +19,12 @@ from workbench.models.loading import SHIPPED
 from workbench.models.logits import response_logits
 from workbench.models.manifest import MANIFEST, check_manifest, write_manifest
 from workbench.models.sizes import CONTEXT, SIZES, make_model
-from workbench.pretraining.packing import encode_document, make_batch
-from workbench.pretraining.tokenizer import make_tokenizer, vocabulary
+from workbench.pretraining.tokenizer import (
+    encode_document,
+    make_batch,
+    make_tokenizer,
+    vocabulary,
+)
 from workbench.tasks import SKILLS, make_skill
 from workbench.tasks.village.corpus import Corpus, Turn
 

@@ -8,8 +8,7 @@ from workbench.learners.digits.controls import (
 )
 from workbench.learners.digits.derpp import DERpp
 from workbench.learners.digits.ewc import EWC
-from workbench.learners.digits.finetune import Finetune
-from workbench.learners.digits.joint import Joint
+from workbench.learners.digits.finetune import Finetune, Joint
 from workbench.learners.digits.lwf import LwF
 from workbench.learners.digits.replay import Replay
 from workbench.learners.digits.si import SI

@@ -9,7 +9,6 @@ from __future__ import annotations
 import random
 import time
 from collections.abc import Callable
-from dataclasses import asdict
 from pathlib import Path
 from statistics import mean
 from typing import TYPE_CHECKING, Any
@@ -18,15 +17,20 @@ import safetensors
 import torch
 from torch import Tensor
 
-from workbench.errors import ConfigError, RecordError
+from workbench.errors import RecordError
 from workbench.measure.completions import complete
-from workbench.models.manifest import MANIFEST
+from workbench.models.manifest import MANIFEST, write_manifest
 from workbench.models.quiet import no_progress_bars
 from workbench.models.sizes import CONTEXT, SIZES, make_model
-from workbench.pretraining.log import LOG, read_log, settings_of, tidy
-from workbench.pretraining.packing import make_batch
-from workbench.pretraining.settings import PretrainConfig, learning_rate
-from workbench.pretraining.tokenizer import make_tokenizer, vocabulary
+from workbench.pretraining.settings import (
+    LOG,
+    PretrainConfig,
+    begin_log,
+    learning_rate,
+    read_log,
+    settings_of,
+)
+from workbench.pretraining.tokenizer import make_batch, make_tokenizer, vocabulary
 from workbench.runs.checkpoint import (
     optimizer_tensors,
     read_tensors,
@@ -34,8 +38,7 @@ from workbench.runs.checkpoint import (
     restore_optimizer,
     write_checkpoint,
 )
-from workbench.system.files import locked, require_new_folder, to_json, write_atomically
-from workbench.system.provenance import environment
+from workbench.system.files import locked, to_json, write_atomically
 from workbench.system.runtime import derive_seed, threads
 from workbench.tasks import KNOWN_SKILLS, NEW_SKILLS, make_skill
 from workbench.tasks.village.corpus import Corpus
@@ -68,19 +71,17 @@ def validate(model: LlamaForCausalLM) -> dict[str, float]:
     return scores
 
 
-def pretrain(config: PretrainConfig | None, out: Path | str, *, resume: bool = False,
+def pretrain(config: PretrainConfig | None, out: Path | str, *,
              stop: Callable[[], bool] | None = None, progress: bool = False) -> dict[str, Any]:
     """Train a model of the village from random weights; write it in the Hugging Face format.
 
     Parameters
     ----------
     config : PretrainConfig or None
-        None if a run is resumed: it has its own.
+        None continues the run in `out` with its own settings. On the same processor the result is
+        bit for bit that of an uninterrupted run (GPUs may round differently).
     out : path
         Folder for the model, the tokenizer, the log and, during the run, a checkpoint.
-    resume : bool
-        Continue the run in `out`. On the same processor the result is bit for bit that of an
-        uninterrupted run (GPUs may round differently).
     stop : callable, optional
         Called between steps; if it returns True, the run stops and can be resumed.
     progress : bool
@@ -96,30 +97,26 @@ def pretrain(config: PretrainConfig | None, out: Path | str, *, resume: bool = F
     RecordError
         If the folder is in use, or has files already; when resuming, if it has no usable run.
     """
+    def find_log() -> dict[str, Any]:
+        return begin_log(config, folder) if config else read_log(folder)
+
     folder = Path(out)
-    if resume:
-        read_log(folder)  # before the folder is touched
-    else:
-        require_new_folder(folder)
+    find_log()  # its errors come before the folder is touched
     with locked(folder):
-        if resume:
-            log = read_log(folder)
-            if log["status"] == "complete":
-                tidy(folder)
-                return log
-        elif config is None:
-            raise ConfigError("a new run needs a config")
-        else:
-            require_new_folder(folder)
-            log = {"format": "workbench-pretraining", "config": asdict(config.resolved()),
-                   "status": "running", "step": 0, "seconds": 0.0, "losses": [], "curve": [],
-                   "environment": environment()}
+        log = find_log()
+        if log["status"] == "complete":
+            tidy(folder)
+            return log
         config = settings_of(log, folder)
-        if config.device == "cuda" and not torch.cuda.is_available():
-            raise RecordError(f"{folder} was begun on a GPU, and there is none here. Resume it on "
-                              "a machine with a GPU, or run again into another folder.")
         with threads(config.threads):
             return Pretraining(config, folder, log).go(stop, progress)
+
+
+def tidy(folder: Path) -> None:
+    """Remove checkpoints and write the manifest, as a killed process may not have done."""
+    remove_checkpoints(folder)
+    if not (folder / MANIFEST).exists():
+        write_manifest(folder)
 
 
 class Pretraining:
@@ -130,6 +127,9 @@ class Pretraining:
         self.lr = SIZES[config.size].lr
         self.model = make_model(config.size, len(vocabulary()), config.seed)
         self.model.to(config.device)  # type: ignore[arg-type]  # wrapped without types
+        # Not the state dict, which has the embeddings twice, since the outputs share them.
+        self.weights = {f"model.{name}": parameter.detach()
+                        for name, parameter in self.model.named_parameters()}
         self.optimizer = torch.optim.AdamW(self.model.parameters(), lr=self.lr, betas=(0.9, 0.98),
                                            weight_decay=config.weight_decay, fused=True)
         self.corpus = Corpus()
@@ -139,9 +139,8 @@ class Pretraining:
     def restore(self, tensors: dict[str, Tensor]) -> None:
         """Load weights and optimiser from a checkpoint."""
         try:
-            with torch.no_grad():
-                for name, parameter in self.model.named_parameters():
-                    parameter.copy_(tensors[f"model.{name}"])
+            for name, weight in self.weights.items():
+                weight.copy_(tensors[name])
         except (KeyError, RuntimeError) as error:
             raise RecordError(f"the checkpoint in {self.folder} is not of a {self.config.size} "
                               f"model: {error}. Restore it from a copy, or run again into another "
@@ -202,11 +201,8 @@ class Pretraining:
 
     def save(self, status: str) -> None:
         """Save the run; at any moment the log names a checkpoint that exists."""
-        # Not the state dict, which has the embeddings twice, since the outputs share them.
-        tensors = {f"model.{name}": parameter.detach()
-                   for name, parameter in self.model.named_parameters()}
         entry = write_checkpoint(self.folder, self.log["step"],
-                                 tensors | optimizer_tensors(self.optimizer))
+                                 self.weights | optimizer_tensors(self.optimizer))
         self.log |= {"status": status, "checkpoint": entry}
         self.write_log()
         remove_checkpoints(self.folder, but=entry["file"])

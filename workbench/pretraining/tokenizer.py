@@ -1,11 +1,18 @@
-"""The word-level tokenizer of the village, with its chat template."""
+"""The word-level tokenizer of the village with its chat template, and the batches of pretraining."""
 
 from __future__ import annotations
 
+import random
+from collections.abc import Sequence
+from itertools import chain, islice
 from typing import TYPE_CHECKING
+
+import torch
+from torch import Tensor
 
 from workbench.tasks.village import questions, styles
 from workbench.tasks.village import words as village
+from workbench.tasks.village.corpus import Corpus, Turn
 
 if TYPE_CHECKING:
     from transformers import PreTrainedTokenizerFast
@@ -69,3 +76,41 @@ def make_tokenizer(context: int) -> PreTrainedTokenizerFast:
         model_max_length=context, padding_side="left", clean_up_tokenization_spaces=False)
     tokenizer.chat_template = CHAT_TEMPLATE
     return tokenizer
+
+
+PROMPT_WEIGHT = 0.1
+"""Weight of the loss on prompt tokens; on answer tokens it is 1."""
+
+
+def encode_document(turns: Sequence[Turn], ids: dict[str, int]) -> tuple[list[int], list[float]]:
+    """Return a document's tokens, as the chat template has them, and their weights.
+
+    `ids` maps each word to its token.
+    """
+    words, weights = [START], [PROMPT_WEIGHT]
+    for turn in turns:
+        prompt = [*([NEWS, *turn.article.split()] if turn.article else []),
+                  *([EXAMPLE, *turn.demonstration.split()] if turn.demonstration else []),
+                  QUESTION, *turn.prompt.split(), ANSWER]
+        answer = [*turn.response.split(), END]
+        words += prompt + answer
+        weights += [PROMPT_WEIGHT] * len(prompt) + [1.0] * len(answer)
+    return [ids[word] for word in words], weights
+
+
+def make_batch(corpus: Corpus, rows: int, length: int,
+               rng: random.Random) -> tuple[Tensor, Tensor]:
+    """Return rows of packed documents and their weights, each of shape (rows, length).
+
+    A row begins with a document and is cut where it is full. Documents in a row see each other,
+    which is harmless: after a start token, the earlier documents do not help to predict.
+    """
+    ids = {word: i for i, word in enumerate(vocabulary())}
+    tokens, weights = [], []
+    for _ in range(rows):
+        documents = (encode_document(turns, ids) for turns in corpus.documents(rng))
+        pairs = chain.from_iterable(zip(*document, strict=True) for document in documents)
+        row, row_weights = zip(*islice(pairs, length), strict=True)
+        tokens.append(row)
+        weights.append(row_weights)
+    return torch.tensor(tokens), torch.tensor(weights)

@@ -10,14 +10,13 @@ from torch import Tensor
 
 from workbench.errors import positive, whole
 from workbench.learners.base import Batch
-from workbench.learners.digits.finetune import Finetune
-from workbench.learners.digits.memory import draw
+from workbench.learners.digits.finetune import Rehearsal
 from workbench.losses import cross_entropy
 from workbench.models import StackedMLP
 from workbench.tasks import Task
 
 
-class DERpp(Finetune):
+class DERpp(Rehearsal):
     """Fine-tune, and keep the labels and the logits of stored examples.
 
     The store is a reservoir: every example so far is in it with the same probability. It fills
@@ -41,8 +40,8 @@ class DERpp(Finetune):
         self.capacity, self.alpha, self.beta = capacity, alpha, beta
 
     def begin(self, task: Task) -> None:
-        """Store the masks of the tasks so far."""
-        self.masks = task.masks
+        """Begin with an empty store."""
+        super().begin(task)
         self.state.setdefault("offered", torch.zeros(len(self.generators), dtype=torch.int64))
 
     def loss(self, batch: Batch) -> Tensor:
@@ -53,14 +52,14 @@ class DERpp(Finetune):
             self._offer(batch, logits.detach())
             return cross_entropy(logits, batch.y, batch.mask)
         # New: some stored examples are trained on the logits they had when they were stored...
-        dark, index = draw(self, size, self.masks)
+        dark, index = self.draw(size)
         stored = self.state["logits"][torch.arange(len(index))[:, None], index]
         # ... and others on their labels.
-        old, _ = draw(self, size, self.masks)
+        old, _ = self.draw(size)
         logits = self.model(torch.cat([batch.x, dark.x, old.x], 1))
         of_new, of_dark, of_old = logits.split(size, 1)
         self._offer(batch, of_new.detach())
-        loss: Tensor = cross_entropy(of_new, batch.y, batch.mask)
+        loss = cross_entropy(of_new, batch.y, batch.mask)
         loss = loss + self.alpha * (of_dark - stored).square().mean((1, 2))
         return loss + self.beta * cross_entropy(of_old, old.y, old.mask)
 

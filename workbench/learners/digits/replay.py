@@ -11,14 +11,13 @@ from torch import Tensor
 
 from workbench.errors import whole
 from workbench.learners.base import Batch
-from workbench.learners.digits.finetune import Finetune
-from workbench.learners.digits.memory import draw, store
+from workbench.learners.digits.finetune import Rehearsal
 from workbench.losses import cross_entropy
 from workbench.models import StackedMLP
 from workbench.tasks import Task
 
 
-class Replay(Finetune):
+class Replay(Rehearsal):
     """Fine-tune on the batch and on as many stored examples.
 
     Parameters
@@ -32,16 +31,12 @@ class Replay(Finetune):
         whole(per_class=per_class)
         self.per_class = per_class
 
-    def begin(self, task: Task) -> None:
-        """Store the masks of the tasks so far."""
-        self.masks = task.masks
-
     def loss(self, batch: Batch) -> Tensor:
         """Return the loss on new examples and on old ones, each weighted by the tasks it covers."""
         if "x" not in self.state:
             return super().loss(batch)
         # New: old examples join in. After t earlier tasks they stand for t of t + 1 tasks.
-        old, _ = draw(self, batch.y.shape[1], self.masks)
+        old, _ = self.draw(batch.y.shape[1])
         logits = self.model(torch.cat([batch.x, old.x], 1))
         of_new, of_old = logits.split(batch.y.shape[1], 1)
         share = 1 / len(self.masks)
@@ -50,4 +45,4 @@ class Replay(Finetune):
 
     def end(self, task: Task) -> None:
         """Store some of the task's examples."""
-        store(self, task, self.per_class)
+        self.store(task, self.per_class)

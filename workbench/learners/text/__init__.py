@@ -6,9 +6,7 @@ from workbench.learners.text.grpo import GRPO
 from workbench.learners.text.off_policy_distillation import OffPolicyDistillation
 from workbench.learners.text.replay import TextReplay
 from workbench.learners.text.sdft import SDFT
-from workbench.learners.text.sft import SFT
-from workbench.learners.text.sft_kl import SFTWithKL
-from workbench.learners.text.sft_self_style import SFTSelfStyle
+from workbench.learners.text.sft import SFT, SFTSelfStyle, SFTWithKL
 
 TEXT_LEARNERS: dict[str, type[TextLearner]] = {
     "sft": SFT,

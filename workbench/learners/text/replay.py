@@ -65,10 +65,9 @@ class TextReplay(SFT):
 
     def end(self, task: Task) -> None:
         """Store some of the skill's demonstrations."""
-        assert isinstance(task.train, TextExamples)
         for i, seed in enumerate(self.model.seeds):
             rng = random.Random(derive_seed(seed, "replay", task.index + 1))
-            kept = rng.sample(task.train.items, min(self.per_skill, len(task.train)))
+            kept = rng.sample(self.items, min(self.per_skill, len(self.items)))
             self.store(i, kept, self.imitated(kept))
 
     def store(self, i: int, items: list[Item], responses: list[str]) -> None:
