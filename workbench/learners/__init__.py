@@ -15,21 +15,13 @@ from workbench.learners.digits.si import SI
 from workbench.learners.fit import fit
 
 LEARNERS: dict[str, type[Learner]] = {
-    "finetune": Finetune,
-    "joint": Joint,
-    "ewc": EWC,
-    "si": SI,
-    "lwf": LwF,
-    "replay": Replay,
-    "derpp": DERpp,
-}
+    "finetune": Finetune, "joint": Joint, "ewc": EWC, "si": SI, "lwf": LwF, "replay": Replay,
+    "derpp": DERpp}
 """The methods by the names used in configs and on the command line."""
 
 CONTROLS: dict[str, type[Learner]] = {
-    "ewc-shuffled-fisher": EWCShuffledFisher,
-    "replay-shuffled-labels": ReplayShuffledLabels,
-    "replay-present": ReplayPresent,
-}
+    "ewc-shuffled-fisher": EWCShuffledFisher, "replay-shuffled-labels": ReplayShuffledLabels,
+    "replay-present": ReplayPresent}
 """Negative controls, run like the methods."""
 
 __all__ = ["CONTROLS", "LEARNERS", "Batch", "DERpp", "EWC", "Finetune", "Joint", "Learner",

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field, fields
 from pathlib import Path
 from typing import ClassVar
 
 import torch
 from torch import Tensor
 
+from workbench.errors import positive, whole
 from workbench.models import StackedMLP
 from workbench.system.runtime import generator
 from workbench.tasks import Task
@@ -24,34 +25,38 @@ class Batch:
     mask: Tensor  # outputs that may be answered, bool: broadcastable to (seeds, n, outputs)
 
 
+@dataclass(eq=False)
 class Learner:
     """A method of learning one task after another.
 
     A subclass defines `loss`, and where needed `begin` and `end`. It sees one task at a time; never
-    the stream, nor how it is evaluated.
-
-    Attributes
-    ----------
-    model : StackedMLP
-        The networks, one per seed.
-    state : dict of str to Tensor
-        All that is carried from task to task beside the weights: importances, a teacher, stored
-        examples. It is checkpointed, restored and counted as stored bytes.
-    generators : list of torch.Generator
-        One per seed, for the random numbers of the method itself.
+    the stream, nor how it is evaluated. Options are fields of a dataclass: a number has to be above
+    0, and whole if its default is.
     """
+
+    model: StackedMLP
+    """The networks, one per seed."""
+    state: dict[str, Tensor] = field(default_factory=dict, init=False, repr=False)
+    """All that is carried from task to task beside the weights: importances, a teacher, stored
+    examples. It is checkpointed, restored and counted as stored bytes."""
+    generators: list[torch.Generator] = field(init=False, repr=False)
+    """One per seed, for the random numbers of the method itself."""
 
     scenarios: ClassVar[tuple[str, ...]] = ("task", "domain", "class")
     """The scenarios in which the method makes sense. A single one is chosen automatically."""
     needs_gate: ClassVar[bool] = False
     """Whether the model is its own teacher, so that the gate is checked before a run."""
-    context: str = ""
+    context = ""
     """The context that the model sees as its own teacher; see `completions.CONTEXTS`."""
 
-    def __init__(self, model: StackedMLP) -> None:
-        self.model = model
-        self.state: dict[str, Tensor] = {}
-        self.generators = [generator(seed, "learner") for seed in model.seeds]
+    def __post_init__(self) -> None:
+        for option in fields(self):
+            value = {option.name: getattr(self, option.name)}
+            if isinstance(option.default, int):
+                whole(**value)
+            elif isinstance(option.default, float):
+                positive(**value)
+        self.generators = [generator(seed, "learner") for seed in self.model.seeds]
 
     def begin(self, task: Task) -> None:
         """Prepare for a task; called once before its first step."""

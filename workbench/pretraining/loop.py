@@ -22,22 +22,9 @@ from workbench.measure.completions import complete
 from workbench.models.manifest import MANIFEST, write_manifest
 from workbench.models.quiet import no_progress_bars
 from workbench.models.sizes import CONTEXT, SIZES, make_model
-from workbench.pretraining.settings import (
-    LOG,
-    PretrainConfig,
-    begin_log,
-    learning_rate,
-    read_log,
-    settings_of,
-)
+from workbench.pretraining.settings import LOG, PretrainConfig, find_log, learning_rate, settings_of
 from workbench.pretraining.tokenizer import make_batch, make_tokenizer, vocabulary
-from workbench.runs.checkpoint import (
-    optimizer_tensors,
-    read_tensors,
-    remove_checkpoints,
-    restore_optimizer,
-    write_checkpoint,
-)
+from workbench.runs import checkpoint
 from workbench.system.files import locked, to_json, write_atomically
 from workbench.system.runtime import derive_seed, threads
 from workbench.tasks import KNOWN_SKILLS, NEW_SKILLS, make_skill
@@ -75,6 +62,9 @@ def pretrain(config: PretrainConfig | None, out: Path | str, *,
              stop: Callable[[], bool] | None = None, progress: bool = False) -> dict[str, Any]:
     """Train a model of the village from random weights; write it in the Hugging Face format.
 
+    Returns the log of the run. Raises `RecordError` if the folder is in use, has files of something
+    else, or no usable run to continue.
+
     Parameters
     ----------
     config : PretrainConfig or None
@@ -86,24 +76,11 @@ def pretrain(config: PretrainConfig | None, out: Path | str, *,
         Called between steps; if it returns True, the run stops and can be resumed.
     progress : bool
         Show a progress bar.
-
-    Returns
-    -------
-    dict
-        The training log: ``config``, ``status``, ``step``, ``curve``, ``seconds``, ``environment``.
-
-    Raises
-    ------
-    RecordError
-        If the folder is in use, or has files already; when resuming, if it has no usable run.
     """
-    def find_log() -> dict[str, Any]:
-        return begin_log(config, folder) if config else read_log(folder)
-
     folder = Path(out)
-    find_log()  # its errors come before the folder is touched
+    find_log(config, folder)  # before the folder is touched
     with locked(folder):
-        log = find_log()
+        log = find_log(config, folder)
         if log["status"] == "complete":
             tidy(folder)
             return log
@@ -114,7 +91,7 @@ def pretrain(config: PretrainConfig | None, out: Path | str, *,
 
 def tidy(folder: Path) -> None:
     """Remove checkpoints and write the manifest, as a killed process may not have done."""
-    remove_checkpoints(folder)
+    checkpoint.remove_checkpoints(folder)
     if not (folder / MANIFEST).exists():
         write_manifest(folder)
 
@@ -134,18 +111,15 @@ class Pretraining:
                                            weight_decay=config.weight_decay, fused=True)
         self.corpus = Corpus()
         if "checkpoint" in log:
-            self.restore(read_tensors(folder, log["checkpoint"]))
-
-    def restore(self, tensors: dict[str, Tensor]) -> None:
-        """Load weights and optimiser from a checkpoint."""
-        try:
-            for name, weight in self.weights.items():
-                weight.copy_(tensors[name])
-        except (KeyError, RuntimeError) as error:
-            raise RecordError(f"the checkpoint in {self.folder} is not of a {self.config.size} "
-                              f"model: {error}. Restore it from a copy, or run again into another "
-                              "folder.") from error
-        restore_optimizer(self.optimizer, tensors)
+            tensors = checkpoint.read_tensors(folder, log["checkpoint"])
+            try:
+                for name, weight in self.weights.items():
+                    weight.copy_(tensors[name])
+            except (KeyError, RuntimeError) as error:
+                raise RecordError(f"the checkpoint in {folder} is not of a {config.size} model: "
+                                  f"{error}. Restore it from a copy, or run again into another "
+                                  "folder.") from error
+            checkpoint.restore_optimizer(self.optimizer, tensors)
 
     def go(self, stop: Callable[[], bool] | None, progress: bool) -> dict[str, Any]:
         """Train until the end, or until `stop` returns True, and return the log."""
@@ -153,7 +127,6 @@ class Pretraining:
 
         config, log = self.config, self.log
         start = time.perf_counter() - log["seconds"]
-        self.model.train()
         with tqdm(total=config.steps, initial=log["step"], disable=not progress, unit="step",
                   desc=f"pretrain {config.size}", mininterval=1) as bar:
             while log["step"] < config.steps:
@@ -201,16 +174,15 @@ class Pretraining:
 
     def save(self, status: str) -> None:
         """Save the run; at any moment the log names a checkpoint that exists."""
-        entry = write_checkpoint(self.folder, self.log["step"],
-                                 self.weights | optimizer_tensors(self.optimizer))
+        entry = checkpoint.write_checkpoint(self.folder, self.log["step"],
+                                 self.weights | checkpoint.optimizer_tensors(self.optimizer))
         self.log |= {"status": status, "checkpoint": entry}
         self.write_log()
-        remove_checkpoints(self.folder, but=entry["file"])
+        checkpoint.remove_checkpoints(self.folder, but=entry["file"])
 
     def finish(self) -> None:
         """Write the model in the Hugging Face format, then the log and the manifest."""
         (self.folder / MANIFEST).unlink(missing_ok=True)
-        self.model.eval()
         try:
             with no_progress_bars():
                 self.model.save_pretrained(self.folder)

@@ -87,16 +87,16 @@ FIELDS = {"config": dict, "status": str, "step": int, "seconds": float, "losses"
 """Fields that every training log has, with their types."""
 
 
-def begin_log(config: PretrainConfig, folder: Path) -> dict[str, Any]:
-    """Return the log of a new run; raise `RecordError` if its folder cannot be used."""
-    require_new_folder(folder)
-    return {"format": "workbench-pretraining", "config": asdict(config.resolved()),
-            "status": "running", "step": 0, "seconds": 0.0, "losses": [], "curve": [],
-            "environment": environment()}
+def find_log(config: PretrainConfig | None, folder: Path) -> dict[str, Any]:
+    """Return the log of a new run; without a config, that of the run in the folder.
 
-
-def read_log(folder: Path) -> dict[str, Any]:
-    """Return the training log of a folder; raise `RecordError` if it is missing or damaged."""
+    Raises `RecordError` if a new run cannot use the folder, or the log is missing or damaged.
+    """
+    if config is not None:
+        require_new_folder(folder)
+        return {"format": "workbench-pretraining", "config": asdict(config.resolved()),
+                "status": "running", "step": 0, "seconds": 0.0, "losses": [], "curve": [],
+                "environment": environment()}
     try:
         log: dict[str, Any] = json.loads((folder / LOG).read_text())
         if log["format"] != "workbench-pretraining":

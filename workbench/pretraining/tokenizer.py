@@ -1,4 +1,4 @@
-"""The word-level tokenizer of the village with its chat template, and the batches of pretraining."""
+"""The village's word-level tokenizer with its chat template, and batches of documents."""
 
 from __future__ import annotations
 

@@ -1,43 +1,32 @@
-"""Dark experience replay++: replay old examples with the logits they once had.
-
-Buzzega et al., "Dark Experience for General Continual Learning" (NeurIPS 2020, arXiv 2004.07211).
-"""
+"""Dark experience replay++, of Buzzega et al. (NeurIPS 2020, arXiv 2004.07211)."""
 
 from __future__ import annotations
+
+from dataclasses import dataclass
 
 import torch
 from torch import Tensor
 
-from workbench.errors import positive, whole
 from workbench.learners.base import Batch
 from workbench.learners.digits.finetune import Rehearsal
 from workbench.losses import cross_entropy
-from workbench.models import StackedMLP
 from workbench.tasks import Task
 
 
+@dataclass(eq=False)
 class DERpp(Rehearsal):
     """Fine-tune, and keep the labels and the logits of stored examples.
 
     The store is a reservoir: every example so far is in it with the same probability. It fills
     while learning, and so does not depend on where a task ends.
-
-    Parameters
-    ----------
-    capacity : int
-        Number of stored examples.
-    alpha : float
-        Weight of the stored logits.
-    beta : float
-        Weight of the stored labels.
     """
 
-    def __init__(self, model: StackedMLP, capacity: int = 100, alpha: float = 0.5,
-                 beta: float = 0.5) -> None:
-        super().__init__(model)
-        whole(capacity=capacity)
-        positive(alpha=alpha, beta=beta)
-        self.capacity, self.alpha, self.beta = capacity, alpha, beta
+    capacity: int = 100
+    """Number of stored examples."""
+    alpha: float = 0.5
+    """Weight of the stored logits."""
+    beta: float = 0.5
+    """Weight of the stored labels."""
 
     def begin(self, task: Task) -> None:
         """Begin with an empty store."""
@@ -59,7 +48,7 @@ class DERpp(Rehearsal):
         logits = self.model(torch.cat([batch.x, dark.x, old.x], 1))
         of_new, of_dark, of_old = logits.split(size, 1)
         self._offer(batch, of_new.detach())
-        loss = cross_entropy(of_new, batch.y, batch.mask)
+        loss: Tensor = cross_entropy(of_new, batch.y, batch.mask)
         loss = loss + self.alpha * (of_dark - stored).square().mean((1, 2))
         return loss + self.beta * cross_entropy(of_old, old.y, old.mask)
 

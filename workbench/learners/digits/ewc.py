@@ -1,14 +1,12 @@
-"""Elastic weight consolidation: keep the weights that old answers depend on.
-
-Kirkpatrick et al., "Overcoming catastrophic forgetting in neural networks" (PNAS 2017).
-"""
+"""Elastic weight consolidation, of Kirkpatrick et al. (PNAS 2017), and the Fisher information."""
 
 from __future__ import annotations
+
+from dataclasses import dataclass
 
 import torch
 from torch import Tensor
 
-from workbench.errors import positive
 from workbench.learners.base import Batch
 from workbench.learners.digits.finetune import Finetune
 from workbench.losses import quadratic_penalty
@@ -17,20 +15,13 @@ from workbench.tasks import Task
 from workbench.tasks.stream import masked
 
 
+@dataclass(eq=False)
 class EWC(Finetune):
-    """Fine-tune, pulled back to the weights after each old task by their Fisher information.
+    """Fine-tune, pulled back to the weights after each old task by their Fisher information."""
 
-    Parameters
-    ----------
-    strength : float
-        Weight of the penalty (lambda). The best value differs by orders of magnitude between
-        scenarios and must be searched for.
-    """
-
-    def __init__(self, model: StackedMLP, strength: float = 30.0) -> None:
-        super().__init__(model)
-        positive(strength=strength)
-        self.strength = strength
+    strength: float = 30.0
+    """Weight of the penalty (lambda). The best value differs by orders of magnitude between
+    scenarios and must be searched for."""
 
     def loss(self, batch: Batch) -> Tensor:
         """Return the loss on the batch and one penalty per old task."""

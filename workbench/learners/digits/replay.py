@@ -1,35 +1,24 @@
-"""Experience replay: keep a few old examples and mix them into every step.
-
-Robins, "Catastrophic forgetting, rehearsal and pseudorehearsal" (Connection Science, 1995); in the
-form of Chaudhry et al., "On tiny episodic memories" (arXiv 1902.10486).
-"""
+"""Experience replay, of Robins (1995), in the form of Chaudhry et al. (arXiv 1902.10486)."""
 
 from __future__ import annotations
+
+from dataclasses import dataclass
 
 import torch
 from torch import Tensor
 
-from workbench.errors import whole
 from workbench.learners.base import Batch
 from workbench.learners.digits.finetune import Rehearsal
 from workbench.losses import cross_entropy
-from workbench.models import StackedMLP
 from workbench.tasks import Task
 
 
+@dataclass(eq=False)
 class Replay(Rehearsal):
-    """Fine-tune on the batch and on as many stored examples.
+    """Fine-tune on the batch and on as many stored examples."""
 
-    Parameters
-    ----------
-    per_class : int
-        Number of stored examples of each class.
-    """
-
-    def __init__(self, model: StackedMLP, per_class: int = 10) -> None:
-        super().__init__(model)
-        whole(per_class=per_class)
-        self.per_class = per_class
+    per_class: int = 10
+    """Number of stored examples of each class."""
 
     def loss(self, batch: Batch) -> Tensor:
         """Return the loss on new examples and on old ones, each weighted by the tasks it covers."""

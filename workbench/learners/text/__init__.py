@@ -9,15 +9,9 @@ from workbench.learners.text.sdft import SDFT
 from workbench.learners.text.sft import SFT, SFTSelfStyle, SFTWithKL
 
 TEXT_LEARNERS: dict[str, type[TextLearner]] = {
-    "sft": SFT,
-    "sft_kl": SFTWithKL,
-    "sft_self_style": SFTSelfStyle,
-    "off_policy_distillation": OffPolicyDistillation,
-    "sdft": SDFT,
-    "replay": TextReplay,
-    "grpo": GRPO,
-    "adapter_per_skill": AdapterPerSkill,
-}
+    "sft": SFT, "sft_kl": SFTWithKL, "sft_self_style": SFTSelfStyle,
+    "off_policy_distillation": OffPolicyDistillation, "sdft": SDFT, "replay": TextReplay,
+    "grpo": GRPO, "adapter_per_skill": AdapterPerSkill}
 """The methods by the names used in configs and on the command line."""
 
 __all__ = ["SDFT", "SFT", "TEXT_LEARNERS", "AdapterPerSkill", "GRPO", "OffPolicyDistillation",

@@ -1,49 +1,38 @@
-"""Reinforcement learning from a reward, without demonstrations.
-
-Group-relative policy gradient (GRPO: Shao et al., arXiv 2402.03300), one update per sample.
-"""
+"""GRPO (Shao et al., arXiv 2402.03300): learning from a reward, with one update per sample."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 
 import torch
 from torch import Tensor
 
-from workbench.errors import ConfigError, positive, whole
+from workbench.errors import ConfigError, whole
 from workbench.learners.text.base import TextLearner
 from workbench.losses import per_response
 from workbench.models.encoding import decode
-from workbench.models.language import LanguageModels
 from workbench.tasks import Item, scorer_of
 
 Reward = Callable[[Sequence[str], Sequence[Item]], Sequence[float]]
 
 
+@dataclass(eq=False)
 class GRPO(TextLearner):
     """Sample several responses to each question, and favour those better than their group.
 
-    The demonstrations are not used; the answers are, through the reward.
-
-    Parameters
-    ----------
-    group : int
-        Responses to each question. A batch has as many responses as `batch_size`, in whole groups.
-    temperature : float
-        Of sampling.
-
-    Attributes
-    ----------
-    reward : callable
-        Takes texts and items, returns a number for each; `exact_match`, unless replaced.
+    The demonstrations are not used; the answers are, through the reward: a function of texts and
+    items that returns a number for each. It is `exact_match`, unless the attribute is replaced.
     """
 
-    def __init__(self, model: LanguageModels, group: int = 8, temperature: float = 1.0,
-                 max_new_tokens: int = 40) -> None:
-        super().__init__(model, max_new_tokens)
-        positive(temperature=temperature)
-        whole(2, group=group)
-        self.group, self.temperature = group, temperature
+    group: int = 8
+    """Responses to each question. A batch has `batch_size` responses, in whole groups."""
+    temperature: float = 1.0
+    """Of sampling."""
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        whole(2, group=self.group)
         self.reward: Reward = exact_match
 
     def loss_of(self, i: int, indices: Tensor) -> Tensor:

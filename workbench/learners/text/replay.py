@@ -3,42 +3,38 @@
 from __future__ import annotations
 
 import random
+from dataclasses import dataclass
 
 import torch
 from torch import Tensor
 from torch.nn.functional import pad
 
-from workbench.errors import ConfigError, whole
+from workbench.errors import ConfigError
 from workbench.learners.text.sft import SFT, imitation
 from workbench.models.encoding import context_of, encode, encode_responses
-from workbench.models.language import LanguageModels
 from workbench.models.logits import response_logits
 from workbench.system.runtime import derive_seed
 from workbench.tasks import Item, Task, scorer_of
 from workbench.tasks.text import TextExamples
 
 
+@dataclass(eq=False)
 class TextReplay(SFT):
     """Imitate the demonstrations, and as many stored examples of earlier skills.
 
     Of the skills that the model knew before, it stores the answers in the model's own style, or the
     demonstrations where that style is not known; of each new skill, the demonstrations.
-
-    Parameters
-    ----------
-    per_skill : int
-        Number of stored examples of each earlier skill.
-    share : float
-        Weight of the old examples in the loss, between 0 and 1.
     """
 
-    def __init__(self, model: LanguageModels, per_skill: int = 32, share: float = 0.5,
-                 max_new_tokens: int = 40) -> None:
-        super().__init__(model, max_new_tokens)
-        whole(per_skill=per_skill)
-        if isinstance(share, (bool, str)) or not 0 < share < 1:
-            raise ConfigError(f"share must be between 0 and 1, not {share!r}")
-        self.per_skill, self.share = per_skill, share
+    per_skill: int = 32
+    """Number of stored examples of each earlier skill."""
+    share: float = 0.5
+    """Weight of the old examples in the loss, between 0 and 1."""
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        if self.share >= 1:
+            raise ConfigError(f"share must be between 0 and 1, not {self.share!r}")
 
     def begin(self, task: Task) -> None:
         """Encode the demonstrations; before the first skill, store examples of the old skills."""

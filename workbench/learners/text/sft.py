@@ -8,16 +8,16 @@ from __future__ import annotations
 
 import random
 from collections.abc import Sequence
+from dataclasses import dataclass
 
 import torch
 from torch import Tensor
 from torch.nn.functional import cross_entropy
 
-from workbench.errors import ConfigError, positive
+from workbench.errors import ConfigError
 from workbench.learners.text.base import TextLearner
 from workbench.losses import kl_per_token, per_response
 from workbench.models.encoding import context_of, encode_responses
-from workbench.models.language import LanguageModels
 from workbench.models.logits import response_logits
 from workbench.system.runtime import derive_seed
 from workbench.tasks import Item, Task, scorer_of
@@ -50,20 +50,12 @@ def imitation(logits: Tensor, ids: Tensor, mask: Tensor) -> Tensor:
     return per_response(values, mask)
 
 
+@dataclass(eq=False)
 class SFTWithKL(SFT):
-    """Imitate the demonstrations, and add the KL from the pretrained model on the same tokens.
+    """Imitate the demonstrations, and add the KL from the pretrained model on the same tokens."""
 
-    Parameters
-    ----------
-    strength : float
-        Weight of the KL.
-    """
-
-    def __init__(self, model: LanguageModels, strength: float = 1.0,
-                 max_new_tokens: int = 40) -> None:
-        super().__init__(model, max_new_tokens)
-        positive(strength=strength)
-        self.strength = strength
+    strength: float = 1.0
+    """Weight of the KL."""
 
     def loss_of(self, i: int, indices: Tensor) -> Tensor:
         """Return the cross-entropy and the weighted KL from the pretrained model."""
