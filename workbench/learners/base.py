@@ -1,8 +1,8 @@
-"""`Learner`: the interface of every method."""
+"""`Learner`: the interface of every method; and `fit`, the one step loop, which trains them all."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field, fields
 from pathlib import Path
 from typing import ClassVar
@@ -51,11 +51,10 @@ class Learner:
 
     def __post_init__(self) -> None:
         for option in fields(self):
-            value = {option.name: getattr(self, option.name)}
             if isinstance(option.default, int):
-                whole(**value)
+                whole(**{option.name: getattr(self, option.name)})
             elif isinstance(option.default, float):
-                positive(**value)
+                positive(**{option.name: getattr(self, option.name)})
         self.generators = [generator(seed, "learner") for seed in self.model.seeds]
 
     def begin(self, task: Task) -> None:
@@ -69,10 +68,7 @@ class Learner:
         """Store what the method keeps of a task; called once after its last step."""
 
     def predict(self, x: Tensor, task: int | None = None) -> Tensor:
-        """Return the logits for inputs of shape (n, ...): shape (seeds, n, outputs).
-
-        `task` is the number of the task in the task scenario, and None elsewhere.
-        """
+        """Return the logits (seeds, n, outputs); `task` is None except in the task scenario."""
         with torch.no_grad():
             return self.model(x)  # type: ignore[no-any-return]
 
@@ -103,3 +99,59 @@ class Learner:
         self.state = {k: v.clone() for k, v in part("state.").items()}
         for i, state in part("generator.").items():
             self.generators[int(i)].set_state(state)
+
+
+def batch_order(seed: int, task: int, examples: int, steps: int, batch_size: int) -> Tensor:
+    """Return the indices of the examples of each step of a task: shape (steps, batch_size).
+
+    Every example is seen once before any is seen again. The order depends on the seed and the task
+    alone, so that it need not be saved and all methods see the same batches.
+    """
+    rng = generator(seed, "batches", task)
+    epochs = -(-steps * batch_size // examples)
+    order = torch.cat([torch.randperm(examples, generator=rng) for _ in range(epochs)])
+    return order[: steps * batch_size].view(steps, batch_size)
+
+
+def make_optimizer(learner: Learner, lr: float) -> torch.optim.Optimizer:
+    """Return Adam over all seeds; it works element by element, so that seeds stay independent."""
+    return torch.optim.Adam(learner.model.parameters(), lr=lr, fused=True)
+
+
+def fit(learner: Learner, task: Task, optimizer: torch.optim.Optimizer, *, steps: int,
+        batch_size: int, clip: float | None = None, start: int = 0,
+        precision: str = "fp32") -> Iterator[Tensor]:
+    """Train on one task, step by step.
+
+    Parameters
+    ----------
+    learner : Learner
+        The caller calls its `begin` before and its `end` after.
+    clip : float, optional
+        Largest gradient norm of a seed.
+    start : int
+        Steps already taken, when a run is resumed.
+    precision : {"fp32", "bf16"}
+        Of the matrix products; weights and Adam's moments are float32 in both.
+
+    Yields
+    ------
+    Tensor, shape (seeds,), on the CPU
+        The loss before each step, yielded after it. Between two steps the caller may look at the
+        run, save it, or stop.
+    """
+    order = torch.stack([batch_order(seed, task.index, len(task.train), steps, batch_size)
+                         for seed in learner.model.seeds], 1)
+    parameters = list(learner.model.parameters())
+    mask = task.masks[task.index]
+    for indices in order[start:]:
+        batch = Batch(task.train.x[indices], task.train.y[indices], mask)
+        with torch.autocast(parameters[0].device.type, torch.bfloat16, precision == "bf16"):
+            loss = learner.loss(batch)
+        for p in parameters:  # faster than optimizer.zero_grad()
+            p.grad = None
+        loss.sum().backward()
+        if clip is not None:
+            learner.model.clip(clip)
+        optimizer.step()
+        yield loss.detach().cpu()

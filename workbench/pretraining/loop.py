@@ -21,7 +21,7 @@ from workbench.errors import RecordError
 from workbench.measure.completions import complete
 from workbench.models.manifest import MANIFEST, write_manifest
 from workbench.models.quiet import no_progress_bars
-from workbench.models.sizes import CONTEXT, SIZES, make_model
+from workbench.models.sizes import SIZES, make_model
 from workbench.pretraining.settings import LOG, PretrainConfig, find_log, learning_rate, settings_of
 from workbench.pretraining.tokenizer import make_batch, make_tokenizer, vocabulary
 from workbench.runs import checkpoint
@@ -47,7 +47,7 @@ def validate(model: LlamaForCausalLM) -> dict[str, float]:
 
     Known skills are asked alone, new ones with their own demonstration.
     """
-    tokenizer = make_tokenizer(CONTEXT)
+    tokenizer = make_tokenizer()
     model.eval()
     scores = {}
     for skill in KNOWN_SKILLS + NEW_SKILLS:
@@ -81,19 +81,15 @@ def pretrain(config: PretrainConfig | None, out: Path | str, *,
     find_log(config, folder)  # before the folder is touched
     with locked(folder):
         log = find_log(config, folder)
-        if log["status"] == "complete":
-            tidy(folder)
-            return log
-        config = settings_of(log, folder)
-        with threads(config.threads):
-            return Pretraining(config, folder, log).go(stop, progress)
-
-
-def tidy(folder: Path) -> None:
-    """Remove checkpoints and write the manifest, as a killed process may not have done."""
-    checkpoint.remove_checkpoints(folder)
-    if not (folder / MANIFEST).exists():
-        write_manifest(folder)
+        if log["status"] != "complete":
+            config = settings_of(log, folder)
+            with threads(config.threads):
+                Pretraining(config, folder, log).go(stop, progress)
+        if log["status"] == "complete":  # perhaps by a process that was killed before this
+            checkpoint.remove_checkpoints(folder)
+            if not (folder / MANIFEST).exists():
+                write_manifest(folder)
+        return log
 
 
 class Pretraining:
@@ -101,13 +97,12 @@ class Pretraining:
 
     def __init__(self, config: PretrainConfig, folder: Path, log: dict[str, Any]) -> None:
         self.config, self.folder, self.log = config, folder, log
-        self.lr = SIZES[config.size].lr
         self.model = make_model(config.size, len(vocabulary()), config.seed)
         self.model.to(config.device)  # type: ignore[arg-type]  # wrapped without types
         # Not the state dict, which has the embeddings twice, since the outputs share them.
         self.weights = {f"model.{name}": parameter.detach()
                         for name, parameter in self.model.named_parameters()}
-        self.optimizer = torch.optim.AdamW(self.model.parameters(), lr=self.lr, betas=(0.9, 0.98),
+        self.optimizer = torch.optim.AdamW(self.model.parameters(), betas=(0.9, 0.98),
                                            weight_decay=config.weight_decay, fused=True)
         self.corpus = Corpus()
         if "checkpoint" in log:
@@ -121,8 +116,8 @@ class Pretraining:
                                   "folder.") from error
             checkpoint.restore_optimizer(self.optimizer, tensors)
 
-    def go(self, stop: Callable[[], bool] | None, progress: bool) -> dict[str, Any]:
-        """Train until the end, or until `stop` returns True, and return the log."""
+    def go(self, stop: Callable[[], bool] | None, progress: bool) -> None:
+        """Train until the end, or until `stop` returns True."""
         from tqdm.auto import tqdm
 
         config, log = self.config, self.log
@@ -132,7 +127,7 @@ class Pretraining:
             while log["step"] < config.steps:
                 if stop is not None and stop():
                     self.save("stopped")
-                    return log
+                    return
                 loss = self.step(log["step"])
                 log["step"] += 1
                 bar.update()
@@ -148,17 +143,16 @@ class Pretraining:
                 if log["step"] % config.checkpoint_every == 0:
                     self.save("running")
         self.finish()
-        return log
 
     def step(self, step: int) -> float:
         """Take one optimiser step and return its loss per unit of weight, in nats."""
         config = self.config
         # Step 0 has no index in its seed: the shipped models were made so.
         rng = random.Random(derive_seed(config.seed, "documents", *[step][:step]))
-        batch = make_batch(self.corpus, config.batch_size, CONTEXT, rng)
+        batch = make_batch(self.corpus, config.batch_size, rng)
         tokens, weights = (tensor.to(config.device) for tensor in batch)
         for group in self.optimizer.param_groups:
-            group["lr"] = learning_rate(step, config.steps, self.lr)
+            group["lr"] = learning_rate(step, config.steps, SIZES[config.size].lr)
         self.optimizer.zero_grad()
         total = weights[:, 1:].sum()
         loss = 0.0
@@ -174,26 +168,24 @@ class Pretraining:
 
     def save(self, status: str) -> None:
         """Save the run; at any moment the log names a checkpoint that exists."""
-        entry = checkpoint.write_checkpoint(self.folder, self.log["step"],
-                                 self.weights | checkpoint.optimizer_tensors(self.optimizer))
+        tensors = self.weights | checkpoint.optimizer_tensors(self.optimizer)
+        entry = checkpoint.write_checkpoint(self.folder, self.log["step"], tensors)
         self.log |= {"status": status, "checkpoint": entry}
         self.write_log()
         checkpoint.remove_checkpoints(self.folder, but=entry["file"])
 
     def finish(self) -> None:
-        """Write the model in the Hugging Face format, then the log and the manifest."""
-        (self.folder / MANIFEST).unlink(missing_ok=True)
+        """Write the model in the Hugging Face format, and then the log."""
         try:
             with no_progress_bars():
                 self.model.save_pretrained(self.folder)
-            make_tokenizer(CONTEXT).save_pretrained(self.folder)
+            make_tokenizer().save_pretrained(self.folder)
         except (OSError, safetensors.SafetensorError) as error:
             raise RecordError(f"could not write the model to {self.folder}: {error}. Its last "
                               "checkpoint is intact. Free some space and resume.") from error
         self.log.pop("checkpoint", None)
         self.log["status"] = "complete"
         self.write_log()
-        tidy(self.folder)
 
     def write_log(self) -> None:
         """Replace the log in one rename."""

@@ -43,9 +43,8 @@ class GRPO(TextLearner):
         asked = indices[: len(indices) // self.group].repeat_interleave(self.group)
         prompts = self.read(i, asked)
         ids, mask = self.respond(i, prompts, self.temperature)
-        texts = decode(self.model.tokenizer, ids)
-        items = [self.items[int(j)] for j in asked]
-        rewards = judge(self.reward, texts, items).view(-1, self.group)
+        rewards = judge(self.reward, decode(self.model.tokenizer, ids),
+                        [self.items[int(j)] for j in asked]).view(-1, self.group)
         # Relative to the first, equal rewards of a group are exactly 0, without rounding errors.
         rewards = rewards - rewards[:, :1]
         advantages = (rewards - rewards.mean(1, True)) / (rewards.std(1, keepdim=True) + 1e-6)

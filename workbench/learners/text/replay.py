@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import random
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import torch
@@ -40,12 +41,8 @@ class TextReplay(SFT):
         """Encode the demonstrations; before the first skill, store examples of the old skills."""
         super().begin(task)
         if not self.state:
-            for i, seed in enumerate(self.model.seeds):
-                rng = random.Random(derive_seed(seed, "replay", task.index))
-                old = [item for part in task.old if isinstance(part, TextExamples)
-                       for item in rng.sample(part.items, min(self.per_skill, len(part)))]
-                self.store(i, old, [scorer_of(item).in_own_style(item, rng) or item.demonstration
-                                    for item in old])
+            old = [part.items for part in task.old if isinstance(part, TextExamples)]
+            self.store(old, task.index, own_style=True)
 
     def loss_of(self, i: int, indices: Tensor) -> Tensor:
         """Return the loss on new examples and on as many old ones."""
@@ -61,23 +58,24 @@ class TextReplay(SFT):
 
     def end(self, task: Task) -> None:
         """Store some of the skill's demonstrations."""
-        for i, seed in enumerate(self.model.seeds):
-            rng = random.Random(derive_seed(seed, "replay", task.index + 1))
-            kept = rng.sample(self.items, min(self.per_skill, len(self.items)))
-            self.store(i, kept, self.imitated(kept))
+        self.store([self.items], task.index + 1, own_style=False)
 
-    def store(self, i: int, items: list[Item], responses: list[str]) -> None:
-        """Add examples, if any, to the state: int32 tokens and masks of bytes."""
-        if not items:
-            return
+    def store(self, skills: Sequence[Sequence[Item]], index: int, own_style: bool) -> None:
+        """Add examples of each skill, if any, to the state: int32 tokens and masks of bytes."""
         tokenizer, most = self.model.tokenizer, context_of(self.model.base)
-        prompts = encode(tokenizer, self.ask([item.prompt for item in items]), most)
-        ids, mask = encode_responses(tokenizer, responses, most)
-        for name, tensor in (("prompts", prompts[0].int()), ("prompts_mask", prompts[1].byte()),
-                             ("ids", ids.int()), ("mask", mask.byte())):
-            old = self.state.get(f"{i}.{name}", tensor[:0])
-            width = max(old.shape[1], tensor.shape[1])
-            # Padding with zeros, which are masked: prompts on the left, responses on the right.
-            self.state[f"{i}.{name}"] = torch.cat([
-                pad(part, (width - part.shape[1], 0) if name.startswith("prompts")
-                    else (0, width - part.shape[1])) for part in (old, tensor)])
+        for i, seed in enumerate(self.model.seeds if skills else ()):
+            rng = random.Random(derive_seed(seed, "replay", index))
+            items = [item for skill in skills
+                     for item in rng.sample(skill, min(self.per_skill, len(skill)))]
+            responses = [own_style and scorer_of(item).in_own_style(item, rng)
+                         or item.demonstration for item in items]
+            prompts = encode(tokenizer, self.ask([item.prompt for item in items]), most)
+            ids, mask = encode_responses(tokenizer, responses, most)
+            for name, tensor in (("prompts", prompts[0].int()), ("prompts_mask", prompts[1].byte()),
+                                 ("ids", ids.int()), ("mask", mask.byte())):
+                old = self.state.get(f"{i}.{name}", tensor[:0])
+                width = max(old.shape[1], tensor.shape[1])
+                # Padding with masked zeros: prompts on the left, responses on the right.
+                self.state[f"{i}.{name}"] = torch.cat([
+                    pad(part, (width - part.shape[1], 0) if name.startswith("prompts")
+                        else (0, width - part.shape[1])) for part in (old, tensor)])
