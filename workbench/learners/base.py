@@ -121,24 +121,19 @@ def make_optimizer(learner: Learner, lr: float) -> torch.optim.Optimizer:
 def fit(learner: Learner, task: Task, optimizer: torch.optim.Optimizer, *, steps: int,
         batch_size: int, clip: float | None = None, start: int = 0,
         precision: str = "fp32") -> Iterator[Tensor]:
-    """Train on one task, step by step.
+    """Train on one task, step by step; the caller calls `begin` before and `end` after.
+
+    Yields the loss before each step, shape (seeds,), on the CPU, once the step is taken. The caller
+    may then look at the run, save it, or stop.
 
     Parameters
     ----------
-    learner : Learner
-        The caller calls its `begin` before and its `end` after.
     clip : float, optional
         Largest gradient norm of a seed.
     start : int
         Steps already taken, when a run is resumed.
     precision : {"fp32", "bf16"}
         Of the matrix products; weights and Adam's moments are float32 in both.
-
-    Yields
-    ------
-    Tensor, shape (seeds,), on the CPU
-        The loss before each step, yielded after it. Between two steps the caller may look at the
-        run, save it, or stop.
     """
     order = torch.stack([batch_order(seed, task.index, len(task.train), steps, batch_size)
                          for seed in learner.model.seeds], 1)

@@ -88,8 +88,7 @@ class DERpp(Rehearsal):
         self.state["offered"] += len(arrivals)
         for name, tensor in new.items():
             old = self.state.get(name, tensor[:, :0])
-            free = min(len(arrivals), self.capacity - old.shape[1])
-            if free:
+            if free := min(len(arrivals), self.capacity - old.shape[1]):
                 self.state[name] = torch.cat([old, torch.zeros_like(tensor[:, :free])], 1)
         for seed, g in enumerate(self.generators):
             # Reservoir sampling: the k-th arrival takes a random place below k, if it exists.
