@@ -1,7 +1,5 @@
 """`Learner`: the interface of every method; and `fit`, the one step loop, which trains them all."""
 
-from __future__ import annotations
-
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field, fields
 from pathlib import Path

@@ -4,8 +4,6 @@ The documents of a step follow from the seed and the step, and the learning rate
 checkpoint therefore holds only weights and optimiser.
 """
 
-from __future__ import annotations
-
 import random
 import time
 from collections.abc import Callable
@@ -34,7 +32,7 @@ if TYPE_CHECKING:
     from transformers import LlamaForCausalLM
 
 
-def weighted_loss(model: LlamaForCausalLM, tokens: Tensor, weights: Tensor) -> Tensor:
+def weighted_loss(model: "LlamaForCausalLM", tokens: Tensor, weights: Tensor) -> Tensor:
     """Return the summed, weighted cross-entropy of each next token, in nats."""
     logits = model(input_ids=tokens, use_cache=False).logits[:, :-1]
     losses = torch.nn.functional.cross_entropy(
@@ -42,7 +40,7 @@ def weighted_loss(model: LlamaForCausalLM, tokens: Tensor, weights: Tensor) -> T
     return (losses * weights[:, 1:].flatten()).sum()
 
 
-def validate(model: LlamaForCausalLM) -> dict[str, float]:
+def validate(model: "LlamaForCausalLM") -> dict[str, float]:
     """Return the greedy accuracy on the first 24 validation items of each skill.
 
     Known skills are asked alone, new ones with their own demonstration.

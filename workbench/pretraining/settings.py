@@ -1,13 +1,11 @@
 """The settings of pretraining, the learning rate that follows from them, and the log."""
 
-from __future__ import annotations
-
 import json
 import math
 import os
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, Self
 
 import torch
 
@@ -58,7 +56,7 @@ class PretrainConfig:
         if self.precision not in ("auto", "fp32", "bf16"):
             raise ConfigError(f"precision must be auto, fp32 or bf16, not {self.precision!r}")
 
-    def resolved(self) -> PretrainConfig:
+    def resolved(self) -> Self:
         """Return the config with ``auto`` and 0 replaced by the values for this machine."""
         device, precision = self.device, self.precision
         if device == "auto":  # never Apple's GPU, which gains nothing at this size

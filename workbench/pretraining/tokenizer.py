@@ -1,7 +1,5 @@
 """The village's word-level tokenizer with its chat template, and batches of documents."""
 
-from __future__ import annotations
-
 import random
 from collections.abc import Sequence
 from itertools import chain, islice
@@ -52,7 +50,7 @@ def vocabulary() -> list[str]:
     return [word for word in dict.fromkeys(" ".join(phrases).split()) if word != "{}"]
 
 
-def make_tokenizer() -> PreTrainedTokenizerFast:
+def make_tokenizer() -> "PreTrainedTokenizerFast":
     """Return a fast tokenizer with one token per word, and the chat template."""
     from tokenizers import Tokenizer
     from tokenizers.models import WordLevel

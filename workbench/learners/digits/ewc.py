@@ -1,7 +1,5 @@
 """Elastic weight consolidation, of Kirkpatrick et al. (PNAS 2017), and the Fisher information."""
 
-from __future__ import annotations
-
 from dataclasses import dataclass
 
 import torch

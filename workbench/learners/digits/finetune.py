@@ -1,7 +1,5 @@
 """The two references, fine-tuning and joint training, and the storing of examples."""
 
-from __future__ import annotations
-
 import torch
 from torch import Tensor
 

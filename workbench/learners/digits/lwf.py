@@ -1,7 +1,5 @@
 """Learning without forgetting, of Li & Hoiem (ECCV 2016, arXiv 1606.09282)."""
 
-from __future__ import annotations
-
 from dataclasses import dataclass
 
 import torch

@@ -1,7 +1,5 @@
 """Replay of stored examples: with their labels, and with the logits that they once had."""
 
-from __future__ import annotations
-
 from dataclasses import dataclass
 
 import torch

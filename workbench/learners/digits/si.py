@@ -1,7 +1,5 @@
 """Synaptic intelligence, of Zenke, Poole & Ganguli (ICML 2017)."""
 
-from __future__ import annotations
-
 from dataclasses import dataclass
 
 import torch

@@ -1,7 +1,5 @@
 """One adapter per skill: nothing is forgotten, if the learner is told which adapter to use."""
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any

@@ -1,7 +1,5 @@
 """GRPO (Shao et al., arXiv 2402.03300): learning from a reward, with one update per sample."""
 
-from __future__ import annotations
-
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 

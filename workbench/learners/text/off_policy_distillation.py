@@ -1,7 +1,5 @@
 """Distillation off-policy: the teacher's own responses, sampled once before training."""
 
-from __future__ import annotations
-
 import torch
 from torch import Tensor
 

@@ -1,7 +1,5 @@
 """Replay for language models: old questions with their answers, mixed into every batch."""
 
-from __future__ import annotations
-
 import random
 from collections.abc import Sequence
 from dataclasses import dataclass

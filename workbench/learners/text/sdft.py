@@ -1,7 +1,5 @@
 """Self-distillation fine-tuning, of Shenfeld et al. (arXiv 2601.19897)."""
 
-from __future__ import annotations
-
 from torch import Tensor
 
 from workbench.errors import UnknownNameError, positive, whole

@@ -4,8 +4,6 @@ One adds the distance from the pretrained model. The other is an oracle: its dat
 the model's own style, do not exist in practice. They show the effect of style alone.
 """
 
-from __future__ import annotations
-
 import random
 from collections.abc import Sequence
 from dataclasses import dataclass
