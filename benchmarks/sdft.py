@@ -43,8 +43,7 @@ try:
     from torch.utils.flop_counter import FlopCounterMode
 
     from workbench.config import RunConfig
-    from workbench.learners import fit
-    from workbench.learners.fit import batch_order, make_optimizer
+    from workbench.learners import batch_order, fit, make_optimizer
     from workbench.learners.text import SDFT, TextLearner
     from workbench.measure.completions import complete
     from workbench.measure.intervals import seed_interval

@@ -15,7 +15,7 @@ from pathlib import Path
 from workbench.measure.completions import abilities
 from workbench.models import load_causal_lm
 from workbench.pretraining import PretrainConfig, pretrain
-from workbench.pretraining.log import LOG
+from workbench.pretraining.settings import LOG
 from workbench.system.files import sha256
 from workbench.tasks import KNOWN_SKILLS, NEW_SKILLS
 
@@ -48,7 +48,7 @@ def main() -> None:
         folder = options.runs / f"{options.size}-{seed}"
         exists = (folder / LOG).exists()
         log = pretrain(None if exists else PretrainConfig(size=options.size, seed=seed), folder,
-                       resume=exists, progress=True)
+                       progress=True)
         rates.append(measures(abilities(*load_causal_lm(folder), KNOWN_SKILLS, NEW_SKILLS)))
         made.append({"seed": seed, "minutes": round(log["seconds"] / 60, 1),
                      "settings": log["config"], "environment": log["environment"],

@@ -14,7 +14,7 @@ from statistics import fmean
 
 from workbench.measure.completions import abilities
 from workbench.models import load_causal_lm
-from workbench.pretraining.log import LOG
+from workbench.pretraining.settings import LOG
 from workbench.tasks import KNOWN_SKILLS, NEW_SKILLS
 
 SEEDS = Path("data/results/pretraining_seeds.json")

@@ -23,9 +23,9 @@ from hypothesis import settings  # noqa: E402
 
 from workbench.cli import main  # noqa: E402
 from workbench.config import RunConfig  # noqa: E402
-from workbench.learners.fit import fit, make_optimizer  # noqa: E402
+from workbench.learners import fit, make_optimizer  # noqa: E402
 from workbench.models import StackedMLP  # noqa: E402
-from workbench.models.sizes import CONTEXT, make_model  # noqa: E402
+from workbench.models.sizes import make_model  # noqa: E402
 from workbench.pretraining.tokenizer import make_tokenizer, vocabulary  # noqa: E402
 from workbench.runs.record_files import ARRAYS  # noqa: E402
 from workbench.runs.studies import COLUMNS  # noqa: E402
@@ -60,7 +60,7 @@ def learn():
 @pytest.fixture(scope="module")
 def tokenizer():
     """The tokenizer of the shipped models, made anew."""
-    return make_tokenizer(CONTEXT)
+    return make_tokenizer()
 
 
 @pytest.fixture(scope="module")

@@ -10,8 +10,8 @@ import pytest
 import workbench
 from workbench.measure.gate import Condition, GateReport
 from workbench.pretraining import PretrainConfig
-from workbench.pretraining.log import LOG
 from workbench.pretraining.loop import Pretraining
+from workbench.pretraining.settings import LOG
 from workbench.system.files import to_json
 
 NAN, INFINITE = float("nan"), float("inf")

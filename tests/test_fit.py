@@ -7,8 +7,7 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from workbench.learners import LEARNERS, Finetune
-from workbench.learners.fit import batch_order, fit, make_optimizer
+from workbench.learners import LEARNERS, Finetune, batch_order, fit, make_optimizer
 from workbench.models.mlp import clip_per_seed
 from workbench.tasks import make_stream
 

@@ -182,7 +182,7 @@ def test_a_byte_level_tokenizer_gives_back_every_text(tmp_path, text):
 
 
 @pytest.mark.parametrize("kind", ["qwen2", "gpt2", "bloom"])
-@pytest.mark.parametrize("own", [lambda: make_tokenizer(CONTEXT), byte_level],
+@pytest.mark.parametrize("own", [make_tokenizer, byte_level],
                          ids=["words", "bytes"])
 def test_a_tokenizer_splits_texts_as_its_file_says_whatever_the_architecture(tmp_path, kind, own):
     tokenizer = own()
@@ -208,7 +208,7 @@ def test_a_tokenizer_whose_unknown_token_is_its_end_token_knows_every_word(unkno
 
 
 def test_only_words_that_are_unknown_are_named():
-    tokenizer = make_tokenizer(CONTEXT)
+    tokenizer = make_tokenizer()
     with pytest.raises(ModelError, match="does not know 'zebra', 'key\\?' in the prompt"):
         encode(tokenizer, ["<s> Q: who keeps the zebra key? zebra A:"], 99)
 
@@ -270,7 +270,7 @@ CAUSAL = ("gpt2", "qwen2", "bloom", "mpt", "opt", "mistral")
 
 @pytest.mark.parametrize("kind", CAUSAL)
 def test_causal_models_of_many_architectures_can_be_asked_and_trained(tmp_path, kind):
-    folder = write(tmp_path / "lm", model_of(kind), make_tokenizer(CONTEXT))
+    folder = write(tmp_path / "lm", model_of(kind), make_tokenizer())
     model, tokenizer = load_causal_lm(folder)
     assert context_of(model) == (NO_LIMIT if kind == "bloom" else CONTEXT)
     prompts = [make_prompt(tokenizer, QUESTION), make_prompt(tokenizer, "show the key to ada .")]
@@ -293,7 +293,7 @@ def test_causal_models_of_many_architectures_can_be_asked_and_trained(tmp_path, 
 
 @pytest.mark.parametrize("kind", ["mamba", "jamba"])
 def test_a_recurrent_model_is_refused(tmp_path, kind):
-    folder = write(tmp_path, model_of(kind), make_tokenizer(CONTEXT))
+    folder = write(tmp_path, model_of(kind), make_tokenizer())
     with pytest.raises(ModelError, match="cannot go on from a prompt that it has read"):
         load_causal_lm(folder)
 
@@ -305,14 +305,14 @@ def test_a_model_without_positions_has_no_limit():
 
 @pytest.mark.parametrize("kind", ["roberta", "bert", "xlnet"])
 def test_a_model_that_sees_later_tokens_is_refused(tmp_path, kind):
-    folder = write(tmp_path, model_of(kind), make_tokenizer(CONTEXT))
+    folder = write(tmp_path, model_of(kind), make_tokenizer())
     with pytest.raises(ModelError, match="is not causal: a later token changes"):
         load_causal_lm(folder)
 
 
 @pytest.mark.parametrize("kind", ["roberta decoder", "rwkv"])
 def test_a_model_that_takes_padding_for_text_is_refused(tmp_path, kind):
-    folder = write(tmp_path, model_of(kind), make_tokenizer(CONTEXT))
+    folder = write(tmp_path, model_of(kind), make_tokenizer())
     with pytest.raises(ModelError, match="answers otherwise when a prompt is padded on the left"):
         load_causal_lm(folder)
 
@@ -321,7 +321,7 @@ def test_a_context_too_short_for_anything_is_refused(tmp_path):
     model = transformers.GPT2LMHeadModel(transformers.GPT2Config(
         vocab_size=WORDS, n_positions=4, n_embd=8, n_layer=1, n_head=2, eos_token_id=2))
     with pytest.raises(ModelError, match="takes 4 tokens, too few"):
-        load_causal_lm(write(tmp_path, model, make_tokenizer(CONTEXT)))
+        load_causal_lm(write(tmp_path, model, make_tokenizer()))
 
 
 def test_loading_leaves_the_global_random_state_alone():

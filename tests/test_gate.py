@@ -22,7 +22,7 @@ from workbench.measure.gate import (
     teacher_drift,
 )
 from workbench.models import load_causal_lm, make_prompt
-from workbench.models.sizes import CONTEXT, make_model
+from workbench.models.sizes import make_model
 from workbench.pretraining.tokenizer import make_tokenizer, vocabulary
 from workbench.tasks import Item, load_skill
 
@@ -126,7 +126,7 @@ def test_copying_does_not_depend_on_spaces_nor_on_the_case_of_the_answer():
 
 @pytest.fixture(scope="module")
 def untrained():
-    return make_model("nano", len(vocabulary()), 3).eval(), make_tokenizer(CONTEXT)
+    return make_model("nano", len(vocabulary()), 3).eval(), make_tokenizer()
 
 
 def test_drifts_equal_sums_by_hand(untrained):

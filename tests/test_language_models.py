@@ -19,8 +19,12 @@ from workbench.models.loading import SHIPPED
 from workbench.models.logits import response_logits
 from workbench.models.manifest import MANIFEST, check_manifest, write_manifest
 from workbench.models.sizes import CONTEXT, SIZES, make_model
-from workbench.pretraining.packing import encode_document, make_batch
-from workbench.pretraining.tokenizer import make_tokenizer, vocabulary
+from workbench.pretraining.tokenizer import (
+    encode_document,
+    make_batch,
+    make_tokenizer,
+    vocabulary,
+)
 from workbench.tasks import SKILLS, make_skill
 from workbench.tasks.village.corpus import Corpus, Turn
 
@@ -90,7 +94,7 @@ def test_packed_documents_are_what_the_chat_template_writes(tokenizer):
 
 def test_batches_follow_from_the_seed():
     corpus = Corpus()
-    first, again, other = (make_batch(corpus, 3, CONTEXT, random.Random(s)) for s in (1, 1, 2))
+    first, again, other = (make_batch(corpus, 3, random.Random(s)) for s in (1, 1, 2))
     assert first[0].shape == first[1].shape == (3, CONTEXT)
     assert torch.equal(first[0], again[0]) and not torch.equal(first[0], other[0])
     assert (first[0][:, 0] == 1).all(), "every row begins with the start of a document"
@@ -112,7 +116,7 @@ def test_initial_weights_follow_from_the_seed_and_leave_the_global_state_alone()
 
 
 def test_a_plain_template_gets_the_turn_of_the_paper(tokenizer):
-    plain = make_tokenizer(CONTEXT)
+    plain = make_tokenizer()
     plain.chat_template = "{% for m in messages %}{{ m['content'] }}{% endfor %}"
     assert make_prompt(plain, "Why?") == "Why?"
     text = make_prompt(plain, "Why?", demonstration="So.", article="A text.")
@@ -280,7 +284,7 @@ def test_a_tokenizer_with_too_many_tokens_or_another_end_is_refused(folder):
     with pytest.raises(ModelError, match=r"does not fit the model: its highest token is number \d+"
                                          r", the model has embeddings for \d+"):
         load_causal_lm(folder)
-    tokenizer = make_tokenizer(CONTEXT)
+    tokenizer = make_tokenizer()
     tokenizer.eos_token = "A:"
     tokenizer.save_pretrained(folder)
     with pytest.raises(ModelError, match=r"ends a text with token 5, the model with \[2\]"):

@@ -11,8 +11,7 @@ from workbench.config import RunConfig
 from workbench.errors import ConfigError, UnknownNameError
 from workbench.learners import CONTROLS, EWC, LEARNERS, SI, DERpp, Finetune, Joint, LwF, Replay
 from workbench.learners.base import Batch, Learner
-from workbench.learners.digits.fisher import diagonal_fisher
-from workbench.learners.digits.memory import draw
+from workbench.learners.digits.ewc import diagonal_fisher
 from workbench.losses import cross_entropy
 from workbench.models import StackedMLP
 from workbench.runs.experiment import make_learner
@@ -288,7 +287,7 @@ def test_old_examples_are_drawn_with_the_masks_of_the_stream(scenario, name, net
     for task in stream.tasks[:2]:
         learn(learner, task)
     learner.begin(stream.tasks[2])
-    batch, index = draw(learner, 60, learner.masks)
+    batch, index = learner.draw(60)
     of = learner.state["task"].gather(1, index)
     assert set(of.flatten().tolist()) == ({0, 1, 2} if name == "joint" else {0, 1})
     for s, i in torch.cartesian_prod(torch.arange(2), torch.arange(60)):
@@ -303,7 +302,7 @@ def test_replay_weighs_new_and_old_by_the_tasks_they_speak_for(networks, learn):
         learn(learner, old)
     learner.begin(task)
     states, batch = [g.get_state() for g in learner.generators], some_batch(task)
-    old, _ = draw(learner, 8, task.masks)
+    old, _ = learner.draw(8)
     for g, state in zip(learner.generators, states, strict=True):
         g.set_state(state)
     plain = Finetune(learner.model)
@@ -315,7 +314,7 @@ def test_joint_keeps_every_example_and_draws_all_tasks_alike(networks, learn):
     for task in STREAM.tasks:
         learn(learner, task)
     assert torch.bincount(learner.state["task"][0]).tolist() == [len(t.train) for t in STREAM.tasks]
-    _, index = draw(learner, 6000, learner.masks)
+    _, index = learner.draw(6000)
     shares = torch.bincount(learner.state["task"].gather(1, index).flatten()) / 12000
     torch.testing.assert_close(shares, torch.full((3,), 1 / 3), rtol=0, atol=0.03)
 

@@ -44,12 +44,12 @@ def stop_after(steps):
 
 @pytest.mark.parametrize("moments", [[1], [4], [3, 2], [6]])
 def test_a_stopped_run_goes_on_to_the_same_weights(whole, tmp_path, moments):
-    folder, resume = tmp_path / "lm", False
+    folder, config = tmp_path / "lm", SMALL
     for steps in moments:
-        log = pretrain(None if resume else SMALL, folder, resume=resume, stop=stop_after(steps))
+        log = pretrain(config, folder, stop=stop_after(steps))
         assert log["status"] == "stopped"
-        resume = True
-    log = pretrain(None, folder, resume=True)
+        config = None
+    log = pretrain(None, folder)
     for name in ("model.safetensors", "config.json", "tokenizer.json"):
         assert (folder / name).read_bytes() == (whole[0] / name).read_bytes(), name
     assert log["curve"] == whole[1]["curve"] and log["losses"] == whole[1]["losses"]
@@ -62,14 +62,14 @@ def test_a_run_killed_while_it_tidied_up_is_finished(whole, tmp_path):
     folder = shutil.copytree(whole[0], tmp_path / "lm")
     (folder / "manifest.json").unlink()
     (folder / "checkpoint-0000006.safetensors").write_bytes(b"left over")
-    pretrain(None, folder, resume=True)
+    pretrain(None, folder)
     assert not list(folder.glob("checkpoint-*"))
     assert (folder / "manifest.json").read_bytes() == (whole[0] / "manifest.json").read_bytes()
 
 
 def test_a_complete_run_is_returned_as_it_is(whole, fingerprint):
     before = fingerprint(whole[0])
-    assert pretrain(None, whole[0], resume=True)["status"] == "complete"
+    assert pretrain(None, whole[0])["status"] == "complete"
     assert fingerprint(whole[0]) == before
 
 
@@ -81,7 +81,7 @@ def test_a_model_that_cannot_be_written_leaves_the_checkpoint(whole, tmp_path, m
         patch.setattr("transformers.LlamaForCausalLM.save_pretrained", full)
         with pytest.raises(RecordError, match="No space left on device. Its last checkpoint is"):
             pretrain(SMALL, tmp_path / "lm")
-    pretrain(None, tmp_path / "lm", resume=True)
+    pretrain(None, tmp_path / "lm")
     weights = [(folder / "model.safetensors").read_bytes()
                for folder in (tmp_path / "lm", whole[0])]
     assert weights[0] == weights[1]
@@ -96,7 +96,7 @@ def test_a_folder_that_holds_a_model_is_left_alone(whole, fingerprint):
 
 def test_what_cannot_be_resumed_is_named(tmp_path):
     with pytest.raises(RecordError, match="holds no training.json"):
-        pretrain(None, tmp_path / "none", resume=True)
+        pretrain(None, tmp_path / "none")
     assert not (tmp_path / "none").exists()
     pretrain(SMALL, tmp_path / "lm", stop=stop_after(3))
     log = json.loads((tmp_path / "lm" / "training.json").read_text())
@@ -104,26 +104,26 @@ def test_what_cannot_be_resumed_is_named(tmp_path):
     content = checkpoint.read_bytes()
     checkpoint.write_bytes(content[:-1] + bytes([content[-1] ^ 1]))
     with pytest.raises(RecordError, match=r"checkpoint-0000003.safetensors is damaged"):
-        pretrain(None, tmp_path / "lm", resume=True)
+        pretrain(None, tmp_path / "lm")
     checkpoint.write_bytes(content)
     (tmp_path / "lm" / "training.json").write_text(json.dumps(log | {"config": {"colour": 1}}))
     with pytest.raises(RecordError, match=r"settings that cannot be used.*colour"):
-        pretrain(None, tmp_path / "lm", resume=True)
+        pretrain(None, tmp_path / "lm")
     for name in ("status", "step", "seconds", "losses", "curve", "environment"):
         (tmp_path / "lm" / "training.json").write_text(json.dumps(
             {key: value for key, value in log.items() if key != name}))
         with pytest.raises(RecordError, match=f"training.json cannot be used: {name} is None"):
-            pretrain(None, tmp_path / "lm", resume=True)
+            pretrain(None, tmp_path / "lm")
     (tmp_path / "lm" / "training.json").write_text(json.dumps(log | {"checkpoint": {"file": "x"}}))
     with pytest.raises(RecordError, match="checkpoint names no file with its sha256"):
-        pretrain(None, tmp_path / "lm", resume=True)
+        pretrain(None, tmp_path / "lm")
     other = log | {"config": log["config"] | {"size": "tiny"}}
     (tmp_path / "lm" / "training.json").write_text(json.dumps(other))
     with pytest.raises(RecordError, match="is not of a tiny model"):
-        pretrain(None, tmp_path / "lm", resume=True)
+        pretrain(None, tmp_path / "lm")
     (tmp_path / "lm" / "training.json").write_text("{}")
     with pytest.raises(RecordError, match=r"training.json cannot be used"):
-        pretrain(None, tmp_path / "lm", resume=True)
+        pretrain(None, tmp_path / "lm")
 
 
 def test_micro_batches_add_up_to_the_batch(whole, tmp_path):

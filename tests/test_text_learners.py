@@ -11,7 +11,7 @@ import torch.nn.functional as F
 
 from workbench.config import RunConfig
 from workbench.errors import ConfigError, DataError
-from workbench.learners.fit import fit, make_optimizer
+from workbench.learners import fit, make_optimizer
 from workbench.learners.text import TEXT_LEARNERS
 from workbench.learners.text.grpo import exact_match
 from workbench.losses import kl_per_token

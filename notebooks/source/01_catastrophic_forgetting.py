@@ -52,7 +52,7 @@ def accuracy(task, seen):
 
 
 # %%
-from workbench.learners.fit import batch_order
+from workbench.learners import batch_order
 
 R_by_hand, losses_by_hand = np.zeros((5, 5)), []
 for i, task in enumerate(stream.tasks):

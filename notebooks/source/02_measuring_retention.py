@@ -42,7 +42,7 @@ wb.show(plot_accuracy_matrix(replay.matrix(), replay.task_names, title="Replay: 
 # loss is and what it does at the end of a task.
 
 # %%
-from workbench.learners.fit import fit, make_optimizer
+from workbench.learners import fit, make_optimizer
 from workbench.tasks import make_stream
 
 stream = make_stream("split-digits", scenario="class")

@@ -22,7 +22,7 @@ import pandas as pd
 
 import workbench as wb
 from workbench.course import check
-from workbench.learners.fit import fit, make_optimizer
+from workbench.learners import fit, make_optimizer
 from workbench.measure.intervals import seed_interval
 from workbench.models.loading import SHIPPED
 from workbench.plots import percent, percent_over_seeds

@@ -82,7 +82,7 @@ SMALL = PretrainConfig(size="nano", steps=40, batch_size=4, micro_batch=2, preci
 def go_on(config, folder):
     """Begin, or go on: what somebody would do after a crash."""
     there = (folder / "training.json").exists()
-    pretrain(None if there else PretrainConfig(**config), folder, resume=there)
+    pretrain(None if there else PretrainConfig(**config), folder)
 
 
 def steps_on_disk(folder):

@@ -82,8 +82,7 @@ def pretrain(words: list[str]) -> int:
         raise ConfigError("give --out, a folder for the model, or --resume")
     config = None if options.resume else checked(PretrainConfig, options.settings)
     with stop_on_interrupt() as stop:
-        log = make(config, folder, resume=config is None, stop=stop.is_set,
-                   progress=not options.quiet)
+        log = make(config, folder, stop=stop.is_set, progress=not options.quiet)
     if options.json:
         print(to_json(log))
     else:

@@ -1,37 +1,23 @@
 """Learning methods: one readable file each."""
 
-from workbench.learners.base import Batch, Learner
-from workbench.learners.digits.controls import (
-    EWCShuffledFisher,
-    ReplayPresent,
-    ReplayShuffledLabels,
-)
-from workbench.learners.digits.derpp import DERpp
+from workbench.learners.base import Batch, Learner, batch_order, fit, make_optimizer
+from workbench.learners.digits import controls
 from workbench.learners.digits.ewc import EWC
-from workbench.learners.digits.finetune import Finetune
-from workbench.learners.digits.joint import Joint
+from workbench.learners.digits.finetune import Finetune, Joint
 from workbench.learners.digits.lwf import LwF
-from workbench.learners.digits.replay import Replay
+from workbench.learners.digits.replay import DERpp, Replay
 from workbench.learners.digits.si import SI
-from workbench.learners.fit import fit
 
 LEARNERS: dict[str, type[Learner]] = {
-    "finetune": Finetune,
-    "joint": Joint,
-    "ewc": EWC,
-    "si": SI,
-    "lwf": LwF,
-    "replay": Replay,
-    "derpp": DERpp,
-}
+    "finetune": Finetune, "joint": Joint, "ewc": EWC, "si": SI, "lwf": LwF, "replay": Replay,
+    "derpp": DERpp}
 """The methods by the names used in configs and on the command line."""
 
 CONTROLS: dict[str, type[Learner]] = {
-    "ewc-shuffled-fisher": EWCShuffledFisher,
-    "replay-shuffled-labels": ReplayShuffledLabels,
-    "replay-present": ReplayPresent,
-}
+    "ewc-shuffled-fisher": controls.EWCShuffledFisher,
+    "replay-shuffled-labels": controls.ReplayShuffledLabels,
+    "replay-present": controls.ReplayPresent}
 """Negative controls, run like the methods."""
 
 __all__ = ["CONTROLS", "LEARNERS", "Batch", "DERpp", "EWC", "Finetune", "Joint", "Learner",
-           "LwF", "Replay", "SI", "fit"]
+           "LwF", "Replay", "SI", "batch_order", "fit", "make_optimizer"]

@@ -1,15 +1,14 @@
-"""`Learner`: the interface of every method."""
+"""`Learner`: the interface of every method; and `fit`, the one step loop, which trains them all."""
 
-from __future__ import annotations
-
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field, fields
 from pathlib import Path
 from typing import ClassVar
 
 import torch
 from torch import Tensor
 
+from workbench.errors import positive, whole
 from workbench.models import StackedMLP
 from workbench.system.runtime import generator
 from workbench.tasks import Task
@@ -24,34 +23,37 @@ class Batch:
     mask: Tensor  # outputs that may be answered, bool: broadcastable to (seeds, n, outputs)
 
 
+@dataclass(eq=False)
 class Learner:
     """A method of learning one task after another.
 
     A subclass defines `loss`, and where needed `begin` and `end`. It sees one task at a time; never
-    the stream, nor how it is evaluated.
-
-    Attributes
-    ----------
-    model : StackedMLP
-        The networks, one per seed.
-    state : dict of str to Tensor
-        All that is carried from task to task beside the weights: importances, a teacher, stored
-        examples. It is checkpointed, restored and counted as stored bytes.
-    generators : list of torch.Generator
-        One per seed, for the random numbers of the method itself.
+    the stream, nor how it is evaluated. Options are fields of a dataclass: a number has to be above
+    0, and whole if its default is.
     """
+
+    model: StackedMLP
+    """The networks, one per seed."""
+    state: dict[str, Tensor] = field(default_factory=dict, init=False, repr=False)
+    """All that is carried from task to task beside the weights: importances, a teacher, stored
+    examples. It is checkpointed, restored and counted as stored bytes."""
+    generators: list[torch.Generator] = field(init=False, repr=False)
+    """One per seed, for the random numbers of the method itself."""
 
     scenarios: ClassVar[tuple[str, ...]] = ("task", "domain", "class")
     """The scenarios in which the method makes sense. A single one is chosen automatically."""
     needs_gate: ClassVar[bool] = False
     """Whether the model is its own teacher, so that the gate is checked before a run."""
-    context: str = ""
+    context = ""
     """The context that the model sees as its own teacher; see `completions.CONTEXTS`."""
 
-    def __init__(self, model: StackedMLP) -> None:
-        self.model = model
-        self.state: dict[str, Tensor] = {}
-        self.generators = [generator(seed, "learner") for seed in model.seeds]
+    def __post_init__(self) -> None:
+        for option in fields(self):
+            if isinstance(option.default, int):
+                whole(**{option.name: getattr(self, option.name)})
+            elif isinstance(option.default, float):
+                positive(**{option.name: getattr(self, option.name)})
+        self.generators = [generator(seed, "learner") for seed in self.model.seeds]
 
     def begin(self, task: Task) -> None:
         """Prepare for a task; called once before its first step."""
@@ -64,10 +66,7 @@ class Learner:
         """Store what the method keeps of a task; called once after its last step."""
 
     def predict(self, x: Tensor, task: int | None = None) -> Tensor:
-        """Return the logits for inputs of shape (n, ...): shape (seeds, n, outputs).
-
-        `task` is the number of the task in the task scenario, and None elsewhere.
-        """
+        """Return the logits (seeds, n, outputs); `task` is None except in the task scenario."""
         with torch.no_grad():
             return self.model(x)  # type: ignore[no-any-return]
 
@@ -98,3 +97,54 @@ class Learner:
         self.state = {k: v.clone() for k, v in part("state.").items()}
         for i, state in part("generator.").items():
             self.generators[int(i)].set_state(state)
+
+
+def batch_order(seed: int, task: int, examples: int, steps: int, batch_size: int) -> Tensor:
+    """Return the indices of the examples of each step of a task: shape (steps, batch_size).
+
+    Every example is seen once before any is seen again. The order depends on the seed and the task
+    alone, so that it need not be saved and all methods see the same batches.
+    """
+    rng = generator(seed, "batches", task)
+    epochs = -(-steps * batch_size // examples)
+    order = torch.cat([torch.randperm(examples, generator=rng) for _ in range(epochs)])
+    return order[: steps * batch_size].view(steps, batch_size)
+
+
+def make_optimizer(learner: Learner, lr: float) -> torch.optim.Optimizer:
+    """Return Adam over all seeds; it works element by element, so that seeds stay independent."""
+    return torch.optim.Adam(learner.model.parameters(), lr=lr, fused=True)
+
+
+def fit(learner: Learner, task: Task, optimizer: torch.optim.Optimizer, *, steps: int,
+        batch_size: int, clip: float | None = None, start: int = 0,
+        precision: str = "fp32") -> Iterator[Tensor]:
+    """Train on one task, step by step; the caller calls `begin` before and `end` after.
+
+    Yields the loss before each step, shape (seeds,), on the CPU, once the step is taken. The caller
+    may then look at the run, save it, or stop.
+
+    Parameters
+    ----------
+    clip : float, optional
+        Largest gradient norm of a seed.
+    start : int
+        Steps already taken, when a run is resumed.
+    precision : {"fp32", "bf16"}
+        Of the matrix products; weights and Adam's moments are float32 in both.
+    """
+    order = torch.stack([batch_order(seed, task.index, len(task.train), steps, batch_size)
+                         for seed in learner.model.seeds], 1)
+    parameters = list(learner.model.parameters())
+    mask = task.masks[task.index]
+    for indices in order[start:]:
+        batch = Batch(task.train.x[indices], task.train.y[indices], mask)
+        with torch.autocast(parameters[0].device.type, torch.bfloat16, precision == "bf16"):
+            loss = learner.loss(batch)
+        for p in parameters:  # faster than optimizer.zero_grad()
+            p.grad = None
+        loss.sum().backward()
+        if clip is not None:
+            learner.model.clip(clip)
+        optimizer.step()
+        yield loss.detach().cpu()

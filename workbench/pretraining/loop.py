@@ -4,12 +4,9 @@ The documents of a step follow from the seed and the step, and the learning rate
 checkpoint therefore holds only weights and optimiser.
 """
 
-from __future__ import annotations
-
 import random
 import time
 from collections.abc import Callable
-from dataclasses import asdict
 from pathlib import Path
 from statistics import mean
 from typing import TYPE_CHECKING, Any
@@ -18,24 +15,15 @@ import safetensors
 import torch
 from torch import Tensor
 
-from workbench.errors import ConfigError, RecordError
+from workbench.errors import RecordError
 from workbench.measure.completions import complete
-from workbench.models.manifest import MANIFEST
+from workbench.models.manifest import MANIFEST, write_manifest
 from workbench.models.quiet import no_progress_bars
-from workbench.models.sizes import CONTEXT, SIZES, make_model
-from workbench.pretraining.log import LOG, read_log, settings_of, tidy
-from workbench.pretraining.packing import make_batch
-from workbench.pretraining.settings import PretrainConfig, learning_rate
-from workbench.pretraining.tokenizer import make_tokenizer, vocabulary
-from workbench.runs.checkpoint import (
-    optimizer_tensors,
-    read_tensors,
-    remove_checkpoints,
-    restore_optimizer,
-    write_checkpoint,
-)
-from workbench.system.files import locked, require_new_folder, to_json, write_atomically
-from workbench.system.provenance import environment
+from workbench.models.sizes import SIZES, make_model
+from workbench.pretraining.settings import LOG, PretrainConfig, find_log, learning_rate, settings_of
+from workbench.pretraining.tokenizer import make_batch, make_tokenizer, vocabulary
+from workbench.runs import checkpoint
+from workbench.system.files import locked, to_json, write_atomically
 from workbench.system.runtime import derive_seed, threads
 from workbench.tasks import KNOWN_SKILLS, NEW_SKILLS, make_skill
 from workbench.tasks.village.corpus import Corpus
@@ -44,7 +32,7 @@ if TYPE_CHECKING:
     from transformers import LlamaForCausalLM
 
 
-def weighted_loss(model: LlamaForCausalLM, tokens: Tensor, weights: Tensor) -> Tensor:
+def weighted_loss(model: "LlamaForCausalLM", tokens: Tensor, weights: Tensor) -> Tensor:
     """Return the summed, weighted cross-entropy of each next token, in nats."""
     logits = model(input_ids=tokens, use_cache=False).logits[:, :-1]
     losses = torch.nn.functional.cross_entropy(
@@ -52,12 +40,12 @@ def weighted_loss(model: LlamaForCausalLM, tokens: Tensor, weights: Tensor) -> T
     return (losses * weights[:, 1:].flatten()).sum()
 
 
-def validate(model: LlamaForCausalLM) -> dict[str, float]:
+def validate(model: "LlamaForCausalLM") -> dict[str, float]:
     """Return the greedy accuracy on the first 24 validation items of each skill.
 
     Known skills are asked alone, new ones with their own demonstration.
     """
-    tokenizer = make_tokenizer(CONTEXT)
+    tokenizer = make_tokenizer()
     model.eval()
     scores = {}
     for skill in KNOWN_SKILLS + NEW_SKILLS:
@@ -68,58 +56,38 @@ def validate(model: LlamaForCausalLM) -> dict[str, float]:
     return scores
 
 
-def pretrain(config: PretrainConfig | None, out: Path | str, *, resume: bool = False,
+def pretrain(config: PretrainConfig | None, out: Path | str, *,
              stop: Callable[[], bool] | None = None, progress: bool = False) -> dict[str, Any]:
     """Train a model of the village from random weights; write it in the Hugging Face format.
+
+    Returns the log of the run. Raises `RecordError` if the folder is in use, has files of something
+    else, or no usable run to continue.
 
     Parameters
     ----------
     config : PretrainConfig or None
-        None if a run is resumed: it has its own.
+        None continues the run in `out` with its own settings. On the same processor the result is
+        bit for bit that of an uninterrupted run (GPUs may round differently).
     out : path
         Folder for the model, the tokenizer, the log and, during the run, a checkpoint.
-    resume : bool
-        Continue the run in `out`. On the same processor the result is bit for bit that of an
-        uninterrupted run (GPUs may round differently).
     stop : callable, optional
         Called between steps; if it returns True, the run stops and can be resumed.
     progress : bool
         Show a progress bar.
-
-    Returns
-    -------
-    dict
-        The training log: ``config``, ``status``, ``step``, ``curve``, ``seconds``, ``environment``.
-
-    Raises
-    ------
-    RecordError
-        If the folder is in use, or has files already; when resuming, if it has no usable run.
     """
     folder = Path(out)
-    if resume:
-        read_log(folder)  # before the folder is touched
-    else:
-        require_new_folder(folder)
+    find_log(config, folder)  # before the folder is touched
     with locked(folder):
-        if resume:
-            log = read_log(folder)
-            if log["status"] == "complete":
-                tidy(folder)
-                return log
-        elif config is None:
-            raise ConfigError("a new run needs a config")
-        else:
-            require_new_folder(folder)
-            log = {"format": "workbench-pretraining", "config": asdict(config.resolved()),
-                   "status": "running", "step": 0, "seconds": 0.0, "losses": [], "curve": [],
-                   "environment": environment()}
-        config = settings_of(log, folder)
-        if config.device == "cuda" and not torch.cuda.is_available():
-            raise RecordError(f"{folder} was begun on a GPU, and there is none here. Resume it on "
-                              "a machine with a GPU, or run again into another folder.")
-        with threads(config.threads):
-            return Pretraining(config, folder, log).go(stop, progress)
+        log = find_log(config, folder)
+        if log["status"] != "complete":
+            config = settings_of(log, folder)
+            with threads(config.threads):
+                Pretraining(config, folder, log).go(stop, progress)
+        if log["status"] == "complete":  # perhaps by a process that was killed before this
+            checkpoint.remove_checkpoints(folder)
+            if not (folder / MANIFEST).exists():
+                write_manifest(folder)
+        return log
 
 
 class Pretraining:
@@ -127,40 +95,37 @@ class Pretraining:
 
     def __init__(self, config: PretrainConfig, folder: Path, log: dict[str, Any]) -> None:
         self.config, self.folder, self.log = config, folder, log
-        self.lr = SIZES[config.size].lr
         self.model = make_model(config.size, len(vocabulary()), config.seed)
         self.model.to(config.device)  # type: ignore[arg-type]  # wrapped without types
-        self.optimizer = torch.optim.AdamW(self.model.parameters(), lr=self.lr, betas=(0.9, 0.98),
+        # Not the state dict, which has the embeddings twice, since the outputs share them.
+        self.weights = {f"model.{name}": parameter.detach()
+                        for name, parameter in self.model.named_parameters()}
+        self.optimizer = torch.optim.AdamW(self.model.parameters(), betas=(0.9, 0.98),
                                            weight_decay=config.weight_decay, fused=True)
         self.corpus = Corpus()
         if "checkpoint" in log:
-            self.restore(read_tensors(folder, log["checkpoint"]))
+            tensors = checkpoint.read_tensors(folder, log["checkpoint"])
+            try:
+                for name, weight in self.weights.items():
+                    weight.copy_(tensors[name])
+            except (KeyError, RuntimeError) as error:
+                raise RecordError(f"the checkpoint in {folder} is not of a {config.size} model: "
+                                  f"{error}. Restore it from a copy, or run again into another "
+                                  "folder.") from error
+            checkpoint.restore_optimizer(self.optimizer, tensors)
 
-    def restore(self, tensors: dict[str, Tensor]) -> None:
-        """Load weights and optimiser from a checkpoint."""
-        try:
-            with torch.no_grad():
-                for name, parameter in self.model.named_parameters():
-                    parameter.copy_(tensors[f"model.{name}"])
-        except (KeyError, RuntimeError) as error:
-            raise RecordError(f"the checkpoint in {self.folder} is not of a {self.config.size} "
-                              f"model: {error}. Restore it from a copy, or run again into another "
-                              "folder.") from error
-        restore_optimizer(self.optimizer, tensors)
-
-    def go(self, stop: Callable[[], bool] | None, progress: bool) -> dict[str, Any]:
-        """Train until the end, or until `stop` returns True, and return the log."""
+    def go(self, stop: Callable[[], bool] | None, progress: bool) -> None:
+        """Train until the end, or until `stop` returns True."""
         from tqdm.auto import tqdm
 
         config, log = self.config, self.log
         start = time.perf_counter() - log["seconds"]
-        self.model.train()
         with tqdm(total=config.steps, initial=log["step"], disable=not progress, unit="step",
                   desc=f"pretrain {config.size}", mininterval=1) as bar:
             while log["step"] < config.steps:
                 if stop is not None and stop():
                     self.save("stopped")
-                    return log
+                    return
                 loss = self.step(log["step"])
                 log["step"] += 1
                 bar.update()
@@ -176,17 +141,16 @@ class Pretraining:
                 if log["step"] % config.checkpoint_every == 0:
                     self.save("running")
         self.finish()
-        return log
 
     def step(self, step: int) -> float:
         """Take one optimiser step and return its loss per unit of weight, in nats."""
         config = self.config
         # Step 0 has no index in its seed: the shipped models were made so.
         rng = random.Random(derive_seed(config.seed, "documents", *[step][:step]))
-        batch = make_batch(self.corpus, config.batch_size, CONTEXT, rng)
+        batch = make_batch(self.corpus, config.batch_size, rng)
         tokens, weights = (tensor.to(config.device) for tensor in batch)
         for group in self.optimizer.param_groups:
-            group["lr"] = learning_rate(step, config.steps, self.lr)
+            group["lr"] = learning_rate(step, config.steps, SIZES[config.size].lr)
         self.optimizer.zero_grad()
         total = weights[:, 1:].sum()
         loss = 0.0
@@ -202,30 +166,24 @@ class Pretraining:
 
     def save(self, status: str) -> None:
         """Save the run; at any moment the log names a checkpoint that exists."""
-        # Not the state dict, which has the embeddings twice, since the outputs share them.
-        tensors = {f"model.{name}": parameter.detach()
-                   for name, parameter in self.model.named_parameters()}
-        entry = write_checkpoint(self.folder, self.log["step"],
-                                 tensors | optimizer_tensors(self.optimizer))
+        tensors = self.weights | checkpoint.optimizer_tensors(self.optimizer)
+        entry = checkpoint.write_checkpoint(self.folder, self.log["step"], tensors)
         self.log |= {"status": status, "checkpoint": entry}
         self.write_log()
-        remove_checkpoints(self.folder, but=entry["file"])
+        checkpoint.remove_checkpoints(self.folder, but=entry["file"])
 
     def finish(self) -> None:
-        """Write the model in the Hugging Face format, then the log and the manifest."""
-        (self.folder / MANIFEST).unlink(missing_ok=True)
-        self.model.eval()
+        """Write the model in the Hugging Face format, and then the log."""
         try:
             with no_progress_bars():
                 self.model.save_pretrained(self.folder)
-            make_tokenizer(CONTEXT).save_pretrained(self.folder)
+            make_tokenizer().save_pretrained(self.folder)
         except (OSError, safetensors.SafetensorError) as error:
             raise RecordError(f"could not write the model to {self.folder}: {error}. Its last "
                               "checkpoint is intact. Free some space and resume.") from error
         self.log.pop("checkpoint", None)
         self.log["status"] = "complete"
         self.write_log()
-        tidy(self.folder)
 
     def write_log(self) -> None:
         """Replace the log in one rename."""

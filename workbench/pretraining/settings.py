@@ -1,16 +1,19 @@
-"""The settings of pretraining, and the learning rate that follows from them."""
+"""The settings of pretraining, the learning rate that follows from them, and the log."""
 
-from __future__ import annotations
-
+import json
 import math
 import os
-from dataclasses import dataclass, replace
+from dataclasses import asdict, dataclass, replace
+from pathlib import Path
+from typing import Any, Self
 
 import torch
 
-from workbench.errors import ConfigError, positive, whole
+from workbench.errors import ConfigError, RecordError, positive, whole
 from workbench.models.sizes import SIZES
-from workbench.system.runtime import pick_device, require_device
+from workbench.system.files import require_new_folder
+from workbench.system.provenance import environment
+from workbench.system.runtime import require_device
 
 
 @dataclass(frozen=True)
@@ -53,13 +56,12 @@ class PretrainConfig:
         if self.precision not in ("auto", "fp32", "bf16"):
             raise ConfigError(f"precision must be auto, fp32 or bf16, not {self.precision!r}")
 
-    def resolved(self) -> PretrainConfig:
+    def resolved(self) -> Self:
         """Return the config with ``auto`` and 0 replaced by the values for this machine."""
-        # Apple's GPU gains nothing at this size, so `auto` never takes it.
-        name = "cpu" if self.device == "auto" and not torch.cuda.is_available() else self.device
-        device = pick_device(name).type
+        device, precision = self.device, self.precision
+        if device == "auto":  # never Apple's GPU, which gains nothing at this size
+            device = "cuda" if torch.cuda.is_available() else "cpu"
         require_device(device)
-        precision = self.precision
         if precision == "auto":
             # Not by a timing, which would lead to other weights on a busy machine.
             fast = device == "cuda" and torch.cuda.is_bf16_supported(including_emulation=False)
@@ -75,3 +77,50 @@ def learning_rate(step: int, steps: int, highest: float) -> float:
         return highest * (step + 1) / warm_up
     return highest * (0.005 + 0.995 * 0.5 * (1 + math.cos(
         math.pi * (step - warm_up) / max(1, steps - warm_up))))
+
+
+LOG = "training.json"
+FIELDS = {"config": dict, "status": str, "step": int, "seconds": float, "losses": list,
+          "curve": list, "environment": dict}
+"""Fields that every training log has, with their types."""
+
+
+def find_log(config: PretrainConfig | None, folder: Path) -> dict[str, Any]:
+    """Return the log of a new run; without a config, that of the run in the folder.
+
+    Raises `RecordError` if a new run cannot use the folder, or the log is missing or damaged.
+    """
+    if config is not None:
+        require_new_folder(folder)
+        return {"format": "workbench-pretraining", "config": asdict(config.resolved()),
+                "status": "running", "step": 0, "seconds": 0.0, "losses": [], "curve": [],
+                "environment": environment()}
+    try:
+        log: dict[str, Any] = json.loads((folder / LOG).read_text())
+        if log["format"] != "workbench-pretraining":
+            raise ValueError("not the log of a pretraining run")
+        for name, kind in FIELDS.items():
+            if not isinstance(log.get(name), kind):
+                raise ValueError(f"{name} is {log.get(name)!r}, expected {kind.__name__}")
+        if "checkpoint" in log and set(log["checkpoint"]) != {"file", "sha256"}:
+            raise ValueError("checkpoint names no file with its sha256")
+    except FileNotFoundError:
+        raise RecordError(f"{folder} holds no {LOG}: there is no pretraining run to go on with. "
+                          "Give the folder named by --out.") from None
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        raise RecordError(f"{folder / LOG} cannot be used: {error}. Restore it from a copy, or run "
+                          "again into another folder.") from error
+    return log
+
+
+def settings_of(log: dict[str, Any], folder: Path) -> PretrainConfig:
+    """Return the settings in a log; raise `RecordError` if they cannot be used on this machine."""
+    try:
+        config = PretrainConfig(**log["config"])
+    except (TypeError, ConfigError) as error:
+        raise RecordError(f"{folder / LOG} has settings that cannot be used: {error}. Restore it "
+                          "from a copy, or run again into another folder.") from error
+    if config.device == "cuda" and not torch.cuda.is_available():
+        raise RecordError(f"{folder} was begun on a GPU, and there is none here. Resume it on a "
+                          "machine with a GPU, or run again into another folder.")
+    return config

@@ -14,8 +14,7 @@ from torch import Tensor
 
 from workbench.config import RunConfig
 from workbench.errors import ConfigError, NonFiniteError, RecordError, TrainingError
-from workbench.learners import Learner, fit
-from workbench.learners.fit import make_optimizer
+from workbench.learners import Learner, fit, make_optimizer
 from workbench.runs.checkpoint import RunFolder, restore_optimizer
 from workbench.runs.evaluation import Observer, Response, Snapshot, evaluate
 from workbench.runs.probe import Probe

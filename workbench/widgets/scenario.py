@@ -9,7 +9,7 @@ from matplotlib.figure import Figure
 from torch import Tensor
 
 from workbench.config import RunConfig
-from workbench.learners.fit import fit, make_optimizer
+from workbench.learners import fit, make_optimizer
 from workbench.plots import describe, percent
 from workbench.plots.labels import add_text
 from workbench.plots.styles import COLOURS

@@ -3,8 +3,6 @@
 If a control does as well as the method, the idea is not what helps.
 """
 
-from __future__ import annotations
-
 import torch
 
 from workbench.learners.digits.ewc import EWC

@@ -1,36 +1,25 @@
-"""Elastic weight consolidation: keep the weights that old answers depend on.
+"""Elastic weight consolidation, of Kirkpatrick et al. (PNAS 2017), and the Fisher information."""
 
-Kirkpatrick et al., "Overcoming catastrophic forgetting in neural networks" (PNAS 2017).
-"""
-
-from __future__ import annotations
+from dataclasses import dataclass
 
 import torch
 from torch import Tensor
 
-from workbench.errors import positive
 from workbench.learners.base import Batch
 from workbench.learners.digits.finetune import Finetune
-from workbench.learners.digits.fisher import diagonal_fisher
 from workbench.losses import quadratic_penalty
 from workbench.models import StackedMLP
 from workbench.tasks import Task
+from workbench.tasks.stream import masked
 
 
+@dataclass(eq=False)
 class EWC(Finetune):
-    """Fine-tune, pulled back to the weights after each old task by their Fisher information.
+    """Fine-tune, pulled back to the weights after each old task by their Fisher information."""
 
-    Parameters
-    ----------
-    strength : float
-        Weight of the penalty (lambda). The best value differs by orders of magnitude between
-        scenarios and must be searched for.
-    """
-
-    def __init__(self, model: StackedMLP, strength: float = 30.0) -> None:
-        super().__init__(model)
-        positive(strength=strength)
-        self.strength = strength
+    strength: float = 30.0
+    """Weight of the penalty (lambda). The best value differs by orders of magnitude between
+    scenarios and must be searched for."""
 
     def loss(self, batch: Batch) -> Tensor:
         """Return the loss on the batch and one penalty per old task."""
@@ -48,3 +37,31 @@ class EWC(Finetune):
         self.state[f"anchor.{task.index}"] = self.model.snapshot()
         self.state[f"fisher.{task.index}"] = diagonal_fisher(
             self.model, task.train.x, task.masks[task.index])
+
+
+def diagonal_fisher(model: StackedMLP, x: Tensor, mask: Tensor) -> Tensor:
+    r"""Return the exact diagonal of the Fisher information: shape (seeds, parameters).
+
+    :math:`F_i=\frac1n\sum_x\sum_c p(c|x)\,(\partial\log p(c|x)/\partial\theta_i)^2`: the sum runs
+    over all answers, weighted by their probability. The "empirical" Fisher of many libraries takes
+    the label alone, or the square of a mean gradient, which are other quantities (Kunstner et al.,
+    arXiv 1905.12558).
+
+    In a linear layer the gradient of one example is its input times the slope at its output. The
+    sum of squares over examples is therefore one product of squared inputs and squared slopes.
+
+    `x` has shape (n, inputs); `mask`, of shape (outputs,), is True where an output may be answered.
+    """
+    inputs, outputs = model.trace(x)
+    log_p = masked(outputs[-1], mask).log_softmax(-1)
+    total = torch.zeros_like(model.vector())
+    for answer in mask.nonzero().flatten():
+        chosen = log_p[..., answer]
+        slopes = torch.autograd.grad(chosen.sum(), outputs, retain_graph=True)
+        p = chosen.detach().exp().unsqueeze(-1)
+        weighted = [p * slope.square() for slope in slopes]
+        of_weights = [h.detach().square().transpose(1, 2) @ w
+                      for h, w in zip(inputs, weighted, strict=True)]
+        of_biases = [w.sum(1) for w in weighted]
+        total += torch.cat([part.flatten(1) for part in of_weights + of_biases], 1)
+    return total / len(x)

@@ -1,11 +1,11 @@
-"""Fine-tuning on the present task alone: the baseline that forgets."""
+"""The two references, fine-tuning and joint training, and the storing of examples."""
 
-from __future__ import annotations
-
+import torch
 from torch import Tensor
 
 from workbench.learners.base import Batch, Learner
 from workbench.losses import cross_entropy
+from workbench.tasks import Task
 
 
 class Finetune(Learner):
@@ -14,3 +14,52 @@ class Finetune(Learner):
     def loss(self, batch: Batch) -> Tensor:
         """Return the cross-entropy on the batch."""
         return cross_entropy(self.model(batch.x), batch.y, batch.mask)
+
+
+class Rehearsal(Finetune):
+    """The base of the methods that store examples, chosen at random by each seed.
+
+    The state has them as ``x`` (seeds, n, ...), ``y`` and ``task`` (seeds, n).
+    """
+
+    def begin(self, task: Task) -> None:
+        """Keep the masks of the tasks so far."""
+        self.masks = task.masks
+
+    def store(self, task: Task, per_class: int | None) -> None:
+        """Store `per_class` training examples of each class, or all where it is None."""
+        members = [(task.train.y == label).nonzero().flatten() for label in task.classes]
+        index = torch.stack([
+            torch.cat([of_class[torch.randperm(len(of_class), generator=rng)][:per_class]
+                       for of_class in members]) for rng in self.generators])
+        new = {"x": task.train.x[index], "y": task.train.y[index],
+               "task": torch.full_like(index, task.index)}
+        for name, tensor in new.items():
+            old = self.state.get(name, tensor[:, :0])
+            self.state[name] = torch.cat([old, tensor], 1)
+
+    def draw(self, size: int) -> tuple[Batch, Tensor]:
+        """Draw stored examples with replacement; also return their positions: (seeds, size)."""
+        stored = self.state["y"].shape[1]
+        index = torch.stack([torch.randint(stored, (size,), generator=g) for g in self.generators])
+        seeds = torch.arange(len(index))[:, None]
+        x, y, task = (self.state[name][seeds, index] for name in ("x", "y", "task"))
+        return Batch(x, y, self.masks[task]), index
+
+
+class Joint(Rehearsal):
+    """Fine-tune on examples drawn evenly from every task met so far.
+
+    The networks are not reset between tasks. A step takes a full batch for each task so far, so
+    that each task is seen as often as in fine-tuning.
+    """
+
+    def begin(self, task: Task) -> None:
+        """Store all of the task's examples."""
+        super().begin(task)
+        # New: the whole task is stored, before it is learned.
+        self.store(task, None)
+
+    def loss(self, batch: Batch) -> Tensor:
+        """Return the cross-entropy on examples of all tasks so far, in place of the batch."""
+        return super().loss(self.draw(batch.y.shape[1] * len(self.masks))[0])

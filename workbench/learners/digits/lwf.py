@@ -1,38 +1,24 @@
-"""Learning without forgetting: keep the old network's answers on the new inputs.
+"""Learning without forgetting, of Li & Hoiem (ECCV 2016, arXiv 1606.09282)."""
 
-Li & Hoiem, "Learning without Forgetting" (ECCV 2016, arXiv 1606.09282).
-"""
-
-from __future__ import annotations
+from dataclasses import dataclass
 
 import torch
 from torch import Tensor
 
-from workbench.errors import positive
 from workbench.learners.base import Batch
 from workbench.learners.digits.finetune import Finetune
 from workbench.losses import cross_entropy, distillation
-from workbench.models import StackedMLP
 from workbench.tasks import Task
-from workbench.teachers import TeacherWeights
 
 
+@dataclass(eq=False)
 class LwF(Finetune):
-    """Fine-tune, and distil the network as it was before this task.
+    """Fine-tune, and distil the network as it was before this task."""
 
-    Parameters
-    ----------
-    temperature : float
-        Of the softmax that is distilled.
-    strength : float
-        Weight of the distillation, in addition to the share of old tasks.
-    """
-
-    def __init__(self, model: StackedMLP, temperature: float = 2.0, strength: float = 1.0) -> None:
-        super().__init__(model)
-        positive(temperature=temperature, strength=strength)
-        self.temperature, self.strength = temperature, strength
-        self.teacher = TeacherWeights(self, "task_start")
+    temperature: float = 2.0
+    """Of the softmax that is distilled."""
+    strength: float = 1.0
+    """Weight of the distillation, in addition to the share of old tasks."""
 
     def begin(self, task: Task) -> None:
         """Set the weight of the new task: one over the number of tasks so far."""
@@ -42,16 +28,16 @@ class LwF(Finetune):
         """Return the loss on the labels and the distillation loss from the old network."""
         student = self.model(batch.x)
         new = cross_entropy(student, batch.y, batch.mask)
-        if self.teacher.vectors is None:
+        if not self.state:
             return new
         # New: the teacher answers the new inputs, on each head that it was trained on.
         with torch.no_grad():
-            teacher = self.model.forward_with(self.teacher.vectors, batch.x)
+            teacher = self.model.forward_with(self.state["teacher"], batch.x)
         heads = self.state["heads"]
         old = sum(distillation(student, teacher, head, self.temperature) for head in heads)
         return self.share * new + (1 - self.share) * self.strength * old / len(heads)
 
     def end(self, task: Task) -> None:
         """Take the network as it is now as the teacher of the next task."""
-        self.teacher.take()
+        self.state["teacher"] = self.model.snapshot()
         self.state["heads"] = task.masks.unique(dim=0)

@@ -1,36 +1,27 @@
-"""Synaptic intelligence: the importance of a weight is its share of the gain while learning.
+"""Synaptic intelligence, of Zenke, Poole & Ganguli (ICML 2017)."""
 
-Zenke, Poole & Ganguli, "Continual learning through synaptic intelligence" (ICML 2017).
-"""
-
-from __future__ import annotations
+from dataclasses import dataclass
 
 import torch
 from torch import Tensor
 
-from workbench.errors import positive
 from workbench.learners.base import Batch
 from workbench.learners.digits.finetune import Finetune
 from workbench.losses import quadratic_penalty
-from workbench.models import StackedMLP
 from workbench.tasks import Task
 
 
+@dataclass(eq=False)
 class SI(Finetune):
     """Fine-tune, pulled back to the last task's weights by their importance.
 
-    Parameters
-    ----------
-    strength : float
-        Weight of the penalty (c).
-    damping : float
-        Keeps the importance of a weight that hardly moved finite (xi).
+    The importance of a weight is its share of the gain while learning.
     """
 
-    def __init__(self, model: StackedMLP, strength: float = 0.3, damping: float = 1e-3) -> None:
-        super().__init__(model)
-        positive(strength=strength, damping=damping)
-        self.strength, self.damping = strength, damping
+    strength: float = 0.3
+    """Weight of the penalty (c)."""
+    damping: float = 1e-3
+    """Keeps the importance of a weight that hardly moved finite (xi)."""
 
     def begin(self, task: Task) -> None:
         """Start a new path from the present weights."""

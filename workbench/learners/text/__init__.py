@@ -6,20 +6,12 @@ from workbench.learners.text.grpo import GRPO
 from workbench.learners.text.off_policy_distillation import OffPolicyDistillation
 from workbench.learners.text.replay import TextReplay
 from workbench.learners.text.sdft import SDFT
-from workbench.learners.text.sft import SFT
-from workbench.learners.text.sft_kl import SFTWithKL
-from workbench.learners.text.sft_self_style import SFTSelfStyle
+from workbench.learners.text.sft import SFT, SFTSelfStyle, SFTWithKL
 
 TEXT_LEARNERS: dict[str, type[TextLearner]] = {
-    "sft": SFT,
-    "sft_kl": SFTWithKL,
-    "sft_self_style": SFTSelfStyle,
-    "off_policy_distillation": OffPolicyDistillation,
-    "sdft": SDFT,
-    "replay": TextReplay,
-    "grpo": GRPO,
-    "adapter_per_skill": AdapterPerSkill,
-}
+    "sft": SFT, "sft_kl": SFTWithKL, "sft_self_style": SFTSelfStyle,
+    "off_policy_distillation": OffPolicyDistillation, "sdft": SDFT, "replay": TextReplay,
+    "grpo": GRPO, "adapter_per_skill": AdapterPerSkill}
 """The methods by the names used in configs and on the command line."""
 
 __all__ = ["SDFT", "SFT", "TEXT_LEARNERS", "AdapterPerSkill", "GRPO", "OffPolicyDistillation",

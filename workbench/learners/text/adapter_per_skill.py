@@ -1,14 +1,11 @@
 """One adapter per skill: nothing is forgotten, if the learner is told which adapter to use."""
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 from workbench.errors import ConfigError
 from workbench.learners.text.sft import SFT
-from workbench.models.language import LanguageModels
 from workbench.tasks import Task
 
 
@@ -17,9 +14,9 @@ class AdapterPerSkill(SFT):
 
     scenarios = ("task",)
 
-    def __init__(self, model: LanguageModels, max_new_tokens: int = 40) -> None:
-        super().__init__(model, max_new_tokens)
-        if not model.lora_rank:
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        if not self.model.lora_rank:
             raise ConfigError("adapter_per_skill trains adapters: set lora_rank to at least 1")
 
     def begin(self, task: Task) -> None:

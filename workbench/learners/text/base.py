@@ -1,14 +1,13 @@
 """`TextLearner`: the base of all methods for language models."""
 
-from __future__ import annotations
-
 from collections.abc import Sequence
+from dataclasses import dataclass, field
 from typing import Any, ClassVar
 
 import torch
 from torch import Tensor
 
-from workbench.errors import ConfigError, whole
+from workbench.errors import ConfigError
 from workbench.learners.base import Batch, Learner
 from workbench.models.encoding import check_items_against, context_of, encode
 from workbench.models.language import LanguageModels
@@ -20,24 +19,23 @@ from workbench.tasks.text import TextExamples
 from workbench.teachers import take_prompts
 
 
+@dataclass(eq=False)
 class TextLearner(Learner):
-    """A method for language models; a subclass defines `loss_of`.
+    """A method for language models; a subclass defines `loss_of`."""
 
-    `max_new_tokens` is the length of the longest response.
-    """
+    model: LanguageModels  # type: ignore[assignment]
+    max_new_tokens: int = field(default=40, kw_only=True)
+    """Length of the longest response in tokens."""
 
     scenarios: ClassVar[tuple[str, ...]] = ("domain", "task")
-    model: LanguageModels  # type: ignore[assignment]
 
-    def __init__(self, model: LanguageModels, max_new_tokens: int = 40) -> None:
-        super().__init__(model)  # type: ignore[arg-type]
-        whole(max_new_tokens=max_new_tokens)
-        self.max_new_tokens = max_new_tokens
-        context = context_of(model.base)
-        self.max_prompt_tokens = context - max_new_tokens
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        context = context_of(self.model.base)
+        self.max_prompt_tokens = context - self.max_new_tokens
         if self.max_prompt_tokens < 1:
-            raise ConfigError(f"max_new_tokens={max_new_tokens} leaves no room for a prompt in a "
-                              f"context of {context} tokens")
+            raise ConfigError(f"max_new_tokens={self.max_new_tokens} leaves no room for a prompt "
+                              f"in a context of {context} tokens")
 
     def check(self, task: Task) -> None:
         """Raise `ConfigError` for a task that the method cannot learn; called before a run."""

@@ -1,7 +1,5 @@
 """Distillation off-policy: the teacher's own responses, sampled once before training."""
 
-from __future__ import annotations
-
 import torch
 from torch import Tensor
 
@@ -19,14 +17,8 @@ from workbench.teachers import FULL_CONTEXT
 class OffPolicyDistillation(SDFT):
     """Move the student to the helped teacher on responses of the teacher's, not of its own.
 
-    Parameters
-    ----------
-    direction, context, temperature
-        See `SDFT`. The teacher is the pretrained model.
-    samples : int
-        Responses of the teacher to each question.
-    soft : bool
-        False imitates the sampled tokens alone: SFT on the teacher's responses.
+    The teacher is the pretrained model. `samples` is the number of its responses to each question;
+    with `soft` False, their tokens alone are imitated: SFT. For the other options see `SDFT`.
     """
 
     def __init__(self, model: LanguageModels, direction: str = "forward",

@@ -1,55 +1,46 @@
 """Replay for language models: old questions with their answers, mixed into every batch."""
 
-from __future__ import annotations
-
 import random
+from collections.abc import Sequence
+from dataclasses import dataclass
 
 import torch
 from torch import Tensor
 from torch.nn.functional import pad
 
-from workbench.errors import ConfigError, whole
+from workbench.errors import ConfigError
 from workbench.learners.text.sft import SFT, imitation
 from workbench.models.encoding import context_of, encode, encode_responses
-from workbench.models.language import LanguageModels
 from workbench.models.logits import response_logits
 from workbench.system.runtime import derive_seed
 from workbench.tasks import Item, Task, scorer_of
 from workbench.tasks.text import TextExamples
 
 
+@dataclass(eq=False)
 class TextReplay(SFT):
     """Imitate the demonstrations, and as many stored examples of earlier skills.
 
     Of the skills that the model knew before, it stores the answers in the model's own style, or the
     demonstrations where that style is not known; of each new skill, the demonstrations.
-
-    Parameters
-    ----------
-    per_skill : int
-        Number of stored examples of each earlier skill.
-    share : float
-        Weight of the old examples in the loss, between 0 and 1.
     """
 
-    def __init__(self, model: LanguageModels, per_skill: int = 32, share: float = 0.5,
-                 max_new_tokens: int = 40) -> None:
-        super().__init__(model, max_new_tokens)
-        whole(per_skill=per_skill)
-        if isinstance(share, (bool, str)) or not 0 < share < 1:
-            raise ConfigError(f"share must be between 0 and 1, not {share!r}")
-        self.per_skill, self.share = per_skill, share
+    per_skill: int = 32
+    """Number of stored examples of each earlier skill."""
+    share: float = 0.5
+    """Weight of the old examples in the loss, between 0 and 1."""
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        if self.share >= 1:
+            raise ConfigError(f"share must be between 0 and 1, not {self.share!r}")
 
     def begin(self, task: Task) -> None:
         """Encode the demonstrations; before the first skill, store examples of the old skills."""
         super().begin(task)
         if not self.state:
-            for i, seed in enumerate(self.model.seeds):
-                rng = random.Random(derive_seed(seed, "replay", task.index))
-                old = [item for part in task.old if isinstance(part, TextExamples)
-                       for item in rng.sample(part.items, min(self.per_skill, len(part)))]
-                self.store(i, old, [scorer_of(item).in_own_style(item, rng) or item.demonstration
-                                    for item in old])
+            old = [part.items for part in task.old if isinstance(part, TextExamples)]
+            self.store(old, task.index, own_style=True)
 
     def loss_of(self, i: int, indices: Tensor) -> Tensor:
         """Return the loss on new examples and on as many old ones."""
@@ -65,24 +56,24 @@ class TextReplay(SFT):
 
     def end(self, task: Task) -> None:
         """Store some of the skill's demonstrations."""
-        assert isinstance(task.train, TextExamples)
-        for i, seed in enumerate(self.model.seeds):
-            rng = random.Random(derive_seed(seed, "replay", task.index + 1))
-            kept = rng.sample(task.train.items, min(self.per_skill, len(task.train)))
-            self.store(i, kept, self.imitated(kept))
+        self.store([self.items], task.index + 1, own_style=False)
 
-    def store(self, i: int, items: list[Item], responses: list[str]) -> None:
-        """Add examples, if any, to the state: int32 tokens and masks of bytes."""
-        if not items:
-            return
+    def store(self, skills: Sequence[Sequence[Item]], index: int, own_style: bool) -> None:
+        """Add examples of each skill, if any, to the state: int32 tokens and masks of bytes."""
         tokenizer, most = self.model.tokenizer, context_of(self.model.base)
-        prompts = encode(tokenizer, self.ask([item.prompt for item in items]), most)
-        ids, mask = encode_responses(tokenizer, responses, most)
-        for name, tensor in (("prompts", prompts[0].int()), ("prompts_mask", prompts[1].byte()),
-                             ("ids", ids.int()), ("mask", mask.byte())):
-            old = self.state.get(f"{i}.{name}", tensor[:0])
-            width = max(old.shape[1], tensor.shape[1])
-            # Padding with zeros, which are masked: prompts on the left, responses on the right.
-            self.state[f"{i}.{name}"] = torch.cat([
-                pad(part, (width - part.shape[1], 0) if name.startswith("prompts")
-                    else (0, width - part.shape[1])) for part in (old, tensor)])
+        for i, seed in enumerate(self.model.seeds if skills else ()):
+            rng = random.Random(derive_seed(seed, "replay", index))
+            items = [item for skill in skills
+                     for item in rng.sample(skill, min(self.per_skill, len(skill)))]
+            responses = [own_style and scorer_of(item).in_own_style(item, rng)
+                         or item.demonstration for item in items]
+            prompts = encode(tokenizer, self.ask([item.prompt for item in items]), most)
+            ids, mask = encode_responses(tokenizer, responses, most)
+            for name, tensor in (("prompts", prompts[0].int()), ("prompts_mask", prompts[1].byte()),
+                                 ("ids", ids.int()), ("mask", mask.byte())):
+                old = self.state.get(f"{i}.{name}", tensor[:0])
+                width = max(old.shape[1], tensor.shape[1])
+                # Padding with masked zeros: prompts on the left, responses on the right.
+                self.state[f"{i}.{name}"] = torch.cat([
+                    pad(part, (width - part.shape[1], 0) if name.startswith("prompts")
+                        else (0, width - part.shape[1])) for part in (old, tensor)])

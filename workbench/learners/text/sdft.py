@@ -1,9 +1,4 @@
-"""Self-distillation fine-tuning: the model, shown the demonstration, teaches itself without it.
-
-Shenfeld et al., "Self-Distillation Enables Continual Learning" (arXiv 2601.19897).
-"""
-
-from __future__ import annotations
+"""Self-distillation fine-tuning, of Shenfeld et al. (arXiv 2601.19897)."""
 
 from torch import Tensor
 
@@ -43,7 +38,7 @@ class SDFT(TextLearner):
     def __init__(self, model: LanguageModels, direction: str = "forward", teacher: str = "base",
                  context: str = FULL_CONTEXT, rate: float = 0.02, temperature: float = 1.0,
                  top_k: int = 0, skip_first: int = 0, max_new_tokens: int = 40) -> None:
-        super().__init__(model, max_new_tokens)
+        super().__init__(model, max_new_tokens=max_new_tokens)
         positive(temperature=temperature)
         if direction not in DIRECTIONS:
             raise UnknownNameError("direction", direction, DIRECTIONS)
