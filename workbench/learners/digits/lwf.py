@@ -9,6 +9,7 @@ from workbench.learners.base import Batch
 from workbench.learners.digits.finetune import Finetune
 from workbench.losses import cross_entropy, distillation
 from workbench.tasks import Task
+from workbench.teachers import TeacherWeights
 
 
 @dataclass(eq=False)
@@ -20,6 +21,10 @@ class LwF(Finetune):
     strength: float = 1.0
     """Weight of the distillation, in addition to the share of old tasks."""
 
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        self.teacher = TeacherWeights(self, "task_start")
+
     def begin(self, task: Task) -> None:
         """Set the weight of the new task: one over the number of tasks so far."""
         self.share = 1 / (task.index + 1)
@@ -28,16 +33,16 @@ class LwF(Finetune):
         """Return the loss on the labels and the distillation loss from the old network."""
         student = self.model(batch.x)
         new = cross_entropy(student, batch.y, batch.mask)
-        if not self.state:
+        if self.teacher.vectors is None:
             return new
         # New: the teacher answers the new inputs, on each head that it was trained on.
         with torch.no_grad():
-            teacher = self.model.forward_with(self.state["teacher"], batch.x)
+            teacher = self.model.forward_with(self.teacher.vectors, batch.x)
         heads = self.state["heads"]
         old = sum(distillation(student, teacher, head, self.temperature) for head in heads)
         return self.share * new + (1 - self.share) * self.strength * old / len(heads)
 
     def end(self, task: Task) -> None:
         """Take the network as it is now as the teacher of the next task."""
-        self.state["teacher"] = self.model.snapshot()
+        self.teacher.take()
         self.state["heads"] = task.masks.unique(dim=0)
