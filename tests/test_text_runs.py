@@ -23,8 +23,8 @@ from workbench.errors import (
 from workbench.learners.text import TEXT_LEARNERS
 from workbench.measure.skill_report import assess
 from workbench.models import load_causal_lm
-from workbench.models.fingerprint import fingerprint as fingerprint_of
 from workbench.models.language import LanguageModels
+from workbench.models.language import fingerprint as fingerprint_of
 from workbench.models.loading import MODELS_FOLDER
 from workbench.models.sampling import sample
 from workbench.runs import experiment

@@ -11,7 +11,7 @@ from torch import Tensor
 from workbench.errors import UnknownNameError, fraction
 from workbench.measure.completions import CONTEXTS, full_context, prompts_for
 from workbench.models.encoding import context_of, encode
-from workbench.models.logits import PromptCache, attends_to_all, cache_bytes, trim
+from workbench.models.logits import PromptCache, attends_to_all, cache_bytes, take_prompts
 from workbench.tasks import Item
 
 WEIGHTS = {
@@ -31,20 +31,10 @@ FULL_CONTEXT = "all"
 class TeacherWeights:
     r"""Which weights produce the targets of distillation, for digits and for language models.
 
-    Parameters
-    ----------
-    learner : Learner
-        The student, whose state keeps copies and averages, so that they are checkpointed.
-    source : str
-        One of `WEIGHTS`.
-    rate : float
-        Rate r of the average: at each step :math:`\phi \leftarrow (1-r)\,\phi + r\,\theta`.
-        bfloat16 rounds such small steps away, so the average is kept in float32.
-
-    Raises
-    ------
-    UnknownNameError, ConfigError
-        If there is no such source, or the rate is not above 0 and at most 1.
+    The state of the student, `learner`, keeps copies and averages, so that they are checkpointed.
+    `source` is one of `WEIGHTS`. `rate` is the r of the average, above 0 and at most 1: at each
+    step :math:`\phi \leftarrow (1-r)\,\phi + r\,\theta`. bfloat16 rounds such small steps away, so
+    the average is kept in float32.
     """
 
     def __init__(self, learner: Any, source: str = "base", rate: float = 0.02) -> None:
@@ -105,7 +95,8 @@ class Teacher:
         """
         context = full_context(items) if self.context == FULL_CONTEXT else self.context
         models = self.weights.learner.model
-        self.prompts = encode(models.tokenizer, prompts_for(models.tokenizer, items, context),
+        self.texts = prompts_for(models.tokenizer, items, context)
+        self.prompts = encode(models.tokenizer, self.texts,
                               context_of(models.base) - max_response_tokens)
         self._read.clear()
         self.weights.begin()
@@ -128,8 +119,3 @@ class Teacher:
             return self._read[key].select(indices).logits(ids, mask)
         # Computed exactly as the student's, so that equal models have equal logits.
         return PromptCache(model, *take_prompts(self.prompts, indices)).logits(ids, mask)
-
-
-def take_prompts(prompts: tuple[Tensor, Tensor], indices: Tensor) -> tuple[Tensor, Tensor]:
-    """Return some prompts (ids and mask), without the padding on the left that all of them have."""
-    return trim(*(part[indices] for part in prompts))

@@ -208,8 +208,7 @@ for skill in ("facts-new", "facts-keepers", "working-jar"):
 
 # %%
 from workbench.losses import kl_per_token
-from workbench.models.logits import response_logits
-from workbench.teachers import take_prompts
+from workbench.models.logits import response_logits, take_prompts
 
 every = torch.arange(len(learner.items))
 own_ids, own_mask = learner.rollout(0, every, learner.read(0, every))  # before its first step

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import copy
+import hashlib
+import json
 from collections.abc import Iterator, Mapping, Sequence
 from functools import cached_property
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import safetensors
 import safetensors.torch
@@ -14,14 +16,24 @@ import torch
 from torch import Tensor, nn
 
 from workbench.errors import RecordError
-from workbench.models.adapters import WithAdapter, adapter_parameters, add_adapter, save_adapter
-from workbench.models.fingerprint import fingerprint
+from workbench.models.adapters import WithAdapter, add_adapter, no_progress_bars
+from workbench.models.encoding import make_prompt
 from workbench.models.loading import load_causal_lm
 from workbench.models.mlp import WEIGHTS
-from workbench.models.prompts import template_form
-from workbench.models.quiet import no_progress_bars
-from workbench.system.files import write_atomically
+from workbench.system.files import sha256, write_atomically
 from workbench.system.runtime import generator
+
+if TYPE_CHECKING:
+    from transformers import PreTrainedModel, PreTrainedTokenizerBase
+
+INPUTS = {
+    "settings": "the settings in run.json",
+    "weights": "the weights of the pretrained model",
+    "architecture": "the config of the pretrained model",
+    "tokenizer": "the tokenizer",
+    "chat_template": "the chat template",
+}
+"""The inputs of a run, by the names in ``inputs`` of ``run.json``."""
 
 
 class LanguageModels:
@@ -55,10 +67,10 @@ class LanguageModels:
         # without it the last digits of its logits would differ from those of an untrained student.
         self.base: Any
         self.base, self.tokenizer = load_causal_lm(name_or_path, device=device)
-        template_form(self.tokenizer)  # refuses an unusable template before any training
+        make_prompt(self.tokenizer, "?")  # refuses an unusable template before any training
         self.models: list[Any] = []
         self.adapters: list[list[str]] = []
-        self._trained: list[str] = []
+        self._trained: list[nn.Parameter] = []
         self._shared = self.base  # with LoRA, the base with all adapters
         self._other: Any = None
         if lora_rank:
@@ -78,8 +90,8 @@ class LanguageModels:
             self._shared = add_adapter(self._shared, name, self.lora_rank,
                                        generator(seed, "adapter"), self.name)
         self.adapters.append(names)
-        self._trained[:] = names
         self.models = [self.with_adapter(name) for name in names]
+        self._trained[:] = self.parameters()
 
     def with_adapter(self, name: str) -> WithAdapter:
         """Return the model with one of its adapters on."""
@@ -102,10 +114,10 @@ class LanguageModels:
 
     def state_dict(self) -> dict[str, Tensor]:
         """Return the trained parameters by seed and name; adapters also by skill."""
-        if self.lora_rank:
-            return {f"{name}.{key}": p.detach() for names in self.adapters for name in names
-                    for key, p in adapter_parameters(self._shared, name).items()}
-        return {f"{i}.{name}": p.detach() for i, model in enumerate(self.models)
+        models: dict[str, Any] = {name: self.with_adapter(name) for names in self.adapters
+                                  for name in names}
+        models = models or {str(i): model for i, model in enumerate(self.models)}
+        return {f"{key}.{name}": p.detach() for key, model in models.items()
                 for name, p in model.named_parameters()}
 
     @torch.no_grad()
@@ -156,16 +168,12 @@ class LanguageModels:
             with no_progress_bars():
                 self.tokenizer.save_pretrained(folder)
                 if self.lora_rank:
-                    return self.write_adapter(self.adapters[-1][0], folder)
+                    return self.models[0].write(folder)  # type: ignore[no-any-return]
                 self.models[0].save_pretrained(folder)
         except (OSError, safetensors.SafetensorError) as error:
             raise RecordError(f"could not write the model to {folder}: {error}. The last "
                               "checkpoint is intact. Free some space and resume.") from error
         return "model.safetensors"
-
-    def write_adapter(self, name: str, folder: Path) -> str:
-        """Write one adapter to a folder; return the name of the file with its weights."""
-        return save_adapter(self._shared, name, folder)
 
 
 def trained(model: Any) -> list[nn.Parameter]:
@@ -181,3 +189,28 @@ def fill(model: Any, vector: Tensor) -> None:
     for parameter, part in zip(parameters, parts, strict=True):
         parameter.copy_(part.view_as(parameter))
     torch.clear_autocast_cache()  # autocast would go on with a copy of the old weights
+
+
+def fingerprint(model: PreTrainedModel, tokenizer: PreTrainedTokenizerBase) -> dict[str, str]:
+    """Return the sha256 hashes of a loaded model, by the names of `INPUTS` without ``settings``."""
+    weights = hashlib.sha256()
+    for name, parameter in model.named_parameters():
+        weights.update(f"{name} {tuple(parameter.shape)} {parameter.dtype}".encode())
+        values = parameter.detach().cpu().contiguous().flatten()
+        weights.update(values.view(torch.uint8).numpy().data)
+    backend = getattr(tokenizer, "backend_tokenizer", None)
+    contents = {
+        "architecture": _without(model.config.to_json_string(False), "_name_or_path",
+                                 "transformers_version"),
+        # Padding and truncation are set at every call.
+        "tokenizer": (tokenizer.get_vocab() if backend is None
+                      else _without(backend.to_str(), "padding", "truncation")),
+        "chat_template": tokenizer.chat_template}
+    return {"weights": weights.hexdigest(), **{
+        name: sha256(json.dumps(content, sort_keys=True).encode())
+        for name, content in contents.items()}}
+
+
+def _without(text: str, *names: str) -> dict[str, object]:
+    """Return a JSON object less some of its entries."""
+    return {key: value for key, value in json.loads(text).items() if key not in names}

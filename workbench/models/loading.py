@@ -14,10 +14,13 @@ from typing import TYPE_CHECKING, Any
 import torch
 
 from workbench.errors import ModelError
-from workbench.models.manifest import check_manifest
-from workbench.models.merging import ADAPTER_CONFIG, base_of, merge_adapter
-from workbench.models.quiet import no_progress_bars
-from workbench.models.verify import check_behaviour, check_fit, check_weights
+from workbench.models.adapters import (
+    ADAPTER_CONFIG,
+    ADAPTER_WEIGHTS,
+    merge_adapter,
+    no_progress_bars,
+)
+from workbench.models.verify import check_behaviour, check_fit, check_manifest, check_weights
 from workbench.system.provenance import data_path, restore
 
 if TYPE_CHECKING:
@@ -66,7 +69,7 @@ def _load(name: str, download: bool, adapters: tuple[Path, ...]) -> tuple[Any, A
         if folder.resolve() in adapters:
             raise ModelError(f"{folder / ADAPTER_CONFIG} names as its base a model that is made "
                              "from this adapter. Name the model that it was trained on.")
-        base = base_of(folder)
+        base = _base_of(folder)
         try:
             model, tokenizer, _ = _load(base, download, (*adapters, folder.resolve()))
         except ModelError as error:
@@ -77,6 +80,19 @@ def _load(name: str, download: bool, adapters: tuple[Path, ...]) -> tuple[Any, A
         model = merge_adapter(model, folder, base)
     check_fit(model, tokenizer, folder)
     return model, tokenizer, folder
+
+
+def _base_of(folder: Path) -> str:
+    """Return the name or path of the base model of an adapter, whose files are checked."""
+    path = folder / ADAPTER_CONFIG
+    base = _read_json(path).get("base_model_name_or_path")
+    if not isinstance(base, str) or not base:
+        raise ModelError(f"{path} names no base_model_name_or_path (it is {base!r}). Write there "
+                         "the name or folder of the model that the adapter was trained on.")
+    if not (folder / ADAPTER_WEIGHTS).is_file():
+        raise ModelError(f"{folder} holds an adapter without {ADAPTER_WEIGHTS}; other weights "
+                         "could run code when opened. Save the adapter as safetensors.")
+    return base
 
 
 def _load_tokenizer(folder: Path) -> Any:

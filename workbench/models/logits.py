@@ -20,19 +20,10 @@ BATCH = 32
 
 def response_logits(model: PreTrainedModel, prompt_ids: Tensor, prompt_mask: Tensor, ids: Tensor,
                     mask: Tensor) -> Tensor:
-    """Return the logits from which each token of a response is sampled.
+    """Return the logits from which each token of a response is sampled: (n, tokens, vocabulary).
 
-    Parameters
-    ----------
-    prompt_ids, prompt_mask : Tensor of int64, shape (n, prompt tokens)
-        Padded on the left.
-    ids, mask : Tensor of int64, shape (n, tokens)
-        The responses, padded on the right.
-
-    Returns
-    -------
-    Tensor of float32, shape (n, tokens, vocabulary)
-        Position t: given the prompt and the response before token t. Undefined where the mask is 0.
+    Those of token t are given the prompt and the response before it, and undefined where the mask
+    is 0. Prompts (n, prompt tokens) are padded on the left and responses (n, tokens) on the right.
     """
     attended = torch.cat([prompt_mask, mask], 1).to(model.device)
     logits = call(model, torch.cat([prompt_ids, ids], 1), attended, ids.shape[1] + 1)
@@ -64,26 +55,19 @@ def _parameters(forward: Callable[..., object]) -> frozenset[str]:
     return frozenset(inspect.signature(forward).parameters)
 
 
-def trim(ids: Tensor, mask: Tensor) -> tuple[Tensor, Tensor]:
-    """Return prompts without the padding on the left that all of them have."""
+def take_prompts(prompts: tuple[Tensor, Tensor], indices: Tensor) -> tuple[Tensor, Tensor]:
+    """Return some prompts (ids and mask), without the padding on the left that all of them have."""
+    ids, mask = (part[indices.to(part.device)] for part in prompts)
     first = int(mask.any(0).long().argmax())
     return ids[:, first:], mask[:, first:]
 
 
 class PromptCache:
-    """Prompts that a model has read: their keys, values and last logits.
+    """Prompts that a model has read: `past` has their keys and values in every layer.
 
     Responses can be sampled, and their logits computed, without reading the prompts again.
-    Gradients flow back into the prompts where they are enabled.
-
-    Attributes
-    ----------
-    ids, mask : Tensor of int64, shape (n, prompt tokens)
-        Padded on the left.
-    past : DynamicCache
-        Keys and values of every layer.
-    last : Tensor of float32, shape (n, vocabulary)
-        Logits of the first token of a response.
+    Gradients flow back into the prompts where they are enabled. `ids` and `mask` (n, prompt tokens)
+    are padded on the left; `last` (n, vocabulary) are the logits of the first token of a response.
     """
 
     def __init__(self, model: PreTrainedModel, ids: Tensor, mask: Tensor) -> None:
@@ -106,9 +90,9 @@ class PromptCache:
 
     def select(self, indices: Tensor) -> PromptCache:
         """Return some of the prompts, without the padding that all of them have."""
-        indices = indices.to(self.mask.device)
         some = copy.copy(self)
-        some.ids, some.mask = trim(self.ids[indices.cpu()], self.mask[indices])
+        some.ids, some.mask = take_prompts((self.ids, self.mask), indices)
+        indices = indices.to(self.mask.device)
         some.last = self.last[indices]
         first = self.mask.shape[1] - some.mask.shape[1]
         some.past = self._copy_past(lambda part: part[indices][:, :, first:])

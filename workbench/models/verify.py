@@ -1,27 +1,78 @@
-"""Checks of a loaded model: its weights, its tokenizer and its behaviour.
+"""Checks of a model: of its files before any is read, and of the loaded model.
 
-Libraries load models that cannot be trained or measured here. The checks test the model itself, not
-its config, once when it is loaded.
+The manifest of a folder has the sha256 of every file. Libraries load models that cannot be trained
+or measured here: the loaded model's weights, tokenizer and behaviour are tested, not its config.
 """
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
 
 import torch
 from torch import Tensor, nn
-from torch.nn import functional
+from torch.nn.functional import pad
 
 from workbench.errors import ModelError
 from workbench.models.encoding import context_of, padding_of
 from workbench.models.logits import PromptCache, call, response_logits
+from workbench.system.files import sha256, to_json, write_atomically
+from workbench.system.provenance import restore
 
 if TYPE_CHECKING:
     from transformers import PreTrainedModel, PreTrainedTokenizerBase
 
+MANIFEST = "manifest.json"
+LOADED = (".safetensors", ".json", ".jinja", ".model", ".bin", ".pt", ".pth")
+"""Endings of files that loading a model may read."""
 HALF = 4
 """Number of tokens before, and after, the place at which two texts are compared."""
+
+
+def write_manifest(folder: Path) -> None:
+    """Write the manifest of a folder over all its files but itself, cards and hidden files."""
+    files = {path.name: sha256(path.read_bytes()) for path in sorted(folder.iterdir())
+             if path.is_file() and path.suffix != ".md" and path.name != MANIFEST
+             and not path.name.startswith(".")}
+    write_atomically(folder / MANIFEST, (to_json({"sha256": files}, indent=2) + "\n").encode())
+
+
+def check_manifest(folder: Path, required: bool = False) -> None:
+    """Compare a folder with its manifest; without one, nothing is checked unless it is `required`.
+
+    Raises `ModelError` if a required manifest is missing, the manifest cannot be read, or a file is
+    missing, changed, or not listed.
+    """
+    fault = _fault(folder, required)
+    if fault:
+        raise ModelError(f"{fault} Restore the folder, or make the model again in another one with "
+                         f"workbench pretrain. {restore(folder)}")
+
+
+def _fault(folder: Path, required: bool) -> str:
+    """Return a description of the fault of a folder, or an empty text."""
+    path = folder / MANIFEST
+    if not path.exists():
+        return f"{path} is missing." if required else ""
+    try:
+        recorded = dict(json.loads(path.read_text(encoding="utf-8"))["sha256"])
+    except (ValueError, KeyError, TypeError) as error:
+        return (f"{path} is not a manifest ({type(error).__name__}: {error}). Expected "
+                '{"sha256": {file: hash}}.')
+    for name, expected in recorded.items():
+        file = folder / Path(name).name
+        if not file.is_file():
+            return f"{file} is missing; {MANIFEST} names it."
+        actual = sha256(file.read_bytes())
+        if actual != expected:
+            return (f"{file} is damaged or has been replaced: sha256 {actual[:12]}…, "
+                    f"{MANIFEST} has {str(expected)[:12]}….")
+    for file in sorted(folder.iterdir()):
+        if file.suffix in LOADED and file.name not in {*recorded, MANIFEST}:
+            return (f"{file} is not listed in {MANIFEST}: the folder was made without it. Remove "
+                    "it.")
+    return ""
 
 
 def check_weights(model: nn.Module, folder: Path) -> None:
@@ -75,7 +126,7 @@ def check_behaviour(model: PreTrainedModel, tokenizer: PreTrainedTokenizerBase,
     """
     kind, (ids, other) = f"{folder}: {type(model).__name__}", _texts(tokenizer)
     padding, one = torch.full((1, 1), padding_of(tokenizer)), torch.ones(1, HALF).long()
-    prompt, mask = torch.cat([padding, ids[:, :HALF]], 1), functional.pad(one, (1, 0))
+    prompt, mask = torch.cat([padding, ids[:, :HALF]], 1), pad(one, (1, 0))
     try:
         alone, changed = (model(input_ids=row.to(model.device)).logits.float()
                           for row in (ids, other))
@@ -109,7 +160,7 @@ def _continued(model: PreTrainedModel, prompt: Tensor, mask: Tensor, ids: Tensor
     """Return the logits after one more token, as sampling computes them for one prompt of two."""
     prompts = PromptCache(model, prompt.expand(2, -1), mask.expand(2, -1))
     prompts.past.batch_select_indices(torch.tensor([0], device=model.device))
-    attended = functional.pad(prompts.mask[:1], (0, 1), value=1)
+    attended = pad(prompts.mask[:1], (0, 1), value=1)
     return call(model, ids[:, HALF: HALF + 1], attended, 1, prompts.past)[:, 0]
 
 

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from workbench.errors import ConfigError, RecordError
-from workbench.models.manifest import MANIFEST, write_manifest
+from workbench.models.verify import MANIFEST, write_manifest
 from workbench.pretraining.settings import PretrainConfig
 from workbench.runs.checkpoint import remove_checkpoints
 

@@ -20,9 +20,9 @@ from torch import Tensor
 
 from workbench.errors import ConfigError, RecordError
 from workbench.measure.completions import complete
-from workbench.models.manifest import MANIFEST
-from workbench.models.quiet import no_progress_bars
+from workbench.models.adapters import no_progress_bars
 from workbench.models.sizes import CONTEXT, SIZES, make_model
+from workbench.models.verify import MANIFEST
 from workbench.pretraining.log import LOG, read_log, settings_of, tidy
 from workbench.pretraining.packing import make_batch
 from workbench.pretraining.settings import PretrainConfig, learning_rate

@@ -10,7 +10,7 @@ from workbench.learners.text.sdft import SDFT
 from workbench.learners.text.sft import imitation
 from workbench.models.language import LanguageModels
 from workbench.models.logits import PromptCache
-from workbench.models.sampling import draw_uniform, sample_tokens
+from workbench.models.sampling import sample
 from workbench.system.runtime import generator
 from workbench.tasks import Task
 from workbench.teachers import FULL_CONTEXT
@@ -43,18 +43,18 @@ class OffPolicyDistillation(SDFT):
         super().begin(task)
         # New: the student is never sampled. The seed follows from run and task, so that a resumed
         # run samples the same responses again.
-        ids, mask = (part.repeat_interleave(self.samples, 0) for part in self.teacher.prompts)
-        self.responses = []
-        for i, seed in enumerate(self.model.seeds):
-            uniform = draw_uniform(len(ids), self.max_new_tokens, self.temperature,
-                                   generator(seed, "teacher's responses", task.index))
-            self.responses.append(sample_tokens(self.teacher.weights.model(i), self.model.tokenizer,
-                                                ids, mask, self.temperature, uniform))
+        texts = [text for text in self.teacher.texts for _ in range(self.samples)]
+        self.responses = [
+            sample(self.teacher.weights.model(i), self.model.tokenizer, texts,
+                   max_new_tokens=self.max_new_tokens, temperature=self.temperature,
+                   rng=generator(seed, "teacher's responses", task.index))
+            for i, seed in enumerate(self.model.seeds)]
 
     def rollout(self, i: int, indices: Tensor, prompts: PromptCache) -> tuple[Tensor, Tensor]:
         """Return one of the teacher's responses to each question."""
         which = torch.randint(self.samples, (len(indices),), generator=self.generators[i])
-        ids, mask = (part[indices * self.samples + which] for part in self.responses[i])
+        responses, chosen = self.responses[i], indices * self.samples + which
+        ids, mask = responses.ids[chosen], responses.mask[chosen]
         length = int(mask.sum(1).max())
         return ids[:, :length], mask[:, :length]
 

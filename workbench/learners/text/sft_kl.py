@@ -9,8 +9,7 @@ from workbench.errors import positive
 from workbench.learners.text.sft import SFT, imitation
 from workbench.losses import kl_per_token, per_response
 from workbench.models.language import LanguageModels
-from workbench.models.logits import response_logits
-from workbench.teachers import take_prompts
+from workbench.models.logits import response_logits, take_prompts
 
 
 class SFTWithKL(SFT):
