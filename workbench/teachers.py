@@ -21,7 +21,6 @@ WEIGHTS = {
     "student": "the student's own, as they are now",
 }
 """The choices of a teacher's weights."""
-
 MOST_BYTES = 2**29
 """Largest prompt cache that a teacher keeps; beyond it, prompts are read at each step."""
 FULL_CONTEXT = "all"
@@ -46,8 +45,7 @@ class TeacherWeights:
     @property
     def vectors(self) -> Tensor | None:
         """The stored weights of the teacher, if any: shape (seeds, parameters)."""
-        vectors: Tensor | None = self.learner.state.get("teacher")
-        return vectors
+        return self.learner.state.get("teacher")  # type: ignore[no-any-return]
 
     def take(self) -> None:
         """Take the student's present weights as the teacher's."""
@@ -59,10 +57,7 @@ class TeacherWeights:
             self.take()
 
     def follow(self, i: int) -> None:
-        """Move the average of seed i towards its student; called before each step.
-
-        Before the first step the two are equal, and nothing changes.
-        """
+        """Move the average of seed i towards its student; at the first step the two are equal."""
         if self.source == "ema":
             self.learner.state["teacher"][i].lerp_(self.learner.model.vector(i).cpu(), self.rate)
 
@@ -89,10 +84,7 @@ class Teacher:
         self._read: dict[int, PromptCache] = {}
 
     def begin(self, items: Sequence[Item], max_response_tokens: int) -> None:
-        """Prepare to teach the items of one skill.
-
-        Raises `ModelError` if a prompt with its context and the response do not fit the model.
-        """
+        """Prepare to teach a skill; raise `ModelError` if a prompt and its response do not fit."""
         context = full_context(items) if self.context == FULL_CONTEXT else self.context
         models = self.weights.learner.model
         self.texts = prompts_for(models.tokenizer, items, context)
@@ -103,10 +95,10 @@ class Teacher:
 
     @torch.no_grad()
     def logits(self, i: int, indices: Tensor, ids: Tensor, mask: Tensor) -> Tensor:
-        """Return the teacher's logits for each token of responses to the items at `indices`.
+        """Return logits of responses to the items at `indices`: (n, tokens, vocabulary).
 
-        `ids` and `mask` (n, tokens) are the responses, padded on the right, and `i` is the position
-        of the seed. Returns float32, shape (n, tokens, vocabulary).
+        `i` is the position of the seed; `ids` and `mask` (n, tokens) are the responses, padded on
+        the right.
         """
         model = self.weights.model(i)
         # A teacher that stays the same through a skill reads its prompts once. Not without context:

@@ -18,7 +18,7 @@ import torch
 from torch import Tensor, nn
 
 from workbench.errors import ModelError
-from workbench.models.verify import check_weights
+from workbench.models.verify import as_model_error, check_weights, read_json
 from workbench.system.files import write_atomically
 
 if TYPE_CHECKING:
@@ -136,36 +136,40 @@ def add_adapter(model: Any, name: str, rank: int, rng: torch.Generator, base: st
     return adapted.eval()  # type: ignore[no-any-return]
 
 
+def base_of(folder: Path) -> str:
+    """Return the name or path of the base model of an adapter, whose files are checked."""
+    path = folder / ADAPTER_CONFIG
+    base = read_json(path).get("base_model_name_or_path")
+    if not isinstance(base, str) or not base:
+        raise ModelError(f"{path} names no base_model_name_or_path (it is {base!r}). Write there "
+                         "the name or folder of the model that the adapter was trained on.")
+    if not (folder / ADAPTER_WEIGHTS).is_file():
+        raise ModelError(f"{folder} holds an adapter without {ADAPTER_WEIGHTS}; other weights "
+                         "could run code when opened. Save the adapter as safetensors.")
+    return base
+
+
 def merge_adapter(model: Any, folder: Path, base: str) -> Any:
     """Return a model with an adapter merged into its weights; both must have the same logits.
 
-    If an adapter changes one of two layers that share their weights (the embeddings and the output
-    layer), each layer first gets its own weights: otherwise merging would change both.
-
-    `model` is the base model in float32, which is changed; `base` is its name in error messages.
-    Raises `ModelError` if the adapter does not fit the model, has missing or unexpected tensors or
-    a NaN, or cannot be merged.
+    `model` is the base model in float32, which is changed; `base` is its name in error messages. If
+    the adapter changes one of two layers that share their weights (the embeddings and the output
+    layer), each first gets its own. Raises `ModelError` if the adapter does not fit the model, has
+    missing or unexpected tensors or a NaN, or cannot be merged.
     """
     from peft import PeftModel
 
-    try:
-        with no_progress_bars():
-            adapted: Any = PeftModel.from_pretrained(model, folder)
-            adapted.eval()
-    except Exception as error:  # of undocumented types
-        raise ModelError(f"{folder}: the adapter could not be put on {base} "
-                         f"({type(error).__name__}: {error}).") from error
+    with as_model_error(f"{folder}: the adapter could not be put on {base}"), no_progress_bars():
+        adapted: Any = PeftModel.from_pretrained(model, folder)
+        adapted.eval()
     _check_keys(adapted, folder)
     check_weights(adapted, folder)
     _untie(model)
     before = _probe(adapted)
-    try:
-        with no_progress_bars():
-            merged = adapted.merge_and_unload()
-    except Exception as error:  # adapters of some kinds, such as prompts, cannot be merged
-        raise ModelError(f"{folder}: an adapter of the kind {type(adapted.base_model).__name__} "
-                         f"cannot be merged ({type(error).__name__}: {error}). Use "
-                         "LoRA.") from error
+    kind = type(adapted.base_model).__name__  # some, such as prompts, cannot be merged
+    with as_model_error(f"{folder}: an adapter of the kind {kind} cannot be merged", "Use LoRA."
+                        ), no_progress_bars():
+        merged = adapted.merge_and_unload()
     gap = float((_probe(merged) - before).abs().max() / before.abs().max())
     if not gap <= TOLERANCE:
         raise ModelError(f"{folder}: merged into {base}, the adapter gives other logits than "
@@ -205,5 +209,4 @@ def _probe(model: Any) -> Tensor:
     """Return the logits of a few tokens."""
     rows = model.get_input_embeddings().weight.shape[0]
     ids = torch.arange(8)[None] * max(1, rows // 8) % rows
-    logits: Tensor = model(input_ids=ids.to(model.device)).logits.float()
-    return logits
+    return model(input_ids=ids.to(model.device)).logits.float()  # type: ignore[no-any-return]

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import functools
 from collections.abc import Iterable, Sequence
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any
 
 import torch
 from torch import Tensor
@@ -31,8 +31,7 @@ Now answer with a response of your own, including the thinking process.
 """The teacher's turn of arXiv 2601.19897, for models whose chat template takes no demonstration."""
 MARKERS = {"question": "marker 7 of the question", "demonstration": "marker 8 shown by the expert",
            "article": "marker 9 from the article"}
-NO_LIMIT = 2**31
-"""More tokens than any prompt has."""
+NO_LIMIT = 2**31  # more tokens than any prompt has
 
 
 def make_prompt(tokenizer: PreTrainedTokenizerBase, question: str, *, demonstration: str = "",
@@ -47,22 +46,15 @@ def make_prompt(tokenizer: PreTrainedTokenizerBase, question: str, *, demonstrat
     ModelError
         If the tokenizer has no chat template, or its template fails or leaves something out.
     """
-    form = _examine(tokenizer, str(tokenizer.chat_template or ""))
-    return _write(tokenizer, form, question, demonstration, article)
-
-
-class _TemplateForm(NamedTuple):
-    parts: bool
-    """Whether a message is a list of parts (``[{"type": "text", "text": ...}]``), as in models that
-    also see images, or a text."""
-    takes: frozenset[str]
-    """Which of the arguments ``demonstration`` and ``article`` the template renders."""
+    parts, takes = _examine(tokenizer, str(tokenizer.chat_template or ""))
+    return _write(tokenizer, parts, takes, question, demonstration, article)
 
 
 @functools.lru_cache(16)
-def _examine(tokenizer: PreTrainedTokenizerBase, template: str) -> _TemplateForm:
-    """Return what a tokenizer's chat template takes."""
-    name, question, failure = _name(tokenizer), MARKERS["question"], None
+def _examine(tokenizer: PreTrainedTokenizerBase, template: str) -> tuple[bool, frozenset[str]]:
+    """Return whether a message is a list of parts (for images), and which context is rendered."""
+    name, question = tokenizer.name_or_path or "this model", MARKERS["question"]
+    failure = None
     if not template:
         raise ModelError(f"the tokenizer of {name} has no chat template, so it is not known how to "
                          "ask. Use an instruction-tuned model, or set tokenizer.chat_template.")
@@ -76,23 +68,23 @@ def _examine(tokenizer: PreTrainedTokenizerBase, template: str) -> _TemplateForm
         raise failure or ModelError(
             f"the chat template of {name} leaves the question out, given as a text and as a list "
             "of parts. Use an instruction-tuned model, or set tokenizer.chat_template.")
-    form = _TemplateForm(parts, frozenset(
+    takes = frozenset(
         argument for argument in ("demonstration", "article") if MARKERS[argument]
-        in _render(tokenizer, parts, question, **{argument: MARKERS[argument]})))
-    whole = _write(tokenizer, form, *MARKERS.values())
+        in _render(tokenizer, parts, question, **{argument: MARKERS[argument]}))
+    whole = _write(tokenizer, parts, takes, *MARKERS.values())
     missing = [argument for argument, marker in MARKERS.items() if marker not in whole]
     if missing:
         raise ModelError(f"the chat template of {name} leaves out: {', '.join(missing)}. A "
                          "template that takes a demonstration has to render it beside the "
                          "question and the article.")
-    return form
+    return parts, takes
 
 
-def _write(tokenizer: PreTrainedTokenizerBase, form: _TemplateForm, question: str,
+def _write(tokenizer: PreTrainedTokenizerBase, parts: bool, takes: frozenset[str], question: str,
            demonstration: str, article: str) -> str:
     """Return a prompt; context that the template does not take goes into the user's turn."""
     context = {"article": article, "demonstration": demonstration}
-    passed = {name: text for name, text in context.items() if text and name in form.takes}
+    passed = {name: text for name, text in context.items() if text and name in takes}
     shown = "\n\n".join(text for name, text in context.items() if text and name not in passed)
     if not shown:
         turn = question
@@ -100,7 +92,7 @@ def _write(tokenizer: PreTrainedTokenizerBase, form: _TemplateForm, question: st
         turn = f"{shown}\n\n{question}"
     else:
         turn = EXAMPLE_TURN.format(question=question, demonstration=shown)
-    return _render(tokenizer, form.parts, turn, **passed)
+    return _render(tokenizer, parts, turn, **passed)
 
 
 def _render(tokenizer: PreTrainedTokenizerBase, parts: bool, turn: str, **passed: Any) -> str:
@@ -112,13 +104,9 @@ def _render(tokenizer: PreTrainedTokenizerBase, parts: bool, turn: str, **passed
             **passed))
     except Exception as error:  # a template is a program and can raise anything
         message = " ".join(str(error).split())
-        raise ModelError(f"the chat template of {_name(tokenizer)} fails ({type(error).__name__}): "
-                         f"{message}. Set tokenizer.chat_template to one that takes a single turn "
-                         "of the user.") from error
-
-
-def _name(tokenizer: PreTrainedTokenizerBase) -> str:
-    return str(tokenizer.name_or_path or "this model")
+        raise ModelError(f"the chat template of {tokenizer.name_or_path or 'this model'} fails "
+                         f"({type(error).__name__}): {message}. Set tokenizer.chat_template to one "
+                         "that takes a single turn of the user.") from error
 
 
 def encode(tokenizer: PreTrainedTokenizerBase, prompts: Sequence[str], longest: int,
@@ -190,9 +178,8 @@ def decode(tokenizer: PreTrainedTokenizerBase, ids: Tensor) -> list[str]:
 
     Whether a text begins with a space depends on the tokenizer; scores must not depend on it.
     """
-    texts: list[str] = tokenizer.batch_decode(ids, skip_special_tokens=True,
-                                              clean_up_tokenization_spaces=False)
-    return [text.strip() for text in texts]
+    return [text.strip() for text in tokenizer.batch_decode(
+        ids, skip_special_tokens=True, clean_up_tokenization_spaces=False)]
 
 
 def padding_of(tokenizer: PreTrainedTokenizerBase) -> int:
@@ -201,14 +188,19 @@ def padding_of(tokenizer: PreTrainedTokenizerBase) -> int:
     return int(tokenizer.eos_token_id if token is None else token)
 
 
+def end_tokens(source: Any) -> list[int]:
+    """Return the tokens that end a text according to a config or tokenizer, which may name none."""
+    tokens = getattr(source, "eos_token_id", None)
+    listed = tokens if isinstance(tokens, list) else [tokens]
+    return [int(token) for token in listed if token is not None]
+
+
 def context_of(model: PreTrainedModel) -> int:
     """Return the largest number of tokens that a model takes: its number of positions.
 
     It is `NO_LIMIT` for recurrent models (Mamba) and some with linear biases (Bloom).
     """
     config = model.config.get_text_config()
-    for name in ("max_position_embeddings", "n_positions", "max_seq_len", "context_length"):
-        limit = getattr(config, name, None)
-        if isinstance(limit, int) and limit > 0:
-            return limit
-    return NO_LIMIT
+    names = ("max_position_embeddings", "n_positions", "max_seq_len", "context_length")
+    limits = [getattr(config, name, None) for name in names]
+    return next((limit for limit in limits if isinstance(limit, int) and limit > 0), NO_LIMIT)

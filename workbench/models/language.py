@@ -3,12 +3,10 @@
 from __future__ import annotations
 
 import copy
-import hashlib
-import json
 from collections.abc import Iterator, Mapping, Sequence
 from functools import cached_property
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import safetensors
 import safetensors.torch
@@ -20,44 +18,18 @@ from workbench.models.adapters import WithAdapter, add_adapter, no_progress_bars
 from workbench.models.encoding import make_prompt
 from workbench.models.loading import load_causal_lm
 from workbench.models.mlp import WEIGHTS
-from workbench.system.files import sha256, write_atomically
+from workbench.models.verify import fingerprint
+from workbench.system.files import write_atomically
 from workbench.system.runtime import generator
-
-if TYPE_CHECKING:
-    from transformers import PreTrainedModel, PreTrainedTokenizerBase
-
-INPUTS = {
-    "settings": "the settings in run.json",
-    "weights": "the weights of the pretrained model",
-    "architecture": "the config of the pretrained model",
-    "tokenizer": "the tokenizer",
-    "chat_template": "the chat template",
-}
-"""The inputs of a run, by the names in ``inputs`` of ``run.json``."""
 
 
 class LanguageModels:
-    """A pretrained model once per seed, and the pretrained model itself.
+    """A pretrained model (`base`, never trained), and one in training per seed (`models`).
 
-    Parameters
-    ----------
-    name_or_path : str or path
-        See `workbench.models.load_causal_lm`.
-    seeds : sequence of int
-        One model for each.
-    lora_rank : int
-        0 trains all weights, in a copy of the model for each seed. Above 0, the seeds share one
-        model and each trains an adapter of that rank on it.
-
-    Attributes
-    ----------
-    base : PreTrainedModel or WithAdapter
-        The pretrained model, which is never trained.
-    models : list of PreTrainedModel or WithAdapter
-        The trained models, by seed, in evaluation mode throughout: gradients flow all the same, and
-        there is no dropout.
-    adapters : list of list of str
-        With LoRA, the names of the adapters by skill and seed; the last ones are trained.
+    With a `lora_rank` of 0, all weights are trained, in a copy of the model for each seed. Above 0,
+    the seeds share one model and each trains an adapter of that rank on it; `adapters` has their
+    names by skill and seed, of which the last are trained. All are in evaluation mode throughout:
+    gradients flow all the same, and there is no dropout.
     """
 
     def __init__(self, name_or_path: str | Path, seeds: Sequence[int], lora_rank: int = 0,
@@ -68,24 +40,18 @@ class LanguageModels:
         self.base: Any
         self.base, self.tokenizer = load_causal_lm(name_or_path, device=device)
         make_prompt(self.tokenizer, "?")  # refuses an unusable template before any training
-        self.models: list[Any] = []
         self.adapters: list[list[str]] = []
         self._trained: list[nn.Parameter] = []
         self._shared = self.base  # with LoRA, the base with all adapters
         self._other: Any = None
+        self.models: list[Any] = [] if lora_rank else [copy.deepcopy(self.base) for _ in seeds]
         if lora_rank:
             self.add_adapters()
             self.base = WithAdapter(self._shared, None, self._trained)
-        else:
-            self.models = [copy.deepcopy(self.base) for _ in seeds]
-
-    def _next_adapters(self) -> list[str]:
-        """Return the names of the adapters of the next skill, one for each seed."""
-        return [f"skill{len(self.adapters)}-seed{i}" for i in range(len(self.seeds))]
 
     def add_adapters(self) -> None:
         """Start a fresh adapter for each seed; earlier ones stay unchanged."""
-        names = self._next_adapters()
+        names = [f"skill{len(self.adapters)}-seed{i}" for i in range(len(self.seeds))]
         for seed, name in zip(self.seeds, names, strict=True):
             self._shared = add_adapter(self._shared, name, self.lora_rank,
                                        generator(seed, "adapter"), self.name)
@@ -122,12 +88,9 @@ class LanguageModels:
 
     @torch.no_grad()
     def load_state_dict(self, tensors: Mapping[str, Tensor]) -> None:
-        """Restore what `state_dict` returned, with as many adapters as it has.
-
-        Raises `RuntimeError` if the tensors are of other models.
-        """
-        saved = {key.split(".")[0] for key in tensors}
-        while self.lora_rank and self._next_adapters()[0] in saved:
+        """Restore what `state_dict` returned; raise `RuntimeError` for tensors of other models."""
+        while self.lora_rank and any(key.startswith(f"skill{len(self.adapters)}-")
+                                     for key in tensors):
             self.add_adapters()
         own = self.state_dict()
         if own.keys() != tensors.keys():
@@ -189,28 +152,3 @@ def fill(model: Any, vector: Tensor) -> None:
     for parameter, part in zip(parameters, parts, strict=True):
         parameter.copy_(part.view_as(parameter))
     torch.clear_autocast_cache()  # autocast would go on with a copy of the old weights
-
-
-def fingerprint(model: PreTrainedModel, tokenizer: PreTrainedTokenizerBase) -> dict[str, str]:
-    """Return the sha256 hashes of a loaded model, by the names of `INPUTS` without ``settings``."""
-    weights = hashlib.sha256()
-    for name, parameter in model.named_parameters():
-        weights.update(f"{name} {tuple(parameter.shape)} {parameter.dtype}".encode())
-        values = parameter.detach().cpu().contiguous().flatten()
-        weights.update(values.view(torch.uint8).numpy().data)
-    backend = getattr(tokenizer, "backend_tokenizer", None)
-    contents = {
-        "architecture": _without(model.config.to_json_string(False), "_name_or_path",
-                                 "transformers_version"),
-        # Padding and truncation are set at every call.
-        "tokenizer": (tokenizer.get_vocab() if backend is None
-                      else _without(backend.to_str(), "padding", "truncation")),
-        "chat_template": tokenizer.chat_template}
-    return {"weights": weights.hexdigest(), **{
-        name: sha256(json.dumps(content, sort_keys=True).encode())
-        for name, content in contents.items()}}
-
-
-def _without(text: str, *names: str) -> dict[str, object]:
-    """Return a JSON object less some of its entries."""
-    return {key: value for key, value in json.loads(text).items() if key not in names}

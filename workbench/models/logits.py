@@ -14,8 +14,8 @@ from torch import Tensor
 if TYPE_CHECKING:
     from transformers import DynamicCache, PreTrainedModel
 
-BATCH = 32
-"""Prompts read at a time."""
+BATCH = 32  # prompts read at a time
+_signature = functools.cache(inspect.signature)
 
 
 def response_logits(model: PreTrainedModel, prompt_ids: Tensor, prompt_mask: Tensor, ids: Tensor,
@@ -39,8 +39,8 @@ def call(model: PreTrainedModel, ids: Tensor, attended: Tensor, keep: int,
     keys and values of the tokens before, and the new ones are added to it.
     """
     inner: Any = model  # peft wraps a model in one that takes any argument
-    known = _parameters(type(inner.get_base_model() if hasattr(inner, "get_base_model")
-                             else inner).forward)
+    inner = inner.get_base_model() if hasattr(inner, "get_base_model") else inner
+    known = _signature(type(inner).forward).parameters
     options: dict[str, Any] = {
         # Positions are counted from the first token that is not padding.
         "position_ids": (attended.cumsum(1) - 1).clamp_min(0)[:, -ids.shape[1]:],
@@ -48,11 +48,6 @@ def call(model: PreTrainedModel, ids: Tensor, attended: Tensor, keep: int,
     logits: Tensor = model(input_ids=ids.to(model.device), attention_mask=attended,
                            **{k: v for k, v in options.items() if k in known}).logits
     return logits[:, -keep:].float()
-
-
-@functools.cache
-def _parameters(forward: Callable[..., object]) -> frozenset[str]:
-    return frozenset(inspect.signature(forward).parameters)
 
 
 def take_prompts(prompts: tuple[Tensor, Tensor], indices: Tensor) -> tuple[Tensor, Tensor]:
@@ -94,14 +89,12 @@ class PromptCache:
         some.ids, some.mask = take_prompts((self.ids, self.mask), indices)
         indices = indices.to(self.mask.device)
         some.last = self.last[indices]
-        first = self.mask.shape[1] - some.mask.shape[1]
-        some.past = self._copy_past(lambda part: part[indices][:, :, first:])
+        some.past = self._copy_past(lambda part: part[indices][:, :, -some.mask.shape[1]:])
         return some
 
     def detach(self) -> PromptCache:
-        """Return a copy without gradient, which can be continued independently."""
+        """Return a copy without gradient, from which responses can be sampled."""
         other = copy.copy(self)
-        other.last = self.last.detach()
         if self.reusable:
             other.past = self._copy_past(Tensor.detach)
         return other

@@ -12,7 +12,7 @@ from torch.nn.functional import pad
 from torch.nn.utils.rnn import pad_sequence
 
 from workbench.errors import ConfigError, NonFiniteError
-from workbench.models.encoding import context_of, decode, encode, padding_of
+from workbench.models.encoding import context_of, decode, encode, end_tokens, padding_of
 from workbench.models.logits import PromptCache, call
 
 if TYPE_CHECKING:
@@ -58,10 +58,8 @@ def sample(model: PreTrainedModel, tokenizer: PreTrainedTokenizerBase, prompts: 
 
     Raises
     ------
-    ModelError, ConfigError
-        If a prompt cannot be used (see `encode`) or is too long, or a setting cannot work.
-    NonFiniteError
-        If the model's logits are not finite.
+    ModelError, ConfigError, NonFiniteError
+        If a prompt cannot be used (see `encode`), a setting cannot work, or logits are not finite.
     """
     if max_new_tokens < 1 or batch_size < 1 or temperature < 0:
         raise ConfigError("max_new_tokens and batch_size must be at least 1 and temperature at "
@@ -89,8 +87,7 @@ def draw_uniform(rows: int, max_new_tokens: int, temperature: float,
     if rng is None:
         raise ConfigError(f"temperature {temperature} samples at random and needs a generator; "
                           "give rng=torch.Generator().manual_seed(0), or temperature=0")
-    return torch.rand(rows, max_new_tokens, generator=rng, dtype=torch.float64,
-                      device=rng.device)
+    return torch.rand(rows, max_new_tokens, generator=rng, dtype=torch.float64, device=rng.device)
 
 
 @torch.no_grad()
@@ -103,7 +100,8 @@ def continue_prompts(prompts: PromptCache, tokenizer: PreTrainedTokenizerBase, t
     """
     model, logits, attended = prompts.model, prompts.last, prompts.mask
     device = attended.device
-    uniform, ends = uniform.to(device), torch.tensor(_stop_tokens(model, tokenizer), device=device)
+    uniform = uniform.to(device)
+    ends = torch.tensor(end_tokens(model.generation_config) + end_tokens(tokenizer), device=device)
     rows = torch.arange(len(attended), device=device)  # of responses that have not ended
     ids = torch.full(uniform.shape, padding_of(tokenizer), device=device)
     mask = torch.zeros_like(ids)
@@ -136,10 +134,3 @@ def next_tokens(logits: Tensor, temperature: float, uniform: Tensor) -> Tensor:
     cumulated = (logits / temperature).softmax(-1).double().cumsum(-1)
     wanted = uniform[:, None] * cumulated[:, -1:]
     return torch.searchsorted(cumulated, wanted, right=True)[:, 0].clamp_max(logits.shape[1] - 1)
-
-
-def _stop_tokens(model: PreTrainedModel, tokenizer: PreTrainedTokenizerBase) -> list[int]:
-    """Return the tokens that end a response: the tokenizer's and those of the model's settings."""
-    listed = model.generation_config.eos_token_id if model.generation_config else None
-    ends = listed if isinstance(listed, list) else [listed]
-    return sorted({int(end) for end in (*ends, tokenizer.eos_token_id) if end is not None})

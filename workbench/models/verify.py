@@ -1,4 +1,4 @@
-"""Checks of a model: of its files before any is read, and of the loaded model.
+"""Checks and hashes of a model: of its files before any is read, and of the loaded model.
 
 The manifest of a folder has the sha256 of every file. Libraries load models that cannot be trained
 or measured here: the loaded model's weights, tokenizer and behaviour are tested, not its config.
@@ -6,7 +6,10 @@ or measured here: the loaded model's weights, tokenizer and behaviour are tested
 
 from __future__ import annotations
 
+import hashlib
 import json
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
 
@@ -15,7 +18,7 @@ from torch import Tensor, nn
 from torch.nn.functional import pad
 
 from workbench.errors import ModelError
-from workbench.models.encoding import context_of, padding_of
+from workbench.models.encoding import context_of, end_tokens, padding_of
 from workbench.models.logits import PromptCache, call, response_logits
 from workbench.system.files import sha256, to_json, write_atomically
 from workbench.system.provenance import restore
@@ -26,8 +29,32 @@ if TYPE_CHECKING:
 MANIFEST = "manifest.json"
 LOADED = (".safetensors", ".json", ".jinja", ".model", ".bin", ".pt", ".pth")
 """Endings of files that loading a model may read."""
-HALF = 4
-"""Number of tokens before, and after, the place at which two texts are compared."""
+INPUTS = {
+    "settings": "the settings in run.json",
+    "weights": "the weights of the pretrained model",
+    "architecture": "the config of the pretrained model",
+    "tokenizer": "the tokenizer",
+    "chat_template": "the chat template",
+}
+"""The inputs of a run, by the names in ``inputs`` of ``run.json``."""
+HALF = 4  # tokens before, and after, the place at which two texts are compared
+
+
+@contextmanager
+def as_model_error(problem: str, remedy: str = "") -> Iterator[None]:
+    """Raise errors inside the block, which libraries raise of any type, as `ModelError`."""
+    try:
+        yield
+    except Exception as error:
+        message = f"{problem} ({type(error).__name__}: {error}). {remedy}"
+        raise ModelError(message.rstrip()) from error
+
+
+def read_json(path: Path) -> dict[str, Any]:
+    """Return the entries of a JSON file; raise `ModelError` if it has none."""
+    with as_model_error(f"{path} is not valid JSON"):
+        entries = dict(json.loads(path.read_text(encoding="utf-8")))
+    return entries
 
 
 def write_manifest(folder: Path) -> None:
@@ -39,40 +66,36 @@ def write_manifest(folder: Path) -> None:
 
 
 def check_manifest(folder: Path, required: bool = False) -> None:
-    """Compare a folder with its manifest; without one, nothing is checked unless it is `required`.
+    """Raise `ModelError` if a file of a folder is missing, changed or not listed in its manifest.
 
-    Raises `ModelError` if a required manifest is missing, the manifest cannot be read, or a file is
-    missing, changed, or not listed.
+    Without a manifest nothing is checked, unless it is `required`.
     """
-    fault = _fault(folder, required)
-    if fault:
-        raise ModelError(f"{fault} Restore the folder, or make the model again in another one with "
-                         f"workbench pretrain. {restore(folder)}")
+    def fault(text: str) -> ModelError:
+        return ModelError(f"{text} Restore the folder, or make the model again in another one with "
+                          f"workbench pretrain. {restore(folder)}")
 
-
-def _fault(folder: Path, required: bool) -> str:
-    """Return a description of the fault of a folder, or an empty text."""
     path = folder / MANIFEST
     if not path.exists():
-        return f"{path} is missing." if required else ""
+        if required:
+            raise fault(f"{path} is missing.")
+        return
     try:
         recorded = dict(json.loads(path.read_text(encoding="utf-8"))["sha256"])
     except (ValueError, KeyError, TypeError) as error:
-        return (f"{path} is not a manifest ({type(error).__name__}: {error}). Expected "
-                '{"sha256": {file: hash}}.')
+        raise fault(f"{path} is not a manifest ({type(error).__name__}: {error}). Expected "
+                    '{"sha256": {file: hash}}.') from error
     for name, expected in recorded.items():
         file = folder / Path(name).name
         if not file.is_file():
-            return f"{file} is missing; {MANIFEST} names it."
+            raise fault(f"{file} is missing; {MANIFEST} names it.")
         actual = sha256(file.read_bytes())
         if actual != expected:
-            return (f"{file} is damaged or has been replaced: sha256 {actual[:12]}…, "
-                    f"{MANIFEST} has {str(expected)[:12]}….")
+            raise fault(f"{file} is damaged or has been replaced: sha256 {actual[:12]}…, "
+                        f"{MANIFEST} has {str(expected)[:12]}….")
     for file in sorted(folder.iterdir()):
         if file.suffix in LOADED and file.name not in {*recorded, MANIFEST}:
-            return (f"{file} is not listed in {MANIFEST}: the folder was made without it. Remove "
-                    "it.")
-    return ""
+            raise fault(f"{file} is not listed in {MANIFEST}: the folder was made without it. "
+                        "Remove it.")
 
 
 def check_weights(model: nn.Module, folder: Path) -> None:
@@ -105,12 +128,8 @@ def check_fit(model: PreTrainedModel, tokenizer: PreTrainedTokenizerBase, folder
         raise ModelError(f"{folder}: the model takes {context_of(model)} tokens, too few for a "
                          "prompt and a response.")
     # Chat models such as Qwen's end a turn with another token (generation_config) than a document.
-    ends, generation_ends = (
-        tokens if isinstance(tokens, list) else [tokens]
-        for tokens in (getattr(config, "eos_token_id", None)
-                       for config in (model.config, model.generation_config)))
-    end = tokenizer.eos_token_id
-    if end is None or (ends != [None] and end not in (*ends, *generation_ends)):
+    end, ends = tokenizer.eos_token_id, end_tokens(model.config)
+    if end is None or (ends and end not in ends + end_tokens(model.generation_config)):
         raise ModelError(f"{folder}: the tokenizer does not fit the model: it ends a text with "
                          f"token {end}, the model with {ends}. Take both from the same folder.")
 
@@ -120,21 +139,17 @@ def check_behaviour(model: PreTrainedModel, tokenizer: PreTrainedTokenizerBase,
                     folder: Path) -> None:
     """Raise `ModelError` for a model that is not causal or cannot be sampled from here.
 
-    - Texts that differ only at their end must have the same logits before it (BERT fails).
-    - Padding on the left must not change the logits (RWKV fails).
-    - Nor must reading the beginning of a text first (Mamba fails).
+    Texts that differ only at their end must have the same logits before it (BERT fails). Padding on
+    the left must not change the logits (RWKV fails), nor must reading the beginning first (Mamba).
     """
     kind, (ids, other) = f"{folder}: {type(model).__name__}", _texts(tokenizer)
     padding, one = torch.full((1, 1), padding_of(tokenizer)), torch.ones(1, HALF).long()
     prompt, mask = torch.cat([padding, ids[:, :HALF]], 1), pad(one, (1, 0))
-    try:
+    with as_model_error(f"{kind} cannot be run here", "Use a causal language model that takes "
+                        "input_ids and attention_mask."):
         alone, changed = (model(input_ids=row.to(model.device)).logits.float()
                           for row in (ids, other))
         padded = response_logits(model, prompt, mask, ids[:, HALF:], one)
-    except Exception as error:  # each architecture raises its own types
-        raise ModelError(f"{kind} cannot be run here ({type(error).__name__}: {error}). Use a "
-                         "causal language model that takes input_ids and "
-                         "attention_mask.") from error
     if not torch.isfinite(alone).all():
         raise ModelError(f"{folder}: the model's logits are NaN or infinite though its weights are "
                          "not. The weights are damaged, or made for another config.")
@@ -146,22 +161,16 @@ def check_behaviour(model: PreTrainedModel, tokenizer: PreTrainedTokenizerBase,
         raise ModelError(f"{kind} answers otherwise when a prompt is padded on the left, which is "
                          "how several prompts are answered at once. Use a model that heeds "
                          "attention_mask and position_ids.")
-    try:
-        if _gap(alone[:, HALF], _continued(model, prompt, mask, ids)) > 1e-3 * size:
+    with as_model_error(f"{kind} cannot go on from a prompt that it has read", "Use a transformer, "
+                        "which keeps keys and values for each token; recurrent models, such as "
+                        "Mamba, are not supported."):
+        # As in sampling: two prompts are read, and one goes on.
+        read = PromptCache(model, prompt.expand(2, -1), mask.expand(2, -1))
+        read.past.batch_select_indices(torch.tensor([0], device=model.device))
+        attended = pad(read.mask[:1], (0, 1), value=1)
+        continued = call(model, ids[:, HALF: HALF + 1], attended, 1, read.past)[:, 0]
+        if _gap(alone[:, HALF], continued) > 1e-3 * size:
             raise ValueError("it then predicts otherwise")
-    except Exception as error:
-        raise ModelError(f"{kind} cannot go on from a prompt that it has read "
-                         f"({type(error).__name__}: {error}). Use a transformer, which keeps keys "
-                         "and values for each token; recurrent models, such as Mamba, are not "
-                         "supported.") from error
-
-
-def _continued(model: PreTrainedModel, prompt: Tensor, mask: Tensor, ids: Tensor) -> Tensor:
-    """Return the logits after one more token, as sampling computes them for one prompt of two."""
-    prompts = PromptCache(model, prompt.expand(2, -1), mask.expand(2, -1))
-    prompts.past.batch_select_indices(torch.tensor([0], device=model.device))
-    attended = pad(prompts.mask[:1], (0, 1), value=1)
-    return call(model, ids[:, HALF: HALF + 1], attended, 1, prompts.past)[:, 0]
 
 
 def _texts(tokenizer: PreTrainedTokenizerBase) -> tuple[Tensor, Tensor]:
@@ -176,3 +185,28 @@ def _texts(tokenizer: PreTrainedTokenizerBase) -> tuple[Tensor, Tensor]:
 def _gap(a: Tensor, b: Tensor) -> float:
     """Return the largest difference; infinite if one of them is NaN or infinite."""
     return float((a - b).abs().nan_to_num(torch.inf, torch.inf).max())
+
+
+def fingerprint(model: PreTrainedModel, tokenizer: PreTrainedTokenizerBase) -> dict[str, str]:
+    """Return the sha256 hashes of a loaded model, by the names of `INPUTS` without ``settings``."""
+    weights = hashlib.sha256()
+    for name, parameter in model.named_parameters():
+        weights.update(f"{name} {tuple(parameter.shape)} {parameter.dtype}".encode())
+        values = parameter.detach().cpu().contiguous().flatten()
+        weights.update(values.view(torch.uint8).numpy().data)
+    backend = getattr(tokenizer, "backend_tokenizer", None)
+    contents = {
+        "architecture": _without(model.config.to_json_string(False), "_name_or_path",
+                                 "transformers_version"),
+        # Padding and truncation are set at every call.
+        "tokenizer": (tokenizer.get_vocab() if backend is None
+                      else _without(backend.to_str(), "padding", "truncation")),
+        "chat_template": tokenizer.chat_template}
+    return {"weights": weights.hexdigest(), **{
+        name: sha256(json.dumps(content, sort_keys=True).encode())
+        for name, content in contents.items()}}
+
+
+def _without(text: str, *names: str) -> dict[str, object]:
+    """Return a JSON object less some of its entries."""
+    return {key: value for key, value in json.loads(text).items() if key not in names}

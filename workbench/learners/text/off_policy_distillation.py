@@ -44,17 +44,17 @@ class OffPolicyDistillation(SDFT):
         # New: the student is never sampled. The seed follows from run and task, so that a resumed
         # run samples the same responses again.
         texts = [text for text in self.teacher.texts for _ in range(self.samples)]
-        self.responses = [
-            sample(self.teacher.weights.model(i), self.model.tokenizer, texts,
-                   max_new_tokens=self.max_new_tokens, temperature=self.temperature,
-                   rng=generator(seed, "teacher's responses", task.index))
-            for i, seed in enumerate(self.model.seeds)]
+        self.responses = []
+        for i, seed in enumerate(self.model.seeds):
+            said = sample(self.teacher.weights.model(i), self.model.tokenizer, texts,
+                          max_new_tokens=self.max_new_tokens, temperature=self.temperature,
+                          rng=generator(seed, "teacher's responses", task.index))
+            self.responses.append((said.ids, said.mask))
 
     def rollout(self, i: int, indices: Tensor, prompts: PromptCache) -> tuple[Tensor, Tensor]:
         """Return one of the teacher's responses to each question."""
         which = torch.randint(self.samples, (len(indices),), generator=self.generators[i])
-        responses, chosen = self.responses[i], indices * self.samples + which
-        ids, mask = responses.ids[chosen], responses.mask[chosen]
+        ids, mask = (part[indices * self.samples + which] for part in self.responses[i])
         length = int(mask.sum(1).max())
         return ids[:, :length], mask[:, :length]
 
