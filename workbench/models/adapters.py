@@ -154,8 +154,8 @@ def merge_adapter(model: Any, folder: Path, base: str) -> Any:
 
     `model` is the base model in float32, which is changed; `base` is its name in error messages. If
     the adapter changes one of two layers that share their weights (the embeddings and the output
-    layer), each first gets its own. Raises `ModelError` if the adapter does not fit the model, has
-    missing or unexpected tensors or a NaN, or cannot be merged.
+    layer), each first gets its own: otherwise merging would change both. Raises `ModelError` if the
+    adapter does not fit, has missing or unexpected tensors or a NaN, or cannot be merged.
     """
     from peft import PeftModel
 
@@ -167,8 +167,8 @@ def merge_adapter(model: Any, folder: Path, base: str) -> Any:
     _untie(model)
     before = _probe(adapted)
     kind = type(adapted.base_model).__name__  # some, such as prompts, cannot be merged
-    with as_model_error(f"{folder}: an adapter of the kind {kind} cannot be merged", "Use LoRA."
-                        ), no_progress_bars():
+    problem = f"{folder}: an adapter of the kind {kind} cannot be merged"
+    with as_model_error(problem, "Use LoRA."), no_progress_bars():
         merged = adapted.merge_and_unload()
     gap = float((_probe(merged) - before).abs().max() / before.abs().max())
     if not gap <= TOLERANCE:
