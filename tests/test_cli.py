@@ -23,7 +23,7 @@ from workbench.cli.parsing import gather, list_options, parse
 from workbench.config import RunConfig
 from workbench.learners import CONTROLS, LEARNERS
 from workbench.learners.text import TEXT_LEARNERS
-from workbench.models.loading import MODELS_FOLDER
+from workbench.models.loading import SHIPPED
 from workbench.runs import experiment
 from workbench.runs.record import RunRecord
 from workbench.runs.record_files import ARRAYS
@@ -270,7 +270,7 @@ def test_no_command_overwrites_what_it_did_not_write(command, name, cli, tmp_pat
 
 
 def test_a_model_is_never_its_own_output(cli, tmp_path, fingerprint, nothing_computed):
-    folder = shutil.copytree(MODELS_FOLDER / "nano-lm", tmp_path / "mine")
+    folder = shutil.copytree(SHIPPED["nano"], tmp_path / "mine")
     before = fingerprint(folder)
     for command in ("train", "run of skills"):
         words = [folder if word == "nano" else word for word in WRITERS[command]]

@@ -8,7 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from workbench.learners import LEARNERS, Finetune, batch_order, fit, make_optimizer
-from workbench.models.mlp import clip_per_seed
+from workbench.models import StackedMLP
 from workbench.tasks import make_stream
 
 STREAM = make_stream("split-digits", tasks=2)
@@ -107,30 +107,32 @@ def test_the_loss_yielded_is_the_one_before_the_step(networks):
     assert not loss.requires_grad
 
 
-def gradients():
-    a, b = torch.zeros(3, 2, 2), torch.zeros(3, 1, 2)
+def network_with_gradients():
+    model = StackedMLP(2, (), 2, (0, 1, 2))
+    a, b = model.parameters()
     a.grad = torch.tensor([[[3.0, 0.0], [0.0, 0.0]], [[0.1, 0.0], [0.2, 0.0]], [[0.0, 0.0]] * 2])
     b.grad = torch.tensor([[[0.0, 4.0]], [[0.0, 0.2]], [[0.0, 0.0]]])
-    return a, b
+    return model, a, b
 
 
 def test_clipping_limits_the_norm_of_each_seed_over_all_parameters():
-    a, b = gradients()  # norms: 5, 0.3 and 0
-    clip_per_seed([a, b], 1.0)
+    model, a, b = network_with_gradients()  # norms: 5, 0.3 and 0
+    model.clip(1.0)
     torch.testing.assert_close(a.grad[0], torch.tensor([[0.6, 0.0], [0.0, 0.0]]))
     torch.testing.assert_close(b.grad[0], torch.tensor([[0.0, 0.8]]))
 
 
 def test_clipping_leaves_small_gradients_of_other_seeds_alone():
-    (a, b), (was_a, was_b) = gradients(), gradients()
-    clip_per_seed([a, b], 1.0)
+    (model, a, b), (_, was_a, was_b) = network_with_gradients(), network_with_gradients()
+    model.clip(1.0)
     assert torch.equal(a.grad[1:], was_a.grad[1:])
     assert torch.equal(b.grad[1:], was_b.grad[1:])
 
 
 def test_clipping_passes_over_parameters_without_a_gradient():
-    (a, _), idle = gradients(), torch.zeros(3, 2)
-    clip_per_seed([a, idle], 1.0)
+    model, a, idle = network_with_gradients()
+    idle.grad = None
+    model.clip(1.0)
     assert a.grad[0].norm() == pytest.approx(1)
     assert idle.grad is None
 
@@ -141,7 +143,8 @@ def test_fit_clips_when_asked_to(networks):
         learner = Finetune(networks(STREAM))
         for _ in fit(learner, TASK, make_optimizer(learner, 1e-3), steps=3, batch_size=8,
                      clip=clip):
-            norms.setdefault(clip, []).append(learner.model.gradient().norm(dim=1))
+            gradient = torch.cat([p.grad.flatten(1) for p in learner.model.parameters()], 1)
+            norms.setdefault(clip, []).append(gradient.norm(dim=1))
     assert torch.stack(norms[None]).min() > 0.05
     torch.testing.assert_close(torch.stack(norms[0.01]), torch.full((3, 2), 0.01))
 

@@ -15,11 +15,11 @@ from transformers import PreTrainedTokenizerFast
 from workbench.config import RunConfig
 from workbench.errors import ModelError
 from workbench.models import load_causal_lm, make_prompt, sample
+from workbench.models.adapters import no_progress_bars
 from workbench.models.encoding import NO_LIMIT, context_of, decode, encode
 from workbench.models.language import LanguageModels
 from workbench.models.loading import SHIPPED
 from workbench.models.logits import PromptCache, attends_to_all, response_logits
-from workbench.models.quiet import no_progress_bars
 from workbench.models.sizes import CONTEXT
 from workbench.pretraining.tokenizer import make_tokenizer, vocabulary
 from workbench.runs.experiment import run
@@ -467,7 +467,7 @@ def test_a_merged_adapter_gives_the_logits_it_was_trained_with(tmp_path, setting
 
 
 def test_an_adapter_that_changes_when_merged_is_refused(tmp_path, monkeypatch):
-    monkeypatch.setattr("workbench.models.merging._untie", lambda model: None)
+    monkeypatch.setattr("workbench.models.adapters._untie", lambda model: None)
     folder, _ = adapter(tmp_path / "adapter", target_modules=["lm_head"])
     with pytest.raises(ModelError, match="the adapter gives other logits than unmerged"):
         load_causal_lm(folder)

@@ -17,8 +17,8 @@ from workbench.models import load_causal_lm, make_prompt, sample
 from workbench.models.encoding import encode
 from workbench.models.loading import SHIPPED
 from workbench.models.logits import response_logits
-from workbench.models.manifest import MANIFEST, check_manifest, write_manifest
 from workbench.models.sizes import CONTEXT, SIZES, make_model
+from workbench.models.verify import MANIFEST, check_manifest, write_manifest
 from workbench.pretraining.tokenizer import (
     encode_document,
     make_batch,

@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from workbench.errors import ModelError
-from workbench.models.manifest import check_manifest
+from workbench.models.verify import check_manifest
 from workbench.system import provenance
 from workbench.system.provenance import data_path, git_revision, restore
 

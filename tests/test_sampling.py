@@ -87,5 +87,5 @@ def test_prompts_read_once_give_the_logits_and_the_gradient_of_prompts_read_with
 def read_and_sampled(model, tokenizer, prompts):
     """Read prompts, and sample from them as SDFT does before it asks for logits."""
     read = PromptCache(model, *prompts)
-    continue_prompts(read.detach(), tokenizer, 4, 1.0, draw_uniform(2, 4, 1.0, seeded(1)))
+    continue_prompts(read.detach(), tokenizer, 1.0, draw_uniform(2, 4, 1.0, seeded(1)))
     return read

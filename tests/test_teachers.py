@@ -23,9 +23,9 @@ from workbench.losses import DIRECTIONS, divergence
 from workbench.measure.completions import partners
 from workbench.models.encoding import encode_responses
 from workbench.models.language import LanguageModels, fill, trained
-from workbench.models.logits import attends_to_all, response_logits
+from workbench.models.logits import attends_to_all, response_logits, take_prompts
 from workbench.tasks.text import TextExamples, make_text_stream
-from workbench.teachers import WEIGHTS, Teacher, TeacherWeights, take_prompts
+from workbench.teachers import WEIGHTS, Teacher, TeacherWeights
 
 CHOSEN = torch.arange(4)
 

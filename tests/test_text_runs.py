@@ -23,10 +23,10 @@ from workbench.errors import (
 from workbench.learners.text import TEXT_LEARNERS
 from workbench.measure.skill_report import assess
 from workbench.models import load_causal_lm
-from workbench.models.fingerprint import fingerprint as fingerprint_of
 from workbench.models.language import LanguageModels
-from workbench.models.loading import MODELS_FOLDER
+from workbench.models.loading import SHIPPED
 from workbench.models.sampling import sample
+from workbench.models.verify import fingerprint as fingerprint_of
 from workbench.runs import experiment
 from workbench.runs.experiment import make_learner, resume, stream_of
 from workbench.runs.probe import DIAGNOSTICS
@@ -300,7 +300,7 @@ def change_config(folder):
      "the weights of the pretrained model and the chat template changed")])
 def test_a_run_is_not_resumed_from_another_model(change, said, tmp_path, fingerprint):
     base, folder = tmp_path / "base", tmp_path / "run"
-    shutil.copytree(MODELS_FOLDER / "nano-lm", base)
+    shutil.copytree(SHIPPED["nano"], base)
     (base / "manifest.json").unlink()
     config = settings(model=str(base), lora_rank=2, learner="sft", skills=("facts-new",))
     asked = iter([False, True])

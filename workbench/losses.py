@@ -18,10 +18,9 @@ from workbench.tasks.stream import masked
 
 
 def cross_entropy(logits: Tensor, y: Tensor, mask: Tensor) -> Tensor:
-    """Return the mean cross-entropy in nats: shape (seeds,).
+    """Return the mean cross-entropy of logits (seeds, n, outputs) in nats: shape (seeds,).
 
-    `logits` has shape (seeds, n, outputs), `y` has the correct outputs, shape (seeds, n), and the
-    mask is broadcastable to the logits.
+    `y` (seeds, n) has the correct outputs; the mask is broadcastable to the logits.
     """
     log_p = masked(logits, mask).log_softmax(-1)
     return -log_p.gather(-1, y.unsqueeze(-1)).mean((1, 2))
@@ -29,15 +28,12 @@ def cross_entropy(logits: Tensor, y: Tensor, mask: Tensor) -> Tensor:
 
 def distillation(student: Tensor, teacher: Tensor, mask: Tensor,
                  temperature: float = 2.0) -> Tensor:
-    r"""Return the distillation loss of Hinton, Vinyals & Dean (arXiv 1503.02531) in nats.
+    r"""Return the distillation loss of Hinton, Vinyals & Dean (arXiv 1503.02531): shape (seeds,).
 
-    :math:`T^2\,\mathrm{KL}(p_T \| q_T)`, where both distributions are softmaxes of logits divided
-    by the temperature. The factor :math:`T^2` keeps the size of the gradient the same at every
-    temperature; some libraries (Avalanche's LwF) leave it out. Above 1, unlikely outputs count for
-    more.
-
-    The logits have shape (seeds, n, outputs), the teacher's without gradient; the mask is
-    broadcastable to them. Returns shape (seeds,).
+    In nats, :math:`T^2\,\mathrm{KL}(p_T \| q_T)`, where both distributions are softmaxes of logits
+    divided by the temperature; above 1, unlikely outputs count for more. The factor :math:`T^2`
+    keeps the size of the gradient the same; some libraries (Avalanche's LwF) leave it out. The
+    mask is broadcastable to the logits (seeds, n, outputs); the teacher's are without gradient.
     """
     q = F.log_softmax(masked(student, mask) / temperature, -1)
     p = F.log_softmax(masked(teacher, mask) / temperature, -1)
@@ -45,10 +41,7 @@ def distillation(student: Tensor, teacher: Tensor, mask: Tensor,
 
 
 def quadratic_penalty(parameters: Tensor, anchor: Tensor, importance: Tensor) -> Tensor:
-    r"""Return :math:`\frac12\sum_i \Omega_i(\theta_i-\theta^*_i)^2` of each seed: shape (seeds,).
-
-    The three arguments have shape (seeds, parameters).
-    """
+    r"""Return :math:`\frac12\sum_i \Omega_i(\theta_i-\theta^*_i)^2` by seed: shape (seeds,)."""
     return 0.5 * (importance * (parameters - anchor).square()).sum(1)
 
 
@@ -56,10 +49,8 @@ def kl_per_token(p_logits: Tensor, q_logits: Tensor) -> Tensor:
     r"""Return :math:`\mathrm{KL}(p \| q)=\sum_v p(v)\,[\log p(v)-\log q(v)]` at every position.
 
     With the teacher as p and the student as q it is the forward KL, on which SDFT trains. Note that
-    ``torch.nn.functional.kl_div(a, b)`` is :math:`\mathrm{KL}(b \| a)`.
-
-    Both logits have shape (..., vocabulary), the result (...). It is in nats, at least 0 up to
-    rounding, and exactly 0 where the logits are equal.
+    ``torch.nn.functional.kl_div(a, b)`` is :math:`\mathrm{KL}(b \| a)`. The result (...) of logits
+    (..., vocabulary) is in nats, at least 0 up to rounding, and exactly 0 where they are equal.
     """
     return _kl(F.log_softmax(p_logits, -1), F.log_softmax(q_logits, -1))
 
@@ -89,32 +80,12 @@ def divergence(student: Tensor, teacher: Tensor, direction: str = "forward", *, 
     ``"jsd"`` is :math:`\beta\,\mathrm{KL}(p\|m) + (1-\beta)\,\mathrm{KL}(q\|m)` with
     :math:`m = \beta p + (1-\beta) q` (Agarwal et al., arXiv 2306.13649).
 
-    Parameters
-    ----------
-    student, teacher : Tensor, shape (..., vocabulary)
-        Logits; the teacher's without gradient.
-    direction : str
-        One of `DIRECTIONS`.
-    beta : float
-        Weight of the teacher in ``"jsd"``, between 0 and 1.
-    top_k : int, optional
-        Number of tokens to compare; None compares the whole vocabulary.
-    top_of : {"teacher", "student"}
-        Whose likeliest tokens are compared. The student's leave out the tokens that the teacher
-        favours and the student finds unlikely.
-    tail : bool
-        Whether all other tokens count as one further outcome; otherwise the kept tokens are
-        renormalised.
+    With `top_k`, only so many of the likeliest tokens are compared: the teacher's or, by `top_of`,
+    the student's, which leave out those that the teacher favours and the student finds unlikely.
+    All other tokens count as one further outcome; without `tail`, the kept ones are renormalised.
 
-    Returns
-    -------
-    Tensor, shape (...)
-        In nats; 0 where the two agree.
-
-    Raises
-    ------
-    UnknownNameError, ConfigError
-        If a setting cannot work.
+    The logits have shape (..., vocabulary), the teacher's without gradient. The result (...) is in
+    nats, and 0 where the two agree.
     """
     if direction not in DIRECTIONS:
         raise UnknownNameError("direction", direction, DIRECTIONS)
@@ -151,22 +122,10 @@ def _keep(log_p: Tensor, indices: Tensor, tail: bool) -> Tensor:
 def per_response(values: Tensor, mask: Tensor, skip_first: int = 0) -> Tensor:
     """Return the mean over responses of the mean over their tokens, as in SDFT: shape ().
 
-    Short responses weigh as much as long ones. A response with no token left adds 0.
-
-    Parameters
-    ----------
-    values : Tensor, shape (n, tokens)
-        One number per token.
-    mask : Tensor of int64, shape (n, tokens)
-        1 at the tokens of each response, including its end token.
-    skip_first : int
-        Number of tokens to leave out at the beginning of each response, where a teacher may mention
-        its context. Warns when that leaves out more than a fifth of all tokens.
-
-    Raises
-    ------
-    ConfigError
-        If no token is left.
+    Short responses weigh as much as long ones; one with no token left adds 0. `values` (n, tokens)
+    has a number per token, and the mask is 1 at the tokens of each response and its end token. The
+    first `skip_first` of each, where a teacher may mention its context, are left out. Warns if that
+    leaves out more than a fifth of all tokens, and raises `ConfigError` if none is left.
     """
     if skip_first < 0:
         raise ConfigError(f"skip_first must be at least 0, not {skip_first!r}")

@@ -11,7 +11,7 @@ from torch import Tensor
 from workbench.errors import UnknownNameError, fraction
 from workbench.measure.completions import CONTEXTS, full_context, prompts_for
 from workbench.models.encoding import context_of, encode
-from workbench.models.logits import PromptCache, attends_to_all, cache_bytes, trim
+from workbench.models.logits import PromptCache, attends_to_all, cache_bytes, take_prompts
 from workbench.tasks import Item
 
 WEIGHTS = {
@@ -21,7 +21,6 @@ WEIGHTS = {
     "student": "the student's own, as they are now",
 }
 """The choices of a teacher's weights."""
-
 MOST_BYTES = 2**29
 """Largest prompt cache that a teacher keeps; beyond it, prompts are read at each step."""
 FULL_CONTEXT = "all"
@@ -31,20 +30,10 @@ FULL_CONTEXT = "all"
 class TeacherWeights:
     r"""Which weights produce the targets of distillation, for digits and for language models.
 
-    Parameters
-    ----------
-    learner : Learner
-        The student, whose state keeps copies and averages, so that they are checkpointed.
-    source : str
-        One of `WEIGHTS`.
-    rate : float
-        Rate r of the average: at each step :math:`\phi \leftarrow (1-r)\,\phi + r\,\theta`.
-        bfloat16 rounds such small steps away, so the average is kept in float32.
-
-    Raises
-    ------
-    UnknownNameError, ConfigError
-        If there is no such source, or the rate is not above 0 and at most 1.
+    The state of the student, `learner`, keeps copies and averages, so that they are checkpointed.
+    `source` is one of `WEIGHTS`. `rate` is the r of the average, above 0 and at most 1: at each
+    step :math:`\phi \leftarrow (1-r)\,\phi + r\,\theta`. bfloat16 rounds such small steps away, so
+    the average is kept in float32.
     """
 
     def __init__(self, learner: Any, source: str = "base", rate: float = 0.02) -> None:
@@ -56,8 +45,7 @@ class TeacherWeights:
     @property
     def vectors(self) -> Tensor | None:
         """The stored weights of the teacher, if any: shape (seeds, parameters)."""
-        vectors: Tensor | None = self.learner.state.get("teacher")
-        return vectors
+        return self.learner.state.get("teacher")  # type: ignore[no-any-return]
 
     def take(self) -> None:
         """Take the student's present weights as the teacher's."""
@@ -69,10 +57,7 @@ class TeacherWeights:
             self.take()
 
     def follow(self, i: int) -> None:
-        """Move the average of seed i towards its student; called before each step.
-
-        Before the first step the two are equal, and nothing changes.
-        """
+        """Move the average of seed i towards its student; at the first step the two are equal."""
         if self.source == "ema":
             self.learner.state["teacher"][i].lerp_(self.learner.model.vector(i).cpu(), self.rate)
 
@@ -99,23 +84,21 @@ class Teacher:
         self._read: dict[int, PromptCache] = {}
 
     def begin(self, items: Sequence[Item], max_response_tokens: int) -> None:
-        """Prepare to teach the items of one skill.
-
-        Raises `ModelError` if a prompt with its context and the response do not fit the model.
-        """
+        """Prepare to teach a skill; raise `ModelError` if a prompt and its response do not fit."""
         context = full_context(items) if self.context == FULL_CONTEXT else self.context
         models = self.weights.learner.model
-        self.prompts = encode(models.tokenizer, prompts_for(models.tokenizer, items, context),
+        self.texts = prompts_for(models.tokenizer, items, context)
+        self.prompts = encode(models.tokenizer, self.texts,
                               context_of(models.base) - max_response_tokens)
         self._read.clear()
         self.weights.begin()
 
     @torch.no_grad()
     def logits(self, i: int, indices: Tensor, ids: Tensor, mask: Tensor) -> Tensor:
-        """Return the teacher's logits for each token of responses to the items at `indices`.
+        """Return logits of responses to the items at `indices`: (n, tokens, vocabulary).
 
-        `ids` and `mask` (n, tokens) are the responses, padded on the right, and `i` is the position
-        of the seed. Returns float32, shape (n, tokens, vocabulary).
+        `i` is the position of the seed; `ids` and `mask` (n, tokens) are the responses, padded on
+        the right.
         """
         model = self.weights.model(i)
         # A teacher that stays the same through a skill reads its prompts once. Not without context:
@@ -128,8 +111,3 @@ class Teacher:
             return self._read[key].select(indices).logits(ids, mask)
         # Computed exactly as the student's, so that equal models have equal logits.
         return PromptCache(model, *take_prompts(self.prompts, indices)).logits(ids, mask)
-
-
-def take_prompts(prompts: tuple[Tensor, Tensor], indices: Tensor) -> tuple[Tensor, Tensor]:
-    """Return some prompts (ids and mask), without the padding on the left that all of them have."""
-    return trim(*(part[indices] for part in prompts))

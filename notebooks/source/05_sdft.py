@@ -208,8 +208,7 @@ for skill in ("facts-new", "facts-keepers", "working-jar"):
 
 # %%
 from workbench.losses import kl_per_token
-from workbench.models.logits import response_logits
-from workbench.teachers import take_prompts
+from workbench.models.logits import response_logits, take_prompts
 
 every = torch.arange(len(learner.items))
 own_ids, own_mask = learner.rollout(0, every, learner.read(0, every))  # before its first step
@@ -835,7 +834,7 @@ for baseline in (True, False):
                     for three in itertools.product(range(3), repeat=3))
     (slope,) = torch.autograd.grad(mean_loss, toy_logits)
     torch.testing.assert_close(-slope, exact)
-print("Verdict: the advantages give the gradient of the expected reward, with a baseline or without.")
+print("Verdict: on average the advantages give the exact gradient, with a baseline or without.")
 
 # %% [markdown]
 # The weights of the nine methods; `chance` are random numbers from 0 to 1, by which answers are drawn.

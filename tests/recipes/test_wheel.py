@@ -14,7 +14,7 @@ READ_EVERYTHING = """
 import sys, workbench
 from pathlib import Path
 from workbench.models.loading import find_model
-from workbench.models.manifest import check_manifest
+from workbench.models.verify import check_manifest
 from workbench.system.provenance import data_path, git_revision, project_root, restore
 from workbench.runs.studies import load_study
 from workbench.tasks import load_skill

@@ -214,7 +214,7 @@ def _data() -> list[Check]:
     if not requirements() or _faulty(requirements()):
         return []  # reading the data needs the packages
     from workbench.models.loading import SHIPPED
-    from workbench.models.manifest import check_manifest
+    from workbench.models.verify import check_manifest
     from workbench.tasks import SKILLS, load_skill
 
     return [*(_shipped(f"model {name}", folder, partial(check_manifest, folder, required=True))

@@ -10,9 +10,8 @@ import torch
 from numpy.typing import NDArray
 
 from workbench.losses import divergence
-from workbench.models.encoding import context_of, encode
+from workbench.models.encoding import context_of, encode, make_prompt
 from workbench.models.logits import response_logits
-from workbench.models.prompts import make_prompt
 from workbench.models.sampling import sample
 
 if TYPE_CHECKING:

@@ -14,38 +14,22 @@ import torch
 from torch import Tensor, nn
 
 from workbench.errors import RecordError
-from workbench.models.adapters import WithAdapter, adapter_parameters, add_adapter, save_adapter
-from workbench.models.fingerprint import fingerprint
+from workbench.models.adapters import WithAdapter, add_adapter, no_progress_bars
+from workbench.models.encoding import make_prompt
 from workbench.models.loading import load_causal_lm
 from workbench.models.mlp import WEIGHTS
-from workbench.models.prompts import template_form
-from workbench.models.quiet import no_progress_bars
+from workbench.models.verify import fingerprint
 from workbench.system.files import write_atomically
 from workbench.system.runtime import generator
 
 
 class LanguageModels:
-    """A pretrained model once per seed, and the pretrained model itself.
+    """A pretrained model (`base`, never trained), and one in training per seed (`models`).
 
-    Parameters
-    ----------
-    name_or_path : str or path
-        See `workbench.models.load_causal_lm`.
-    seeds : sequence of int
-        One model for each.
-    lora_rank : int
-        0 trains all weights, in a copy of the model for each seed. Above 0, the seeds share one
-        model and each trains an adapter of that rank on it.
-
-    Attributes
-    ----------
-    base : PreTrainedModel or WithAdapter
-        The pretrained model, which is never trained.
-    models : list of PreTrainedModel or WithAdapter
-        The trained models, by seed, in evaluation mode throughout: gradients flow all the same, and
-        there is no dropout.
-    adapters : list of list of str
-        With LoRA, the names of the adapters by skill and seed; the last ones are trained.
+    With a `lora_rank` of 0, all weights are trained, in a copy of the model for each seed. Above 0,
+    the seeds share one model and each trains an adapter of that rank on it; `adapters` has their
+    names by skill and seed, of which the last are trained. All are in evaluation mode throughout:
+    gradients flow all the same, and there is no dropout.
     """
 
     def __init__(self, name_or_path: str | Path, seeds: Sequence[int], lora_rank: int = 0,
@@ -55,31 +39,25 @@ class LanguageModels:
         # without it the last digits of its logits would differ from those of an untrained student.
         self.base: Any
         self.base, self.tokenizer = load_causal_lm(name_or_path, device=device)
-        template_form(self.tokenizer)  # refuses an unusable template before any training
-        self.models: list[Any] = []
+        make_prompt(self.tokenizer, "?")  # refuses an unusable template before any training
         self.adapters: list[list[str]] = []
-        self._trained: list[str] = []
+        self._trained: list[nn.Parameter] = []
         self._shared = self.base  # with LoRA, the base with all adapters
         self._other: Any = None
+        self.models: list[Any] = [] if lora_rank else [copy.deepcopy(self.base) for _ in seeds]
         if lora_rank:
             self.add_adapters()
             self.base = WithAdapter(self._shared, None, self._trained)
-        else:
-            self.models = [copy.deepcopy(self.base) for _ in seeds]
-
-    def _next_adapters(self) -> list[str]:
-        """Return the names of the adapters of the next skill, one for each seed."""
-        return [f"skill{len(self.adapters)}-seed{i}" for i in range(len(self.seeds))]
 
     def add_adapters(self) -> None:
         """Start a fresh adapter for each seed; earlier ones stay unchanged."""
-        names = self._next_adapters()
+        names = [f"skill{len(self.adapters)}-seed{i}" for i in range(len(self.seeds))]
         for seed, name in zip(self.seeds, names, strict=True):
             self._shared = add_adapter(self._shared, name, self.lora_rank,
                                        generator(seed, "adapter"), self.name)
         self.adapters.append(names)
-        self._trained[:] = names
         self.models = [self.with_adapter(name) for name in names]
+        self._trained[:] = self.parameters()
 
     def with_adapter(self, name: str) -> WithAdapter:
         """Return the model with one of its adapters on."""
@@ -102,20 +80,17 @@ class LanguageModels:
 
     def state_dict(self) -> dict[str, Tensor]:
         """Return the trained parameters by seed and name; adapters also by skill."""
-        if self.lora_rank:
-            return {f"{name}.{key}": p.detach() for names in self.adapters for name in names
-                    for key, p in adapter_parameters(self._shared, name).items()}
-        return {f"{i}.{name}": p.detach() for i, model in enumerate(self.models)
+        models: dict[str, Any] = {name: self.with_adapter(name) for names in self.adapters
+                                  for name in names}
+        models = models or {str(i): model for i, model in enumerate(self.models)}
+        return {f"{key}.{name}": p.detach() for key, model in models.items()
                 for name, p in model.named_parameters()}
 
     @torch.no_grad()
     def load_state_dict(self, tensors: Mapping[str, Tensor]) -> None:
-        """Restore what `state_dict` returned, with as many adapters as it has.
-
-        Raises `RuntimeError` if the tensors are of other models.
-        """
-        saved = {key.split(".")[0] for key in tensors}
-        while self.lora_rank and self._next_adapters()[0] in saved:
+        """Restore what `state_dict` returned; raise `RuntimeError` for tensors of other models."""
+        while self.lora_rank and any(key.startswith(f"skill{len(self.adapters)}-")
+                                     for key in tensors):
             self.add_adapters()
         own = self.state_dict()
         if own.keys() != tensors.keys():
@@ -156,16 +131,12 @@ class LanguageModels:
             with no_progress_bars():
                 self.tokenizer.save_pretrained(folder)
                 if self.lora_rank:
-                    return self.write_adapter(self.adapters[-1][0], folder)
+                    return self.models[0].write(folder)  # type: ignore[no-any-return]
                 self.models[0].save_pretrained(folder)
         except (OSError, safetensors.SafetensorError) as error:
             raise RecordError(f"could not write the model to {folder}: {error}. The last "
                               "checkpoint is intact. Free some space and resume.") from error
         return "model.safetensors"
-
-    def write_adapter(self, name: str, folder: Path) -> str:
-        """Write one adapter to a folder; return the name of the file with its weights."""
-        return save_adapter(self._shared, name, folder)
 
 
 def trained(model: Any) -> list[nn.Parameter]:

@@ -6,7 +6,6 @@ unless asked for. `verify` checks the loaded model.
 
 from __future__ import annotations
 
-import json
 import re
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -14,17 +13,14 @@ from typing import TYPE_CHECKING, Any
 import torch
 
 from workbench.errors import ModelError
-from workbench.models.manifest import check_manifest
-from workbench.models.merging import ADAPTER_CONFIG, base_of, merge_adapter
-from workbench.models.quiet import no_progress_bars
-from workbench.models.verify import check_behaviour, check_fit, check_weights
+from workbench.models import verify
+from workbench.models.adapters import ADAPTER_CONFIG, base_of, merge_adapter, no_progress_bars
 from workbench.system.provenance import data_path, restore
 
 if TYPE_CHECKING:
     from transformers import PreTrainedModel, PreTrainedTokenizerBase
 
-MODELS_FOLDER = data_path("models")
-SHIPPED = {"tiny": MODELS_FOLDER / "tiny-lm", "nano": MODELS_FOLDER / "nano-lm"}
+SHIPPED = {"tiny": data_path("models", "tiny-lm"), "nano": data_path("models", "nano-lm")}
 """The models of the course."""
 
 
@@ -50,18 +46,18 @@ def load_causal_lm(name_or_path: str | Path, *, device: str = "cpu",
     """
     model, tokenizer, folder = _load(str(name_or_path), download, ())
     model = model.to(device).eval()
-    check_behaviour(model, tokenizer, folder)
+    verify.check_behaviour(model, tokenizer, folder)
     return model, tokenizer
 
 
 def _load(name: str, download: bool, adapters: tuple[Path, ...]) -> tuple[Any, Any, Path]:
     """Return model, tokenizer and folder; `adapters` are the folders that led to this base."""
     folder = find_model(name, download=download)
-    check_manifest(folder, required=name in SHIPPED)
+    verify.check_manifest(folder, required=name in SHIPPED)
     if not (folder / ADAPTER_CONFIG).is_file():
         check_folder(folder)
         model, tokenizer = _load_weights(folder), _load_tokenizer(folder)
-        check_weights(model, folder)
+        verify.check_weights(model, folder)
     else:
         if folder.resolve() in adapters:
             raise ModelError(f"{folder / ADAPTER_CONFIG} names as its base a model that is made "
@@ -75,7 +71,7 @@ def _load(name: str, download: bool, adapters: tuple[Path, ...]) -> tuple[Any, A
         if (folder / "tokenizer_config.json").is_file():
             tokenizer = _load_tokenizer(folder)
         model = merge_adapter(model, folder, base)
-    check_fit(model, tokenizer, folder)
+    verify.check_fit(model, tokenizer, folder)
     return model, tokenizer, folder
 
 
@@ -89,7 +85,7 @@ def _load_tokenizer(folder: Path) -> Any:
     from transformers import AutoTokenizer, PreTrainedTokenizerFast
 
     path = folder / "tokenizer.json"
-    try:
+    with verify.as_model_error(f"{folder}: the tokenizer could not be loaded"):
         file = Tokenizer.from_file(str(path)) if path.is_file() else None
         for kind in (AutoTokenizer, PreTrainedTokenizerFast):
             tokenizer: Any = kind.from_pretrained(
@@ -99,9 +95,6 @@ def _load_tokenizer(folder: Path) -> Any:
                 break
         else:
             raise ValueError("it splits texts otherwise than tokenizer.json")
-    except Exception as error:  # of undocumented types
-        raise ModelError(f"{folder}: the tokenizer could not be loaded ({type(error).__name__}: "
-                         f"{error}).") from error
     decoder: Any = getattr(getattr(tokenizer, "backend_tokenizer", None), "decoder", None)
     if hasattr(decoder, "cleanup"):  # WordPiece removes spaces by a setting of its own
         decoder.cleanup = False
@@ -121,14 +114,10 @@ def _load_weights(folder: Path) -> Any:
     """Return a model in float32, whatever the precision of its file."""
     from transformers import AutoModelForCausalLM
 
-    try:
-        with no_progress_bars():
-            loaded: Any = AutoModelForCausalLM.from_pretrained(
-                folder, local_files_only=True, trust_remote_code=False, use_safetensors=True,
-                dtype=torch.float32, output_loading_info=True)
-    except Exception as error:  # of undocumented types
-        raise ModelError(f"{folder}: the model could not be loaded ({type(error).__name__}: "
-                         f"{error}).") from error
+    with verify.as_model_error(f"{folder}: the model could not be loaded"), no_progress_bars():
+        loaded: Any = AutoModelForCausalLM.from_pretrained(
+            folder, local_files_only=True, trust_remote_code=False, use_safetensors=True,
+            dtype=torch.float32, output_loading_info=True)
     model, report = loaded
     faults = [f"{len(report[kind])} {kind.replace('_', ' ')}, such as {sorted(report[kind])[0]}"
               for kind in ("missing_keys", "unexpected_keys", "mismatched_keys") if report[kind]]
@@ -156,10 +145,10 @@ def find_model(name_or_path: str | Path, *, download: bool = False) -> Path:
                          "with config.json and model.safetensors, or a hub id (owner/name).")
     from huggingface_hub import snapshot_download
 
-    patterns = ["*.json", "*.safetensors", "*.jinja", "*.model"]
     try:
-        return Path(snapshot_download(name, local_files_only=not download,
-                                      allow_patterns=patterns))
+        return Path(snapshot_download(
+            name, local_files_only=not download,
+            allow_patterns=["*.json", "*.safetensors", "*.jinja", "*.model"]))
     except Exception as error:
         raise ModelError(
             f"{name} is neither a folder here nor in the local cache of the Hugging Face hub, and "
@@ -174,7 +163,7 @@ def check_folder(folder: Path) -> None:
     config = folder / "config.json"
     if not config.is_file():
         raise ModelError(f"{config} is missing: not a folder in the Hugging Face format.")
-    settings = _read_json(config)
+    settings = verify.read_json(config)
     if "auto_map" in settings:
         raise ModelError(f"{config} asks for code of the model's own to be run (auto_map), which "
                          "is never done. Use a model whose architecture transformers itself has.")
@@ -182,7 +171,7 @@ def check_folder(folder: Path) -> None:
         raise ModelError(f"{config} says that the weights are quantised (quantization_config), "
                          "and such weights cannot be trained. Use the model they were made from.")
     index = folder / "model.safetensors.index.json"
-    shards = _read_json(index).get("weight_map", {}) if index.is_file() else {}
+    shards = verify.read_json(index).get("weight_map", {}) if index.is_file() else {}
     for name in (settings.get("transformers_weights", "model.safetensors"), *shards.values()):
         if not str(name).endswith(".safetensors"):
             raise ModelError(f"{folder} names {name} as weights, which could run code when opened. "
@@ -192,10 +181,3 @@ def check_folder(folder: Path) -> None:
         raise ModelError(f"{folder} has no *.safetensors weights"
                          + (f", only {', '.join(pickled)}, which could run code when opened" if
                             pickled else "") + ". Convert them to safetensors first.")
-
-
-def _read_json(path: Path) -> dict[str, Any]:
-    try:
-        return dict(json.loads(path.read_text(encoding="utf-8")))
-    except (OSError, ValueError, TypeError) as error:
-        raise ModelError(f"{path} is not valid JSON ({error}).") from error

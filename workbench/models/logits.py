@@ -14,25 +14,16 @@ from torch import Tensor
 if TYPE_CHECKING:
     from transformers import DynamicCache, PreTrainedModel
 
-BATCH = 32
-"""Prompts read at a time."""
+BATCH = 32  # prompts read at a time
+_signature = functools.cache(inspect.signature)
 
 
 def response_logits(model: PreTrainedModel, prompt_ids: Tensor, prompt_mask: Tensor, ids: Tensor,
                     mask: Tensor) -> Tensor:
-    """Return the logits from which each token of a response is sampled.
+    """Return the logits from which each token of a response is sampled: (n, tokens, vocabulary).
 
-    Parameters
-    ----------
-    prompt_ids, prompt_mask : Tensor of int64, shape (n, prompt tokens)
-        Padded on the left.
-    ids, mask : Tensor of int64, shape (n, tokens)
-        The responses, padded on the right.
-
-    Returns
-    -------
-    Tensor of float32, shape (n, tokens, vocabulary)
-        Position t: given the prompt and the response before token t. Undefined where the mask is 0.
+    Those of token t are given the prompt and the response before it, and undefined where the mask
+    is 0. Prompts (n, prompt tokens) are padded on the left and responses (n, tokens) on the right.
     """
     attended = torch.cat([prompt_mask, mask], 1).to(model.device)
     logits = call(model, torch.cat([prompt_ids, ids], 1), attended, ids.shape[1] + 1)
@@ -48,8 +39,8 @@ def call(model: PreTrainedModel, ids: Tensor, attended: Tensor, keep: int,
     keys and values of the tokens before, and the new ones are added to it.
     """
     inner: Any = model  # peft wraps a model in one that takes any argument
-    known = _parameters(type(inner.get_base_model() if hasattr(inner, "get_base_model")
-                             else inner).forward)
+    inner = inner.get_base_model() if hasattr(inner, "get_base_model") else inner
+    known = _signature(type(inner).forward).parameters
     options: dict[str, Any] = {
         # Positions are counted from the first token that is not padding.
         "position_ids": (attended.cumsum(1) - 1).clamp_min(0)[:, -ids.shape[1]:],
@@ -59,31 +50,19 @@ def call(model: PreTrainedModel, ids: Tensor, attended: Tensor, keep: int,
     return logits[:, -keep:].float()
 
 
-@functools.cache
-def _parameters(forward: Callable[..., object]) -> frozenset[str]:
-    return frozenset(inspect.signature(forward).parameters)
-
-
-def trim(ids: Tensor, mask: Tensor) -> tuple[Tensor, Tensor]:
-    """Return prompts without the padding on the left that all of them have."""
+def take_prompts(prompts: tuple[Tensor, Tensor], indices: Tensor) -> tuple[Tensor, Tensor]:
+    """Return some prompts (ids and mask), without the padding on the left that all of them have."""
+    ids, mask = (part[indices.to(part.device)] for part in prompts)
     first = int(mask.any(0).long().argmax())
     return ids[:, first:], mask[:, first:]
 
 
 class PromptCache:
-    """Prompts that a model has read: their keys, values and last logits.
+    """Prompts that a model has read: `past` has their keys and values in every layer.
 
     Responses can be sampled, and their logits computed, without reading the prompts again.
-    Gradients flow back into the prompts where they are enabled.
-
-    Attributes
-    ----------
-    ids, mask : Tensor of int64, shape (n, prompt tokens)
-        Padded on the left.
-    past : DynamicCache
-        Keys and values of every layer.
-    last : Tensor of float32, shape (n, vocabulary)
-        Logits of the first token of a response.
+    Gradients flow back into the prompts where they are enabled. `ids` and `mask` (n, prompt tokens)
+    are padded on the left; `last` (n, vocabulary) are the logits of the first token of a response.
     """
 
     def __init__(self, model: PreTrainedModel, ids: Tensor, mask: Tensor) -> None:
@@ -106,18 +85,16 @@ class PromptCache:
 
     def select(self, indices: Tensor) -> PromptCache:
         """Return some of the prompts, without the padding that all of them have."""
-        indices = indices.to(self.mask.device)
         some = copy.copy(self)
-        some.ids, some.mask = trim(self.ids[indices.cpu()], self.mask[indices])
+        some.ids, some.mask = take_prompts((self.ids, self.mask), indices)
+        indices = indices.to(self.mask.device)
         some.last = self.last[indices]
-        first = self.mask.shape[1] - some.mask.shape[1]
-        some.past = self._copy_past(lambda part: part[indices][:, :, first:])
+        some.past = self._copy_past(lambda part: part[indices][:, :, -some.mask.shape[1]:])
         return some
 
     def detach(self) -> PromptCache:
-        """Return a copy without gradient, which can be continued independently."""
+        """Return a copy without gradient, from which responses can be sampled."""
         other = copy.copy(self)
-        other.last = self.last.detach()
         if self.reusable:
             other.past = self._copy_past(Tensor.detach)
         return other

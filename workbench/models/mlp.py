@@ -51,39 +51,25 @@ class StackedMLP(nn.Module):
         # A plain tuple of the same parameters: iterating a ParameterList is slow.
         self._layers = tuple(zip(self.weights, self.biases, strict=True))
 
-    def trace(self, x: Tensor) -> tuple[list[Tensor], list[Tensor]]:
+    def trace(self, x: Tensor, layers: Sequence[tuple[Tensor, Tensor]] = ()
+              ) -> tuple[list[Tensor], list[Tensor]]:
         """Return the inputs and the outputs of each layer; the last output is the logits.
 
         They have shapes (seeds, n, features). `x` has shape (seeds, n, inputs), or (n, inputs) if
-        all networks get the same examples.
+        all networks get the same examples. `layers` are other weights and biases than their own.
         """
-        return _trace(self._layers, x)
+        layers = layers or self._layers
+        h = x if x.dim() == 3 else x.expand(len(layers[0][0]), *x.shape)
+        inputs, outputs = [], []
+        for weight, bias in layers:
+            inputs.append(h)
+            outputs.append(torch.baddbmm(bias, h, weight))
+            h = outputs[-1].relu()
+        return inputs, outputs
 
     def forward(self, x: Tensor) -> Tensor:
         """Return the logits, shape (seeds, n, outputs); see `trace`."""
-        return _trace(self._layers, x)[1][-1]
-
-    def vector(self) -> Tensor:
-        """Return all parameters of each seed in one row: shape (seeds, parameters)."""
-        return torch.cat([p.flatten(1) for p in self.parameters()], 1)
-
-    def snapshot(self) -> Tensor:
-        """Return a copy of all parameters: shape (seeds, parameters)."""
-        return self.vector().detach().clone()
-
-    def gradient(self) -> Tensor:
-        """Return the gradient of `vector`: shape (seeds, parameters)."""
-        return torch.cat([(p.grad if p.grad is not None else torch.zeros_like(p)).flatten(1)
-                          for p in self.parameters()], 1)
-
-    def clip(self, limit: float) -> None:
-        """Apply `clip_per_seed` to all parameters."""
-        clip_per_seed(list(self.parameters()), limit)
-
-    def write(self, folder: Path) -> str:
-        """Write the weights to a folder; return the name of their file."""
-        write_atomically(folder / WEIGHTS, safetensors.torch.save(dict(self.state_dict())))
-        return WEIGHTS
+        return self.trace(x)[1][-1]
 
     def forward_with(self, vector: Tensor, x: Tensor) -> Tensor:
         """Return the logits with the parameters in `vector` (seeds, parameters); see `trace`.
@@ -94,24 +80,25 @@ class StackedMLP(nn.Module):
         parts = [part.reshape(len(vector), *p.shape[1:])
                  for part, p in zip(vector.split(sizes, 1), self.parameters(), strict=True)]
         half = len(self.weights)
-        return _trace(tuple(zip(parts[:half], parts[half:], strict=True)), x)[1][-1]
+        return self.trace(x, tuple(zip(parts[:half], parts[half:], strict=True)))[1][-1]
 
+    def vector(self) -> Tensor:
+        """Return all parameters of each seed in one row: shape (seeds, parameters)."""
+        return torch.cat([p.flatten(1) for p in self.parameters()], 1)
 
-def clip_per_seed(parameters: Sequence[Tensor], limit: float) -> None:
-    """Shrink each seed's gradient to at most `limit` in Euclidean norm."""
-    gradients = [p.grad for p in parameters if p.grad is not None]
-    norms = torch.stack([g.flatten(1).norm(dim=1) for g in gradients]).norm(dim=0)
-    factors = (limit / norms.clamp_min(1e-12)).clamp_max(1.0)
-    for g in gradients:
-        g.mul_(factors.view(-1, *[1] * (g.dim() - 1)))
+    def snapshot(self) -> Tensor:
+        """Return a copy of all parameters: shape (seeds, parameters)."""
+        return self.vector().detach().clone()
 
+    def clip(self, limit: float) -> None:
+        """Shrink each seed's gradient to at most `limit` in Euclidean norm."""
+        gradients = [p.grad for p in self.parameters() if p.grad is not None]
+        norms = torch.stack([g.flatten(1).norm(dim=1) for g in gradients]).norm(dim=0)
+        factors = (limit / norms.clamp_min(1e-12)).clamp_max(1.0)
+        for g in gradients:
+            g.mul_(factors.view(-1, 1, 1))
 
-def _trace(layers: Sequence[tuple[Tensor, Tensor]],
-           x: Tensor) -> tuple[list[Tensor], list[Tensor]]:
-    h = x if x.dim() == 3 else x.expand(len(layers[0][0]), *x.shape)
-    inputs, outputs = [], []
-    for weight, bias in layers:
-        inputs.append(h)
-        outputs.append(torch.baddbmm(bias, h, weight))
-        h = outputs[-1].relu()
-    return inputs, outputs
+    def write(self, folder: Path) -> str:
+        """Write the weights to a folder; return the name of their file."""
+        write_atomically(folder / WEIGHTS, safetensors.torch.save(dict(self.state_dict())))
+        return WEIGHTS

@@ -17,9 +17,9 @@ from torch import Tensor
 
 from workbench.errors import RecordError
 from workbench.measure.completions import complete
-from workbench.models.manifest import MANIFEST, write_manifest
-from workbench.models.quiet import no_progress_bars
+from workbench.models.adapters import no_progress_bars
 from workbench.models.sizes import SIZES, make_model
+from workbench.models.verify import MANIFEST, write_manifest
 from workbench.pretraining.settings import LOG, PretrainConfig, find_log, learning_rate, settings_of
 from workbench.pretraining.tokenizer import make_batch, make_tokenizer, vocabulary
 from workbench.runs import checkpoint

@@ -11,8 +11,8 @@ from workbench.errors import GateError
 from workbench.learners import Learner
 from workbench.learners.text import TextLearner
 from workbench.measure.gate import ITEMS, GateReport, gate, require
-from workbench.models.fingerprint import INPUTS
 from workbench.models.loading import find_model
+from workbench.models.verify import INPUTS
 from workbench.runs.record import RunRecord
 from workbench.system.files import sha256
 from workbench.tasks import Stream, Task

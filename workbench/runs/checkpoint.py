@@ -20,7 +20,7 @@ from torch import Tensor
 
 from workbench.errors import RecordError
 from workbench.learners import Learner
-from workbench.models.fingerprint import INPUTS
+from workbench.models.verify import INPUTS
 from workbench.runs.record import RunRecord
 from workbench.runs.record_files import file_entry, read_run_json
 from workbench.system.files import (

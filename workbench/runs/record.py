@@ -72,7 +72,7 @@ class RunRecord:
         ``reports``, one for each skill.
     inputs : dict of str to str
         sha256 of the inputs of the run: ``settings`` and, for language models, the rest of
-        `workbench.models.fingerprint.INPUTS`.
+        `workbench.models.verify.INPUTS`.
     """
 
     config: RunConfig

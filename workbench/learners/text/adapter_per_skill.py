@@ -33,8 +33,8 @@ class AdapterPerSkill(SFT):
     def write(self, folder: Path, tasks: Sequence[str]) -> str:
         """Write the last adapter; with one seed, also each of several to a folder of its own."""
         for k, skill in enumerate(tasks if len(tasks) > 1 and len(self.model.seeds) == 1 else ()):
-            self.model.write_adapter(self.model.adapters[k][0],
-                                     folder / f"{k}-{Path(skill).stem}")
+            adapter = self.model.with_adapter(self.model.adapters[k][0])
+            adapter.write(folder / f"{k}-{Path(skill).stem}")
         return super().write(folder, tasks)
 
     def models_for(self, task: int | None) -> list[Any]:

@@ -9,14 +9,12 @@ from torch import Tensor
 
 from workbench.errors import ConfigError
 from workbench.learners.base import Batch, Learner
-from workbench.models.encoding import check_items_against, context_of, encode
+from workbench.models.encoding import check_items_against, context_of, encode, make_prompt
 from workbench.models.language import LanguageModels
-from workbench.models.logits import PromptCache, response_logits
-from workbench.models.prompts import make_prompt
+from workbench.models.logits import PromptCache, response_logits, take_prompts
 from workbench.models.sampling import continue_prompts, draw_uniform, sample
 from workbench.tasks import Task
 from workbench.tasks.text import TextExamples
-from workbench.teachers import take_prompts
 
 
 @dataclass(eq=False)
@@ -79,8 +77,7 @@ class TextLearner(Learner):
         """Return sampled responses of one seed and their mask: shapes (n, tokens)."""
         uniform = draw_uniform(len(prompts.mask), self.max_new_tokens, temperature,
                                self.generators[i])
-        return continue_prompts(prompts.detach(), self.model.tokenizer, self.max_new_tokens,
-                                temperature, uniform)
+        return continue_prompts(prompts.detach(), self.model.tokenizer, temperature, uniform)
 
     def predict(self, x: Any, task: int | None = None) -> Any:
         """Return the likeliest responses to some questions: a list of texts per seed."""

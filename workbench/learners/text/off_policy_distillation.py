@@ -8,7 +8,7 @@ from workbench.learners.text.sdft import SDFT
 from workbench.learners.text.sft import imitation
 from workbench.models.language import LanguageModels
 from workbench.models.logits import PromptCache
-from workbench.models.sampling import draw_uniform, sample_tokens
+from workbench.models.sampling import sample
 from workbench.system.runtime import generator
 from workbench.tasks import Task
 from workbench.teachers import FULL_CONTEXT
@@ -35,13 +35,13 @@ class OffPolicyDistillation(SDFT):
         super().begin(task)
         # New: the student is never sampled. The seed follows from run and task, so that a resumed
         # run samples the same responses again.
-        ids, mask = (part.repeat_interleave(self.samples, 0) for part in self.teacher.prompts)
+        texts = [text for text in self.teacher.texts for _ in range(self.samples)]
         self.responses = []
         for i, seed in enumerate(self.model.seeds):
-            uniform = draw_uniform(len(ids), self.max_new_tokens, self.temperature,
-                                   generator(seed, "teacher's responses", task.index))
-            self.responses.append(sample_tokens(self.teacher.weights.model(i), self.model.tokenizer,
-                                                ids, mask, self.temperature, uniform))
+            said = sample(self.teacher.weights.model(i), self.model.tokenizer, texts,
+                          max_new_tokens=self.max_new_tokens, temperature=self.temperature,
+                          rng=generator(seed, "teacher's responses", task.index))
+            self.responses.append((said.ids, said.mask))
 
     def rollout(self, i: int, indices: Tensor, prompts: PromptCache) -> tuple[Tensor, Tensor]:
         """Return one of the teacher's responses to each question."""

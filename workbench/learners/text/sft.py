@@ -16,11 +16,10 @@ from workbench.errors import ConfigError
 from workbench.learners.text.base import TextLearner
 from workbench.losses import kl_per_token, per_response
 from workbench.models.encoding import context_of, encode_responses
-from workbench.models.logits import response_logits
+from workbench.models.logits import response_logits, take_prompts
 from workbench.system.runtime import derive_seed
 from workbench.tasks import Item, Task, scorer_of
 from workbench.tasks.text import TextExamples
-from workbench.teachers import take_prompts
 
 
 class SFT(TextLearner):
