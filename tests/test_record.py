@@ -11,13 +11,13 @@ import numpy as np
 import pytest
 import safetensors.numpy
 
+from workbench.cli.tables import summary
 from workbench.errors import RecordError
 from workbench.runs import record_files as runfiles
 from workbench.runs.checkpoint import RunFolder
 from workbench.runs.experiment import resume, run
 from workbench.runs.record import FIELDS, RunRecord
 from workbench.runs.record_files import ARRAYS, VERSION
-from workbench.runs.summary import summary
 from workbench.system.files import sha256
 
 

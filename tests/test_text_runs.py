@@ -28,8 +28,8 @@ from workbench.models.language import LanguageModels
 from workbench.models.loading import MODELS_FOLDER
 from workbench.models.sampling import sample
 from workbench.runs import experiment
+from workbench.runs.evaluation import DIAGNOSTICS
 from workbench.runs.experiment import make_learner, resume, stream_of
-from workbench.runs.probe import DIAGNOSTICS
 from workbench.runs.record import RunRecord
 from workbench.tasks import KNOWN_SKILLS
 from workbench.tasks.text import make_text_stream

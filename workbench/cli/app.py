@@ -96,8 +96,10 @@ def stop_on_interrupt() -> Iterator[threading.Event]:
         signal.signal(signal.SIGINT, before)
 
 
-def stopped(command: Callable[[list[str]], int], folder: Path | None) -> int:
-    """Print how to continue a run that Ctrl-C stopped, and return the exit code."""
+def finish(status: str, command: Callable[[list[str]], int], folder: Path | None) -> int:
+    """Return the exit code of a run; print how to continue one that Ctrl-C stopped."""
+    if status != "stopped":
+        return 0
     advice = (f"Continue with: workbench {name_of(command)} --resume {folder}" if folder else
               "Without --out nothing was kept.")
     print(f"stopped. {advice}", file=sys.stderr)

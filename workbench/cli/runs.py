@@ -5,19 +5,15 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import tyro
 
-from workbench.cli.app import Gated, Output, Resumed, resumed, stop_on_interrupt, stopped
+from workbench.cli.app import Gated, Output, Resumed, finish, resumed, stop_on_interrupt
 from workbench.cli.parsing import checked, form, parse
 from workbench.config import RunConfig
 from workbench.errors import ConfigError
 
-if TYPE_CHECKING:
-    from workbench.runs.record import RunRecord
-
-Command = Callable[[list[str]], int]
 RunForm = form(RunConfig, {"options": "option"})
 TrainForm = form(RunConfig, {"options": "option", "skills": "skill", "seeds": "seed"},
                  hidden=("stream", "scenario", "tasks", "hidden", "data_seed"))
@@ -36,20 +32,18 @@ class Show(Output):
 
 def run(words: list[str]) -> int:
     """Train a learner on a stream and evaluate it on all tasks after each."""
-    from workbench.cli.tables import listing, print_record
+    from workbench.cli.tables import listing
 
     options = resumed(words, run) or parse(Gated, words, run, RunForm)
     if isinstance(options, Gated) and "help" in (options.settings.stream, options.settings.learner):
         print(listing(options.settings.stream == "help"))
         return 0
-    record = execute(options)
-    print_record(record, options.json)
-    return finish(record, options, run)
+    return execute(options, run)
 
 
 def train(words: list[str]) -> int:
     """Train a language model on one skill; write it in the Hugging Face format, with its record."""
-    from workbench.cli.tables import first_lines, print_training
+    from workbench.cli.tables import first_lines
     from workbench.runs.record import RunRecord
 
     options = resumed(words, train)
@@ -71,9 +65,7 @@ def train(words: list[str]) -> int:
         if len(options.settings.skills) > 1 or len(options.settings.seeds) > 1:
             raise ConfigError("train makes one model: give one --skill and one --seed. Several "
                               "are for: workbench run --stream skills --skills ... --seeds ...")
-    record = execute(options)
-    print_training(record, options.json)
-    return finish(record, options, train)
+    return execute(options, train)
 
 
 def show(words: list[str]) -> int:
@@ -86,17 +78,22 @@ def show(words: list[str]) -> int:
     return 0
 
 
-def execute(options: Resumed | Gated[Any]) -> RunRecord:
-    """Run or resume; the first Ctrl-C stops after the current step, a second one at once."""
+def execute(options: Resumed | Gated[Any], command: Callable[[list[str]], int]) -> int:
+    """Run or resume, print the record, and return the exit code of `run` or `train`.
+
+    The first Ctrl-C stops after the current step, a second one at once.
+    """
+    from workbench.cli.tables import print_record
     from workbench.runs import experiment
 
     with stop_on_interrupt() as stop:
         if isinstance(options, Resumed):
-            return experiment.resume(options.resume, stop=stop.is_set, progress=not options.quiet)
-        return experiment.run(checked(RunConfig, options.settings), out=options.out,
-                              force=options.force, stop=stop.is_set, progress=not options.quiet)
-
-
-def finish(record: RunRecord, options: Any, command: Command) -> int:
-    """Return the exit code of a run."""
-    return stopped(command, options.resume or options.out) if record.status == "stopped" else 0
+            record = experiment.resume(options.resume, stop=stop.is_set,
+                                       progress=not options.quiet)
+        else:
+            record = experiment.run(checked(RunConfig, options.settings), out=options.out,
+                                    force=options.force, stop=stop.is_set,
+                                    progress=not options.quiet)
+    print_record(record, options.json, one_model=command is train)
+    folder = options.resume if isinstance(options, Resumed) else options.out
+    return finish(record.status, command, folder)

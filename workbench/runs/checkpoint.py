@@ -8,7 +8,7 @@ names it with its hash, so the two agree at any moment.
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -28,6 +28,7 @@ from workbench.system.files import (
     read_checked,
     require_new_folder,
     sha256,
+    unusable,
     write_atomically,
 )
 
@@ -40,29 +41,22 @@ class RunFolder:
 
     @contextmanager
     def held(self, fresh: bool) -> Iterator[None]:
-        """Hold the lock of the folder inside the block; the folder of a fresh run must be new.
+        """Hold the lock of the folder inside the block.
 
-        Raises
-        ------
-        RecordError
-            If another run uses the folder, or a fresh run would overwrite files.
+        Raises `RecordError` if another run uses the folder, if a fresh run would overwrite files,
+        or if there is no run to continue.
         """
-        if fresh:
-            require_new_folder(self.path)
-        else:
-            read_run_json(self.path)
+        check: Callable[[Path], object] = require_new_folder if fresh else read_run_json
+        check(self.path)  # before the folder is made
         with locked(self.path):
-            if fresh:
-                require_new_folder(self.path)
+            check(self.path)  # again, since another run may have begun or ended
             yield
 
     def unfinished(self, fresh: RunRecord) -> RunRecord:
         """Return the record of the run in the folder, to continue it.
 
-        Raises
-        ------
-        RecordError
-            If the run is complete, or differs in settings, data or inputs from a `fresh` record.
+        Raises `RecordError` if the run is complete, or differs in settings, data or inputs from a
+        `fresh` record.
         """
         saved = RunRecord.load(self.path)
         if saved.status == "complete":
@@ -85,16 +79,16 @@ class RunFolder:
     def save(self, record: RunRecord, learner: Learner,
              optimizer: torch.optim.Optimizer | None) -> None:
         """Save the state of the run between two steps."""
-        entry = write_checkpoint(self.path, record.steps_taken,
-                                 learner.state_dict() | optimizer_tensors(optimizer))
+        tensors = learner.state_dict() | optimizer_tensors(optimizer)
+        entry = write_checkpoint(self.path, record.steps_taken, tensors)
         record.save(self.path, checkpoint=entry)
         remove_checkpoints(self.path, but=entry["file"])
 
     def finish(self, record: RunRecord, learner: Learner) -> None:
         """Save the finished run; its weights replace the checkpoint."""
         name = learner.write(self.path, record.task_names)
-        record.save(self.path, weights={"file": name,
-                                        "sha256": sha256((self.path / name).read_bytes())})
+        digest = sha256((self.path / name).read_bytes())
+        record.save(self.path, weights={"file": name, "sha256": digest})
         remove_checkpoints(self.path)
 
     def tensors(self) -> dict[str, Tensor]:
@@ -124,7 +118,7 @@ def read_tensors(folder: Path, entry: dict[str, str]) -> dict[str, Tensor]:
     try:
         return safetensors.torch.load(content)
     except (safetensors.SafetensorError, json.JSONDecodeError) as error:
-        raise RecordError(f"{folder / entry['file']}: {error}") from error
+        raise unusable(folder / entry["file"], error) from error
 
 
 def optimizer_tensors(optimizer: torch.optim.Optimizer | None) -> dict[str, Tensor]:

@@ -16,11 +16,11 @@ from workbench.config import RunConfig
 from workbench.errors import ConfigError, NonFiniteError, RecordError, TrainingError
 from workbench.learners import Learner, fit
 from workbench.learners.fit import make_optimizer
+from workbench.learners.text import TextLearner
+from workbench.measure.accuracies import Floats
 from workbench.runs.checkpoint import RunFolder, restore_optimizer
-from workbench.runs.evaluation import Observer, Response, Snapshot, evaluate
-from workbench.runs.probe import Probe
+from workbench.runs.evaluation import Observer, Probe, Response, Snapshot, evaluate
 from workbench.runs.record import RunRecord
-from workbench.runs.record_files import Floats
 from workbench.system.files import sha256, to_json
 from workbench.system.runtime import Timer, threads
 from workbench.tasks import Stream
@@ -28,9 +28,8 @@ from workbench.tasks import Stream
 
 def run_stream(learner: Learner, stream: Stream, config: RunConfig, *,
                out: Path | str | None = None, resume: bool = False,
-               probe: Probe | None = None, gate: dict[str, Any] | None = None,
-               observer: Observer | None = None, stop: Callable[[], bool] | None = None,
-               progress: bool = False) -> RunRecord:
+               gate: dict[str, Any] | None = None, observer: Observer | None = None,
+               stop: Callable[[], bool] | None = None, progress: bool = False) -> RunRecord:
     """Train through a stream, evaluating on all tasks before it and after each.
 
     Parameters
@@ -45,8 +44,6 @@ def run_stream(learner: Learner, stream: Stream, config: RunConfig, *,
         Folder of the run; without it nothing is written.
     resume : bool
         Continue the run in `out`. The result is bit for bit that of an uninterrupted run.
-    probe : Probe, optional
-        Measures language models at each evaluation.
     gate : dict, optional
         Result of the gate for the record of a new run; see `RunRecord.gate`.
     observer : callable, optional
@@ -64,6 +61,8 @@ def run_stream(learner: Learner, stream: Stream, config: RunConfig, *,
     if stream.scenario not in learner.scenarios:
         raise ConfigError(f"{type(learner).__name__} cannot do the {stream.scenario!r} scenario; "
                           f"it can do: {', '.join(learner.scenarios)}")
+    probe = (Probe(learner, stream, config.evaluate_on)
+             if config.diagnose and isinstance(learner, TextLearner) else None)
     folder = RunFolder(Path(out)) if out is not None else None
     with folder.held(fresh=not resume) if folder else nullcontext(), threads(config.threads):
         run = _Run(learner, stream, config, folder, probe, observer, stop)
@@ -83,7 +82,6 @@ class _Run:
         settings = sha256(to_json(config.to_json()).encode())
         self.record.inputs = {"settings": settings, **learner.inputs()}
         self.optimizer: torch.optim.Optimizer | None = None
-        self.train, self.test = Timer(), Timer()
 
     def go(self, resume: bool, progress: bool) -> RunRecord:
         """Learn the remaining tasks, until asked to stop, and return the record."""
@@ -105,7 +103,6 @@ class _Run:
                     self.save()
                     return record
         record.status = "complete"
-        self.note_seconds()
         if self.folder:
             self.folder.finish(record, self.learner)
         return record
@@ -122,9 +119,11 @@ class _Run:
         steps = fit(learner, task, self.optimizer, steps=config.steps, clip=config.clip,
                     batch_size=config.batch_size, start=record.step, precision=config.precision)
         while record.step < config.steps:
-            with self.finite_values(), self.train:
+            with self.finite_values(), self.timed("train"):
                 loss = next(steps)
-            self.require_finite_loss(loss)
+            for seed, value in zip(config.seeds, loss.tolist(), strict=True):
+                if not math.isfinite(value):
+                    raise self.failure(f"the loss of seed {seed} is not finite")
             record.losses[:, record.task, record.step] = loss.numpy()
             record.step += 1
             advance(1)
@@ -134,7 +133,7 @@ class _Run:
                     return False
                 if record.step % config.checkpoint_every == 0:
                     self.save()
-        with self.train:
+        with self.timed("train"):
             learner.end(task)
         self.evaluate_if_due(loss)
         record.stored_bytes.append(learner.stored_bytes())
@@ -161,11 +160,6 @@ class _Run:
             record.diagnostics[:, i + 1] = diagnostics
         self.show(scores, responses, loss.double().numpy())
 
-    def require_finite_loss(self, loss: Tensor) -> None:
-        for seed, value in zip(self.config.seeds, loss.tolist(), strict=True):
-            if not math.isfinite(value):
-                raise self.failure(f"the loss of seed {seed} is not finite")
-
     def failure(self, fault: str) -> TrainingError:
         """Return the error that names the step of a fault, and the checkpoint before it."""
         record, i = self.record, min(self.record.task, len(self.stream) - 1)
@@ -190,7 +184,7 @@ class _Run:
     def evaluate(self, trained: int) -> tuple[Floats, list[Response], Floats]:
         """Return accuracies on every task, responses of language models, and diagnostics."""
         responses: list[Response] = []
-        with self.test:
+        with self.timed("evaluate"):
             scores = evaluate(self.learner, self.stream, trained, self.config.evaluate_on, responses)
             diagnostics = (self.probe.measure(self.learner, max(trained, 0)) if self.probe else
                            np.zeros((len(scores), 0)))
@@ -206,15 +200,16 @@ class _Run:
 
     def save(self) -> None:
         """Save the current state of the run, if it has a folder."""
-        self.note_seconds()
         self.require_finite_weights()
         if self.folder:
             self.folder.save(self.record, self.learner, self.optimizer)
 
-    def note_seconds(self) -> None:
-        for name, timer in (("train", self.train), ("evaluate", self.test)):
-            self.record.seconds[name] += timer.seconds
-            timer.seconds = 0.0
+    @contextmanager
+    def timed(self, name: str) -> Iterator[None]:
+        """Add the seconds of the block to those of the record."""
+        with Timer() as timer:
+            yield
+        self.record.seconds[name] += timer.seconds
 
     def restore(self) -> RunRecord:
         """Restore the run from its checkpoint, and return its record."""
