@@ -7,8 +7,8 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
 
-from workbench.cli.app import FAILED, New, Output, finish, resumed, stop_on_interrupt
 from workbench.cli.parsing import checked, form, parse
+from workbench.cli.runs import FAILED, New, Output, finish, resumed, stop_on_interrupt
 from workbench.errors import ConfigError, UnknownNameError, whole
 from workbench.system.files import to_json, write_new_files
 

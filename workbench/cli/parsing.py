@@ -45,14 +45,14 @@ def checked(settings: type, read: Any) -> Any:
 
 
 def parse(target: Any, words: list[str], command: Callable[[list[str]], int],
-          settings: Any = None, default: Any = None, *, return_unknown: bool = False) -> Any:
+          settings: Any = None, default: Any = tyro.MISSING_NONPROP, *,
+          return_unknown: bool = False) -> Any:
     """Return an instance of the dataclass `target`, made from the words after a command.
 
     `settings` is a `form`, the type of the field ``settings`` of a generic dataclass. The values in
     `default` are used for options that are not given. With `return_unknown`, unknown words are
     returned too; without it, they raise `ConfigError`, as do wrong values.
     """
-    more = {} if default is None else {"default": default}
     read: Any = tyro.cli  # its overloads do not accept types made at run time
     lists = list_options(target, *([] if settings is None else [settings]))
     target = target if settings is None else target[settings]
@@ -62,7 +62,7 @@ def parse(target: Any, words: list[str], command: Callable[[list[str]], int],
             return read(target, prog=f"workbench {name}", args=gather(words, lists),
                             description=command.__doc__, registry=registry,
                             config=(tyro.conf.OmitArgPrefixes,),
-                            return_unknown_args=return_unknown, **more)
+                            return_unknown_args=return_unknown, default=default)
     except SystemExit as ended:
         if not ended.code:
             raise

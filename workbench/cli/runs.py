@@ -1,25 +1,69 @@
-"""The commands that train on streams and skills, and ``show``."""
+"""The commands that train and ``show``, and what commands share: options, exit codes, Ctrl-C."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import signal
+import sys
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Generic, TypeVar
 
 import tyro
 
-from workbench.cli.app import Gated, Output, Resumed, finish, resumed, stop_on_interrupt
-from workbench.cli.parsing import checked, form, parse
+from workbench.cli.parsing import Flag, checked, form, name_of, parse
 from workbench.config import RunConfig
 from workbench.errors import ConfigError
 
-RunForm = form(RunConfig, {"options": "option"})
-TrainForm = form(RunConfig, {"options": "option", "skills": "skill", "seeds": "seed"},
-                 hidden=("stream", "scenario", "tasks", "hidden", "data_seed"))
-TRAINING = TrainForm(stream="skills", learner="sdft", lr=1e-4, steps=120, items=48, diagnose=True,
-                     clip=1.0, checkpoint_every=20)
-"""Default settings of ``train``."""
+FAILED, MISTAKE, INTERRUPTED = 1, 2, 130
+"""Exit codes: the measured thing did not pass; the command was wrong; Ctrl-C."""
+Settings = TypeVar("Settings")
+Command = Callable[[list[str]], int]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Output:
+    """Options of a command that prints text or JSON."""
+
+    json: Flag = False
+    """Print JSON on stdout."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Printing(Output):
+    """Options of the output of a run."""
+
+    quiet: Flag = False
+    """Show no progress bar."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Resumed(Printing):
+    """Options of a resumed run."""
+
+    resume: Path
+    """Continue the run in this folder, with its own settings."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class New(Printing, Generic[Settings]):
+    """Options of a new run."""
+
+    settings: Settings
+    out: Path | None = None
+    """A new folder for the run. Without it nothing is kept."""
+    resume: Path | None = None
+    """Continue the run in this folder, with its own settings."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Gated(New[Settings]):
+    """Options of a new run that the gate may refuse."""
+
+    force: Flag = False
+    """Go on if the model does not pass the gate; the record is labelled as forced."""
 
 
 @dataclass(frozen=True)
@@ -28,6 +72,14 @@ class Show(Output):
 
     folder: tyro.conf.Positional[Path]
     """Folder of a run."""
+
+
+RunForm = form(RunConfig, {"options": "option"})
+TrainForm = form(RunConfig, {"options": "option", "skills": "skill", "seeds": "seed"},
+                 hidden=("stream", "scenario", "tasks", "hidden", "data_seed"))
+TRAINING = TrainForm(stream="skills", learner="sdft", lr=1e-4, steps=120, items=48, diagnose=True,
+                     clip=1.0, checkpoint_every=20)
+"""Default settings of ``train``."""
 
 
 def run(words: list[str]) -> int:
@@ -78,7 +130,7 @@ def show(words: list[str]) -> int:
     return 0
 
 
-def execute(options: Resumed | Gated[Any], command: Callable[[list[str]], int]) -> int:
+def execute(options: Resumed | Gated[Any], command: Command) -> int:
     """Run or resume, print the record, and return the exit code of `run` or `train`.
 
     The first Ctrl-C stops after the current step, a second one at once.
@@ -86,14 +138,58 @@ def execute(options: Resumed | Gated[Any], command: Callable[[list[str]], int]) 
     from workbench.cli.tables import print_record
     from workbench.runs import experiment
 
+    bar = not options.quiet
     with stop_on_interrupt() as stop:
         if isinstance(options, Resumed):
-            record = experiment.resume(options.resume, stop=stop.is_set,
-                                       progress=not options.quiet)
+            folder: Path | None = options.resume
+            record = experiment.resume(options.resume, stop=stop.is_set, progress=bar)
         else:
-            record = experiment.run(checked(RunConfig, options.settings), out=options.out,
-                                    force=options.force, stop=stop.is_set,
-                                    progress=not options.quiet)
+            folder = options.out
+            record = experiment.run(checked(RunConfig, options.settings), out=folder,
+                                    force=options.force, stop=stop.is_set, progress=bar)
     print_record(record, options.json, one_model=command is train)
-    folder = options.resume if isinstance(options, Resumed) else options.out
     return finish(record.status, command, folder)
+
+
+def resumed(words: list[str], command: Command) -> Resumed | None:
+    """Return the options of a resumed run, or None without ``--resume``; refuse other settings."""
+    if not any(word.split("=")[0] == "--resume" for word in words) or {"-h", "--help"} & {*words}:
+        return None
+    options, others = parse(Resumed, words, command, return_unknown=True)
+    if others:
+        names = [word.lstrip("-").split("=")[0] for word in others if word.startswith("-")]
+        raise ConfigError("--resume continues a run with the settings that it was started with; "
+                          f"leave out: {', '.join(names or others)}")
+    return options  # type: ignore[no-any-return]
+
+
+@contextmanager
+def stop_on_interrupt() -> Iterator[threading.Event]:
+    """Set an event at the first Ctrl-C inside the block; a second one interrupts.
+
+    An interrupt that is ignored, as in background jobs of a shell, stays ignored.
+    """
+    stop = threading.Event()
+    if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+        yield stop
+        return
+
+    def handle(number: int, frame: object) -> None:
+        stop.set()
+        signal.signal(signal.SIGINT, before)
+
+    before = signal.signal(signal.SIGINT, handle)
+    try:
+        yield stop
+    finally:
+        signal.signal(signal.SIGINT, before)
+
+
+def finish(status: str, command: Command, folder: Path | None) -> int:
+    """Return the exit code of a run; print how to continue one that Ctrl-C stopped."""
+    if status != "stopped":
+        return 0
+    advice = (f"Continue with: workbench {name_of(command)} --resume {folder}" if folder else
+              "Without --out nothing was kept.")
+    print(f"stopped. {advice}", file=sys.stderr)
+    return INTERRUPTED

@@ -73,14 +73,13 @@ def print_tables(record: RunRecord) -> None:
     """Print the accuracies and metrics of a run."""
     print(f"{record.config.learner} on {record.config.stream}, {record.scenario} scenario, seeds "
           f"{', '.join(map(str, record.config.seeds))}: {state(record)}\n")
-    rows = pd.DataFrame(100 * record.accuracy.mean(0), columns=record.task_names,
-                        index=[f"after {name}" for name in record.task_names])
+    stages = [f"after {name}" for name in record.task_names]
+    rows = pd.DataFrame(100 * record.accuracy.mean(0), stages, record.task_names)
     print("accuracy (%), mean over seeds; row: trained through, column: tested on")
     print(rows.to_string(float_format="{:.1f}".format, na_rep="–"), end="\n\n")
     if record.old_names:
-        stages = ["before", *(f"after {name}" for name in record.task_names)]
-        known = pd.DataFrame(100 * record.old_accuracy.mean(0), columns=record.old_names,
-                             index=stages)
+        known = pd.DataFrame(100 * record.old_accuracy.mean(0), ["before", *stages],
+                             record.old_names)
         print("accuracy (%) on what was known before; never trained on")
         print(known.to_string(float_format="{:.1f}".format), end="\n\n")
     defined, undefined = summarise(record.matrix())

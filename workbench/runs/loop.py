@@ -91,9 +91,7 @@ class _Run:
         if resume:
             record = self.restore()
         else:
-            scores, responses, record.diagnostics[:, 0] = self.evaluate(trained=-1)
-            record.baseline[:], record.old_accuracy[:, 0] = np.split(scores, [len(self.stream)], 1)
-            self.show(scores, responses, np.full(len(scores), np.nan))
+            self.evaluate(-1, np.full(len(config.seeds), np.nan), on_curve=False, at_end=True)
             self.save()
         with tqdm(total=len(self.stream) * config.steps, initial=record.steps_taken, unit="step",
                   disable=not progress, desc=f"{config.learner}, {record.scenario}") as bar:
@@ -143,22 +141,12 @@ class _Run:
 
     def evaluate_if_due(self, loss: Tensor) -> None:
         """Evaluate at the end of a task, and within it every `evaluate_every` steps."""
-        record, config, every = self.record, self.config, self.config.evaluate_every
-        on_curve, at_end = every and record.step % every == 0, record.step == config.steps
-        if not (on_curve or at_end):
-            return
-        self.require_finite_weights()
-        i = record.task
-        with self.finite_values():
-            scores, responses, diagnostics = self.evaluate(i)
-        if on_curve:
-            point = i * (config.steps // every) + record.step // every - 1
-            record.curve[:, point], record.diagnostics_curve[:, point] = scores, diagnostics
-        if at_end:
-            record.accuracy[:, i], record.old_accuracy[:, i + 1] = np.split(
-                scores, [len(self.stream)], 1)
-            record.diagnostics[:, i + 1] = diagnostics
-        self.show(scores, responses, loss.double().numpy())
+        record, every = self.record, self.config.evaluate_every
+        on_curve = every > 0 and record.step % every == 0
+        at_end = record.step == self.config.steps
+        if on_curve or at_end:
+            self.require_finite_weights()
+            self.evaluate(record.task, loss.double().numpy(), on_curve, at_end)
 
     def failure(self, fault: str) -> TrainingError:
         """Return the error that names the step of a fault, and the checkpoint before it."""
@@ -181,22 +169,30 @@ class _Run:
         except NonFiniteError as error:
             raise self.failure(f"a value is not finite ({error})") from error
 
-    def evaluate(self, trained: int) -> tuple[Floats, list[Response], Floats]:
-        """Return accuracies on every task, responses of language models, and diagnostics."""
-        responses: list[Response] = []
-        with self.timed("evaluate"):
-            scores = evaluate(self.learner, self.stream, trained, self.config.evaluate_on, responses)
-            diagnostics = (self.probe.measure(self.learner, max(trained, 0)) if self.probe else
-                           np.zeros((len(scores), 0)))
-        return scores, responses, diagnostics
+    def evaluate(self, trained: int, loss: Floats, on_curve: bool, at_end: bool) -> None:
+        """Evaluate on all tasks, for the curve, the matrix and the observer.
 
-    def show(self, scores: Floats, responses: list[Response], loss: Floats) -> None:
-        """Give the observer copies of the latest measurements."""
-        record = self.record
-        if self.observer is not None:
+        `trained` is the last task begun, and -1 before any training; `at_end` holds there too.
+        """
+        record, config, tasks = self.record, self.config, len(self.stream)
+        responses: list[Response] = []
+        diagnostics = np.zeros((len(config.seeds), 0))
+        with self.finite_values() if trained >= 0 else nullcontext(), self.timed("evaluate"):
+            scores = evaluate(self.learner, self.stream, trained, config.evaluate_on, responses)
+            if self.probe:
+                diagnostics = self.probe.measure(self.learner, max(trained, 0))
+        if on_curve:
+            every = config.evaluate_every
+            point = trained * (config.steps // every) + record.step // every - 1
+            record.curve[:, point], record.diagnostics_curve[:, point] = scores, diagnostics
+        if at_end:
+            row = record.accuracy[:, trained] if trained >= 0 else record.baseline
+            row[:], record.old_accuracy[:, trained + 1] = np.split(scores, [tasks], 1)
+            record.diagnostics[:, trained + 1] = diagnostics
+        if self.observer is not None:  # it is given copies
             self.observer(Snapshot(record.task, record.step, record.steps_taken,
-                                   len(self.stream) * self.config.steps, scores.copy(),
-                                   record.accuracy.copy(), loss.copy(), tuple(responses)))
+                                   tasks * config.steps, scores.copy(), record.accuracy.copy(),
+                                   loss.copy(), tuple(responses)))
 
     def save(self) -> None:
         """Save the current state of the run, if it has a folder."""
