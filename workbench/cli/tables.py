@@ -11,7 +11,6 @@ import pandas as pd
 
 from workbench.learners import CONTROLS, LEARNERS
 from workbench.learners.text import TEXT_LEARNERS
-from workbench.measure.accuracies import Floats
 from workbench.measure.intervals import seed_interval
 from workbench.measure.metrics import summarise
 from workbench.runs.record import RunRecord
@@ -46,15 +45,12 @@ def print_record(record: RunRecord, as_json: bool, one_model: bool = False) -> N
 
 
 def summary(record: RunRecord) -> dict[str, Any]:
-    """Return the output of ``workbench run --json``: lists with seeds first, None for NaN."""
-    def lists(array: Floats) -> Any:
-        return np.where(np.isnan(array), None, array).tolist()  # type: ignore[call-overload]
-
+    """Return what ``workbench run --json`` prints: lists with seeds first."""
     defined, undefined = summarise(record.matrix())
-    return {"accuracy": lists(record.accuracy), "baseline": lists(record.baseline),
-            "old": {"names": record.old_names, "accuracy": lists(record.old_accuracy)},
+    return {"accuracy": record.accuracy.tolist(), "baseline": record.baseline.tolist(),
+            "old": {"names": record.old_names, "accuracy": record.old_accuracy.tolist()},
             "diagnostics": {"names": record.diagnostic_names,
-                            "values": lists(record.diagnostics)},
+                            "values": record.diagnostics.tolist()},
             "metrics": {k: np.asarray(v).tolist() for k, v in defined.items()},
             "undefined": undefined, "seconds": record.total_seconds,
             "gate": record.gate and record.gate["label"],

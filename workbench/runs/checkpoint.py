@@ -1,4 +1,4 @@
-"""The folder of a run: a lock, and checkpoints that survive ``kill -9``.
+"""The folder of a run, and checkpoints that survive ``kill -9``.
 
 A checkpoint is a safetensors file with everything that the rest of the run depends on: weights,
 optimiser, the learner's state and its random generators. ``run.json`` is replaced after it and
@@ -8,8 +8,6 @@ names it with its hash, so the two agree at any moment.
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -23,14 +21,7 @@ from workbench.learners import Learner
 from workbench.models.fingerprint import INPUTS
 from workbench.runs.record import RunRecord
 from workbench.runs.record_files import file_entry, read_run_json
-from workbench.system.files import (
-    locked,
-    read_checked,
-    require_new_folder,
-    sha256,
-    unusable,
-    write_atomically,
-)
+from workbench.system.files import read_checked, sha256, unusable, write_atomically
 
 
 @dataclass(frozen=True)
@@ -38,19 +29,6 @@ class RunFolder:
     """The folder of one run."""
 
     path: Path
-
-    @contextmanager
-    def held(self, fresh: bool) -> Iterator[None]:
-        """Hold the lock of the folder inside the block.
-
-        Raises `RecordError` if another run uses the folder, if a fresh run would overwrite files,
-        or if there is no run to continue.
-        """
-        check: Callable[[Path], object] = require_new_folder if fresh else read_run_json
-        check(self.path)  # before the folder is made
-        with locked(self.path):
-            check(self.path)  # again, since another run may have begun or ended
-            yield
 
     def unfinished(self, fresh: RunRecord) -> RunRecord:
         """Return the record of the run in the folder, to continue it.

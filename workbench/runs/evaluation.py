@@ -89,14 +89,10 @@ def evaluate(learner: Learner, stream: Stream, trained: int, part: str = "test",
 
 
 class Probe:
-    """Measures language models at the evaluations of a run, on items of a part of the stream.
-
-    Of `learner` only the pretrained model is used.
-    """
-
-    names = tuple(DIAGNOSTICS)
+    """Measures a learner of language models in a run, on items of a part of the stream."""
 
     def __init__(self, learner: TextLearner, stream: Stream, part: str) -> None:
+        self.learner = learner
         self.tasks = [spread(getattr(task, part).items, PROBED) for task in stream.tasks]
         new = [item for task in self.tasks for item in task]
         old = [item for task in stream.old_tasks
@@ -105,16 +101,16 @@ class Probe:
                                    learner.max_new_tokens)
                        for name, asked in (("kl_new", new), ("kl_old", old)) if asked}
 
-    def measure(self, learner: Learner, task: int) -> Floats:
-        """Return the diagnostics of each seed on a task's skill: shape (seeds, len(names))."""
-        assert isinstance(learner, TextLearner)
-        items, tokenizer = self.tasks[task], learner.model.tokenizer
+    def measure(self, task: int) -> Floats:
+        """Return `DIAGNOSTICS` of each seed on a task's skill: shape (seeds, diagnostics)."""
+        learner, items = self.learner, self.tasks[task]
+        tokenizer = learner.model.tokenizer
         context = full_context(items)
         most: dict[str, Any] = {"max_new_tokens": learner.max_new_tokens}
         teacher = getattr(learner, "teacher", None)
         rows = []
         for i, model in enumerate(learner.model.models):
-            values = dict.fromkeys(self.names, np.nan)
+            values = dict.fromkeys(DIAGNOSTICS, np.nan)
             values["context_right"] = complete(model, tokenizer, items, context, **most).accuracy
             if teacher is not None and hasattr(teacher, "prompts"):
                 shown = context if teacher.context == FULL_CONTEXT else teacher.context

@@ -19,9 +19,10 @@ from workbench.learners.fit import make_optimizer
 from workbench.learners.text import TextLearner
 from workbench.measure.accuracies import Floats
 from workbench.runs.checkpoint import RunFolder, restore_optimizer
-from workbench.runs.evaluation import Observer, Probe, Response, Snapshot, evaluate
+from workbench.runs.evaluation import DIAGNOSTICS, Observer, Probe, Response, Snapshot, evaluate
 from workbench.runs.record import RunRecord
-from workbench.system.files import sha256, to_json
+from workbench.runs.record_files import read_run_json
+from workbench.system.files import locked, require_new_folder, sha256, to_json
 from workbench.system.runtime import Timer, threads
 from workbench.tasks import Stream
 
@@ -34,16 +35,13 @@ def run_stream(learner: Learner, stream: Stream, config: RunConfig, *,
 
     Parameters
     ----------
-    learner : Learner
-        A fresh learner; the state of a resumed run is read from the checkpoint.
-    stream : Stream
-        The tasks.
-    config : RunConfig
-        The settings.
+    learner, stream, config : Learner, Stream, RunConfig
+        A fresh learner, the tasks and the settings.
     out : path, optional
         Folder of the run; without it nothing is written.
     resume : bool
-        Continue the run in `out`. The result is bit for bit that of an uninterrupted run.
+        Continue the run in `out`, from its checkpoint. The result is bit for bit that of an
+        uninterrupted run.
     gate : dict, optional
         Result of the gate for the record of a new run; see `RunRecord.gate`.
     observer : callable, optional
@@ -64,7 +62,9 @@ def run_stream(learner: Learner, stream: Stream, config: RunConfig, *,
     probe = (Probe(learner, stream, config.evaluate_on)
              if config.diagnose and isinstance(learner, TextLearner) else None)
     folder = RunFolder(Path(out)) if out is not None else None
-    with folder.held(fresh=not resume) if folder else nullcontext(), threads(config.threads):
+    lock = (locked(folder.path, read_run_json if resume else require_new_folder) if folder else
+            nullcontext())
+    with lock, threads(config.threads):
         run = _Run(learner, stream, config, folder, probe, observer, stop)
         run.record.gate = gate
         return run.go(resume, progress)
@@ -78,7 +78,7 @@ class _Run:
                  stop: Callable[[], bool] | None) -> None:
         self.learner, self.stream, self.config, self.folder = learner, stream, config, folder
         self.probe, self.observer, self.stop = probe, observer, stop or (lambda: False)
-        self.record = RunRecord.start(config, stream, probe.names if probe else ())
+        self.record = RunRecord.start(config, stream, DIAGNOSTICS if probe else ())
         settings = sha256(to_json(config.to_json()).encode())
         self.record.inputs = {"settings": settings, **learner.inputs()}
         self.optimizer: torch.optim.Optimizer | None = None
@@ -180,7 +180,7 @@ class _Run:
         with self.finite_values() if trained >= 0 else nullcontext(), self.timed("evaluate"):
             scores = evaluate(self.learner, self.stream, trained, config.evaluate_on, responses)
             if self.probe:
-                diagnostics = self.probe.measure(self.learner, max(trained, 0))
+                diagnostics = self.probe.measure(max(trained, 0))
         if on_curve:
             every = config.evaluate_every
             point = trained * (config.steps // every) + record.step // every - 1

@@ -7,7 +7,7 @@ the arrays; ``weights.safetensors`` the networks. Nothing is pickled. Reading ch
 from __future__ import annotations
 
 import io
-from collections.abc import Sequence
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -97,14 +97,15 @@ class RunRecord:
 
     @classmethod
     def start(cls, config: RunConfig, stream: Stream,
-              diagnostic_names: Sequence[str] = ()) -> RunRecord:
+              diagnostic_names: Iterable[str] = ()) -> RunRecord:
         """Return the empty record of a new run."""
         old_names = [t.name for t in stream.old_tasks]
+        diagnostic_names = list(diagnostic_names)
         shapes = wanted_shapes(config, len(stream), len(old_names), len(diagnostic_names))
         empty: dict[str, Any] = {name: np.full(shape, np.nan) for name, shape in shapes.items()}
         return cls(config, stream.scenario, [t.name for t in stream.tasks], **empty,
                    data_hash=stream.data_hash(), old_names=old_names,
-                   diagnostic_names=list(diagnostic_names),
+                   diagnostic_names=diagnostic_names,
                    examples=[len(getattr(t, config.evaluate_on))
                              for t in (*stream.tasks, *stream.old_tasks)])
 

@@ -7,7 +7,7 @@ import hashlib
 import json
 import math
 import os
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from fnmatch import fnmatch
 from pathlib import Path
 from typing import Any
@@ -131,12 +131,15 @@ def unusable(path: Path, fault: object) -> RecordError:
 
 
 @contextlib.contextmanager
-def locked(folder: Path) -> Iterator[None]:
+def locked(folder: Path, check: Callable[[Path], object] = lambda folder: None) -> Iterator[None]:
     """Create a folder if necessary, and hold its lock inside the block.
 
-    The operating system releases the lock when the process ends. `RecordError` is raised if another
-    run holds the lock, or the folder cannot be created.
+    `check` raises an error for a folder that cannot be used; it is called before the folder is made
+    and again with the lock, since another run may have begun. The operating system releases the
+    lock when the process ends. `RecordError` is raised if another run holds the lock, or the folder
+    cannot be created.
     """
+    check(folder)
     lock = filelock.FileLock(folder / ".lock", blocking=False)
     try:
         folder.mkdir(parents=True, exist_ok=True)
@@ -147,6 +150,7 @@ def locked(folder: Path) -> Iterator[None]:
     except OSError as error:
         raise RecordError(f"could not make {folder}: {error.strerror}") from error
     try:
+        check(folder)
         yield
     finally:
         lock.release()
