@@ -14,7 +14,7 @@ import safetensors.numpy
 from workbench.cli.tables import summary
 from workbench.errors import RecordError
 from workbench.runs import record_files as runfiles
-from workbench.runs.checkpoint import RunFolder
+from workbench.runs.checkpoint import read_checkpoint
 from workbench.runs.experiment import resume, run
 from workbench.runs.record import FIELDS, RunRecord
 from workbench.runs.record_files import ARRAYS, VERSION
@@ -209,7 +209,7 @@ def test_arrays_of_another_shape_are_refused(name, original, folder, assert_refu
 
 def test_arrays_of_another_run_are_refused(original, folder, assert_refused, tiny):
     other = run(tiny(tasks=2))
-    replace(folder, "arrays", other.array_bytes())
+    replace(folder, "arrays", npz(other))
     assert_refused(folder, "array 'accuracy'", "(2, 2, 2)", "(2, 3, 3)")
 
 
@@ -278,7 +278,7 @@ def test_a_folder_that_holds_no_run_is_refused_and_left_as_it_is(read, tmp_path,
 
 
 def test_a_file_in_place_of_the_folder_is_refused(folder):
-    for read in (RunRecord.load, resume, lambda path: RunFolder(path).tensors()):
+    for read in (RunRecord.load, resume, read_checkpoint):
         with pytest.raises(RecordError, match="run.json.*Not a directory"):
             read(folder / "run.json")
 

@@ -8,7 +8,6 @@ names it with its hash, so the two agree at any moment.
 from __future__ import annotations
 
 import json
-from dataclasses import dataclass
 from pathlib import Path
 
 import safetensors
@@ -24,55 +23,51 @@ from workbench.runs.record_files import file_entry, read_run_json
 from workbench.system.files import read_checked, sha256, unusable, write_atomically
 
 
-@dataclass(frozen=True)
-class RunFolder:
-    """The folder of one run."""
+def unfinished(folder: Path, fresh: RunRecord) -> RunRecord:
+    """Return the record of the run in a folder, to continue it.
 
-    path: Path
+    Raises `RecordError` if the run is complete, or differs in settings, data or inputs from a
+    `fresh` record.
+    """
+    saved = RunRecord.load(folder)
+    if saved.status == "complete":
+        raise RecordError(f"{folder} is complete: there is nothing to resume. "
+                          "Look at it with: workbench show")
+    if saved.config != fresh.config:
+        raise RecordError(f"{folder} was begun with other settings: {saved.config}; "
+                          "use them (workbench run --resume), or give another folder")
+    if saved.data_hash != fresh.data_hash:
+        raise RecordError(f"{folder}: the data have changed since this run began "
+                          "(another version of scikit-learn?); it cannot be continued")
+    changed = [INPUTS[name] for name, value in saved.inputs.items()
+               if name in INPUTS and fresh.inputs.get(name) != value]
+    if changed:
+        raise RecordError(f"{folder} cannot be continued: since the run began, "
+                          f"{' and '.join(changed)} changed. Restore the former version, "
+                          "or run again into another folder.")
+    return saved
 
-    def unfinished(self, fresh: RunRecord) -> RunRecord:
-        """Return the record of the run in the folder, to continue it.
 
-        Raises `RecordError` if the run is complete, or differs in settings, data or inputs from a
-        `fresh` record.
-        """
-        saved = RunRecord.load(self.path)
-        if saved.status == "complete":
-            raise RecordError(f"{self.path} is complete: there is nothing to resume. "
-                              "Look at it with: workbench show")
-        if saved.config != fresh.config:
-            raise RecordError(f"{self.path} was begun with other settings: {saved.config}; "
-                              "use them (workbench run --resume), or give another folder")
-        if saved.data_hash != fresh.data_hash:
-            raise RecordError(f"{self.path}: the data have changed since this run began "
-                              "(another version of scikit-learn?); it cannot be continued")
-        changed = [INPUTS[name] for name, value in saved.inputs.items()
-                   if name in INPUTS and fresh.inputs.get(name) != value]
-        if changed:
-            raise RecordError(f"{self.path} cannot be continued: since the run began, "
-                              f"{' and '.join(changed)} changed. Restore the former version, "
-                              "or run again into another folder.")
-        return saved
+def save(folder: Path, record: RunRecord, learner: Learner,
+         optimizer: torch.optim.Optimizer | None) -> None:
+    """Save the state of a run between two steps."""
+    tensors = learner.state_dict() | optimizer_tensors(optimizer)
+    entry = write_checkpoint(folder, record.steps_taken, tensors)
+    record.save(folder, checkpoint=entry)
+    remove_checkpoints(folder, but=entry["file"])
 
-    def save(self, record: RunRecord, learner: Learner,
-             optimizer: torch.optim.Optimizer | None) -> None:
-        """Save the state of the run between two steps."""
-        tensors = learner.state_dict() | optimizer_tensors(optimizer)
-        entry = write_checkpoint(self.path, record.steps_taken, tensors)
-        record.save(self.path, checkpoint=entry)
-        remove_checkpoints(self.path, but=entry["file"])
 
-    def finish(self, record: RunRecord, learner: Learner) -> None:
-        """Save the finished run; its weights replace the checkpoint."""
-        name = learner.write(self.path, record.task_names)
-        digest = sha256((self.path / name).read_bytes())
-        record.save(self.path, weights={"file": name, "sha256": digest})
-        remove_checkpoints(self.path)
+def finish(folder: Path, record: RunRecord, learner: Learner) -> None:
+    """Save a finished run; its weights replace the checkpoint."""
+    name = learner.write(folder, record.task_names)
+    digest = sha256((folder / name).read_bytes())
+    record.save(folder, weights={"file": name, "sha256": digest})
+    remove_checkpoints(folder)
 
-    def tensors(self) -> dict[str, Tensor]:
-        """Return the tensors of the last checkpoint, checked against their hash."""
-        return read_tensors(self.path,
-                            file_entry(self.path, read_run_json(self.path), "checkpoint"))
+
+def read_checkpoint(folder: Path) -> dict[str, Tensor]:
+    """Return the tensors of the last checkpoint, checked against their hash."""
+    return read_tensors(folder, file_entry(folder, read_run_json(folder), "checkpoint"))
 
 
 def write_checkpoint(folder: Path, step: int, tensors: dict[str, Tensor]) -> dict[str, str]:

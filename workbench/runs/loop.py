@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, nullcontext
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
@@ -18,7 +19,7 @@ from workbench.learners import Learner, fit
 from workbench.learners.fit import make_optimizer
 from workbench.learners.text import TextLearner
 from workbench.measure.accuracies import Floats
-from workbench.runs.checkpoint import RunFolder, restore_optimizer
+from workbench.runs import checkpoint
 from workbench.runs.evaluation import DIAGNOSTICS, Observer, Probe, Response, Snapshot, evaluate
 from workbench.runs.record import RunRecord
 from workbench.runs.record_files import read_run_json
@@ -61,8 +62,8 @@ def run_stream(learner: Learner, stream: Stream, config: RunConfig, *,
                           f"it can do: {', '.join(learner.scenarios)}")
     probe = (Probe(learner, stream, config.evaluate_on)
              if config.diagnose and isinstance(learner, TextLearner) else None)
-    folder = RunFolder(Path(out)) if out is not None else None
-    lock = (locked(folder.path, read_run_json if resume else require_new_folder) if folder else
+    folder = Path(out) if out is not None else None
+    lock = (locked(folder, read_run_json if resume else require_new_folder) if folder else
             nullcontext())
     with lock, threads(config.threads):
         run = _Run(learner, stream, config, folder, probe, observer, stop)
@@ -74,12 +75,12 @@ class _Run:
     """The state of one call of `run_stream`."""
 
     def __init__(self, learner: Learner, stream: Stream, config: RunConfig,
-                 folder: RunFolder | None, probe: Probe | None, observer: Observer | None,
+                 folder: Path | None, probe: Probe | None, observer: Observer | None,
                  stop: Callable[[], bool] | None) -> None:
         self.learner, self.stream, self.config, self.folder = learner, stream, config, folder
         self.probe, self.observer, self.stop = probe, observer, stop or (lambda: False)
         self.record = RunRecord.start(config, stream, DIAGNOSTICS if probe else ())
-        settings = sha256(to_json(config.to_json()).encode())
+        settings = sha256(to_json(asdict(config)).encode())
         self.record.inputs = {"settings": settings, **learner.inputs()}
         self.optimizer: torch.optim.Optimizer | None = None
 
@@ -102,7 +103,7 @@ class _Run:
                     return record
         record.status = "complete"
         if self.folder:
-            self.folder.finish(record, self.learner)
+            checkpoint.finish(self.folder, record, self.learner)
         return record
 
     def learn_task(self, advance: Callable[[int], object]) -> bool:
@@ -151,7 +152,7 @@ class _Run:
     def failure(self, fault: str) -> TrainingError:
         """Return the error that names the step of a fault, and the checkpoint before it."""
         record, i = self.record, min(self.record.task, len(self.stream) - 1)
-        kept = (f"The checkpoint before is intact in {self.folder.path}." if self.folder else
+        kept = (f"The checkpoint before is intact in {self.folder}." if self.folder else
                 "Nothing was kept: the run has no folder.")
         return TrainingError(f"{fault} at step {record.step} of {self.stream.tasks[i].name!r} "
                              f"(step {record.steps_taken} in all). {kept} Begin anew with a lower "
@@ -198,7 +199,7 @@ class _Run:
         """Save the current state of the run, if it has a folder."""
         self.require_finite_weights()
         if self.folder:
-            self.folder.save(self.record, self.learner, self.optimizer)
+            checkpoint.save(self.folder, self.record, self.learner, self.optimizer)
 
     @contextmanager
     def timed(self, name: str) -> Iterator[None]:
@@ -210,17 +211,17 @@ class _Run:
     def restore(self) -> RunRecord:
         """Restore the run from its checkpoint, and return its record."""
         assert self.folder is not None, "resume needs out"
-        saved = self.folder.unfinished(self.record)
-        tensors = self.folder.tensors()
+        saved = checkpoint.unfinished(self.folder, self.record)
+        tensors = checkpoint.read_checkpoint(self.folder)
         if saved.step > 0:
             # `begin` sets attributes that are not in the state; the state is replaced below.
             self.learner.begin(self.stream.tasks[saved.task])
             self.optimizer = make_optimizer(self.learner, self.config.lr)
-            restore_optimizer(self.optimizer, tensors)
+            checkpoint.restore_optimizer(self.optimizer, tensors)
         try:
             self.learner.load_state_dict(tensors)
         except RuntimeError as error:
-            raise RecordError(f"{self.folder.path}: the checkpoint is not of these networks: "
+            raise RecordError(f"{self.folder}: the checkpoint is not of these networks: "
                               f"{error}") from error
         saved.status = "running"
         self.record = saved

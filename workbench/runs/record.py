@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import io
 from collections.abc import Iterable
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -138,28 +138,22 @@ class RunRecord:
         index = slice(None) if seed is None else seed
         return AccuracyMatrix(self.accuracy[index], self.baseline[index], self.scenario)
 
-    def to_json(self) -> dict[str, Any]:
-        """Return everything except the arrays as plain JSON types."""
-        plain = {k: v for k, v in vars(self).items() if k not in ARRAYS and k != "config"}
-        return {"format": FORMAT, "version": VERSION, "config": self.config.to_json(), **plain,
-                "steps_taken": self.steps_taken, "samples_seen": self.samples_seen}
-
-    def array_bytes(self) -> bytes:
-        """Return the arrays as the bytes of an ``.npz`` file."""
-        buffer = io.BytesIO()
-        np.savez_compressed(buffer, **{name: getattr(self, name) for name in ARRAYS})
-        return buffer.getvalue()
-
     def save(self, folder: Path, **files: dict[str, str]) -> None:
         """Write the arrays and then ``run.json`` into an existing folder, each atomically.
 
         `files` are further entries for ``run.json``, such as ``weights``: file and sha256.
         """
-        arrays = self.array_bytes()
+        buffer = io.BytesIO()
+        np.savez_compressed(buffer, **{name: getattr(self, name) for name in ARRAYS})
+        arrays = buffer.getvalue()
         name = f"arrays-{sha256(arrays)[:12]}.npz"
         write_atomically(folder / name, arrays)
-        entry = {"arrays": {"file": name, "sha256": sha256(arrays)}, **files}
-        text = to_json({**self.to_json(), "files": entry}, indent=1)
+        plain = {key: value for key, value in vars(self).items() if key not in ARRAYS}
+        text = to_json({"format": FORMAT, "version": VERSION, **plain,
+                        "config": asdict(self.config), "steps_taken": self.steps_taken,
+                        "samples_seen": self.samples_seen,
+                        "files": {"arrays": {"file": name, "sha256": sha256(arrays)}, **files}},
+                       indent=1)
         write_atomically(folder / "run.json", text.encode())
         for old in folder.glob("arrays-*.npz"):
             if old.name != name:
