@@ -55,7 +55,6 @@ class RunRecord:
     data_hash, examples : str, list of int
         sha256 of all examples; number of examples of `config.evaluate_on` in each task.
     status : {"running", "stopped", "complete"}
-        State of the run.
     task, step : int
         Tasks finished, and steps taken in the next one.
     seconds : dict
@@ -99,13 +98,12 @@ class RunRecord:
     def start(cls, config: RunConfig, stream: Stream,
               diagnostic_names: Iterable[str] = ()) -> RunRecord:
         """Return the empty record of a new run."""
-        old_names = [t.name for t in stream.old_tasks]
-        diagnostic_names = list(diagnostic_names)
-        shapes = wanted_shapes(config, len(stream), len(old_names), len(diagnostic_names))
+        old = [t.name for t in stream.old_tasks]
+        diagnostics = list(diagnostic_names)
+        shapes = wanted_shapes(config, len(stream), len(old), len(diagnostics))
         empty: dict[str, Any] = {name: np.full(shape, np.nan) for name, shape in shapes.items()}
         return cls(config, stream.scenario, [t.name for t in stream.tasks], **empty,
-                   data_hash=stream.data_hash(), old_names=old_names,
-                   diagnostic_names=diagnostic_names,
+                   data_hash=stream.data_hash(), old_names=old, diagnostic_names=diagnostics,
                    examples=[len(getattr(t, config.evaluate_on))
                              for t in (*stream.tasks, *stream.old_tasks)])
 
