@@ -53,7 +53,6 @@ from workbench.models import load_causal_lm
 from workbench.runs.evaluation import Snapshot
 from workbench.runs.experiment import make_learner, stream_of
 from workbench.runs.loop import run_stream
-from workbench.runs.probe import Probe
 from workbench.runs.record import RunRecord
 from workbench.runs.studies import (
     COLUMNS,
@@ -146,8 +145,7 @@ def one_run(task: Task) -> pd.DataFrame:
         return (one_skill and task.part == "validation" and len(mastered) > needed
                 and all(mastered[-needed:]))
 
-    record = run_stream(learner, stream, config, observer=observe, stop=stop,
-                        probe=Probe(learner, stream, task.part) if one_skill else None)
+    record = run_stream(learner, stream, config, observer=observe, stop=stop)
     rows = rows_of(record)
     if one_skill:
         train = stream.tasks[0].train

@@ -9,7 +9,7 @@ import pytest
 import torch
 
 from workbench.errors import RecordError
-from workbench.runs.checkpoint import RunFolder, optimizer_tensors, restore_optimizer
+from workbench.runs.checkpoint import optimizer_tensors, read_checkpoint, restore_optimizer
 from workbench.runs.experiment import resume, run
 from workbench.runs.record import RunRecord
 from workbench.system.files import write_atomically
@@ -40,7 +40,7 @@ def test_a_full_disk_at_a_checkpoint_leaves_the_one_before(step, kept, tiny, ass
                                           "saved before is intact.*resume"):
         run(settings(tiny), out=folder)
     assert RunRecord.load(folder).steps_taken == kept
-    assert RunFolder(folder).tensors()
+    assert read_checkpoint(folder)
     assert not list(folder.glob(".*.partial")), "nothing half-written is left"
     assert_same_run(resume(folder), whole, folder, tmp_path / "whole")
 
@@ -61,7 +61,7 @@ def test_a_full_disk_at_run_json_leaves_the_checkpoint_before(asked, tiny, asser
         run(settings(tiny), out=folder, stop=fill)
     kept = RunRecord.load(folder)
     assert kept.steps_taken == asked // 2 * 2
-    assert RunFolder(folder).tensors()
+    assert read_checkpoint(folder)
     assert_same_run(resume(folder), whole, folder, tmp_path / "whole")
     assert len(list(folder.glob("arrays-*"))) == 1, "what the failed attempt left is cleared away"
 

@@ -17,9 +17,9 @@ import pytest
 import torch
 
 from workbench.cli import COMMANDS, runs, stop_on_interrupt
-from workbench.cli.app import Gated
 from workbench.cli.language import Evaluate, evaluate
 from workbench.cli.parsing import gather, list_options, parse
+from workbench.cli.runs import Gated
 from workbench.config import RunConfig
 from workbench.learners import CONTROLS, LEARNERS
 from workbench.learners.text import TEXT_LEARNERS

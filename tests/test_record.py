@@ -11,14 +11,14 @@ import numpy as np
 import pytest
 import safetensors.numpy
 
+from workbench.cli.tables import summary
 from workbench.errors import RecordError
 from workbench.runs import record_files as runfiles
-from workbench.runs.checkpoint import RunFolder
+from workbench.runs.checkpoint import read_checkpoint
 from workbench.runs.experiment import resume, run
 from workbench.runs.record import FIELDS, RunRecord
 from workbench.runs.record_files import ARRAYS, VERSION
-from workbench.runs.summary import summary
-from workbench.system.files import sha256
+from workbench.system.files import sha256, to_json
 
 
 @pytest.fixture(scope="module")
@@ -100,8 +100,7 @@ def test_an_unfinished_record_comes_back_with_nan_where_nothing_was_evaluated(le
     assert np.isnan(record.accuracy[:, 1:]).all()
     assert np.isfinite(record.losses[:, 1, :2]).all()
     assert np.isnan(record.losses[:, 1, 2:]).all()
-    assert summary(record)["accuracy"][0][1] == [None] * 3
-    json.dumps(summary(record), allow_nan=False)
+    assert json.loads(to_json(summary(record)))["accuracy"][0][1] == [None] * 3
 
 
 def test_a_record_says_what_made_it(original):
@@ -210,7 +209,7 @@ def test_arrays_of_another_shape_are_refused(name, original, folder, assert_refu
 
 def test_arrays_of_another_run_are_refused(original, folder, assert_refused, tiny):
     other = run(tiny(tasks=2))
-    replace(folder, "arrays", other.array_bytes())
+    replace(folder, "arrays", npz(other))
     assert_refused(folder, "array 'accuracy'", "(2, 2, 2)", "(2, 3, 3)")
 
 
@@ -279,7 +278,7 @@ def test_a_folder_that_holds_no_run_is_refused_and_left_as_it_is(read, tmp_path,
 
 
 def test_a_file_in_place_of_the_folder_is_refused(folder):
-    for read in (RunRecord.load, resume, lambda path: RunFolder(path).tensors()):
+    for read in (RunRecord.load, resume, read_checkpoint):
         with pytest.raises(RecordError, match="run.json.*Not a directory"):
             read(folder / "run.json")
 

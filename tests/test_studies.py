@@ -15,7 +15,7 @@ from workbench.measure.metrics import AccuracyMatrix
 from workbench.measure.skill_report import retention
 from workbench.plots.studies import SHARES, UNITS, drift_correlation, plot_diagnostic, plot_drift
 from workbench.plots.styles import METHOD_STYLES, styles_of
-from workbench.runs.probe import DIAGNOSTICS
+from workbench.runs.evaluation import DIAGNOSTICS
 from workbench.runs.studies import (
     COLUMNS,
     RESULTS,
@@ -268,12 +268,12 @@ def test_a_study_of_one_skill_looks_within_a_run_and_stops_when_it_is_mastered(s
     observed = []
     run_stream = script.run_stream
 
-    def knows_all(learner, stream, config, observer, stop, probe):
+    def knows_all(learner, stream, config, observer, stop):
         def observe(snapshot):
             snapshot.scores[:] = 1.0
             observed.append(snapshot.steps_taken)
             observer(snapshot)
-        return run_stream(learner, stream, config, observer=observe, stop=stop, probe=probe)
+        return run_stream(learner, stream, config, observer=observe, stop=stop)
 
     monkeypatch.setattr(script, "run_stream", knows_all)
     early = points(script.one_run(task._replace(steps=50)))

@@ -28,8 +28,8 @@ from workbench.models.loading import SHIPPED
 from workbench.models.sampling import sample
 from workbench.models.verify import fingerprint as fingerprint_of
 from workbench.runs import experiment
+from workbench.runs.evaluation import DIAGNOSTICS
 from workbench.runs.experiment import make_learner, resume, stream_of
-from workbench.runs.probe import DIAGNOSTICS
 from workbench.runs.record import RunRecord
 from workbench.tasks import KNOWN_SKILLS
 from workbench.tasks.text import make_text_stream

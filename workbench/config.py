@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass, field, fields
+from dataclasses import dataclass, field, fields
 from typing import Any
 
 from workbench.errors import ConfigError, flag, positive, texts, whole, whole_numbers
@@ -101,11 +101,6 @@ class RunConfig:
         if not self.skills and (self.device, self.precision) != ("cpu", "fp32"):
             raise ConfigError("device and precision are for language models, the stream 'skills'; "
                               "networks for digits compute on the cpu in fp32")
-
-    def to_json(self) -> dict[str, Any]:
-        """Return the settings as plain JSON types."""
-        return {key: list(value) if isinstance(value, tuple) else value
-                for key, value in asdict(self).items()}
 
     @classmethod
     def from_json(cls, settings: dict[str, Any]) -> RunConfig:

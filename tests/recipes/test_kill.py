@@ -9,13 +9,14 @@ import json
 import random
 import resource
 import threading
+from dataclasses import asdict
 
 import pytest
 from tqdm.auto import tqdm
 
 from workbench.config import RunConfig
 from workbench.errors import RecordError
-from workbench.runs.checkpoint import RunFolder
+from workbench.runs.checkpoint import read_checkpoint
 from workbench.runs.experiment import resume, run
 from workbench.runs.record import RunRecord
 
@@ -48,12 +49,12 @@ def test_a_run_killed_again_and_again_equals_one_left_alone(learner, assert_same
     moments = [-1] + [STEPS * task + step for task in range(TASKS)
                       for step in sorted(random.sample(range(1, STEPS - 10), 2))]
     for moment in moments:
-        if not kill_once(go_on, (config.to_json(), folder), lambda: steps_on_disk(folder), moment):
+        if not kill_once(go_on, (asdict(config), folder), lambda: steps_on_disk(folder), moment):
             break
         if (folder / "run.json").exists():
             record = RunRecord.load(folder)
             assert record.status == "running"
-            assert RunFolder(folder).tensors(), "the checkpoint is whole"
+            assert read_checkpoint(folder), "the checkpoint is whole"
             killed_at.append(record.steps_taken)
     assert killed_at == sorted(killed_at), "no kill loses what was saved"
     assert len({step // STEPS for step in killed_at}) >= 2, f"killed only at steps {killed_at}"
@@ -74,10 +75,10 @@ def test_a_language_model_killed_again_and_again_equals_one_left_alone(assert_sa
     whole, folder = run(config, out=tmp_path / "whole", force=True), tmp_path / "run"
     killed_at = []
     for moment in (1, 4, 7):
-        if not kill_once(go_on, (config.to_json(), folder), lambda: steps_on_disk(folder), moment):
+        if not kill_once(go_on, (asdict(config), folder), lambda: steps_on_disk(folder), moment):
             break
         killed_at.append(steps_on_disk(folder))
-        assert RunFolder(folder).tensors(), "the checkpoint is whole"
+        assert read_checkpoint(folder), "the checkpoint is whole"
     assert killed_at and killed_at == sorted(killed_at), "no kill loses what was saved"
     if RunRecord.load(folder).status != "complete":
         resume(folder)
@@ -101,7 +102,7 @@ def test_a_limit_on_file_size_is_met_in_the_middle_of_a_write(tiny, assert_same_
     limit = next((tmp_path / "first").glob("checkpoint-*")).stat().st_size
     heard, said = processes.Pipe(duplex=False)
     child = processes.Process(target=run_with_small_files,
-                              args=(settings.to_json(), folder, limit + 500, said))
+                              args=(asdict(settings), folder, limit + 500, said))
     child.start()
     assert heard.poll(60)
     assert "could not write" in (message := heard.recv())
@@ -124,7 +125,7 @@ def run_and_wait(config, folder, begun, go_on):
 def test_a_folder_in_use_by_another_process_is_refused(tiny, assert_same_run, processes, tmp_path):
     folder = tmp_path / "run"
     begun, go_on = processes.Event(), processes.Event()
-    child = processes.Process(target=run_and_wait, args=(tiny().to_json(), folder, begun, go_on))
+    child = processes.Process(target=run_and_wait, args=(asdict(tiny()), folder, begun, go_on))
     child.start()
     assert begun.wait(60)
     with pytest.raises(RecordError, match="in use by another run. Wait for it, or give"):

@@ -1,18 +1,47 @@
-"""The command line ``workbench``."""
+"""The command line ``workbench``, and its commands ``doctor`` and ``lab``."""
 
 from __future__ import annotations
 
 import sys
 from collections.abc import Callable
+from dataclasses import dataclass
 
-from workbench.cli import language, runs, setup
-from workbench.cli.app import INTERRUPTED, MISTAKE, stop_on_interrupt
+from workbench.cli import language, runs
+from workbench.cli.parsing import Flag, parse
+from workbench.cli.runs import FAILED, INTERRUPTED, MISTAKE, Output, stop_on_interrupt
 from workbench.errors import UnknownNameError, WorkbenchError
 
 __all__ = ["COMMANDS", "main", "stop_on_interrupt"]
 
+
+@dataclass(frozen=True)
+class Lab:
+    """Options of `lab`."""
+
+    fresh: Flag = False
+    """Start over with a new copy; the old one is kept under another name."""
+
+
+def doctor(words: list[str]) -> int:
+    """Check whether this machine is ready for the course; print how to repair each fault."""
+    from workbench.course.doctor import doctor as examine
+
+    options = parse(Output, words, doctor)
+    report = examine()
+    print(report.to_json() if options.json else report)
+    return 0 if report.ready else FAILED
+
+
+def lab(words: list[str]) -> int:
+    """Open your copy of the course in JupyterLab; further arguments go to JupyterLab."""
+    from workbench.course.lab import start
+
+    options, further = parse(Lab, words, lab, return_unknown=True)
+    return start(further, options.fresh)
+
+
 COMMANDS: dict[str, Callable[[list[str]], int]] = {
-    "doctor": setup.doctor, "run": runs.run, "show": runs.show, "lab": setup.lab,
+    "doctor": doctor, "run": runs.run, "show": runs.show, "lab": lab,
     "make-data": language.make_data, "pretrain": language.pretrain, "gate": language.gate,
     "train": runs.train, "evaluate": language.evaluate,
 }

@@ -7,8 +7,8 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
 
-from workbench.cli.app import FAILED, New, Output, resumed, stop_on_interrupt, stopped
 from workbench.cli.parsing import checked, form, parse
+from workbench.cli.runs import FAILED, New, Output, finish, resumed, stop_on_interrupt
 from workbench.errors import ConfigError, UnknownNameError, whole
 from workbench.system.files import to_json, write_new_files
 
@@ -87,7 +87,7 @@ def pretrain(words: list[str]) -> int:
         print(to_json(log))
     else:
         print_log(log)
-    return stopped(pretrain, folder) if log["status"] == "stopped" else 0
+    return finish(log["status"], pretrain, folder)
 
 
 def print_log(log: dict[str, Any]) -> None:

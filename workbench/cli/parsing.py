@@ -14,7 +14,7 @@ from dataclasses import fields
 from typing import Annotated, Any, get_origin, get_type_hints
 
 import tyro
-from tyro.constructors import ConstructorRegistry, PrimitiveConstructorSpec, PrimitiveTypeInfo
+from tyro.constructors import ConstructorRegistry, PrimitiveConstructorSpec
 
 from workbench.errors import ConfigError
 
@@ -45,26 +45,14 @@ def checked(settings: type, read: Any) -> Any:
 
 
 def parse(target: Any, words: list[str], command: Callable[[list[str]], int],
-          settings: Any = None, default: Any = None, *, return_unknown: bool = False) -> Any:
+          settings: Any = None, default: Any = tyro.MISSING_NONPROP, *,
+          return_unknown: bool = False) -> Any:
     """Return an instance of the dataclass `target`, made from the words after a command.
 
-    Parameters
-    ----------
-    command : callable
-        The function of the command; its name and docstring are used in the help.
-    settings : type, optional
-        A `form`: the type of the field ``settings`` of a generic dataclass.
-    default : instance of the dataclass, optional
-        Values of the options that are not given.
-    return_unknown : bool
-        Return the unknown words too, instead of refusing them.
-
-    Raises
-    ------
-    ConfigError
-        If an option is unknown, lacks its value or has a value of the wrong type.
+    `settings` is a `form`, the type of the field ``settings`` of a generic dataclass. The values in
+    `default` are used for options that are not given. With `return_unknown`, unknown words are
+    returned too; without it, they raise `ConfigError`, as do wrong values.
     """
-    more = {} if default is None else {"default": default}
     read: Any = tyro.cli  # its overloads do not accept types made at run time
     lists = list_options(target, *([] if settings is None else [settings]))
     target = target if settings is None else target[settings]
@@ -74,7 +62,7 @@ def parse(target: Any, words: list[str], command: Callable[[list[str]], int],
             return read(target, prog=f"workbench {name}", args=gather(words, lists),
                             description=command.__doc__, registry=registry,
                             config=(tyro.conf.OmitArgPrefixes,),
-                            return_unknown_args=return_unknown, **more)
+                            return_unknown_args=return_unknown, default=default)
     except SystemExit as ended:
         if not ended.code:
             raise
@@ -141,15 +129,13 @@ def parse_options(words: list[str]) -> dict[str, Value]:
     return options
 
 
-@registry.primitive_rule
-def _lists(info: PrimitiveTypeInfo) -> PrimitiveConstructorSpec[Any] | None:
-    if info.type == tuple[int, ...]:
-        return PrimitiveConstructorSpec(
-            "*", "INT [INT ...]", parse_numbers,
-            lambda value: isinstance(value, tuple), lambda value: [str(part) for part in value])
-    if info.type == dict[str, Value]:
-        return PrimitiveConstructorSpec(
-            "*", "NAME=VALUE [NAME=VALUE ...]", parse_options,
-            lambda value: isinstance(value, dict),
-            lambda value: [f"{name}={part}" for name, part in value.items()])
-    return None
+LISTS: dict[Any, PrimitiveConstructorSpec[Any]] = {
+    tuple[int, ...]: PrimitiveConstructorSpec(
+        "*", "INT [INT ...]", parse_numbers, lambda value: isinstance(value, tuple),
+        lambda value: [str(part) for part in value]),
+    dict[str, Value]: PrimitiveConstructorSpec(
+        "*", "NAME=VALUE [NAME=VALUE ...]", parse_options, lambda value: isinstance(value, dict),
+        lambda value: [f"{name}={part}" for name, part in value.items()]),
+}
+"""How tyro reads and prints the types of fields that take several values."""
+registry.primitive_rule(lambda info: LISTS.get(info.type))

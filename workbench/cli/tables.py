@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import asdict
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -12,7 +14,6 @@ from workbench.learners.text import TEXT_LEARNERS
 from workbench.measure.intervals import seed_interval
 from workbench.measure.metrics import summarise
 from workbench.runs.record import RunRecord
-from workbench.runs.summary import summary
 from workbench.system.files import to_json
 from workbench.tasks import NEW_SKILLS, STREAMS
 
@@ -33,27 +34,48 @@ def first_lines(methods: Mapping[str, type]) -> str:
                      for name, method in methods.items())
 
 
-def label(record: RunRecord) -> str:
-    """Return the label that the gate gave to the record, for the end of a line."""
-    return f"; {record.gate['label']}" if record.gate else ""
-
-
-def print_record(record: RunRecord, as_json: bool) -> None:
-    """Print a record as JSON or as tables."""
+def print_record(record: RunRecord, as_json: bool, one_model: bool = False) -> None:
+    """Print a record as JSON, as tables, or as the table of `train` for one language model."""
     if as_json:
         print(to_json(summary(record)))
-        return
+    elif one_model:
+        print_training(record)
+    else:
+        print_tables(record)
+
+
+def summary(record: RunRecord) -> dict[str, Any]:
+    """Return what ``workbench run --json`` prints: lists with seeds first."""
+    defined, undefined = summarise(record.matrix())
+    return {"accuracy": record.accuracy.tolist(), "baseline": record.baseline.tolist(),
+            "old": {"names": record.old_names, "accuracy": record.old_accuracy.tolist()},
+            "diagnostics": {"names": record.diagnostic_names,
+                            "values": record.diagnostics.tolist()},
+            "metrics": {k: np.asarray(v).tolist() for k, v in defined.items()},
+            "undefined": undefined, "seconds": record.total_seconds,
+            "gate": record.gate and record.gate["label"],
+            "config": asdict(record.config), "scenario": record.scenario, "status": record.status,
+            "tasks": record.task_names, "steps": record.steps_taken,
+            "samples": record.samples_seen, "stored_bytes": record.stored_bytes}
+
+
+def state(record: RunRecord) -> str:
+    """Return status, steps, seconds and the gate's label of a record in one line."""
+    label = f"; {record.gate['label']}" if record.gate else ""
+    return f"{record.status}, {record.steps_taken} steps, {record.total_seconds:.1f} s{label}"
+
+
+def print_tables(record: RunRecord) -> None:
+    """Print the accuracies and metrics of a run."""
     print(f"{record.config.learner} on {record.config.stream}, {record.scenario} scenario, seeds "
-          f"{', '.join(map(str, record.config.seeds))}: {record.status}, {record.steps_taken} "
-          f"steps, {record.total_seconds:.1f} s{label(record)}\n")
-    rows = pd.DataFrame(100 * record.accuracy.mean(0), columns=record.task_names,
-                        index=[f"after {name}" for name in record.task_names])
+          f"{', '.join(map(str, record.config.seeds))}: {state(record)}\n")
+    stages = [f"after {name}" for name in record.task_names]
+    rows = pd.DataFrame(100 * record.accuracy.mean(0), stages, record.task_names)
     print("accuracy (%), mean over seeds; row: trained through, column: tested on")
     print(rows.to_string(float_format="{:.1f}".format, na_rep="–"), end="\n\n")
     if record.old_names:
-        stages = ["before", *(f"after {name}" for name in record.task_names)]
-        known = pd.DataFrame(100 * record.old_accuracy.mean(0), columns=record.old_names,
-                             index=stages)
+        known = pd.DataFrame(100 * record.old_accuracy.mean(0), ["before", *stages],
+                             record.old_names)
         print("accuracy (%) on what was known before; never trained on")
         print(known.to_string(float_format="{:.1f}".format), end="\n\n")
     defined, undefined = summarise(record.matrix())
@@ -67,15 +89,11 @@ def print_record(record: RunRecord, as_json: bool) -> None:
         print(f"{name:20s}      –  {reason}")
 
 
-def print_training(record: RunRecord, as_json: bool) -> None:
+def print_training(record: RunRecord) -> None:
     """Print the accuracies of one language model before and after training."""
-    if as_json:
-        print(to_json(summary(record)))
-        return
     config = record.config
     print(f"{config.learner} on {config.skills[0]}, {config.model}, seed {config.seeds[0]}: "
-          f"{record.status}, {record.steps_taken} steps, {record.total_seconds:.1f} s"
-          f"{label(record)}")
+          f"{state(record)}")
     rows = [(record.task_names[0], record.baseline[0, 0], record.accuracy[0, 0, 0])]
     rows += list(zip(record.old_names, record.old_accuracy[0, 0], record.old_accuracy[0, 1],
                      strict=True))

@@ -10,12 +10,12 @@ import numpy as np
 from matplotlib.axes import Axes
 from numpy.typing import ArrayLike
 
+from workbench.measure.accuracies import Floats
 from workbench.measure.intervals import seed_interval
 from workbench.measure.metrics import AccuracyMatrix
 from workbench.plots.base import describe, percent
 from workbench.plots.labels import add_legend, add_text, name_ticks, percent_limits
 from workbench.plots.styles import HATCHES, look, styles_of
-from workbench.runs.record_files import Floats
 
 
 def plot_accuracy_matrix(matrix: AccuracyMatrix, names: Sequence[str], ax: Axes | None = None,

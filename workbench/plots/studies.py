@@ -12,10 +12,10 @@ import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
 
+from workbench.measure.accuracies import Floats
 from workbench.plots.base import describe, percent
 from workbench.plots.labels import add_legend, add_text, name_ticks, percent_limits
 from workbench.plots.styles import styles_of
-from workbench.runs.record_files import Floats
 from workbench.runs.studies import RUN, choose, ends
 
 PROMPTS = {"kl_new": "on prompts of the new skill", "kl_old": "on prompts of what was known"}
@@ -85,7 +85,7 @@ def drift_correlation(points: pd.DataFrame, prompts: str) -> float:
 
 def plot_diagnostic(points: pd.DataFrame, methods: Sequence[str], name: str, ax: Axes,
                     title: str = "", legend: bool = True, rate: float | None = None) -> Axes:
-    """Draw one of `workbench.runs.probe.DIAGNOSTICS` against the step, for one run per method.
+    """Draw one of `workbench.runs.evaluation.DIAGNOSTICS` against the step, for one run per method.
 
     The run is that with the learning rate `rate`; by default the run that `choose` returns.
     """

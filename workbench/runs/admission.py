@@ -24,45 +24,34 @@ _reports: dict[tuple[str, ...], GateReport] = {}
 
 
 def admit(learner: Learner, stream: Stream, config: RunConfig,
-          force: bool = False) -> dict[str, Any] | None:
+          force: bool) -> dict[str, Any] | None:
     """Check that a run's model can be its own teacher, and is the model of its record.
 
-    Returns
-    -------
-    dict or None
-        The value of `RunRecord.gate`: ``label``, and the gate's ``reports`` on training items of
-        each task; None if nothing had to be checked.
-
-    Raises
-    ------
-    GateError
-        If a check fails and `force` is False.
+    Returns the value of `RunRecord.gate`: ``label``, and the gate's ``reports`` on training items
+    of each task; None if nothing had to be checked. A check that fails raises `GateError`, unless
+    `force` is set.
     """
     if not isinstance(learner, TextLearner):
         return None
-    warning = ""
+    labels: list[str] = []
+    reports: list[GateReport] = []
     try:
         require_recorded(learner, find_model(config.model))
     except GateError as error:
         if not force:
             raise GateError(f"{error} With --force the run goes on, and is labelled.") from error
-        warning = "not what its record says, forced"
-    label, reports = ask_gate(learner, stream, config.model, force)
-    label = "; ".join(filter(None, (label, warning)))
-    return {"label": label, "reports": reports} if label else None
-
-
-def ask_gate(learner: TextLearner, stream: Stream, name: str,
-             force: bool) -> tuple[str, list[dict[str, Any]]]:
-    """Return the label of the gate and its reports; the label is empty if no gate is needed."""
-    if not learner.needs_gate:
-        return "", []
-    if learner.context not in (FULL_CONTEXT, "own", "article+own"):
-        return f"no gate: a control, its teacher is shown {learner.context!r}", []
-    reports = [measure(learner, task, name) for task in stream.tasks]
-    # A failed report comes first: its label is that of the run.
-    labels = [require(report, force) for report in sorted(reports, key=lambda r: r.passed)]
-    return labels[0], [json.loads(report.to_json()) for report in reports]
+        labels.append("not what its record says, forced")
+    if learner.needs_gate and learner.context in (FULL_CONTEXT, "own", "article+own"):
+        reports = [measure(learner, task, config.model) for task in stream.tasks]
+        # A failed report comes first: its label is that of the run.
+        ordered = sorted(reports, key=lambda report: report.passed)
+        labels.insert(0, [require(report, force) for report in ordered][0])
+    elif learner.needs_gate:
+        labels.insert(0, f"no gate: a control, its teacher is shown {learner.context!r}")
+    if not labels:
+        return None
+    return {"label": "; ".join(labels),
+            "reports": [json.loads(report.to_json()) for report in reports]}
 
 
 def measure(learner: TextLearner, task: Task, name: str) -> GateReport:
@@ -81,14 +70,8 @@ def require_recorded(learner: TextLearner, folder: Path) -> None:
     """Check that a model trained by an earlier run is still the model of that run's record.
 
     Otherwise the effect of other weights, or of another tokenizer or chat template, would be taken
-    for forgetting.
-
-    Raises
-    ------
-    GateError
-        If the run is not complete, or the tokenizer or chat template has changed.
-    RecordError
-        If the record or the weights are damaged.
+    for forgetting. Raises `GateError` if the run is not complete, or the tokenizer or chat template
+    has changed, and `RecordError` if the record or the weights are damaged.
     """
     if not (folder / "run.json").is_file():
         return

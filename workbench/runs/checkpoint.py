@@ -1,4 +1,4 @@
-"""The folder of a run: a lock, and checkpoints that survive ``kill -9``.
+"""The folder of a run, and checkpoints that survive ``kill -9``.
 
 A checkpoint is a safetensors file with everything that the rest of the run depends on: weights,
 optimiser, the learner's state and its random generators. ``run.json`` is replaced after it and
@@ -8,9 +8,6 @@ names it with its hash, so the two agree at any moment.
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
-from contextlib import contextmanager
-from dataclasses import dataclass
 from pathlib import Path
 
 import safetensors
@@ -23,84 +20,54 @@ from workbench.learners import Learner
 from workbench.models.verify import INPUTS
 from workbench.runs.record import RunRecord
 from workbench.runs.record_files import file_entry, read_run_json
-from workbench.system.files import (
-    locked,
-    read_checked,
-    require_new_folder,
-    sha256,
-    write_atomically,
-)
+from workbench.system.files import read_checked, sha256, unusable, write_atomically
 
 
-@dataclass(frozen=True)
-class RunFolder:
-    """The folder of one run."""
+def unfinished(folder: Path, fresh: RunRecord) -> RunRecord:
+    """Return the record of the run in a folder, to continue it.
 
-    path: Path
+    Raises `RecordError` if the run is complete, or differs in settings, data or inputs from a
+    `fresh` record.
+    """
+    saved = RunRecord.load(folder)
+    if saved.status == "complete":
+        raise RecordError(f"{folder} is complete: there is nothing to resume. "
+                          "Look at it with: workbench show")
+    if saved.config != fresh.config:
+        raise RecordError(f"{folder} was begun with other settings: {saved.config}; "
+                          "use them (workbench run --resume), or give another folder")
+    if saved.data_hash != fresh.data_hash:
+        raise RecordError(f"{folder}: the data have changed since this run began "
+                          "(another version of scikit-learn?); it cannot be continued")
+    changed = [INPUTS[name] for name, value in saved.inputs.items()
+               if name in INPUTS and fresh.inputs.get(name) != value]
+    if changed:
+        raise RecordError(f"{folder} cannot be continued: since the run began, "
+                          f"{' and '.join(changed)} changed. Restore the former version, "
+                          "or run again into another folder.")
+    return saved
 
-    @contextmanager
-    def held(self, fresh: bool) -> Iterator[None]:
-        """Hold the lock of the folder inside the block; the folder of a fresh run must be new.
 
-        Raises
-        ------
-        RecordError
-            If another run uses the folder, or a fresh run would overwrite files.
-        """
-        if fresh:
-            require_new_folder(self.path)
-        else:
-            read_run_json(self.path)
-        with locked(self.path):
-            if fresh:
-                require_new_folder(self.path)
-            yield
+def save(folder: Path, record: RunRecord, learner: Learner,
+         optimizer: torch.optim.Optimizer | None) -> None:
+    """Save the state of a run between two steps."""
+    tensors = learner.state_dict() | optimizer_tensors(optimizer)
+    entry = write_checkpoint(folder, record.steps_taken, tensors)
+    record.save(folder, checkpoint=entry)
+    remove_checkpoints(folder, but=entry["file"])
 
-    def unfinished(self, fresh: RunRecord) -> RunRecord:
-        """Return the record of the run in the folder, to continue it.
 
-        Raises
-        ------
-        RecordError
-            If the run is complete, or differs in settings, data or inputs from a `fresh` record.
-        """
-        saved = RunRecord.load(self.path)
-        if saved.status == "complete":
-            raise RecordError(f"{self.path} is complete: there is nothing to resume. "
-                              "Look at it with: workbench show")
-        if saved.config != fresh.config:
-            raise RecordError(f"{self.path} was begun with other settings: {saved.config}; "
-                              "use them (workbench run --resume), or give another folder")
-        if saved.data_hash != fresh.data_hash:
-            raise RecordError(f"{self.path}: the data have changed since this run began "
-                              "(another version of scikit-learn?); it cannot be continued")
-        changed = [INPUTS[name] for name, value in saved.inputs.items()
-                   if name in INPUTS and fresh.inputs.get(name) != value]
-        if changed:
-            raise RecordError(f"{self.path} cannot be continued: since the run began, "
-                              f"{' and '.join(changed)} changed. Restore the former version, "
-                              "or run again into another folder.")
-        return saved
+def finish(folder: Path, record: RunRecord, learner: Learner) -> None:
+    """Save a finished run; its weights replace the checkpoint."""
+    name = learner.write(folder, record.task_names)
+    digest = sha256((folder / name).read_bytes())
+    record.save(folder, weights={"file": name, "sha256": digest})
+    remove_checkpoints(folder)
 
-    def save(self, record: RunRecord, learner: Learner,
-             optimizer: torch.optim.Optimizer | None) -> None:
-        """Save the state of the run between two steps."""
-        entry = write_checkpoint(self.path, record.steps_taken,
-                                 learner.state_dict() | optimizer_tensors(optimizer))
-        record.save(self.path, checkpoint=entry)
-        remove_checkpoints(self.path, but=entry["file"])
 
-    def finish(self, record: RunRecord, learner: Learner) -> None:
-        """Save the finished run; its weights replace the checkpoint."""
-        name = learner.write(self.path, record.task_names)
-        record.save(self.path, weights={"file": name,
-                                        "sha256": sha256((self.path / name).read_bytes())})
-        remove_checkpoints(self.path)
-
-    def tensors(self) -> dict[str, Tensor]:
-        """Return the tensors of the last checkpoint, checked against their hash."""
-        return read_tensors(self.path,
-                            file_entry(self.path, read_run_json(self.path), "checkpoint"))
+def read_checkpoint(folder: Path) -> dict[str, Tensor]:
+    """Return the tensors of the last checkpoint, checked against their hash."""
+    return read_tensors(folder, file_entry(folder, read_run_json(folder), "checkpoint"))
 
 
 def write_checkpoint(folder: Path, step: int, tensors: dict[str, Tensor]) -> dict[str, str]:
@@ -124,7 +91,7 @@ def read_tensors(folder: Path, entry: dict[str, str]) -> dict[str, Tensor]:
     try:
         return safetensors.torch.load(content)
     except (safetensors.SafetensorError, json.JSONDecodeError) as error:
-        raise RecordError(f"{folder / entry['file']}: {error}") from error
+        raise unusable(folder / entry["file"], error) from error
 
 
 def optimizer_tensors(optimizer: torch.optim.Optimizer | None) -> dict[str, Tensor]:

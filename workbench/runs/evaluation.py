@@ -1,19 +1,43 @@
-"""Accuracy on every task, and the snapshots that an observer of a run receives."""
+"""What is measured in a run: accuracy on every task, and diagnostics of a language model.
+
+Trainers log rewards and losses, which seldom explain forgetting. The drift from the pretrained
+model, on trained and on other prompts, and the quality of the teacher often do.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import Any
 
+import numpy as np
 import torch
 
 from workbench.learners import Learner
-from workbench.runs.record_files import Floats
-from workbench.tasks import Stream
+from workbench.learners.text import TextLearner
+from workbench.measure.accuracies import Floats
+from workbench.measure.completions import complete, full_context, known_values, prompts_for
+from workbench.measure.drift import Drift, logits_of
+from workbench.models.sampling import sample
+from workbench.system.runtime import generator
+from workbench.tasks import Stream, scorer_of, spread
 from workbench.tasks.text import TextExamples
+from workbench.teachers import FULL_CONTEXT
 
 SHOWN = 2
 """Responses of each task in a snapshot."""
+PROBED = 24
+"""Items of each new skill that a `Probe` asks; of each old skill it asks a quarter as many."""
+DIAGNOSTICS = {
+    "teacher_right": "share of right answers of the weights that teach, with their context",
+    "context_right": "share of right answers of the student with the same context",
+    "kl_new": "KL(pretrained || student) on prompts of the new skills, in nats a response",
+    "kl_old": "KL(pretrained || student) on prompts of the known skills, in nats a response",
+    "entropy": "entropy of the student on its own samples for the new skill, in nats a token",
+    "foreign_style": "share of those samples that are not in the model's own style",
+    "length": "tokens of those samples, the end token included",
+}
+"""The measurements of a `Probe`."""
 
 
 @dataclass(frozen=True)
@@ -28,32 +52,17 @@ class Response:
 
 @dataclass(frozen=True)
 class Snapshot:
-    """The state of a run for an observer, as copies, so that the observer cannot change the run.
+    """The state of a run for an observer, as copies, so that the observer cannot change the run."""
 
-    Attributes
-    ----------
-    task, step : int
-        Tasks finished, and steps taken in the next one.
-    steps_taken, steps_total : int
-        Steps taken since the start, and steps of the whole run.
-    scores : ndarray, shape (seeds, tasks + old tasks)
-        Current accuracy on every task, and on those that are only tested.
-    accuracy : ndarray, shape (seeds, tasks, tasks)
-        The matrix so far.
-    loss : ndarray, shape (seeds,)
-        Training loss of the last step in nats; NaN before the first.
-    responses : tuple of Response
-        For language models, the first seed's responses to the first questions of every task.
-    """
-
-    task: int
-    step: int
-    steps_taken: int
-    steps_total: int
-    scores: Floats
-    accuracy: Floats
-    loss: Floats
+    task: int  # tasks finished
+    step: int  # steps taken in the next one
+    steps_taken: int  # since the start
+    steps_total: int  # of the whole run
+    scores: Floats  # current accuracy on every task and every old one: (seeds, tasks + old tasks)
+    accuracy: Floats  # the matrix so far: (seeds, tasks, tasks)
+    loss: Floats  # training loss of the last step in nats, NaN before the first: (seeds,)
     responses: tuple[Response, ...] = ()
+    """For language models, the first seed's responses to the first questions of every task."""
 
 
 Observer = Callable[[Snapshot], None]
@@ -77,3 +86,47 @@ def evaluate(learner: Learner, stream: Stream, trained: int, part: str = "test",
             responses += [Response(task.name, item.prompt, str(answers[0][i]), bool(right[0, i]))
                      for i, item in enumerate(examples.items[:SHOWN])]
     return torch.stack(columns, 1).numpy()
+
+
+class Probe:
+    """Measures a learner of language models in a run, on items of a part of the stream."""
+
+    def __init__(self, learner: TextLearner, stream: Stream, part: str) -> None:
+        self.learner = learner
+        self.tasks = [spread(getattr(task, part).items, PROBED) for task in stream.tasks]
+        new = [item for task in self.tasks for item in task]
+        old = [item for task in stream.old_tasks
+               for item in spread(getattr(task, part).items, PROBED // 4)]
+        self.drifts = {name: Drift(learner.model.base, learner.model.tokenizer, asked,
+                                   learner.max_new_tokens)
+                       for name, asked in (("kl_new", new), ("kl_old", old)) if asked}
+
+    def measure(self, task: int) -> Floats:
+        """Return `DIAGNOSTICS` of each seed on a task's skill: shape (seeds, diagnostics)."""
+        learner, items = self.learner, self.tasks[task]
+        tokenizer = learner.model.tokenizer
+        context = full_context(items)
+        most: dict[str, Any] = {"max_new_tokens": learner.max_new_tokens}
+        teacher = getattr(learner, "teacher", None)
+        rows = []
+        for i, model in enumerate(learner.model.models):
+            values = dict.fromkeys(DIAGNOSTICS, np.nan)
+            values["context_right"] = complete(model, tokenizer, items, context, **most).accuracy
+            if teacher is not None and hasattr(teacher, "prompts"):
+                shown = context if teacher.context == FULL_CONTEXT else teacher.context
+                values["teacher_right"] = complete(teacher.weights.model(i), tokenizer, items,
+                                                   shown, **most).accuracy
+            for name, drift in self.drifts.items():
+                values[name] = drift.of(model)
+            own = sample(model, tokenizer, prompts_for(tokenizer, items), temperature=1.0,
+                         rng=generator(0, "probe"), **most)
+            log_p = logits_of(model, own).log_softmax(-1).cpu()
+            entropy = -(log_p.exp() * log_p).sum(-1)
+            values["entropy"] = float((entropy * own.mask).sum() / own.mask.sum())
+            styles = known_values([scorer_of(item).own_style(text)
+                                   for item, text in zip(items, own.texts, strict=True)])
+            if styles is not None:
+                values["foreign_style"] = float((~styles).mean())
+            values["length"] = float(own.mask.sum(1).double().mean())
+            rows.append(list(values.values()))
+        return np.array(rows)

@@ -20,7 +20,6 @@ from workbench.models.encoding import check_items_against
 from workbench.runs.admission import admit
 from workbench.runs.evaluation import Observer
 from workbench.runs.loop import run_stream
-from workbench.runs.probe import Probe
 from workbench.runs.record import RunRecord
 from workbench.system.files import require_new_folder
 from workbench.system.runtime import require_device
@@ -30,8 +29,8 @@ from workbench.tasks.text import TEXT_STREAM, TextStream, make_text_stream
 
 def method_of(config: RunConfig) -> type[Learner]:
     """Return the class of a config's learner; raise `UnknownNameError` if the stream has none."""
-    text = config.stream == TEXT_STREAM
-    methods: Mapping[str, type[Learner]] = TEXT_LEARNERS if text else LEARNERS | CONTROLS
+    methods: Mapping[str, type[Learner]] = (
+        TEXT_LEARNERS if config.stream == TEXT_STREAM else LEARNERS | CONTROLS)
     if config.learner not in methods:
         raise UnknownNameError("learner", config.learner, methods)
     return methods[config.learner]
@@ -115,12 +114,7 @@ def run(config: RunConfig, *, out: Path | str | None = None, force: bool = False
     learner = make_learner(config, stream)
     gate = admit(learner, stream, config, force)
     return run_stream(learner, stream, config, out=out, gate=gate, observer=observer, stop=stop,
-                      probe=_probe(learner, stream, config), progress=progress)
-
-
-def _probe(learner: Learner, stream: Stream, config: RunConfig) -> Probe | None:
-    return (Probe(learner, stream, config.evaluate_on)
-            if config.diagnose and isinstance(learner, TextLearner) else None)
+                      progress=progress)
 
 
 def tune(config: RunConfig, option: str, values: Sequence[float]) -> dict[float, float]:
@@ -155,4 +149,4 @@ def resume(out: Path | str, *, observer: Observer | None = None,
     stream = stream_of(config)
     learner = make_learner(config, stream)
     return run_stream(learner, stream, config, out=out, resume=True, observer=observer, stop=stop,
-                      probe=_probe(learner, stream, config), progress=progress)
+                      progress=progress)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, nullcontext
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
@@ -15,37 +16,32 @@ from torch import Tensor
 from workbench.config import RunConfig
 from workbench.errors import ConfigError, NonFiniteError, RecordError, TrainingError
 from workbench.learners import Learner, fit, make_optimizer
-from workbench.runs.checkpoint import RunFolder, restore_optimizer
-from workbench.runs.evaluation import Observer, Response, Snapshot, evaluate
-from workbench.runs.probe import Probe
+from workbench.learners.text import TextLearner
+from workbench.measure.accuracies import Floats
+from workbench.runs import checkpoint
+from workbench.runs.evaluation import DIAGNOSTICS, Observer, Probe, Response, Snapshot, evaluate
 from workbench.runs.record import RunRecord
-from workbench.runs.record_files import Floats
-from workbench.system.files import sha256, to_json
+from workbench.runs.record_files import read_run_json
+from workbench.system.files import locked, require_new_folder, sha256, to_json
 from workbench.system.runtime import Timer, threads
 from workbench.tasks import Stream
 
 
 def run_stream(learner: Learner, stream: Stream, config: RunConfig, *,
                out: Path | str | None = None, resume: bool = False,
-               probe: Probe | None = None, gate: dict[str, Any] | None = None,
-               observer: Observer | None = None, stop: Callable[[], bool] | None = None,
-               progress: bool = False) -> RunRecord:
+               gate: dict[str, Any] | None = None, observer: Observer | None = None,
+               stop: Callable[[], bool] | None = None, progress: bool = False) -> RunRecord:
     """Train through a stream, evaluating on all tasks before it and after each.
 
     Parameters
     ----------
-    learner : Learner
-        A fresh learner; the state of a resumed run is read from the checkpoint.
-    stream : Stream
-        The tasks.
-    config : RunConfig
-        The settings.
+    learner, stream, config : Learner, Stream, RunConfig
+        A fresh learner, the tasks and the settings.
     out : path, optional
         Folder of the run; without it nothing is written.
     resume : bool
-        Continue the run in `out`. The result is bit for bit that of an uninterrupted run.
-    probe : Probe, optional
-        Measures language models at each evaluation.
+        Continue the run in `out`, from its checkpoint. The result is bit for bit that of an
+        uninterrupted run.
     gate : dict, optional
         Result of the gate for the record of a new run; see `RunRecord.gate`.
     observer : callable, optional
@@ -63,8 +59,12 @@ def run_stream(learner: Learner, stream: Stream, config: RunConfig, *,
     if stream.scenario not in learner.scenarios:
         raise ConfigError(f"{type(learner).__name__} cannot do the {stream.scenario!r} scenario; "
                           f"it can do: {', '.join(learner.scenarios)}")
-    folder = RunFolder(Path(out)) if out is not None else None
-    with folder.held(fresh=not resume) if folder else nullcontext(), threads(config.threads):
+    probe = (Probe(learner, stream, config.evaluate_on)
+             if config.diagnose and isinstance(learner, TextLearner) else None)
+    folder = Path(out) if out is not None else None
+    lock = (locked(folder, read_run_json if resume else require_new_folder) if folder else
+            nullcontext())
+    with lock, threads(config.threads):
         run = _Run(learner, stream, config, folder, probe, observer, stop)
         run.record.gate = gate
         return run.go(resume, progress)
@@ -74,15 +74,14 @@ class _Run:
     """The state of one call of `run_stream`."""
 
     def __init__(self, learner: Learner, stream: Stream, config: RunConfig,
-                 folder: RunFolder | None, probe: Probe | None, observer: Observer | None,
+                 folder: Path | None, probe: Probe | None, observer: Observer | None,
                  stop: Callable[[], bool] | None) -> None:
         self.learner, self.stream, self.config, self.folder = learner, stream, config, folder
         self.probe, self.observer, self.stop = probe, observer, stop or (lambda: False)
-        self.record = RunRecord.start(config, stream, probe.names if probe else ())
-        settings = sha256(to_json(config.to_json()).encode())
+        self.record = RunRecord.start(config, stream, DIAGNOSTICS if probe else ())
+        settings = sha256(to_json(asdict(config)).encode())
         self.record.inputs = {"settings": settings, **learner.inputs()}
         self.optimizer: torch.optim.Optimizer | None = None
-        self.train, self.test = Timer(), Timer()
 
     def go(self, resume: bool, progress: bool) -> RunRecord:
         """Learn the remaining tasks, until asked to stop, and return the record."""
@@ -92,9 +91,7 @@ class _Run:
         if resume:
             record = self.restore()
         else:
-            scores, responses, record.diagnostics[:, 0] = self.evaluate(trained=-1)
-            record.baseline[:], record.old_accuracy[:, 0] = np.split(scores, [len(self.stream)], 1)
-            self.show(scores, responses, np.full(len(scores), np.nan))
+            self.evaluate(-1, np.full(len(config.seeds), np.nan), on_curve=False, at_end=True)
             self.save()
         with tqdm(total=len(self.stream) * config.steps, initial=record.steps_taken, unit="step",
                   disable=not progress, desc=f"{config.learner}, {record.scenario}") as bar:
@@ -104,9 +101,8 @@ class _Run:
                     self.save()
                     return record
         record.status = "complete"
-        self.note_seconds()
         if self.folder:
-            self.folder.finish(record, self.learner)
+            checkpoint.finish(self.folder, record, self.learner)
         return record
 
     def learn_task(self, advance: Callable[[int], object]) -> bool:
@@ -121,9 +117,11 @@ class _Run:
         steps = fit(learner, task, self.optimizer, steps=config.steps, clip=config.clip,
                     batch_size=config.batch_size, start=record.step, precision=config.precision)
         while record.step < config.steps:
-            with self.finite_values(), self.train:
+            with self.finite_values(), self.timed("train"):
                 loss = next(steps)
-            self.require_finite_loss(loss)
+            for seed, value in zip(config.seeds, loss.tolist(), strict=True):
+                if not math.isfinite(value):
+                    raise self.failure(f"the loss of seed {seed} is not finite")
             record.losses[:, record.task, record.step] = loss.numpy()
             record.step += 1
             advance(1)
@@ -133,7 +131,7 @@ class _Run:
                     return False
                 if record.step % config.checkpoint_every == 0:
                     self.save()
-        with self.train:
+        with self.timed("train"):
             learner.end(task)
         self.evaluate_if_due(loss)
         record.stored_bytes.append(learner.stored_bytes())
@@ -143,32 +141,17 @@ class _Run:
 
     def evaluate_if_due(self, loss: Tensor) -> None:
         """Evaluate at the end of a task, and within it every `evaluate_every` steps."""
-        record, config, every = self.record, self.config, self.config.evaluate_every
-        on_curve, at_end = every and record.step % every == 0, record.step == config.steps
-        if not (on_curve or at_end):
-            return
-        self.require_finite_weights()
-        i = record.task
-        with self.finite_values():
-            scores, responses, diagnostics = self.evaluate(i)
-        if on_curve:
-            point = i * (config.steps // every) + record.step // every - 1
-            record.curve[:, point], record.diagnostics_curve[:, point] = scores, diagnostics
-        if at_end:
-            record.accuracy[:, i], record.old_accuracy[:, i + 1] = np.split(
-                scores, [len(self.stream)], 1)
-            record.diagnostics[:, i + 1] = diagnostics
-        self.show(scores, responses, loss.double().numpy())
-
-    def require_finite_loss(self, loss: Tensor) -> None:
-        for seed, value in zip(self.config.seeds, loss.tolist(), strict=True):
-            if not math.isfinite(value):
-                raise self.failure(f"the loss of seed {seed} is not finite")
+        record, every = self.record, self.config.evaluate_every
+        on_curve = every > 0 and record.step % every == 0
+        at_end = record.step == self.config.steps
+        if on_curve or at_end:
+            self.require_finite_weights()
+            self.evaluate(record.task, loss.double().numpy(), on_curve, at_end)
 
     def failure(self, fault: str) -> TrainingError:
         """Return the error that names the step of a fault, and the checkpoint before it."""
         record, i = self.record, min(self.record.task, len(self.stream) - 1)
-        kept = (f"The checkpoint before is intact in {self.folder.path}." if self.folder else
+        kept = (f"The checkpoint before is intact in {self.folder}." if self.folder else
                 "Nothing was kept: the run has no folder.")
         return TrainingError(f"{fault} at step {record.step} of {self.stream.tasks[i].name!r} "
                              f"(step {record.steps_taken} in all). {kept} Begin anew with a lower "
@@ -186,49 +169,58 @@ class _Run:
         except NonFiniteError as error:
             raise self.failure(f"a value is not finite ({error})") from error
 
-    def evaluate(self, trained: int) -> tuple[Floats, list[Response], Floats]:
-        """Return accuracies on every task, responses of language models, and diagnostics."""
-        responses: list[Response] = []
-        with self.test:
-            scores = evaluate(self.learner, self.stream, trained, self.config.evaluate_on, responses)
-            diagnostics = (self.probe.measure(self.learner, max(trained, 0)) if self.probe else
-                           np.zeros((len(scores), 0)))
-        return scores, responses, diagnostics
+    def evaluate(self, trained: int, loss: Floats, on_curve: bool, at_end: bool) -> None:
+        """Evaluate on all tasks, for the curve, the matrix and the observer.
 
-    def show(self, scores: Floats, responses: list[Response], loss: Floats) -> None:
-        """Give the observer copies of the latest measurements."""
-        record = self.record
-        if self.observer is not None:
+        `trained` is the last task begun, and -1 before any training; `at_end` holds there too.
+        """
+        record, config, tasks = self.record, self.config, len(self.stream)
+        responses: list[Response] = []
+        diagnostics = np.zeros((len(config.seeds), 0))
+        with self.finite_values() if trained >= 0 else nullcontext(), self.timed("evaluate"):
+            scores = evaluate(self.learner, self.stream, trained, config.evaluate_on, responses)
+            if self.probe:
+                diagnostics = self.probe.measure(max(trained, 0))
+        if on_curve:
+            every = config.evaluate_every
+            point = trained * (config.steps // every) + record.step // every - 1
+            record.curve[:, point], record.diagnostics_curve[:, point] = scores, diagnostics
+        if at_end:
+            row = record.accuracy[:, trained] if trained >= 0 else record.baseline
+            row[:], record.old_accuracy[:, trained + 1] = np.split(scores, [tasks], 1)
+            record.diagnostics[:, trained + 1] = diagnostics
+        if self.observer is not None:  # it is given copies
             self.observer(Snapshot(record.task, record.step, record.steps_taken,
-                                   len(self.stream) * self.config.steps, scores.copy(),
-                                   record.accuracy.copy(), loss.copy(), tuple(responses)))
+                                   tasks * config.steps, scores.copy(), record.accuracy.copy(),
+                                   loss.copy(), tuple(responses)))
 
     def save(self) -> None:
         """Save the current state of the run, if it has a folder."""
-        self.note_seconds()
         self.require_finite_weights()
         if self.folder:
-            self.folder.save(self.record, self.learner, self.optimizer)
+            checkpoint.save(self.folder, self.record, self.learner, self.optimizer)
 
-    def note_seconds(self) -> None:
-        for name, timer in (("train", self.train), ("evaluate", self.test)):
-            self.record.seconds[name] += timer.seconds
-            timer.seconds = 0.0
+    @contextmanager
+    def timed(self, name: str) -> Iterator[None]:
+        """Add the seconds of the block to those of the record."""
+        with Timer() as timer:
+            yield
+        self.record.seconds[name] += timer.seconds
 
     def restore(self) -> RunRecord:
         """Restore the run from its checkpoint, and return its record."""
         assert self.folder is not None, "resume needs out"
-        saved = self.folder.unfinished(self.record)
-        tensors = self.folder.tensors()
+        saved = checkpoint.unfinished(self.folder, self.record)
+        tensors = checkpoint.read_checkpoint(self.folder)
         if saved.step > 0:
             # `begin` sets attributes that are not in the state; the state is replaced below.
             self.learner.begin(self.stream.tasks[saved.task])
             self.optimizer = make_optimizer(self.learner, self.config.lr)
-            restore_optimizer(self.optimizer, tensors)
+            checkpoint.restore_optimizer(self.optimizer, tensors)
         try:
             self.learner.load_state_dict(tensors)
         except RuntimeError as error:
-            raise RecordError(f"{self.folder.path}: the checkpoint is not of these networks: "
+            raise RecordError(f"{self.folder}: the checkpoint is not of these networks: "
                               f"{error}") from error
         saved.status = "running"
         self.record = saved

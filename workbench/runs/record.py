@@ -7,8 +7,8 @@ the arrays; ``weights.safetensors`` the networks. Nothing is pickled. Reading ch
 from __future__ import annotations
 
 import io
-from collections.abc import Sequence
-from dataclasses import dataclass, field
+from collections.abc import Iterable
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -16,10 +16,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from workbench.config import RunConfig
-from workbench.errors import ConfigError, RecordError
+from workbench.errors import ConfigError
+from workbench.measure.accuracies import Floats
 from workbench.measure.metrics import AccuracyMatrix
-from workbench.runs.record_files import ARRAYS, FORMAT, VERSION, Floats, file_entry, read_both
-from workbench.system.files import read_checked, sha256, to_json, write_atomically
+from workbench.runs.record_files import ARRAYS, FORMAT, VERSION, file_entry, read_both
+from workbench.system.files import read_checked, sha256, to_json, unusable, write_atomically
 from workbench.system.provenance import environment
 from workbench.tasks import Stream
 
@@ -35,10 +36,8 @@ class RunRecord:
 
     Attributes
     ----------
-    config : RunConfig
-        The settings.
-    scenario : str
-        Scenario of the stream.
+    config, scenario : RunConfig, str
+        The settings, and the scenario of the stream.
     task_names, old_names, diagnostic_names : list of str
         Names of the tasks, of the old tasks, which are only tested, and of the diagnostics.
     accuracy : ndarray, shape (seeds, tasks, tasks)
@@ -52,26 +51,23 @@ class RunRecord:
     old_accuracy : ndarray, shape (seeds, tasks + 1, old)
         Accuracy on old tasks, before any training and after each task.
     diagnostics, diagnostics_curve : ndarray, shape (seeds, tasks + 1 or points, diagnostics)
-        See `workbench.runs.probe`; measured together with `old_accuracy` and `curve`.
+        See `workbench.runs.evaluation`; measured together with `old_accuracy` and `curve`.
+    data_hash, examples : str, list of int
+        sha256 of all examples; number of examples of `config.evaluate_on` in each task.
     status : {"running", "stopped", "complete"}
-        State of the run.
     task, step : int
         Tasks finished, and steps taken in the next one.
     seconds : dict
         Seconds of ``train`` and ``evaluate``, summed over interruptions.
     stored_bytes : list of int
         Bytes per seed kept beside the weights, after each task.
-    examples : list of int
-        Number of examples of `config.evaluate_on` in each task.
-    data_hash : str
-        sha256 of all examples.
     environment : dict
         Versions, platform and git revision.
     gate : dict or None
         For a method whose model is its own teacher, or a forced run: ``label`` and the gate's
         ``reports``, one for each skill.
     inputs : dict of str to str
-        sha256 of the inputs of the run: ``settings`` and, for language models, the rest of
+        sha256 of the ``settings`` and, for language models, of the rest of
         `workbench.models.verify.INPUTS`.
     """
 
@@ -100,14 +96,14 @@ class RunRecord:
 
     @classmethod
     def start(cls, config: RunConfig, stream: Stream,
-              diagnostic_names: Sequence[str] = ()) -> RunRecord:
+              diagnostic_names: Iterable[str] = ()) -> RunRecord:
         """Return the empty record of a new run."""
-        old_names = [t.name for t in stream.old_tasks]
-        shapes = wanted_shapes(config, len(stream), len(old_names), len(diagnostic_names))
+        old = [t.name for t in stream.old_tasks]
+        diagnostics = list(diagnostic_names)
+        shapes = wanted_shapes(config, len(stream), len(old), len(diagnostics))
         empty: dict[str, Any] = {name: np.full(shape, np.nan) for name, shape in shapes.items()}
         return cls(config, stream.scenario, [t.name for t in stream.tasks], **empty,
-                   data_hash=stream.data_hash(), old_names=old_names,
-                   diagnostic_names=list(diagnostic_names),
+                   data_hash=stream.data_hash(), old_names=old, diagnostic_names=diagnostics,
                    examples=[len(getattr(t, config.evaluate_on))
                              for t in (*stream.tasks, *stream.old_tasks)])
 
@@ -140,28 +136,22 @@ class RunRecord:
         index = slice(None) if seed is None else seed
         return AccuracyMatrix(self.accuracy[index], self.baseline[index], self.scenario)
 
-    def to_json(self) -> dict[str, Any]:
-        """Return everything except the arrays as plain JSON types."""
-        plain = {k: v for k, v in vars(self).items() if k not in ARRAYS and k != "config"}
-        return {"format": FORMAT, "version": VERSION, "config": self.config.to_json(), **plain,
-                "steps_taken": self.steps_taken, "samples_seen": self.samples_seen}
-
-    def array_bytes(self) -> bytes:
-        """Return the arrays as the bytes of an ``.npz`` file."""
-        buffer = io.BytesIO()
-        np.savez_compressed(buffer, **{name: getattr(self, name) for name in ARRAYS})
-        return buffer.getvalue()
-
     def save(self, folder: Path, **files: dict[str, str]) -> None:
         """Write the arrays and then ``run.json`` into an existing folder, each atomically.
 
         `files` are further entries for ``run.json``, such as ``weights``: file and sha256.
         """
-        arrays = self.array_bytes()
+        buffer = io.BytesIO()
+        np.savez_compressed(buffer, **{name: getattr(self, name) for name in ARRAYS})
+        arrays = buffer.getvalue()
         name = f"arrays-{sha256(arrays)[:12]}.npz"
         write_atomically(folder / name, arrays)
-        entry = {"arrays": {"file": name, "sha256": sha256(arrays)}, **files}
-        text = to_json({**self.to_json(), "files": entry}, indent=1)
+        plain = {key: value for key, value in vars(self).items() if key not in ARRAYS}
+        text = to_json({"format": FORMAT, "version": VERSION, **plain,
+                        "config": asdict(self.config), "steps_taken": self.steps_taken,
+                        "samples_seen": self.samples_seen,
+                        "files": {"arrays": {"file": name, "sha256": sha256(arrays)}, **files}},
+                       indent=1)
         write_atomically(folder / "run.json", text.encode())
         for old in folder.glob("arrays-*.npz"):
             if old.name != name:
@@ -181,43 +171,42 @@ class RunRecord:
         run_json, arrays = read_both(folder)
         if "weights" in run_json["files"]:
             read_checked(folder, file_entry(folder, run_json, "weights"))
-        fields = {name: run_json.get(name) for name in FIELDS}
-        wrong = [f"no {name}" if fields[name] is None else
-                 f"{name} is {fields[name]!r}, expected {kind.__name__}"
-                 for name, kind in FIELDS.items() if not isinstance(fields[name], kind)]
-        gate, inputs = run_json.get("gate"), run_json.get("inputs", {})  # absent in older records
+        values = {"gate": None, "inputs": {}, **run_json}  # older records lack these two
+        wrong = [f"no {name}" if values.get(name) is None else
+                 f"{name} is {values[name]!r}, expected {kind.__name__}"
+                 for name, kind in {**FIELDS, "inputs": dict}.items()
+                 if not isinstance(values.get(name), kind)]
+        gate = values["gate"]
         if not (gate is None or isinstance(gate, dict) and isinstance(gate.get("label"), str)):
             wrong.append(f"gate is {gate!r}, expected null or an object with a label")
-        if not isinstance(inputs, dict):
-            wrong.append(f"inputs is {inputs!r}, expected an object")
         if wrong:
-            raise RecordError(f"{folder / 'run.json'}: {', '.join(wrong)}. Restore the file "
-                              "from a copy, or run again into another folder.")
+            raise unusable(folder / "run.json", ", ".join(wrong))
         try:
             config = RunConfig.from_json(run_json["config"])
         except (ConfigError, KeyError, TypeError) as error:
-            raise RecordError(f"{folder / 'run.json'}: config: {error}") from error
-        keywords: dict[str, Any] = {**arrays, **fields, "gate": gate, "inputs": inputs}
+            raise unusable(folder / "run.json", f"config: {error}") from error
+        keywords: dict[str, Any] = {**arrays, "gate": gate, "inputs": values["inputs"]}
+        keywords |= {name: values[name] for name in FIELDS}
         record = cls(config=config, **keywords)
         record.check(folder)
         return record
 
     def check(self, folder: Path) -> None:
         """Raise `RecordError` unless counts and shapes of arrays agree with the settings."""
-        tasks = len(self.task_names)
+        tasks, steps = len(self.task_names), self.config.steps
         if self.status not in ("running", "stopped", "complete"):
-            raise RecordError(f"{folder / 'run.json'}: unknown status {self.status!r}")
-        if not (0 <= self.task <= tasks and 0 <= self.step < self.config.steps
-                and self.steps_taken <= tasks * self.config.steps):
-            raise RecordError(f"{folder / 'run.json'}: task {self.task}, step {self.step} do not "
-                              f"exist in {tasks} tasks of {self.config.steps} steps")
+            raise unusable(folder / "run.json", f"unknown status {self.status!r}")
+        if not (0 <= self.task <= tasks and 0 <= self.step < steps
+                and self.steps_taken <= tasks * steps):
+            raise unusable(folder / "run.json", f"task {self.task}, step {self.step} do not exist "
+                                                f"in {tasks} tasks of {steps} steps")
         for name, shape in wanted_shapes(self.config, tasks, len(self.old_names),
                                          len(self.diagnostic_names)).items():
             array = getattr(self, name)
             if array.shape != shape or array.dtype != np.float64:
-                raise RecordError(f"{folder}: array {name!r} has shape {array.shape} of "
-                                  f"{array.dtype}, but run.json asks for {shape} of float64: the "
-                                  "two files are not of the same run")
+                raise unusable(folder, f"array {name!r} has shape {array.shape} of {array.dtype}, "
+                                       f"but run.json asks for {shape} of float64: the two files "
+                                       "are not of the same run")
 
 
 def wanted_shapes(config: RunConfig, tasks: int, old: int,

@@ -9,13 +9,12 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
 from workbench.errors import RecordError
-from workbench.system.files import read_checked
+from workbench.measure.accuracies import Floats
+from workbench.system.files import read_checked, unusable
 
 FORMAT, VERSION = "workbench-run", 3
-Floats = NDArray[np.float64]
 ARRAYS = ("accuracy", "baseline", "losses", "curve", "old_accuracy", "diagnostics",
           "diagnostics_curve")
 """The arrays in the ``.npz`` file of a run."""
@@ -51,8 +50,8 @@ def file_entry(folder: Path, run_json: dict[str, Any], kind: str) -> dict[str, s
     entry = files.get(kind) if isinstance(files, dict) else None
     if not isinstance(entry, dict) or not all(isinstance(entry.get(key), str)
                                               for key in ("file", "sha256")):
-        raise RecordError(f"{folder / 'run.json'} names no {kind} file with its sha256 (files."
-                          f"{kind}). Restore it from a copy, or run again into another folder.")
+        raise unusable(folder / "run.json",
+                       f"it names no {kind} file with its sha256 (files.{kind})")
     return entry
 
 
@@ -76,4 +75,4 @@ def read_arrays(folder: Path, run_json: dict[str, Any]) -> dict[str, Floats]:
         with np.load(io.BytesIO(content), allow_pickle=False) as arrays:
             return {name: arrays[name] for name in ARRAYS}
     except (ValueError, KeyError, TypeError, OSError, EOFError, zipfile.BadZipFile) as error:
-        raise RecordError(f"{folder / entry['file']}: not the arrays of a run: {error}") from error
+        raise unusable(folder / entry["file"], f"not the arrays of a run: {error}") from error

@@ -33,12 +33,8 @@ NEARLY = 0.045
 def load_study(name: str, folder: Path = RESULTS) -> pd.DataFrame:
     """Return a study: one row per measured value, in the order in which the runs were made.
 
-    Raises
-    ------
-    UnknownNameError
-        If there is no such study.
-    RecordError
-        If its file is missing or damaged; the message names the command that makes it.
+    Raises `UnknownNameError` if there is no such study, and `RecordError`, which names the command
+    that makes it, if its file is missing or damaged.
     """
     if name not in STUDIES:
         raise UnknownNameError("study", name, list(STUDIES))

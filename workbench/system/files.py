@@ -7,7 +7,7 @@ import hashlib
 import json
 import math
 import os
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from fnmatch import fnmatch
 from pathlib import Path
 from typing import Any
@@ -45,11 +45,7 @@ def write_atomically(path: Path, content: bytes) -> None:
     """Write a file so that at any moment its old or its new content is complete.
 
     The content is written to a file beside it and flushed to the disk; that file is then renamed.
-
-    Raises
-    ------
-    RecordError
-        If writing fails, for example because the disk is full. The old file is then unchanged.
+    If writing fails, as on a full disk, `RecordError` is raised and the old file is unchanged.
     """
     partial = path.with_name(f".{path.name}.partial")
     try:
@@ -94,11 +90,7 @@ def require_new_folder(folder: Path) -> None:
 def write_new_files(folder: Path, contents: Mapping[str, bytes]) -> None:
     """Write files by name into a folder, without overwriting any.
 
-    Raises
-    ------
-    RecordError
-        If one of them exists with other content (then none is written), or the folder cannot be
-        created.
+    If one of them exists with other content, none is written and `RecordError` is raised.
     """
     try:
         folder.mkdir(parents=True, exist_ok=True)
@@ -116,38 +108,38 @@ def write_new_files(folder: Path, contents: Mapping[str, bytes]) -> None:
 
 
 def read_checked(folder: Path, entry: dict[str, str]) -> bytes:
-    """Return the content of the file that `entry` names: its ``file`` and ``sha256``.
+    """Return the content of the file that `entry` names by its ``file`` and ``sha256``.
 
-    Raises
-    ------
-    RecordError
-        If the file is missing or has another hash.
+    Raises `RecordError` if the file is missing or has another hash.
     """
     path = folder / Path(entry["file"]).name
     try:
         content = path.read_bytes()
     except OSError as error:
-        raise RecordError(f"{path}: {error.strerror}; the run's record names it. Restore it "
-                          "from a copy, or run again into another folder.") from error
+        raise unusable(path, f"{error.strerror}; the run's record names it") from error
     digest = sha256(content)
     if digest != entry["sha256"]:
-        raise RecordError(f"{path} is damaged or has been replaced: sha256 {digest[:12]}…, recorded"
-                          f" {entry['sha256'][:12]}… ({len(content)} bytes). Restore it from a "
-                          "copy, or run again into another folder.")
+        raise unusable(path, f"it is damaged or has been replaced: sha256 {digest[:12]}…, recorded "
+                             f"{entry['sha256'][:12]}… ({len(content)} bytes)")
     return content
 
 
+def unusable(path: Path, fault: object) -> RecordError:
+    """Return the error about a file of a run that is missing or cannot be used."""
+    return RecordError(f"{path}: {fault}. Restore it from a copy, or run again into another "
+                       "folder.")
+
+
 @contextlib.contextmanager
-def locked(folder: Path) -> Iterator[None]:
+def locked(folder: Path, check: Callable[[Path], object] = lambda folder: None) -> Iterator[None]:
     """Create a folder if necessary, and hold its lock inside the block.
 
-    The operating system releases the lock when the process ends.
-
-    Raises
-    ------
-    RecordError
-        If another process holds the lock, or the folder cannot be created.
+    `check` raises an error for a folder that cannot be used; it is called before the folder is made
+    and again with the lock, since another run may have begun. The operating system releases the
+    lock when the process ends. `RecordError` is raised if another run holds the lock, or the folder
+    cannot be created.
     """
+    check(folder)
     lock = filelock.FileLock(folder / ".lock", blocking=False)
     try:
         folder.mkdir(parents=True, exist_ok=True)
@@ -158,6 +150,7 @@ def locked(folder: Path) -> Iterator[None]:
     except OSError as error:
         raise RecordError(f"could not make {folder}: {error.strerror}") from error
     try:
+        check(folder)
         yield
     finally:
         lock.release()

@@ -34,13 +34,10 @@ def generator(seed: int, purpose: str, *indices: int) -> torch.Generator:
 
 def pick_device(name: str = "auto") -> torch.device:
     """Return the device to compute on: CUDA, else Apple's MPS, else the CPU, when ``"auto"``."""
-    if name != "auto":
-        return torch.device(name)
-    if torch.cuda.is_available():
-        return torch.device("cuda")
-    if torch.backends.mps.is_available():
-        return torch.device("mps")
-    return torch.device("cpu")
+    if name == "auto":
+        name = ("cuda" if torch.cuda.is_available() else
+                "mps" if torch.backends.mps.is_available() else "cpu")
+    return torch.device(name)
 
 
 def require_device(name: str) -> str:

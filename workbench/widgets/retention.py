@@ -12,12 +12,12 @@ from matplotlib.colors import to_hex
 from matplotlib.figure import Figure
 
 from workbench.errors import ConfigError
+from workbench.measure.accuracies import Floats
 from workbench.measure.metrics import AccuracyMatrix
 from workbench.plots import describe, draw_band, percent
 from workbench.plots.labels import add_legend, add_text, name_ticks, percent_limits
 from workbench.plots.styles import styles_of
 from workbench.runs.record import RunRecord
-from workbench.runs.record_files import Floats
 from workbench.widgets.view import View, choice, row, tick_boxes
 
 METRICS = {

@@ -7,9 +7,9 @@ from collections.abc import Sequence
 import pandas as pd
 from matplotlib.figure import Figure
 
+from workbench.measure.accuracies import Floats
 from workbench.plots import percent, percent_over_seeds
 from workbench.plots.studies import plot_sequence
-from workbench.runs.record_files import Floats
 from workbench.widgets.study import StudyView
 from workbench.widgets.view import choice
 
