@@ -8,7 +8,6 @@ docstring has the formula, its paper and who differs (Avalanche eb075be, Mammoth
 
 from __future__ import annotations
 
-import math
 from collections.abc import Callable
 from typing import Any
 
@@ -60,8 +59,8 @@ class AccuracyMatrix:
         if self.b is not None and self.b.shape not in (shape[-1:], shape[:-1]):
             raise ConfigError(f"b must have shape {shape[:-1]}, to go with R, not {self.b.shape}")
         self.tasks = shape[-1]
-        index: NDArray[np.intp] = np.arange(self.tasks)
-        self._row, self._column = np.meshgrid(index, index, indexing="ij")
+        self._column: NDArray[np.intp] = np.arange(self.tasks)
+        self._row = self._column[:, None]
 
     def average_accuracy(self) -> Score:
         """Return ACC = mean_j R[T-1, j] (Lopez-Paz & Ranzato, GEM, 2017).
@@ -193,10 +192,6 @@ class AccuracyMatrix:
                 f"was not evaluated (NaN){_in_run(run)}; cells missing: {len(missing)}")
         return self.R
 
-
-LIMITS = {"BWT": (-1.0, 1.0), "FWT": (-1.0, 1.0), "forgetting": (-1.0, 1.0),
-          "AURC": (0.0, math.inf)}
-"""Smallest and largest possible value of each metric whose range is not 0 to 1."""
 
 _METRICS: dict[str, Callable[[AccuracyMatrix], Score]] = {
     "ACC": AccuracyMatrix.average_accuracy,

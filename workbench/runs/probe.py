@@ -9,12 +9,14 @@ from __future__ import annotations
 from typing import Any
 
 import numpy as np
+import torch
 from numpy.typing import NDArray
 
 from workbench.learners import Learner
 from workbench.learners.text import TextLearner
+from workbench.measure.comparison import Drift
 from workbench.measure.completions import complete, full_context, known_values, prompts_for
-from workbench.measure.drift import Drift, logits_of
+from workbench.models.logits import response_logits
 from workbench.models.sampling import sample
 from workbench.system.runtime import generator
 from workbench.tasks import Stream, scorer_of, spread
@@ -59,6 +61,7 @@ class Probe:
                                    learner.max_new_tokens)
                        for name, asked in (("kl_new", new), ("kl_old", old)) if asked}
 
+    @torch.no_grad()
     def measure(self, learner: Learner, task: int) -> NDArray[np.float64]:
         """Return the diagnostics of each seed on a task's skill: shape (seeds, len(names))."""
         assert isinstance(learner, TextLearner)
@@ -78,7 +81,8 @@ class Probe:
                 values[name] = drift.of(model)
             own = sample(model, tokenizer, prompts_for(tokenizer, items), temperature=1.0,
                          rng=generator(0, "probe"), **most)
-            log_p = logits_of(model, own).log_softmax(-1).cpu()
+            logits = response_logits(model, own.prompt_ids, own.prompt_mask, own.ids, own.mask)
+            log_p = logits.log_softmax(-1).cpu()
             entropy = -(log_p.exp() * log_p).sum(-1)
             values["entropy"] = float((entropy * own.mask).sum() / own.mask.sum())
             styles = known_values([scorer_of(item).own_style(text)
