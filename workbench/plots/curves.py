@@ -12,7 +12,7 @@ from numpy.typing import ArrayLike
 
 from workbench.measure.intervals import seed_interval
 from workbench.measure.metrics import AccuracyMatrix
-from workbench.plots.base import describe, percent
+from workbench.plots.display import describe, percent
 from workbench.plots.labels import add_legend, add_text, name_ticks, percent_limits
 from workbench.plots.styles import HATCHES, look, styles_of
 from workbench.runs.record_files import Floats

@@ -9,7 +9,7 @@ from matplotlib.axes import Axes
 from matplotlib.patches import Rectangle
 from numpy.typing import ArrayLike
 
-from workbench.plots.base import describe, percent
+from workbench.plots.display import describe, percent
 from workbench.plots.labels import add_legend, add_text, fitting_size, name_ticks, percent_limits
 from workbench.plots.styles import COLOURS, HATCHES, styles_of
 
