@@ -119,11 +119,11 @@ def assess(model: PreTrainedModel, tokenizer: PreTrainedTokenizerBase, new_skill
         prompts["new" if skill in new else "old"] += spread(items, 48)
         if skill not in new:
             families.setdefault(family, []).append(completions)
-    drift = {kind: Drift(base, tokenizer, items).of(model) if base is not None and items else None
-             for kind, items in prompts.items()}
     return {"split": split, "skills": skills,
             "families": {family: rates_of(parts) for family, parts in families.items()},
-            "kl_to_base": drift}
+            "kl_to_base": {kind: Drift(base, tokenizer, items).of(model)
+                           if base is not None and items else None
+                           for kind, items in prompts.items()}}
 
 
 def retention(before: ArrayLike, after: ArrayLike) -> NDArray[np.float64]:

@@ -64,35 +64,28 @@ def partners(items: Sequence[Item]) -> list[Item]:
     return chosen
 
 
-def prompts_for(tokenizer: PreTrainedTokenizerBase, items: Sequence[Item], context: str = "none",
-                seed: int = 0) -> list[str]:
+def prompts_for(tokenizer: PreTrainedTokenizerBase, items: Sequence[Item],
+                context: str = "none") -> list[str]:
     """Return the prompt for each item of a skill with one of `CONTEXTS`.
 
-    The tokenizer has a chat template. The seed decides on the filler words of ``"random"``.
+    The filler words of ``"random"`` are the same at each call.
     """
     if context not in CONTEXTS:
         raise UnknownNameError("context", context, CONTEXTS)
     if context not in contexts_of(items):
         raise ConfigError(f"context {context!r} needs items with an article; the skill has none")
     check_items_against(tokenizer, items)
-    if context == "random":
-        rng = random.Random(derive_seed(seed, "random help"))
-        demonstrations = [_filler(item, rng) for item in items]
-    elif context in ("none", "article"):
-        demonstrations = [""] * len(items)
-    else:
-        demonstrations = [item.demonstration
-                          for item in (partners(items) if context == "other" else items)]
-    return [make_prompt(tokenizer, item.prompt, demonstration=demonstration,
-                        article=item.article if context.startswith("article") else "")
-            for item, demonstration in zip(items, demonstrations, strict=True)]
-
-
-def _filler(item: Item, rng: random.Random) -> str:
-    """Return as many words without content as an item's demonstration has."""
-    answer = item.answer.lower().split()
-    words = [word for word in scorer_of(item).filler if word not in answer]
-    return " ".join(rng.choices(words, k=len(item.demonstration.split())))
+    rng = random.Random(derive_seed(0, "random help"))
+    prompts = []
+    for item, shown in zip(items, partners(items) if context == "other" else items, strict=True):
+        demonstration = "" if context in ("none", "article") else shown.demonstration
+        if context == "random":
+            answer = item.answer.lower().split()
+            words = [word for word in scorer_of(item).filler if word not in answer]
+            demonstration = " ".join(rng.choices(words, k=len(demonstration.split())))
+        prompts.append(make_prompt(tokenizer, item.prompt, demonstration=demonstration,
+                                   article=item.article if context.startswith("article") else ""))
+    return prompts
 
 
 @dataclass(frozen=True)
@@ -141,15 +134,14 @@ def known_values(values: Sequence[bool | None]) -> NDArray[np.bool_] | None:
 
 
 def complete(model: PreTrainedModel, tokenizer: PreTrainedTokenizerBase, items: Sequence[Item],
-             context: str = "none", *, temperature: float = 0.0, seed: int = 0,
+             context: str = "none", *, temperature: float = 0.0,
              rng: torch.Generator | None = None, max_new_tokens: int = 40) -> Completions:
     """Return a model's scored responses to items; see `prompts_for` and `sample`."""
     if not items:
         raise ConfigError("there are no items to answer; is the split empty?")
-    samples = sample(model, tokenizer, prompts_for(tokenizer, items, context, seed), rng=rng,
+    samples = sample(model, tokenizer, prompts_for(tokenizer, items, context), rng=rng,
                      temperature=temperature, max_new_tokens=max_new_tokens)
-    scored = [(scorer_of(item), text, item)
-              for text, item in zip(samples.texts, items, strict=True)]
+    scored = list(zip(map(scorer_of, items), samples.texts, items, strict=True))
     return Completions(
         context, samples, np.array([scorer.right(text, item) for scorer, text, item in scored]),
         known_values([scorer.own_style(text) for scorer, text, _ in scored]),

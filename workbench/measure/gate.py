@@ -107,8 +107,7 @@ def gate(model: PreTrainedModel, tokenizer: PreTrainedTokenizerBase, items: Sequ
     teacher_kl = distance(model, alone, teacher.samples.ids, teacher.samples.mask, teacher.samples)
     target_kl = distance(model, alone, *encode_responses(
         tokenizer, [item.demonstration for item in items], context_of(model)))
-    copied = sum(map(copies_wrapping, teacher.samples.texts, items))
-    artefacts = {"copied": copied / len(items)}
+    artefacts = {"copied": sum(map(copies_wrapping, teacher.samples.texts, items)) / len(items)}
     if teacher.own_style is not None:
         artefacts["foreign_style"] = float((~teacher.own_style).mean())
     context = {kind: completions.summary() for kind, completions in answers.items()}

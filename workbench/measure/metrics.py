@@ -25,7 +25,8 @@ class AccuracyMatrix:
     """Accuracy on every task after every task, and the metrics that it defines.
 
     Metrics weight tasks equally and return one value per leading index (a float if there is none);
-    one without a value raises `UndefinedMetricError` with the reason.
+    one without a value raises `UndefinedMetricError` with the reason. A wrong shape, or a value
+    that is not a number from 0 to 1, raises `ConfigError` with its place.
 
     Parameters
     ----------
@@ -38,13 +39,6 @@ class AccuracyMatrix:
         Accuracies before any training. Only forward transfer needs them.
     scenario : {"task", "domain", "class"}, optional
         Scenario of the stream. In "class" forward transfer is undefined.
-
-    Raises
-    ------
-    ConfigError
-        If a shape is wrong, or a value is not a number from 0 to 1; the message names its place.
-    UnknownNameError
-        If the scenario is not known.
     """
 
     def __init__(self, R: ArrayLike | list[Any], b: ArrayLike | None = None,
@@ -130,13 +124,9 @@ class AccuracyMatrix:
     def intransigence(self, joint: AccuracyMatrix | ArrayLike) -> Score:
         """Return mean_k (a*_k - R[k, k]), a*_k = joint.R[k, k] (Chaudhry et al., RWalk, 2018).
 
-        Most libraries leave it out, as it needs a second run.
-
-        Parameters
-        ----------
-        joint : AccuracyMatrix or array-like, shape (..., T, T)
-            Run whose row k was trained on tasks 0 to k together. Leading axes must match or
-            broadcast; where both have seeds, the differences are paired.
+        Row k of the run `joint` (..., T, T) was trained on tasks 0 to k together. Leading axes must
+        match or broadcast; where both runs have seeds, the differences are paired. Most libraries
+        leave it out, as it needs a second run.
         """
         other = joint if isinstance(joint, AccuracyMatrix) else AccuracyMatrix(joint)
         if other.tasks != self.tasks:

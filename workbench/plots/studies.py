@@ -43,8 +43,7 @@ def plot_pareto(points: pd.DataFrame, methods: Sequence[str], ax: Axes, level: f
     ax.axvline(100 * level, color="grey", linestyle=":", linewidth=1.2)
     percent_limits(ax, "x")
     percent_limits(ax)
-    add_legend(ax)
-    add_text(ax, title, "accuracy on the new skill (%)", "kept of what was known (%)")
+    add_text(ax, title, "accuracy on the new skill (%)", "kept of what was known (%)", legend=True)
     return describe(ax, "Paths from before training, when all is kept, one per run: "
                     f"{'; '.join(texts)}.")
 
@@ -62,9 +61,8 @@ def plot_drift(points: pd.DataFrame, methods: Sequence[str], prompts: str, ax: A
         texts.append(f"{method} {kl.mean():.1f} nats and {percent(forgotten.mean())} forgotten on "
                      "average")
     ax.set_xscale("symlog", linthresh=0.1)
-    add_legend(ax)
     add_text(ax, title, f"KL(pretrained || trained) {PROMPTS[prompts]}\n"
-             "(nats a response, log scale)", "forgotten (%)")
+             "(nats a response, log scale)", "forgotten (%)", legend=True)
     return describe(ax, f"Points of forgetting against KL {PROMPTS[prompts]}, {len(drawn)} in all: "
                     f"rank correlation {drift_correlation(drawn, prompts):.2f}. "
                     f"{'; '.join(texts)}.")
@@ -91,9 +89,7 @@ def plot_diagnostic(points: pd.DataFrame, methods: Sequence[str], name: str, ax:
         percent_limits(ax)
     else:
         ax.set_ylim(0, None)
-    if legend:
-        add_legend(ax, by_end=True)
-    add_text(ax, title, "step", UNITS[name])
+    add_text(ax, title, "step", UNITS[name], legend, by_end=True)
     return describe(ax, f"{title}, from the first look to the last: {'; '.join(texts)}.")
 
 
@@ -134,8 +130,6 @@ def plot_sequence(curves: Mapping[str, Floats], names: Sequence[str], ax: Axes,
                     color=style["color"])
         texts.append(f"{method} ends at {percent(float(values[:, -1].mean()))}")
     percent_limits(ax)
-    if legend:
-        add_legend(ax, by_end=True)
+    add_text(ax, title, ylabel=f"{measure} (%)", legend=legend, by_end=True)
     name_ticks(ax, names)
-    add_text(ax, title, ylabel=f"{measure} (%)")
     return describe(ax, f"Curves of {title or measure}, stage by stage: {'; '.join(texts)}.")

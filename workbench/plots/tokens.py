@@ -10,7 +10,7 @@ from matplotlib.patches import Rectangle
 from numpy.typing import ArrayLike
 
 from workbench.plots.display import describe, percent
-from workbench.plots.labels import add_legend, add_text, fitting_size, name_ticks, percent_limits
+from workbench.plots.labels import add_text, fitting_size, name_ticks, percent_limits
 from workbench.plots.styles import COLOURS, HATCHES, styles_of
 
 TOKENS_A_ROW = 10
@@ -104,8 +104,7 @@ def plot_rates(rates: Mapping[str, Mapping[str, Mapping[str, float]]], ax: Axes,
         texts.append(f"{name}: " + ", ".join(f"{group} {percent(values['rate'])}"
                                              for group, values in series.items()))
     percent_limits(ax)
-    add_legend(ax)
-    add_text(ax, title, ylabel="right answers (%)")
+    add_text(ax, title, ylabel="right answers (%)", legend=True)
     name_ticks(ax, groups)
     return describe(ax, f"Bars with 95 % intervals: {title[:1].lower()}{title[1:].rstrip('?.')}. "
                     + "; ".join(texts) + ".")
