@@ -86,10 +86,8 @@ def plot_task_curves(steps: ArrayLike, curve: Floats, names: Sequence[str],
 
     Parameters
     ----------
-    steps : array-like, shape (points,)
-        Steps since the start.
     curve : ndarray, shape (seeds, points, tasks)
-        Accuracy; points not reached yet are NaN.
+        Accuracy at each of `steps` since the start; points not reached yet are NaN.
     """
     ax = ax or plt.subplots()[1]
     steps = np.asarray(steps)
@@ -117,8 +115,6 @@ def plot_bars(values: Mapping[str, ArrayLike], ax: Axes | None = None, title: st
     ----------
     values : mapping of str to array-like, shape (seeds,)
         Shares from 0 to 1.
-    measure : str
-        Label of the axis of values.
     reference : (str, float), optional
         A level to compare with, such as ``("chance", 0.1)``.
     """

@@ -14,7 +14,7 @@ COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#0
 LINES = ("-", "--", "-.", ":", (0, (5, 1, 1, 1)), (0, (3, 1)), (0, (1, 1)))
 MARKERS = ("o", "s", "^", "D", "v", "P", "X", "<", ">")
 HATCHES = ("", "//", "..", "xx", "\\\\", "--", "++")
-_METHODS: tuple[tuple[Any, ...], ...] = (
+METHOD_LOOKS: tuple[tuple[Any, ...], ...] = (
     # A method for digits has the style of its counterpart for language models.
     ("#D55E00", "--", "s", "finetune", "sft"),
     ("#0072B2", "-", "o", "ewc", "sdft"),
@@ -33,7 +33,7 @@ _METHODS: tuple[tuple[Any, ...], ...] = (
     ("#A6D96A", "-", "*", "sdft lora"),
     ("#117733", "--", "8", "sdft other", "sdft, larger rate"),
     ("#DDCC77", ":", "H", "sdft none"))
-METHOD_STYLES = {name: (colour, line, marker) for colour, line, marker, *names in _METHODS
+METHOD_STYLES = {name: (colour, line, marker) for colour, line, marker, *names in METHOD_LOOKS
                  for name in names}
 """Colour, line style and marker of each method."""
 

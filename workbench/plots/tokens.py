@@ -22,10 +22,8 @@ def plot_token_kl(words: Sequence[str], kl: ArrayLike, ax: Axes, chosen: int | N
 
     Parameters
     ----------
-    words : sequence of str
-        The tokens.
     kl : array-like, shape (tokens,)
-        KL in nats.
+        KL in nats at each of `words`.
     chosen : int, optional
         Position of the token that gets a frame.
     """
@@ -63,10 +61,8 @@ def plot_next_token(before: str, sides: Mapping[str, Mapping[str, float]],
 
     Parameters
     ----------
-    before : str
-        The response so far.
     sides : mapping of str to mapping of str to float
-        Per model the probabilities of its likeliest tokens, highest first.
+        Per model the probabilities of its likeliest tokens after `before`, highest first.
     """
     for i, ((name, top), ax) in enumerate(zip(sides.items(), axes, strict=True)):
         words, rows = list(top), np.arange(len(top))
