@@ -59,8 +59,7 @@ def partners(items: Sequence[Item]) -> list[Item]:
         if not others:
             raise ConfigError(f"item {item.id!r} has no partner with another answer; give items "
                               "with at least two different answers")
-        shared = [(words[i] & words[j]).total() for j in others]
-        chosen.append(items[others[shared.index(min(shared))]])
+        chosen.append(items[min(others, key=lambda j: (words[i] & words[j]).total())])
     return chosen
 
 
