@@ -1,7 +1,5 @@
 """Reading and checking accuracies: arrays, masked arrays or ragged lists."""
 
-from __future__ import annotations
-
 import numbers
 from typing import Any
 

@@ -1,7 +1,5 @@
 """95 % confidence intervals: Student's t over seeds, Wilson's over test examples."""
 
-from __future__ import annotations
-
 import numpy as np
 from numpy.typing import ArrayLike
 

@@ -1,7 +1,5 @@
 """Figures of accuracies: matrix, curves and bars."""
 
-from __future__ import annotations
-
 from collections.abc import Mapping, Sequence
 from typing import Any
 

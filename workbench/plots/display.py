@@ -1,7 +1,5 @@
 """Style of all figures, their alternative texts, and their display as pictures."""
 
-from __future__ import annotations
-
 import base64
 import html
 import io

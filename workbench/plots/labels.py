@@ -1,7 +1,5 @@
 """Texts and limits of axes: labels that fit, and limits that show all data."""
 
-from __future__ import annotations
-
 import textwrap
 from collections.abc import Sequence
 

@@ -4,8 +4,6 @@
 methods to draw.
 """
 
-from __future__ import annotations
-
 from collections.abc import Mapping, Sequence
 
 import numpy as np

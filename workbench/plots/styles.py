@@ -4,8 +4,6 @@ The first seven colours are those of Okabe & Ito, which can be told apart with a
 blindness. Line styles and markers differ as well, so that no figure depends on colour.
 """
 
-from __future__ import annotations
-
 from collections.abc import Iterable
 from typing import Any
 

@@ -1,7 +1,5 @@
 """Figures of responses of language models: token by token, and rates of right answers."""
 
-from __future__ import annotations
-
 from collections.abc import Mapping, Sequence
 
 import numpy as np
