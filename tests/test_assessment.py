@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from workbench.errors import UndefinedMetricError
-from workbench.measure.skill_report import retention
+from workbench.measure.comparison import retention
 
 
 def test_what_is_kept_is_relative_to_what_was_known():

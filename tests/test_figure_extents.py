@@ -144,7 +144,7 @@ FIGURES = {
             size, "facts-new articles-new letters-new", (0, 20, 40, 60))).figure(),
     }.items()},
     **{f"diagnostic {name}": lambda name=name: figure_of(lambda ax: studies.plot_diagnostic(
-        points("usual"), METHODS[:4], name, ax, "answers that are not in its own style"),
+        points("usual"), METHODS[:4], name, ax, "answers that are not in its own style", 1e-4),
         2, 2, size=(8.2, 4.2)) for name in ("kl_new", "foreign_style", "length")},
     "matrix": lambda: plots.plot_accuracy_matrix(
         AccuracyMatrix(shares("usual", 3, 5, 5)), TASKS, title="Replay: accuracy (%)").figure,

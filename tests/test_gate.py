@@ -15,14 +15,14 @@ from workbench.measure.gate import (
     FEWEST,
     GateReport,
     copies_wrapping,
-    demonstration_drift,
+    distance,
     gate,
     judge,
     require,
-    teacher_drift,
 )
 from workbench.models import load_causal_lm, make_prompt
-from workbench.models.sizes import make_model
+from workbench.models.encoding import encode_responses
+from workbench.models.sizes import CONTEXT, make_model
 from workbench.pretraining.tokenizer import make_tokenizer, vocabulary
 from workbench.tasks import Item, load_skill
 
@@ -133,7 +133,8 @@ def test_drifts_equal_sums_by_hand(untrained):
     model, tokenizer = untrained
     items = load_skill("facts-new", "train")[:5]
     teacher = complete(model, tokenizer, items, "own", max_new_tokens=6)
-    found = teacher_drift(model, tokenizer, items, teacher)
+    alone = complete(model, tokenizer, items, max_new_tokens=6).samples
+    found = distance(model, alone, teacher.samples.ids, teacher.samples.mask, teacher.samples)
     by_token, nll, tokens, targets = 0.0, 0.0, 0, 0
     with torch.no_grad():
         for row, each in enumerate(items):
@@ -154,7 +155,8 @@ def test_drifts_equal_sums_by_hand(untrained):
             targets += target.shape[1]
     assert found["per_token"] == pytest.approx(by_token / tokens, rel=1e-3)
     assert found["per_response"] == pytest.approx(by_token / 5, rel=1e-3)
-    aim = demonstration_drift(model, tokenizer, items)
+    aim = distance(model, alone, *encode_responses(
+        tokenizer, [each.demonstration for each in items], CONTEXT))
     assert aim["per_response"] == pytest.approx(nll / 5, rel=1e-4)
     assert aim["per_token"] == pytest.approx(nll / targets, rel=1e-4)
 

@@ -11,9 +11,9 @@ import pytest
 from matplotlib.figure import Figure
 
 from workbench.errors import RecordError, UnknownNameError
+from workbench.measure.comparison import retention
 from workbench.measure.metrics import AccuracyMatrix
-from workbench.measure.skill_report import retention
-from workbench.plots.studies import SHARES, UNITS, drift_correlation, plot_diagnostic, plot_drift
+from workbench.plots.studies import UNITS, drift_correlation, plot_diagnostic, plot_drift
 from workbench.plots.styles import METHOD_STYLES, styles_of
 from workbench.runs.evaluation import DIAGNOSTICS
 from workbench.runs.studies import (
@@ -124,20 +124,20 @@ def test_drift_and_forgetting_are_paired(study_rows):
     assert np.isnan(drift_correlation(ends(table), "kl_new")), "of two points"
 
 
-def test_a_diagnostic_is_drawn_of_the_run_that_would_be_chosen(study_rows):
+def test_a_diagnostic_is_drawn_of_the_run_at_the_rate(study_rows):
     table = points(pd.concat([study_rows(), study_rows(rate=1e-3, new=(0.96, 1.0), old=(0.2, 0.1),
                                                        kl=(7, 9))]))
-    ax = plot_diagnostic(table, ["a"], "kl_new", Figure().subplots(), "drift")
+    ax = plot_diagnostic(table, ["a"], "kl_new", Figure().subplots(), "drift", 1e-4)
     np.testing.assert_allclose(ax.lines[0].get_xydata(), [[20, 1], [40, 4]])
-    ax = plot_diagnostic(table, ["a"], "kl_new", Figure().subplots(), "drift", rate=1e-3)
+    ax = plot_diagnostic(table, ["a"], "kl_new", Figure().subplots(), "drift", 1e-3)
     np.testing.assert_allclose(ax.lines[0].get_ydata(), [7, 9])
     assert ax.get_ylabel() == "nats a response" and "a from" in ax.get_label()
-    assert set(SHARES) | set(UNITS) == set(DIAGNOSTICS)
+    assert set(UNITS) == set(DIAGNOSTICS)
 
 
 def test_shares_are_drawn_in_percent(shipped):
     table = points(shipped["one_skill"].query("order == 'facts-new' and part == 'validation'"))
-    ax = plot_diagnostic(table, ["sft", "sdft"], "foreign_style", Figure().subplots())
+    ax = plot_diagnostic(table, ["sft", "sdft"], "foreign_style", Figure().subplots(), "", 3e-4)
     assert [line.get_ydata()[-1] for line in ax.lines] == [100, 0] and ax.get_ylabel() == "%"
 
 
@@ -199,8 +199,9 @@ def test_the_shipped_studies_are_what_the_script_asks_for(shipped, script):
 
 
 def test_every_shipped_value_is_in_its_range(shipped):
+    shares = [name for name, unit in UNITS.items() if unit == "%"]
     for study in shipped.values():
-        scores = study[study["measure"].isin(["accuracy", "train_accuracy", *SHARES])]
+        scores = study[study["measure"].isin(["accuracy", "train_accuracy", *shares])]
         assert scores["value"].between(0, 1).all() and (study["value"] >= 0).all()
         table = points(study)
         assert table[[*KNOWN_SKILLS, "new"]].notna().all(axis=None)

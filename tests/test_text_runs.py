@@ -21,7 +21,7 @@ from workbench.errors import (
     UnknownNameError,
 )
 from workbench.learners.text import TEXT_LEARNERS
-from workbench.measure.skill_report import assess
+from workbench.measure.comparison import assess
 from workbench.models import load_causal_lm
 from workbench.models.language import LanguageModels
 from workbench.models.loading import SHIPPED

@@ -154,7 +154,7 @@ live = {method: train(method, rate[method], steps, f"{folder.name}/{method}")
         for method, steps in budget.items()}
 
 # %%
-from workbench.measure.skill_report import retention
+from workbench.measure.comparison import retention
 
 known = list(live["sft"].old_names)
 known_before = live["sft"].old_accuracy[0, 0]

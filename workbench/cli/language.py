@@ -128,7 +128,7 @@ def check_split(split: str) -> None:
 def evaluate(words: list[str]) -> int:
     """Measure the accuracy of a model on each skill, and its KL from the base model."""
     options = parse(Evaluate, words, evaluate)
-    from workbench.measure.skill_report import assess
+    from workbench.measure.comparison import assess
     from workbench.models.loading import load_causal_lm
     from workbench.runs.record import RunRecord
 

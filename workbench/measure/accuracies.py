@@ -1,7 +1,5 @@
 """Reading and checking accuracies: arrays, masked arrays or ragged lists."""
 
-from __future__ import annotations
-
 import numbers
 from typing import Any
 
@@ -11,21 +9,15 @@ from numpy.typing import NDArray
 from workbench.errors import ConfigError
 
 Floats = NDArray[np.float64]
-ROUNDING = 1e-6
-"""Distance beyond 0 or 1 that is accepted as the rounding of float32."""
 
 
 def read_accuracies(name: str, values: Any) -> Floats:
     """Return a read-only copy of accuracies; ragged rows are padded with NaN to a square.
 
-    Values are numbers from 0 to 1; NaN, None or masked where not evaluated. `name` is for errors.
-
-    Raises
-    ------
-    ConfigError
-        If a value is not such a number; the message names its position.
+    Values are numbers from 0 to 1; NaN, None or masked where not evaluated. Raises `ConfigError`
+    for any other value, with `name` and its position.
     """
-    if not isinstance(values, list | tuple | np.ndarray) and not hasattr(values, "__array__"):
+    if not isinstance(values, list | tuple) and not hasattr(values, "__array__"):
         raise ConfigError(f"{name} must be an array or nested lists, not "
                           f"{type(values).__name__}; of a generator give list(...)")
     if isinstance(values, np.ma.MaskedArray):  # masked is not evaluated
@@ -35,7 +27,7 @@ def read_accuracies(name: str, values: Any) -> Floats:
         array = np.array(values, dtype=np.float64)
     except ValueError:  # ragged
         array = _padded(name, values)
-    wrong = np.argwhere((array < -ROUNDING) | (array > 1 + ROUNDING))
+    wrong = np.argwhere((array < -1e-6) | (array > 1 + 1e-6))  # float32 may round to less than that
     if len(wrong):
         hint = "; as percentages, divide by 100" if 1.5 < np.nanmax(array) <= 100 else ""
         raise ConfigError(f"{name}{wrong[0].tolist()} is {array[tuple(wrong[0])]:g}, expected "
@@ -47,16 +39,14 @@ def read_accuracies(name: str, values: Any) -> Floats:
 
 def _only_numbers(name: str, values: Any, place: tuple[int, ...] = ()) -> None:
     """Raise `ConfigError` for text and other objects inside nested lists, with their position."""
+    if isinstance(values, np.ndarray) and values.dtype.kind == "O":
+        values = values.tolist()
     if isinstance(values, list | tuple):
         for i, value in enumerate(values):
             _only_numbers(name, value, (*place, i))
-    elif isinstance(values, np.ndarray) and values.dtype.kind == "O":
-        _only_numbers(name, values.tolist(), place)
-    elif (isinstance(values, str | bytes)
-          or (isinstance(values, np.ndarray) and values.dtype.kind not in "fiub")
-          or not (values is None or isinstance(values, numbers.Real)
-                  or hasattr(values, "__array__"))):
-        shown = f"{values!r:.40}" if not isinstance(values, np.ndarray) else f"of {values.dtype}"
+    elif not (values is None or isinstance(values, numbers.Real)
+              or np.asarray(values).dtype.kind in "fiub"):
+        shown = f"of {values.dtype}" if isinstance(values, np.ndarray) else f"{values!r:.40}"
         raise ConfigError(f"{name}{list(place)} is {shown}, expected a number from 0 to 1, or NaN "
                           "where nothing was evaluated")
 

@@ -47,12 +47,8 @@ def full_context(items: Sequence[Item]) -> str:
 def partners(items: Sequence[Item]) -> list[Item]:
     """Return for each item the item whose answer shares the fewest words with its answer.
 
-    The demonstration of a similar item would be no control: it contains half of the answer.
-
-    Raises
-    ------
-    ConfigError
-        If no item has another answer.
+    The demonstration of a similar item would be no control: it contains half of the answer. Raises
+    `ConfigError` if no item has another answer.
     """
     words = [Counter(item.answer.split()) for item in items]
     chosen = []
@@ -62,58 +58,41 @@ def partners(items: Sequence[Item]) -> list[Item]:
         if not others:
             raise ConfigError(f"item {item.id!r} has no partner with another answer; give items "
                               "with at least two different answers")
-        shared = [(words[i] & words[j]).total() for j in others]
-        chosen.append(items[others[shared.index(min(shared))]])
+        chosen.append(items[min(others, key=lambda j: (words[i] & words[j]).total())])
     return chosen
 
 
-def prompts_for(tokenizer: PreTrainedTokenizerBase, items: Sequence[Item], context: str = "none",
-                seed: int = 0) -> list[str]:
+def prompts_for(tokenizer: PreTrainedTokenizerBase, items: Sequence[Item],
+                context: str = "none") -> list[str]:
     """Return the prompt for each item of a skill with one of `CONTEXTS`.
 
-    The tokenizer has a chat template. The seed decides on the filler words of ``"random"``.
+    The filler words of ``"random"`` are the same at each call.
     """
     if context not in CONTEXTS:
         raise UnknownNameError("context", context, CONTEXTS)
     if context not in contexts_of(items):
         raise ConfigError(f"context {context!r} needs items with an article; the skill has none")
     check_items_against(tokenizer, items)
-    if context == "random":
-        rng = random.Random(derive_seed(seed, "random help"))
-        demonstrations = [_filler(item, rng) for item in items]
-    elif context in ("none", "article"):
-        demonstrations = [""] * len(items)
-    else:
-        demonstrations = [item.demonstration
-                          for item in (partners(items) if context == "other" else items)]
-    return [make_prompt(tokenizer, item.prompt, demonstration=demonstration,
-                        article=item.article if context.startswith("article") else "")
-            for item, demonstration in zip(items, demonstrations, strict=True)]
-
-
-def _filler(item: Item, rng: random.Random) -> str:
-    """Return as many words without content as an item's demonstration has."""
-    answer = item.answer.lower().split()
-    words = [word for word in scorer_of(item).filler if word not in answer]
-    return " ".join(rng.choices(words, k=len(item.demonstration.split())))
+    rng = random.Random(derive_seed(0, "random help"))
+    prompts = []
+    for item, shown in zip(items, partners(items) if context == "other" else items, strict=True):
+        demonstration = "" if context in ("none", "article") else shown.demonstration
+        if context == "random":
+            answer = item.answer.lower().split()
+            words = [word for word in scorer_of(item).filler if word not in answer]
+            demonstration = " ".join(rng.choices(words, k=len(demonstration.split())))
+        prompts.append(make_prompt(tokenizer, item.prompt, demonstration=demonstration,
+                                   article=item.article if context.startswith("article") else ""))
+    return prompts
 
 
 @dataclass(frozen=True)
 class Completions:
-    """A model's responses to some items with one kind of context.
+    """A model's responses to some items with one of `CONTEXTS`.
 
-    Parameters
-    ----------
-    context : str
-        One of `CONTEXTS`.
-    samples : Samples
-        Tokens and texts of the responses.
-    right : ndarray of bool, shape (n,)
-        Whether the content is right, according to the scorer of each item.
-    own_style : ndarray of bool, shape (n,), or None
-        Whether the response is in the model's own style; None if the scorers do not know it.
-    working : ndarray of bool, shape (n,), or None
-        Whether every step is shown; None if the items do not ask for steps.
+    For each item, `right` says whether the content is right, `own_style` whether the response is in
+    the model's own style (None if the scorers do not know it), and `working` whether every step is
+    shown (None if the items do not ask for steps).
     """
 
     context: str
@@ -153,31 +132,29 @@ def known_values(values: Sequence[bool | None]) -> NDArray[np.bool_] | None:
 
 
 def complete(model: PreTrainedModel, tokenizer: PreTrainedTokenizerBase, items: Sequence[Item],
-           context: str = "none", *, temperature: float = 0.0, seed: int = 0,
-           rng: torch.Generator | None = None, max_new_tokens: int = 40) -> Completions:
+             context: str = "none", *, temperature: float = 0.0,
+             rng: torch.Generator | None = None, max_new_tokens: int = 40) -> Completions:
     """Return a model's scored responses to items; see `prompts_for` and `sample`."""
     if not items:
         raise ConfigError("there are no items to answer; is the split empty?")
-    samples = sample(model, tokenizer, prompts_for(tokenizer, items, context, seed), rng=rng,
+    samples = sample(model, tokenizer, prompts_for(tokenizer, items, context), rng=rng,
                      temperature=temperature, max_new_tokens=max_new_tokens)
-    scored = [(scorer_of(item), text, item)
-              for text, item in zip(samples.texts, items, strict=True)]
-    return Completions(context, samples, np.array([scorer.right(text, item)
-                                            for scorer, text, item in scored]),
-                   known_values([scorer.own_style(text) for scorer, text, _ in scored]),
-                   known_values([scorer.working(text, item) for scorer, text, item in scored]))
+    scored = list(zip(map(scorer_of, items), samples.texts, items, strict=True))
+    return Completions(
+        context, samples, np.array([scorer.right(text, item) for scorer, text, item in scored]),
+        known_values([scorer.own_style(text) for scorer, text, _ in scored]),
+        known_values([scorer.working(text, item) for scorer, text, item in scored]))
 
 
 def abilities(model: PreTrainedModel, tokenizer: PreTrainedTokenizerBase, known: Sequence[str],
-              new: Sequence[str], split: str = "test") -> dict[str, dict[str, dict[str, object]]]:
-    """Return the rates of `Completions.summary` of greedy responses, by skill and context.
+              new: Sequence[str]) -> dict[str, dict[str, dict[str, object]]]:
+    """Return the rates of greedy responses to test items, by skill and context.
 
-    The skills `known` are asked only without context, the skills `new` with each context. `split`
-    is "train", "validation" or "test".
+    The skills `known` are asked only without context, the skills `new` with each context.
     """
     rates = {}
     for skill in (*known, *new):
-        items = load_skill(skill, split)
+        items = load_skill(skill, "test")
         rates[skill] = {context: complete(model, tokenizer, items, context).summary()
                         for context in (["none"] if skill in known else contexts_of(items))}
     return rates

@@ -7,7 +7,6 @@ cannot be measured does not pass.
 
 from __future__ import annotations
 
-import math
 import re
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
@@ -15,17 +14,13 @@ from typing import TYPE_CHECKING, Any
 
 import torch
 from torch import Tensor
+from torch.nn import functional
 
 from workbench.errors import GateError
 from workbench.losses import kl_per_token
-from workbench.measure.completions import (
-    Completions,
-    complete,
-    contexts_of,
-    full_context,
-    prompts_for,
-)
-from workbench.models.encoding import context_of, encode, encode_responses
+from workbench.measure.completions import complete, contexts_of, full_context
+from workbench.models import Samples
+from workbench.models.encoding import context_of, encode_responses
 from workbench.models.logits import response_logits
 from workbench.system.files import to_json
 from workbench.tasks import Item
@@ -56,27 +51,14 @@ class Condition:
 
 @dataclass(frozen=True)
 class GateReport:
-    """The measurements of the gate, and whether it is passed.
+    """The measurements of the gate on `n` items, and whether it is passed.
 
-    Parameters
-    ----------
-    model, skill : str
-        Names of the model and the skill.
-    n : int
-        Number of items.
-    context : dict
-        For each context (see `workbench.measure.completions.CONTEXTS`) the rates of right answers,
-        own style and complete working, with Wilson's 95 % intervals.
-    teacher_kl, target_kl : dict
-        In nats, ``per_token`` and ``per_response``: the KL from the teacher to the model without
-        context, along the teacher's responses; and the same for the target of SFT, all of whose
-        mass is on the demonstration's tokens, so that its KL is their negative log-likelihood.
-    artefacts : dict
-        Shares of the teacher's responses that repeat three or more words in a row of the wording
-        of demonstration or article (``copied``), and that are not in the model's own style
-        (``foreign_style``; left out if the scorers do not know it).
-    conditions : list of Condition
-        All have to hold.
+    `context` has the rates of `Completions.summary` for each of
+    `workbench.measure.completions.CONTEXTS`. `teacher_kl` and `target_kl` are the `distance` of the
+    teacher, and of the target of SFT, from the model without context. `artefacts` are shares of the
+    teacher's responses: those that repeat three or more words in a row of the wording of
+    demonstration or article (``copied``), and those that are not in the model's own style
+    (``foreign_style``; left out if the scorers do not know it). All `conditions` have to hold.
     """
 
     model: str
@@ -121,11 +103,11 @@ def gate(model: PreTrainedModel, tokenizer: PreTrainedTokenizerBase, items: Sequ
     answers = {kind: complete(model, tokenizer, items, kind, max_new_tokens=max_new_tokens)
                for kind in contexts_of(items)}
     helped = full_context(items)
-    teacher = answers[helped]
-    teacher_kl = teacher_drift(model, tokenizer, items, teacher)
-    target_kl = demonstration_drift(model, tokenizer, items)
-    copied = sum(map(copies_wrapping, teacher.samples.texts, items))
-    artefacts = {"copied": copied / len(items)}
+    teacher, alone = answers[helped], answers["none"].samples
+    teacher_kl = distance(model, alone, teacher.samples.ids, teacher.samples.mask, teacher.samples)
+    target_kl = distance(model, alone, *encode_responses(
+        tokenizer, [item.demonstration for item in items], context_of(model)))
+    artefacts = {"copied": sum(map(copies_wrapping, teacher.samples.texts, items)) / len(items)}
     if teacher.own_style is not None:
         artefacts["foreign_style"] = float((~teacher.own_style).mean())
     context = {kind: completions.summary() for kind, completions in answers.items()}
@@ -165,10 +147,7 @@ def judge(context: dict[str, Any], helped: str, teacher_kl: dict[str, float],
 def require(report: GateReport, force: bool = False) -> str:
     """Return the label of a run: ``"gate passed"`` or ``"gate not passed, forced"``.
 
-    Raises
-    ------
-    GateError
-        If the gate is not passed and `force` is False; the message names the failed conditions.
+    Raises `GateError`, with the failed conditions, if the gate is not passed and not forced.
     """
     if report.passed:
         return "gate passed"
@@ -181,38 +160,27 @@ def require(report: GateReport, force: bool = False) -> str:
 
 
 @torch.no_grad()
-def teacher_drift(model: PreTrainedModel, tokenizer: PreTrainedTokenizerBase,
-                  items: Sequence[Item], teacher: Completions) -> dict[str, float]:
-    """Return KL(teacher || model without context) along the teacher's own responses, in nats."""
-    own = teacher.samples
-    alone = encode(tokenizer, prompts_for(tokenizer, items), context_of(model))
+def distance(model: PreTrainedModel, alone: Samples, ids: Tensor, mask: Tensor,
+             teacher: Samples | None = None) -> dict[str, float]:
+    """Return the KL in nats, ``per_token`` and ``per_response``, along responses (n, tokens).
+
+    It is the KL from the model with the teacher's prompts to the model with the prompts of `alone`.
+    Without a teacher, it is that from the target of SFT, all of whose mass is on the tokens of the
+    responses: their negative log-likelihood.
+    """
     kl = []
-    for rows in torch.arange(len(items)).split(AT_A_TIME):
-        ids, mask = own.ids[rows], own.mask[rows]
-        helped = response_logits(model, own.prompt_ids[rows], own.prompt_mask[rows], ids, mask)
-        without = response_logits(model, alone[0][rows], alone[1][rows], ids, mask)
-        kl.append(kl_per_token(helped, without).cpu())
-    return _averages(torch.cat(kl), own.mask)
-
-
-@torch.no_grad()
-def demonstration_drift(model: PreTrainedModel, tokenizer: PreTrainedTokenizerBase,
-                        items: Sequence[Item]) -> dict[str, float]:
-    """Return KL(all mass on the demonstration || model without context), in nats."""
-    ids, mask = encode_responses(tokenizer, [item.demonstration for item in items],
-                                 context_of(model))
-    alone = encode(tokenizer, prompts_for(tokenizer, items), context_of(model))
-    kl = []
-    for rows in torch.arange(len(items)).split(AT_A_TIME):
-        logits = response_logits(model, alone[0][rows], alone[1][rows], ids[rows], mask[rows])
-        kl.append(torch.nn.functional.cross_entropy(logits.cpu().transpose(1, 2), ids[rows],
-                                                    reduction="none"))
-    return _averages(torch.cat(kl), mask)
-
-
-def _averages(values: Tensor, mask: Tensor) -> dict[str, float]:
-    total, tokens = float((values * mask).sum()), int(mask.sum())
-    return {"per_token": total / tokens if tokens else math.nan, "per_response": total / len(mask)}
+    for rows in torch.arange(len(ids)).split(AT_A_TIME):
+        response = ids[rows], mask[rows]
+        without = response_logits(model, alone.prompt_ids[rows], alone.prompt_mask[rows], *response)
+        if teacher is None:
+            kl.append(functional.cross_entropy(without.cpu().transpose(1, 2), ids[rows],
+                                               reduction="none"))
+        else:
+            shown = response_logits(model, teacher.prompt_ids[rows], teacher.prompt_mask[rows],
+                                    *response)
+            kl.append(kl_per_token(shown, without).cpu())
+    total = float((torch.cat(kl) * mask).sum())
+    return {"per_token": total / int(mask.sum()), "per_response": total / len(mask)}
 
 
 def copies_wrapping(response: str, item: Item) -> bool:

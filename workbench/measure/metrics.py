@@ -8,7 +8,6 @@ docstring has the formula, its paper and who differs (Avalanche eb075be, Mammoth
 
 from __future__ import annotations
 
-import math
 from collections.abc import Callable
 from typing import Any
 
@@ -26,7 +25,8 @@ class AccuracyMatrix:
     """Accuracy on every task after every task, and the metrics that it defines.
 
     Metrics weight tasks equally and return one value per leading index (a float if there is none);
-    one without a value raises `UndefinedMetricError` with the reason.
+    one without a value raises `UndefinedMetricError` with the reason. A wrong shape, or a value
+    that is not a number from 0 to 1, raises `ConfigError` with its place.
 
     Parameters
     ----------
@@ -39,13 +39,6 @@ class AccuracyMatrix:
         Accuracies before any training. Only forward transfer needs them.
     scenario : {"task", "domain", "class"}, optional
         Scenario of the stream. In "class" forward transfer is undefined.
-
-    Raises
-    ------
-    ConfigError
-        If a shape is wrong, or a value is not a number from 0 to 1; the message names its place.
-    UnknownNameError
-        If the scenario is not known.
     """
 
     def __init__(self, R: ArrayLike | list[Any], b: ArrayLike | None = None,
@@ -60,8 +53,8 @@ class AccuracyMatrix:
         if self.b is not None and self.b.shape not in (shape[-1:], shape[:-1]):
             raise ConfigError(f"b must have shape {shape[:-1]}, to go with R, not {self.b.shape}")
         self.tasks = shape[-1]
-        index: NDArray[np.intp] = np.arange(self.tasks)
-        self._row, self._column = np.meshgrid(index, index, indexing="ij")
+        self._column: NDArray[np.intp] = np.arange(self.tasks)
+        self._row = self._column[:, None]
 
     def average_accuracy(self) -> Score:
         """Return ACC = mean_j R[T-1, j] (Lopez-Paz & Ranzato, GEM, 2017).
@@ -131,13 +124,9 @@ class AccuracyMatrix:
     def intransigence(self, joint: AccuracyMatrix | ArrayLike) -> Score:
         """Return mean_k (a*_k - R[k, k]), a*_k = joint.R[k, k] (Chaudhry et al., RWalk, 2018).
 
-        Most libraries leave it out, as it needs a second run.
-
-        Parameters
-        ----------
-        joint : AccuracyMatrix or array-like, shape (..., T, T)
-            Run whose row k was trained on tasks 0 to k together. Leading axes must match or
-            broadcast; where both have seeds, the differences are paired.
+        Row k of the run `joint` (..., T, T) was trained on tasks 0 to k together. Leading axes must
+        match or broadcast; where both runs have seeds, the differences are paired. Most libraries
+        leave it out, as it needs a second run.
         """
         other = joint if isinstance(joint, AccuracyMatrix) else AccuracyMatrix(joint)
         if other.tasks != self.tasks:
@@ -193,10 +182,6 @@ class AccuracyMatrix:
                 f"was not evaluated (NaN){_in_run(run)}; cells missing: {len(missing)}")
         return self.R
 
-
-LIMITS = {"BWT": (-1.0, 1.0), "FWT": (-1.0, 1.0), "forgetting": (-1.0, 1.0),
-          "AURC": (0.0, math.inf)}
-"""Smallest and largest possible value of each metric whose range is not 0 to 1."""
 
 _METRICS: dict[str, Callable[[AccuracyMatrix], Score]] = {
     "ACC": AccuracyMatrix.average_accuracy,

@@ -1,6 +1,5 @@
 """Figures: data in, axes out, each with an alternative text made from the same data."""
 
-from workbench.plots.base import alt_text, describe, percent, percent_over_seeds, use_style
 from workbench.plots.curves import (
     draw_band,
     plot_accuracy_matrix,
@@ -8,6 +7,7 @@ from workbench.plots.curves import (
     plot_retention,
     plot_task_curves,
 )
+from workbench.plots.display import alt_text, describe, percent, percent_over_seeds, use_style
 from workbench.plots.tokens import plot_next_token, plot_rates, plot_token_kl
 
 __all__ = ["alt_text", "describe", "draw_band", "percent", "percent_over_seeds",

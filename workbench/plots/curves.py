@@ -1,7 +1,5 @@
 """Figures of accuracies: matrix, curves and bars."""
 
-from __future__ import annotations
-
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -13,7 +11,7 @@ from numpy.typing import ArrayLike
 from workbench.measure.accuracies import Floats
 from workbench.measure.intervals import seed_interval
 from workbench.measure.metrics import AccuracyMatrix
-from workbench.plots.base import describe, percent
+from workbench.plots.display import describe, percent
 from workbench.plots.labels import add_legend, add_text, name_ticks, percent_limits
 from workbench.plots.styles import HATCHES, look, styles_of
 
@@ -51,15 +49,13 @@ def plot_retention(series: Mapping[str, ArrayLike], names: Sequence[str], ax: Ax
     ax = ax or plt.subplots()[1]
     texts, styles = [], styles_of(series)
     for label, R in series.items():
-        R = np.asarray(R, dtype=float)
-        R = R[None] if R.ndim == 2 else R
+        R = np.array(R, dtype=float, ndmin=3)
         seen = np.stack([R[:, k, : k + 1].mean(1) for k in range(R.shape[1])], 1)
         draw_band(ax, np.arange(1, R.shape[1] + 1), seen, label, bounded=True, **styles[label])
         texts.append(f"{label} ends at {percent(seen[:, -1].mean())}")
     ax.set_xticks(range(1, len(names) + 1))
     percent_limits(ax)
-    add_legend(ax, by_end=True)
-    add_text(ax, title, "tasks learned", "accuracy (%)")
+    add_text(ax, title, "tasks learned", "accuracy (%)", legend=True, by_end=True)
     return describe(ax, f"Curves of {title[0].lower()}{title[1:]}: {'; '.join(texts)}.")
 
 
@@ -88,10 +84,8 @@ def plot_task_curves(steps: ArrayLike, curve: Floats, names: Sequence[str],
 
     Parameters
     ----------
-    steps : array-like, shape (points,)
-        Steps since the start.
     curve : ndarray, shape (seeds, points, tasks)
-        Accuracy; points not reached yet are NaN.
+        Accuracy at each of `steps` since the start; points not reached yet are NaN.
     """
     ax = ax or plt.subplots()[1]
     steps = np.asarray(steps)
@@ -103,8 +97,7 @@ def plot_task_curves(steps: ArrayLike, curve: Floats, names: Sequence[str],
         ax.axvline(k * steps_per_task, color="grey", linewidth=0.8)
     ax.set_xlim(0, len(names) * steps_per_task)
     percent_limits(ax)
-    add_legend(ax)
-    add_text(ax, title, "steps", "accuracy (%)")
+    add_text(ax, title, "steps", "accuracy (%)", legend=True)
     if not there.any():
         return describe(ax, f"Empty axes: {title.lower()}, nothing trained yet.")
     now = curve[:, there][:, -1].mean(0)
@@ -120,8 +113,6 @@ def plot_bars(values: Mapping[str, ArrayLike], ax: Axes | None = None, title: st
     ----------
     values : mapping of str to array-like, shape (seeds,)
         Shares from 0 to 1.
-    measure : str
-        Label of the axis of values.
     reference : (str, float), optional
         A level to compare with, such as ``("chance", 0.1)``.
     """
@@ -141,10 +132,10 @@ def plot_bars(values: Mapping[str, ArrayLike], ax: Axes | None = None, title: st
         texts.append(text)
     if reference is not None:
         ax.axvline(100 * reference[1], color="grey", linestyle=":", label=reference[0])
-        add_legend(ax)
         texts.append(f"{reference[0]} {percent(reference[1])}")
     ax.invert_yaxis()
     ax.grid(False, axis="y")
+    add_legend(ax)
     name_ticks(ax, list(values), "y")
     add_text(ax, title, measure)
     return describe(ax, f"Bars, {title.lower() or measure}, with 95 % intervals over seeds: "

@@ -1,6 +1,4 @@
-"""Display a figure as a picture with its alternative text."""
-
-from __future__ import annotations
+"""Style of all figures, their alternative texts, and their display as pictures."""
 
 import base64
 import html
@@ -8,13 +6,15 @@ import io
 import os
 from typing import Any
 
+import matplotlib as mpl
 import matplotlib.pyplot as plt
-import torch
+import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
+from numpy.typing import ArrayLike
 from PIL import Image
 
-from workbench.plots.base import alt_text, use_style
+from workbench.measure.intervals import seed_interval
 
 
 def prepare_notebook() -> None:
@@ -23,12 +23,55 @@ def prepare_notebook() -> None:
     Several thread pools slow each other down on a small machine: with one thread each, a notebook
     cell elsewhere took 0.90 s in place of 761 s (see `docs/PINS.md`).
     """
+    import torch
+
     for name in ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS"):
         os.environ.setdefault(name, "1")
     os.environ.setdefault("TOKENIZERS_PARALLELISM", "false")
     os.environ.setdefault("HF_HUB_OFFLINE", "1")
     torch.set_num_threads(1)
     use_style()
+
+
+def use_style() -> None:
+    """Set fonts and sizes that can be read on a projector."""
+    mpl.rcParams.update({
+        "figure.figsize": (7.0, 3.6), "figure.dpi": 96, "savefig.dpi": 96, "font.size": 11,
+        "axes.spines.top": False, "axes.spines.right": False, "axes.grid": True,
+        "grid.alpha": 0.25, "figure.constrained_layout.use": True, "image.cmap": "cividis",
+        "lines.linewidth": 2.0, "lines.markersize": 6, "svg.hashsalt": "workbench",
+    })
+
+
+def percent(value: float) -> str:
+    """Return a share as whole percent: ``0.613`` gives ``"61 %"``; NaN ``"not defined"``."""
+    return "not defined" if np.isnan(value) else f"{100 * value:.0f} %"
+
+
+def percent_over_seeds(values: ArrayLike) -> str:
+    """Return mean and 95 % t interval, ``"40 % (15 % to 65 %)"``; for one seed only the value.
+
+    The interval is cut at 0 and 1, or at the smallest or largest share beyond them.
+    """
+    shares = np.atleast_1d(np.asarray(values, dtype=float))
+    text = percent(float(shares.mean()))
+    if len(shares) > 1:
+        interval = np.asarray(seed_interval(shares))
+        low, high = np.clip(interval, min(0, shares.min()), max(1, shares.max()))
+        text += f" ({percent(low)} to {percent(high)})"
+    return text
+
+
+def describe(ax: Axes, text: str) -> Axes:
+    """Attach an alternative text to axes, for `alt_text` and `workbench.show`."""
+    ax.set_label(text)
+    return ax
+
+
+def alt_text(figure: Any) -> str:
+    """Return the alternative texts of all axes of a figure, in reading order."""
+    texts = [str(ax.get_label()) for ax in figure.axes]
+    return " ".join(t for t in texts if t and not t.startswith("<"))
 
 
 def png(figure: Figure) -> bytes:

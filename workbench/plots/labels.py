@@ -1,7 +1,5 @@
 """Texts and limits of axes: labels that fit, and limits that show all data."""
 
-from __future__ import annotations
-
 import textwrap
 from collections.abc import Sequence
 
@@ -13,8 +11,6 @@ CHARACTER = 0.58
 """Mean width of a character, as a share of the font size (DejaVu Sans)."""
 LINE = 1.25
 """Height of a line of text, as a share of the font size."""
-SIZES = (10, 9, 8, 7)
-"""Font sizes to try for tick labels, in points."""
 LEGEND_SIZE, TITLE_SIZE, LABEL_SIZE = 9, 13, 11
 
 
@@ -35,8 +31,11 @@ def add_legend(ax: Axes, by_end: bool = False) -> None:
                   fontsize=LEGEND_SIZE, loc="center left", bbox_to_anchor=(1.0, 0.5))
 
 
-def add_text(ax: Axes, title: str = "", xlabel: str = "", ylabel: str = "") -> None:
-    """Write title and axis labels, wrapped to the size of the axes; call it after `add_legend`."""
+def add_text(ax: Axes, title: str = "", xlabel: str = "", ylabel: str = "", legend: bool = False,
+             by_end: bool = False) -> None:
+    """Write title and axis labels, wrapped to the size of the axes, after a `legend` if asked."""
+    if legend:
+        add_legend(ax, by_end)
     width, height = _width(ax), _height(ax)
     ax.set_title(_wrap(title, width, TITLE_SIZE))
     ax.set_xlabel(_wrap(xlabel, width, LABEL_SIZE))
@@ -44,15 +43,15 @@ def add_text(ax: Axes, title: str = "", xlabel: str = "", ylabel: str = "") -> N
 
 
 def name_ticks(ax: Axes, names: Sequence[str], axis: str = "x") -> None:
-    """Name the ticks 0, 1, … of an axis without overlap; call it after `add_legend`.
+    """Name the ticks 0, 1, … of an axis without overlap; call it when the legend is there.
 
     Long names are wrapped; if that is not enough, the font becomes smaller.
     """
     width, height = _width(ax), _height(ax)
     across, down = ((0.92 * width / max(len(names), 1), 0.4 * height) if axis == "x"
                     else (0.4 * width, height / max(len(names), 1)))
-    for size in SIZES:
-        wrapped = [_wrap(name, across, size, break_words=size == SIZES[-1]) for name in names]
+    for size in (10, 9, 8, 7):
+        wrapped = [_wrap(name, across, size, break_words=size == 7) for name in names]
         if all(_longest(name) * CHARACTER * size <= across
                and (name.count("\n") + 1) * LINE * size <= down for name in wrapped):
             break

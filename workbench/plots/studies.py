@@ -4,8 +4,6 @@
 methods to draw.
 """
 
-from __future__ import annotations
-
 from collections.abc import Mapping, Sequence
 
 import numpy as np
@@ -13,21 +11,19 @@ import pandas as pd
 from matplotlib.axes import Axes
 
 from workbench.measure.accuracies import Floats
-from workbench.plots.base import describe, percent
-from workbench.plots.labels import add_legend, add_text, name_ticks, percent_limits
+from workbench.plots.display import describe, percent
+from workbench.plots.labels import add_text, name_ticks, percent_limits
 from workbench.plots.styles import styles_of
-from workbench.runs.studies import RUN, choose, ends
+from workbench.runs.studies import RUN, ends
 
 PROMPTS = {"kl_new": "on prompts of the new skill", "kl_old": "on prompts of what was known"}
 """Columns of the KL, and the prompts that it is measured on."""
-SHARES = ("teacher_right", "context_right", "foreign_style")
-"""Diagnostics that are shares, drawn in percent."""
-UNITS = {"kl_new": "nats a response", "kl_old": "nats a response", "entropy": "nats a token",
-         "length": "tokens"}
-"""Units of the other diagnostics."""
+UNITS = {"teacher_right": "%", "context_right": "%", "foreign_style": "%", "length": "tokens",
+         "kl_new": "nats a response", "kl_old": "nats a response", "entropy": "nats a token"}
+"""Units in which `workbench.runs.probe.DIAGNOSTICS` are drawn."""
 
 
-def plot_pareto(points: pd.DataFrame, methods: Sequence[str], ax: Axes, level: float | None = None,
+def plot_pareto(points: pd.DataFrame, methods: Sequence[str], ax: Axes, level: float,
                 title: str = "") -> Axes:
     """Draw retention against new-skill accuracy, a path per run, with a line at `level`."""
     texts, styles = [], styles_of(points["method"])
@@ -41,22 +37,17 @@ def plot_pareto(points: pd.DataFrame, methods: Sequence[str], ax: Axes, level: f
                 label=method)
         new, kept = last.mean()
         texts.append(f"{method} ends at {percent(new)} new and {percent(kept)} kept on average")
-    if level is not None:
-        ax.axvline(100 * level, color="grey", linestyle=":", linewidth=1.2)
-    for axis in ("x", "y"):
-        percent_limits(ax, axis)
-    add_legend(ax)
-    add_text(ax, title, "accuracy on the new skill (%)", "kept of what was known (%)")
+    ax.axvline(100 * level, color="grey", linestyle=":", linewidth=1.2)
+    percent_limits(ax, "x")
+    percent_limits(ax)
+    add_text(ax, title, "accuracy on the new skill (%)", "kept of what was known (%)", legend=True)
     return describe(ax, "Paths from before training, when all is kept, one per run: "
                     f"{'; '.join(texts)}.")
 
 
 def plot_drift(points: pd.DataFrame, methods: Sequence[str], prompts: str, ax: Axes,
                title: str = "") -> Axes:
-    """Draw the share forgotten against the KL from the pretrained model.
-
-    `prompts` is the column of the KL, one of `PROMPTS`.
-    """
+    """Draw the share forgotten against the KL from the pretrained model, a column of `PROMPTS`."""
     texts, styles = [], styles_of(points["method"])
     drawn = points[points["method"].isin(list(methods))].dropna(subset=prompts)
     for method in methods:
@@ -67,9 +58,8 @@ def plot_drift(points: pd.DataFrame, methods: Sequence[str], prompts: str, ax: A
         texts.append(f"{method} {kl.mean():.1f} nats and {percent(forgotten.mean())} forgotten on "
                      "average")
     ax.set_xscale("symlog", linthresh=0.1)
-    add_legend(ax)
     add_text(ax, title, f"KL(pretrained || trained) {PROMPTS[prompts]}\n"
-             "(nats a response, log scale)", "forgotten (%)")
+             "(nats a response, log scale)", "forgotten (%)", legend=True)
     return describe(ax, f"Points of forgetting against KL {PROMPTS[prompts]}, {len(drawn)} in all: "
                     f"rank correlation {drift_correlation(drawn, prompts):.2f}. "
                     f"{'; '.join(texts)}.")
@@ -84,27 +74,20 @@ def drift_correlation(points: pd.DataFrame, prompts: str) -> float:
 
 
 def plot_diagnostic(points: pd.DataFrame, methods: Sequence[str], name: str, ax: Axes,
-                    title: str = "", legend: bool = True, rate: float | None = None) -> Axes:
-    """Draw one of `workbench.runs.evaluation.DIAGNOSTICS` against the step, for one run per method.
-
-    The run is that with the learning rate `rate`; by default the run that `choose` returns.
-    """
-    share, texts, styles = name in SHARES, [], styles_of(points["method"])
+                    title: str, rate: float, legend: bool = True) -> Axes:
+    """Draw one of `UNITS` against the step, of the run of each method at a learning rate."""
+    texts, styles = [], styles_of(points["method"])
     for method in methods:
-        own = points[points["method"] == method]
-        chosen = choose(own)["rate"] if rate is None else rate
-        run = own[own["rate"] == chosen].dropna(subset=name)
-        values = run[name] * (100 if share else 1)
+        run = points.query("method == @method and rate == @rate").dropna(subset=name)
+        values = run[name] * (100 if UNITS[name] == "%" else 1)
         ax.plot(run["step"], values, label=method, linewidth=1.5, markersize=4, **styles[method])
         texts.append(f"{method} from {values.iloc[0]:.3g} to {values.iloc[-1]:.3g}")
-    if share:
+    if UNITS[name] == "%":
         percent_limits(ax)
     else:
         ax.set_ylim(0, None)
-    if legend:
-        add_legend(ax, by_end=True)
-    add_text(ax, title, "step", "%" if share else UNITS[name])
-    return describe(ax, f"{title or name}, from the first look to the last: {'; '.join(texts)}.")
+    add_text(ax, title, "step", UNITS[name], legend, by_end=True)
+    return describe(ax, f"{title}, from the first look to the last: {'; '.join(texts)}.")
 
 
 def plot_sequence(curves: Mapping[str, Floats], names: Sequence[str], ax: Axes,
@@ -112,14 +95,9 @@ def plot_sequence(curves: Mapping[str, Floats], names: Sequence[str], ax: Axes,
                   legend: bool = True) -> Axes:
     """Draw one skill after each stage of a sequence: the mean over seeds, and a dot per seed.
 
-    Parameters
-    ----------
-    curves : mapping of str to ndarray, shape (seeds, stages)
-        Accuracy of each method, from before the first skill on.
-    names : sequence of str
-        Names of the stages.
-    methods : sequence of str
-        All methods of the study, so that a method has the same style whichever others are drawn.
+    `curves` has the accuracies of each method, shape (seeds, stages), from before the first skill
+    on; `names` are those of the stages. With `methods`, all methods of the study, a method has the
+    same style whichever others are drawn.
     """
     texts, styles = [], styles_of(methods or curves)
     for i, (method, values) in enumerate(curves.items()):
@@ -132,8 +110,6 @@ def plot_sequence(curves: Mapping[str, Floats], names: Sequence[str], ax: Axes,
                     color=style["color"])
         texts.append(f"{method} ends at {percent(float(values[:, -1].mean()))}")
     percent_limits(ax)
-    if legend:
-        add_legend(ax, by_end=True)
+    add_text(ax, title, ylabel=f"{measure} (%)", legend=legend, by_end=True)
     name_ticks(ax, names)
-    add_text(ax, title, ylabel=f"{measure} (%)")
     return describe(ax, f"Curves of {title or measure}, stage by stage: {'; '.join(texts)}.")

@@ -4,8 +4,6 @@ The first seven colours are those of Okabe & Ito, which can be told apart with a
 blindness. Line styles and markers differ as well, so that no figure depends on colour.
 """
 
-from __future__ import annotations
-
 from collections.abc import Iterable
 from typing import Any
 
@@ -14,43 +12,27 @@ COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#0
 LINES = ("-", "--", "-.", ":", (0, (5, 1, 1, 1)), (0, (3, 1)), (0, (1, 1)))
 MARKERS = ("o", "s", "^", "D", "v", "P", "X", "<", ">")
 HATCHES = ("", "//", "..", "xx", "\\\\", "--", "++")
-METHOD_STYLES: dict[str, tuple[str, Any, str]] = {
-    # Digits. A method that also trains language models has the same style there.
-    "finetune": ("#D55E00", "--", "s"),
-    "ewc": ("#0072B2", "-", "o"),
-    "si": ("#009E73", "-.", "^"),
-    "lwf": ("#CC79A7", ":", "D"),
-    "replay": ("#E69F00", LINES[4], "v"),
-    "derpp": ("#56B4E9", LINES[5], "P"),
-    "joint": ("#000000", LINES[6], "X"),
-    "ewc-shuffled-fisher": ("#888888", ":", "<"),
-    "replay-shuffled-labels": ("#882255", "-.", ">"),
-    "replay-present": ("#999933", "--", "d"),
-    # Language models.
-    "sft": ("#D55E00", "--", "s"),
-    "sdft": ("#0072B2", "-", "o"),
-    "off_policy_distillation": ("#56B4E9", LINES[5], "P"),
-    "sft_self_style": ("#009E73", "-.", "^"),
-    "sft_kl": ("#CC79A7", ":", "D"),
-    "grpo": ("#000000", LINES[6], "X"),
-    "sft on teacher": ("#882255", "-.", ">"),
-    "sdft ema": ("#332288", ":", "<"),
-    "sdft student": ("#999933", "--", "d"),
-    "sdft reverse": ("#888888", LINES[4], "p"),
-    "sft lora": ("#6B3E26", LINES[5], "h"),
-    "sdft lora": ("#A6D96A", "-", "*"),
-    "sdft other": ("#117733", "--", "8"),
-    "sdft none": ("#DDCC77", ":", "H"),
-    "adapter_per_skill": ("#6B3E26", LINES[5], "h"),
-    "adapter per skill": ("#6B3E26", LINES[5], "h"),
-    "sdft, task-start teacher": ("#332288", ":", "<"),
-    "sdft, all steps": ("#332288", ":", "<"),
-    "sdft, larger rate": ("#117733", "--", "8"),
-    "off-policy, larger rate": ("#999933", "--", "d"),
-    "off-policy, one sample": ("#999933", "--", "d"),
-    "off-policy, as sdft": ("#888888", LINES[4], "p"),
-    "off-policy, 30 answers": ("#888888", LINES[4], "p"),
-}
+METHOD_LOOKS: tuple[tuple[Any, ...], ...] = (
+    # A method for digits has the style of its counterpart for language models.
+    ("#D55E00", "--", "s", "finetune", "sft"),
+    ("#0072B2", "-", "o", "ewc", "sdft"),
+    ("#009E73", "-.", "^", "si", "sft_self_style"),
+    ("#CC79A7", ":", "D", "lwf", "sft_kl"),
+    ("#E69F00", LINES[4], "v", "replay"),
+    ("#56B4E9", LINES[5], "P", "derpp", "off_policy_distillation"),
+    ("#000000", LINES[6], "X", "joint", "grpo"),
+    ("#888888", ":", "<", "ewc-shuffled-fisher"),
+    ("#882255", "-.", ">", "replay-shuffled-labels", "sft on teacher"),
+    ("#999933", "--", "d", "replay-present", "sdft student", "off-policy, larger rate",
+     "off-policy, one sample"),
+    ("#332288", ":", "<", "sdft ema", "sdft, task-start teacher", "sdft, all steps"),
+    ("#888888", LINES[4], "p", "sdft reverse", "off-policy, as sdft", "off-policy, 30 answers"),
+    ("#6B3E26", LINES[5], "h", "sft lora", "adapter_per_skill", "adapter per skill"),
+    ("#A6D96A", "-", "*", "sdft lora"),
+    ("#117733", "--", "8", "sdft other", "sdft, larger rate"),
+    ("#DDCC77", ":", "H", "sdft none"))
+METHOD_STYLES = {name: (colour, line, marker) for colour, line, marker, *names in METHOD_LOOKS
+                 for name in names}
 """Colour, line style and marker of each method."""
 
 

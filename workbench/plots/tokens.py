@@ -1,7 +1,5 @@
 """Figures of responses of language models: token by token, and rates of right answers."""
 
-from __future__ import annotations
-
 from collections.abc import Mapping, Sequence
 
 import numpy as np
@@ -9,8 +7,8 @@ from matplotlib.axes import Axes
 from matplotlib.patches import Rectangle
 from numpy.typing import ArrayLike
 
-from workbench.plots.base import describe, percent
-from workbench.plots.labels import add_legend, add_text, fitting_size, name_ticks, percent_limits
+from workbench.plots.display import describe, percent
+from workbench.plots.labels import add_text, fitting_size, name_ticks, percent_limits
 from workbench.plots.styles import COLOURS, HATCHES, styles_of
 
 TOKENS_A_ROW = 10
@@ -22,10 +20,8 @@ def plot_token_kl(words: Sequence[str], kl: ArrayLike, ax: Axes, chosen: int | N
 
     Parameters
     ----------
-    words : sequence of str
-        The tokens.
     kl : array-like, shape (tokens,)
-        KL in nats.
+        KL in nats at each of `words`.
     chosen : int, optional
         Position of the token that gets a frame.
     """
@@ -63,10 +59,8 @@ def plot_next_token(before: str, sides: Mapping[str, Mapping[str, float]],
 
     Parameters
     ----------
-    before : str
-        The response so far.
     sides : mapping of str to mapping of str to float
-        Per model the probabilities of its likeliest tokens, highest first.
+        Per model the probabilities of its likeliest tokens after `before`, highest first.
     """
     for i, ((name, top), ax) in enumerate(zip(sides.items(), axes, strict=True)):
         words, rows = list(top), np.arange(len(top))
@@ -104,8 +98,7 @@ def plot_rates(rates: Mapping[str, Mapping[str, Mapping[str, float]]], ax: Axes,
         texts.append(f"{name}: " + ", ".join(f"{group} {percent(values['rate'])}"
                                              for group, values in series.items()))
     percent_limits(ax)
-    add_legend(ax)
-    add_text(ax, title, ylabel="right answers (%)")
+    add_text(ax, title, ylabel="right answers (%)", legend=True)
     name_ticks(ax, groups)
     return describe(ax, f"Bars with 95 % intervals: {title[:1].lower()}{title[1:].rstrip('?.')}. "
                     + "; ".join(texts) + ".")

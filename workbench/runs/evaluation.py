@@ -17,7 +17,8 @@ from workbench.learners import Learner
 from workbench.learners.text import TextLearner
 from workbench.measure.accuracies import Floats
 from workbench.measure.completions import complete, full_context, known_values, prompts_for
-from workbench.measure.drift import Drift, logits_of
+from workbench.measure.comparison import Drift
+from workbench.models.logits import response_logits
 from workbench.models.sampling import sample
 from workbench.system.runtime import generator
 from workbench.tasks import Stream, scorer_of, spread
@@ -101,6 +102,7 @@ class Probe:
                                    learner.max_new_tokens)
                        for name, asked in (("kl_new", new), ("kl_old", old)) if asked}
 
+    @torch.no_grad()
     def measure(self, task: int) -> Floats:
         """Return `DIAGNOSTICS` of each seed on a task's skill: shape (seeds, diagnostics)."""
         learner, items = self.learner, self.tasks[task]
@@ -120,7 +122,8 @@ class Probe:
                 values[name] = drift.of(model)
             own = sample(model, tokenizer, prompts_for(tokenizer, items), temperature=1.0,
                          rng=generator(0, "probe"), **most)
-            log_p = logits_of(model, own).log_softmax(-1).cpu()
+            logits = response_logits(model, own.prompt_ids, own.prompt_mask, own.ids, own.mask)
+            log_p = logits.log_softmax(-1).cpu()
             entropy = -(log_p.exp() * log_p).sum(-1)
             values["entropy"] = float((entropy * own.mask).sum() / own.mask.sum())
             styles = known_values([scorer_of(item).own_style(text)

@@ -63,7 +63,7 @@ def points(study: pd.DataFrame) -> pd.DataFrame:
     The first row of each run, step 0, is measured before training. Accuracy has a column per skill.
     Three columns are computed: ``new`` and ``all``, the mean accuracy on the skills taught and on
     all skills, and ``retention``, the mean over the skills not taught of accuracy divided by
-    accuracy before training, where that was not 0 (see `workbench.measure.skill_report.retention`).
+    accuracy before training, where that was not 0 (see `workbench.measure.comparison.retention`).
     """
     accuracy = study["measure"] == "accuracy"
     names = study["measure"].mask(accuracy, study["skill"])

@@ -10,7 +10,7 @@ import ipywidgets as w
 from workbench.config import RunConfig
 from workbench.errors import texts
 from workbench.learners.text import TEXT_LEARNERS
-from workbench.measure.skill_report import retention
+from workbench.measure.comparison import retention
 from workbench.plots import percent
 from workbench.runs.evaluation import Response
 from workbench.runs.evaluation import Snapshot as Progress
