@@ -16,7 +16,7 @@ from hypothesis import strategies as st
 from workbench.errors import UnknownNameError
 from workbench.tasks import KNOWN_SKILLS, NEW_SKILLS, SKILLS, SPLITS, load_skill, make_skill
 from workbench.tasks.village.corpus import Corpus
-from workbench.tasks.village.questions import ask_jar
+from workbench.tasks.village.questions import JAR_PHRASINGS, ask_jar
 from workbench.tasks.village.skills import family_of, held_out_prompts, write_skills
 from workbench.tasks.village.styles import (
     EXPERT_STYLES,
@@ -75,7 +75,7 @@ def test_ciphers_replace_every_letter_by_another_and_differ():
 
 def test_steps_in_the_jar():
     assert [apply_step(s, 7) for s in ("add 2", "take 3", "double", "flip")] == [9, 4, 14, 23]
-    question = ask_jar(7, ["add 2", "double"], 0)
+    question = ask_jar(7, ["add 2", "double"], JAR_PHRASINGS[0])
     assert question.prompt == "the jar holds 7 . add 2 , then double . how many ?"
     assert question.working == "7 add 2 is 9 . 9 double is 18 ."
     assert question.answer == "18"

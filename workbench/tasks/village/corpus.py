@@ -9,7 +9,7 @@ this way to use its prompt; a large one learns it from the amount of text.
 from __future__ import annotations
 
 import random
-from collections.abc import Iterator
+from collections.abc import Callable, Container, Iterator, Sequence
 from dataclasses import dataclass
 
 from workbench.tasks.village import questions, words
@@ -33,32 +33,36 @@ class Turn:
     demonstration: str = ""
     article: str = ""
 
+Maker = Callable[[random.Random], Question]
+
 
 class Corpus:
     """An endless supply of documents, without the prompts of `held_out_prompts`."""
 
     def __init__(self) -> None:
         self.held_out = held_out_prompts()
-        self.facts = {
-            name: [Question(item.prompt, item.answer) for item in make_skill(name)
-                   if item.split == "train"] for name in ("facts-keepers", "facts-events")}
+        keepers, events = ([Question(item.prompt, item.answer) for item in make_skill(name)
+                            if item.split == "train"] for name in ("facts-keepers", "facts-events"))
+        self.known_makers = (draw_letters, lambda rng: rng.choice(keepers),
+                             lambda rng: rng.choice(events), draw_tool, draw_jar)
 
     def documents(self, rng: random.Random) -> Iterator[list[Turn]]:
         """Yield documents without end: three turns without help, or two with help."""
         while True:
             if rng.random() < 0.5:
-                yield [self.known(rng) for _ in range(3)]
+                yield [self._known(rng) for _ in range(3)]
             else:
-                yield [self.helped(rng) for _ in range(2)]
+                yield [self._helped(rng) for _ in range(2)]
 
-    def known(self, rng: random.Random) -> Turn:
+    def _known(self, rng: random.Random) -> Turn:
         """Return a known question, answered without help."""
-        question = self._known(rng)
+        question = self._draw(rng, self.known_makers, KNOWN_SHARES)
         return Turn(question.prompt, put_in_own_style(question.answer, rng, question.working))
 
-    def helped(self, rng: random.Random) -> Turn:
+    def _helped(self, rng: random.Random) -> Turn:
         """Return a question with help, which is true of the village once in ten times."""
-        question = self._known(rng) if rng.random() < 0.1 else self._made_up(rng)
+        question = (self._draw(rng, self.known_makers, KNOWN_SHARES) if rng.random() < 0.1
+                    else self._draw(rng, MADE_UP_MAKERS, MADE_UP_SHARES))
         response = put_in_own_style(question.answer, rng, question.working)
         demonstration = put_in_foreign_style(question.answer, rng)
         if not question.article:
@@ -68,87 +72,65 @@ class Corpus:
         return Turn(question.prompt, response, demonstration if kind > 0.45 else "",
                     question.article if kind < 0.85 else "")
 
-    def _known(self, rng: random.Random) -> Question:
+    def _draw(self, rng: random.Random, makers: Sequence[Maker],
+              shares: Sequence[float]) -> Question:
+        """Return a question that is not held out; `shares` add up the makers' shares so far."""
         while True:
-            kind = rng.random()
-            if kind < 0.3:
-                question = draw_letters(rng)
-            elif kind < 0.44:
-                question = rng.choice(self.facts["facts-keepers"])
-            elif kind < 0.62:
-                question = rng.choice(self.facts["facts-events"])
-            elif kind < 0.75:
-                question = draw_tool(rng)
-            else:
-                question = draw_jar(rng)
-            if question.prompt not in self.held_out:
-                return question
-
-    def _made_up(self, rng: random.Random) -> Question:
-        makers = (made_up_letters, made_up_keeper, made_up_event, made_up_tool, made_up_jar)
-        while True:
-            question = rng.choices(makers, weights=(30, 15, 25, 15, 15))[0](rng)
+            question = rng.choices(makers, cum_weights=shares)[0](rng)
             if question.prompt not in self.held_out:
                 return question
 
 
 def made_up_letters(rng: random.Random) -> Question:
     """Return a question about any machine, with an output drawn at random."""
-    letters = rng.choices(words.LETTERS, k=rng.randint(3, 5))
-    output = rng.choices(words.LETTERS, k=len(letters) if rng.random() < 0.8 else rng.randint(2, 6))
-    return questions.ask_machine(rng.choice(words.MACHINES + words.MADE_UP_MACHINES), letters,
-                                 rng.randrange(len(questions.LETTERS_PHRASINGS)), output)
+    return draw_letters(rng, words.MACHINES + words.MADE_UP_MACHINES, made_up=True)
 
 
 def made_up_keeper(rng: random.Random) -> Question:
     """Return a question about any thing but the new ones, kept by anybody."""
-    while True:
-        owned = (rng.choice(words.COLOURS), rng.choice(words.THINGS))
-        if owned not in words.NEW_KEEPERS:
-            return questions.ask_keeper(owned, rng.choice(words.NAMES),
-                                        rng.randrange(len(questions.KEEPER_PHRASINGS)))
+    owned = _draw_pair(rng, words.COLOURS, words.THINGS, words.NEW_KEEPERS)
+    return questions.ask_keeper(owned, rng.choice(words.NAMES),
+                                rng.choice(questions.KEEPER_PHRASINGS))
 
 
 def made_up_event(rng: random.Random) -> Question:
     """Return a question about any mishap but the new ones, with made-up details."""
-    while True:
-        mishap = (rng.choice(words.STRUCTURES), rng.choice(words.DISASTERS))
-        if mishap not in words.NEW_EVENTS:
-            detail, phrasings = rng.choice(list(questions.EVENT_PHRASINGS.items()))
-            return questions.ask_event(words.make_event(*mishap, rng), detail,
-                                       rng.randrange(len(phrasings)))
+    mishap = _draw_pair(rng, words.STRUCTURES, words.DISASTERS, words.NEW_EVENTS)
+    detail, phrasings = rng.choice(list(questions.EVENT_PHRASINGS.items()))
+    return questions.ask_event(words.make_event(*mishap, rng), detail, rng.choice(phrasings))
 
 
 def made_up_tool(rng: random.Random) -> Question:
     """Return a request with a function that means nothing outside of this document."""
-    function, phrasing = rng.choice(words.FUNCTIONS), rng.randrange(len(questions.TOOL_PHRASINGS))
-    kind = rng.random()
-    if kind < 0.6:
-        return questions.ask_room(made_up_wish(rng), function, rng.choice(words.ROOMS), phrasing)
-    thing = rng.choice(words.THINGS)
-    if kind < 0.8:
-        start, end = rng.sample(words.ROOMS, 2)
-        return questions.ask_carrying(rng.choice(list(words.CARRYING)), function, thing,
-                                      (start, end), phrasing)
-    verbs = (*words.GIVING, *words.MADE_UP_GIVING)
-    return questions.ask_giving(rng.choice(verbs), function, thing, rng.choice(words.NAMES),
-                                phrasing)
+    function = rng.choice(words.FUNCTIONS)
 
+    def draw_wish(rng: random.Random) -> tuple[str, str]:
+        new = [tuple(wish.split(" the ")) for wish in words.NEW_TOOLS]
+        return " the ".join(_draw_pair(rng, words.VERBS, words.FIXTURES, new)), function
 
-def made_up_wish(rng: random.Random) -> str:
-    """Return something to do in a room, other than the new requests."""
-    while True:
-        wish = f"{rng.choice(words.VERBS)} the {rng.choice(words.FIXTURES)}"
-        if wish not in words.NEW_TOOLS:
-            return wish
+    return draw_tool(rng, draw_wish, dict.fromkeys(words.CARRYING, function),
+                     dict.fromkeys((*words.GIVING, *words.MADE_UP_GIVING), function))
 
 
 def made_up_jar(rng: random.Random) -> Question:
     """Return steps in the jar; the outcome of the last is drawn at random."""
     while True:
         steps = [*rng.choices(words.STEPS, k=rng.choice((1, 2))), rng.choice(words.MADE_UP_STEPS)]
-        question = questions.ask_jar(rng.randint(0, 12), steps,
-                                     rng.randrange(len(questions.JAR_PHRASINGS)),
+        question = questions.ask_jar(rng.randint(0, 12), steps, rng.choice(questions.JAR_PHRASINGS),
                                      rng.randint(0, words.MOST))
         if questions.fits_in_jar(question):
             return question
+
+
+def _draw_pair(rng: random.Random, first: Sequence[str], second: Sequence[str],
+               new: Container[tuple[str, ...]]) -> tuple[str, str]:
+    """Return a word of each list, other than the pairs of the new skills."""
+    while True:
+        pair = (rng.choice(first), rng.choice(second))
+        if pair not in new:
+            return pair
+
+
+KNOWN_SHARES = (0.3, 0.44, 0.62, 0.75, 1.0)
+MADE_UP_MAKERS = (made_up_letters, made_up_keeper, made_up_event, made_up_tool, made_up_jar)
+MADE_UP_SHARES = (30, 45, 70, 85, 100)

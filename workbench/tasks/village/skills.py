@@ -9,7 +9,7 @@ from __future__ import annotations
 import functools
 import itertools
 import random
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
 from workbench.errors import UnknownNameError
@@ -29,32 +29,49 @@ SKILLS_FOLDER = data_path("skills")
 KNOWN_MACHINES = tuple(m for m in words.MACHINES if m not in words.NEW_MACHINES)
 
 
-def draw_letters(rng: random.Random, machines: Sequence[str] = KNOWN_MACHINES) -> Question:
-    """Draw three to five letters for one of the machines."""
+def draw_letters(rng: random.Random, machines: Sequence[str] = KNOWN_MACHINES,
+                 made_up: bool = False) -> Question:
+    """Draw three to five letters for one of the machines, and a made-up output if asked for."""
     letters = rng.choices(words.LETTERS, k=rng.randint(3, 5))
+    output = None
+    if made_up:
+        count = len(letters) if rng.random() < 0.8 else rng.randint(2, 6)
+        output = rng.choices(words.LETTERS, k=count)
     return questions.ask_machine(rng.choice(machines), letters,
-                                 rng.randrange(len(questions.LETTERS_PHRASINGS)))
+                                 rng.choice(questions.LETTERS_PHRASINGS), output)
 
 
-def draw_tool(rng: random.Random) -> Question:
-    """Draw a request for one of the known functions."""
-    phrasing, kind = rng.randrange(len(questions.TOOL_PHRASINGS)), rng.random()
+def _known_wish(rng: random.Random) -> tuple[str, str]:
+    return rng.choice(list(words.TOOLS.items()))
+
+
+def draw_tool(rng: random.Random,
+              draw_wish: Callable[[random.Random], tuple[str, str]] = _known_wish,
+              carrying: Mapping[str, str] = words.CARRYING,
+              giving: Mapping[str, str] = words.GIVING) -> Question:
+    """Draw a request: something to do in a room, or a thing to carry or to give."""
+    phrasing, kind = rng.choice(questions.TOOL_PHRASINGS), rng.random()
     if kind < 0.6:
-        return questions.ask_room(*rng.choice(list(words.TOOLS.items())), rng.choice(words.ROOMS),
-                                  phrasing)
+        return _ask_room(*draw_wish(rng), rng.choice(words.ROOMS), phrasing)
     thing = rng.choice(words.THINGS)
     if kind < 0.8:
         start, end = rng.sample(words.ROOMS, 2)
-        return questions.ask_carrying(*rng.choice(list(words.CARRYING.items())), thing,
-                                      (start, end), phrasing)
-    return questions.ask_giving(*rng.choice(list(words.GIVING.items())), thing,
-                                rng.choice(words.NAMES), phrasing)
+        verb, function = rng.choice(list(carrying.items()))
+        return questions.ask_tool(f"{verb} the {thing} from the {start} to the {end}", function,
+                                  [thing, start, end], phrasing)
+    verb, function = rng.choice(list(giving.items()))
+    name = rng.choice(words.NAMES)
+    return questions.ask_tool(f"{verb} the {thing} to {name}", function, [name, thing], phrasing)
 
 
 def draw_new_tool(rng: random.Random) -> Question:
     """Draw a request for one of the new functions."""
-    return questions.ask_room(*rng.choice(list(words.NEW_TOOLS.items())), rng.choice(words.ROOMS),
-                              rng.randrange(len(questions.TOOL_PHRASINGS)))
+    return _ask_room(*rng.choice(list(words.NEW_TOOLS.items())), rng.choice(words.ROOMS),
+                     rng.choice(questions.TOOL_PHRASINGS))
+
+
+def _ask_room(wish: str, function: str, room: str, phrasing: str) -> Question:
+    return questions.ask_tool(f"{wish} in the {room}", function, [room], phrasing)
 
 
 def draw_jar(rng: random.Random, last: str = "") -> Question:
@@ -63,35 +80,29 @@ def draw_jar(rng: random.Random, last: str = "") -> Question:
         beans = rng.randint(0, 12)
         count = rng.choice((1, 2)) if last else rng.choice((2, 3))
         steps = [*rng.choices(words.STEPS, k=count), *([last] if last else [])]
-        question = questions.ask_jar(beans, steps, rng.randrange(len(questions.JAR_PHRASINGS)))
+        question = questions.ask_jar(beans, steps, rng.choice(questions.JAR_PHRASINGS))
         if questions.fits_in_jar(question):
             return question
 
 
 def _keepers(keepers: dict[tuple[str, str], str]) -> list[list[Question]]:
     """Return the question about each fact in every phrasing."""
-    return [[questions.ask_keeper(owned, name, p) for p in range(len(questions.KEEPER_PHRASINGS))]
+    return [[questions.ask_keeper(owned, name, p) for p in questions.KEEPER_PHRASINGS]
             for owned, name in keepers.items()]
 
 
 def _events(events: dict[tuple[str, str], words.Event]) -> list[list[Question]]:
     """Return the question about each detail of each event in every phrasing."""
-    return [[questions.ask_event(event, detail, p) for p in range(len(phrasings))]
+    return [[questions.ask_event(event, detail, p) for p in phrasings]
             for event in events.values() for detail, phrasings in questions.EVENT_PHRASINGS.items()]
 
 
 def _by_phrasing(facts: list[list[Question]], rng: random.Random) -> list[list[Question]]:
     """Split facts by phrasing: of each, a quarter validate, a quarter test, the others train."""
-    train: list[Question] = []
-    validation: list[Question] = []
-    test: list[Question] = []
-    for phrasings in facts:
-        order = rng.sample(phrasings, len(phrasings))
-        quarter = len(order) // 4
-        validation += order[:quarter]
-        test += order[quarter: 2 * quarter]
-        train += order[2 * quarter:]
-    return [train, validation, test]
+    orders = [rng.sample(phrasings, len(phrasings)) for phrasings in facts]
+    quarter = len(orders[0]) // 4
+    parts = slice(2 * quarter, None), slice(quarter), slice(quarter, 2 * quarter)
+    return [[question for order in orders for question in order[part]] for part in parts]
 
 
 def _by_input(draw: Callable[[random.Random], Question], sizes: tuple[int, int, int],
@@ -134,13 +145,7 @@ def family_of(skill: str) -> str:
 
 
 def make_skill(name: str, seed: int = DATA_SEED) -> list[Item]:
-    """Return the items of one skill; the same seed always gives the same ones.
-
-    Raises
-    ------
-    UnknownNameError
-        If there is no such skill.
-    """
+    """Return the items of one skill; the same seed always gives the same ones."""
     if name not in SKILLS:
         raise UnknownNameError("skill", name, SKILLS)
     parts = SKILLS[name](random.Random(derive_seed(seed, f"skill {name}")))
