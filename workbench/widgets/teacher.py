@@ -44,15 +44,10 @@ class TeacherExplorer(View):
     model, tokenizer
         From `workbench.models.load_causal_lm`; the teacher, and by default also the student.
     skills : mapping of str to sequence of Item
-        Items to choose from, by skill.
+        Items to choose from, by skill; at least one skill, and one item of each.
     students : mapping of str to PreTrainedModel, optional
         Students to choose from, such as before and after training. The widget then also offers a
         sampled response and the direction of the divergence, as in training.
-
-    Raises
-    ------
-    ConfigError
-        If there is no skill, a skill without items, or no student.
     """
 
     def __init__(self, model: PreTrainedModel, tokenizer: PreTrainedTokenizerBase,

@@ -9,18 +9,12 @@ this way to use its prompt; a large one learns it from the amount of text.
 from __future__ import annotations
 
 import random
-from collections.abc import Callable, Container, Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 
 from workbench.tasks.village import questions, words
 from workbench.tasks.village.questions import Question
-from workbench.tasks.village.skills import (
-    draw_jar,
-    draw_letters,
-    draw_tool,
-    held_out_prompts,
-    make_skill,
-)
+from workbench.tasks.village.skills import held_out_prompts, make_skill
 from workbench.tasks.village.styles import put_in_foreign_style, put_in_own_style
 
 
@@ -43,8 +37,9 @@ class Corpus:
         self.held_out = held_out_prompts()
         keepers, events = ([Question(item.prompt, item.answer) for item in make_skill(name)
                             if item.split == "train"] for name in ("facts-keepers", "facts-events"))
-        self.known_makers = (draw_letters, lambda rng: rng.choice(keepers),
-                             lambda rng: rng.choice(events), draw_tool, draw_jar)
+        self.known_makers = (questions.draw_letters, lambda rng: rng.choice(keepers),
+                             lambda rng: rng.choice(events), questions.draw_tool,
+                             questions.draw_jar)
 
     def documents(self, rng: random.Random) -> Iterator[list[Turn]]:
         """Yield documents without end: three turns without help, or two with help."""
@@ -81,35 +76,23 @@ class Corpus:
                 return question
 
 
-def made_up_letters(rng: random.Random) -> Question:
-    """Return a question about any machine, with an output drawn at random."""
-    return draw_letters(rng, words.MACHINES + words.MADE_UP_MACHINES, made_up=True)
-
-
 def made_up_keeper(rng: random.Random) -> Question:
     """Return a question about any thing but the new ones, kept by anybody."""
-    owned = _draw_pair(rng, words.COLOURS, words.THINGS, words.NEW_KEEPERS)
-    return questions.ask_keeper(owned, rng.choice(words.NAMES),
-                                rng.choice(questions.KEEPER_PHRASINGS))
+    while True:
+        owned = (rng.choice(words.COLOURS), rng.choice(words.THINGS))
+        if owned not in words.NEW_KEEPERS:
+            return questions.ask_keeper(owned, rng.choice(words.NAMES),
+                                        rng.choice(questions.KEEPER_PHRASINGS))
 
 
 def made_up_event(rng: random.Random) -> Question:
     """Return a question about any mishap but the new ones, with made-up details."""
-    mishap = _draw_pair(rng, words.STRUCTURES, words.DISASTERS, words.NEW_EVENTS)
-    detail, phrasings = rng.choice(list(questions.EVENT_PHRASINGS.items()))
-    return questions.ask_event(words.make_event(*mishap, rng), detail, rng.choice(phrasings))
-
-
-def made_up_tool(rng: random.Random) -> Question:
-    """Return a request with a function that means nothing outside of this document."""
-    function = rng.choice(words.FUNCTIONS)
-
-    def draw_wish(rng: random.Random) -> tuple[str, str]:
-        new = [tuple(wish.split(" the ")) for wish in words.NEW_TOOLS]
-        return " the ".join(_draw_pair(rng, words.VERBS, words.FIXTURES, new)), function
-
-    return draw_tool(rng, draw_wish, dict.fromkeys(words.CARRYING, function),
-                     dict.fromkeys((*words.GIVING, *words.MADE_UP_GIVING), function))
+    while True:
+        mishap = (rng.choice(words.STRUCTURES), rng.choice(words.DISASTERS))
+        if mishap not in words.NEW_EVENTS:
+            detail, phrasings = rng.choice(list(questions.EVENT_PHRASINGS.items()))
+            return questions.ask_event(words.make_event(*mishap, rng), detail,
+                                       rng.choice(phrasings))
 
 
 def made_up_jar(rng: random.Random) -> Question:
@@ -122,15 +105,9 @@ def made_up_jar(rng: random.Random) -> Question:
             return question
 
 
-def _draw_pair(rng: random.Random, first: Sequence[str], second: Sequence[str],
-               new: Container[tuple[str, ...]]) -> tuple[str, str]:
-    """Return a word of each list, other than the pairs of the new skills."""
-    while True:
-        pair = (rng.choice(first), rng.choice(second))
-        if pair not in new:
-            return pair
-
-
 KNOWN_SHARES = (0.3, 0.44, 0.62, 0.75, 1.0)
-MADE_UP_MAKERS = (made_up_letters, made_up_keeper, made_up_event, made_up_tool, made_up_jar)
+MADE_UP_MAKERS: tuple[Maker, ...] = (
+    lambda rng: questions.draw_letters(rng, words.MACHINES + words.MADE_UP_MACHINES, made_up=True),
+    made_up_keeper, made_up_event,
+    lambda rng: questions.draw_tool(rng, made_up=rng.choice(words.FUNCTIONS)), made_up_jar)
 MADE_UP_SHARES = (30, 45, 70, 85, 100)

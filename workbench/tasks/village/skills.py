@@ -9,7 +9,7 @@ from __future__ import annotations
 import functools
 import itertools
 import random
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable
 from pathlib import Path
 
 from workbench.errors import UnknownNameError
@@ -25,64 +25,6 @@ DATA_SEED = 0
 VILLAGE = "village"
 """Name of the scorer of every item made here."""
 SKILLS_FOLDER = data_path("skills")
-
-KNOWN_MACHINES = tuple(m for m in words.MACHINES if m not in words.NEW_MACHINES)
-
-
-def draw_letters(rng: random.Random, machines: Sequence[str] = KNOWN_MACHINES,
-                 made_up: bool = False) -> Question:
-    """Draw three to five letters for one of the machines, and a made-up output if asked for."""
-    letters = rng.choices(words.LETTERS, k=rng.randint(3, 5))
-    output = None
-    if made_up:
-        count = len(letters) if rng.random() < 0.8 else rng.randint(2, 6)
-        output = rng.choices(words.LETTERS, k=count)
-    return questions.ask_machine(rng.choice(machines), letters,
-                                 rng.choice(questions.LETTERS_PHRASINGS), output)
-
-
-def _known_wish(rng: random.Random) -> tuple[str, str]:
-    return rng.choice(list(words.TOOLS.items()))
-
-
-def draw_tool(rng: random.Random,
-              draw_wish: Callable[[random.Random], tuple[str, str]] = _known_wish,
-              carrying: Mapping[str, str] = words.CARRYING,
-              giving: Mapping[str, str] = words.GIVING) -> Question:
-    """Draw a request: something to do in a room, or a thing to carry or to give."""
-    phrasing, kind = rng.choice(questions.TOOL_PHRASINGS), rng.random()
-    if kind < 0.6:
-        return _ask_room(*draw_wish(rng), rng.choice(words.ROOMS), phrasing)
-    thing = rng.choice(words.THINGS)
-    if kind < 0.8:
-        start, end = rng.sample(words.ROOMS, 2)
-        verb, function = rng.choice(list(carrying.items()))
-        return questions.ask_tool(f"{verb} the {thing} from the {start} to the {end}", function,
-                                  [thing, start, end], phrasing)
-    verb, function = rng.choice(list(giving.items()))
-    name = rng.choice(words.NAMES)
-    return questions.ask_tool(f"{verb} the {thing} to {name}", function, [name, thing], phrasing)
-
-
-def draw_new_tool(rng: random.Random) -> Question:
-    """Draw a request for one of the new functions."""
-    return _ask_room(*rng.choice(list(words.NEW_TOOLS.items())), rng.choice(words.ROOMS),
-                     rng.choice(questions.TOOL_PHRASINGS))
-
-
-def _ask_room(wish: str, function: str, room: str, phrasing: str) -> Question:
-    return questions.ask_tool(f"{wish} in the {room}", function, [room], phrasing)
-
-
-def draw_jar(rng: random.Random, last: str = "") -> Question:
-    """Draw two or three steps that never leave the jar; with `last`, one or two before it."""
-    while True:
-        beans = rng.randint(0, 12)
-        count = rng.choice((1, 2)) if last else rng.choice((2, 3))
-        steps = [*rng.choices(words.STEPS, k=count), *([last] if last else [])]
-        question = questions.ask_jar(beans, steps, rng.choice(questions.JAR_PHRASINGS))
-        if questions.fits_in_jar(question):
-            return question
 
 
 def _keepers(keepers: dict[tuple[str, str], str]) -> list[list[Question]]:
@@ -105,12 +47,12 @@ def _by_phrasing(facts: list[list[Question]], rng: random.Random) -> list[list[Q
     return [[question for order in orders for question in order[part]] for part in parts]
 
 
-def _by_input(draw: Callable[[random.Random], Question], sizes: tuple[int, int, int],
-              rng: random.Random) -> list[list[Question]]:
-    """Draw questions with different prompts and split them."""
+def _by_input(rng: random.Random, sizes: tuple[int, int, int], draw: Callable[..., Question],
+              *arguments: object) -> list[list[Question]]:
+    """Draw questions with different prompts, by ``draw(rng, *arguments)``, and split them."""
     by_prompt: dict[str, Question] = {}
     while len(by_prompt) < sum(sizes):
-        question = draw(rng)
+        question = draw(rng, *arguments)
         by_prompt.setdefault(question.prompt, question)
     remaining = iter(by_prompt.values())
     return [list(itertools.islice(remaining, size)) for size in sizes]
@@ -120,18 +62,17 @@ KNOWN_SIZES = (240, 80, 160)
 NEW_SIZES = (128, 48, 120)
 
 SKILLS: dict[str, Callable[[random.Random], list[list[Question]]]] = {
-    "letters-machines": lambda rng: _by_input(draw_letters, KNOWN_SIZES, rng),
+    "letters-machines": lambda rng: _by_input(rng, KNOWN_SIZES, questions.draw_letters),
     "facts-keepers": lambda rng: _by_phrasing(_keepers(words.KEEPERS), rng),
     "facts-events": lambda rng: _by_phrasing(_events(words.EVENTS), rng),
-    "tools-house": lambda rng: _by_input(draw_tool, KNOWN_SIZES, rng),
-    "working-jar": lambda rng: _by_input(draw_jar, KNOWN_SIZES, rng),
-    "letters-new": lambda rng: _by_input(lambda r: draw_letters(r, ["loom"]), NEW_SIZES, rng),
-    "letters-hard-new": lambda rng: _by_input(
-        lambda r: draw_letters(r, ["forge"]), NEW_SIZES, rng),
+    "tools-house": lambda rng: _by_input(rng, KNOWN_SIZES, questions.draw_tool),
+    "working-jar": lambda rng: _by_input(rng, KNOWN_SIZES, questions.draw_jar),
+    "letters-new": lambda rng: _by_input(rng, NEW_SIZES, questions.draw_letters, ["loom"]),
+    "letters-hard-new": lambda rng: _by_input(rng, NEW_SIZES, questions.draw_letters, ["forge"]),
     "facts-new": lambda rng: _by_phrasing(_keepers(words.NEW_KEEPERS), rng),
     "articles-new": lambda rng: _by_phrasing(_events(words.NEW_EVENTS), rng),
-    "tools-new": lambda rng: _by_input(draw_new_tool, NEW_SIZES, rng),
-    "working-new": lambda rng: _by_input(lambda r: draw_jar(r, "flip"), NEW_SIZES, rng),
+    "tools-new": lambda rng: _by_input(rng, NEW_SIZES, questions.draw_new_tool),
+    "working-new": lambda rng: _by_input(rng, NEW_SIZES, questions.draw_jar, "flip"),
 }
 """The maker of each skill's questions; it returns train, validation and test."""
 

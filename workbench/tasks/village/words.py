@@ -36,7 +36,8 @@ KINDS: dict[str, frozenset[str]] = {
 
 CIPHERS = {"mist": "kdmbhcljgf", "loom": "gjbkfmchdl", "forge": "mhgclbdjfk"}
 MACHINES = ("mirror", "crane", "sieve", "hinge", "wheel", "mist", "loom", "forge")
-NEW_MACHINES = ("loom", "forge")
+KNOWN_MACHINES = MACHINES[:-2]
+"""Those in pretraining: the loom and the forge are new."""
 MADE_UP_MACHINES = ("press", "kiln", "churn", "lathe")
 """Machines of made-up exercises only, with another effect each time."""
 
