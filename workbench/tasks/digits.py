@@ -21,11 +21,6 @@ from workbench.tasks.stream import Examples, Stream, build_stream
 Arrays = list[tuple[NDArray[np.float32], NDArray[np.int64]]]
 """Images of shape (n, 64) and labels of shape (n,): train, validation and test."""
 
-TEST_SHARE = 0.25
-VALIDATION_SHARE = 0.10
-ROTATION_STEP = 30.0
-"""Degrees between one rotated task and the next."""
-
 
 def load_digits(data_seed: int = 0) -> Arrays:
     """Return the digits as train (65 %), validation (10 %) and test part (25 %).
@@ -37,9 +32,9 @@ def load_digits(data_seed: int = 0) -> Arrays:
 
     images, digits = sklearn_digits(return_X_y=True)
     state = derive_seed(data_seed, "split") % 2**32
-    rest, test = train_test_split(np.arange(len(digits)), test_size=TEST_SHARE, stratify=digits,
+    rest, test = train_test_split(np.arange(len(digits)), test_size=0.25, stratify=digits,
                                   random_state=state)
-    train, validation = train_test_split(rest, test_size=VALIDATION_SHARE / (1 - TEST_SHARE),
+    train, validation = train_test_split(rest, test_size=0.10 / 0.75,
                                          stratify=digits[rest], random_state=state)
     mean = images[train].mean()
     return [(((images[part] - mean) / 8).astype(np.float32), digits[part].astype(np.int64))
@@ -72,8 +67,8 @@ def _rotated(data_seed: int, tasks: int) -> dict[str, Arrays]:
         return np.asarray(turned.reshape(-1, 64), dtype=np.float32)
 
     parts = load_digits(data_seed)
-    return {f"turned {angle:.0f}°": [(turn(x, angle), y) for x, y in parts]
-            for angle in ROTATION_STEP * np.arange(tasks)}
+    return {f"turned {angle}°": [(turn(x, angle), y) for x, y in parts]
+            for angle in range(0, 30 * tasks, 30)}
 
 
 STREAMS: dict[str, tuple[Callable[[int, int], dict[str, Arrays]], int, str]] = {
@@ -91,7 +86,8 @@ def make_stream(name: str, scenario: str | None = None, tasks: int = 5,
     Parameters
     ----------
     name : {"split-digits", "permuted-digits", "rotated-digits"}
-        Two new digits per task; all ten digits with shuffled pixels; all ten, rotated.
+        Two new digits per task; all ten digits with shuffled pixels; all ten, rotated
+        by 30 degrees more in each task.
     scenario : {"task", "domain", "class"}, optional
         See `workbench.tasks.SCENARIOS`. By default class for split digits, domain for the others.
         In the task and class scenarios every task has outputs of its own.

@@ -97,7 +97,7 @@ def read_items(path: str | Path) -> list[Item]:
     if not items:
         raise DataError(f"{path} is empty. Expected one JSON object a line with the fields "
                         f"{', '.join(KNOWN)}; {LEFT_OUT}.")
-    check_items(items.items(), str(path))
+    _check_items(items, path)
     return list(items.values())
 
 
@@ -110,23 +110,20 @@ def same_prompt(prompt: str) -> str:
     return unicodedata.normalize("NFC", " ".join(prompt.split()))
 
 
-def check_items(items: Iterable[tuple[int, Item]], source: str) -> None:
-    """Raise `DataError` if items, given with their lines, share an id or splits share a prompt.
-
-    `source` is the name of the file, for the message.
-    """
+def _check_items(items: Mapping[int, Item], path: Path) -> None:
+    """Raise `DataError` if items of a file, by line, share an id, or splits share a prompt."""
     ids: dict[str, int] = {}
-    splits: dict[str, tuple[str, int]] = {}
-    for line, item in items:
-        if item.id in ids:
-            raise DataError(f"{source}, line {line}: id {item.id!r} stands already in line "
-                            f"{ids[item.id]}. Give every item an id of its own.")
-        ids[item.id] = line
-        split, first = splits.setdefault(same_prompt(item.prompt), (item.split, line))
-        if split != item.split:
+    prompts: dict[str, int] = {}
+    for line, item in items.items():
+        first = ids.setdefault(item.id, line)
+        if first != line:
+            raise DataError(f"{path}, line {line}: id {item.id!r} stands already in line {first}. "
+                            "Give every item an id of its own.")
+        first = prompts.setdefault(same_prompt(item.prompt), line)
+        if items[first].split != item.split:
             raise DataError(
-                f"{source}, line {line}: the prompt {item.prompt!r} is in {item.split!r} here and "
-                f"in {split!r} in line {first}. {ONE_SPLIT}")
+                f"{path}, line {line}: the prompt {item.prompt!r} is in {item.split!r} here and in "
+                f"{items[first].split!r} in line {first}. {ONE_SPLIT}")
 
 
 def check_leaks(skills: Mapping[str, Sequence[Item]]) -> None:

@@ -10,14 +10,7 @@ import pandas as pd
 from matplotlib.figure import Figure
 
 from workbench.errors import ConfigError, UnknownNameError, texts
-from workbench.plots import percent, percent_over_seeds
-from workbench.plots.studies import (
-    PROMPTS,
-    drift_correlation,
-    plot_drift,
-    plot_pareto,
-    plot_sequence,
-)
+from workbench.plots import percent, percent_over_seeds, studies
 from workbench.runs.record_files import Floats
 from workbench.runs.studies import ENOUGH, RUN, ends
 from workbench.widgets.view import View, choice, tick_boxes
@@ -65,7 +58,7 @@ class ParetoExplorer(StudyView):
     def figure(self) -> Figure:
         """Return the paths of all runs."""
         figure = Figure(figsize=(8.6, 4.2), layout="constrained")
-        plot_pareto(self.points, self.ticked, figure.subplots(), self.level.value,
+        studies.plot_pareto(self.points, self.ticked, figure.subplots(), self.level.value,
                     f"{self.skill}: learned against kept")
         return figure
 
@@ -92,7 +85,8 @@ class DriftExplorer(StudyView):
 
     def __init__(self, points: pd.DataFrame, methods: Sequence[str] | None = None) -> None:
         super().__init__(points, methods)
-        self.prompts = choice("KL measured", [(text, name) for name, text in PROMPTS.items()])
+        self.prompts = choice("KL measured", [(studies.PROMPTS[name], name)
+                                              for name in studies.PROMPTS])
         self.when = choice("points", ["the end of each run", "every look at each run"])
         self.lay_out([self.prompts, self.when], self.ticks.values())
 
@@ -104,7 +98,7 @@ class DriftExplorer(StudyView):
     def figure(self) -> Figure:
         """Return the scatter of forgetting against drift."""
         figure = Figure(figsize=(8.6, 4.2), layout="constrained")
-        plot_drift(self.drawn, self.ticked, self.prompts.value, figure.subplots(),
+        studies.plot_drift(self.drawn, self.ticked, self.prompts.value, figure.subplots(),
                    f"{self.skill}: the further, the more is forgotten?")
         return figure
 
@@ -115,7 +109,7 @@ class DriftExplorer(StudyView):
         for name in [*self.ticked, "all together"] if self.ticked else []:
             own = drawn if name == "all together" else drawn[drawn["method"] == name]
             own = own.dropna(subset=self.prompts.value)
-            r = drift_correlation(own, self.prompts.value)
+            r = studies.drift_correlation(own, self.prompts.value)
             rows[name] = {"KL, mean (nats)": f"{own[self.prompts.value].mean():.2f}",
                           "forgotten, mean": percent(1 - own["retention"].mean()),
                           "rank correlation": "–" if np.isnan(r) else f"{r:.2f}"}
@@ -152,7 +146,7 @@ class SkillRetention(StudyView):
         columns = -(-len(curves) // 2)
         stages = ["before", *(f"after {skill}" for skill in self.order.value.split())]
         for i, (name, by_method) in enumerate(curves.items()):
-            plot_sequence(by_method, stages, figure.add_subplot(2, columns, i + 1),
+            studies.plot_sequence(by_method, stages, figure.add_subplot(2, columns, i + 1),
                           name, list(self.ticks), "kept" if name == KNOWN else "accuracy",
                           legend=i == columns - 1)
         return figure

@@ -14,7 +14,7 @@ from dataclasses import dataclass
 
 from workbench.tasks.village import questions, words
 from workbench.tasks.village.questions import Question
-from workbench.tasks.village.skills import held_out_prompts, make_skill
+from workbench.tasks.village.skills import NEW_SKILLS, SKILLS, make_skill
 from workbench.tasks.village.styles import put_in_foreign_style, put_in_own_style
 
 
@@ -31,12 +31,19 @@ Maker = Callable[[random.Random], Question]
 
 
 class Corpus:
-    """An endless supply of documents, without the prompts of `held_out_prompts`."""
+    """An endless supply of documents.
+
+    They have no prompt of a new skill, and no validation or test prompt of a known one: `held_out`.
+    """
 
     def __init__(self) -> None:
-        self.held_out = held_out_prompts()
-        keepers, events = ([Question(item.prompt, item.answer) for item in make_skill(name)
-                            if item.split == "train"] for name in ("facts-keepers", "facts-events"))
+        items = [item for name in SKILLS for item in make_skill(name)]
+        self.held_out = {item.prompt for item in items
+                         if item.split != "train" or item.skill in NEW_SKILLS}
+        keepers, events = (
+            [Question(item.prompt, item.answer) for item in items
+             if item.skill == name and item.split == "train"]
+            for name in ("facts-keepers", "facts-events"))
         self.known_makers = (questions.draw_letters, lambda rng: rng.choice(keepers),
                              lambda rng: rng.choice(events), questions.draw_tool,
                              questions.draw_jar)
@@ -81,8 +88,7 @@ def made_up_keeper(rng: random.Random) -> Question:
     while True:
         owned = (rng.choice(words.COLOURS), rng.choice(words.THINGS))
         if owned not in words.NEW_KEEPERS:
-            return questions.ask_keeper(owned, rng.choice(words.NAMES),
-                                        rng.choice(questions.KEEPER_PHRASINGS))
+            return rng.choice(questions.ask_keeper(owned, rng.choice(words.NAMES)))
 
 
 def made_up_event(rng: random.Random) -> Question:
@@ -90,9 +96,8 @@ def made_up_event(rng: random.Random) -> Question:
     while True:
         mishap = (rng.choice(words.STRUCTURES), rng.choice(words.DISASTERS))
         if mishap not in words.NEW_EVENTS:
-            detail, phrasings = rng.choice(list(questions.EVENT_PHRASINGS.items()))
-            return questions.ask_event(words.make_event(*mishap, rng), detail,
-                                       rng.choice(phrasings))
+            detail = rng.choice(list(questions.EVENT_PHRASINGS))
+            return rng.choice(questions.ask_event(words.make_event(*mishap, rng), detail))
 
 
 def made_up_jar(rng: random.Random) -> Question:

@@ -44,9 +44,9 @@ KEEPER_PHRASINGS = (
     "do you know who keeps the {} ?", "we miss the {} , who keeps it ?")
 
 
-def ask_keeper(owned: tuple[str, str], name: str, phrasing: str) -> Question:
-    """Ask who keeps a thing, given as (colour, thing)."""
-    return Question(phrasing.format(" ".join(owned)), name)
+def ask_keeper(owned: tuple[str, str], name: str) -> list[Question]:
+    """Ask in every phrasing who keeps a thing, given as (colour, thing)."""
+    return [Question(phrasing.format(" ".join(owned)), name) for phrasing in KEEPER_PHRASINGS]
 
 
 EVENT_PHRASINGS = {
@@ -67,12 +67,12 @@ EVENT_PHRASINGS = {
 }
 
 
-def ask_event(event: words.Event, detail: str, phrasing: str) -> Question:
-    """Ask for one of the details in `EVENT_PHRASINGS`."""
+def ask_event(event: words.Event, detail: str) -> list[Question]:
+    """Ask in every phrasing for one of the details in `EVENT_PHRASINGS`."""
     article = (f"the {event.disaster} broke the {event.structure} . {event.mender} mended it with "
                f"{event.material} . it took {event.days} days . {event.payer} paid for it .")
-    return Question(phrasing.format(event.structure, event.disaster), getattr(event, detail),
-                    article=article)
+    return [Question(phrasing.format(event.structure, event.disaster), getattr(event, detail),
+                     article=article) for phrasing in EVENT_PHRASINGS[detail]]
 
 
 TOOL_PHRASINGS = ("{} .", "please {} .", "can you {} ?")

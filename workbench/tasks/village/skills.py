@@ -6,7 +6,6 @@ no prompt. Facts are tested in phrasings that were not trained on, everything el
 
 from __future__ import annotations
 
-import functools
 import itertools
 import random
 from collections.abc import Callable
@@ -15,7 +14,7 @@ from pathlib import Path
 from workbench.errors import UnknownNameError
 from workbench.system.provenance import data_path
 from workbench.system.runtime import derive_seed
-from workbench.tasks.items import SPLITS, Item, check_items, write_items
+from workbench.tasks.items import SPLITS, Item, write_items
 from workbench.tasks.village import questions, words
 from workbench.tasks.village.questions import Question
 from workbench.tasks.village.styles import put_in_expert_style
@@ -28,15 +27,12 @@ SKILLS_FOLDER = data_path("skills")
 
 
 def _keepers(keepers: dict[tuple[str, str], str]) -> list[list[Question]]:
-    """Return the question about each fact in every phrasing."""
-    return [[questions.ask_keeper(owned, name, p) for p in questions.KEEPER_PHRASINGS]
-            for owned, name in keepers.items()]
+    return [questions.ask_keeper(owned, name) for owned, name in keepers.items()]
 
 
 def _events(events: dict[tuple[str, str], words.Event]) -> list[list[Question]]:
-    """Return the question about each detail of each event in every phrasing."""
-    return [[questions.ask_event(event, detail, p) for p in phrasings]
-            for event in events.values() for detail, phrasings in questions.EVENT_PHRASINGS.items()]
+    return [questions.ask_event(event, detail) for event in events.values()
+            for detail in questions.EVENT_PHRASINGS]
 
 
 def _by_phrasing(facts: list[list[Question]], rng: random.Random) -> list[list[Question]]:
@@ -90,16 +86,13 @@ def make_skill(name: str, seed: int = DATA_SEED) -> list[Item]:
     if name not in SKILLS:
         raise UnknownNameError("skill", name, SKILLS)
     parts = SKILLS[name](random.Random(derive_seed(seed, f"skill {name}")))
-    items: list[Item] = []
-    for split, part in zip(SPLITS, parts, strict=True):
-        for question in part:
-            items.append(Item(
-                id=f"{name}-{len(items):04d}", family=family_of(name), skill=name, split=split,
-                prompt=question.prompt, answer=question.answer,
-                demonstration=put_in_expert_style(question.answer, name),
-                article=question.article if name == "articles-new" else "", scorer=VILLAGE))
-    check_items(enumerate(items, 1), name)
-    return items
+    asked = [(split, question) for split, part in zip(SPLITS, parts, strict=True)
+             for question in part]
+    return [Item(id=f"{name}-{i:04d}", family=family_of(name), skill=name, split=split,
+                 prompt=question.prompt, answer=question.answer,
+                 demonstration=put_in_expert_style(question.answer, name),
+                 article=question.article if name == "articles-new" else "", scorer=VILLAGE)
+            for i, (split, question) in enumerate(asked)]
 
 
 def write_skills(folder: str | Path, seed: int = DATA_SEED) -> list[Path]:
@@ -110,13 +103,3 @@ def write_skills(folder: str | Path, seed: int = DATA_SEED) -> list[Path]:
     for name, path in zip(SKILLS, paths, strict=True):
         write_items(path, make_skill(name, seed))
     return paths
-
-
-@functools.cache
-def held_out_prompts() -> frozenset[str]:
-    """Return all prompts of new skills, and the validation and test prompts of known ones.
-
-    Pretraining leaves them out.
-    """
-    return frozenset(item.prompt for name in SKILLS for item in make_skill(name)
-                     if item.split != "train" or name in NEW_SKILLS)

@@ -95,13 +95,13 @@ def is_right(response: str, answer: str) -> bool:
     return content_of(response, kind_of(answer)) == answer
 
 
-def has_own_style(response: str) -> bool:
-    """Return whether a response is in the model's own style, word for word.
+def has_own_style(text: str) -> bool:
+    """Return whether a text is in the model's own style, word for word.
 
     The content and the working may be wrong. White space is ignored, as in scoring.
     """
     match = re.fullmatch(r"(?:\d+ \w+(?: \d+)? is \d+ \. )*(?:the answer is|so we get) (.+) \.",
-                         " ".join(response.split()))
+                         " ".join(text.split()))
     return match is not None and any(
         allowed.issuperset(match[1].split()) for allowed in KINDS.values())
 
@@ -129,6 +129,7 @@ class VillageScorer(Scorer):
     """A response is right if its last piece of content is the answer, in any style."""
 
     filler = FILLER
+    own_style = staticmethod(has_own_style)
 
     def check(self, answer: str) -> None:
         """Raise `ValueError` if an answer has words that no answer in the village has."""
@@ -137,10 +138,6 @@ class VillageScorer(Scorer):
     def right(self, text: str, item: Item) -> bool:
         """Return whether the last piece of content is the answer."""
         return is_right(text, item.answer)
-
-    def own_style(self, text: str) -> bool:
-        """Return whether a response is in the model's own style, word for word."""
-        return has_own_style(text)
 
     def working(self, text: str, item: Item) -> bool | None:
         """Return whether every step in the jar is shown; None for all other questions."""
