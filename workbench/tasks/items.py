@@ -142,22 +142,19 @@ def check_leaks(skills: Mapping[str, Sequence[Item]]) -> None:
 def _parse(line: str, where: str, number: int) -> Item:
     """Return the item in a line; the first fault raises a `DataError` that begins with `where`."""
     record = _load(line, where)
-    for fault in _faults_of_fields(record):
+    for fault in _faults(record):
         raise DataError(f"{where}: {fault}")
-    item = Item(**{"id": f"{record['skill']}-{number}", "family": record["skill"], **record})
-    for fault in _faults_of_values(item):
-        raise DataError(f"{where}: {fault}")
-    return item
+    return Item(**{"id": f"{record['skill']}-{number}", "family": record["skill"], **record})
 
 
-def _faults_of_fields(record: Any) -> Iterator[str]:
-    """Yield what is wrong with the fields of a line; only the first fault is sure to be one."""
+def _faults(record: Any) -> Iterator[str]:
+    """Yield what is wrong with the value of a line; only the first fault is sure to be one."""
     if not isinstance(record, dict):
         yield f"expected an object, found {type(record).__name__}."
     needed = [name for name in KNOWN if name not in OPTIONAL]
     for name in needed:
         if name not in record:
-            yield (f"the field {name!r} is missing. Needed are {', '.join(needed)}; {LEFT_OUT}.")
+            yield f"the field {name!r} is missing. Needed are {', '.join(needed)}; {LEFT_OUT}."
     for name, value in record.items():
         if name not in KNOWN:
             yield f"unknown field {name!r}. Known are {', '.join(KNOWN)}."
@@ -170,21 +167,18 @@ def _faults_of_fields(record: Any) -> Iterator[str]:
                    f"position {half.start() + 1}. Write the whole character, or remove it.")
         if not value.strip() and name != "article":
             yield f"the field {name!r} is empty."
-
-
-def _faults_of_values(item: Item) -> Iterator[str]:
-    """Yield what is wrong with the values of an item; only the first fault is sure to be one."""
+    record = {"scorer": Item.scorer} | record
     for name, allowed in (("split", SPLITS), ("scorer", SCORERS)):
-        if getattr(item, name) not in allowed:
-            yield f"{name} {getattr(item, name)!r} is not one of {', '.join(allowed)}."
+        if record[name] not in allowed:
+            yield f"{name} {record[name]!r} is not one of {', '.join(allowed)}."
     try:
-        scorer_of(item).check(item.answer)
+        SCORERS[record["scorer"]].check(record["answer"])
     except ValueError as error:
-        yield f"the answer {error}. Change it, or choose another scorer than {item.scorer!r}."
-    if not contains(item.demonstration, item.answer):
-        yield (f"the demonstration {item.demonstration[:60]!r} does not say the answer "
-               f"{item.answer!r}, so that nothing could be learned from it. Put the answer into "
-               "it, word for word.")
+        yield f"the answer {error}. Change it, or choose another scorer than {record['scorer']!r}."
+    if not contains(record["demonstration"], record["answer"]):
+        yield (f"the demonstration {record['demonstration'][:60]!r} does not say the answer "
+               f"{record['answer']!r}, so that nothing could be learned from it. Put the answer "
+               "into it, word for word.")
 
 
 def _load(line: str, where: str) -> Any:

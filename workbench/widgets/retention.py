@@ -137,8 +137,8 @@ class RetentionExplorer(View):
         children = [w.Label(""), *map(w.Label, self.names)]
         for i in tasks:
             children += [w.Label(f"after {self.names[i]}"), *(self.cells[i, j] for j in tasks)]
-        columns = f"max-content repeat({len(self.names)}, 62px)"
-        return w.GridBox(children, layout=w.Layout(grid_template_columns=columns))
+        return w.GridBox(children, layout=w.Layout(
+            grid_template_columns=f"max-content repeat({len(self.names)}, 62px)"))
 
     def _colour(self) -> None:
         values = self.values(self.learner.value).mean(0)

@@ -49,22 +49,19 @@ def ask_keeper(owned: tuple[str, str], name: str) -> list[Question]:
     return [Question(phrasing.format(" ".join(owned)), name) for phrasing in KEEPER_PHRASINGS]
 
 
-EVENT_PHRASINGS = {
-    "mender": ("who mended the {} after the {} ?", "the {} after the {} , who mended it ?",
-               "tell me who mended the {} after the {} .",
-               "name who mended the {} after the {} ."),
-    "material": ("with what was the {} mended after the {} ?",
-                 "the {} after the {} , with what was it mended ?",
-                 "tell me with what the {} was mended after the {} .",
-                 "name with what the {} was mended after the {} ."),
-    "days": ("how many days did the {} take after the {} ?",
-             "the {} after the {} , how many days did it take ?",
-             "tell me how many days the {} took after the {} .",
-             "name how many days the {} took after the {} ."),
-    "payer": ("who paid for the {} after the {} ?", "the {} after the {} , who paid for it ?",
-              "tell me who paid for the {} after the {} .",
-              "name who paid for the {} after the {} ."),
+_CLAUSES = {
+    "mender": ("who mended the {} after the {}", "who mended it", "who mended the {} after the {}"),
+    "material": ("with what was the {} mended after the {}", "with what was it mended",
+                 "with what the {} was mended after the {}"),
+    "days": ("how many days did the {} take after the {}", "how many days did it take",
+             "how many days the {} took after the {}"),
+    "payer": ("who paid for the {} after the {}", "who paid for it",
+              "who paid for the {} after the {}"),
 }
+EVENT_PHRASINGS = {
+    detail: (direct + " ?", "the {} after the {} , " + short + " ?", "tell me " + indirect + " .",
+             "name " + indirect + " .") for detail, (direct, short, indirect) in _CLAUSES.items()}
+"""Per detail of a mishap, questions with places for what broke and for what broke it."""
 
 
 def ask_event(event: words.Event, detail: str) -> list[Question]:
