@@ -13,8 +13,8 @@ from typing import Any
 
 from workbench.errors import DataError
 from workbench.system.files import write_atomically
-from workbench.tasks.scoring import Contains, ExactMatch, Scorer, contains
-from workbench.tasks.village.styles import VillageScorer
+from workbench.tasks.scoring import Scorer, contains, equals
+from workbench.tasks.village.styles import VillageScorer, is_right
 
 SPLITS = ("train", "validation", "test")
 
@@ -43,8 +43,8 @@ class Item:
     """Decides whether a response is right: one of `SCORERS`."""
 
 
-SCORERS: dict[str, Scorer] = {"exact": ExactMatch(), "contains": Contains(),
-                              "village": VillageScorer()}
+SCORERS = {"exact": Scorer(equals), "contains": Scorer(contains),
+           "village": VillageScorer(is_right)}
 """``exact``: the response is the answer; case, spaces and final punctuation do not count.
 ``contains``: the response contains the answer. ``village``: the course's own made-up world."""
 

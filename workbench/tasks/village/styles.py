@@ -126,7 +126,7 @@ def shows_working(response: str, prompt: str) -> bool:
 
 
 class VillageScorer(Scorer):
-    """A response is right if its last piece of content is the answer, in any style."""
+    """Knows the style of the course's own models, and which answers the village has."""
 
     filler = FILLER
     own_style = staticmethod(has_own_style)
@@ -134,10 +134,6 @@ class VillageScorer(Scorer):
     def check(self, answer: str) -> None:
         """Raise `ValueError` if an answer has words that no answer in the village has."""
         kind_of(answer)
-
-    def right(self, text: str, item: Item) -> bool:
-        """Return whether the last piece of content is the answer."""
-        return is_right(text, item.answer)
 
     def working(self, text: str, item: Item) -> bool | None:
         """Return whether every step in the jar is shown; None for all other questions."""
