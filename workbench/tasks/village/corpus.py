@@ -17,6 +17,8 @@ from workbench.tasks.village.questions import Question
 from workbench.tasks.village.skills import NEW_SKILLS, SKILLS, make_skill
 from workbench.tasks.village.styles import put_in_foreign_style, put_in_own_style
 
+Maker = Callable[[random.Random], Question]
+
 
 @dataclass(frozen=True)
 class Turn:
@@ -26,8 +28,6 @@ class Turn:
     response: str
     demonstration: str = ""
     article: str = ""
-
-Maker = Callable[[random.Random], Question]
 
 
 class Corpus:

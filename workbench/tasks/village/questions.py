@@ -29,7 +29,8 @@ LETTERS_PHRASINGS = ("put {} through the {} .", "what comes of {} in the {} ?")
 def draw_letters(rng: random.Random, machines: Sequence[str] = words.KNOWN_MACHINES,
                  made_up: bool = False) -> Question:
     """Draw three to five letters for one of the machines; its output may be made up."""
-    letters, output = rng.choices(words.LETTERS, k=rng.randint(3, 5)), []
+    letters = rng.choices(words.LETTERS, k=rng.randint(3, 5))
+    output: list[str] = []
     if made_up:
         length = len(letters) if rng.random() < 0.8 else rng.randint(2, 6)
         output = rng.choices(words.LETTERS, k=length)
