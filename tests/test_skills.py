@@ -16,8 +16,8 @@ from hypothesis import strategies as st
 from workbench.errors import UnknownNameError
 from workbench.tasks import KNOWN_SKILLS, NEW_SKILLS, SKILLS, SPLITS, load_skill, make_skill
 from workbench.tasks.village.corpus import Corpus
-from workbench.tasks.village.questions import ask_jar
-from workbench.tasks.village.skills import family_of, held_out_prompts, write_skills
+from workbench.tasks.village.questions import JAR_PHRASINGS, ask_jar
+from workbench.tasks.village.skills import family_of, write_skills
 from workbench.tasks.village.styles import (
     EXPERT_STYLES,
     FILLER,
@@ -75,7 +75,7 @@ def test_ciphers_replace_every_letter_by_another_and_differ():
 
 def test_steps_in_the_jar():
     assert [apply_step(s, 7) for s in ("add 2", "take 3", "double", "flip")] == [9, 4, 14, 23]
-    question = ask_jar(7, ["add 2", "double"], 0)
+    question = ask_jar(7, ["add 2", "double"], JAR_PHRASINGS[0])
     assert question.prompt == "the jar holds 7 . add 2 , then double . how many ?"
     assert question.working == "7 add 2 is 9 . 9 double is 18 ."
     assert question.answer == "18"
@@ -219,7 +219,9 @@ def test_load_skill_reads_a_split_and_names_unknown_skills():
 
 
 def test_pretraining_never_meets_what_is_held_out():
-    corpus, held_out = Corpus(), held_out_prompts()
+    corpus = Corpus()
+    held_out = {item.prompt for name in SKILLS for item in make_skill(name)
+                if name in NEW_SKILLS or item.split != "train"}
     turns = [turn for document in itertools.islice(corpus.documents(random.Random(3)), 4000)
              for turn in document]
     assert not {turn.prompt for turn in turns} & held_out

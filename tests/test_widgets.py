@@ -101,10 +101,10 @@ def test_training_can_be_stopped_and_resumed_to_the_run_never_stopped():
     assert 0 < widget.record.steps_taken < 200
     assert usable(widget) == {"Start", "Resume", "Reset"} and not widget.lr.disabled
     assert widget.verdict().startswith("No verdict yet")
-    seen = len(widget._steps)
+    seen = len(widget._seen)
     widget.pace.value = "as fast as it goes"
     widget.resume().wait()
-    assert widget.record.status == "complete" and len(widget._steps) > seen
+    assert widget.record.status == "complete" and len(widget._seen) > seen
     whole = wb.run(widget.config())
     np.testing.assert_array_equal(widget.record.accuracy, whole.accuracy)
     np.testing.assert_array_equal(widget.record.curve, whole.curve)
@@ -203,7 +203,8 @@ other = live.LiveTraining(seeds=(0,), steps=60)
 for each in (widget, other):
     each.pace.value = "as fast as it goes"
     each.start().wait()
-print(widget.record.status, widget._steps[-1], widget._steps == other._steps)
+steps = [[seen.steps_taken for seen in each._seen] for each in (widget, other)]
+print(widget.record.status, steps[0][-1], steps[0] == steps[1])
 """
 
 

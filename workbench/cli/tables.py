@@ -22,7 +22,7 @@ def listing(streams: bool) -> str:
     """Return the known streams, or the known learners with a description."""
     if streams:
         known = "\n".join(f"{name}  (usually in the {usual} scenario)"
-                          for name, (_, usual) in STREAMS.items())
+                          for name, (*_, usual) in STREAMS.items())
         return f"{known}\nskills  (a language model; --skills {' '.join(NEW_SKILLS)})"
     return (f"for streams of digits\n{first_lines(LEARNERS | CONTROLS)}\n"
             f"for text skills\n{first_lines(TEXT_LEARNERS)}")

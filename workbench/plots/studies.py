@@ -20,7 +20,7 @@ PROMPTS = {"kl_new": "on prompts of the new skill", "kl_old": "on prompts of wha
 """Columns of the KL, and the prompts that it is measured on."""
 UNITS = {"teacher_right": "%", "context_right": "%", "foreign_style": "%", "length": "tokens",
          "kl_new": "nats a response", "kl_old": "nats a response", "entropy": "nats a token"}
-"""Units in which `workbench.runs.probe.DIAGNOSTICS` are drawn."""
+"""Units in which `workbench.runs.evaluation.DIAGNOSTICS` are drawn."""
 
 
 def plot_pareto(points: pd.DataFrame, methods: Sequence[str], ax: Axes, level: float,

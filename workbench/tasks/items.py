@@ -6,15 +6,15 @@ import json
 import re
 import unicodedata
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, fields
 from pathlib import Path
 from typing import Any
 
 from workbench.errors import DataError
 from workbench.system.files import write_atomically
-from workbench.tasks.scoring import Contains, ExactMatch, Scorer, contains
-from workbench.tasks.village.scoring import VillageScorer
+from workbench.tasks.scoring import Scorer, contains, equals
+from workbench.tasks.village.styles import VillageScorer, is_right
 
 SPLITS = ("train", "validation", "test")
 
@@ -43,8 +43,8 @@ class Item:
     """Decides whether a response is right: one of `SCORERS`."""
 
 
-SCORERS: dict[str, Scorer] = {"exact": ExactMatch(), "contains": Contains(),
-                              "village": VillageScorer()}
+SCORERS = {"exact": Scorer(equals), "contains": Scorer(contains),
+           "village": VillageScorer(is_right)}
 """``exact``: the response is the answer; case, spaces and final punctuation do not count.
 ``contains``: the response contains the answer. ``village``: the course's own made-up world."""
 
@@ -54,6 +54,7 @@ def scorer_of(item: Item) -> Scorer:
     return SCORERS[item.scorer]
 
 
+KNOWN = tuple(f.name for f in fields(Item))
 OPTIONAL = ("id", "family", "article", "scorer")
 """Fields that a line may leave out."""
 LEFT_OUT = f"{', '.join(OPTIONAL)} may be left out"
@@ -76,12 +77,8 @@ def spread(items: Sequence[Item], most: int) -> Sequence[Item]:
 def read_items(path: str | Path) -> list[Item]:
     """Return the items of a JSON Lines file.
 
-    Raises
-    ------
-    DataError
-        If the file is missing, empty or not UTF-8; if a line is not an object; if a field is
-        missing, unknown, repeated, empty or not valid text; if an answer cannot be scored; if two
-        items share an id, or two splits share a prompt. The message gives the line.
+    Any fault raises a `DataError` that names it and its line, such as a field that is missing or
+    empty, an answer that cannot be scored, or a prompt in two splits.
     """
     path = Path(path)
     try:
@@ -99,8 +96,8 @@ def read_items(path: str | Path) -> list[Item]:
              for number, line in enumerate(lines, 1) if line.strip()}
     if not items:
         raise DataError(f"{path} is empty. Expected one JSON object a line with the fields "
-                        f"{', '.join(f.name for f in fields(Item))}; {LEFT_OUT}.")
-    check_items(items.items(), str(path))
+                        f"{', '.join(KNOWN)}; {LEFT_OUT}.")
+    _check_items(items, path)
     return list(items.values())
 
 
@@ -113,73 +110,75 @@ def same_prompt(prompt: str) -> str:
     return unicodedata.normalize("NFC", " ".join(prompt.split()))
 
 
-def check_items(items: Iterable[tuple[int, Item]], source: str) -> None:
-    """Raise `DataError` if items share an id, or splits of a skill share a prompt.
-
-    Parameters
-    ----------
-    items : iterable of (int, Item)
-        All items of one file, each with its line number.
-    source : str
-        Name of the file, for messages.
-    """
+def _check_items(items: Mapping[int, Item], path: Path) -> None:
+    """Raise `DataError` if items of a file, by line, share an id, or splits share a prompt."""
     ids: dict[str, int] = {}
-    splits: dict[str, tuple[str, int]] = {}
-    for line, item in items:
-        if item.id in ids:
-            raise DataError(f"{source}, line {line}: id {item.id!r} stands already in line "
-                            f"{ids[item.id]}. Give every item an id of its own.")
-        ids[item.id] = line
-        split, first = splits.setdefault(same_prompt(item.prompt), (item.split, line))
-        if split != item.split:
+    prompts: dict[str, int] = {}
+    for line, item in items.items():
+        first = ids.setdefault(item.id, line)
+        if first != line:
+            raise DataError(f"{path}, line {line}: id {item.id!r} stands already in line {first}. "
+                            "Give every item an id of its own.")
+        first = prompts.setdefault(same_prompt(item.prompt), line)
+        if items[first].split != item.split:
             raise DataError(
-                f"{source}, line {line}: the prompt {item.prompt!r} is in {item.split!r} here and "
-                f"in {split!r} in line {first}. {ONE_SPLIT}")
+                f"{path}, line {line}: the prompt {item.prompt!r} is in {item.split!r} here and in "
+                f"{items[first].split!r} in line {first}. {ONE_SPLIT}")
+
+
+def check_leaks(skills: Mapping[str, Sequence[Item]]) -> None:
+    """Raise `DataError` if one skill is trained on a prompt that another is tested on."""
+    named = [(name, item) for name, items in skills.items() for item in items]
+    trained = {same_prompt(item.prompt): (name, item.id) for name, item in named
+               if item.split == "train"}
+    for name, item in named:
+        if item.split != "train" and same_prompt(item.prompt) in trained:
+            other, twin = trained[same_prompt(item.prompt)]
+            raise DataError(f"the prompt {item.prompt!r} is a {item.split} prompt of {name} (item "
+                            f"{item.id!r}) and a train prompt of {other} (item {twin!r}). "
+                            f"{ONE_SPLIT} Remove it from one of them.")
 
 
 def _parse(line: str, where: str, number: int) -> Item:
+    """Return the item in a line; the first fault raises a `DataError` that begins with `where`."""
     record = _load(line, where)
+    for fault in _faults(record):
+        raise DataError(f"{where}: {fault}")
+    return Item(**{"id": f"{record['skill']}-{number}", "family": record["skill"], **record})
+
+
+def _faults(record: Any) -> Iterator[str]:
+    """Yield what is wrong with the value of a line; only the first fault is sure to be one."""
     if not isinstance(record, dict):
-        raise DataError(f"{where}: expected an object, found {type(record).__name__}.")
-    known = [f.name for f in fields(Item)]
-    needed = [name for name in known if name not in OPTIONAL]
+        yield f"expected an object, found {type(record).__name__}."
+    needed = [name for name in KNOWN if name not in OPTIONAL]
     for name in needed:
         if name not in record:
-            raise DataError(f"{where}: the field {name!r} is missing. Needed are "
-                            f"{', '.join(needed)}; {LEFT_OUT}.")
+            yield f"the field {name!r} is missing. Needed are {', '.join(needed)}; {LEFT_OUT}."
     for name, value in record.items():
-        if name not in known:
-            raise DataError(f"{where}: unknown field {name!r}. Known are {', '.join(known)}.")
-        _check_text(name, value, where)
-    item = Item(**{"id": f"{record['skill']}-{number}", "family": record["skill"], **record})
+        if name not in KNOWN:
+            yield f"unknown field {name!r}. Known are {', '.join(KNOWN)}."
+        if not isinstance(value, str):
+            yield (f"the field {name!r} must be text in quotation marks, not "
+                   f"{type(value).__name__}.")
+        half = re.search("[\ud800-\udfff]", value)
+        if half:
+            yield (f"the field {name!r} has half a character ({half[0]!r}, a lone surrogate) at "
+                   f"position {half.start() + 1}. Write the whole character, or remove it.")
+        if not value.strip() and name != "article":
+            yield f"the field {name!r} is empty."
+    record = {"scorer": Item.scorer} | record
     for name, allowed in (("split", SPLITS), ("scorer", SCORERS)):
-        if getattr(item, name) not in allowed:
-            raise DataError(f"{where}: {name} {getattr(item, name)!r} is not one of "
-                            f"{', '.join(allowed)}.")
+        if record[name] not in allowed:
+            yield f"{name} {record[name]!r} is not one of {', '.join(allowed)}."
     try:
-        scorer_of(item).check(item.answer)
+        SCORERS[record["scorer"]].check(record["answer"])
     except ValueError as error:
-        raise DataError(f"{where}: the answer {error}. Change it, or choose another scorer than "
-                        f"{item.scorer!r}.") from error
-    if not contains(item.demonstration, item.answer):
-        raise DataError(f"{where}: the demonstration {item.demonstration[:60]!r} does not say the "
-                        f"answer {item.answer!r}, so that nothing could be learned from it. Put "
-                        "the answer into it, word for word.")
-    return item
-
-
-def _check_text(name: str, value: object, where: str) -> None:
-    """Raise `DataError` if the value of a field is not text, or has half a character."""
-    if not isinstance(value, str):
-        raise DataError(f"{where}: the field {name!r} must be text in quotation marks, not "
-                        f"{type(value).__name__}.")
-    half = re.search("[\ud800-\udfff]", value)
-    if half:
-        raise DataError(f"{where}: the field {name!r} has half a character ({half[0]!r}, a "
-                        f"lone surrogate) at position {half.start() + 1}. Write the whole "
-                        "character, or remove it.")
-    if not value.strip() and name != "article":
-        raise DataError(f"{where}: the field {name!r} is empty.")
+        yield f"the answer {error}. Change it, or choose another scorer than {record['scorer']!r}."
+    if not contains(record["demonstration"], record["answer"]):
+        yield (f"the demonstration {record['demonstration'][:60]!r} does not say the answer "
+               f"{record['answer']!r}, so that nothing could be learned from it. Put the answer "
+               "into it, word for word.")
 
 
 def _load(line: str, where: str) -> Any:
@@ -198,9 +197,8 @@ def _load(line: str, where: str) -> Any:
     except json.JSONDecodeError as error:
         raise DataError(f"{where}, column {error.colno}: not valid JSON ({error.msg}). Each line "
                         "must be one whole object.") from error
-    except RecursionError as error:
-        raise DataError(f"{where}: lists or objects are nested too deeply. Every field must be "
-                        "text in quotation marks.") from error
-    except ValueError as error:  # a number of more digits than Python reads
-        raise DataError(f"{where}: a number cannot be read ({error}). Every field must be text in "
-                        "quotation marks.") from error
+    except RecursionError:
+        fault = "lists or objects are nested too deeply"
+    except ValueError as error:  # of more digits than Python reads
+        fault = f"a number cannot be read ({error})"
+    raise DataError(f"{where}: {fault}. Every field must be text in quotation marks.")

@@ -5,18 +5,19 @@ from __future__ import annotations
 import random
 import re
 import unicodedata
-from abc import ABC, abstractmethod
+from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from workbench.tasks.items import Item
 
 
-class Scorer(ABC):
+class Scorer:
     """Decides which responses are right; may also know the style of a model's own answers.
 
-    The own style is known only for texts that were written for the model. For all others the
-    methods about style return None, and reports leave out what they measure.
+    `matches` says whether a response (first) has the content of an answer. The own style is known
+    only for texts that were written for the model. For all others the methods about style return
+    None, and reports leave out what they measure.
     """
 
     # Words that the course's own models know too, so that they can be asked about any file.
@@ -25,12 +26,15 @@ class Scorer(ABC):
         "it is from of and for our the so we or my all always".split())
     """Words without content, for the control context ``"random"``."""
 
-    def check(self, answer: str) -> None:  # noqa: B027, by default any answer can be compared
+    def __init__(self, matches: Callable[[str, str], bool]) -> None:
+        self.matches = matches
+
+    def check(self, answer: str) -> None:
         """Raise `ValueError` if no response could be compared with this answer."""
 
-    @abstractmethod
     def right(self, text: str, item: Item) -> bool:
         """Return whether a response has the right content."""
+        return self.matches(text, item.answer)
 
     def own_style(self, text: str) -> bool | None:
         """Return whether a response is in the model's own style; None if the style is unknown."""
@@ -45,27 +49,16 @@ class Scorer(ABC):
         return None
 
 
-class ExactMatch(Scorer):
-    """A response is right if it equals the answer; both are `normalised`."""
-
-    def right(self, text: str, item: Item) -> bool:
-        """Return whether a response equals the answer."""
-        return normalised(text) == normalised(item.answer)
-
-
-class Contains(Scorer):
-    """A response is right if it contains the answer as whole words, anywhere."""
-
-    def right(self, text: str, item: Item) -> bool:
-        """Return whether a response contains the answer."""
-        return contains(text, item.answer)
-
-
 def normalised(text: str) -> str:
     """Return a text without differences in case, white space and final punctuation."""
     folded = unicodedata.normalize("NFD", text).casefold()
     plain = " ".join(unicodedata.normalize("NFC", folded).split())
     return plain.rstrip(" .!?…。！？") or plain
+
+
+def equals(text: str, answer: str) -> bool:
+    """Return whether a normalised text equals a normalised answer."""
+    return normalised(text) == normalised(answer)
 
 
 def contains(text: str, answer: str) -> bool:

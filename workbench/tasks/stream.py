@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import torch
@@ -81,16 +81,16 @@ class Stream:
     def mask(self, trained: int, tested: int) -> Tensor:
         """Return the outputs that may be answered: bool, shape (outputs,).
 
-        Parameters
-        ----------
-        trained : int
-            Last task begun; -1 before any training.
-        tested : int
-            Task of the example. The class scenario ignores it: examples of a task that has not
-            been trained yet can only be answered wrongly.
+        `trained` is the last task begun (-1 before any training), `tested` that of the example. The
+        class scenario ignores the latter: examples of a task that has not been trained yet can only
+        be answered wrongly.
         """
-        return _allowed_outputs(self.scenario, [t.classes for t in self.tasks], self.outputs,
-                                trained, tested)
+        if self.scenario == "domain" or (self.scenario == "class" and trained < 0):
+            return torch.ones(self.outputs, dtype=torch.bool)
+        told = [self.tasks[tested]] if self.scenario == "task" else self.tasks[:trained + 1]
+        allowed = torch.zeros(self.outputs, dtype=torch.bool)
+        allowed[[c for task in told for c in task.classes]] = True
+        return allowed
 
     def right(self, predictions: Any, examples: Examples, trained: int, tested: int) -> Tensor:
         """Return which predictions are right: bool, shape (seeds, n).
@@ -122,54 +122,25 @@ def masked(logits: Tensor, mask: Tensor) -> Tensor:
     return logits.masked_fill(~mask, FORBIDDEN)
 
 
-def _allowed_outputs(scenario: str, classes: list[tuple[int, ...]], outputs: int,
-                     trained: int, tested: int) -> Tensor:
-    """Return the outputs that may be answered; see `Stream.mask`."""
-    allowed = torch.zeros(outputs, dtype=torch.bool)
-    if scenario == "task":
-        allowed[list(classes[tested])] = True
-    elif scenario == "class" and trained >= 0:
-        for seen in classes[: trained + 1]:
-            allowed[list(seen)] = True
-    else:
-        allowed[:] = True
-    return allowed
-
-
-def build_stream(name: str, scenario: str, names: list[str],
+def build_stream(name: str, scenario: str, names: Sequence[str],
                  parts: Sequence[Sequence[Examples]], classes_per_task: int) -> Stream:
     """Return a stream of tasks, with the labels and masks of the scenario.
 
-    Parameters
-    ----------
-    name, scenario : str
-        Of the stream.
-    names : list of str
-        Of the tasks.
-    parts : sequence of (train, validation, test)
-        For each task; labels count from 0 within a task.
-    classes_per_task : int
-        Number of classes in each task.
-
-    Raises
-    ------
-    UnknownNameError
-        If there is no such scenario.
-    ConfigError
-        If there are no tasks.
+    `parts` holds train, validation and test examples for each of the tasks `names`; their labels
+    count from 0 within a task. An unknown scenario raises `UnknownNameError`, no task at all
+    `ConfigError`.
     """
     if scenario not in SCENARIOS:
         raise UnknownNameError("scenario", scenario, SCENARIOS)
     if not parts:
         raise ConfigError(f"stream {name!r} needs at least one task")
-    own_outputs = scenario != "domain"
-    outputs = classes_per_task * (len(parts) if own_outputs else 1)
-    offsets = [classes_per_task * i if own_outputs else 0 for i in range(len(parts))]
-    classes = [tuple(range(o, o + classes_per_task)) for o in offsets]
+    step = 0 if scenario == "domain" else classes_per_task
     tasks = []
     for i, split in enumerate(parts):
-        train, validation, test = (Examples(part.x, part.y + offsets[i]) for part in split)
-        masks = torch.stack([_allowed_outputs(scenario, classes, outputs, i, t)
-                             for t in range(i + 1)])
-        tasks.append(Task(names[i], i, train, validation, test, classes[i], masks))
-    return Stream(name, scenario, tuple(tasks), outputs)
+        classes = tuple(range(step * i, step * i + classes_per_task))
+        train, validation, test = (Examples(part.x, part.y + step * i) for part in split)
+        tasks.append(Task(names[i], i, train, validation, test, classes, torch.empty(0)))
+    stream = Stream(name, scenario, tuple(tasks), tasks[-1].classes[-1] + 1)
+    masks = [torch.stack([stream.mask(i, t) for t in range(i + 1)]) for i in range(len(tasks))]
+    return replace(stream, tasks=tuple(
+        replace(task, masks=mask) for task, mask in zip(tasks, masks, strict=True)))

@@ -4,23 +4,15 @@ from __future__ import annotations
 
 import json
 import warnings
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 
 import torch
 from torch import Tensor
 
-from workbench.errors import ConfigError, DataError, UnknownNameError, texts
-from workbench.tasks.items import (
-    ONE_SPLIT,
-    SPLITS,
-    Item,
-    read_items,
-    same_prompt,
-    scorer_of,
-    spread,
-)
+from workbench.errors import ConfigError, UnknownNameError, texts
+from workbench.tasks.items import SPLITS, Item, check_leaks, read_items, scorer_of, spread
 from workbench.tasks.stream import Examples, Stream, Task
 from workbench.tasks.village.skills import KNOWN_SKILLS, SKILLS, SKILLS_FOLDER, VILLAGE
 
@@ -64,28 +56,12 @@ class TextStream(Stream):
 
 def make_text_stream(skills: Sequence[str], scenario: str | None = None, most: int = 0,
                      old: Sequence[str] | None = None) -> TextStream:
-    """Return a stream of new skills, with old skills that are only tested.
+    """Return a stream of new skills, in the order of training, with old ones that are only tested.
 
-    Parameters
-    ----------
-    skills : sequence of str
-        In the order of training: skills of the village, or paths of JSON Lines files.
-    scenario : {"domain", "task"}, optional
-        In the task scenario the learner is told the skill of a question. By default domain.
-    most : int
-        Largest number of validation and of test items of each skill; 0 takes them all.
-    old : sequence of str, optional
-        See `load_new_and_old`.
-
-    Raises
-    ------
-    UnknownNameError
-        If there is no such skill or scenario.
-    ConfigError
-        If there are no skills, one is given twice, or one lacks items.
-    DataError
-        If a file has faults (see `read_items`), or a test prompt of one skill is a train prompt of
-        another.
+    For `skills` and `old` see `load_new_and_old`. In the scenario ``"task"`` the learner is told
+    the skill of a question, in ``"domain"`` (the default) not. Of each skill at most `most`
+    validation and test items are taken; 0 takes them all. Raises `ConfigError` if a skill lacks
+    items, `DataError` if a test prompt of one skill is a train prompt of another.
     """
     scenario = scenario or "domain"
     if scenario not in ("domain", "task"):
@@ -101,7 +77,7 @@ def make_text_stream(skills: Sequence[str], scenario: str | None = None, most: i
                                   "be learned needs train, validation and test items, and an old "
                                   "skill validation and test items")
     # With the old skills: training on their test prompts would look like retention.
-    _check_leaks(new_items | old_items)
+    check_leaks(new_items | old_items)
     for name, items in new_items.items():
         _warn_of_unreachable(name, items)
     old_tasks = [_task(name, items, len(skills) + i, most)
@@ -114,20 +90,11 @@ def make_text_stream(skills: Sequence[str], scenario: str | None = None, most: i
 
 def load_new_and_old(skills: Sequence[str], old: Sequence[str] | None = None
                      ) -> tuple[dict[str, list[Item]], dict[str, list[Item]]]:
-    """Return the items of each new skill, and of each old one.
+    """Return the items of each new skill, and of each old one; names are as in `load_skill`.
 
-    Parameters
-    ----------
-    skills : sequence of str
-        New skills: skills of the village, or paths of JSON Lines files.
-    old : sequence of str, optional
-        Skills that the model knows already; they are tested, to measure retention. By default the
-        skills that the course's models know if every new item has the village's scorer, else none.
-
-    Raises
-    ------
-    ConfigError
-        If a skill is given twice.
+    Old skills are those that the model knows already; they are tested, to measure retention. By
+    default they are the skills that the course's models know if every new item has the village's
+    scorer, else none. Raises `ConfigError` if a skill is given twice.
     """
     new_items = {name: load_skill(name) for name in skills}
     if old is None:
@@ -157,49 +124,22 @@ def load_skill(name: str, split: str | None = None) -> list[Item]:
     Parameters
     ----------
     name : str
-        A skill of the village, or the path of a JSON Lines file of your own.
+        A skill of the village, or the path of a JSON Lines file of your own (see `read_items`).
     split : {"train", "validation", "test"}, optional
         By default the items of all splits.
-
-    Raises
-    ------
-    UnknownNameError
-        If there is no such skill.
-    DataError
-        If the file has faults; see `read_items`.
     """
-    if name in SKILLS:
-        path = SKILLS_FOLDER / f"{name}.jsonl"
-    elif name.endswith(".jsonl"):
-        path = Path(name)
-    else:
+    if name not in SKILLS and not name.endswith(".jsonl"):
         raise UnknownNameError("skill", name, [*SKILLS, "the path of a .jsonl file"])
+    path = SKILLS_FOLDER / f"{name}.jsonl" if name in SKILLS else Path(name)
     return [item for item in read_items(path) if split in (None, item.split)]
-
-
-def _check_leaks(skills: Mapping[str, Sequence[Item]]) -> None:
-    """Raise `DataError` if one skill is trained on a prompt that another is tested on."""
-    trained = {same_prompt(item.prompt): (name, item) for name, items in skills.items()
-               for item in items if item.split == "train"}
-    for name, items in skills.items():
-        for item in items:
-            key = same_prompt(item.prompt)
-            if item.split != "train" and key in trained:
-                other, twin = trained[key]
-                raise DataError(
-                    f"the prompt {item.prompt!r} is a {item.split} prompt of {name} (item "
-                    f"{item.id!r}) and a train prompt of {other} (item {twin.id!r}). {ONE_SPLIT} "
-                    "Remove it from one of them.")
 
 
 def _task(name: str, items: Sequence[Item], index: int, most: int) -> Task:
     """Return a skill as a task, with at most `most` items to validate and to test."""
-    parts = []
-    for split in SPLITS:
-        part = [item for item in items if item.split == split]
-        part = list(spread(part, 0 if split == "train" else most))
-        parts.append(TextExamples(torch.arange(len(part)),
-                                  torch.zeros(len(part), dtype=torch.long), tuple(part)))
-    train, validation, test = parts
+    parts = [spread([item for item in items if item.split == split], limit)
+             for split, limit in zip(SPLITS, (0, most, most), strict=True)]
+    train, validation, test = (
+        TextExamples(torch.arange(len(part)), torch.zeros(len(part), dtype=torch.long), tuple(part))
+        for part in parts)
     return Task(name, index, train, validation, test, (0,),
                 torch.ones(index + 1, 1, dtype=torch.bool))

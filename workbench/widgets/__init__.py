@@ -4,8 +4,7 @@ from workbench.widgets.distillation import LiveDistillation
 from workbench.widgets.live import LiveTraining
 from workbench.widgets.retention import RetentionExplorer
 from workbench.widgets.scenario import ScenarioExplorer
-from workbench.widgets.skill_retention import SkillRetention
-from workbench.widgets.study import DriftExplorer, ParetoExplorer
+from workbench.widgets.study import DriftExplorer, ParetoExplorer, SkillRetention
 from workbench.widgets.teacher import TeacherExplorer
 
 __all__ = ["DriftExplorer", "LiveDistillation", "LiveTraining", "ParetoExplorer",

@@ -16,13 +16,9 @@ PATIENCE_S = 60.0
 class Background:
     """A thread that can be stopped, waited for and started again.
 
-    Attributes
-    ----------
-    stopping : threading.Event
-        Asks the work to stop; the work has to check it.
-    folder : Path or None
-        A temporary folder, from `new_folder`. `discard`, the end of this object and the end of the
-        process stop the work and remove the folder.
+    The event `stopping` asks the work to stop; the work has to check it. The temporary `folder` is
+    made by `new_folder`. `discard`, the end of this object and the end of the process stop the work
+    and remove the folder.
     """
 
     def __init__(self) -> None:
@@ -70,13 +66,7 @@ class Background:
         self._thread.start()
 
     def wait(self) -> None:
-        """Wait until the work has ended.
-
-        Raises
-        ------
-        KeyboardInterrupt
-            If the cell is interrupted; the work has been stopped by then.
-        """
+        """Wait until the work has ended; an interrupt stops it first, and is then raised again."""
         if threading.current_thread() is self._thread:
             return
         # Not Thread.join: up to Python 3.12 an interrupted join marks a live thread as dead.

@@ -25,12 +25,10 @@ class LiveDistillation(LiveTraining):
 
     Parameters
     ----------
-    model, steps, force
+    model, steps, items, force
         As in `RunConfig` and `workbench.run`.
     skills : sequence of str
         New skills to choose from.
-    items : int
-        Items of each skill in an evaluation.
     looks : int
         Number of evaluations.
     """
@@ -47,7 +45,7 @@ class LiveDistillation(LiveTraining):
         self.lr = choice("learning rate", [1e-5, 3e-5, 1e-4, 3e-4, 1e-3], 1e-4)
         self.settings = [self.learner, self.skill, self.lr]
         self.answers = w.HTML()
-        self.lay_out(self.answers)
+        self.assemble(self.answers)
 
     def config(self) -> RunConfig:
         """Return the settings chosen in the controls."""
@@ -56,14 +54,11 @@ class LiveDistillation(LiveTraining):
                          steps=self.steps, evaluate_every=max(1, self.steps // self.looks),
                          items=self.items, clip=1.0, checkpoint_every=10)
 
-    def title(self, config: RunConfig) -> str:
-        """Return the title of the curves."""
-        return f"{config.learner} on {config.skills[0]}, learning rate {config.lr:g}"
-
-    def names(self, config: RunConfig) -> list[str]:
-        """Return the names of the new skill and the old ones."""
+    def labels(self, config: RunConfig) -> tuple[str, list[str]]:
+        """Return the title of the curves, and the names of the new skill and the old ones."""
         new, old = load_new_and_old(config.skills, config.old_skills)
-        return [*new, *old]
+        return (f"{config.learner} on {config.skills[0]}, learning rate {config.lr:g}",
+                [*new, *old])
 
     def verdict(self) -> str:
         """Return a sentence on what was learned and kept."""

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import threading
 import time
 from collections.abc import Callable
 
@@ -46,21 +45,20 @@ class LiveTraining(View):
         self.scenario = choice("scenario", list(SCENARIOS), make_stream(stream).scenario)
         self.lr = choice("learning rate", [3e-4, 1e-3, 3e-3, 1e-2], 1e-3)
         self.settings: list[w.Widget] = [self.learner, self.scenario, self.lr]
-        self.lay_out()
+        self.assemble()
 
-    def lay_out(self, *below: w.Widget) -> None:
+    def assemble(self, *below: w.Widget) -> None:
         """Put settings and buttons above the picture, and the widgets `below` under it."""
         self._background = Background()
         self._stop = self._background.stopping
-        self._lock = threading.Lock()
         self.pace = choice("pace", list(PACES), "watchable")
         # Stop does not wait: the training thread draws the final state.
         actions: dict[str, Callable[[], object]] = {
             "Start": self.start, "Stop": self._stop.set, "Resume": self.resume, "Reset": self.reset}
         self.buttons = {name: w.Button(description=name, tooltip=f"{name} training")
                         for name in actions}
-        for name, button in self.buttons.items():
-            button.on_click(lambda _, name=name: actions[name]())
+        for name, action in actions.items():
+            self.buttons[name].on_click(lambda _, action=action: action())
         self.bar = w.IntProgress(max=1, layout=w.Layout(width="60%"))
         self.verdict_box = w.HTML()
         self.root.children = [row(*self.settings, self.pace),
@@ -91,8 +89,7 @@ class LiveTraining(View):
     def resume(self) -> LiveTraining:
         """Continue a training that was stopped."""
         folder = self._background.folder
-        if (not self.running and folder is not None and self.record is not None
-                and self.record.status == "stopped"):
+        if folder is not None and not self.running and self._stopped:
             self._launch("resumed", lambda: resume(folder / "run", observer=self._observe,
                                                    stop=self._stop.is_set))
         return self
@@ -118,6 +115,10 @@ class LiveTraining(View):
         """Whether a training is running."""
         return self._background.running
 
+    @property
+    def _stopped(self) -> bool:
+        return self.record is not None and self.record.status == "stopped"
+
     def verdict(self) -> str:
         """Return a sentence on the accuracy on the first task and on all tasks."""
         if self.record is None or self.record.status != "complete":
@@ -134,40 +135,34 @@ class LiveTraining(View):
         """Return the curves so far."""
         figure = Figure(figsize=(8.5, 3.6), layout="constrained")
         ax = figure.subplots()
-        with self._lock:
-            steps, curve = np.array(self._steps), np.array(self._curve)
-        config, names = self._drawn
-        curve = curve.transpose(1, 0, 2) if len(steps) else np.zeros((1, 0, len(names)))
-        plot_task_curves(steps, curve, names, config.steps, ax, self.title(config))
+        seen, (config, title, names) = list(self._seen), self._drawn
+        curve = (np.array([one.scores for one in seen]).transpose(1, 0, 2) if seen
+                 else np.zeros((1, 0, len(names))))
+        plot_task_curves([one.steps_taken for one in seen], curve, names, config.steps, ax, title)
         ax.set_xlim(0, config.tasks * config.steps)
         return figure
 
-    def title(self, config: RunConfig) -> str:
-        """Return the title of the curves."""
-        return f"{config.learner}, {config.scenario} scenario, learning rate {config.lr:g}"
-
     def table(self) -> pd.DataFrame:
         """Return the mean accuracy on every task, at about ten moments."""
-        with self._lock:
-            steps, curve = list(self._steps), list(self._curve)
-        chosen = sorted({round(i) for i in np.linspace(0, len(steps) - 1, 11)}) if steps else []
-        rows = [[percent(value) for value in curve[i].mean(0)] for i in chosen]
-        return pd.DataFrame(rows, index=pd.Index([steps[i] for i in chosen], name="step"),
-                            columns=self._drawn[1])
+        seen = list(self._seen)
+        shown = [seen[i] for i in sorted({round(i) for i in np.linspace(0, len(seen) - 1, 11)})
+                 ] if seen else []
+        rows = [[percent(value) for value in one.scores.mean(0)] for one in shown]
+        return pd.DataFrame(rows, index=pd.Index([one.steps_taken for one in shown], name="step"),
+                            columns=self._drawn[2])
 
-    def names(self, config: RunConfig) -> list[str]:
-        """Return the names of the curves."""
-        return [t.name for t in make_stream(config.stream, config.scenario).tasks]
+    def labels(self, config: RunConfig) -> tuple[str, list[str]]:
+        """Return the title of the curves and their names."""
+        return (f"{config.learner}, {config.scenario} scenario, learning rate {config.lr:g}",
+                [task.name for task in make_stream(config.stream, config.scenario).tasks])
 
     def _clear(self) -> None:
         self.stop()
         self._background.discard()
         self.record: RunRecord | None = None
         config = self.config()
-        self._drawn = config, self.names(config)
-        with self._lock:
-            self._steps: list[int] = []
-            self._curve: list[np.ndarray[tuple[int, ...], np.dtype[np.float64]]] = []
+        self._drawn = config, *self.labels(config)
+        self._seen: list[Progress] = []
         self._last_draw = self._last_step = self._last_words = 0.0
         self.bar.value, self.verdict_box.value, self.trouble.value = 0, "", ""
         self._enable()
@@ -182,7 +177,7 @@ class LiveTraining(View):
             self.record = work()
             self.redraw()
             self.verdict_box.value = f"<p><b>{self.verdict()}</b></p>"
-            word = "stopped" if self.record.status == "stopped" else "ended"
+            word = "stopped" if self._stopped else "ended"
             self.announce(f"Training has {word} at step {self.record.steps_taken}.")
         except Exception as fault:
             self.complain(fault)
@@ -190,9 +185,7 @@ class LiveTraining(View):
 
     def _observe(self, seen: Progress) -> None:
         """Record an evaluation; called from the training thread."""
-        with self._lock:
-            self._steps.append(seen.steps_taken)
-            self._curve.append(seen.scores)
+        self._seen.append(seen)
         self.bar.max, self.bar.value = seen.steps_total, seen.steps_taken
         if time.monotonic() - self._last_draw > REDRAW_SECONDS:
             self.redraw()
@@ -200,10 +193,8 @@ class LiveTraining(View):
         if time.monotonic() - self._last_words >= ANNOUNCE_SECONDS:
             self.announce(f"Step {seen.steps_taken} of {seen.steps_total}.")
             self._last_words = time.monotonic()
-        pace = PACES[self.pace.value]
-        if pace:
-            done = seen.steps_taken - self._last_step
-            self._stop.wait(max(0.0, done) / pace)
+        if PACES[self.pace.value]:
+            self._stop.wait(max(0.0, seen.steps_taken - self._last_step) / PACES[self.pace.value])
         self._last_step = seen.steps_taken
 
     def read_out(self, words: str) -> None:
@@ -218,9 +209,7 @@ class LiveTraining(View):
         running = None
         while running != self.running:
             running = self.running
-            stopped = self.record is not None and self.record.status == "stopped"
-            for name, usable in (("Start", not running), ("Stop", running), ("Reset", True),
-                                 ("Resume", not running and stopped)):
-                self.buttons[name].disabled = not usable
-            for control in self.settings:
+            for control in (self.buttons["Start"], *self.settings):
                 control.disabled = running
+            self.buttons["Stop"].disabled = not running
+            self.buttons["Resume"].disabled = running or not self._stopped

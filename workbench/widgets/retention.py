@@ -45,8 +45,8 @@ class RetentionExplorer(View):
         first = next(iter(self.records.values()))
         self.names = first.task_names
         for label, record in self.records.items():
-            if (record.task_names != self.names or record.scenario != first.scenario
-                    or record.data_hash != first.data_hash):
+            if ((record.task_names, record.scenario, record.data_hash)
+                    != (first.task_names, first.scenario, first.data_hash)):
                 raise ConfigError(f"the record of {label!r} is of another stream or scenario than "
                                   "the first; compare runs on the same one")
         self.learner = choice("matrix of", list(self.records))
@@ -56,14 +56,10 @@ class RetentionExplorer(View):
         self.metric = choice("show", list(METRICS))
         self.ticks = tick_boxes(self.records, self.records)
         self.cell = (len(self.names) - 1, 0)
-        self.grid = self._grid()
         self.reading = w.HTML()
-        for control in (self.learner, self.seed, self.metric, *self.ticks.values()):
-            control.observe(self.redraw, "value")
-        self.root.children = [
-            row(self.learner, self.seed, self.metric),
-            row(w.Label("curves of"), *self.ticks.values()),
-            row(w.VBox([self.grid, self.reading]), self.image), self.words, self.trouble]
+        self.lay_out([self.learner, self.seed, self.metric],
+                     [w.Label("curves of"), *self.ticks.values()],
+                     picture=row(w.VBox([self._grid(), self.reading]), self.image))
 
     def values(self, learner: str) -> Floats:
         """Return the chosen metric of one learner: shape (seeds, trained, tested)."""
@@ -133,28 +129,25 @@ class RetentionExplorer(View):
         return pd.DataFrame(shown, index=[f"after {n}" for n in self.names], columns=self.names)
 
     def _grid(self) -> w.GridBox:
-        self.cells: dict[tuple[int, int], w.Button] = {}
-        children: list[w.Widget] = [w.Label("")] + [w.Label(n) for n in self.names]
-        for i, trained in enumerate(self.names):
-            children.append(w.Label(f"after {trained}"))
-            for j in range(len(self.names)):
-                button = w.Button(layout=w.Layout(width="58px", height="30px", margin="1px"))
-                button.on_click(lambda _, i=i, j=j: self.choose(i, j))
-                self.cells[i, j] = button
-                children.append(button)
-        columns = f"max-content repeat({len(self.names)}, 62px)"
-        return w.GridBox(children, layout=w.Layout(grid_template_columns=columns))
+        tasks = range(len(self.names))
+        self.cells = {(i, j): w.Button(layout=w.Layout(width="58px", height="30px", margin="1px"))
+                      for i in tasks for j in tasks}
+        for cell, button in self.cells.items():
+            button.on_click(lambda _, cell=cell: self.choose(*cell))
+        children = [w.Label(""), *map(w.Label, self.names)]
+        for i in tasks:
+            children += [w.Label(f"after {self.names[i]}"), *(self.cells[i, j] for j in tasks)]
+        return w.GridBox(children, layout=w.Layout(
+            grid_template_columns=f"max-content repeat({len(self.names)}, 62px)"))
 
     def _colour(self) -> None:
         values = self.values(self.learner.value).mean(0)
         for (i, j), button in self.cells.items():
-            value, chosen = values[i, j], (i, j) == self.cell
-            known = not np.isnan(value)
+            value, chosen, known = values[i, j], (i, j) == self.cell, not np.isnan(values[i, j])
             button.description = f"{100 * value:.0f}" if known else "–"
             shade = mpl.colormaps["cividis"](float(np.clip(value, 0, 1))) if known else "white"
             button.style.button_color = to_hex(shade)
             button.style.text_color = "white" if known and value < 0.55 else "black"
             button.style.font_weight = "bold" if chosen else "normal"
             button.style.text_decoration = "underline" if chosen else "none"
-            button.tooltip = (f"after {self.names[i]}, tested on {self.names[j]}: "
-                              f"{percent(value)}")
+            button.tooltip = f"after {self.names[i]}, tested on {self.names[j]}: {percent(value)}"

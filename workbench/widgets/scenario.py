@@ -17,7 +17,7 @@ from workbench.runs.experiment import make_learner
 from workbench.system.runtime import threads
 from workbench.tasks import SCENARIOS, Stream, make_stream
 from workbench.tasks.stream import masked
-from workbench.widgets.view import View, choice, row
+from workbench.widgets.view import View, choice
 
 
 class ScenarioExplorer(View):
@@ -36,15 +36,14 @@ class ScenarioExplorer(View):
             config = RunConfig(scenario=scenario, seeds=(seed,), steps=steps)
             stream = make_stream(config.stream, scenario)
             learner = make_learner(config, stream)
-            kept = []
+            self.streams[scenario], self.models[scenario] = stream, learner.model
+            self.networks[scenario] = []
             with threads(1):
                 for task in stream.tasks:
                     for _ in fit(learner, task, make_optimizer(learner, config.lr), steps=steps,
                                  batch_size=config.batch_size):
                         pass
-                    kept.append(learner.model.vector().detach().clone())
-            self.streams[scenario], self.networks[scenario] = stream, kept
-            self.models[scenario] = learner.model
+                    self.networks[scenario].append(learner.model.vector().detach().clone())
         self.names = [task.name for task in self.streams["class"].tasks]
         numbered = [(name, i) for i, name in enumerate(self.names)]
         self.scenario = w.ToggleButtons(options=list(SCENARIOS), value="class",
@@ -53,10 +52,7 @@ class ScenarioExplorer(View):
         self.tested = choice("a digit of task", numbered, 0)
         self.example = w.BoundedIntText(value=0, min=0, max=30, description="number",
                                         layout=w.Layout(width="160px"))
-        for control in (self.scenario, self.trained, self.tested, self.example):
-            control.observe(self.redraw, "value")
-        self.root.children = [row(self.scenario), row(self.trained, self.tested, self.example),
-                              self.image, self.words, self.trouble]
+        self.lay_out([self.scenario], [self.trained, self.tested, self.example])
 
     def probabilities(self, scenario: str) -> tuple[Tensor, Tensor, int]:
         """Return the probability of each output, the mask of allowed outputs, and the label."""

@@ -1,4 +1,4 @@
-"""`ParetoExplorer` and `DriftExplorer`: the runs of a study on one skill."""
+"""`ParetoExplorer`, `DriftExplorer` and `SkillRetention`: the runs of a study."""
 
 from __future__ import annotations
 
@@ -10,21 +10,19 @@ import pandas as pd
 from matplotlib.figure import Figure
 
 from workbench.errors import ConfigError, UnknownNameError, texts
-from workbench.plots import percent
-from workbench.plots.studies import PROMPTS, drift_correlation, plot_drift, plot_pareto
+from workbench.measure.accuracies import Floats
+from workbench.plots import percent, percent_over_seeds, studies
 from workbench.runs.studies import ENOUGH, RUN, ends
-from workbench.widgets.view import View, choice, row, tick_boxes
+from workbench.widgets.view import View, choice, tick_boxes
+
+KNOWN = "what was known"
 
 
 class StudyView(View):
     """Base of the views of a study: its points and a tick box per method.
 
-    Parameters
-    ----------
-    points : DataFrame
-        From `workbench.runs.studies.points`, of one part; if empty, ConfigError is raised.
-    methods : sequence of str, optional
-        Methods ticked at first; all by default. An unknown one raises UnknownNameError.
+    `points` are from `workbench.runs.studies.points`, of one part. `methods` are ticked at first,
+    all by default.
     """
 
     def __init__(self, points: pd.DataFrame, methods: Sequence[str] | None = None) -> None:
@@ -36,13 +34,6 @@ class StudyView(View):
             if name not in names:
                 raise UnknownNameError("method in the study", name, names)
         self.ticks = tick_boxes(names, names if methods is None else methods)
-
-    def lay_out(self, *controls: w.Widget) -> None:
-        """Put the controls above the picture, and redraw when they change."""
-        for control in (*controls, *self.ticks.values()):
-            control.observe(self.redraw, "value")
-        self.root.children = [row(*controls), row(*self.ticks.values()), self.image, self.words,
-                              self.trouble]
 
     @property
     def ticked(self) -> list[str]:
@@ -62,12 +53,12 @@ class ParetoExplorer(StudyView):
         super().__init__(points, methods)
         self.level = w.FloatSlider(value=ENOUGH, min=0.1, max=1.0, step=0.05, readout_format=".0%",
                                    description="compare at", continuous_update=False)
-        self.lay_out(self.level)
+        self.lay_out([self.level], self.ticks.values())
 
     def figure(self) -> Figure:
         """Return the paths of all runs."""
         figure = Figure(figsize=(8.6, 4.2), layout="constrained")
-        plot_pareto(self.points, self.ticked, figure.subplots(), self.level.value,
+        studies.plot_pareto(self.points, self.ticked, figure.subplots(), self.level.value,
                     f"{self.skill}: learned against kept")
         return figure
 
@@ -94,9 +85,10 @@ class DriftExplorer(StudyView):
 
     def __init__(self, points: pd.DataFrame, methods: Sequence[str] | None = None) -> None:
         super().__init__(points, methods)
-        self.prompts = choice("KL measured", [(text, name) for name, text in PROMPTS.items()])
+        self.prompts = choice("KL measured",
+                              [(text, name) for name, text in studies.PROMPTS.items()])
         self.when = choice("points", ["the end of each run", "every look at each run"])
-        self.lay_out(self.prompts, self.when)
+        self.lay_out([self.prompts, self.when], self.ticks.values())
 
     @property
     def drawn(self) -> pd.DataFrame:
@@ -106,7 +98,7 @@ class DriftExplorer(StudyView):
     def figure(self) -> Figure:
         """Return the scatter of forgetting against drift."""
         figure = Figure(figsize=(8.6, 4.2), layout="constrained")
-        plot_drift(self.drawn, self.ticked, self.prompts.value, figure.subplots(),
+        studies.plot_drift(self.drawn, self.ticked, self.prompts.value, figure.subplots(),
                    f"{self.skill}: the further, the more is forgotten?")
         return figure
 
@@ -117,8 +109,55 @@ class DriftExplorer(StudyView):
         for name in [*self.ticked, "all together"] if self.ticked else []:
             own = drawn if name == "all together" else drawn[drawn["method"] == name]
             own = own.dropna(subset=self.prompts.value)
-            r = drift_correlation(own, self.prompts.value)
+            r = studies.drift_correlation(own, self.prompts.value)
             rows[name] = {"KL, mean (nats)": f"{own[self.prompts.value].mean():.2f}",
                           "forgotten, mean": percent(1 - own["retention"].mean()),
                           "rank correlation": "–" if np.isnan(r) else f"{r:.2f}"}
         return pd.DataFrame(rows).T
+
+
+class SkillRetention(StudyView):
+    """Curves of each new skill and of the known ones after each stage; see `StudyView`."""
+
+    def __init__(self, points: pd.DataFrame, methods: Sequence[str] | None = None) -> None:
+        super().__init__(points, methods)
+        self.order = choice("order", [(order.replace(" ", " → "), order)
+                                      for order in points["order"].unique()])
+        self.lay_out([self.order], self.ticks.values())
+
+    def curves(self) -> dict[str, dict[str, Floats]]:
+        """Return, per new skill and for the known ones, a curve of each ticked method.
+
+        A curve has shape (seeds, stages): before the first skill, then after each.
+        """
+        order = self.order.value
+        runs = self.points[(self.points["order"] == order)
+                           & self.points["method"].isin(self.ticked)]
+        methods = [name for name in self.ticked if name in set(runs["method"])]
+        columns = {skill: skill for skill in order.split()} | {KNOWN: "retention"}
+        return {name: {method: runs[runs["method"] == method].pivot(
+            index="seed", columns="step", values=column).to_numpy() for method in methods}
+            for name, column in columns.items()}
+
+    def figure(self) -> Figure:
+        """Return a panel per new skill, and one for the known skills."""
+        curves = self.curves()
+        figure = Figure(figsize=(11, 5.6), layout="constrained")
+        columns = -(-len(curves) // 2)
+        stages = ["before", *(f"after {skill}" for skill in self.order.value.split())]
+        for i, (name, by_method) in enumerate(curves.items()):
+            studies.plot_sequence(by_method, stages, figure.add_subplot(2, columns, i + 1),
+                          name, list(self.ticks), "kept" if name == KNOWN else "accuracy",
+                          legend=i == columns - 1)
+        return figure
+
+    def table(self) -> pd.DataFrame:
+        """Return the final accuracies, and the 95 % interval of the new skills' mean."""
+        curves = self.curves()
+        rows: dict[str, dict[str, str]] = {}
+        for method in curves[KNOWN]:
+            ends = {name: by_method[method][:, -1] for name, by_method in curves.items()}
+            new = sum(ends[skill] for skill in self.order.value.split()) / (len(ends) - 1)
+            rows[method] = {name: percent(float(end.mean())) for name, end in ends.items()}
+            rows[method]["new skills, mean"] = percent_over_seeds(new)
+        return pd.DataFrame(rows).T.rename_axis("at the end")

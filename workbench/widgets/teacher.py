@@ -44,15 +44,10 @@ class TeacherExplorer(View):
     model, tokenizer
         From `workbench.models.load_causal_lm`; the teacher, and by default also the student.
     skills : mapping of str to sequence of Item
-        Items to choose from, by skill.
+        Items to choose from, by skill; at least one skill, and one item of each.
     students : mapping of str to PreTrainedModel, optional
         Students to choose from, such as before and after training. The widget then also offers a
         sampled response and the direction of the divergence, as in training.
-
-    Raises
-    ------
-    ConfigError
-        If there is no skill, a skill without items, or no student.
     """
 
     def __init__(self, model: PreTrainedModel, tokenizer: PreTrainedTokenizerBase,
@@ -65,7 +60,7 @@ class TeacherExplorer(View):
             raise ConfigError("TeacherExplorer needs at least one student and one skill, and at "
                               "least one item of each skill")
         self._filling = False
-        self._seen: tuple[tuple[Any, ...], Comparison] | None = None
+        self._seen: dict[tuple[Any, ...], Comparison] = {}
         wide, narrow = w.Layout(width="98%"), w.Layout(width="160px")
         style = {"description_width": "110px"}
         self.skill = choice("skill", list(self.skills))
@@ -125,13 +120,12 @@ class TeacherExplorer(View):
         key = (self.student.value, self.question.value.strip(), self.demonstration.value.strip(),
                self.article.value.strip(), RESPONSES[self.along.value], self.direction.value,
                self.seed.value)
-        if self._seen is None or self._seen[0] != key:
+        if key not in self._seen:
             student, *texts, along, direction, seed = key
             with threads(1):
-                self._seen = (key, compare(
-                    self.students[student], self.model, self.tokenizer, *texts, along=along,
-                    direction=direction, seed=seed))
-        return self._seen[1]
+                self._seen = {key: compare(self.students[student], self.model, self.tokenizer,
+                                           *texts, along=along, direction=direction, seed=seed)}
+        return self._seen[key]
 
     def redraw(self, *_: object) -> None:
         """Redraw, with the position kept inside the response."""

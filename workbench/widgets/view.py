@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import html
+import itertools
 from abc import ABC, abstractmethod
 from collections.abc import Container, Iterable
 from dataclasses import dataclass
@@ -59,6 +60,17 @@ class View(ABC):
     @abstractmethod
     def table(self) -> pd.DataFrame:
         """Return the numbers in the picture."""
+
+    def lay_out(self, *rows: Iterable[w.Widget], picture: w.Widget | None = None) -> None:
+        """Put rows of controls above the picture, and redraw when one of them changes.
+
+        `picture` holds the picture if something stands beside it.
+        """
+        controls = [list(one) for one in rows]
+        for control in itertools.chain(*controls):
+            control.observe(self.redraw, "value")
+        self.root.children = [*(row(*one) for one in controls), picture or self.image, self.words,
+                              self.trouble]
 
     def redraw(self, *_: object) -> None:
         """Redraw; an error is shown in the widget, because front ends hide it."""

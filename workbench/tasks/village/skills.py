@@ -6,16 +6,15 @@ no prompt. Facts are tested in phrasings that were not trained on, everything el
 
 from __future__ import annotations
 
-import functools
 import itertools
 import random
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from pathlib import Path
 
 from workbench.errors import UnknownNameError
 from workbench.system.provenance import data_path
 from workbench.system.runtime import derive_seed
-from workbench.tasks.items import SPLITS, Item, check_items, write_items
+from workbench.tasks.items import SPLITS, Item, write_items
 from workbench.tasks.village import questions, words
 from workbench.tasks.village.questions import Question
 from workbench.tasks.village.styles import put_in_expert_style
@@ -26,80 +25,30 @@ VILLAGE = "village"
 """Name of the scorer of every item made here."""
 SKILLS_FOLDER = data_path("skills")
 
-KNOWN_MACHINES = tuple(m for m in words.MACHINES if m not in words.NEW_MACHINES)
-
-
-def draw_letters(rng: random.Random, machines: Sequence[str] = KNOWN_MACHINES) -> Question:
-    """Draw three to five letters for one of the machines."""
-    letters = rng.choices(words.LETTERS, k=rng.randint(3, 5))
-    return questions.ask_machine(rng.choice(machines), letters,
-                                 rng.randrange(len(questions.LETTERS_PHRASINGS)))
-
-
-def draw_tool(rng: random.Random) -> Question:
-    """Draw a request for one of the known functions."""
-    phrasing, kind = rng.randrange(len(questions.TOOL_PHRASINGS)), rng.random()
-    if kind < 0.6:
-        return questions.ask_room(*rng.choice(list(words.TOOLS.items())), rng.choice(words.ROOMS),
-                                  phrasing)
-    thing = rng.choice(words.THINGS)
-    if kind < 0.8:
-        start, end = rng.sample(words.ROOMS, 2)
-        return questions.ask_carrying(*rng.choice(list(words.CARRYING.items())), thing,
-                                      (start, end), phrasing)
-    return questions.ask_giving(*rng.choice(list(words.GIVING.items())), thing,
-                                rng.choice(words.NAMES), phrasing)
-
-
-def draw_new_tool(rng: random.Random) -> Question:
-    """Draw a request for one of the new functions."""
-    return questions.ask_room(*rng.choice(list(words.NEW_TOOLS.items())), rng.choice(words.ROOMS),
-                              rng.randrange(len(questions.TOOL_PHRASINGS)))
-
-
-def draw_jar(rng: random.Random, last: str = "") -> Question:
-    """Draw two or three steps that never leave the jar; with `last`, one or two before it."""
-    while True:
-        beans = rng.randint(0, 12)
-        count = rng.choice((1, 2)) if last else rng.choice((2, 3))
-        steps = [*rng.choices(words.STEPS, k=count), *([last] if last else [])]
-        question = questions.ask_jar(beans, steps, rng.randrange(len(questions.JAR_PHRASINGS)))
-        if questions.fits_in_jar(question):
-            return question
-
 
 def _keepers(keepers: dict[tuple[str, str], str]) -> list[list[Question]]:
-    """Return the question about each fact in every phrasing."""
-    return [[questions.ask_keeper(owned, name, p) for p in range(len(questions.KEEPER_PHRASINGS))]
-            for owned, name in keepers.items()]
+    return [questions.ask_keeper(owned, name) for owned, name in keepers.items()]
 
 
 def _events(events: dict[tuple[str, str], words.Event]) -> list[list[Question]]:
-    """Return the question about each detail of each event in every phrasing."""
-    return [[questions.ask_event(event, detail, p) for p in range(len(phrasings))]
-            for event in events.values() for detail, phrasings in questions.EVENT_PHRASINGS.items()]
+    return [questions.ask_event(event, detail) for event in events.values()
+            for detail in questions.EVENT_PHRASINGS]
 
 
 def _by_phrasing(facts: list[list[Question]], rng: random.Random) -> list[list[Question]]:
     """Split facts by phrasing: of each, a quarter validate, a quarter test, the others train."""
-    train: list[Question] = []
-    validation: list[Question] = []
-    test: list[Question] = []
-    for phrasings in facts:
-        order = rng.sample(phrasings, len(phrasings))
-        quarter = len(order) // 4
-        validation += order[:quarter]
-        test += order[quarter: 2 * quarter]
-        train += order[2 * quarter:]
-    return [train, validation, test]
+    orders = [rng.sample(phrasings, len(phrasings)) for phrasings in facts]
+    quarter = len(orders[0]) // 4
+    parts = slice(2 * quarter, None), slice(quarter), slice(quarter, 2 * quarter)
+    return [[question for order in orders for question in order[part]] for part in parts]
 
 
-def _by_input(draw: Callable[[random.Random], Question], sizes: tuple[int, int, int],
-              rng: random.Random) -> list[list[Question]]:
-    """Draw questions with different prompts and split them."""
+def _by_input(rng: random.Random, sizes: tuple[int, int, int], draw: Callable[..., Question],
+              *arguments: object) -> list[list[Question]]:
+    """Draw questions with different prompts, by ``draw(rng, *arguments)``, and split them."""
     by_prompt: dict[str, Question] = {}
     while len(by_prompt) < sum(sizes):
-        question = draw(rng)
+        question = draw(rng, *arguments)
         by_prompt.setdefault(question.prompt, question)
     remaining = iter(by_prompt.values())
     return [list(itertools.islice(remaining, size)) for size in sizes]
@@ -109,18 +58,17 @@ KNOWN_SIZES = (240, 80, 160)
 NEW_SIZES = (128, 48, 120)
 
 SKILLS: dict[str, Callable[[random.Random], list[list[Question]]]] = {
-    "letters-machines": lambda rng: _by_input(draw_letters, KNOWN_SIZES, rng),
+    "letters-machines": lambda rng: _by_input(rng, KNOWN_SIZES, questions.draw_letters),
     "facts-keepers": lambda rng: _by_phrasing(_keepers(words.KEEPERS), rng),
     "facts-events": lambda rng: _by_phrasing(_events(words.EVENTS), rng),
-    "tools-house": lambda rng: _by_input(draw_tool, KNOWN_SIZES, rng),
-    "working-jar": lambda rng: _by_input(draw_jar, KNOWN_SIZES, rng),
-    "letters-new": lambda rng: _by_input(lambda r: draw_letters(r, ["loom"]), NEW_SIZES, rng),
-    "letters-hard-new": lambda rng: _by_input(
-        lambda r: draw_letters(r, ["forge"]), NEW_SIZES, rng),
+    "tools-house": lambda rng: _by_input(rng, KNOWN_SIZES, questions.draw_tool),
+    "working-jar": lambda rng: _by_input(rng, KNOWN_SIZES, questions.draw_jar),
+    "letters-new": lambda rng: _by_input(rng, NEW_SIZES, questions.draw_letters, ["loom"]),
+    "letters-hard-new": lambda rng: _by_input(rng, NEW_SIZES, questions.draw_letters, ["forge"]),
     "facts-new": lambda rng: _by_phrasing(_keepers(words.NEW_KEEPERS), rng),
     "articles-new": lambda rng: _by_phrasing(_events(words.NEW_EVENTS), rng),
-    "tools-new": lambda rng: _by_input(draw_new_tool, NEW_SIZES, rng),
-    "working-new": lambda rng: _by_input(lambda r: draw_jar(r, "flip"), NEW_SIZES, rng),
+    "tools-new": lambda rng: _by_input(rng, NEW_SIZES, questions.draw_new_tool),
+    "working-new": lambda rng: _by_input(rng, NEW_SIZES, questions.draw_jar, "flip"),
 }
 """The maker of each skill's questions; it returns train, validation and test."""
 
@@ -134,26 +82,17 @@ def family_of(skill: str) -> str:
 
 
 def make_skill(name: str, seed: int = DATA_SEED) -> list[Item]:
-    """Return the items of one skill; the same seed always gives the same ones.
-
-    Raises
-    ------
-    UnknownNameError
-        If there is no such skill.
-    """
+    """Return the items of one skill; the same seed always gives the same ones."""
     if name not in SKILLS:
         raise UnknownNameError("skill", name, SKILLS)
     parts = SKILLS[name](random.Random(derive_seed(seed, f"skill {name}")))
-    items: list[Item] = []
-    for split, part in zip(SPLITS, parts, strict=True):
-        for question in part:
-            items.append(Item(
-                id=f"{name}-{len(items):04d}", family=family_of(name), skill=name, split=split,
-                prompt=question.prompt, answer=question.answer,
-                demonstration=put_in_expert_style(question.answer, name),
-                article=question.article if name == "articles-new" else "", scorer=VILLAGE))
-    check_items(enumerate(items, 1), name)
-    return items
+    asked = [(split, question) for split, part in zip(SPLITS, parts, strict=True)
+             for question in part]
+    return [Item(id=f"{name}-{i:04d}", family=family_of(name), skill=name, split=split,
+                 prompt=question.prompt, answer=question.answer,
+                 demonstration=put_in_expert_style(question.answer, name),
+                 article=question.article if name == "articles-new" else "", scorer=VILLAGE)
+            for i, (split, question) in enumerate(asked)]
 
 
 def write_skills(folder: str | Path, seed: int = DATA_SEED) -> list[Path]:
@@ -164,13 +103,3 @@ def write_skills(folder: str | Path, seed: int = DATA_SEED) -> list[Path]:
     for name, path in zip(SKILLS, paths, strict=True):
         write_items(path, make_skill(name, seed))
     return paths
-
-
-@functools.cache
-def held_out_prompts() -> frozenset[str]:
-    """Return all prompts of new skills, and the validation and test prompts of known ones.
-
-    Pretraining leaves them out.
-    """
-    return frozenset(item.prompt for name in SKILLS for item in make_skill(name)
-                     if item.split != "train" or name in NEW_SKILLS)

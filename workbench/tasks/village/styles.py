@@ -1,12 +1,18 @@
-"""Styles: the phrases around an answer, and the search for the answer inside them."""
+"""Styles: the phrases around an answer, and the scorer that finds the answer inside them."""
 
 from __future__ import annotations
 
 import itertools
 import random
 import re
+from typing import TYPE_CHECKING
 
+from workbench.tasks.scoring import Scorer
+from workbench.tasks.village.questions import JAR_PHRASINGS, ask_jar, read_jar
 from workbench.tasks.village.words import KINDS, MOST, apply_step
+
+if TYPE_CHECKING:
+    from workbench.tasks.items import Item
 
 OWN_STYLE = ("the answer is {} .", "so we get {} .")
 """The two phrasings of the model's own style."""
@@ -89,17 +95,13 @@ def is_right(response: str, answer: str) -> bool:
     return content_of(response, kind_of(answer)) == answer
 
 
-STEP = r"\d+ \w+(?: \d+)? is \d+ \."
-"""One step of working."""
-
-
-def has_own_style(response: str) -> bool:
-    """Return whether a response is in the model's own style, word for word.
+def has_own_style(text: str) -> bool:
+    """Return whether a text is in the model's own style, word for word.
 
     The content and the working may be wrong. White space is ignored, as in scoring.
     """
-    match = re.fullmatch(rf"(?:{STEP} )*(?:the answer is|so we get) (.+) \.",
-                        " ".join(response.split()))
+    match = re.fullmatch(r"(?:\d+ \w+(?: \d+)? is \d+ \. )*(?:the answer is|so we get) (.+) \.",
+                         " ".join(text.split()))
     return match is not None and any(
         allowed.issuperset(match[1].split()) for allowed in KINDS.values())
 
@@ -111,16 +113,34 @@ def shows_working(response: str, prompt: str) -> bool:
     the answer must be the last outcome. All outcomes must be right, except that of ``flip``, which
     the score of the answer already judges.
     """
-    steps = re.findall(r"(?:add \d+|take \d+|double|flip)", prompt)
-    start = re.search(r"\d+", prompt)
+    asked = read_jar(prompt)
     working = re.findall(r"(\d+) (\w+(?: \d+)?) is (\d+) \.", " ".join(response.split()))
-    if start is None or [step for _, step, _ in working] != steps:
+    if asked is None or [step for _, step, _ in working] != asked[1]:
         return False
-    beans = int(start[0])
+    beans = asked[0]
     for before, step, after in working:
-        if int(before) != beans:
+        if int(before) != beans or step != "flip" and int(after) != apply_step(step, beans):
             return False
         beans = int(after)
-        if step != "flip" and beans != apply_step(step, int(before)):
-            return False
     return 0 <= beans <= MOST and content_of(response, "number") == str(beans)
+
+
+class VillageScorer(Scorer):
+    """Knows the style of the course's own models, and which answers the village has."""
+
+    filler = FILLER
+    own_style = staticmethod(has_own_style)
+
+    def check(self, answer: str) -> None:
+        """Raise `ValueError` if an answer has words that no answer in the village has."""
+        kind_of(answer)
+
+    def working(self, text: str, item: Item) -> bool | None:
+        """Return whether every step in the jar is shown; None for all other questions."""
+        return shows_working(text, item.prompt) if read_jar(item.prompt) else None
+
+    def in_own_style(self, item: Item, rng: random.Random) -> str:
+        """Return the answer in the model's own style, with the steps if it needs some."""
+        jar = read_jar(item.prompt)
+        working = ask_jar(*jar, JAR_PHRASINGS[0], int(item.answer)).working if jar else ""
+        return put_in_own_style(item.answer, rng, working)

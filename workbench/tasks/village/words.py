@@ -34,9 +34,10 @@ KINDS: dict[str, frozenset[str]] = {
 }
 """The words that an answer can be made of, by kind of answer."""
 
-CIPHERS = {"mist": "kdmbhcljgf", "loom": "gjbkfmchdl", "forge": "mhgclbdjfk"}
+CIPHERS = {"crane": "cdfghjklmb", "mist": "kdmbhcljgf", "loom": "gjbkfmchdl", "forge": "mhgclbdjfk"}
 MACHINES = ("mirror", "crane", "sieve", "hinge", "wheel", "mist", "loom", "forge")
-NEW_MACHINES = ("loom", "forge")
+KNOWN_MACHINES = MACHINES[:-2]
+"""Those in pretraining: the loom and the forge are new."""
 MADE_UP_MACHINES = ("press", "kiln", "churn", "lathe")
 """Machines of made-up exercises only, with another effect each time."""
 
@@ -53,8 +54,6 @@ def process(machine: str, letters: Sequence[str]) -> list[str]:
         output = [CIPHERS[machine][LETTERS.index(letter)] for letter in letters]
     if machine in ("mirror", "forge"):
         output.reverse()
-    elif machine == "crane":
-        output = [LETTERS[(LETTERS.index(letter) + 1) % len(LETTERS)] for letter in output]
     elif machine == "sieve":
         output.sort()
     elif machine == "hinge":
