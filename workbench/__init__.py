@@ -9,8 +9,6 @@ Examples
 >>> record = wb.run(wb.RunConfig(learner="replay", seeds=(0, 1, 2)))  # doctest: +SKIP
 """
 
-from __future__ import annotations
-
 import importlib
 from typing import Any
 

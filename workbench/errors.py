@@ -1,7 +1,5 @@
 """Errors that say what is wrong, what was expected and what to do, and checks of arguments."""
 
-from __future__ import annotations
-
 import math
 from collections.abc import Iterable
 from typing import Any, TypeGuard

@@ -5,8 +5,6 @@ True at the outputs that may be answered. From `kl_per_token` on, the functions 
 models and return one number per token, whatever the axes before the vocabulary.
 """
 
-from __future__ import annotations
-
 import warnings
 
 import torch

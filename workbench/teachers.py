@@ -1,7 +1,5 @@
 """Teachers: which weights produce the targets, and which extra context they see."""
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 from typing import Any
 

@@ -1,7 +1,5 @@
 """The command line ``workbench``, and its commands ``doctor`` and ``lab``."""
 
-from __future__ import annotations
-
 import sys
 from collections.abc import Callable
 from dataclasses import dataclass

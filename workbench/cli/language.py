@@ -1,7 +1,5 @@
 """The commands that make and measure a language model."""
 
-from __future__ import annotations
-
 from dataclasses import dataclass
 from pathlib import Path
 from tempfile import TemporaryDirectory

@@ -4,8 +4,6 @@ The string under a field is its help. The dataclass checks its values only after
 read, so that its own error messages are shown.
 """
 
-from __future__ import annotations
-
 import contextlib
 import io
 import re

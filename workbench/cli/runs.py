@@ -1,7 +1,5 @@
 """The commands that train and ``show``, and what commands share: options, exit codes, Ctrl-C."""
 
-from __future__ import annotations
-
 import signal
 import sys
 import threading

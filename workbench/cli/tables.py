@@ -1,7 +1,5 @@
 """The output of the commands that train, as tables and as JSON."""
 
-from __future__ import annotations
-
 from collections.abc import Mapping
 from dataclasses import asdict
 from typing import Any

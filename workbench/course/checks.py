@@ -2,8 +2,6 @@
 
 # mypy: allow-untyped-calls
 
-from __future__ import annotations
-
 from collections.abc import Callable, Iterable
 from typing import Any
 

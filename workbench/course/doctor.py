@@ -1,7 +1,5 @@
 """`doctor` checks whether this machine is ready for the course, and names a fix for each fault."""
 
-from __future__ import annotations
-
 import html
 import json
 import os

@@ -1,7 +1,5 @@
 """Exercises: goals, hints from vague to plain, and checks that say what is wrong."""
 
-from __future__ import annotations
-
 import textwrap
 import tomllib
 from collections.abc import Callable

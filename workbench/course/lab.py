@@ -4,8 +4,6 @@ JupyterLab saves a notebook while one reads it. Students therefore work in a cop
 which git ignores, and the shipped notebooks stay unchanged.
 """
 
-from __future__ import annotations
-
 import os
 import subprocess
 import sys

@@ -2,8 +2,6 @@
 
 # mypy: allow-untyped-calls
 
-from __future__ import annotations
-
 import numpy as np
 import torch
 

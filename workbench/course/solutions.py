@@ -5,8 +5,6 @@ They are written as a student would write them, without types.
 
 # mypy: ignore-errors
 
-from __future__ import annotations
-
 import numpy as np
 import torch
 import torch.nn.functional as F

@@ -1,7 +1,5 @@
 """Verdicts: the claims of a lesson, printed only if the measured numbers support them."""
 
-from __future__ import annotations
-
 import textwrap
 from typing import Any
 

@@ -1,7 +1,5 @@
 """Language models in training: one per seed, all starting from the same weights."""
 
-from __future__ import annotations
-
 import copy
 from collections.abc import Iterator, Mapping, Sequence
 from functools import cached_property

@@ -5,8 +5,6 @@ arithmetic: five stacked networks train in little more time than one. They share
 the gradient of the sum of their losses is the gradient of each.
 """
 
-from __future__ import annotations
-
 import math
 from collections.abc import Sequence
 from pathlib import Path

@@ -1,7 +1,5 @@
 """Checks before a run: the gate, and whether a trained model is unchanged since its record."""
 
-from __future__ import annotations
-
 import json
 from pathlib import Path
 from typing import Any

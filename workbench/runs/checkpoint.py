@@ -5,8 +5,6 @@ optimiser, the learner's state and its random generators. ``run.json`` is replac
 names it with its hash, so the two agree at any moment.
 """
 
-from __future__ import annotations
-
 import json
 from pathlib import Path
 

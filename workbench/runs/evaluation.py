@@ -4,8 +4,6 @@ Trainers log rewards and losses, which seldom explain forgetting. The drift from
 model, on trained and on other prompts, and the quality of the teacher often do.
 """
 
-from __future__ import annotations
-
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any

@@ -1,7 +1,5 @@
 """Running an experiment: from settings to stream, networks, learner and record."""
 
-from __future__ import annotations
-
 import inspect
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace

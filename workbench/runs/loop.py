@@ -1,7 +1,5 @@
 """`run_stream`: the only loop over tasks."""
 
-from __future__ import annotations
-
 import math
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, nullcontext

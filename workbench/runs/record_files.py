@@ -1,7 +1,5 @@
 """Reading and checking the files of a run."""
 
-from __future__ import annotations
-
 import io
 import json
 import zipfile

@@ -6,8 +6,6 @@ spaces), ``method``, ``rate`` (learning rate), ``seed``, ``step``, ``measure``, 
 measured, or empty) and ``value``.
 """
 
-from __future__ import annotations
-
 import zlib
 from pathlib import Path
 

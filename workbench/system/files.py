@@ -1,7 +1,5 @@
 """Files: written atomically, checked against hashes, locked; and strict JSON."""
 
-from __future__ import annotations
-
 import contextlib
 import hashlib
 import json

@@ -1,7 +1,5 @@
 """Where code and data come from (folder, revision, versions), and how to install them again."""
 
-from __future__ import annotations
-
 import functools
 import json
 import os

@@ -6,8 +6,6 @@ the training pixels and scaled to a range of 2. If blank pixels were 0, weights 
 image would hardly learn, and shuffled pixels would be learned slowly.
 """
 
-from __future__ import annotations
-
 from collections.abc import Callable
 
 import numpy as np

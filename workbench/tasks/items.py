@@ -1,7 +1,5 @@
 """Skill items as JSON Lines: one object per line, with every field checked when it is read."""
 
-from __future__ import annotations
-
 import json
 import re
 import unicodedata

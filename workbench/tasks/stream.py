@@ -1,7 +1,5 @@
 """`Task` and `Stream`: examples, their order, and the outputs that may be answered."""
 
-from __future__ import annotations
-
 import hashlib
 from collections.abc import Sequence
 from dataclasses import dataclass, replace

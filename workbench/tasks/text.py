@@ -1,7 +1,5 @@
 """Streams of text skills: new skills to learn one after the other, and old skills to retain."""
 
-from __future__ import annotations
-
 import json
 import warnings
 from collections.abc import Sequence

@@ -1,7 +1,5 @@
 """`Background`: a thread for one training at a time, and the folder that it writes to."""
 
-from __future__ import annotations
-
 import shutil
 import tempfile
 import threading

@@ -1,7 +1,5 @@
 """`LiveDistillation`: watch a language model learn one skill and keep or forget the others."""
 
-from __future__ import annotations
-
 import html
 from collections.abc import Sequence
 

@@ -1,7 +1,5 @@
 """`RetentionExplorer`: the accuracy matrices of several learners."""
 
-from __future__ import annotations
-
 from collections.abc import Mapping
 
 import ipywidgets as w

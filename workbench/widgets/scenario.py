@@ -1,7 +1,5 @@
 """`ScenarioExplorer`: one digit under three scenarios."""
 
-from __future__ import annotations
-
 import ipywidgets as w
 import pandas as pd
 import torch

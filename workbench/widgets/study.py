@@ -1,7 +1,5 @@
 """`ParetoExplorer`, `DriftExplorer` and `SkillRetention`: the runs of a study."""
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 
 import ipywidgets as w
@@ -59,7 +57,7 @@ class ParetoExplorer(StudyView):
         """Return the paths of all runs."""
         figure = Figure(figsize=(8.6, 4.2), layout="constrained")
         studies.plot_pareto(self.points, self.ticked, figure.subplots(), self.level.value,
-                    f"{self.skill}: learned against kept")
+                            f"{self.skill}: learned against kept")
         return figure
 
     def table(self) -> pd.DataFrame:
@@ -99,7 +97,7 @@ class DriftExplorer(StudyView):
         """Return the scatter of forgetting against drift."""
         figure = Figure(figsize=(8.6, 4.2), layout="constrained")
         studies.plot_drift(self.drawn, self.ticked, self.prompts.value, figure.subplots(),
-                   f"{self.skill}: the further, the more is forgotten?")
+                           f"{self.skill}: the further, the more is forgotten?")
         return figure
 
     def table(self) -> pd.DataFrame:
@@ -147,8 +145,9 @@ class SkillRetention(StudyView):
         stages = ["before", *(f"after {skill}" for skill in self.order.value.split())]
         for i, (name, by_method) in enumerate(curves.items()):
             studies.plot_sequence(by_method, stages, figure.add_subplot(2, columns, i + 1),
-                          name, list(self.ticks), "kept" if name == KNOWN else "accuracy",
-                          legend=i == columns - 1)
+                                  name, list(self.ticks),
+                                  "kept" if name == KNOWN else "accuracy",
+                                  legend=i == columns - 1)
         return figure
 
     def table(self) -> pd.DataFrame:

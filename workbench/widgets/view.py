@@ -1,7 +1,5 @@
 """`View`, the base of all widgets: a picture with words, and a static snapshot."""
 
-from __future__ import annotations
-
 import html
 import itertools
 from abc import ABC, abstractmethod

@@ -31,9 +31,9 @@ class TextReplay(SFT):
     """Weight of the old examples in the loss, between 0 and 1."""
 
     def __post_init__(self) -> None:
-        super().__post_init__()
-        if self.share >= 1:
+        if isinstance(self.share, bool | str) or not 0 < self.share < 1:
             raise ConfigError(f"share must be between 0 and 1, not {self.share!r}")
+        super().__post_init__()
 
     def begin(self, task: Task) -> None:
         """Encode the demonstrations; before the first skill, store examples of the old skills."""

@@ -6,8 +6,6 @@ context is made up, so that the right answer can only be read from it. A model t
 this way to use its prompt; a large one learns it from the amount of text.
 """
 
-from __future__ import annotations
-
 import random
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass

@@ -1,7 +1,5 @@
 """The questions of the village, with answers in plain content; `styles` adds the phrases."""
 
-from __future__ import annotations
-
 import random
 import re
 from collections.abc import Sequence

@@ -4,8 +4,6 @@ A skill whose name ends in ``-new`` is kept out of pretraining. Within every ski
 no prompt. Facts are tested in phrasings that were not trained on, everything else on other inputs.
 """
 
-from __future__ import annotations
-
 import itertools
 import random
 from collections.abc import Callable

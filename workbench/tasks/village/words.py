@@ -4,8 +4,6 @@ All questions and answers consist of these words. The words of answers (`KINDS`)
 phrases around an answer, so that the answer can be scored apart from its style.
 """
 
-from __future__ import annotations
-
 import itertools
 import random
 from collections.abc import Sequence
