@@ -490,7 +490,7 @@ print("Verdict: all four that imitate the model's own style keep far more than S
 
 # %%
 def at_same_rate(study, methods):
-    """New-skill accuracy and retention at each learning rate, at the last step common to all methods."""
+    """New-skill accuracy and retention at each rate, at the last step that all methods reached."""
     rows = at_common_step(study[study["method"].isin(methods)])
     words = rows["new"].map(percent) + ", " + rows["retention"].map(percent)
     table = rows.assign(words=words).pivot(index=["rate", "step"], columns="method", values="words")
@@ -805,7 +805,7 @@ print("\n".join(f"{name:15s} {meaning}" for name, meaning in METHODS.items()))
 # the policy gradient are *advantages*: the reward of an answer minus the mean reward of the other answers.
 
 # %%
-def pull(logits, weights):
+def weighted_loss(logits, weights):
     """Return the cross-entropy to weights: (..., images, labels) to (...)."""
     return -(weights * logits.log_softmax(-1)).sum(-1).mean(-1)
 
@@ -826,12 +826,13 @@ import itertools
 
 toy_logits = torch.tensor([[0.3, -1.2, 0.8]], dtype=torch.float64, requires_grad=True)
 reward = torch.tensor([[1.0, 0.0, 0.5]], dtype=torch.float64)
-p = toy_logits.detach().softmax(-1)
-exact = p * (reward - (p * reward).sum())
+toy_p = toy_logits.detach().softmax(-1)
+exact = toy_p * (reward - (toy_p * reward).sum())
 for baseline in (True, False):
-    mean_loss = sum(p[0, list(three)].prod()
-                    * pull(toy_logits, advantages(torch.tensor([three]), reward, baseline)).sum()
-                    for three in itertools.product(range(3), repeat=3))
+    mean_loss = 0
+    for three in itertools.product(range(3), repeat=3):
+        weights = advantages(torch.tensor([three]), reward, baseline)
+        mean_loss += toy_p[0, list(three)].prod() * weighted_loss(toy_logits, weights).sum()
     (slope,) = torch.autograd.grad(mean_loss, toy_logits)
     torch.testing.assert_close(-slope, exact)
 print("Verdict: on average the advantages give the exact gradient, with a baseline or without.")
@@ -853,7 +854,7 @@ def targets(digits, base_logits, chance):
 
 # %%
 def weights_of(method, target, logits, chance):
-    """Return the weights of a batch for `pull`, in the shape of its logits."""
+    """Return the weights of a batch for `weighted_loss`, in the shape of its logits."""
     target = target.expand_as(logits).float()
     if method == "oracle" or method.startswith("sft"):
         return target
@@ -887,8 +888,8 @@ def pretrain(x, y, old_x, old_y):
         new, old, label = seen.gather(1, indices[:, 0]), indices[:, 1], indices[:, 2]
         labels = torch.cat([y[new] % 2 + 2 * label, old_y[old]], 1)
         optimizer.zero_grad()
-        pull(network(torch.cat([x[new], old_x[old]], 1)),
-             torch.nn.functional.one_hot(labels, 10)).sum().backward()
+        target = torch.nn.functional.one_hot(labels, 10)
+        weighted_loss(network(torch.cat([x[new], old_x[old]], 1)), target).sum().backward()
         optimizer.step()
     return network
 
@@ -908,7 +909,7 @@ def take_step(network, vector, x, tables, batch, chance):
     rows = torch.arange(len(SEEDS))[:, None]
     weights = [weights_of(method, tables[method][rows, batch], own, chance)
                for method, own in zip(METHODS, logits.detach(), strict=True)]
-    (gradient,) = torch.autograd.grad(pull(logits, torch.stack(weights)).sum(), vector)
+    (gradient,) = torch.autograd.grad(weighted_loss(logits, torch.stack(weights)).sum(), vector)
     return vector.detach() - RATES * gradient
 
 # %%
@@ -998,9 +999,9 @@ def explained(table, by):
 for name, table in toy.items():
     print(f"{name}: a quadratic explains {percent(explained(table, 'kl'))} of forgetting by the KL "
           f"on the new task, {percent(explained(table, 'kl_old'))} by the KL on the old one")
-lost = matched["forgotten"]
-assert len(lost) == 9 and lost["oracle"] < 0.1 and lost["sft-one"] > 0.5
-assert lost["oracle-samples"] < 0.1 and lost["rl-one"] > 0.5
+toy_lost = matched["forgotten"]
+assert len(toy_lost) == 9 and toy_lost["oracle"] < 0.1 and toy_lost["sft-one"] > 0.5
+assert toy_lost["oracle-samples"] < 0.1 and toy_lost["rl-one"] > 0.5
 print("Verdict: what goes far mostly forgets much. On-policy is neither needed (oracle-samples is "
       "off policy and near) nor enough (rl-one is on policy; its reward asks for a far answer).")
 
