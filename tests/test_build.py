@@ -40,9 +40,9 @@ def source(tmp_path):
 
 def folded(text: str, summary: str) -> str:
     """What stands in the folded block with this summary."""
-    found = re.search(rf"<details><summary>{summary}</summary>\n\n(.+?)\n\n</details>", text, re.S)
-    assert found, f"no folded {summary!r}"
-    return found[1]
+    result = re.search(rf"<details><summary>{summary}</summary>\n\n(.+?)\n\n</details>", text, re.S)
+    assert result, f"no folded {summary!r}"
+    return result[1]
 
 
 @pytest.mark.parametrize("e", exercises.values(), ids=lambda e: e.name)

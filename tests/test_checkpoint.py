@@ -140,20 +140,21 @@ def test_a_folder_that_cannot_be_made_is_refused(tiny, tmp_path):
 # What a checkpoint is
 
 def test_a_running_folder_holds_one_checkpoint_and_a_finished_one_holds_weights(tiny, tmp_path):
-    found = []
+    result = []
 
     def look():
-        said = json.loads((tmp_path / "run" / "run.json").read_text())
+        run_json = json.loads((tmp_path / "run" / "run.json").read_text())
         names = sorted(p.name for p in (tmp_path / "run").iterdir())
-        assert names == sorted([".lock", "run.json"] + [e["file"] for e in said["files"].values()])
-        found.append(said["files"]["checkpoint"]["file"])
+        files = [entry["file"] for entry in run_json["files"].values()]
+        assert names == sorted([".lock", "run.json", *files])
+        result.append(run_json["files"]["checkpoint"]["file"])
         return False
 
     run(tiny(checkpoint_every=2), out=tmp_path / "run", stop=look)
-    steps = [int(name.removeprefix("checkpoint-")[:7]) for name in found]
+    steps = [int(name.removeprefix("checkpoint-")[:7]) for name in result]
     assert steps == [0, 0, 0, 2, 4, 4, 4, 6, 8, 8, 8, 10]
-    said = json.loads((tmp_path / "run" / "run.json").read_text())
-    assert said["files"].keys() == {"arrays", "weights"}
+    run_json = json.loads((tmp_path / "run" / "run.json").read_text())
+    assert run_json["files"].keys() == {"arrays", "weights"}
 
 
 def test_an_optimiser_goes_on_from_its_tensors_as_if_nothing_had_been():

@@ -65,15 +65,15 @@ def test_stdout_of_a_real_process_is_json_only_and_the_bar_goes_to_stderr(printe
 
 
 def test_json_has_seeds_first(printed):
-    said = strict(printed.stdout)
-    assert np.shape(said["accuracy"]) == (3, 2, 2)
-    assert np.shape(said["baseline"]) == (3, 2)
-    assert said["seconds"] > 0 and said["steps"] == 10
-    assert {"ACC", "BWT", "forgetting"} <= set(said["metrics"])
-    assert all(len(values) == 3 for values in said["metrics"].values())
-    R = np.array(said["accuracy"])
-    np.testing.assert_allclose(said["metrics"]["ACC"], R[:, -1].mean(1))
-    np.testing.assert_allclose(said["metrics"]["BWT"], R[:, 1, 0] - R[:, 0, 0])
+    message = strict(printed.stdout)
+    assert np.shape(message["accuracy"]) == (3, 2, 2)
+    assert np.shape(message["baseline"]) == (3, 2)
+    assert message["seconds"] > 0 and message["steps"] == 10
+    assert {"ACC", "BWT", "forgetting"} <= set(message["metrics"])
+    assert all(len(values) == 3 for values in message["metrics"].values())
+    R = np.array(message["accuracy"])
+    np.testing.assert_allclose(message["metrics"]["ACC"], R[:, -1].mean(1))
+    np.testing.assert_allclose(message["metrics"]["BWT"], R[:, 1, 0] - R[:, 0, 0])
 
 
 def test_the_command_line_measures_what_the_package_measures(printed):
@@ -84,9 +84,9 @@ def test_the_command_line_measures_what_the_package_measures(printed):
 def test_seeds_may_be_given_with_spaces_commas_or_one_by_one(cli):
     ways = (["--seeds", "0", "1", "2"], ["--seeds", "0,1,2"],
             ["--seeds", "0", "--seeds", "1", "--seeds", "2"])
-    said = [strict(cli("run", *SMALL, "--json", *way)[1]) for way in ways]
-    assert [s["config"]["seeds"] for s in said] == [[0, 1, 2]] * 3
-    assert said[0]["accuracy"] == said[1]["accuracy"] == said[2]["accuracy"]
+    message = [strict(cli("run", *SMALL, "--json", *way)[1]) for way in ways]
+    assert [s["config"]["seeds"] for s in message] == [[0, 1, 2]] * 3
+    assert message[0]["accuracy"] == message[1]["accuracy"] == message[2]["accuracy"]
 
 
 def test_a_list_ends_at_the_next_option():
@@ -126,7 +126,7 @@ def test_an_unknown_name_is_told_with_the_known_ones(words, known, cli, tmp_path
     assert not (tmp_path / "x").exists()
 
 
-@pytest.mark.parametrize(("words", "said"), [
+@pytest.mark.parametrize(("words", "message"), [
     (["--seeds", "0", "one"], "--seeds: takes whole numbers"),
     (["--seeds", "1", "1"], "seeds must be different"),
     (["--learner", "ewc", "--option", "strength"], "--option: takes name=value"),
@@ -137,10 +137,10 @@ def test_an_unknown_name_is_told_with_the_known_ones(words, known, cli, tmp_path
     (["--colour", "red"], "Unrecognized options: --colour, red"),
     (["folder"], "Unrecognized options: folder"),
 ])
-def test_a_setting_that_cannot_work_is_told_in_one_line(words, said, cli):
+def test_a_setting_that_cannot_work_is_told_in_one_line(words, message, cli):
     code, out, err = cli("run", *words)
     assert (code, out) == (2, "")
-    assert err.startswith("error: ") and said in err and len(err.splitlines()) == 1
+    assert err.startswith("error: ") and message in err and len(err.splitlines()) == 1
 
 
 def test_a_mistake_in_a_real_process_leaves_no_traceback():
@@ -211,11 +211,11 @@ def test_help_names_the_commands_and_the_settings(cli):
 
 def test_show_prints_what_the_run_printed(cli, tmp_path):
     folder = tmp_path / "run"
-    _, said, _ = cli("run", *SMALL, "--seeds", "0", "1", "2", "--json", "--out", folder)
+    _, message, _ = cli("run", *SMALL, "--seeds", "0", "1", "2", "--json", "--out", folder)
     code, shown, err = cli("show", folder, "--json")
-    assert (code, err) == (0, "") and strict(shown) == strict(said)
+    assert (code, err) == (0, "") and strict(shown) == strict(message)
     code, table, _ = cli("show", folder)
-    acc = np.mean(strict(said)["metrics"]["ACC"])
+    acc = np.mean(strict(message)["metrics"]["ACC"])
     assert code == 0 and "after 2 or 3" in table and "seeds 0, 1, 2: complete" in table
     row = next(line for line in table.splitlines() if line.startswith("ACC "))
     assert f"{acc:.3f}" in row and "95 % interval" in row

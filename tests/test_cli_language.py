@@ -55,7 +55,7 @@ def test_a_file_of_ones_own_can_be_measured(cli, tmp_path):
     assert code == 1 and "[FAILS] at least 20 items were measured: 2" in out
 
 
-@pytest.mark.parametrize(("words", "said"), [
+@pytest.mark.parametrize(("words", "printed"), [
     (("gate", "--model", "huge"), "there is no model 'huge'"),
     (("gate", "--model", "nobody/nothing"), "hf download nobody/nothing"),
     (("gate", "--skill", "cooking"), "unknown skill 'cooking'; known: articles-new"),
@@ -69,9 +69,9 @@ def test_a_file_of_ones_own_can_be_measured(cli, tmp_path):
     (("pretrain", "--resume", "x", "--seed", "1"), "leave out: seed"),
     (("pretrain", "--resume", "nowhere"), "holds no training.json"),
 ], ids=lambda value: " ".join(value) if isinstance(value, tuple) else "")
-def test_mistakes_are_told_in_one_line(cli, words, said, tmp_path, monkeypatch):
+def test_mistakes_are_told_in_one_line(cli, words, printed, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     code, out, err = cli(*words)
     assert code == 2 and out == ""
-    assert said in err and err.startswith("error: ") and err.count("\n") == 1
+    assert printed in err and err.startswith("error: ") and err.count("\n") == 1
     assert "Traceback" not in err

@@ -139,13 +139,13 @@ def test_run_resumes_what_train_began(cli, tmp_path, monkeypatch):
 
 def test_evaluate_finds_skill_and_base_in_the_record(cli, taught):
     code, out, _ = cli("evaluate", "--model", taught, "--items", 6, "--json")
-    said = json.loads(out)
-    assert code == 0 and said["base"] == "tiny"
-    assert said["skills"]["facts-new"]["new"] and not said["skills"]["facts-keepers"]["new"]
-    assert set(said["families"]) == {"letters", "facts", "tools", "working"}
-    assert said["families"]["facts"]["n"] == 12, "of the known skills alone"
-    assert said["kl_to_base"]["new"] > 0 and said["kl_to_base"]["old"] > 0
-    right = said["skills"]["working-jar"]["right"]
+    printed = json.loads(out)
+    assert code == 0 and printed["base"] == "tiny"
+    assert printed["skills"]["facts-new"]["new"] and not printed["skills"]["facts-keepers"]["new"]
+    assert set(printed["families"]) == {"letters", "facts", "tools", "working"}
+    assert printed["families"]["facts"]["n"] == 12, "of the known skills alone"
+    assert printed["kl_to_base"]["new"] > 0 and printed["kl_to_base"]["old"] > 0
+    right = printed["skills"]["working-jar"]["right"]
     assert 0 <= right["low"] <= right["rate"] <= right["high"] <= 1
     code, out, _ = cli("evaluate", "--model", taught, "--items", 2)
     assert code == 0 and "facts-new" in out and "nats a response" in out
@@ -236,14 +236,14 @@ def test_run_takes_the_skills_stream(cli, tmp_path):
                        "--model", "nano", "--learner", "sdft", "--option", "teacher=ema",
                        "skip_first=1", *SHORT, "--seeds", 0, 1, "--out", tmp_path / "run", "--json",
                        "--force", "--clip", 1)
-    said = json.loads(out)
-    assert code == 0 and said["tasks"] == ["facts-new", "tools-new"]
-    assert said["config"]["options"] == {"teacher": "ema", "skip_first": 1}
-    assert said["config"]["clip"] == 1
+    printed = json.loads(out)
+    assert code == 0 and printed["tasks"] == ["facts-new", "tools-new"]
+    assert printed["config"]["options"] == {"teacher": "ema", "skip_first": 1}
+    assert printed["config"]["clip"] == 1
     measured = RunRecord.load(tmp_path / "run").gate
     assert measured["label"] == "gate not passed, forced" and len(measured["reports"]) == 2
-    assert said["old"]["names"] == list(KNOWN_SKILLS)
-    assert np.shape(said["old"]["accuracy"]) == (2, 3, 5), "seeds, stages, skills"
+    assert printed["old"]["names"] == list(KNOWN_SKILLS)
+    assert np.shape(printed["old"]["accuracy"]) == (2, 3, 5), "seeds, stages, skills"
     code, out, _ = cli("show", tmp_path / "run")
     assert code == 0 and "after tools-new" in out and "what was known before" in out
 
@@ -256,7 +256,7 @@ def test_the_learners_are_listed(cli):
     assert code == 0 and "skills  (a language model" in out
 
 
-@pytest.mark.parametrize("words, said", [
+@pytest.mark.parametrize("words, printed", [
     (("train", "--model", "tiny"), "give --skill"),
     (("train", "--skill", "cooking", "--out", "x"), "unknown skill 'cooking'"),
     (("train", "--skill", "facts-new", "--learner", "magic", "--out", "x"), "unknown learner"),
@@ -277,8 +277,8 @@ def test_the_learners_are_listed(cli):
     (("evaluate", "--items", -1), "items must be a whole number of at least 0"),
     (("evaluate", "--model", "huge"), "no model 'huge'"),
 ])
-def test_mistakes_are_told_in_one_line(words, said, cli, tmp_path, monkeypatch):
+def test_mistakes_are_told_in_one_line(words, printed, cli, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     code, _, err = cli(*words)
-    assert code == 2 and said in err and err.count("\n") == 1
+    assert code == 2 and printed in err and err.count("\n") == 1
     assert not (tmp_path / "x" / "run.json").exists()

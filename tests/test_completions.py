@@ -102,9 +102,9 @@ def test_unknown_help_and_missing_articles_are_refused(tokenizer):
 def test_answers_are_counted_with_intervals(tokenizer):
     model = make_model("nano", len(vocabulary()), 0).eval()
     items = items_of("facts-new")
-    found = complete(model, tokenizer, items, max_new_tokens=4)
-    rates = found.summary()
-    assert rates["n"] == len(items) and rates["right"]["rate"] == found.accuracy == 0
+    result = complete(model, tokenizer, items, max_new_tokens=4)
+    rates = result.summary()
+    assert rates["n"] == len(items) and rates["right"]["rate"] == result.accuracy == 0
     assert rates["right"]["low"] == 0 < rates["right"]["high"] < 0.1
     with pytest.raises(ConfigError, match="no items"):
         complete(model, tokenizer, [])

@@ -58,8 +58,8 @@ def jsd(q, p, beta):
 ])
 def test_over_three_words_it_is_the_sum_written_out(direction, beta, wanted):
     student, teacher = logs()
-    found = divergence(student + 4, teacher - 1, direction, beta=beta)
-    assert float(found) == pytest.approx(wanted)
+    result = divergence(student + 4, teacher - 1, direction, beta=beta)
+    assert float(result) == pytest.approx(wanted)
 
 
 @pytest.mark.parametrize("top_k, top_of, tail, teacher, student", [
@@ -74,8 +74,8 @@ def test_the_likeliest_words_are_compared_with_the_rest_as_one_or_renormalised(
         top_k, top_of, tail, teacher, student):
     for direction, wanted in (("forward", kl(teacher, student)), ("reverse", kl(student, teacher)),
                               ("jsd", jsd(teacher, student, 0.5))):
-        found = divergence(*logs(), direction, top_k=top_k, top_of=top_of, tail=tail)
-        assert float(found) == pytest.approx(wanted, abs=1e-12), direction
+        result = divergence(*logs(), direction, top_k=top_k, top_of=top_of, tail=tail)
+        assert float(result) == pytest.approx(wanted, abs=1e-12), direction
 
 
 # Slopes
@@ -248,9 +248,9 @@ def test_skipping_warns_when_it_leaves_out_more_than_a_fifth_and_only_then(lengt
     left = [list(range(skip, n)) for n in lengths]
     with warnings.catch_warnings(record=True) as heard:
         warnings.simplefilter("always")
-        found = per_response(each, mask, skip)
+        result = per_response(each, mask, skip)
     wanted = sum(sum(row) / len(row) for row in left if row) / len(lengths)
-    assert float(found) == pytest.approx(wanted, rel=1e-6)
+    assert float(result) == pytest.approx(wanted, rel=1e-6)
     gone = sum(lengths) - sum(map(len, left))
     assert len(heard) == (5 * gone > sum(lengths))
     assert all(f"skip_first={skip} leaves out {gone} of {sum(lengths)}" in str(w.message)

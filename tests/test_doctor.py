@@ -52,10 +52,10 @@ def without(monkeypatch):
         real = metadata.version
 
         def version(name):
-            found = versions.get(name.replace("-", "_"), real)
-            if found is None:
+            result = versions.get(name.replace("-", "_"), real)
+            if result is None:
                 raise metadata.PackageNotFoundError(name)
-            return real(name) if found is real else found
+            return real(name) if result is real else result
 
         monkeypatch.setattr(metadata, "version", version)
     return change
@@ -308,8 +308,8 @@ def test_the_table_marks_each_thing_and_gives_the_fix_of_faults_only():
 
 
 def test_json_has_the_verdict_and_every_check():
-    said = json.loads(Report([FINE, BROKEN]).to_json())
-    assert said == {"ready": False, "checks": [
+    printed = json.loads(Report([FINE, BROKEN]).to_json())
+    assert printed == {"ready": False, "checks": [
         {"name": "a", "value": "fine", "ok": True, "needed": True, "fix": ""},
         {"name": "b", "value": "broken", "ok": False, "needed": True, "fix": "make env"}]}
 

@@ -66,11 +66,11 @@ def test_what_is_installed_is_what_is_pinned():
     other = {}
     for name, pin in PINS.items():
         try:
-            found = Version(metadata.version(name))
+            result = Version(metadata.version(name))
         except metadata.PackageNotFoundError:
             continue  # Pins may be for other systems; those that are required are looked at below.
-        if found.public != version(pin).public:
-            other[name] = (str(found), str(version(pin)))
+        if result.public != version(pin).public:
+            other[name] = (str(result), str(version(pin)))
     assert other == {}
 
 
@@ -135,9 +135,9 @@ def test_make_looks_for_kernels_in_its_own_environment_first():
 def test_every_commit_hook_is_a_tool_of_the_environment():
     hooks = yaml.safe_load((ROOT / ".pre-commit-config.yaml").read_text())["repos"]
     assert [repo["repo"] for repo in hooks] == ["local"], "nothing is fetched"
-    found = {hook["id"]: hook for hook in hooks[0]["hooks"]}
-    assert set(found) == {"ruff", "mypy", "codespell"}
-    for name, hook in found.items():
+    result = {hook["id"]: hook for hook in hooks[0]["hooks"]}
+    assert set(result) == {"ruff", "mypy", "codespell"}
+    for name, hook in result.items():
         assert hook["language"] == "system" and hook["entry"].startswith(f".venv/bin/{name}")
 
 

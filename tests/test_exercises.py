@@ -28,7 +28,7 @@ def read_text(path: Path) -> str:
 
 
 @pytest.fixture
-def said(capsys):
+def printed(capsys):
     """What `check` prints on an answer, as one line."""
     def call(name, answer) -> str:
         capsys.readouterr()
@@ -280,13 +280,13 @@ def test_every_exercise_is_tried_with_at_least_three_wrong_answers():
 
 
 @pytest.mark.parametrize("name", exercises)
-def test_the_solution_is_right(name, said):
-    assert said(name, exercises[name].solution) == f"{name}: right!"
+def test_the_solution_is_right(name, printed):
+    assert printed(name, exercises[name].solution) == f"{name}: right!"
 
 
 @pytest.mark.parametrize(("name", "answer", "words"), WRONG)
-def test_a_wrong_answer_is_told_which_mistake_it_made(name, answer, words, said):
-    text = said(name, answer)
+def test_a_wrong_answer_is_told_which_mistake_it_made(name, answer, words, printed):
+    text = printed(name, answer)
     assert text.startswith(f"{name}: not yet. "), text
     assert words in text
     assert text.endswith(f" For a hint: {hint_call(text)}")
@@ -294,44 +294,44 @@ def test_a_wrong_answer_is_told_which_mistake_it_made(name, answer, words, said)
 
 @pytest.mark.parametrize("name", exercises)
 @pytest.mark.parametrize("nothing", [..., None])
-def test_a_stub_is_not_yet_right_and_raises_nothing(name, nothing, said):
-    assert said(name, lambda *args: nothing).startswith(
+def test_a_stub_is_not_yet_right_and_raises_nothing(name, nothing, printed):
+    assert printed(name, lambda *args: nothing).startswith(
         f"{name}: not yet. The function returns nothing yet")
 
 
 @pytest.mark.parametrize("name", exercises)
-def test_a_function_that_raises_is_told_what_it_raised(name, said):
+def test_a_function_that_raises_is_told_what_it_raised(name, printed):
     def answer(*args):
         raise ZeroDivisionError("by nothing")
-    assert f"{name}: your function raised ZeroDivisionError: by nothing" in said(name, answer)
+    assert f"{name}: your function raised ZeroDivisionError: by nothing" in printed(name, answer)
 
 
 @pytest.mark.parametrize("name", exercises)
 @pytest.mark.parametrize("answer", [lambda: 1, lambda *args: "text", lambda *args: object(), 7])
-def test_no_answer_however_odd_stops_the_notebook(name, answer, said):
-    text = said(name, answer)
+def test_no_answer_however_odd_stops_the_notebook(name, answer, printed):
+    text = printed(name, answer)
     assert text.startswith(f"{name}: ") and "right!" not in text
 
 
-def test_a_check_leaves_what_the_student_was_given_alone(said):
+def test_a_check_leaves_what_the_student_was_given_alone(printed):
     def changes_R(R):
         wanted = exercises["backward_transfer"].solution(R)
         R[:] = 0
         return wanted
-    assert said("backward_transfer", changes_R) == "backward_transfer: right!"
+    assert printed("backward_transfer", changes_R) == "backward_transfer: right!"
 
 
-def test_another_way_to_write_a_right_answer_is_right_too(said):
-    assert "right!" in said("backward_transfer",
+def test_another_way_to_write_a_right_answer_is_right_too(printed):
+    assert "right!" in printed("backward_transfer",
                             lambda R: torch.tensor(R[-1, :-1] - np.diagonal(R)[:-1]).mean())
-    assert "right!" in said("ewc_penalty", lambda w, a, f: float((w - a) @ (f * (w - a)) / 2))
-    assert "right!" in said("allowed_answer", lambda z, m: np.where(m, z, -9e9).argmax(-1))
-    assert "right!" in said("masked_loss", lambda z, y, m: F.cross_entropy(
+    assert "right!" in printed("ewc_penalty", lambda w, a, f: float((w - a) @ (f * (w - a)) / 2))
+    assert "right!" in printed("allowed_answer", lambda z, m: np.where(m, z, -9e9).argmax(-1))
+    assert "right!" in printed("masked_loss", lambda z, y, m: F.cross_entropy(
         z[:, m], m.cumsum(0)[y] - 1))
-    assert "right!" in said("masked_loss", lambda z, y, m: -(
+    assert "right!" in printed("masked_loss", lambda z, y, m: -(
         (z.exp() * m) / (z.exp() * m).sum(1, keepdim=True))[range(len(y)), y].log().mean())
-    assert "right!" in said("allowed_answer", lambda z, m: (z.softmax(-1) * m).argmax(-1))
-    assert "right!" in said("token_kl", lambda p, q: F.kl_div(
+    assert "right!" in printed("allowed_answer", lambda z, m: (z.softmax(-1) * m).argmax(-1))
+    assert "right!" in printed("token_kl", lambda p, q: F.kl_div(
         q.log_softmax(-1), p.log_softmax(-1), log_target=True, reduction="none").sum(-1))
 
 

@@ -44,8 +44,8 @@ def test_what_json_has_no_type_for_is_refused():
 def test_a_gate_that_measured_nothing_is_reported_in_strict_json():
     report = GateReport("m", "facts-new", 0, {}, {"per_token": NAN}, {"per_token": INFINITE},
                         {"copied": NAN}, [Condition("is measured", "nan", False)])
-    found = strict(report.to_json())
-    assert found["teacher_kl"] == {"per_token": None} and found["passed"] is False
+    result = strict(report.to_json())
+    assert result["teacher_kl"] == {"per_token": None} and result["passed"] is False
 
 
 def test_a_log_of_pretraining_is_strict_json(tmp_path):

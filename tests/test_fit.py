@@ -54,8 +54,8 @@ def test_all_learners_see_the_same_batches(networks, learn):
             learn(learner, task, steps=4)
         batches[name] = torch.stack(seen)
     assert batches["finetune"].shape == (8, 2, 8, 64)
-    for name, found in batches.items():
-        assert torch.equal(found, batches["finetune"]), name
+    for name, result in batches.items():
+        assert torch.equal(result, batches["finetune"]), name
 
 
 def test_a_seed_sees_the_same_batches_whoever_it_is_stacked_with(networks, learn):

@@ -166,10 +166,10 @@ def test_style_and_score_do_not_depend_on_spaces_around_a_response():
 def test_sampled_texts_have_no_spaces_around_them():
     tokenizer = byte_level()
     prompts = [make_prompt(tokenizer, "a")] * 99
-    found = sample(qwen(len(tokenizer), eos_token_id=0), tokenizer, prompts, temperature=1.0,
+    result = sample(qwen(len(tokenizer), eos_token_id=0), tokenizer, prompts, temperature=1.0,
                    rng=torch.Generator().manual_seed(0), max_new_tokens=3)
-    raw = tokenizer.batch_decode(found.ids, skip_special_tokens=True)
-    assert found.texts == [text.strip() for text in raw] != raw
+    raw = tokenizer.batch_decode(result.ids, skip_special_tokens=True)
+    assert result.texts == [text.strip() for text in raw] != raw
 
 
 @pytest.mark.parametrize("text", [*SENTENCES, "tabs\tand  two spaces , é ü 字", "a\n\nb"])
@@ -591,8 +591,8 @@ def test_commands_train_evaluate_and_ask_an_adapter(cli, tmp_path):
     assert (code, err) == (0, "") and json.loads(out)["status"] == "complete"
     for folder, base in ((first, "nano"), (second, str(first))):
         code, out, err = cli("evaluate", "--model", folder, "--items", 2, "--json")
-        found = json.loads(out)
-        assert (code, err, found["base"]) == (0, "", base) and found["kl_to_base"]["new"] > 0
+        result = json.loads(out)
+        assert (code, err, result["base"]) == (0, "", base) and result["kl_to_base"]["new"] > 0
     assert cli("gate", "--model", second, "--items", 20)[0] == 1
 
 

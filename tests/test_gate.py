@@ -134,27 +134,27 @@ def test_drifts_equal_sums_by_hand(untrained):
     items = load_skill("facts-new", "train")[:5]
     teacher = complete(model, tokenizer, items, "own", max_new_tokens=6)
     alone = complete(model, tokenizer, items, max_new_tokens=6).samples
-    found = distance(model, alone, teacher.samples.ids, teacher.samples.mask, teacher.samples)
+    result = distance(model, alone, teacher.samples.ids, teacher.samples.mask, teacher.samples)
     by_token, nll, tokens, targets = 0.0, 0.0, 0, 0
     with torch.no_grad():
         for row, each in enumerate(items):
-            said = teacher.samples.ids[row][teacher.samples.mask[row].bool()]
+            printed = teacher.samples.ids[row][teacher.samples.mask[row].bool()]
             logits = []
             for demonstration in (each.demonstration, ""):
                 prompt = tokenizer(make_prompt(tokenizer, each.prompt, demonstration=demonstration),
                                    return_tensors="pt", add_special_tokens=False)["input_ids"]
-                whole = torch.cat([prompt, said[None]], 1)
+                whole = torch.cat([prompt, printed[None]], 1)
                 logits.append(model(whole).logits[0, prompt.shape[1] - 1:-1])
             by_token += float(kl_per_token(*logits).sum())
-            tokens += len(said)
+            tokens += len(printed)
             target = tokenizer(f"{each.demonstration} </s>", return_tensors="pt",
                                add_special_tokens=False)["input_ids"]
             whole = torch.cat([prompt, target], 1)  # the prompt without context comes last
             log_p = model(whole).logits[0, prompt.shape[1] - 1:-1].log_softmax(-1)
             nll -= float(log_p.gather(1, target[0, :, None]).sum())
             targets += target.shape[1]
-    assert found["per_token"] == pytest.approx(by_token / tokens, rel=1e-3)
-    assert found["per_response"] == pytest.approx(by_token / 5, rel=1e-3)
+    assert result["per_token"] == pytest.approx(by_token / tokens, rel=1e-3)
+    assert result["per_response"] == pytest.approx(by_token / 5, rel=1e-3)
     aim = distance(model, alone, *encode_responses(
         tokenizer, [each.demonstration for each in items], CONTEXT))
     assert aim["per_response"] == pytest.approx(nll / 5, rel=1e-4)
@@ -162,14 +162,14 @@ def test_drifts_equal_sums_by_hand(untrained):
 
 
 def test_an_untrained_model_does_not_pass(untrained):
-    found = gate(*untrained, load_skill("facts-new", "train")[:24], name="untrained")
-    assert not found.passed
-    assert {c.holds for c in found.conditions} == {True, False}
-    assert json.loads(found.to_json())["context"]["own"]["right"]["rate"] == 0
+    result = gate(*untrained, load_skill("facts-new", "train")[:24], name="untrained")
+    assert not result.passed
+    assert {c.holds for c in result.conditions} == {True, False}
+    assert json.loads(result.to_json())["context"]["own"]["right"]["rate"] == 0
 
 
 @pytest.mark.parametrize(("name", "passes"), [("tiny", True), ("nano", False)])
 def test_the_tiny_model_passes_and_the_nano_model_does_not(name, passes):
-    found = gate(*load_causal_lm(name), load_skill("facts-new", "train")[:48], name=name)
-    assert found.passed is passes
-    assert found.context["none"]["right"]["rate"] < 0.2
+    result = gate(*load_causal_lm(name), load_skill("facts-new", "train")[:48], name=name)
+    assert result.passed is passes
+    assert result.context["none"]["right"]["rate"] < 0.2

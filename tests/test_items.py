@@ -55,7 +55,7 @@ def test_real_sentences_are_read_and_what_is_left_out_follows_from_the_rest(file
     assert second == Item(**other)
 
 
-@pytest.mark.parametrize(("lines", "said"), [
+@pytest.mark.parametrize(("lines", "printed"), [
     ([GOOD, "{\"id\": "], r"line 2, column 8: not valid JSON"),
     ([GOOD, "[1, 2]"], r"line 2: expected an object, found list"),
     ([{k: v for k, v in GOOD.items() if k != "answer"}], r"line 1: the field 'answer' is missing"),
@@ -95,9 +95,9 @@ def test_real_sentences_are_read_and_what_is_left_out_follows_from_the_rest(file
     ([], r"is empty. Expected one JSON object a line with the fields id, family"),
     (["", "  "], r"is empty"),
 ])
-def test_each_fault_is_named_with_its_line(file, lines, said):
+def test_each_fault_is_named_with_its_line(file, lines, printed):
     path = file(*lines)
-    with pytest.raises(DataError, match=said) as error:
+    with pytest.raises(DataError, match=printed) as error:
         read_items(path)
     assert path in str(error.value)
 

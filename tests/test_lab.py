@@ -138,16 +138,16 @@ def test_git_ignores_the_copies(folder):
 def test_links_and_paths_in_the_lessons_lead_from_the_copy_to_the_same_files(tmp_path):
     for folder in ("notebooks", "data", "docs"):
         (tmp_path / folder).symlink_to(ROOT / folder)
-    found = []
+    result = []
     for path in lab.copy_lessons(tmp_path):
         home = (tmp_path / "my-course" / path).parent
         for cell in nbformat.read(home / path.name, as_version=4).cells:
             pattern = (r"\]\(([^):#]+)\)" if cell.cell_type == "markdown"
                        else r"[\"'](\.\./[^\"']+)[\"']")
             # A line break inside a link is a space to Markdown and no part of its target.
-            found += [home / target for target in re.findall(pattern, cell.source)]
-    assert len(found) > 10 and any("data" in target.parts for target in found)
-    assert [target for target in found if not target.exists()] == []
+            result += [home / target for target in re.findall(pattern, cell.source)]
+    assert len(result) > 10 and any("data" in target.parts for target in result)
+    assert [target for target in result if not target.exists()] == []
 
 
 def test_the_command_line_passes_what_it_does_not_know_on_to_jupyterlab(monkeypatch):
@@ -160,9 +160,9 @@ def test_the_command_line_passes_what_it_does_not_know_on_to_jupyterlab(monkeypa
 
 @pytest.mark.parametrize(("target", "flag"), [("lab", ""), ("fresh", " --fresh")])
 def test_make_starts_the_course_and_hands_flags_on(target, flag):
-    said = subprocess.run(["make", "-n", target, "LAB_FLAGS=--port=1", "PYTHON=python3"], cwd=ROOT,
-                          capture_output=True, text=True).stdout
-    assert f"workbench lab{flag} --port=1" in said
+    printed = subprocess.run(["make", "-n", target, "LAB_FLAGS=--port=1", "PYTHON=python3"],
+                             cwd=ROOT, capture_output=True, text=True).stdout
+    assert f"workbench lab{flag} --port=1" in printed
 
 
 def test_kernels_get_the_settings_of_the_makefile_without_make(asked, monkeypatch):

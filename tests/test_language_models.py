@@ -136,13 +136,13 @@ def seeded(seed):
 def test_greedy_samples_equal_a_loop_without_cache_or_padding(model, tokenizer):
     prompts = [make_prompt(tokenizer, QUESTION),
                make_prompt(tokenizer, "show the key to ada .")]
-    found = sample(model, tokenizer, prompts, max_new_tokens=6)
+    result = sample(model, tokenizer, prompts, max_new_tokens=6)
     for row, prompt in enumerate(prompts):
         ids = tokenizer(prompt, return_tensors="pt", add_special_tokens=False)["input_ids"]
-        for step in range(int(found.mask[row].sum())):
+        for step in range(int(result.mask[row].sum())):
             with torch.no_grad():
                 following = model(ids).logits[0, -1].argmax()
-            assert following == found.ids[row, step]
+            assert following == result.ids[row, step]
             ids = torch.cat([ids, following.view(1, 1)], 1)
 
 
@@ -170,10 +170,10 @@ def test_sampling_draws_from_the_full_distribution_at_a_temperature(model, token
 
 
 def test_a_response_ends_with_its_first_end_token(model, tokenizer):
-    found = sample(model, tokenizer, [make_prompt(tokenizer, QUESTION)] * 200, temperature=3.0,
+    result = sample(model, tokenizer, [make_prompt(tokenizer, QUESTION)] * 200, temperature=3.0,
                    rng=seeded(0), max_new_tokens=30)
     ended = 0
-    for ids, mask, text in zip(found.ids, found.mask, found.texts, strict=True):
+    for ids, mask, text in zip(result.ids, result.mask, result.texts, strict=True):
         real = ids[mask.bool()].tolist()
         assert mask.tolist() == sorted(mask.tolist(), reverse=True)
         assert 2 not in real[:-1], "nothing follows the end"
@@ -215,13 +215,14 @@ def test_settings_that_cannot_work_are_refused(model, tokenizer, settings):
 def test_logits_of_a_response_do_not_depend_on_padding_and_line_up(model, tokenizer):
     short, long = make_prompt(tokenizer, QUESTION), make_prompt(tokenizer, QUESTION,
                                                                demonstration="so it is ada")
-    found = sample(model, tokenizer, [short, long], temperature=1.0, rng=seeded(0),
+    result = sample(model, tokenizer, [short, long], temperature=1.0, rng=seeded(0),
                    max_new_tokens=7)
     with torch.no_grad():
-        both = response_logits(model, found.prompt_ids, found.prompt_mask, found.ids, found.mask)
+        both = response_logits(model, result.prompt_ids, result.prompt_mask, result.ids,
+                               result.mask)
         for row, prompt in enumerate((short, long)):
             ids = tokenizer(prompt, return_tensors="pt", add_special_tokens=False)["input_ids"]
-            real = found.ids[row][found.mask[row].bool()]
+            real = result.ids[row][result.mask[row].bool()]
             alone = model(torch.cat([ids, real[None]], 1)).logits[0, ids.shape[1] - 1:-1]
             torch.testing.assert_close(both[row, : len(real)], alone, atol=1e-5, rtol=1e-4)
 
@@ -366,8 +367,8 @@ def test_a_models_own_generation_settings_take_no_part(model, tokenizer):
 
 def test_logits_are_float32_whatever_the_model_computes_in(tokenizer):
     model = make_model("nano", len(vocabulary()), 0).to(torch.bfloat16).eval()
-    found = sample(model, tokenizer, [make_prompt(tokenizer, QUESTION)], max_new_tokens=3)
-    logits = response_logits(model, found.prompt_ids, found.prompt_mask, found.ids, found.mask)
+    result = sample(model, tokenizer, [make_prompt(tokenizer, QUESTION)], max_new_tokens=3)
+    logits = response_logits(model, result.prompt_ids, result.prompt_mask, result.ids, result.mask)
     assert logits.dtype == torch.float32
 
 

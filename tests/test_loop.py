@@ -277,7 +277,7 @@ def test_other_data_than_the_run_was_begun_with_are_refused(tiny, tmp_path, fing
     assert fingerprint(tmp_path / "run") == before
 
 
-@pytest.mark.parametrize("changes, said", [
+@pytest.mark.parametrize("changes, printed", [
     ({"steps": 0}, "steps"), ({"batch_size": 2.5}, "batch_size"), ({"tasks": True}, "tasks"),
     ({"seeds": ()}, "seeds"), ({"seeds": (1, 1)}, "seeds"), ({"seeds": ("a",)}, "seeds"),
     ({"seeds": 3}, "seeds"), ({"seeds": (-1,)}, "seeds"), ({"hidden": (0,)}, "hidden"),
@@ -289,6 +289,6 @@ def test_other_data_than_the_run_was_begun_with_are_refused(tiny, tmp_path, fing
     ({"stream": "skills", "skills": (1,)}, "skills must be a sequence of texts, not"),
     ({"stream": "skills", "skills": 3}, "skills must be a sequence of texts, not 3"),
 ])
-def test_a_setting_that_cannot_work_is_refused_by_name(changes, said):
-    with pytest.raises(ConfigError, match=said):
+def test_a_setting_that_cannot_work_is_refused_by_name(changes, printed):
+    with pytest.raises(ConfigError, match=printed):
         RunConfig(**changes)

@@ -77,8 +77,8 @@ def test_cross_entropy_takes_a_mask_for_each_example():
     logits = torch.tensor([[[0.0, 0.0, 5.0], [0.0, 0.0, 5.0]]])
     mask = torch.tensor([[[True, True, False], [True, True, True]]])
     wanted = (math.log(2) + math.log(2 + math.exp(5))) / 2
-    found = cross_entropy(logits, torch.tensor([[0, 1]]), mask)
-    assert found.tolist() == pytest.approx([wanted])
+    result = cross_entropy(logits, torch.tensor([[0, 1]]), mask)
+    assert result.tolist() == pytest.approx([wanted])
 
 
 def test_each_seed_has_a_loss_of_its_own():
@@ -115,8 +115,8 @@ def test_distillation_is_the_sum_written_out(student, teacher, mask, temperature
         q, p = probabilities(a[mask].tolist()), probabilities(b[mask].tolist())
         total += sum(pi * math.log(pi / qi) for pi, qi in zip(p, q, strict=True) if pi > 0 < qi)
     wanted = temperature ** 2 * total / 3
-    found = distillation(student.double(), teacher.double(), mask, temperature)
-    assert found.item() == pytest.approx(wanted, rel=1e-6, abs=1e-6)
+    result = distillation(student.double(), teacher.double(), mask, temperature)
+    assert result.item() == pytest.approx(wanted, rel=1e-6, abs=1e-6)
 
 
 def test_the_square_of_the_temperature_keeps_the_size_of_the_gradient():

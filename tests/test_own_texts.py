@@ -72,11 +72,11 @@ def test_a_foreign_model_learns_real_sentences_and_is_evaluated(cli, model, capi
         "kl_old", "foreign_style", "teacher_right"}, "what cannot be known is not a number"
     code, out, err = cli("evaluate", "--model", tmp_path / "sft", "--json")
     assert code == 0, err
-    found = json.loads(out)
-    assert set(found["skills"]) == {str(capitals)} and found["families"] == {}
-    rates = found["skills"][str(capitals)]
+    result = json.loads(out)
+    assert set(result["skills"]) == {str(capitals)} and result["families"] == {}
+    rates = result["skills"][str(capitals)]
     assert {"own_style", "working"}.isdisjoint(rates) and rates["family"] == "capitals"
-    assert found["kl_to_base"]["old"] is None and found["kl_to_base"]["new"] > 0
+    assert result["kl_to_base"]["old"] is None and result["kl_to_base"]["new"] > 0
     for words in (("evaluate", "--model", tmp_path / "sft"), ("show", tmp_path / "sft")):
         code, out, err = cli(*words)
         assert code == 0 and "own style" not in out and "known before" not in out, err

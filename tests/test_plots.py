@@ -46,7 +46,7 @@ def ax():
 
 
 @pytest.fixture
-def said(monkeypatch):
+def printed(monkeypatch):
     """What `show` hands to the front end: bundles and metadata."""
     seen = []
     monkeypatch.setattr("IPython.display.display",
@@ -235,11 +235,11 @@ def test_seven_bars_differ_in_hatch_as_well(ax):
     assert len({bar.get_hatch() or "" for bar in ax.patches}) == 7
 
 
-def test_show_hands_over_a_picture_with_its_words_and_a_text_twin(said):
+def test_show_hands_over_a_picture_with_its_words_and_a_text_twin(printed):
     axes = draw("bars", None)
     words = alt_text(axes.figure)
     display.show(axes)
-    (picture, metadata, raw), (twin, _, _) = said
+    (picture, metadata, raw), (twin, _, _) = printed
     assert raw and base64.b64decode(picture["image/png"]).startswith(b"\x89PNG")
     assert metadata == {"image/png": {"alt": words}} and picture["text/plain"] == words
     assert twin["text/plain"] == words and words in twin["text/html"]
@@ -248,7 +248,7 @@ def test_show_hands_over_a_picture_with_its_words_and_a_text_twin(said):
 
 
 @pytest.mark.parametrize("template", ["lab", "classic"])
-def test_exported_pictures_have_their_alternative_texts(template, said):
+def test_exported_pictures_have_their_alternative_texts(template, printed):
     """`lab` is the template of `jupyter nbconvert --to html`; it has no place for one at a PNG."""
     class Counts(View):
         def figure(self):
@@ -262,23 +262,23 @@ def test_exported_pictures_have_their_alternative_texts(template, said):
     Counts().snapshot()._ipython_display_()
     cell = nbformat.v4.new_code_cell(execution_count=1, outputs=[
         nbformat.v4.new_output("display_data", data, metadata=metadata or {})
-        for data, metadata, _ in said])
+        for data, metadata, _ in printed])
     exporter = HTMLExporter(template_name=template)
     page, _ = exporter.from_notebook_node(nbformat.v4.new_notebook(cells=[cell]))
     pictures = [words["alt"] for words in tags(page, "img")]
-    assert pictures == [said[0][0]["text/plain"], *2 * ['A "widget" with 1 < 2.']]
+    assert pictures == [printed[0][0]["text/plain"], *2 * ['A "widget" with 1 < 2.']]
 
 
 def tags(page, name):
-    found = []
+    result = []
 
     class Reader(HTMLParser):
         def handle_starttag(self, tag, attributes):
             if tag == name:
-                found.append(dict(attributes))
+                result.append(dict(attributes))
 
     Reader().feed(page)
-    return found
+    return result
 
 
 def test_the_pictures_of_a_figure_are_the_same_small_one():
@@ -294,12 +294,12 @@ def test_the_pictures_of_a_figure_are_the_same_small_one():
     assert abs(before - after).mean() < 1 and abs(before - after).max() < 40
 
 
-def test_words_are_escaped_in_html_and_plain_in_text(said, ax):
+def test_words_are_escaped_in_html_and_plain_in_text(printed, ax):
     ax.plot([0, 1])
     plots.describe(ax, "a < b & <script>")
     display.show(ax.figure)
-    assert "a &lt; b &amp; &lt;script&gt;" in said[1][0]["text/html"]
-    assert said[1][0]["text/plain"] == "a < b & <script>"
+    assert "a &lt; b &amp; &lt;script&gt;" in printed[1][0]["text/html"]
+    assert printed[1][0]["text/plain"] == "a < b & <script>"
 
 
 def test_a_share_is_told_in_whole_percent():

@@ -154,9 +154,9 @@ def test_the_learning_rate_goes_up_in_a_line_and_down_half_a_cosine():
 
 
 def test_what_is_left_open_is_decided_and_stored():
-    found = PretrainConfig(size="nano").resolved()
-    assert found.steps == SIZES["nano"].steps and found.precision in ("fp32", "bf16")
-    assert found.device in ("cpu", "cuda", "mps") and found.threads >= 1
+    result = PretrainConfig(size="nano").resolved()
+    assert result.steps == SIZES["nano"].steps and result.precision in ("fp32", "bf16")
+    assert result.device in ("cpu", "cuda", "mps") and result.threads >= 1
 
 
 @pytest.mark.parametrize("gpu, supported, precision", [
@@ -172,13 +172,13 @@ def test_precision_follows_from_the_device_and_not_from_a_timing(gpu, supported,
     assert PretrainConfig(size="nano").resolved().precision == precision
 
 
-@pytest.mark.parametrize(("changes", "said"), [
+@pytest.mark.parametrize(("changes", "printed"), [
     ({"size": "huge"}, "size must be one of nano, tiny, small"), ({"steps": -1}, "steps must be"),
     ({"batch_size": 0}, "batch_size must be a whole number of at least 1, not 0"),
     ({"seed": 1.5}, "seed must be"), ({"precision": "fp16"}, "precision must be auto, fp32 or"),
     ({"device": "gpu"}, "device must be auto, cpu, cuda or mps, not 'gpu'")])
-def test_settings_that_cannot_work_are_refused(changes, said):
-    with pytest.raises(ConfigError, match=said):
+def test_settings_that_cannot_work_are_refused(changes, printed):
+    with pytest.raises(ConfigError, match=printed):
         PretrainConfig(**changes)
 
 

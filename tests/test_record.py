@@ -50,11 +50,11 @@ def stopped(left_off, tmp_path):
 @pytest.fixture
 def assert_refused(fingerprint):
     """Assert that reading fails, with a message that says this, and that it changes nothing."""
-    def check(folder, *said, read=RunRecord.load):
+    def check(folder, *printed, read=RunRecord.load):
         before = fingerprint(folder)
         with pytest.raises(RecordError) as caught:
             read(folder)
-        for words in said:
+        for words in printed:
             assert words in str(caught.value)
         assert str(folder) in str(caught.value), "which folder"
         assert fingerprint(folder) == before
@@ -64,8 +64,8 @@ def assert_refused(fingerprint):
 def edit(folder, **changes):
     """Change entries of run.json; None removes one."""
     path = folder / "run.json"
-    said = json.loads(path.read_text()) | changes
-    path.write_text(json.dumps({k: v for k, v in said.items() if v is not None}))
+    printed = json.loads(path.read_text()) | changes
+    path.write_text(json.dumps({k: v for k, v in printed.items() if v is not None}))
 
 
 def replace(folder, kind, content):
@@ -104,13 +104,13 @@ def test_an_unfinished_record_comes_back_with_nan_where_nothing_was_evaluated(le
 
 
 def test_a_record_says_what_made_it(original):
-    said = json.loads((original[1] / "run.json").read_text())
-    assert (said["format"], said["version"]) == ("workbench-run", VERSION)
-    assert said["config"]["options"] == {"strength": 10.0}
-    assert said["environment"]["packages"].keys() >= {"torch", "numpy", "scikit-learn"}
-    assert said["samples_seen"] == 3 * 4 * 8
-    assert len(said["data_hash"]) == 64
-    assert min(said["seconds"].values()) > 0
+    printed = json.loads((original[1] / "run.json").read_text())
+    assert (printed["format"], printed["version"]) == ("workbench-run", VERSION)
+    assert printed["config"]["options"] == {"strength": 10.0}
+    assert printed["environment"]["packages"].keys() >= {"torch", "numpy", "scikit-learn"}
+    assert printed["samples_seen"] == 3 * 4 * 8
+    assert len(printed["data_hash"]) == 64
+    assert min(printed["seconds"].values()) > 0
 
 
 def test_nothing_in_the_folder_is_pickled_and_every_file_has_its_hash(original):
@@ -181,7 +181,7 @@ def test_a_missing_field_is_refused_by_name(name, folder, assert_refused):
     assert_refused(folder, "run.json", f"no {name}")
 
 
-@pytest.mark.parametrize("changes, said", [
+@pytest.mark.parametrize("changes, printed", [
     ({"task": "three"}, "task is 'three', expected int"),
     ({"task_names": "abc"}, "task_names is 'abc', expected list"),
     ({"task": 99}, "task 99, step 0 do not exist in 3 tasks of 4 steps"),
@@ -195,9 +195,9 @@ def test_a_missing_field_is_refused_by_name(name, folder, assert_refused):
     ({"files": []}, "names no arrays file"),
     ({"files": {"arrays": {"file": "arrays.npz"}}}, "names no arrays file with its sha256"),
 ])
-def test_a_field_that_cannot_be_is_refused(changes, said, folder, assert_refused):
+def test_a_field_that_cannot_be_is_refused(changes, printed, folder, assert_refused):
     edit(folder, **changes)
-    assert_refused(folder, "run.json", said)
+    assert_refused(folder, "run.json", printed)
 
 
 @pytest.mark.parametrize("name", ARRAYS)

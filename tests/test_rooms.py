@@ -42,31 +42,31 @@ def imported(tree: ast.AST) -> list[str]:
 
 def rooms_imported(source: str) -> set[str]:
     """The rooms that a module imports; `__init__` stands for the package itself."""
-    found = set()
+    result = set()
     for name in imported(ast.parse(source)):
         first, _, rest = (name + ".").partition(".")
         if first == "workbench":
             room = rest.split(".")[0]
-            found.add(room if room in ROOMS else "__init__")
-    return found
+            result.add(room if room in ROOMS else "__init__")
+    return result
 
 
 def dangers(source: str) -> list[str]:
     """What in a module could run code out of a file."""
-    tree, found = ast.parse(source), []
+    tree, result = ast.parse(source), []
     for name in imported(tree):
         if name.split(".")[0] in ("pickle", "dill", "cloudpickle", "joblib", "marshal", "shelve"):
-            found.append(name)
+            result.append(name)
     for node in ast.walk(tree):
         called = ast.unparse(node.func) if isinstance(node, ast.Call) else ""
         if called in ("eval", "exec", "compile", "torch.load", "torch.jit.load", "pd.read_pickle"):
-            found.append(called)
+            result.append(called)
         if isinstance(node, ast.Call) and any(
                 k.arg == "allow_pickle" and ast.unparse(k.value) != "False" for k in node.keywords):
-            found.append("allow_pickle")
+            result.append("allow_pickle")
         if called == "np.load" and "allow_pickle" not in [k.arg for k in node.keywords]:
-            found.append("np.load without allow_pickle=False")
-    return found
+            result.append("np.load without allow_pickle=False")
+    return result
 
 
 def test_every_file_belongs_to_a_room_and_every_room_is_there():

@@ -112,12 +112,12 @@ def test_content_is_found_whatever_the_style(response, kind, content):
 @given(letters, st.randoms(use_true_random=False))
 def test_scoring_does_not_depend_on_the_style(given_letters, rng):
     answer = " ".join(given_letters)
-    for said in (put_in_own_style(answer, rng), put_in_foreign_style(answer, rng),
+    for printed in (put_in_own_style(answer, rng), put_in_foreign_style(answer, rng),
                  put_in_expert_style(answer, "letters-new")):
-        assert is_right(said, answer)
+        assert is_right(printed, answer)
         longer = f"{answer} b"
-        assert not is_right(said, longer), "a part of an answer is not the answer"
-        assert not is_right(said.replace(answer, longer), answer)
+        assert not is_right(printed, longer), "a part of an answer is not the answer"
+        assert not is_right(printed.replace(answer, longer), answer)
     assert has_own_style(put_in_own_style(answer, rng))
     assert not has_own_style(put_in_expert_style(answer, "letters-new"))
 

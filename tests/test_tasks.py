@@ -37,9 +37,9 @@ def test_parts_have_no_image_in_common_beyond_those_the_data_hold_twice():
     from sklearn.datasets import load_digits as original
 
     images = original().data
-    found = [x.tobytes() for part, _ in load_digits() for x in part]
-    assert len(set(found)) == len(np.unique(images, axis=0)), "every image is there"
-    assert len(found) == len(images), "and none more often than in the data"
+    result = [x.tobytes() for part, _ in load_digits() for x in part]
+    assert len(set(result)) == len(np.unique(images, axis=0)), "every image is there"
+    assert len(result) == len(images), "and none more often than in the data"
 
 
 def test_pixels_are_centred_on_the_training_part_and_span_two():
@@ -144,8 +144,8 @@ TESTING = {
 def test_masks_are_those_worked_out_by_hand(scenario):
     stream = make_stream("split-digits", scenario, tasks=3)
     assert [t.masks.tolist() for t in stream.tasks] == TRAINING[scenario]
-    found = [[stream.mask(i, j).tolist() for j in range(3)] for i in range(-1, 3)]
-    assert found == TESTING[scenario]
+    result = [[stream.mask(i, j).tolist() for j in range(3)] for i in range(-1, 3)]
+    assert result == TESTING[scenario]
 
 
 @pytest.mark.parametrize("scenario", SCENARIOS)

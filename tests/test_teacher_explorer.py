@@ -111,42 +111,42 @@ def test_the_position_stays_inside_the_response_and_moves_the_bars(explorer):
 
 
 def test_figure_and_table_have_the_numbers_of_the_comparison(explorer):
-    found, table = explorer.comparison(), explorer.table()
-    assert list(table["token"]) == found.words
-    np.testing.assert_allclose(table["divergence (nats)"], found.loss, atol=0.006)
+    result, table = explorer.comparison(), explorer.table()
+    assert list(table["token"]) == result.words
+    np.testing.assert_allclose(table["divergence (nats)"], result.loss, atol=0.006)
     assert table.index[0] == 1 and table["teacher"].iloc[-1].startswith("</s>")
     words = alt_text(explorer.figure())
-    assert f"{found.loss.sum():.2f} nats in all" in words
+    assert f"{result.loss.sum():.2f} nats in all" in words
     assert explorer.snapshot().table.equals(table)
 
 
 def test_compare_equals_logits_of_whole_sequences(loaded):
     model, tokenizer = loaded
-    found = compare(model, model, tokenizer, "who keeps the red key ?", "so ada", along="student")
+    result = compare(model, model, tokenizer, "who keeps the red key ?", "so ada", along="student")
     ids = tokenizer("<s> E: so ada Q: who keeps the red key ? A:", return_tensors="pt",
                     add_special_tokens=False)["input_ids"]
-    said = torch.tensor([tokenizer.convert_tokens_to_ids(found.words)])
+    printed = torch.tensor([tokenizer.convert_tokens_to_ids(result.words)])
     with torch.no_grad():
-        logits = model(torch.cat([ids, said], 1)).logits[0, ids.shape[1] - 1:-1]
-    np.testing.assert_allclose(found.teacher, logits.softmax(-1), atol=1e-5)
-    np.testing.assert_allclose(found.teacher.sum(1), 1, atol=1e-5)
-    assert (found.loss > -1e-6).all()
+        logits = model(torch.cat([ids, printed], 1)).logits[0, ids.shape[1] - 1:-1]
+    np.testing.assert_allclose(result.teacher, logits.softmax(-1), atol=1e-5)
+    np.testing.assert_allclose(result.teacher.sum(1), 1, atol=1e-5)
+    assert (result.loss > -1e-6).all()
 
 
 def test_the_loss_of_a_sampled_token_is_the_divergence_after_both_prompts(loaded):
     model, tokenizer = loaded
     item = load_skill("facts-new", "test")[1]
     asked = model, model, tokenizer, item.prompt
-    found = compare(*asked, item.demonstration, along="sample", seed=5)
+    result = compare(*asked, item.demonstration, along="sample", seed=5)
     alone = make_prompt(tokenizer, item.prompt)
-    said = sample(model, tokenizer, [alone], temperature=1.0,
+    printed = sample(model, tokenizer, [alone], temperature=1.0,
                   rng=torch.Generator().manual_seed(5))
-    assert found.words == tokenizer.convert_ids_to_tokens(said.ids[0].tolist())
+    assert result.words == tokenizer.convert_ids_to_tokens(printed.ids[0].tolist())
     logits = []
     for prompt in (alone, make_prompt(tokenizer, item.prompt, demonstration=item.demonstration)):
         ids = tokenizer(prompt, return_tensors="pt", add_special_tokens=False)["input_ids"]
         with torch.no_grad():
-            logits.append(model(torch.cat([ids, said.ids], 1)).logits[0, ids.shape[1] - 1:-1])
+            logits.append(model(torch.cat([ids, printed.ids], 1)).logits[0, ids.shape[1] - 1:-1])
     for direction in DIRECTIONS:
         again = compare(*asked, item.demonstration, along="sample", direction=direction, seed=5)
         np.testing.assert_allclose(again.loss, divergence(*logits, direction), atol=1e-4)

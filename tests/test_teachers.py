@@ -194,12 +194,12 @@ def test_student_and_teacher_line_up_with_the_response_whatever_stands_before_it
     ids, mask = what_is_said(learner)
     lengths = [part[1][CHOSEN].sum(1) for part in (learner.prompts, learner.teacher.prompts)]
     assert (lengths[1] > lengths[0] + 10).all() and all(len(set(n.tolist())) > 1 for n in lengths)
-    for found, model, prompts in (
+    for result, model, prompts in (
             (learner.read(0, CHOSEN).logits(ids, mask), learner.model.models[0], learner.prompts),
             (learner.teacher.logits(0, CHOSEN, ids, mask), learner.model.base,
              learner.teacher.prompts)):
         wanted = alone(model, prompts, ids, mask)
-        torch.testing.assert_close(found * mask[..., None], wanted, rtol=1e-4, atol=1e-4)
+        torch.testing.assert_close(result * mask[..., None], wanted, rtol=1e-4, atol=1e-4)
 
 
 def test_the_padding_that_all_chosen_prompts_have_is_cut_off_and_nothing_else():

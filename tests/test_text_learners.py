@@ -65,13 +65,13 @@ def assert_equal(a, b):
 
 def by_hand(model, prompts, responses):
     """Return the logits and tokens of each response, asked one at a time and without padding."""
-    for ids, real, said, m in zip(*prompts, *responses, strict=True):
-        prompt, said = ids[real.bool()], said[m.bool()]
-        yield model(torch.cat([prompt, said])[None]).logits[0, len(prompt) - 1:-1], said
+    for ids, real, printed, m in zip(*prompts, *responses, strict=True):
+        prompt, printed = ids[real.bool()], printed[m.bool()]
+        yield model(torch.cat([prompt, printed])[None]).logits[0, len(prompt) - 1:-1], printed
 
 
 def imitation_by_hand(learner, prompts, responses, i=0):
-    return sum(F.cross_entropy(logits, said) for logits, said in by_hand(
+    return sum(F.cross_entropy(logits, printed) for logits, printed in by_hand(
         learner.model.models[i], prompts, responses)) / len(prompts[0])
 
 
@@ -117,8 +117,8 @@ def test_a_learner_saved_within_a_task_goes_on_bit_for_bit(case, rank, tasks, le
     optimizer = make_optimizer(resumed, 1e-2)
     restore_optimizer(optimizer, saved)
     resumed.load_state_dict(saved)
-    found = list(fit(resumed, tasks[1], optimizer, steps=4, batch_size=4, start=2))
-    assert torch.equal(torch.stack(found), torch.stack(wanted))
+    result = list(fit(resumed, tasks[1], optimizer, steps=4, batch_size=4, start=2))
+    assert torch.equal(torch.stack(result), torch.stack(wanted))
     for learner in (straight, resumed):
         learner.end(tasks[1])
     assert_equal(resumed.state_dict(), straight.state_dict())
@@ -154,10 +154,10 @@ def test_imitation_is_cross_entropy_of_each_response_to_its_end_and_of_nothing_e
     learner = make(case)
     learner.begin(tasks[1])
     tokenizer = learner.model.tokenizer
-    said = learner.imitated(tasks[1].train.items)
+    printed = learner.imitated(tasks[1].train.items)
     targets = rows(learner.targets)
     for ids, mask, j in zip(*targets, CHOSEN.tolist(), strict=True):
-        assert tokenizer.decode(ids[mask.bool()]) == f"{said[j]} </s>"
+        assert tokenizer.decode(ids[mask.bool()]) == f"{printed[j]} </s>"
     prompts = rows(learner.prompts)
     assert len(set(prompts[1].sum(1).tolist())) > 1, "there is padding"
     torch.testing.assert_close(learner.loss_of(0, CHOSEN), imitation_by_hand(
@@ -222,12 +222,12 @@ def test_offline_distillation_imitates_what_the_pretrained_teacher_said_before(t
     soft, hard = (make(case) for case in (name, f"{name}, hard"))
     for learner in (soft, hard):
         learner.begin(tasks[0])
-    said = [part.clone() for part in soft.responses[1]]
+    printed = [part.clone() for part in soft.responses[1]]
     learn(soft, tasks[0], steps=2, batch_size=4)
     soft.begin(tasks[0])
     for learner in (soft, hard):  # never sampled anew
-        assert all(torch.equal(a, b) for a, b in zip(said, learner.responses[1], strict=True))
-    assert said[0].shape[0] == 16 and not torch.equal(soft.responses[0][0], soft.responses[1][0])
+        assert all(torch.equal(a, b) for a, b in zip(printed, learner.responses[1], strict=True))
+    assert printed[0].shape[0] == 16 and not torch.equal(soft.responses[0][0], soft.responses[1][0])
     state = hard.generators[0].get_state()
     ids, mask = hard.rollout(0, CHOSEN, hard.read(0, CHOSEN))
     hard.generators[0].set_state(state)
@@ -260,9 +260,9 @@ def test_replay_keeps_so_many_examples_of_each_skill_that_was_known_or_learned(t
                     and shows_working(text, item.prompt) == (item.family == "working"))
                 assert decode(ids[mask.bool()]).endswith(" </s>") and not prompt[~real.bool()].any()
     for first in range(0, 21, 3):  # without the padding, of which they may have more or less
-        said = [[ids[ids > 0].tolist() for ids in learner.state[f"{i}.ids"][first: first + 3]]
+        printed = [[ids[ids > 0].tolist() for ids in learner.state[f"{i}.ids"][first: first + 3]]
                 for i in range(2)]
-        assert said[0] != said[1], "each seed keeps its own"
+        assert printed[0] != printed[1], "each seed keeps its own"
     assert learner.stored_bytes() == sum(t.nbytes for t in learner.state.values()) // 2
 
 
@@ -296,38 +296,38 @@ def judged(tasks, monkeypatch):
                                                "so", "it is surely piet")):
         learner = make("grpo", rank, (0,), group=group)
         learner.begin(tasks[0])
-        said = encode_responses(learner.model.tokenizer, list(texts), 99)
-        monkeypatch.setattr(learner, "respond", lambda *_: said)
+        printed = encode_responses(learner.model.tokenizer, list(texts), 99)
+        monkeypatch.setattr(learner, "respond", lambda *_: printed)
         learner.reward = rewards if callable(rewards) else lambda texts, items: rewards
-        return learner, said
+        return learner, printed
     return judge
 
 
-def log_p(learner, asked, said):
+def log_p(learner, asked, printed):
     return torch.stack([-F.cross_entropy(logits, ids) for logits, ids in by_hand(
-        learner.model.models[0], rows(learner.prompts, asked), said)])
+        learner.model.models[0], rows(learner.prompts, asked), printed)])
 
 
 def test_a_response_is_judged_beside_the_others_to_the_same_question(judged):
-    learner, said = judged([1, 0, 5, 5], group=2)
+    learner, printed = judged([1, 0, 5, 5], group=2)
     deviation = 0.5 ** 0.5  # of 1 and 0, about .5
     wanted = torch.tensor([0.5 / deviation, -0.5 / deviation, 0, 0])
-    found = learner.loss_of(0, CHOSEN)
+    result = learner.loss_of(0, CHOSEN)
     asked = torch.tensor([3, 3, 0, 0])  # a batch of four is two questions, twice each
-    torch.testing.assert_close(found, -(wanted * log_p(learner, asked, said)).mean(),
+    torch.testing.assert_close(result, -(wanted * log_p(learner, asked, printed)).mean(),
                                rtol=1e-4, atol=1e-5)
 
 
 def test_a_step_makes_what_was_rewarded_likelier_and_the_rest_less_so(judged, tasks):
     item = tasks[0].train.items[int(CHOSEN[0])]
-    learner, said = judged(exact_match, group=2, texts=(
+    learner, printed = judged(exact_match, group=2, texts=(
         f"so we get {item.answer} .", "so we get the key ."))
     assert exact_match([f"so we get {item.answer} .", "so"], [item, item]) == [1, 0]
     asked = CHOSEN[[0, 0]]
-    before = log_p(learner, asked, said)
+    before = log_p(learner, asked, printed)
     learner.loss_of(0, CHOSEN[:2]).backward()
     torch.optim.SGD(learner.model.parameters(), 1e-3).step()
-    change = (log_p(learner, asked, said) - before).tolist()
+    change = (log_p(learner, asked, printed) - before).tolist()
     assert change[0] > 0 > change[1]
 
 

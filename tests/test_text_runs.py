@@ -192,7 +192,7 @@ def test_digits_are_stopped_by_it_too(tiny):
         run(tiny(lr=1e30, steps=50))
 
 
-@pytest.mark.parametrize("changes, error, said", [
+@pytest.mark.parametrize("changes, error, printed", [
     ({"skills": ()}, ConfigError, "it needs at least one"),
     ({"skills": ("facts-new", "facts-new")}, ConfigError, "must be different skills"),
     ({"skills": ("cooking",)}, UnknownNameError, "unknown skill 'cooking'"),
@@ -211,11 +211,11 @@ def test_digits_are_stopped_by_it_too(tiny):
     ({"device": "mps"}, ConfigError, "finds no such GPU here; take cpu"),
     ({"precision": "int8"}, ConfigError, "precision must be fp32 or bf16, not 'int8'"),
 ])
-def test_settings_that_cannot_work_are_refused_before_anything_is_written(changes, error, said,
+def test_settings_that_cannot_work_are_refused_before_anything_is_written(changes, error, printed,
                                                                           tmp_path, monkeypatch):
     monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
     monkeypatch.setattr(torch.backends.mps, "is_available", lambda: False)
-    with pytest.raises(error, match=said):
+    with pytest.raises(error, match=printed):
         run(settings(**changes), out=tmp_path / "run")
     assert not (tmp_path / "run" / "run.json").exists()
 
@@ -292,13 +292,13 @@ def change_config(folder):
     path.write_text(path.read_text().replace('"rms_norm_eps": 1e-06', '"rms_norm_eps": 1e-02'))
 
 
-@pytest.mark.parametrize("change, said", [
+@pytest.mark.parametrize("change, printed", [
     (change_weights, "the weights of the pretrained model changed"),
     (change_tokenizer, "the tokenizer changed"), (change_template, "the chat template changed"),
     (change_config, "the config of the pretrained model changed"),
     (lambda folder: (change_weights(folder), change_template(folder)),
      "the weights of the pretrained model and the chat template changed")])
-def test_a_run_is_not_resumed_from_another_model(change, said, tmp_path, fingerprint):
+def test_a_run_is_not_resumed_from_another_model(change, printed, tmp_path, fingerprint):
     base, folder = tmp_path / "base", tmp_path / "run"
     shutil.copytree(SHIPPED["nano"], base)
     (base / "manifest.json").unlink()
@@ -309,7 +309,7 @@ def test_a_run_is_not_resumed_from_another_model(change, said, tmp_path, fingerp
     before, content = fingerprint(folder), fingerprint(base)
     change(base)
     assert fingerprint(base) != content
-    with pytest.raises(RecordError, match=f"cannot be continued: since the run began, {said}"):
+    with pytest.raises(RecordError, match=f"cannot be continued: since the run began, {printed}"):
         resume(folder)
     assert fingerprint(folder) == before
     shutil.rmtree(base)

@@ -30,8 +30,8 @@ def output_with(page, label):
 
 def step_of(box):
     words = box.locator(".workbench-words").text_content()
-    found = re.search(r"at step (\d+)", words or "")
-    return int(found.group(1)) if found else 0
+    result = re.search(r"at step (\d+)", words or "")
+    return int(result.group(1)) if result else 0
 
 
 def test_notebook_01_and_each_control_of_its_widgets(first, screenshot):
@@ -163,8 +163,8 @@ def test_notebook_04_and_each_control_of_the_teacher_explorer(fourth, screenshot
     # Text can be dragged from the page into the prompt.
     demonstration.fill("")
     demonstration.press("Tab")
-    said = box.locator("b").nth(1)  # not there while there is a fault
-    said.click(click_count=3, position={"x": 10, "y": 8})  # selects the line
+    printed = box.locator("b").nth(1)  # not there while there is a fault
+    printed.click(click_count=3, position={"x": 10, "y": 8})  # selects the line
     page.wait_for_function("() => / (is|get) /.test(getSelection().toString())")
     page.mouse.down()
     for x in (140, 150):  # browsers ask for a second move before they let text be dropped

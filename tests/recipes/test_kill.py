@@ -85,12 +85,12 @@ def test_a_language_model_killed_again_and_again_equals_one_left_alone(assert_sa
     assert_same_run(RunRecord.load(folder), whole, folder, tmp_path / "whole")
 
 
-def run_with_small_files(config, folder, limit, said):
+def run_with_small_files(config, folder, limit, printed):
     resource.setrlimit(resource.RLIMIT_FSIZE, (limit, limit))
     try:
         run(RunConfig.from_json(config), out=folder)
     except RecordError as error:
-        said.send(str(error))
+        printed.send(str(error))
 
 
 def test_a_limit_on_file_size_is_met_in_the_middle_of_a_write(tiny, assert_same_run, processes,
@@ -100,9 +100,9 @@ def test_a_limit_on_file_size_is_met_in_the_middle_of_a_write(tiny, assert_same_
     asked = iter(range(9))
     run(settings, out=tmp_path / "first", stop=lambda: next(asked) == 0)
     limit = next((tmp_path / "first").glob("checkpoint-*")).stat().st_size
-    heard, said = processes.Pipe(duplex=False)
+    heard, printed = processes.Pipe(duplex=False)
     child = processes.Process(target=run_with_small_files,
-                              args=(asdict(settings), folder, limit + 500, said))
+                              args=(asdict(settings), folder, limit + 500, printed))
     child.start()
     assert heard.poll(60)
     assert "could not write" in (message := heard.recv())

@@ -19,28 +19,28 @@ ROOT = Path(__file__).resolve().parents[2]
 
 
 @pytest.fixture(scope="module")
-def found():
+def result():
     return abilities(*load_causal_lm("tiny"), KNOWN_SKILLS, NEW_SKILLS)
 
 
 @pytest.mark.parametrize("skill", KNOWN_SKILLS)
-def test_known_skills_are_known(found, skill):
-    assert found[skill]["none"]["right"]["rate"] >= 0.97
-    assert found[skill]["none"]["own_style"]["rate"] >= 0.98
+def test_known_skills_are_known(result, skill):
+    assert result[skill]["none"]["right"]["rate"] >= 0.97
+    assert result[skill]["none"]["own_style"]["rate"] >= 0.98
     if skill.startswith("working"):
-        assert found[skill]["none"]["working"]["rate"] >= 0.9
+        assert result[skill]["none"]["working"]["rate"] >= 0.9
 
 
 @pytest.mark.parametrize("skill", NEW_SKILLS)
-def test_new_skills_are_had_with_their_own_demonstration_and_not_otherwise(found, skill):
-    rates = {context: each["right"]["rate"] for context, each in found[skill].items()}
-    guess = 0.15 if found[skill] and skill in ("facts-new", "articles-new") else 0.05
+def test_new_skills_are_had_with_their_own_demonstration_and_not_otherwise(result, skill):
+    rates = {context: each["right"]["rate"] for context, each in result[skill].items()}
+    guess = 0.15 if result[skill] and skill in ("facts-new", "articles-new") else 0.05
     assert rates["none"] <= guess
     assert rates["own"] >= 0.95
-    assert found[skill]["own"]["own_style"]["rate"] >= 0.98
+    assert result[skill]["own"]["own_style"]["rate"] >= 0.98
     assert rates["other"] <= 0.10
     if skill == "working-new":
-        assert found[skill]["own"]["working"]["rate"] >= 0.9
+        assert result[skill]["own"]["working"]["rate"] >= 0.9
     if "article" in rates:
         assert min(rates["article"], rates["article+own"]) >= 0.95
 
@@ -63,16 +63,16 @@ def test_the_means_over_pretraining_seeds_reach_the_bars_within_three_points():
             assert mean >= bar - 0.03, name
 
 
-def test_the_recorded_first_seed_is_the_shipped_model(found):
+def test_the_recorded_first_seed_is_the_shipped_model(result):
     record = json.loads((ROOT / "data" / "results" / "pretraining_seeds.json").read_text())
     weights = (ROOT / "data" / "models" / "tiny-lm" / "model.safetensors").read_bytes()
     assert record["made"][0]["sha256"] == sha256(weights)
     for skill in KNOWN_SKILLS:
         recorded = record["measures"][f"{skill}: right"]
-        assert found[skill]["none"]["right"]["rate"] == pytest.approx(recorded[0], abs=0.009)
+        assert result[skill]["none"]["right"]["rate"] == pytest.approx(recorded[0], abs=0.009)
     for skill in NEW_SKILLS:
         recorded = record["measures"][f"{skill}: right without help"]
-        assert found[skill]["none"]["right"]["rate"] == pytest.approx(recorded[0], abs=0.025)
+        assert result[skill]["none"]["right"]["rate"] == pytest.approx(recorded[0], abs=0.025)
 
 
 SMALL = PretrainConfig(size="nano", steps=40, batch_size=4, micro_batch=2, precision="fp32",
