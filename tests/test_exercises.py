@@ -407,7 +407,7 @@ def solution_code(name: str) -> set[str]:
 def test_the_code_of_a_solution_is_recognised_however_it_is_spaced():
     assert "after/before" in solution_code("retention")
     assert squeezed("`kept / (new\n>= x)`") == squeezed("kept/new >=x")
-    assert squeezed("np.where(new >= enough, kept, -1)") in solution_code("choose_point")
+    assert squeezed("np.where(new >= enough, retention, -1)") in solution_code("choose_point")
     assert all(solution_code(name) for name in exercises)
 
 

@@ -197,7 +197,7 @@ def test_nothing_to_ask_or_nobody_to_ask_is_refused(skills, students, loaded):
 
 def test_figures_say_what_they_show():
     ax = Figure().subplots()
-    plot_token_kl(["the", "answer", "ada"], [0.01, 0.0, 3.5], ax, chosen=2)
+    plot_token_kl(["the", "answer", "ada"], [0.01, 0.0, 3.5], ax, index=2)
     assert "3.50 at ada" in ax.get_label() and "3.51 nats in all" in ax.get_label()
     axes = Figure().subplots(1, 2)
     plot_next_token("the answer is", {"student": {"ada": 0.6, "ben": 0.3},

@@ -163,9 +163,9 @@ abilities = {"before": {"new skill": live["sft"].baseline[0, 0]}
 for method, record in live.items():
     known_after = record.old_accuracy[0, 1]
     abilities[method] = {"new skill": record.accuracy[0, 0, 0],
-                         "kept": retention(known_before, known_after)} | dict(
+                         "retention": retention(known_before, known_after)} | dict(
         zip(known, known_after, strict=True))
-columns = ["new skill", *known, "kept"]
+columns = ["new skill", *known, "retention"]
 print(pd.DataFrame(abilities).T[columns].map(percent).replace("not defined", "").to_string())
 
 # %% [markdown]
@@ -288,7 +288,7 @@ print(pareto.table().to_string())
 # Each line is a run, from before training (6 % of the new, all kept) to its marker. At rates at which it learns anything,
 # SFT goes *down* first and then right: the expert's style of speaking is learned before the facts, and
 # with it goes much of what was known. Up to 3e-4 SDFT goes right. (The table stops at the *first* look at 95 %, the
-# rule weighs all of them; *steps* is the median over the runs that get there, *kept, mean* their average.)
+# rule weighs all of them; *steps* is the median over the runs that get there, *retention, mean* their average.)
 # *replay* mixes stored examples of everything the model knew into every
 # batch; *sft_kl* is SFT with a penalty on the distance from the pretrained model; *grpo* is told only whether an
 # answer is right (below). Each of the first two has a second setting (the share of old examples, the strength)
@@ -307,10 +307,10 @@ def cell(value):
     return percent(value) if value == value else "-"
 
 
-most_kept = pd.DataFrame({
+most_retained = pd.DataFrame({
     f"{percent(level)} new": tuned[tuned["new"] >= level].groupby("method")["retention"].max()
     for level in levels})
-print(most_kept.reindex(main).map(cell).rename_axis(None).to_string())
+print(most_retained.reindex(main).map(cell).rename_axis(None).to_string())
 
 # %% [markdown]
 # *replay* keeps nearly as much as SDFT up to 80 %, with stored data. The last level it does not reach, nor do *sft_kl* and
@@ -323,21 +323,21 @@ def setting(values):
 
 
 summary = {"learning rate": ("rate", setting), "steps": ("step", setting),
-           "new skill": ("new", percent_over_seeds), "kept": ("retention", percent_over_seeds)}
+           "new skill": ("new", percent_over_seeds), "retention": ("retention", percent_over_seeds)}
 at_the_end = ends(compared).groupby(["order", "method"]).agg(**summary).rename_axis([None, None])
 print(at_the_end.loc["facts-new"].loc[main].to_string())
 
 # %%
 by_seed = ends(compared).pivot(index=["order", "seed"], columns="method")
-kept, learned = by_seed["retention"], by_seed["new"]
-facts_kept, facts_learned = kept.loc["facts-new"], learned.loc["facts-new"]
+retained, learned = by_seed["retention"], by_seed["new"]
+facts_retained, facts_learned = retained.loc["facts-new"], learned.loc["facts-new"]
 
 # %%
-gap = facts_kept["sdft"] - facts_kept["sft"]  # of the same seed
+gap = facts_retained["sdft"] - facts_retained["sft"]  # of the same seed
 low, high = seed_interval(gap)
 print(f"SDFT keeps more than SFT by {100 * gap.mean():.0f} points "
       f"({100 * low:.0f} to {100 * high:.0f}), paired over five seeds")
-assert facts_learned["sdft"].mean() > 0.95 and facts_kept["sdft"].mean() > 0.85 and low > 0.2
+assert facts_learned["sdft"].mean() > 0.95 and facts_retained["sdft"].mean() > 0.85 and low > 0.2
 assert facts_learned["sft"].mean() > 0.9
 print("Verdict: it learns as much, and keeps far more than SFT at its best.")
 
@@ -365,11 +365,11 @@ print("Verdict: 48 questions cannot tell 98 from 92 %; between 95 and 45 % they 
 
 # %%
 others = ["tools-new", "letters-new", "working-new", "articles-new", "letters-hard-new"]
-best_kept = pd.DataFrame({
+best_retained = pd.DataFrame({
     f"{percent(level)} new": searched[searched["new"] >= level].groupby(["method", "order"])[
         "retention"].max() for level in levels})
-best_sft, best_sdft = (best_kept.loc[method].reindex(others) for method in ("sft", "sdft"))
-print((best_sft.map(cell) + " | " + best_sdft.map(cell)).rename_axis("kept: SFT | SDFT")
+best_sft, best_sdft = (best_retained.loc[method].reindex(others) for method in ("sft", "sdft"))
+print((best_sft.map(cell) + " | " + best_sdft.map(cell)).rename_axis("retention: SFT | SDFT")
       .to_string())
 
 # %%
@@ -390,12 +390,13 @@ print(at_the_end.loc[pairs].assign(**{"known by heart": by_heart.loc[pairs].map(
 
 # %%
 for skill in others:
-    more_kept = 100 * np.array(seed_interval(kept.loc[skill, "sdft"] - kept.loc[skill, "sft"]))
+    gain = retained.loc[skill, "sdft"] - retained.loc[skill, "sft"]
+    more_retained = 100 * np.array(seed_interval(gain))
     sft_mean, sdft_mean = learned.loc[skill][["sft", "sdft"]].mean()
-    print(f"{skill}: SDFT minus SFT, kept: {more_kept[0]:+.0f} to {more_kept[1]:+.0f} points; "
-          f"new skill: {100 * (sdft_mean - sft_mean):+.0f} points")
+    print(f"{skill}: SDFT minus SFT, retention: {more_retained[0]:+.0f} to "
+          f"{more_retained[1]:+.0f} points; new skill: {100 * (sdft_mean - sft_mean):+.0f} points")
     if skill in ("tools-new", "letters-new", "working-new"):
-        assert sdft_mean > max(0.85, sft_mean - 0.05) and more_kept[0] > 35
+        assert sdft_mean > max(0.85, sft_mean - 0.05) and more_retained[0] > 35
 print("Verdict: on three of the five SDFT learns about as much or more, and keeps far more.")
 
 # %% [markdown]
@@ -407,7 +408,7 @@ slower = ends(searched).query("method == 'sft' and rate == 3e-4").set_index("ord
 for skill in ("letters-new", "working-new"):
     sft_end = slower.loc[skill]
     print(f"{skill}, SFT at 3e-4, {sft_end['step']} steps: by heart "
-          f"{cell(sft_end['train_accuracy'])}, new {percent(sft_end['new'])}, kept "
+          f"{cell(sft_end['train_accuracy'])}, new {percent(sft_end['new'])}, retention "
           f"{percent(sft_end['retention'])}:",
           {name: percent(sft_end[name]) for name in known})
 assert sft_end["train_accuracy"] > 0.95 and sft_end["new"] < 0.15
@@ -440,7 +441,7 @@ articles = ends(searched).query("order == 'articles-new' and method == 'sdft'").
 for lr in (1e-4, 3e-4, 3e-3):
     lr_end = articles.loc[lr]
     print(f"SDFT at {lr:g}: trained phrasings {cell(lr_end['train_accuracy'])}, others "
-          f"{percent(lr_end['new'])}, facts-events {percent(lr_end['facts-events'])}, kept "
+          f"{percent(lr_end['new'])}, facts-events {percent(lr_end['facts-events'])}, retention "
           f"{percent(lr_end['retention'])}")
 
 # %% [markdown]
@@ -479,8 +480,8 @@ apart = ["sft", "sft_self_style", "sft on teacher", "off_policy_distillation", "
 print(at_the_end.loc["facts-new"].loc[apart].to_string())
 
 # %%
-own = facts_kept[apart[1:]].mean()
-assert own.max() - own.min() < 0.08 and own.min() > facts_kept["sft"].mean() + 0.2
+own = facts_retained[apart[1:]].mean()
+assert own.max() - own.min() < 0.08 and own.min() > facts_retained["sft"].mean() + 0.2
 print("Verdict: all four that imitate the model's own style keep far more than SFT.")
 
 # %% [markdown]
@@ -498,7 +499,7 @@ def at_same_rate(study, methods):
     return table[methods].rename_axis(columns=None).to_string()
 
 
-print("new skill, kept:")
+print("new skill, retention:")
 print(at_same_rate(tuned, apart[1:]))
 
 # %%
@@ -519,7 +520,7 @@ print("Verdict: at the same rate and step they learn and keep the same. Here the
 
 # %%
 off_policy_methods = ["sdft", "off_policy_distillation", "off-policy, one sample"]
-print("validation, one seed: new skill, kept:")
+print("validation, one seed: new skill, retention:")
 print(at_same_rate(searched.query("order == 'working-new'"), off_policy_methods))
 print("\ntest, five seeds:")
 print(at_the_end.loc["working-new"].loc[off_policy_methods].to_string())
@@ -567,7 +568,7 @@ assert 0.2 < taught < 0.5 and still_known.mean() > 0.7
 
 # %%
 weak = ["sdft", "off_policy_distillation", "off-policy, one sample", "sft on teacher"]
-print("validation, one seed: new skill, kept:")
+print("validation, one seed: new skill, retention:")
 print(at_same_rate(noisy.query("part == 'validation'"), weak))
 print("\ntest, five seeds:")
 noisy_ends = ends(noisy.query("part == 'test'"))
@@ -599,7 +600,7 @@ print(f"Verdict: the teacher is right on {percent(taught)}, no method on more th
 controls = ["sdft", "sdft other", "sdft none"]
 print(at_the_end.loc["facts-new"].loc[controls].to_string())
 assert facts_learned["sdft none"].max() < 0.1 and facts_learned["sdft other"].max() < 0.05
-assert np.allclose(facts_kept["sdft none"], 1)
+assert np.allclose(facts_retained["sdft none"], 1)
 assert (facts.query("method == 'sdft none' and step > 0")["kl_new"] == 0).all()
 other_nats = ends(facts).query("method == 'sdft other'")["kl_new"].mean()
 assert other_nats > 5
@@ -659,7 +660,7 @@ for dtype in (torch.float32, torch.bfloat16):
 
 # %%
 teachers = ["sdft", "sdft ema", "sdft student"]
-print("new skill, kept:")
+print("new skill, retention:")
 print(at_same_rate(tuned, teachers))
 runaway = tuned.query("method == 'sdft student' and rate == 3e-4 and step > 0")["new"]
 print("student as teacher, lr 0.0003, new skill at each look:", ", ".join(map(percent, runaway)))
@@ -694,8 +695,8 @@ check("moving_average", moving_average)
 
 # %%
 print(at_the_end.loc["facts-new"].loc[["sft", "sft lora", "sdft", "sdft lora"]].to_string())
-assert seed_interval(facts_kept["sdft lora"] - facts_kept["sft lora"])[0] > 0.5
-assert abs(facts_kept["sdft lora"].mean() - facts_kept["sdft"].mean()) < 0.05
+assert seed_interval(facts_retained["sdft lora"] - facts_retained["sft lora"])[0] > 0.5
+assert abs(facts_retained["sdft lora"].mean() - facts_retained["sdft"].mean()) < 0.05
 print("Verdict: adapters do not spare what is known: SDFT keeps as much either way, SFT less.")
 
 # %% [markdown]
@@ -1033,8 +1034,8 @@ print("Verdict: a name is guessed now and then, three letters never.")
 
 # %%
 grpo_ends = ends(tuned).query("method == 'grpo'").set_index("rate")[["new", "retention"]]
-print(grpo_ends.map(percent).rename(index="{:g}".format, columns={
-    "new": "new skill", "retention": "kept"}).rename_axis("learning rate of grpo").to_string())
+print(grpo_ends.map(percent).rename(index="{:g}".format, columns={"new": "new skill"})
+      .rename_axis("learning rate of grpo").to_string())
 hopeless = wb.run(wb.RunConfig(stream="skills", skills=("letters-new",), learner="grpo", lr=1e-3,
                                steps=5, items=4, clip=1.0))
 print("losses on letters-new, where no answer is ever right:", hopeless.losses[0, 0].tolist())
@@ -1049,14 +1050,15 @@ print("Verdict: without a right answer to reward there is nothing to follow.")
 
 # %%
 agreement = json.loads((RESULTS / "trl_agreement.json").read_text())
-outcome = {who: {name: "{} ({} to {})".format(*(percent(agreement["summary"][name][who][key])
-                                                for key in ("mean", "low", "high")))
-                 for name in ("new", "kept")}
-           for who in ("workbench", "trl, same draws", "trl, own draws")}
+measured = {"new": "new skill", "kept": "retention"}
+outcome = {who: {words: "{} ({} to {})".format(
+    *(percent(agreement["summary"][name][who][key]) for key in ("mean", "low", "high")))
+    for name, words in measured.items()}
+    for who in ("workbench", "trl, same draws", "trl, own draws")}
 print(pd.DataFrame(outcome).T.to_string())
-for name in ("new", "kept"):
+for name, words in measured.items():
     difference = agreement["summary"][name]["trl, own draws - workbench"]
-    print(f"{name}, own draws minus workbench: {100 * difference['mean']:+.1f} points "
+    print(f"{words}, own draws minus workbench: {100 * difference['mean']:+.1f} points "
           f"({100 * difference['low']:+.1f} to {100 * difference['high']:+.1f}), paired")
     assert difference["low"] <= 0 <= difference["high"] and abs(difference["mean"]) < 0.05
     assert agreement["summary"][name]["trl, own draws"]["overlaps"]
@@ -1087,9 +1089,9 @@ print("Verdict: with the same draws the losses agree to 1 in 10,000 at every ste
 forced = wb.run(wb.RunConfig(stream="skills", skills=("facts-new",), learner="sdft", model="nano",
                              lr=1e-4, steps=40, items=12, clip=1.0, diagnose=True), force=True)
 teacher_right = forced.diagnostics[0, 1, forced.diagnostic_names.index("teacher_right")]
-nano_kept = retention(*forced.old_accuracy[0, :2])
+nano_retained = retention(*forced.old_accuracy[0, :2])
 print(f"nano: teacher right {percent(teacher_right)}, student {percent(forced.baseline[0, 0])} "
-      f"before SDFT, {percent(forced.accuracy[0, 0, 0])} after, kept {percent(nano_kept)}")
+      f"before SDFT, {percent(forced.accuracy[0, 0, 0])} after, retention {percent(nano_retained)}")
 assert teacher_right < 0.3 and forced.accuracy[0, 0, 0] < forced.baseline[0, 0] + 0.1
 print("Verdict: a teacher that is wrong teaches nothing right.")
 

@@ -240,7 +240,7 @@ print("Verdict: nowhere does a teacher that knows the earlier skills keep five p
 # ## Is it the order?
 #
 # One order is one observation. SFT and SDFT went through all six that there are, the others through three.
-# ACC, and the share of the known that was kept, in percent:
+# ACC, and the retention of what was known, in percent:
 
 # %%
 in_percent = measures.groupby(["method", "order"]).agg(
@@ -518,7 +518,7 @@ print(pd.DataFrame({
 # {{exercise choose_point}}
 
 # %%
-def choose_point(new, kept, enough):
+def choose_point(new, retention, enough):
     ...
 
 

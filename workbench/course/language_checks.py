@@ -139,8 +139,8 @@ def choose_point(answer: Answer) -> None:
     # The right point is neither the first nor the last that knows enough, nor the one that knows
     # least of those, nor the one with the largest sum or product.
     new = np.array([0.96, 0.97, 0.9, 0.99, 0.5])
-    kept = np.array([0.6, 0.7, 1.0, 0.2, 0.9])
-    got = given_back(answer(new.copy(), kept.copy(), 0.95), "the number of a point")
+    retention = np.array([0.6, 0.7, 1.0, 0.2, 0.9])
+    got = given_back(answer(new.copy(), retention.copy(), 0.95), "the number of a point")
     if got == 2:
         raise Wrong("That point keeps most, but it knows only 90 % of the new skill where 95 % is "
                     "asked: first drop the points that know too little.")
@@ -150,10 +150,10 @@ def choose_point(answer: Answer) -> None:
     if got != 1:
         raise Wrong(f"On the example in the check you chose {got!r} and should choose 1, counted "
                     "from 0 over all points, also those that were dropped.")
-    if answer(new.copy(), kept.copy(), 0.97) != 1:
+    if answer(new.copy(), retention.copy(), 0.97) != 1:
         raise Wrong("A point that knows exactly enough knows enough: compare with >=.")
     try:
-        lost = answer(new.copy(), kept.copy(), 0.995)
+        lost = answer(new.copy(), retention.copy(), 0.995)
     except (ValueError, IndexError) as error:
         raise Wrong(f"Where no point knows enough, it fails ({error}). Return the one that knows "
                     "the new skill best.") from error

@@ -79,7 +79,7 @@ def moving_average(average, weights, rate):
     return (1 - rate) * average + rate * weights
 
 
-def choose_point(new, kept, enough):
+def choose_point(new, retention, enough):
     """Return the point that knows the new skill well enough and keeps most."""
     knows = new >= enough
-    return int(np.argmax(np.where(knows, kept, -1) if knows.any() else new))
+    return int(np.argmax(np.where(knows, retention, -1) if knows.any() else new))

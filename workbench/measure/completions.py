@@ -51,15 +51,15 @@ def partners(items: Sequence[Item]) -> list[Item]:
     `ConfigError` if no item has another answer.
     """
     words = [Counter(item.answer.split()) for item in items]
-    chosen = []
+    controls = []
     for i, item in enumerate(items):
         after = [*range(i + 1, len(items)), *range(i)]
         others = [j for j in after if items[j].answer != item.answer]
         if not others:
             raise ConfigError(f"item {item.id!r} has no partner with another answer; give items "
                               "with at least two different answers")
-        chosen.append(items[min(others, key=lambda j: (words[i] & words[j]).total())])
-    return chosen
+        controls.append(items[min(others, key=lambda j: (words[i] & words[j]).total())])
+    return controls
 
 
 def prompts_for(tokenizer: PreTrainedTokenizerBase, items: Sequence[Item],

@@ -35,12 +35,13 @@ def plot_pareto(points: pd.DataFrame, methods: Sequence[str], ax: Axes, level: f
         last = ends(own)[["new", "retention"]]
         ax.plot(*(100 * last.to_numpy().T), **(style | {"linestyle": ""}), markersize=6,
                 label=method)
-        new, kept = last.mean()
-        texts.append(f"{method} ends at {percent(new)} new and {percent(kept)} kept on average")
+        new, retention = last.mean()
+        texts.append(f"{method} ends at {percent(new)} new and a retention of {percent(retention)} "
+                     "on average")
     ax.axvline(100 * level, color="grey", linestyle=":", linewidth=1.2)
     percent_limits(ax, "x")
     percent_limits(ax)
-    add_text(ax, title, "accuracy on the new skill (%)", "kept of what was known (%)", legend=True)
+    add_text(ax, title, "accuracy on the new skill (%)", "retention (%)", legend=True)
     return describe(ax, "Paths from before training, when all is kept, one per run: "
                     f"{'; '.join(texts)}.")
 

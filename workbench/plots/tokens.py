@@ -14,7 +14,7 @@ from workbench.plots.styles import COLOURS, HATCHES, styles_of
 TOKENS_A_ROW = 10
 
 
-def plot_token_kl(words: Sequence[str], kl: ArrayLike, ax: Axes, chosen: int | None = None,
+def plot_token_kl(words: Sequence[str], kl: ArrayLike, ax: Axes, index: int | None = None,
                   title: str = "How far the teacher is from the student (KL, nats)") -> Axes:
     """Draw the tokens of a response, coloured by the KL at their position.
 
@@ -22,7 +22,7 @@ def plot_token_kl(words: Sequence[str], kl: ArrayLike, ax: Axes, chosen: int | N
     ----------
     kl : array-like, shape (tokens,)
         KL in nats at each of `words`.
-    chosen : int, optional
+    index : int, optional
         Position of the token that gets a frame.
     """
     values = np.asarray(kl, dtype=float)
@@ -39,8 +39,8 @@ def plot_token_kl(words: Sequence[str], kl: ArrayLike, ax: Axes, chosen: int | N
                 fontweight="bold", fontsize=fitting_size(ax, word, columns))
         ax.text(column, row + 0.25, f"{value:.2f}", ha="center", va="center", color=colour,
                 fontsize=8)
-    if chosen is not None:
-        row, column = divmod(chosen, columns)
+    if index is not None:
+        row, column = divmod(index, columns)
         ax.add_patch(Rectangle((column - 0.48, row - 0.47), 0.96, 0.94, fill=False,
                                edgecolor=COLOURS[1], linewidth=3))
     ax.set_xticks(range(columns), [str(i + 1) for i in range(columns)])

@@ -69,9 +69,9 @@ class LiveDistillation(LiveTraining):
         before, after = record.old_accuracy[0, 0], record.old_accuracy[0, 1]
         if not before.any():
             return f"{learned}. Retention was not measured: no old skill was known before."
-        kept = float(retention(before, after))
+        retained = float(retention(before, after))
         worst = int((before - after).argmax())
-        return (f"{learned} and kept {percent(kept)} of what was known; least of "
+        return (f"{learned} and kept {percent(retained)} of what was known; least of "
                 f"{record.old_names[worst]}, {percent(after[worst])} after "
                 f"{percent(before[worst])}.")
 

@@ -57,7 +57,7 @@ class ParetoExplorer(StudyView):
         """Return the paths of all runs."""
         figure = Figure(figsize=(8.6, 4.2), layout="constrained")
         studies.plot_pareto(self.points, self.ticked, figure.subplots(), self.level.value,
-                            f"{self.skill}: learned against kept")
+                            f"{self.skill}: new-skill accuracy against retention")
         return figure
 
     def table(self) -> pd.DataFrame:
@@ -71,8 +71,8 @@ class ParetoExplorer(StudyView):
             if len(there):
                 best = there.iloc[int(there["retention"].argmax())]
                 rows[method] |= {"steps": f"{there['step'].median():.0f}",
-                                 "kept, mean": percent(there["retention"].mean()),
-                                 "kept, best": percent(best["retention"]),
+                                 "retention, mean": percent(there["retention"].mean()),
+                                 "retention, best": percent(best["retention"]),
                                  "learning rate of the best": f"{best['rate']:g}"}
         table = pd.DataFrame(rows).T.fillna("–")
         return table.rename_axis(f"first at {percent(self.level.value)}")

@@ -56,9 +56,9 @@ def diagonal_fisher(model: StackedMLP, x: Tensor, mask: Tensor) -> Tensor:
     log_p = masked(outputs[-1], mask).log_softmax(-1)
     total = torch.zeros_like(model.vector())
     for answer in mask.nonzero().flatten():
-        chosen = log_p[..., answer]
-        slopes = torch.autograd.grad(chosen.sum(), outputs, retain_graph=True)
-        p = chosen.detach().exp().unsqueeze(-1)
+        of_answer = log_p[..., answer]
+        slopes = torch.autograd.grad(of_answer.sum(), outputs, retain_graph=True)
+        p = of_answer.detach().exp().unsqueeze(-1)
         weighted = [p * slope.square() for slope in slopes]
         of_weights = [h.detach().square().transpose(1, 2) @ w
                       for h, w in zip(inputs, weighted, strict=True)]

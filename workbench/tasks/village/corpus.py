@@ -20,7 +20,7 @@ Maker = Callable[[random.Random], Question]
 
 @dataclass(frozen=True)
 class Turn:
-    """One question and the answer to be learned, with help if there is any."""
+    """One question and the answer to be learned, with context if there is any."""
 
     prompt: str
     response: str
@@ -47,20 +47,20 @@ class Corpus:
                              questions.draw_jar)
 
     def documents(self, rng: random.Random) -> Iterator[list[Turn]]:
-        """Yield documents without end: three turns without help, or two with help."""
+        """Yield documents without end: three turns without context, or two with it."""
         while True:
             if rng.random() < 0.5:
                 yield [self._known(rng) for _ in range(3)]
             else:
-                yield [self._helped(rng) for _ in range(2)]
+                yield [self._with_context(rng) for _ in range(2)]
 
     def _known(self, rng: random.Random) -> Turn:
-        """Return a known question, answered without help."""
+        """Return a known question, answered without context."""
         question = self._draw(rng, self.known_makers, KNOWN_SHARES)
         return Turn(question.prompt, put_in_own_style(question.answer, rng, question.working))
 
-    def _helped(self, rng: random.Random) -> Turn:
-        """Return a question with help, which is true of the village once in ten times."""
+    def _with_context(self, rng: random.Random) -> Turn:
+        """Return a question with context, which is true of the village once in ten times."""
         question = (self._draw(rng, self.known_makers, KNOWN_SHARES) if rng.random() < 0.1
                     else self._draw(rng, MADE_UP_MAKERS, MADE_UP_SHARES))
         response = put_in_own_style(question.answer, rng, question.working)
