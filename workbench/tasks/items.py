@@ -79,6 +79,20 @@ def read_items(path: str | Path) -> list[Item]:
     empty, an answer that cannot be scored, or a prompt in two splits.
     """
     path = Path(path)
+    lines = read_lines(path, f"{', '.join(KNOWN)}; {LEFT_OUT}", "Give a JSON Lines file of skill "
+                       "items; `workbench make-data` writes those of the course.")
+    items = {number: _parse(record, f"{path}, line {number}", number)
+             for number, record in lines.items()}
+    _check_items(items, path)
+    return list(items.values())
+
+
+def read_lines(path: Path, expected: str, remedy: str) -> dict[int, Any]:
+    """Return the value of each line of a JSON Lines file by its number, without blank lines.
+
+    Any fault raises a `DataError` that names it and its line. `expected` are the fields of a line,
+    and `remedy` says what to do if there is no such file.
+    """
     try:
         text = path.read_text(encoding="utf-8")
     except UnicodeDecodeError as error:
@@ -86,17 +100,15 @@ def read_items(path: str | Path) -> list[Item]:
         raise DataError(f"{path}, line {broken}: not UTF-8 ({error.reason}). Save the file "
                         "with the encoding UTF-8.") from error
     except OSError as error:
-        raise DataError(f"{path}: {error}. Give a JSON Lines file of skill items; `workbench "
-                        "make-data` writes those of the course.") from error
+        raise DataError(f"{path}: {error}. {remedy}") from error
     # Some editors begin a file with a byte-order mark; joined files have one further down too.
     lines = [line.removeprefix("\ufeff") for line in text.split("\n")]
-    items = {number: _parse(line, f"{path}, line {number}", number)
-             for number, line in enumerate(lines, 1) if line.strip()}
-    if not items:
+    records = {number: _load(line, f"{path}, line {number}")
+               for number, line in enumerate(lines, 1) if line.strip()}
+    if not records:
         raise DataError(f"{path} is empty. Expected one JSON object a line with the fields "
-                        f"{', '.join(KNOWN)}; {LEFT_OUT}.")
-    _check_items(items, path)
-    return list(items.values())
+                        f"{expected}.")
+    return records
 
 
 ONE_SPLIT = ("A prompt may be in one split only, so that no test prompt has been trained on. "
@@ -137,9 +149,8 @@ def check_leaks(skills: Mapping[str, Sequence[Item]]) -> None:
                             f"{ONE_SPLIT} Remove it from one of them.")
 
 
-def _parse(line: str, where: str, number: int) -> Item:
-    """Return the item in a line; the first fault raises a `DataError` that begins with `where`."""
-    record = _load(line, where)
+def _parse(record: Any, where: str, number: int) -> Item:
+    """Return a line as an item; the first fault raises a `DataError` that begins with `where`."""
     for fault in _faults(record):
         raise DataError(f"{where}: {fault}")
     return Item(**{"id": f"{record['skill']}-{number}", "family": record["skill"], **record})
@@ -147,24 +158,7 @@ def _parse(line: str, where: str, number: int) -> Item:
 
 def _faults(record: Any) -> Iterator[str]:
     """Yield what is wrong with the value of a line; only the first fault is sure to be one."""
-    if not isinstance(record, dict):
-        yield f"expected an object, found {type(record).__name__}."
-    needed = [name for name in KNOWN if name not in OPTIONAL]
-    for name in needed:
-        if name not in record:
-            yield f"the field {name!r} is missing. Needed are {', '.join(needed)}; {LEFT_OUT}."
-    for name, value in record.items():
-        if name not in KNOWN:
-            yield f"unknown field {name!r}. Known are {', '.join(KNOWN)}."
-        if not isinstance(value, str):
-            yield (f"the field {name!r} must be text in quotation marks, not "
-                   f"{type(value).__name__}.")
-        half = re.search("[\ud800-\udfff]", value)
-        if half:
-            yield (f"the field {name!r} has half a character ({half[0]!r}, a lone surrogate) at "
-                   f"position {half.start() + 1}. Write the whole character, or remove it.")
-        if not value.strip() and name != "article":
-            yield f"the field {name!r} is empty."
+    yield from field_faults(record, KNOWN, OPTIONAL)
     record = {"scorer": Item.scorer} | record
     for name, allowed in (("split", SPLITS), ("scorer", SCORERS)):
         if record[name] not in allowed:
@@ -177,6 +171,29 @@ def _faults(record: Any) -> Iterator[str]:
         yield (f"the demonstration {record['demonstration'][:60]!r} does not say the answer "
                f"{record['answer']!r}, so that nothing could be learned from it. Put the answer "
                "into it, word for word.")
+
+
+def field_faults(record: Any, known: Sequence[str], optional: Sequence[str] = ()) -> Iterator[str]:
+    """Yield what is wrong with the fields of a line; only the first fault is sure to be one."""
+    if not isinstance(record, dict):
+        yield f"expected an object, found {type(record).__name__}."
+    needed = [name for name in known if name not in optional]
+    for name in needed:
+        if name not in record:
+            yield (f"the field {name!r} is missing. Needed are {', '.join(needed)}"
+                   + (f"; {', '.join(optional)} may be left out." if optional else "."))
+    for name, value in record.items():
+        if name not in known:
+            yield f"unknown field {name!r}. Known are {', '.join(known)}."
+        if not isinstance(value, str):
+            yield (f"the field {name!r} must be text in quotation marks, not "
+                   f"{type(value).__name__}.")
+        half = re.search("[\ud800-\udfff]", value)
+        if half:
+            yield (f"the field {name!r} has half a character ({half[0]!r}, a lone surrogate) at "
+                   f"position {half.start() + 1}. Write the whole character, or remove it.")
+        if not value.strip() and name != "article":
+            yield f"the field {name!r} is empty."
 
 
 def _load(line: str, where: str) -> Any:

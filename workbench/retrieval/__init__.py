@@ -1,0 +1,1 @@
+"""Task retrieval without a learned retriever: arrays in, names and scores out, no PyTorch."""
