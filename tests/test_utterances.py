@@ -84,7 +84,7 @@ def test_a_file_of_one_s_own_is_read(newline, start, tmp_path):
     ({"text": "half \ud83d"}, "line 1: the field 'text' has half a character"),
     ({"split": "dev"}, "line 1: split 'dev' is not one of train, validation, test"),
     ({"intent": "lost"}, "line 1: unknown field 'intent'. Known are text, label, task, split"),
-    ({"task": "home"}, "line 2: the label 'lost' is of the task 'bank' here and of 'home' in line"),
+    ({"task": "home"}, "line 2: the label 'lost' is of task 'bank' here and of 'home' in line"),
     ({"text": "lost  test 0"}, "line 5: the text 'lost test 0' is in 'test' here and in 'train'"),
 ])
 def test_the_first_fault_is_named_with_its_line(change, message, tmp_path):

@@ -52,7 +52,7 @@ def read_utterances(path: str | Path = INTENTS) -> list[Utterance]:
         task, first = tasks.setdefault(one.label, (one.task, number))
         if task != one.task:
             raise DataError(
-                f"{where}: the label {one.label!r} is of the task {one.task!r} here and of {task!r} "
+                f"{where}: the label {one.label!r} is of task {one.task!r} here and of {task!r} "
                 f"in line {first}. A label may be of one task only; rename it in one of them.")
         split, first = splits.setdefault(same_prompt(one.text), (one.split, number))
         if split != one.split:
