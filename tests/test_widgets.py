@@ -189,6 +189,7 @@ def test_buttons_are_those_of_a_training_that_starts_while_another_one_ends(monk
 INTERRUPTED = """
 import os, signal, threading
 import workbench.widgets.live as live
+signal.signal(signal.SIGINT, signal.default_int_handler)  # a background job ignores it
 widget = live.LiveTraining(seeds=(0,), steps=60)
 widget.pace.value = "slow"
 began = threading.Event()
