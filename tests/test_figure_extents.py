@@ -124,6 +124,11 @@ FIGURES = {
         "band": lambda size=size: figure_of(lambda ax: (
             draw_band(ax, range(4), shares(size, 3, 4), "retention", **look(0)),
             labels.percent_limits(ax))),
+        "long texts": lambda: figure_of(lambda ax: (
+            ax.plot(range(4), label="rl-no-baseline"), labels.add_text(
+                ax, "old task: shuffled digits", "KL(base || now) on images of the new task, in "
+                "nats, on a logarithmic scale", "forgotten (%)", legend=True)), 1, 2,
+            size=(9, 3.3)),
         "bars": lambda size=size: plots.plot_bars(
             {name: shares(size, 3) for name in METHODS}, title="What is it about replay? "
             "(class scenario, with all the labels shuffled)", reference=("chance", 0.1)).figure,

@@ -57,7 +57,7 @@ class ParetoExplorer(StudyView):
         """Return the paths of all runs."""
         figure = Figure(figsize=(8.6, 4.2), layout="constrained")
         studies.plot_pareto(self.points, self.ticked, figure.subplots(), self.level.value,
-                            f"{self.skill}: new-skill accuracy against retention")
+                            f"{self.skill}: retention against new-skill accuracy")
         return figure
 
     def table(self) -> pd.DataFrame:
