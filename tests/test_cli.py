@@ -209,6 +209,15 @@ def test_help_names_the_commands_and_the_settings(cli):
                              ("stream", "scenario", "learner", "seeds", "out", "resume", "json"))
 
 
+def test_show_prints_no_interval_beyond_what_the_metric_can_be(cli, tmp_path, monkeypatch):
+    cli("run", *SMALL, "--seeds", "0", "1", "2", "--out", tmp_path / "run")
+    spread = {"ACC": np.array([1.0, 0.99, 0.79]), "BWT": np.array([-1.0, -0.99, -0.6])}
+    monkeypatch.setattr("workbench.cli.tables.summarise", lambda matrix: (spread, {}))
+    _, table, _ = cli("show", tmp_path / "run")
+    rows = {line.split()[0]: line for line in table.splitlines() if "95 % interval" in line}
+    assert rows["ACC"].endswith("0.632 to 1.000") and rows["BWT"].endswith("-1.000 to -0.297")
+
+
 def test_show_prints_what_the_run_printed(cli, tmp_path):
     folder = tmp_path / "run"
     _, message, _ = cli("run", *SMALL, "--seeds", "0", "1", "2", "--json", "--out", folder)

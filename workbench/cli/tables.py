@@ -10,7 +10,7 @@ import pandas as pd
 from workbench.learners import CONTROLS, LEARNERS
 from workbench.learners.text import TEXT_LEARNERS
 from workbench.measure.intervals import seed_interval
-from workbench.measure.metrics import summarise
+from workbench.measure.metrics import LIMITS, summarise
 from workbench.runs.record import RunRecord
 from workbench.system.files import to_json
 from workbench.tasks import NEW_SKILLS, STREAMS
@@ -80,7 +80,9 @@ def print_tables(record: RunRecord) -> None:
     for name, values in defined.items():
         scores, interval = np.atleast_1d(values), ""
         if len(scores) > 1:
-            low, high = seed_interval(scores)
+            # Clipped to values that the metric can have, which does not change its coverage.
+            interval_ends = np.asarray(seed_interval(scores))
+            low, high = interval_ends.clip(*LIMITS.get(name, (0.0, 1.0)))
             interval = f"  95 % interval {low:.3f} to {high:.3f}"
         print(f"{name:20s}{scores.mean():7.3f}{interval}")
     for name, reason in undefined.items():

@@ -8,6 +8,7 @@ docstring has the formula, its paper and who differs (Avalanche eb075be, Mammoth
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from typing import Any
 
@@ -182,6 +183,10 @@ class AccuracyMatrix:
                 f"was not evaluated (NaN){_in_run(run)}; cells missing: {len(missing)}")
         return self.R
 
+
+LIMITS = {"BWT": (-1.0, 1.0), "FWT": (-1.0, 1.0), "forgetting": (-1.0, 1.0),
+          "AURC": (0.0, math.inf)}
+"""Smallest and largest possible value of each metric whose range is not 0 to 1."""
 
 _METRICS: dict[str, Callable[[AccuracyMatrix], Score]] = {
     "ACC": AccuracyMatrix.average_accuracy,
