@@ -1,115 +1,13 @@
-"""Retrieval: signatures and retrievers keep scikit-learn's contract, and bounds hold."""
+"""Conformal task sets and bounds hold."""
 
 import math
-import subprocess
-import sys
 
 import numpy as np
 import pytest
-from sklearn.decomposition import PCA
-from sklearn.mixture import GaussianMixture
-from sklearn.utils.estimator_checks import check_estimator
 
-from workbench.errors import ConfigError, DataError, UnknownNameError
+from workbench.errors import ConfigError, DataError
 from workbench.retrieval.bounds import Mixture, adapted_bound, bhattacharyya, shared_bound
 from workbench.retrieval.conformal import ConformalTaskSets, miss_rate, p_values
-from workbench.retrieval.retrievers import ClusteredRetriever
-from workbench.retrieval.signatures import KINDS, Signature
-from workbench.tasks.digits import load_digits
-
-
-@pytest.mark.parametrize("estimator", [
-    *(Signature(kind) for kind in KINDS), Signature(covariance="tied"),
-    Signature("gaussian", covariance="diag"), ClusteredRetriever(),
-    ClusteredRetriever(Signature("kmeans", clusters=1), "mahalanobis")], ids=repr)
-def test_scikit_learn_accepts_it(estimator):
-    check_estimator(estimator)
-
-
-def test_retrieval_needs_no_torch():
-    code = ("import sys, workbench.retrieval.retrievers, workbench.retrieval.bounds, "
-            "workbench.retrieval.conformal; sys.exit('torch' in sys.modules)")
-    assert subprocess.run([sys.executable, "-c", code]).returncode == 0
-
-
-# Signatures
-
-def test_a_mixture_has_the_densities_of_scikit_learn():
-    X = np.random.default_rng(0).normal(size=(60, 3)) @ np.diag([1.0, 2.0, 0.1])
-    for covariance in ("full", "tied", "diag"):
-        ours = Signature(clusters=3, covariance=covariance).fit(X)
-        theirs = GaussianMixture(3, covariance_type=covariance, reg_covar=1e-4,
-                                 random_state=0).fit(X)
-        np.testing.assert_allclose(ours.score_samples(X), theirs.score_samples(X), rtol=1e-9)
-
-
-def test_the_mean_and_its_variance_are_those_of_the_features():
-    X = np.random.default_rng(0).normal(2.0, 3.0, size=(50, 4))
-    signature = Signature("mean", ridge=0.5).fit(X)
-    np.testing.assert_allclose(signature.means_, X.mean(0, keepdims=True))
-    variance = ((X - X.mean(0))**2).mean() + 0.5
-    np.testing.assert_allclose(signature.covariances_[0], variance * np.eye(4))
-
-
-def test_a_dirichlet_process_drops_the_clusters_that_it_does_not_need():
-    rng = np.random.default_rng(0)
-    X = np.concatenate([rng.normal(-9, 1, (80, 2)), rng.normal(9, 1, (80, 2))])
-    signature = Signature("dpgmm", clusters=8, concentration=1e-3).fit(X)
-    assert len(signature.weights_) == len(signature.means_) < 8
-    assert signature.weights_.sum() == pytest.approx(1)
-
-
-@pytest.mark.parametrize(("settings", "error", "message"), [
-    ({"kind": "gmn"}, UnknownNameError, "unknown kind of signature 'gmn'; known: dpgmm"),
-    ({"covariance": "round"}, UnknownNameError, "unknown covariance 'round'"),
-    ({"clusters": 9}, ConfigError, r"clusters must be from 1 to the number of samples \(8\)"),
-])
-def test_settings_that_cannot_work_are_named(settings, error, message):
-    with pytest.raises(error, match=message):
-        Signature(**settings).fit(np.eye(8))
-
-
-# Retrieval
-
-@pytest.fixture(scope="module")
-def digits():
-    """Train and test features of digits in 16 principal components, with the task of each."""
-    (x, y), _, (test_x, test_y) = load_digits()
-    pca = PCA(16, random_state=0).fit(x)
-    return pca.transform(x), y // 2, pca.transform(test_x), test_y // 2
-
-
-def test_digits_find_their_task(digits):
-    x, task, test_x, test_task = digits
-    retriever = ClusteredRetriever(Signature(clusters=2)).fit(x, task)
-    assert (retriever.predict(test_x) == test_task).mean() > 0.93
-    shuffled = np.random.default_rng(0).permutation(task)
-    control = ClusteredRetriever(Signature(clusters=2)).fit(x, shuffled)
-    assert (control.predict(test_x) == test_task).mean() < 0.45, "chance is 0.2"
-
-
-def test_a_shrunken_adapter_misleads_log_densities_and_not_distances(digits):
-    x, task, test_x, test_task = digits
-    scale = np.array([1.0, 1.0, 1.0, 1e-3, 1.0])[:, None]
-    own, test_own = x[:, None] * scale, test_x[:, None] * scale
-    right = {}
-    for measure in ("log_density", "mahalanobis"):
-        plain = ClusteredRetriever(Signature(), measure).fit(x, task)
-        shrunken = ClusteredRetriever(Signature(ridge=1e-10), measure).fit(own, task)
-        right[measure] = [(plain.predict(test_x) == test_task).mean(),
-                          (shrunken.predict(test_own) == test_task).mean()]
-    assert right["log_density"][0] > 0.95 > 0.6 > right["log_density"][1]
-    assert abs(np.diff(right["mahalanobis"])) < 0.03
-
-
-@pytest.mark.parametrize(("X", "y", "message"), [
-    (np.zeros((3, 2)), ["a", "a", "b"], "the task 'b' has 1 sample"),
-    (np.zeros((4, 3, 2)), ["a", "a", "b", "b"], r"shape \(4, 3, 2\), expected \(n, 2, d\)"),
-])
-def test_features_that_cannot_be_used_are_named(X, y, message):
-    with pytest.raises(DataError, match=message):
-        ClusteredRetriever().fit(X, y)
-
 
 # Conformal task sets
 

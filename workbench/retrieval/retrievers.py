@@ -1,91 +1,250 @@
-"""Retrievers: each returns the task of an input, and a score for every task."""
+"""Retrieval by signatures: the method of the course.
 
-from collections.abc import Callable
+Signatures of other kinds are other methods: ``mean`` and ``kmeans`` with the measure ``euclidean``
+are NCM and S-Prompts (Wang et al., NeurIPS 2022). SLDA, FeCAM and RanPAC are rules of
+`classifiers.MomentClassifier`, off which `class_as_task.ClassAsTask` reads a task, and
+`prompt_pool.PromptPool` is the retriever that is trained. Three need no code: the oracle is told
+the task, the random retriever is scikit-learn's ``DummyClassifier(strategy="uniform")``, and the
+router that is trained on all tasks at once, the ceiling, is its ``LogisticRegression``.
+"""
+
+import math
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from sklearn.base import BaseEstimator, ClassifierMixin, clone
-from sklearn.utils.multiclass import check_classification_targets
-from sklearn.utils.validation import check_is_fitted, validate_data
+from scipy.spatial.distance import cdist
+from sklearn.base import clone
+from sklearn.utils.validation import check_is_fitted
 
-from workbench.errors import DataError, UnknownNameError
+from workbench.errors import ConfigError, DataError, UnknownNameError
 from workbench.measure.accuracies import Floats
+from workbench.retrieval.base import Arrays, TaskRetriever, check_names, part, read_rows
+from workbench.retrieval.conformal import p_values
+from workbench.retrieval.moments import Moments
 from workbench.retrieval.signatures import Signature
 
-MEASURES: dict[str, Callable[[Signature, Floats], Floats]] = {
-    "log_density": lambda signature, X: signature.log_densities(X).max(1),
-    "mahalanobis": lambda signature, X: -signature.distances(X).min(1),
+MEASURES = {
+    "log_density": "log density of the likeliest cluster, without its weight, as in the reference "
+                   "code of PROTEUS (arXiv 2603.13235). Under different adapters it is not "
+                   "comparable: an adapter that shrinks its features raises it for every input",
+    "mahalanobis": "negative squared Mahalanobis distance to the nearest cluster",
+    "euclidean": "negative squared distance to the nearest mean, whatever the covariances",
+    "relative": "that of `mahalanobis`, divided by its mean over the task's own held-out rows",
+    "p_value": "share of held-out rows that are at least as far; equal shares are put in order by "
+               "the relative distance. Any increasing function of one task's distances leaves the "
+               "shares as they are",
+    "background": "log density less that of one Gaussian over the rows of all tasks (Ren et al., "
+                  "2021). On shared features the winner is that of `log_density`, and a score "
+                  "below 0 says that the input is more like an average input than like the task",
 }
-"""How well features fit a signature; higher is better.
-
-``log_density`` is that of the likeliest cluster, without its weight, as in the reference code of
-PROTEUS (arXiv 2603.13235). Log densities under different adapters are not comparable: an adapter
-that shrinks its features raises them for every input. ``mahalanobis`` has no such term.
-"""
+"""How well features fit a signature; higher is better."""
+HELD_OUT = ("relative", "p_value")
+"""The measures that need rows which no signature was fitted to."""
 
 
-class ClusteredRetriever(ClassifierMixin, BaseEstimator):  # type: ignore[misc]  # without types
+class ClusteredRetriever(TaskRetriever):
     """Choose the task whose signature fits the features best; no retriever is trained.
 
     Features have shape (n, d) if all tasks share them, and (n, tasks, d) if each task has features
-    of its own adapter, in the order of the sorted names of the tasks.
+    of its own adapter, in the order of `classes_`.
 
     Parameters
     ----------
     signature : Signature, optional
-        Settings of the signature of every task.
+        Settings of the signature of every task; by default a ``gmm`` of one cluster.
     measure : str
         One of `MEASURES`.
+    validation_fraction : float
+        Share of a task's rows that a measure of `HELD_OUT` keeps apart, if none are named.
+    dtype : {"float64", "float32"}
+        Precision of the matrix products of `scores`.
+    random_state : int
+        Seed of the choice of the rows kept apart.
 
     Attributes
     ----------
     classes_ : ndarray, shape (tasks,)
-        The names of the tasks, sorted.
+        The names of the tasks: those of one call sorted, later ones behind earlier ones.
     signatures_ : list of Signature
         One for each task.
+    held_out_ : list of ndarray
+        For each task the `distances` of its held-out rows, for conformal task sets. They are exact
+        only if nothing was chosen on these rows: choose settings on others.
     """
 
-    def __init__(self, signature: Signature | None = None, measure: str = "log_density") -> None:
-        self.signature, self.measure = signature, measure
+    signatures_: list[Signature]
+    held_out_: list[Floats]
+    background_: list[Moments]
+    _own_features: bool | None
+    """None after `partial_fit` alone, which cannot tell."""
 
-    def fit(self, X: Any, y: Any) -> "ClusteredRetriever":
+    def __init__(self, signature: Signature | None = None, measure: str = "log_density",
+                 validation_fraction: float = 0.2, dtype: str = "float64",
+                 random_state: int = 0) -> None:
+        self.signature, self.measure, self.dtype = signature, measure, dtype
+        self.validation_fraction, self.random_state = validation_fraction, random_state
+
+    def fit(self, X: Any, y: Any, held_out: Any = None) -> "ClusteredRetriever":
         """Fit a signature to the features of each task; `y` has the name of each row's task.
 
+        `held_out` is True, shape (n,), for rows that are kept apart from the signatures. An adapter
+        must not have been trained on them either, or its distances to them are too small.
+
         Raises `UnknownNameError` for an unknown measure, and `DataError` for a task with one
-        sample, which has no covariance.
+        sample, which has no covariance, or for features that are not finite.
         """
-        X, y = validate_data(self, X, y, dtype=np.float64, allow_nd=True)
+        return self._learn(X, y, held_out, first=True)
+
+    def partial_fit(self, X: Any, y: Any, held_out: Any = None,
+                    classes: object = None) -> "ClusteredRetriever":
+        """Add tasks by rows of shape (n, d) and leave earlier ones as they are, bit for bit.
+
+        Features are shared, or those of one new task under its own adapter: `scores` then takes
+        either (n, d) or (n, tasks, d). `classes` is ignored. Raises `DataError` for a known task.
+        """
+        return self._learn(X, y, held_out, first=not hasattr(self, "classes_"), single=True)
+
+    def _learn(self, X: Any, y: Any, held_out: Any, first: bool,
+               single: bool = False) -> "ClusteredRetriever":
         if self.measure not in MEASURES:
             raise UnknownNameError("measure", self.measure, MEASURES)
-        check_classification_targets(y)
-        self.classes_, counts = np.unique(y, return_counts=True)
-        if counts.min() < 2:
-            raise DataError(f"the task '{self.classes_[counts.argmin()]}' has 1 sample. A "
-                            "signature needs at least 2.")
-        self._own_features = X.ndim == 3
+        X, y, tasks = self._read_new(X, y, first, own=not single)
+        own = X.ndim == 3
+        if own and X.shape[1] != len(tasks):
+            raise DataError(f"features have shape {X.shape}, expected (n, {len(tasks)}, d)")
+        if single and not first and self._own_features and len(tasks) > 1:
+            raise DataError(f"rows of {len(tasks)} tasks: features of an adapter are those of one "
+                            "task. Add one task at a time.")
+        apart = self._rows_apart(y, tasks, held_out, 0 if first else len(self.classes_))
         template = Signature(clusters=1) if self.signature is None else self.signature
-        self.signatures_ = [clone(template).fit(features[y == task])
-                            for task, features in zip(self.classes_, self._views(X), strict=True)]
+        signatures, distances = [], []
+        for k, task in enumerate(tasks):
+            rows = X[:, k] if own else X
+            try:
+                signatures.append(clone(template).fit(rows[(y == task) & ~apart]))
+            except DataError as error:
+                raise DataError(f"the task '{task}': {error}") from error
+            kept = rows[(y == task) & apart]
+            distances.append(signatures[-1].distances(kept).min(1) if len(kept) else np.zeros(0))
+        old = ([], []) if first else (self.signatures_, self.held_out_)
+        self.signatures_, self.held_out_ = old[0] + signatures, old[1] + distances
+        if first:
+            self._own_features = None if single else own
+            self.background_ = [Moments.empty(X.shape[-1]) for _ in range(len(tasks) if own else 1)]
+        self._add_tasks(tasks, first)
+        if self.measure == "background":
+            views = self._split(X) if own else [X]
+            self.background_ = [moments.plus(rows) for moments, rows
+                                in zip(self.background_, views, strict=True)]
         return self
 
-    def _views(self, X: Floats) -> list[Floats]:
-        """Return the features under each task: a list of (n, d)."""
-        tasks = len(self.classes_)
-        if X.ndim != 2 + self._own_features or (X.ndim == 3 and X.shape[1] != tasks):
-            expected = f"(n, {tasks}, d)" if self._own_features else "(n, d)"
+    def _rows_apart(self, y: Any, tasks: Any, held_out: Any, known: int) -> NDArray[np.bool_]:
+        """Return which rows are held out, drawn from each task if none are named."""
+        if held_out is not None:
+            apart = np.asarray(held_out)
+            if apart.dtype != bool or apart.shape != y.shape:
+                raise DataError(f"held_out must have a bool for each of the {len(y)} rows, not "
+                                f"{apart.dtype} of shape {apart.shape}")
+        else:
+            apart = np.zeros(len(y), dtype=bool)
+            if not 0 < self.validation_fraction < 1:
+                raise ConfigError("validation_fraction must be between 0 and 1, not "
+                                  f"{self.validation_fraction!r}")
+            for k, task in enumerate(tasks if self.measure in HELD_OUT else []):
+                rows = np.flatnonzero(y == task)
+                rng = np.random.default_rng([self.random_state, known + k])
+                count = math.ceil(self.validation_fraction * len(rows))
+                apart[rng.permutation(rows)[:count]] = True
+        for task in tasks:
+            kept, count = int((y[apart] == task).sum()), int((y == task).sum())
+            if count - kept < 2:
+                raise DataError(f"the task '{task}' has {count} sample{'s' * (count != 1)}, of "
+                                f"which {kept} are held out. A signature needs at least 2 others.")
+            if self.measure in HELD_OUT and not kept:
+                raise DataError(f"the task '{task}' has no held-out rows, and the measure "
+                                f"'{self.measure}' needs some")
+        return apart
+
+    def _views(self, X: Any) -> list[Floats]:
+        """Return the checked features under each task: a list of (n, d)."""
+        check_is_fitted(self)
+        return self._split(read_rows(self, X, own=True))
+
+    def _split(self, X: Floats) -> list[Floats]:
+        tasks, own = len(self.classes_), X.ndim == 3
+        known = self._own_features
+        if (own and X.shape[1] != tasks) or (known is not None and own != known):
+            expected = f"(n, {tasks}, d)" if known or own else "(n, d)"
             raise DataError(f"features have shape {X.shape}, expected {expected}")
-        return [X[:, k] for k in range(tasks)] if self._own_features else [X] * tasks
+        return [X[:, k] for k in range(tasks)] if own else [X] * tasks
+
+    def distances(self, X: Any) -> Floats:
+        """Return the squared Mahalanobis distance to each task's nearest cluster: (n, tasks)."""
+        return np.stack([signature.distances(rows, self.dtype).min(1) for signature, rows
+                         in zip(self.signatures_, self._views(X), strict=True)], 1)
 
     def scores(self, X: Any) -> Floats:
         """Return how well each input fits each task, higher is better: shape (n, tasks)."""
-        check_is_fitted(self)
-        X = validate_data(self, X, dtype=np.float64, allow_nd=True, reset=False)
-        fits = MEASURES[self.measure]
-        return np.stack([fits(signature, features) for signature, features
-                         in zip(self.signatures_, self._views(X), strict=True)], 1)
+        if self.measure in ("log_density", "background"):
+            views = self._views(X)
+            table = np.stack([signature.log_densities(rows, self.dtype).max(1) for signature, rows
+                              in zip(self.signatures_, views, strict=True)], 1)
+            return table - self._background(views) if self.measure == "background" else table
+        if self.measure == "euclidean":
+            return -np.stack([cdist(rows, signature.means_, "sqeuclidean").min(1) for
+                              signature, rows in zip(self.signatures_, self._views(X),
+                                                     strict=True)], 1)
+        distances = self.distances(X)
+        if self.measure == "mahalanobis":
+            return -distances
+        relative: Floats = distances / np.array([held_out.mean() for held_out in self.held_out_])
+        if self.measure == "relative":
+            return -relative
+        shares = [p_values(column, held_out, f"the task '{task}'") for column, held_out, task
+                  in zip(distances.T, self.held_out_, self.classes_, strict=True)]
+        # Different shares a / n and b / m differ by at least 1 / (n m): this is less.
+        least = 1 / (1 + max(map(len, self.held_out_)))**2
+        return np.asarray(np.stack(shares, 1) - least * relative / (1 + relative))
 
-    def predict(self, X: Any) -> NDArray[np.generic]:
-        """Return the name of the task of each input, one input at a time: shape (n,)."""
-        best = self.scores(X).argmax(1)
-        return np.asarray(self.classes_[best])
+    def _background(self, views: list[Floats]) -> Floats:
+        """Return the log density of the background, (n, 1) or (n, tasks)."""
+        own = any(rows is not views[0] for rows in views)
+        if own and len(self.background_) != len(views):
+            raise DataError("the measure 'background' needs rows of all tasks under each adapter: "
+                            "give them to fit, or choose the measure 'relative' for partial_fit")
+        ridge = self.signatures_[0].ridge
+        return np.stack([moments.gaussian(ridge).log_densities(rows, self.dtype)[:, 0]
+                         for moments, rows in zip(self.background_, views, strict=False)], 1)
+
+    def to_arrays(self) -> Arrays:
+        """Return the fitted state as arrays of numbers under flat names, without task names."""
+        check_is_fitted(self)
+        own = -1 if self._own_features is None else int(self._own_features)
+        arrays: Arrays = {"own_features": np.array(own)}
+        for k, (signature, held_out) in enumerate(
+                zip(self.signatures_, self.held_out_, strict=True)):
+            arrays |= {f"{k}.{name}": values for name, values in signature.to_arrays().items()}
+            arrays[f"{k}.held_out"] = held_out
+        for k, moments in enumerate(self.background_):
+            arrays |= {f"background.{k}.{name}": values
+                       for name, values in moments.to_arrays().items()}
+        return arrays
+
+    def load_arrays(self, arrays: Mapping[str, NDArray[Any]],
+                    tasks: Sequence[Any]) -> "ClusteredRetriever":
+        """Take the state of `to_arrays`, bit for bit; `tasks` has the names, as in `classes_`."""
+        count = sum(name.endswith(".held_out") for name in arrays)
+        self.classes_ = check_names("task", tasks, count)
+        template = Signature(clusters=1) if self.signature is None else self.signature
+        parts = [part(arrays, str(k)) for k in range(count)]
+        self.signatures_ = [clone(template).load_arrays(state) for state in parts]
+        self.held_out_ = [state["held_out"] for state in parts]
+        own = int(arrays["own_features"])
+        self._own_features = None if own < 0 else bool(own)
+        background = part(arrays, "background")
+        self.background_ = [Moments(**part(background, str(k)))
+                            for k in range(sum(name.endswith("count") for name in background))]
+        self.n_features_in_ = self.signatures_[0].n_features_in_
+        return self

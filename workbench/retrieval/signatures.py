@@ -1,17 +1,21 @@
 """Signatures: Gaussian clusters that describe the features of one task."""
 
 import math
+from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
+from numpy.typing import DTypeLike, NDArray
+from scipy.linalg import get_blas_funcs, solve_triangular
 from scipy.special import logsumexp
 from sklearn.base import BaseEstimator, DensityMixin
 from sklearn.cluster import KMeans
 from sklearn.mixture import BayesianGaussianMixture, GaussianMixture
-from sklearn.utils.validation import check_is_fitted, validate_data
+from sklearn.utils.validation import check_is_fitted
 
-from workbench.errors import ConfigError, UnknownNameError
+from workbench.errors import ConfigError, DataError, UnknownNameError
 from workbench.measure.accuracies import Floats
+from workbench.retrieval.base import Arrays, read_rows
 
 KINDS = {
     "mean": "one cluster with the same variance in every direction",
@@ -23,6 +27,8 @@ KINDS = {
 """The kinds of signature."""
 EMPTY = 1e-3
 """Weight under which a cluster of a ``dpgmm`` is dropped."""
+ROWS = 1000
+"""Inputs whitened at once, so that they stay in the processor's cache."""
 
 
 class Signature(DensityMixin, BaseEstimator):  # type: ignore[misc]  # scikit-learn has no types
@@ -60,26 +66,27 @@ class Signature(DensityMixin, BaseEstimator):  # type: ignore[misc]  # scikit-le
         """Fit the clusters to features of shape (n, d); `y` is ignored.
 
         Raises `UnknownNameError` for an unknown kind or covariance, `ConfigError` for more clusters
-        than samples, and ValueError, as scikit-learn does, for features that are not finite.
+        than samples, and `DataError` for features that are not finite or, without a ridge, have no
+        variance in some direction.
         """
-        X = validate_data(self, X, dtype=np.float64, ensure_min_samples=2)
+        X = read_rows(self, X, reset=True, least=2)
         if self.kind not in KINDS:
             raise UnknownNameError("kind of signature", self.kind, KINDS)
         if self.covariance not in ("full", "tied", "diag"):
             raise UnknownNameError("covariance", self.covariance, ("full", "tied", "diag"))
         count = 1 if self.kind in ("mean", "gaussian") else self.clusters
         if not 1 <= count <= len(X):
-            raise ConfigError(f"clusters must be from 1 to the number of samples ({len(X)}), not "
-                              f"{self.clusters!r}")
+            raise ConfigError(f"clusters must be from 1 to the number of samples ({len(X)}), "
+                              f"not {count}")
+        constant = np.flatnonzero(np.ptp(X, axis=0) == 0)
+        if len(constant) and not self.ridge:
+            raise DataError(f"feature {constant[0]} has the same value in all {len(X)} rows and no "
+                            "variance. Leave it out, or set a ridge above 0.")
         if self.kind in ("mean", "kmeans"):
             self._fit_round(X, count)
         else:
             self._fit_mixture(X, count)
-        # Inverse Cholesky factors: a product with them whitens a difference.
-        identity = np.eye(X.shape[1])
-        factors = [np.linalg.cholesky(c) for c in self.covariances_]
-        self._whiten = np.stack([np.linalg.solve(f, identity).T for f in factors])
-        self._log_det = np.array([2 * np.log(np.diagonal(f)).sum() for f in factors])
+        self._factorise()
         return self
 
     def _fit_round(self, X: Floats, count: int) -> None:
@@ -88,8 +95,7 @@ class Signature(DensityMixin, BaseEstimator):  # type: ignore[misc]  # scikit-le
         else:
             found = KMeans(count, n_init=4, random_state=self.random_state).fit(X)
             labels, self.means_ = found.labels_, found.cluster_centers_
-        variance = ((X - self.means_[labels])**2).mean() + self.ridge
-        self.covariances_ = np.stack([variance * np.eye(X.shape[1])] * count)
+        self._spread = np.array([((X - self.means_[labels])**2).mean() + self.ridge])
         self.weights_ = np.bincount(labels, minlength=count) / len(X)
 
     def _fit_mixture(self, X: Floats, count: int) -> None:
@@ -100,27 +106,71 @@ class Signature(DensityMixin, BaseEstimator):  # type: ignore[misc]  # scikit-le
                 weight_concentration_prior=self.concentration, max_iter=500, **options)
         else:
             mixture = GaussianMixture(**options)
-        mixture.fit(X)
+        try:
+            mixture.fit(X)
+        except ValueError as error:
+            if "ill-defined" not in str(error):
+                raise
+            raise self._singular() from error
         kept = mixture.weights_ > (EMPTY if self.kind == "dpgmm" else -1)
         self.weights_ = mixture.weights_[kept] / mixture.weights_[kept].sum()
         self.means_ = mixture.means_[kept]
-        if self.covariance == "tied":
-            self.covariances_ = np.stack([mixture.covariances_] * int(kept.sum()))
-        elif self.covariance == "diag":
-            self.covariances_ = np.stack([np.diag(c) for c in mixture.covariances_[kept]])
-        else:
-            self.covariances_ = mixture.covariances_[kept]
+        spread = mixture.covariances_
+        self._spread = spread[None] if self.covariance == "tied" else spread[kept]
 
-    def distances(self, X: Any) -> Floats:
-        """Return the squared Mahalanobis distance to each cluster: (n, d) to (n, clusters)."""
+    def _singular(self) -> DataError:
+        return DataError(f"a covariance of {self.n_features_in_} features is singular: the "
+                         "samples are too few or lie in a plane. Set a larger ridge, fewer "
+                         "clusters, or covariance='diag'.")
+
+    def _factorise(self) -> None:
+        """Compute factors that whiten: of `_spread` (1,), (clusters, d) or (1 or more, d, d)."""
+        clusters, d = self.means_.shape
+        if self._spread.ndim < 3:
+            variances = self._spread * np.ones((clusters, d)) if self._spread.ndim == 2 else (
+                np.full((clusters, d), self._spread[0]))
+            if variances.min() <= 0:
+                raise self._singular()
+            whiten: list[Floats] = list(1 / np.sqrt(variances))
+            log_det = np.log(variances).sum(1)
+        else:
+            try:
+                factors = [np.linalg.cholesky(c) for c in self._spread]
+            except np.linalg.LinAlgError as error:
+                raise self._singular() from error
+            pivots = np.stack([np.diagonal(f) for f in factors])
+            # A pivot squared is the variance of a feature that is left given those before it.
+            if (pivots**2 < 1e-13 * np.diagonal(self._spread, axis1=1, axis2=2)).any():
+                raise self._singular()
+            whiten = [np.ascontiguousarray(solve_triangular(f, np.eye(d), lower=True).T)
+                      for f in factors]
+            log_det = 2 * np.log(pivots).sum(1)
+        self._whiten = whiten * (clusters // len(whiten))
+        self._log_det = np.broadcast_to(log_det, (clusters,))
+
+    @property
+    def covariances_(self) -> Floats:
+        """The covariance of each cluster, shape (clusters, d, d)."""
+        clusters, d = self.means_.shape
+        if self._spread.ndim == 1:
+            return np.stack([self._spread[0] * np.eye(d)] * clusters)
+        if self._spread.ndim == 2:
+            return np.stack([np.diag(variances) for variances in self._spread])
+        return np.broadcast_to(self._spread, (clusters, d, d))
+
+    def distances(self, X: Any, dtype: DTypeLike = np.float64) -> Floats:
+        """Return the squared Mahalanobis distance to each cluster: (n, d) to (n, clusters).
+
+        With `dtype` float32 the products are computed in it, which takes about half the time.
+        """
         check_is_fitted(self)
-        X = validate_data(self, X, dtype=np.float64, reset=False)
-        return np.stack([(((X - mean) @ whiten)**2).sum(1)
+        X = read_rows(self, X)
+        return np.stack([_squared_norms(X, mean, whiten, np.dtype(dtype))
                          for mean, whiten in zip(self.means_, self._whiten, strict=True)], 1)
 
-    def log_densities(self, X: Any) -> Floats:
+    def log_densities(self, X: Any, dtype: DTypeLike = np.float64) -> Floats:
         """Return the log density of each cluster, without its weight: (n, d) to (n, clusters)."""
-        d = self.distances(X)
+        d = self.distances(X, dtype)
         constant = self._log_det + self.means_.shape[1] * math.log(2 * math.pi)
         return np.asarray(-0.5 * (d + constant), dtype=np.float64)
 
@@ -131,3 +181,32 @@ class Signature(DensityMixin, BaseEstimator):  # type: ignore[misc]  # scikit-le
     def score(self, X: Any, y: object = None) -> float:
         """Return the mean log density of features; `y` is ignored."""
         return float(self.score_samples(X).mean())
+
+    def to_arrays(self) -> Arrays:
+        """Return the fitted state as arrays of numbers; no covariance is stored twice."""
+        check_is_fitted(self)
+        return {"weights": self.weights_, "means": self.means_, "spread": self._spread}
+
+    def load_arrays(self, arrays: Mapping[str, NDArray[Any]]) -> "Signature":
+        """Take the state of `to_arrays`, bit for bit, and return the signature."""
+        self.weights_, self.means_ = arrays["weights"], arrays["means"]
+        self._spread = arrays["spread"]
+        self.n_features_in_ = self.means_.shape[1]
+        self._factorise()
+        return self
+
+
+def _squared_norms(X: Floats, mean: Floats, whiten: Floats, dtype: np.dtype[Any]) -> Floats:
+    """Return the squared lengths of whitened differences: (n, d) to (n,).
+
+    `whiten` is a vector, or an upper triangle: `trmm` multiplies by it in half the operations.
+    """
+    whiten = whiten.astype(dtype, copy=False)
+    trmm = get_blas_funcs("trmm", dtype=dtype)
+    norms = np.empty(len(X))
+    for start in range(0, len(X), ROWS):
+        # The difference is taken in double: in single it loses digits far from the origin.
+        z = (X[start:start + ROWS] - mean).astype(dtype, copy=False)
+        z = z * whiten if whiten.ndim == 1 else trmm(1.0, whiten.T, z.T, lower=1, overwrite_b=1).T
+        norms[start:start + ROWS] = np.einsum("ij,ij->i", z, z)
+    return norms
