@@ -15,8 +15,8 @@ import pytest
 import workbench
 
 PACKAGE = Path(workbench.__file__).parent
-ROOMS = ("errors", "config", "system", "tasks", "models", "losses", "measure", "teachers",
-         "learners", "retrieval", "runs", "pretraining", "plots", "widgets", "course", "cli")
+ROOMS = ("errors", "config", "system", "tasks", "models", "losses", "measure", "retrieval",
+         "teachers", "learners", "runs", "pretraining", "plots", "widgets", "course", "cli")
 """In order: a room imports only itself and rooms before it."""
 FILES = sorted(PACKAGE.rglob("*.py"))
 HEAVY = ("torch", "numpy", "scipy", "sklearn", "matplotlib", "ipywidgets", "pandas",

@@ -7,14 +7,18 @@ from typing import Any
 
 from workbench.errors import ConfigError, flag, positive, texts, whole, whole_numbers
 
+USUAL_TASKS = {"digits-tasks": 3, "digits-shifted": 4}
+"""Tasks of the streams of digits for a backbone."""
+
 
 @dataclass(frozen=True)
 class RunConfig:
     """All settings that determine the outcome of a run; stored in its record."""
 
     stream: str = "split-digits"
-    """The stream of tasks: ``split-digits``, ``permuted-digits``, ``rotated-digits``; or
-    ``skills``: text skills for a language model."""
+    """The stream of tasks: ``split-digits``, ``permuted-digits``, ``rotated-digits``;
+    ``digits-tasks``, ``digits-shifted``, ``intents`` or the path of a JSON Lines file of labelled
+    texts, for a backbone; or ``skills``: text skills for a language model."""
     scenario: str | None = None
     """``task``, ``domain`` or ``class``; None takes the stream's usual one."""
     learner: str = "finetune"
@@ -24,9 +28,10 @@ class RunConfig:
     ``--option strength=100``."""
     seeds: tuple[int, ...] = (0,)
     """One network per seed, trained side by side. A seed sets initial weights and batch order."""
-    tasks: int = 5
-    """Number of tasks; split digits has at most five of two classes. With ``skills`` it is the
-    number of skills."""
+    tasks: int = 0
+    """Number of tasks; 0 takes the usual number: all tasks of labelled texts, 3 of
+    ``digits-tasks``, 4 of ``digits-shifted``, 5 of other digits. With ``skills`` it is the number
+    of skills."""
     steps: int = 200
     """Optimiser steps per task."""
     batch_size: int = 32
@@ -44,7 +49,15 @@ class RunConfig:
     retention. None takes those that the course's models know if all new skills are the course's,
     and otherwise no skills."""
     lora_rank: int = 0
-    """Rank of the adapters trained instead of a language model's weights; 0 trains the weights."""
+    """Rank of the adapters trained instead of a language model's weights; 0 trains the weights.
+    Adapters on a backbone have rank 4 unless another is given."""
+    backbone: str | None = None
+    """A frozen network on which adapters are trained: ``digits``, ``tiny``, ``nano``, ``minilm``
+    (its embeddings), a folder or a hub id. None takes ``digits`` for ``digits-tasks`` and
+    ``digits-shifted``, ``minilm`` for labelled texts, and otherwise none."""
+    retriever: str = "gmm"
+    """How the learner ``adapters`` finds the task of an input; ``--retriever help`` lists the
+    ways."""
     items: int = 0
     """Most items to test of each text skill; 0 tests all."""
     clip: float | None = None
@@ -67,9 +80,9 @@ class RunConfig:
     """PyTorch threads; for networks this small one is fastest."""
 
     def __post_init__(self) -> None:
-        whole(tasks=self.tasks, steps=self.steps, batch_size=self.batch_size,
+        whole(steps=self.steps, batch_size=self.batch_size,
               checkpoint_every=self.checkpoint_every, threads=self.threads)
-        whole(0, evaluate_every=self.evaluate_every, data_seed=self.data_seed,
+        whole(0, tasks=self.tasks, evaluate_every=self.evaluate_every, data_seed=self.data_seed,
               lora_rank=self.lora_rank, items=self.items)
         positive(lr=self.lr, **({} if self.clip is None else {"clip": self.clip}))
         flag(diagnose=self.diagnose)
@@ -91,6 +104,17 @@ class RunConfig:
             object.__setattr__(self, "old_skills", tuple(old))
         if self.skills:
             object.__setattr__(self, "tasks", len(self.skills))
+        elif not self.tasks and not self.of_labelled_texts:
+            object.__setattr__(self, "tasks", USUAL_TASKS.get(self.stream, 5))
+        usual = "minilm" if self.of_labelled_texts else "digits"
+        if self.backbone is None and (self.of_labelled_texts or self.stream in USUAL_TASKS):
+            object.__setattr__(self, "backbone", usual)
+        if self.backbone and (self.skills or (self.backbone == "digits") == self.of_labelled_texts):
+            raise ConfigError(f"the backbone {self.backbone!r} is not for the stream "
+                              f"{self.stream!r}: digits is for streams of digits, and the others "
+                              "are for labelled texts")
+        if self.backbone and not self.lora_rank:
+            object.__setattr__(self, "lora_rank", 4)
         if not isinstance(self.options, dict):
             raise ConfigError(f"options must be a dict of settings, not {self.options!r}")
         for name, choices in (("device", ("cpu", "cuda", "mps")), ("precision", ("fp32", "bf16")),
@@ -101,6 +125,11 @@ class RunConfig:
         if not self.skills and (self.device, self.precision) != ("cpu", "fp32"):
             raise ConfigError("device and precision are for language models, the stream 'skills'; "
                               "networks for digits compute on the cpu in fp32")
+
+    @property
+    def of_labelled_texts(self) -> bool:
+        """Whether the stream is ``intents``, or the path of a file."""
+        return self.stream == "intents" or self.stream.endswith(".jsonl")
 
     @classmethod
     def from_json(cls, settings: dict[str, Any]) -> RunConfig:

@@ -74,7 +74,8 @@ class Show(Output):
 
 RunForm = form(RunConfig, {"options": "option"})
 TrainForm = form(RunConfig, {"options": "option", "skills": "skill", "seeds": "seed"},
-                 hidden=("stream", "scenario", "tasks", "hidden", "data_seed"))
+                 hidden=("stream", "scenario", "tasks", "hidden", "data_seed", "backbone",
+                         "retriever"))
 TRAINING = TrainForm(stream="skills", learner="sdft", lr=1e-4, steps=120, items=48, diagnose=True,
                      clip=1.0, checkpoint_every=20)
 """Default settings of ``train``."""
@@ -85,9 +86,11 @@ def run(words: list[str]) -> int:
     from workbench.cli.tables import listing
 
     options = resumed(words, run) or parse(Gated, words, run, RunForm)
-    if isinstance(options, Gated) and "help" in (options.settings.stream, options.settings.learner):
-        print(listing(options.settings.stream == "help"))
-        return 0
+    if isinstance(options, Gated):
+        for kind in ("stream", "learner", "retriever"):
+            if getattr(options.settings, kind) == "help":
+                print(listing(kind))
+                return 0
     return execute(options, run)
 
 

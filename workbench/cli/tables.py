@@ -7,7 +7,8 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from workbench.learners import CONTROLS, LEARNERS
+from workbench.learners import CONTROLS, LEARNERS, ON_BACKBONES
+from workbench.learners.routing import RETRIEVERS
 from workbench.learners.text import TEXT_LEARNERS
 from workbench.measure.intervals import seed_interval
 from workbench.measure.metrics import LIMITS, summarise
@@ -16,13 +17,18 @@ from workbench.system.files import to_json
 from workbench.tasks import NEW_SKILLS, STREAMS
 
 
-def listing(streams: bool) -> str:
-    """Return the known streams, or the known learners with a description."""
-    if streams:
+def listing(kind: str) -> str:
+    """Return the known streams, learners or retrievers, with descriptions."""
+    if kind == "stream":
         known = "\n".join(f"{name}  (usually in the {usual} scenario)"
                           for name, (*_, usual) in STREAMS.items())
-        return f"{known}\nskills  (a language model; --skills {' '.join(NEW_SKILLS)})"
+        return (f"{known}\nintents, FILE.jsonl  (labelled texts for a backbone)\n"
+                f"skills  (a language model; --skills {' '.join(NEW_SKILLS)})")
+    if kind == "retriever":
+        return "\n".join(f"{name:14s}{text}" for name, text in RETRIEVERS.items())
+    on_backbones = {name: LEARNERS[name] for name in ON_BACKBONES}
     return (f"for streams of digits\n{first_lines(LEARNERS | CONTROLS)}\n"
+            f"for adapters on a backbone\n{first_lines(on_backbones)}\n"
             f"for text skills\n{first_lines(TEXT_LEARNERS)}")
 
 
@@ -51,10 +57,21 @@ def summary(record: RunRecord) -> dict[str, Any]:
                             "values": record.diagnostics.tolist()},
             "metrics": {k: np.asarray(v).tolist() for k, v in defined.items()},
             "undefined": undefined, "seconds": record.total_seconds,
-            "gate": record.gate and record.gate["label"],
+            "gate": record.gate and record.gate["label"], **retrieval(record),
             "config": asdict(record.config), "scenario": record.scenario, "status": record.status,
             "tasks": record.task_names, "steps": record.steps_taken,
             "samples": record.samples_seen, "stored_bytes": record.stored_bytes}
+
+
+def retrieval(record: RunRecord) -> dict[str, Any]:
+    """Return what is known of retrieval, by seed and task after the last task; else null."""
+    known = record.retrieval or {}
+    return {"retrieval": known.get("retrieval"), "oracle": known.get("oracle"),
+            "confusion": known.get("confusion"),
+            "decomposition": known and {
+                "task_right": known["retrieval"],
+                "class_right_if_task_right": known["class_if_task_right"],
+                "class_right_if_task_wrong": known["class_if_task_wrong"]} or None}
 
 
 def state(record: RunRecord) -> str:
@@ -76,6 +93,13 @@ def print_tables(record: RunRecord) -> None:
                              record.old_names)
         print("accuracy (%) on what was known before; never trained on")
         print(known.to_string(float_format="{:.1f}".format), end="\n\n")
+    if record.retrieval:
+        names = ("retrieval", "accuracy", "oracle", "class_if_task_right", "class_if_task_wrong")
+        means = pd.DataFrame([np.nanmean(np.array(record.retrieval[name], dtype=float), 0)
+                              for name in names], [name.replace("_", " ") for name in names],
+                             record.task_names)
+        print(f"after the last task, retriever {record.config.retriever} (%), mean over seeds")
+        print((100 * means).to_string(float_format="{:.1f}".format, na_rep="–"), end="\n\n")
     defined, undefined = summarise(record.matrix())
     for name, values in defined.items():
         scores, interval = np.atleast_1d(values), ""

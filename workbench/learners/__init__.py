@@ -1,5 +1,6 @@
 """Learning methods: one readable file each."""
 
+from workbench.learners.adapters import Adapters
 from workbench.learners.base import Batch, Learner, batch_order, fit, make_optimizer
 from workbench.learners.digits import controls
 from workbench.learners.digits.ewc import EWC
@@ -10,8 +11,11 @@ from workbench.learners.digits.si import SI
 
 LEARNERS: dict[str, type[Learner]] = {
     "finetune": Finetune, "joint": Joint, "ewc": EWC, "si": SI, "lwf": LwF, "replay": Replay,
-    "derpp": DERpp}
+    "derpp": DERpp, "adapters": Adapters}
 """The methods by the names used in configs and on the command line."""
+
+ON_BACKBONES = ("finetune", "joint", "replay", "derpp", "adapters")
+"""Those that can train adapters on a backbone; all but the last train a single one."""
 
 CONTROLS: dict[str, type[Learner]] = {
     "ewc-shuffled-fisher": controls.EWCShuffledFisher,
@@ -19,5 +23,5 @@ CONTROLS: dict[str, type[Learner]] = {
     "replay-present": controls.ReplayPresent}
 """Negative controls, run like the methods."""
 
-__all__ = ["CONTROLS", "LEARNERS", "Batch", "DERpp", "EWC", "Finetune", "Joint", "Learner",
+__all__ = ["CONTROLS", "LEARNERS", "ON_BACKBONES", "Adapters", "Batch", "DERpp", "EWC", "Finetune", "Joint", "Learner",
            "LwF", "Replay", "SI", "batch_order", "fit", "make_optimizer"]

@@ -8,7 +8,7 @@ from __future__ import annotations
 import copy
 import math
 import warnings
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -106,17 +106,19 @@ class WithAdapter:
         return ADAPTER_WEIGHTS
 
 
-def add_adapter(model: Any, name: str, rank: int, rng: torch.Generator, base: str) -> PeftModel:
-    """Put a fresh adapter on a model; untrained, it does not change the logits.
+def add_adapter(model: Any, name: str, rank: int, rng: torch.Generator, base: str,
+                layers: Sequence[str] = ()) -> PeftModel:
+    """Put a fresh adapter on a model; untrained, it does not change the outputs.
 
-    The adapter is on every linear layer but the output layer, with updates of the given rank and
-    scale 2. As in peft, A is uniform, bounded by one over the root of the inputs, and B is 0. The
-    name has no dots; `base` is the name or folder of the base, which a saved adapter records.
+    The adapter is on the linear layers with these names, by default on every one but the output
+    layer, with updates of the given rank and scale 2. As in peft, A is uniform, bounded by one over
+    the root of the inputs, and B is 0. The name has no dots; `base` is the name or folder of the
+    base, which a saved adapter records.
     """
     from peft import LoraConfig, PeftModel, get_peft_model, set_peft_model_state_dict
 
-    config = LoraConfig(r=rank, lora_alpha=2 * rank, task_type="CAUSAL_LM",
-                        target_modules="all-linear", base_model_name_or_path=base)
+    config = LoraConfig(r=rank, lora_alpha=2 * rank, task_type=None if layers else "CAUSAL_LM",
+                        target_modules=list(layers) or "all-linear", base_model_name_or_path=base)
     with no_progress_bars():
         # Made without memory first, so that the global random state does not change.
         if isinstance(model, PeftModel):

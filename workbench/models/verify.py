@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
@@ -189,11 +189,6 @@ def _gap(a: Tensor, b: Tensor) -> float:
 
 def fingerprint(model: PreTrainedModel, tokenizer: PreTrainedTokenizerBase) -> dict[str, str]:
     """Return the sha256 hashes of a loaded model, by the names of `INPUTS` without ``settings``."""
-    weights = hashlib.sha256()
-    for name, parameter in model.named_parameters():
-        weights.update(f"{name} {tuple(parameter.shape)} {parameter.dtype}".encode())
-        values = parameter.detach().cpu().contiguous().flatten()
-        weights.update(values.view(torch.uint8).numpy().data)
     backend = getattr(tokenizer, "backend_tokenizer", None)
     contents = {
         "architecture": _without(model.config.to_json_string(False), "_name_or_path",
@@ -202,9 +197,19 @@ def fingerprint(model: PreTrainedModel, tokenizer: PreTrainedTokenizerBase) -> d
         "tokenizer": (tokenizer.get_vocab() if backend is None
                       else _without(backend.to_str(), "padding", "truncation")),
         "chat_template": tokenizer.chat_template}
-    return {"weights": weights.hexdigest(), **{
+    return {"weights": weights_hash(model.named_parameters()), **{
         name: sha256(json.dumps(content, sort_keys=True).encode())
         for name, content in contents.items()}}
+
+
+def weights_hash(parameters: Iterable[tuple[str, nn.Parameter]]) -> str:
+    """Return the sha256 of named parameters, with their names, shapes and types."""
+    digest = hashlib.sha256()
+    for name, parameter in parameters:
+        digest.update(f"{name} {tuple(parameter.shape)} {parameter.dtype}".encode())
+        values = parameter.detach().cpu().contiguous().flatten()
+        digest.update(values.view(torch.uint8).numpy().data)
+    return digest.hexdigest()
 
 
 def _without(text: str, *names: str) -> dict[str, object]:

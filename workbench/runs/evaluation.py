@@ -10,8 +10,9 @@ from typing import Any
 
 import numpy as np
 import torch
+from torch import Tensor
 
-from workbench.learners import Learner
+from workbench.learners import Adapters, Learner
 from workbench.learners.text import TextLearner
 from workbench.measure.accuracies import Floats
 from workbench.measure.completions import complete, full_context, known_values, prompts_for
@@ -85,6 +86,34 @@ def evaluate(learner: Learner, stream: Stream, trained: int, part: str = "test",
             responses += [Response(task.name, item.prompt, str(answers[0][i]), bool(right[0, i]))
                      for i, item in enumerate(examples.items[:SHOWN])]
     return torch.stack(columns, 1).numpy()
+
+
+def measure_retrieval(learner: Adapters, stream: Stream, part: str = "test") -> dict[str, Any]:
+    """Return how well tasks are retrieved after the last task, and the accuracy that depends on it.
+
+    Lists have seeds first, then tasks: ``retrieval``, the share of inputs whose task is found;
+    ``accuracy``; ``oracle``, the accuracy if the task is told. ``class_if_task_right`` and
+    ``class_if_task_wrong`` (NaN if there is no such input) complete the identity ``accuracy`` =
+    retrieval x class_if_task_right + (1 - retrieval) x class_if_task_wrong. ``confusion`` has shape
+    (seeds, tasks, tasks): the share of inputs of a task for which each task is retrieved.
+    """
+    columns: dict[str, list[Tensor]] = {}
+    for j, task in enumerate(stream.tasks):
+        examples = getattr(task, part)
+        chosen = learner.retrieve(examples.x)
+        found = chosen == j
+        right = stream.right(learner.predict(examples.x, chosen), examples, len(stream) - 1, j)
+        told = stream.right(learner.predict(examples.x, j), examples, len(stream) - 1, j)
+        values = {"retrieval": found.double().mean(1), "accuracy": right.double().mean(1),
+                  "oracle": told.double().mean(1),
+                  "class_if_task_right": (right & found).sum(1).double() / found.sum(1),
+                  "class_if_task_wrong": (right & ~found).sum(1).double() / (~found).sum(1),
+                  "confusion": torch.stack([(chosen == k).double().mean(1)
+                                            for k in range(len(stream))], 1)}
+        for name, value in values.items():
+            columns.setdefault(name, []).append(value)
+    return {"retriever": learner.retriever,
+            **{name: torch.stack(parts, 1).tolist() for name, parts in columns.items()}}
 
 
 class Probe:

@@ -9,26 +9,38 @@ from typing import Any
 import numpy as np
 
 from workbench.config import RunConfig
-from workbench.errors import ConfigError, UnknownNameError
-from workbench.learners import CONTROLS, LEARNERS, Learner
+from workbench.errors import ConfigError, RecordError, UnknownNameError
+from workbench.learners import CONTROLS, LEARNERS, ON_BACKBONES, Adapters, Learner
 from workbench.learners.text import TEXT_LEARNERS, TextLearner
 from workbench.models import StackedMLP
+from workbench.models.adapted import AdaptedBackbones
+from workbench.models.backbones import load_backbone
 from workbench.models.language import LanguageModels
 from workbench.models.encoding import check_items_against
 from workbench.runs.admission import admit
+from workbench.runs.checkpoint import read_tensors
 from workbench.runs.evaluation import Observer
 from workbench.runs.loop import run_stream
 from workbench.runs.record import RunRecord
+from workbench.runs.record_files import file_entry, read_run_json
 from workbench.system.files import require_new_folder
 from workbench.system.runtime import require_device
 from workbench.tasks import Stream, make_stream
 from workbench.tasks.text import TEXT_STREAM, TextStream, make_text_stream
+from workbench.tasks.utterances import (
+    INTENTS,
+    INTENTS_STREAM,
+    UtteranceStream,
+    make_utterance_stream,
+)
 
 
 def method_of(config: RunConfig) -> type[Learner]:
     """Return the class of a config's learner; raise `UnknownNameError` if the stream has none."""
     methods: Mapping[str, type[Learner]] = (
-        TEXT_LEARNERS if config.stream == TEXT_STREAM else LEARNERS | CONTROLS)
+        TEXT_LEARNERS if config.stream == TEXT_STREAM else
+        {name: LEARNERS[name] for name in ON_BACKBONES} if config.backbone else
+        {name: method for name, method in (LEARNERS | CONTROLS).items() if name != "adapters"})
     if config.learner not in methods:
         raise UnknownNameError("learner", config.learner, methods)
     return methods[config.learner]
@@ -53,7 +65,14 @@ def make_learner(config: RunConfig, stream: Stream) -> Learner:
         raise ConfigError(f"learner {config.learner!r} cannot do the {stream.scenario!r} scenario; "
                           f"it can do: {', '.join(method.scenarios)}")
     model: Any
-    if isinstance(stream, TextStream):
+    options: Any = config.options
+    if config.backbone:
+        backbone = load_backbone(config.backbone)
+        table = backbone.encode(stream.texts) if isinstance(stream, UtteranceStream) else None
+        model = AdaptedBackbones(backbone, config.seeds, stream.outputs, config.lora_rank, table)
+        if method is Adapters:
+            options = {"retriever": config.retriever, **config.options}
+    elif isinstance(stream, TextStream):
         model = LanguageModels(config.model, config.seeds, config.lora_rank,
                                require_device(config.device))
         for name, items in stream.items().items():  # before anything is computed
@@ -61,7 +80,6 @@ def make_learner(config: RunConfig, stream: Stream) -> Learner:
     else:
         model = StackedMLP(stream.tasks[0].train.x.shape[1], config.hidden, stream.outputs,
                            config.seeds)
-    options: Any = config.options
     learner = method(model, **options)
     if isinstance(learner, TextLearner):
         for task in stream.tasks:
@@ -79,6 +97,9 @@ def stream_of(config: RunConfig) -> Stream:
     scenario = config.scenario or (scenarios[0] if len(scenarios) == 1 else None)
     if config.stream == TEXT_STREAM:
         return make_text_stream(config.skills, scenario, config.items, config.old_skills)
+    if config.of_labelled_texts:
+        path = INTENTS if config.stream == INTENTS_STREAM else config.stream
+        return make_utterance_stream(path, scenario, config.tasks)
     return make_stream(config.stream, scenario, config.tasks, config.data_seed)
 
 
@@ -148,3 +169,25 @@ def resume(out: Path | str, *, observer: Observer | None = None,
     learner = make_learner(config, stream)
     return run_stream(learner, stream, config, out=out, resume=True, observer=observer, stop=stop,
                       progress=progress)
+
+
+def load_adapters(out: Path | str) -> tuple[RunRecord, Stream, Adapters]:
+    """Return the record, the stream and the learner of a complete run of ``adapters``.
+
+    Raises `RecordError` if it is another run, is not complete, or its data or backbone changed.
+    """
+    folder, record = Path(out), RunRecord.load(out)
+    if record.config.learner != "adapters" or record.status != "complete":
+        raise RecordError(f"{folder} holds a run of {record.config.learner} that is "
+                          f"{record.status}; retrieval needs a complete run of adapters")
+    stream = stream_of(record.config)
+    learner = make_learner(record.config, stream)
+    assert isinstance(learner, Adapters)
+    if stream.data_hash() != record.data_hash:
+        raise RecordError(f"{folder}: the data have changed since this run. Run again.")
+    if learner.inputs()["weights"] != record.inputs.get("weights"):
+        raise RecordError(f"{folder}: the adapters are of another backbone than "
+                          f"{record.config.backbone} is now. Restore it, or run again.")
+    learner.load_state_dict(read_tensors(folder, file_entry(folder, read_run_json(folder),
+                                                            "weights")))
+    return record, stream, learner

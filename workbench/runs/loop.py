@@ -13,11 +13,19 @@ from torch import Tensor
 
 from workbench.config import RunConfig
 from workbench.errors import ConfigError, NonFiniteError, RecordError, TrainingError
-from workbench.learners import Learner, fit, make_optimizer
+from workbench.learners import Adapters, Learner, fit, make_optimizer
 from workbench.learners.text import TextLearner
 from workbench.measure.accuracies import Floats
 from workbench.runs import checkpoint
-from workbench.runs.evaluation import DIAGNOSTICS, Observer, Probe, Response, Snapshot, evaluate
+from workbench.runs.evaluation import (
+    DIAGNOSTICS,
+    Observer,
+    Probe,
+    Response,
+    Snapshot,
+    evaluate,
+    measure_retrieval,
+)
 from workbench.runs.record import RunRecord
 from workbench.runs.record_files import read_run_json
 from workbench.system.files import locked, require_new_folder, sha256, to_json
@@ -98,6 +106,9 @@ class _Run:
                     record.status = "stopped"
                     self.save()
                     return record
+        if isinstance(self.learner, Adapters) and record.scenario != "task":
+            with self.timed("evaluate"):
+                record.retrieval = measure_retrieval(self.learner, self.stream, config.evaluate_on)
         record.status = "complete"
         if self.folder:
             checkpoint.finish(self.folder, record, self.learner)

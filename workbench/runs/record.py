@@ -66,6 +66,8 @@ class RunRecord:
     gate : dict or None
         For a method whose model is its own teacher, or a forced run: ``label`` and the gate's
         ``reports``, one for each skill.
+    retrieval : dict or None
+        Of the learner ``adapters``; see `workbench.runs.evaluation.measure_retrieval`.
     inputs : dict of str to str
         sha256 of the ``settings`` and, for language models, of the rest of
         `workbench.models.verify.INPUTS`.
@@ -93,6 +95,7 @@ class RunRecord:
     environment: dict[str, Any] = field(default_factory=environment)
     gate: dict[str, Any] | None = None
     inputs: dict[str, str] = field(default_factory=dict)
+    retrieval: dict[str, Any] | None = None
 
     @classmethod
     def start(cls, config: RunConfig, stream: Stream,
@@ -171,7 +174,7 @@ class RunRecord:
         run_json, arrays = read_both(folder)
         if "weights" in run_json["files"]:
             read_checked(folder, file_entry(folder, run_json, "weights"))
-        values = {"gate": None, "inputs": {}, **run_json}  # older records lack these two
+        values = {"gate": None, "retrieval": None, "inputs": {}, **run_json}  # as older records
         wrong = [f"no {name}" if values.get(name) is None else
                  f"{name} is {values[name]!r}, expected {kind.__name__}"
                  for name, kind in {**FIELDS, "inputs": dict}.items()
@@ -179,13 +182,16 @@ class RunRecord:
         gate = values["gate"]
         if not (gate is None or isinstance(gate, dict) and isinstance(gate.get("label"), str)):
             wrong.append(f"gate is {gate!r}, expected null or an object with a label")
+        if not isinstance(values["retrieval"], dict | None):
+            wrong.append(f"retrieval is {values['retrieval']!r}, expected null or an object")
         if wrong:
             raise unusable(folder / "run.json", ", ".join(wrong))
         try:
             config = RunConfig.from_json(run_json["config"])
         except (ConfigError, KeyError, TypeError) as error:
             raise unusable(folder / "run.json", f"config: {error}") from error
-        keywords: dict[str, Any] = {**arrays, "gate": gate, "inputs": values["inputs"]}
+        keywords: dict[str, Any] = {**arrays, "gate": gate, "inputs": values["inputs"],
+                                    "retrieval": values["retrieval"]}
         keywords |= {name: values[name] for name in FIELDS}
         record = cls(config=config, **keywords)
         record.check(folder)

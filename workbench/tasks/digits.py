@@ -39,12 +39,16 @@ def load_digits(data_seed: int = 0) -> Arrays:
             for part in (train, validation, test)]
 
 
-def _split(data_seed: int, tasks: int) -> dict[str, Arrays]:
+def _split(data_seed: int, tasks: int, first: int = 0) -> dict[str, Arrays]:
     if tasks > 5:
-        raise ConfigError(f"split-digits has ten classes, so at most 5 tasks of two, not {tasks}")
+        raise ConfigError(f"there are ten digits, so at most 5 tasks of two, not {tasks}")
     parts = load_digits(data_seed)
-    return {f"{2 * i} or {2 * i + 1}": [(x[y // 2 == i], y[y // 2 == i] - 2 * i) for x, y in parts]
-            for i in range(tasks)}
+    return {f"{d} or {d + 1}": [(x[(y == d) | (y == d + 1)], y[(y == d) | (y == d + 1)] - d)
+                                for x, y in parts] for d in range(first, first + 2 * tasks, 2)}
+
+
+def _last(data_seed: int, tasks: int) -> dict[str, Arrays]:
+    return _split(data_seed, tasks, max(10 - 2 * tasks, 0))
 
 
 def _permuted(data_seed: int, tasks: int) -> dict[str, Arrays]:
@@ -69,10 +73,26 @@ def _rotated(data_seed: int, tasks: int) -> dict[str, Arrays]:
             for angle in range(0, 30 * tasks, 30)}
 
 
+def _shifted(data_seed: int, tasks: int) -> dict[str, Arrays]:
+    parts = [(x[y >= 4].reshape(-1, 8, 8), y[y >= 4] - 4) for x, y in load_digits(data_seed)]
+    ends = parts[0][0].min() + parts[0][0].max()  # inverting exchanges them
+    shifts: dict[str, Callable[[NDArray[np.float32]], NDArray[np.float32]]] = {
+        "as scanned": lambda x: x, "turned 90°": lambda x: np.rot90(x, axes=(1, 2)),
+        "inverted": lambda x: ends - x,
+        "turned and inverted": lambda x: ends - np.rot90(x, axes=(1, 2))}
+    if tasks > len(shifts):
+        raise ConfigError(f"digits-shifted has {len(shifts)} tasks ({', '.join(shifts)}), not "
+                          f"{tasks}")
+    return {name: [(np.ascontiguousarray(shift(x)).reshape(-1, 64), y) for x, y in parts]
+            for name, shift in list(shifts.items())[:tasks]}
+
+
 STREAMS: dict[str, tuple[Callable[[int, int], dict[str, Arrays]], int, str]] = {
     "split-digits": (_split, 2, "class"),
     "permuted-digits": (_permuted, 10, "domain"),
     "rotated-digits": (_rotated, 10, "domain"),
+    "digits-tasks": (_last, 2, "class"),
+    "digits-shifted": (_shifted, 6, "domain"),
 }
 """Per stream: the maker of its tasks by name, its classes per task and its usual scenario."""
 
@@ -83,14 +103,17 @@ def make_stream(name: str, scenario: str | None = None, tasks: int = 5,
 
     Parameters
     ----------
-    name : {"split-digits", "permuted-digits", "rotated-digits"}
-        Two new digits per task; all ten digits with shuffled pixels; all ten, rotated
-        by 30 degrees more in each task.
+    name : str
+        One of `STREAMS`: ``split-digits`` has two new digits per task; ``permuted-digits`` all
+        ten with shuffled pixels; ``rotated-digits`` all ten, rotated by 30 degrees more in each
+        task; ``digits-tasks`` two of the last digits per task (with three tasks 4 to 9, which the
+        digits backbone has not seen); ``digits-shifted`` the digits 4 to 9, as scanned, turned,
+        inverted, and both.
     scenario : {"task", "domain", "class"}, optional
         See `workbench.tasks.SCENARIOS`. By default class for split digits, domain for the others.
         In the task and class scenarios every task has outputs of its own.
     tasks : int
-        Number of tasks; split digits have at most 5, otherwise a ConfigError is raised.
+        Number of tasks; more than the stream has raise `ConfigError`.
     data_seed : int
         Seed of the split into train, validation and test, and of the permutations.
     """

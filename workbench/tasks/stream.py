@@ -121,23 +121,30 @@ def masked(logits: Tensor, mask: Tensor) -> Tensor:
 
 
 def build_stream(name: str, scenario: str, names: Sequence[str],
-                 parts: Sequence[Sequence[Examples]], classes_per_task: int) -> Stream:
+                 parts: Sequence[Sequence[Examples]],
+                 classes_per_task: int | Sequence[int]) -> Stream:
     """Return a stream of tasks, with the labels and masks of the scenario.
 
     `parts` holds train, validation and test examples for each of the tasks `names`; their labels
-    count from 0 within a task. An unknown scenario raises `UnknownNameError`, no task at all
-    `ConfigError`.
+    count from 0 within a task. Tasks may have different numbers of classes, but not in the domain
+    scenario, which raises `ConfigError`, as does a stream without tasks. An unknown scenario
+    raises `UnknownNameError`.
     """
     if scenario not in SCENARIOS:
         raise UnknownNameError("scenario", scenario, SCENARIOS)
     if not parts:
         raise ConfigError(f"stream {name!r} needs at least one task")
-    step = 0 if scenario == "domain" else classes_per_task
+    classes = ([classes_per_task] * len(parts) if isinstance(classes_per_task, int) else
+               list(classes_per_task))
+    if scenario == "domain" and len(set(classes)) > 1:
+        raise ConfigError(f"in the domain scenario all tasks have the same classes; the tasks of "
+                          f"{name!r} have {', '.join(map(str, classes))}. Take task or class.")
     tasks = []
     for i, split in enumerate(parts):
-        classes = tuple(range(step * i, step * i + classes_per_task))
-        train, validation, test = (Examples(part.x, part.y + step * i) for part in split)
-        tasks.append(Task(names[i], i, train, validation, test, classes, torch.empty(0)))
+        first = 0 if scenario == "domain" else sum(classes[:i])
+        own = tuple(range(first, first + classes[i]))
+        train, validation, test = (Examples(part.x, part.y + first) for part in split)
+        tasks.append(Task(names[i], i, train, validation, test, own, torch.empty(0)))
     stream = Stream(name, scenario, tuple(tasks), tasks[-1].classes[-1] + 1)
     masks = [torch.stack([stream.mask(i, t) for t in range(i + 1)]) for i in range(len(tasks))]
     return replace(stream, tasks=tuple(

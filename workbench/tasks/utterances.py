@@ -1,15 +1,23 @@
 """Labelled texts in tasks, as JSON Lines: a stream in which each task has classes of its own."""
 
+import json
 from collections import Counter
 from dataclasses import dataclass, fields
 from pathlib import Path
 
-from workbench.errors import DataError
+import torch
+
+from workbench.errors import ConfigError, DataError
+from workbench.system.files import sha256
 from workbench.system.provenance import data_path
 from workbench.tasks.items import ONE_SPLIT, SPLITS, field_faults, read_lines, same_prompt
+from workbench.tasks.stream import Examples, Stream, build_stream
 
 INTENTS = data_path("intents", "intents.jsonl")
 """The messages of the course; ``data/intents/README.md`` says how they were made."""
+
+INTENTS_STREAM = "intents"
+"""Name of their stream in configs and on the command line."""
 
 
 @dataclass(frozen=True)
@@ -66,3 +74,47 @@ def read_utterances(path: str | Path = INTENTS) -> list[Utterance]:
                 raise DataError(f"{path}: the label {label!r} has no texts in the split {split!r}. "
                                 "Each label needs some in every split.")
     return utterances
+
+
+@dataclass(frozen=True)
+class UtteranceStream(Stream):
+    """A stream of labelled texts; the `x` of its examples are numbers of texts."""
+
+    texts: tuple[str, ...] = ()
+    labels: tuple[str, ...] = ()
+    """The label of each output."""
+
+    def data_hash(self) -> str:
+        """Return the sha256 of every example and every text."""
+        content = json.dumps([self.texts, self.labels]).encode()
+        return sha256(super().data_hash().encode() + content)
+
+
+def make_utterance_stream(path: str | Path = INTENTS, scenario: str | None = None,
+                          tasks: int = 0) -> UtteranceStream:
+    """Return the tasks of a file in the order in which they begin there.
+
+    `scenario` is ``"class"`` (the default) or ``"task"``: each task has labels of its own. With
+    `tasks` only the first ones are taken; 0 takes them all. Raises `ConfigError` for a file with
+    fewer tasks, or the domain scenario; for other errors see `read_utterances`.
+    """
+    utterances = read_utterances(path)
+    names = list(dict.fromkeys(one.task for one in utterances))
+    if tasks > len(names):
+        raise ConfigError(f"{path} has {len(names)} tasks ({', '.join(names)}), not {tasks}")
+    if scenario == "domain":
+        raise ConfigError("labelled texts have labels of their own in each task: take the scenario "
+                          "class or task, not domain")
+    names = names[:tasks or None]
+    utterances = [one for one in utterances if one.task in names]
+    own = [list(dict.fromkeys(one.label for one in utterances if one.task == name))
+           for name in names]
+    parts = []
+    for name, labels in zip(names, own, strict=True):
+        numbers = [[i for i, one in enumerate(utterances) if (one.task, one.split) == (name, split)]
+                   for split in SPLITS]
+        parts.append([Examples(torch.tensor(part), torch.tensor(
+            [labels.index(utterances[i].label) for i in part])) for part in numbers])
+    stream = build_stream(Path(path).stem, scenario or "class", names, parts, list(map(len, own)))
+    return UtteranceStream(**vars(stream), texts=tuple(one.text for one in utterances),
+                           labels=tuple(label for labels in own for label in labels))

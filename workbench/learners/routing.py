@@ -1,0 +1,154 @@
+"""`Router`: which adapter an input gets, chosen by a retriever from its features."""
+
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from workbench.errors import UnknownNameError
+from workbench.measure.accuracies import Floats
+from workbench.models.adapted import BASE, AdaptedBackbones
+from workbench.retrieval.choices import lowest_entropy, shortlist
+from workbench.retrieval.class_as_task import ClassAsTask
+from workbench.retrieval.classifiers import RULES, MomentClassifier
+from workbench.retrieval.prompt_pool import PromptPool
+from workbench.retrieval.retrievers import ClusteredRetriever
+from workbench.retrieval.signatures import KINDS, Signature
+from workbench.tasks import Task
+
+RETRIEVERS = {
+    **{kind: f"signature: {text}" for kind, text in KINDS.items()},
+    **{rule: f"task of the predicted class: {text}" for rule, text in RULES.items()},
+    "shortlist": "two tasks by the nearest class mean of shared features, and of these the one "
+                 "whose signature, a Gaussian, fits best under its adapter",
+    "prompt-pool": "task of the nearest learned key (L2P)",
+    "prompt-keys": "the same with one key for each task (DualPrompt)",
+    "entropy": "task whose adapter and head are the surest",
+    "random": "any task",
+}
+"""The retrievers of a run. The oracle's accuracy is reported with each of them."""
+KEPT = 2
+"""Tasks on a shortlist."""
+
+
+class Router:
+    """Chooses a task, and so an adapter, for each input of one seed.
+
+    Parameters
+    ----------
+    model : AdaptedBackbones
+    i : int
+        Position of the seed.
+    name : str
+        One of `RETRIEVERS`.
+    signature, measure : Signature, str
+        Of signatures; see `ClusteredRetriever`.
+    adapted : bool
+        Whether signatures are of features under each task's adapter, not of shared ones.
+
+    Attributes
+    ----------
+    tasks : list of int
+        Positions of the tasks that have been learned.
+    retriever : TaskRetriever or None
+        The one that makes the choice.
+    first : TaskRetriever or None
+        The one that makes the shortlist.
+    """
+
+    def __init__(self, model: AdaptedBackbones, i: int, name: str, signature: Signature,
+                 measure: str, adapted: bool) -> None:
+        if name not in RETRIEVERS:
+            raise UnknownNameError("retriever", name, RETRIEVERS)
+        seed = model.seeds[i]
+        self.model, self.i, self.name, self.tasks = model, i, name, list[int]()
+        self.clustered = name in KINDS or name == "shortlist"
+        self.adapted = self.clustered and (adapted or name == "shortlist")
+        self.retriever: Any = None
+        self.first: Any = ClassAsTask(MomentClassifier("ncm")) if name == "shortlist" else None
+        if self.clustered:
+            kind = "gaussian" if name == "shortlist" else name
+            signature = Signature(**signature.get_params() | {"kind": kind, "random_state": seed})
+            self.retriever = ClusteredRetriever(signature, measure, random_state=seed)
+        elif name in RULES:
+            self.retriever = ClassAsTask(MomentClassifier(name, random_state=seed))
+        elif name.startswith("prompt-"):
+            self.retriever = PromptPool(per_task=name == "prompt-keys", random_state=seed)
+
+    def learn(self, task: Task) -> None:
+        """Learn to recognise a task; its validation examples are held out."""
+        train, held_out = (self.model.rows(part.x) for part in (task.train, task.validation))
+        shared, y = self.shared(train), np.full(len(train), task.index)
+        for retriever in (self.first, self.retriever):
+            if isinstance(retriever, ClusteredRetriever):
+                rows = torch.cat([train, held_out])
+                name = self.names([task.index])[0] if self.adapted else BASE
+                retriever.partial_fit(
+                    self.model.features(rows, [name])[:, 0].double().numpy(),
+                    np.full(len(rows), task.index), np.arange(len(rows)) >= len(train))
+            elif isinstance(retriever, ClassAsTask):
+                # Classes of two tasks are two classes, also where their outputs are shared.
+                retriever.partial_fit(shared, y, y * self.model.outputs + task.train.y.numpy())
+            elif retriever is not None:
+                retriever.partial_fit(shared, y)
+        self.tasks.append(task.index)
+
+    @property
+    def forwards(self) -> int:
+        """How often an input goes through the backbone for the choice of a task."""
+        if self.name == "random":
+            return 0
+        if self.first is not None:
+            return 1 + min(KEPT, len(self.tasks))
+        return len(self.tasks) if self.adapted or self.name == "entropy" else 1
+
+    def names(self, tasks: Any) -> list[str]:
+        """Return the names of this seed's adapters for some tasks."""
+        return [self.model.adapters[k][self.i] for k in tasks]
+
+    def shared(self, rows: Tensor) -> Floats:
+        """Return the features of encoded inputs without an adapter: (n, features)."""
+        return self.model.features(rows, [BASE])[:, 0].double().numpy()
+
+    def features(self, rows: Tensor) -> Floats:
+        """Return features as the signatures need them: (n, d) or (n, tasks, d)."""
+        if not self.adapted:
+            return self.shared(rows)
+        return self.model.features(rows, self.names(self.tasks)).double().numpy()
+
+    def choose(self, rows: Tensor) -> NDArray[np.int64]:
+        """Return the retrieved task of each encoded input: shape (n,)."""
+        if self.name == "random":
+            places = np.random.default_rng(self.model.seeds[self.i]).integers(
+                len(self.tasks), size=len(rows))
+        elif self.name == "entropy":
+            places = lowest_entropy(self.probabilities(rows))
+        elif self.first is not None:
+            places = self._from_shortlist(rows)
+        else:
+            places = self.retriever.scores(self.features(rows)).argmax(1)
+        return np.asarray(self.tasks)[places]
+
+    def probabilities(self, rows: Tensor) -> Floats:
+        """Return the probabilities of each task's own head: (n, tasks, outputs)."""
+        features = self.model.features(rows, self.names(self.tasks))
+        logits = torch.stack([self.model.head(features[:, k], task, self.i)
+                              for k, task in enumerate(self.tasks)], 1)
+        return logits.double().softmax(-1).numpy()
+
+    def _from_shortlist(self, rows: Tensor) -> NDArray[np.intp]:
+        scores = self.first.scores(self.shared(rows))
+        keep = min(KEPT, len(self.tasks))
+        kept = np.argsort(-scores, axis=1, kind="stable")[:, :keep]
+        # Only these adapters run; the scores of the others stay NaN and are not read.
+        names = self.names(np.asarray(self.tasks)[kept.flatten()])
+        features = self.model.mixed(rows.repeat_interleave(keep, 0), names).double().numpy()
+        second = np.full(scores.shape, np.nan)
+        row = np.repeat(np.arange(len(rows)), keep)
+        for k, signature in enumerate(self.retriever.signatures_):
+            own = kept.flatten() == k
+            if own.any():
+                second[row[own], k] = signature.log_densities(features[own]).max(1)
+        return shortlist(scores, second, keep)

@@ -1,0 +1,153 @@
+"""`AdaptedBackbones`: one frozen backbone with adapters and a linear head for each seed."""
+
+import itertools
+from collections.abc import Iterator, Mapping, Sequence
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+import safetensors.torch
+import torch
+from torch import Tensor, nn
+
+from workbench.models.adapters import WithAdapter, add_adapter
+from workbench.models.backbones import Backbone
+from workbench.models.mlp import WEIGHTS
+from workbench.models.verify import weights_hash
+from workbench.system.files import write_atomically
+from workbench.system.runtime import generator
+
+BASE = "__base__"
+"""Name of the backbone without an adapter, as in peft."""
+ROWS = 2048
+"""Most rows that go through the backbone at once, all adapters together."""
+
+
+class AdaptedBackbones:
+    """A frozen backbone that all seeds share, with adapters and linear heads for each seed.
+
+    Parameters
+    ----------
+    backbone : Backbone
+    seeds : sequence of int
+        A seed sets the initial weights of its adapters and heads.
+    outputs : int
+    rank : int
+        Of the adapters.
+    table : Tensor, optional
+        Encoded inputs, shape (N, ...); examples are then numbers of its rows.
+
+    Attributes
+    ----------
+    adapters : list of list of str
+        Names by adapter and seed. The last ones are trained.
+    heads : list of nn.ParameterList
+        Weights (seeds, features, outputs) and biases (seeds, 1, outputs), one for each adapter.
+    """
+
+    def __init__(self, backbone: Backbone, seeds: Sequence[int], outputs: int, rank: int,
+                 table: Tensor | None = None) -> None:
+        self.backbone, self.seeds, self.rank, self.table = backbone, tuple(seeds), rank, table
+        self.outputs = outputs
+        self.adapters: list[list[str]] = []
+        self.heads: list[nn.ParameterList] = []
+        self._trained: list[nn.Parameter] = []
+        self._shared: Any = backbone
+        self.add_adapters()
+
+    def add_adapters(self) -> None:
+        """Start a fresh adapter and head for each seed; earlier ones stay unchanged."""
+        k, features = len(self.adapters), self.backbone.features
+        names = [f"adapter{k}-seed{i}" for i in range(len(self.seeds))]
+        generators = [generator(seed, "adapter", k) for seed in self.seeds]
+        for rng, name in zip(generators, names, strict=True):
+            self._shared = add_adapter(self._shared, name, self.rank, rng,
+                                       self.backbone.name_or_path, self.backbone.layers)
+        self.adapters.append(names)
+        self._trained[:] = [p for name in names for p in self.with_adapter(name).parameters()]
+        self.heads.append(nn.ParameterList(torch.stack([
+            torch.empty(shape).uniform_(-features**-0.5, features**-0.5, generator=rng)
+            for rng in generators]) for shape in ((features, self.outputs), (1, self.outputs))))
+
+    def with_adapter(self, name: str | None) -> WithAdapter:
+        """Return the backbone with one of its adapters on, or with none."""
+        return WithAdapter(self._shared, name, self._trained)
+
+    def rows(self, x: Tensor) -> Tensor:
+        """Return encoded inputs of examples."""
+        return x if self.table is None else self.table[x]
+
+    def __call__(self, x: Tensor) -> Tensor:
+        """Return the logits under the trained adapters: (seeds, n, outputs).
+
+        Examples have shape (n, ...), or (seeds, n, ...) if each seed has its own.
+        """
+        axes = 2 if self.table is None else 1
+        own = x if x.dim() > axes else x.expand(len(self.seeds), *x.shape)
+        features = [self.with_adapter(name)(self.rows(part))
+                    for name, part in zip(self.adapters[-1], own, strict=True)]
+        return torch.baddbmm(self.heads[-1][1], torch.stack(features), self.heads[-1][0])
+
+    @torch.no_grad()
+    def features(self, x: Tensor, names: Sequence[str]) -> Tensor:
+        """Return the features of encoded inputs under several adapters: (n, names, features).
+
+        All go through the backbone together (peft's `adapter_names`), in parts of `ROWS` rows.
+        `BASE` is the name of the backbone without an adapter.
+        """
+        size = max(ROWS // len(names), 1)
+        parts = [self.mixed(part.repeat_interleave(len(names), 0), [*names] * len(part))
+                 for part in x.split(size)]
+        return torch.cat(parts).view(len(x), len(names), -1)
+
+    @torch.no_grad()
+    def mixed(self, x: Tensor, names: Sequence[str]) -> Tensor:
+        """Return the features of encoded inputs, each under an adapter of its own: (n, features)."""
+        return self._shared(x, adapter_names=list(names))  # type: ignore[no-any-return]
+
+    def head(self, features: Tensor, k: int, i: int) -> Tensor:
+        """Return the logits of the k-th head of seed i: (n, features) to (n, outputs)."""
+        weight, bias = self.heads[k]
+        return features @ weight[i] + bias[i]
+
+    def parameters(self) -> Iterator[nn.Parameter]:
+        """Yield the trained parameters."""
+        return itertools.chain(self._trained, self.heads[-1])
+
+    def clip(self, limit: float) -> None:
+        """Shrink each seed's gradient to at most `limit` in Euclidean norm."""
+        for i, name in enumerate(self.adapters[-1]):
+            own = [p.grad for p in self.with_adapter(name).parameters()]
+            own += [p.grad[i] for p in self.heads[-1]]
+            norm = torch.stack([g.norm() for g in own]).norm()
+            for g in own:
+                g.mul_((limit / norm.clamp_min(1e-12)).clamp_max(1.0))
+
+    @cached_property
+    def inputs(self) -> dict[str, str]:
+        """The hash of the backbone's weights."""
+        return {"weights": weights_hash(self.with_adapter(None).named_parameters())}
+
+    def state_dict(self) -> dict[str, Tensor]:
+        """Return heads and adapters, by the name of the adapter."""
+        adapters = {f"{name}.{key}": p.detach() for names in self.adapters for name in names
+                    for key, p in self.with_adapter(name).named_parameters()}
+        return adapters | {f"head{k}.{i}": p.detach() for k, head in enumerate(self.heads)
+                           for i, p in enumerate(head)}
+
+    @torch.no_grad()
+    def load_state_dict(self, tensors: Mapping[str, Tensor]) -> None:
+        """Restore what `state_dict` returned; raise `RuntimeError` for tensors of other models."""
+        while any(key.startswith(f"adapter{len(self.adapters)}-") for key in tensors):
+            self.add_adapters()
+        own = self.state_dict()
+        if {key: p.shape for key, p in own.items()} != {key: p.shape for key, p in tensors.items()}:
+            odd = sorted(own.keys() ^ tensors.keys()) or ["one of another shape"]
+            raise RuntimeError(f"the tensors are of other adapters or heads, such as {odd[0]}")
+        for name, parameter in own.items():
+            parameter.copy_(tensors[name])
+
+    def write(self, folder: Path) -> str:
+        """Write heads and adapters to a folder; return the name of their file."""
+        write_atomically(folder / WEIGHTS, safetensors.torch.save(self.state_dict()))
+        return WEIGHTS
