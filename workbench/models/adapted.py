@@ -10,7 +10,8 @@ import safetensors.torch
 import torch
 from torch import Tensor, nn
 
-from workbench.models.adapters import WithAdapter, add_adapter
+from workbench.errors import ModelError
+from workbench.models.adapters import ADAPTER_WEIGHTS, WithAdapter, add_adapter, base_of
 from workbench.models.backbones import Backbone
 from workbench.models.mlp import WEIGHTS
 from workbench.models.verify import weights_hash
@@ -68,6 +69,24 @@ class AdaptedBackbones:
         self.heads.append(nn.ParameterList(torch.stack([
             torch.empty(shape).uniform_(-features**-0.5, features**-0.5, generator=rng)
             for rng in generators]) for shape in ((features, self.outputs), (1, self.outputs))))
+
+    def load_adapter(self, folder: Path, k: int, i: int) -> None:
+        """Load an adapter in the format of peft in place of the k-th one of seed i.
+
+        Raises `ModelError` if it is of another base model, or has other tensors.
+        """
+        base = base_of(folder)
+        if base != self.backbone.name_or_path:
+            raise ModelError(f"{folder} is an adapter of {base!r}, not of "
+                             f"{self.backbone.name_or_path!r}. Load it on its own base model.")
+        weights = safetensors.torch.load_file(folder / ADAPTER_WEIGHTS)
+        own = dict(self.with_adapter(self.adapters[k][i]).named_parameters())
+        if {key: p.shape for key, p in own.items()} != {key: p.shape for key, p in weights.items()}:
+            raise ModelError(f"{folder / ADAPTER_WEIGHTS} has other tensors than an adapter of rank "
+                             f"{self.rank} on {', '.join(self.backbone.layers[:4])}")
+        with torch.no_grad():
+            for key, parameter in own.items():
+                parameter.copy_(weights[key])
 
     def with_adapter(self, name: str | None) -> WithAdapter:
         """Return the backbone with one of its adapters on, or with none."""

@@ -4,6 +4,7 @@ Trainers log rewards and losses, which seldom explain forgetting. The drift from
 model, on trained and on other prompts, and the quality of the teacher often do.
 """
 
+import json
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
@@ -19,6 +20,7 @@ from workbench.measure.completions import complete, full_context, known_values, 
 from workbench.measure.comparison import Drift
 from workbench.models.logits import response_logits
 from workbench.models.sampling import sample
+from workbench.system.files import to_json
 from workbench.system.runtime import generator
 from workbench.tasks import Stream, scorer_of, spread
 from workbench.tasks.text import TextExamples
@@ -93,7 +95,7 @@ def measure_retrieval(learner: Adapters, stream: Stream, part: str = "test") -> 
 
     Lists have seeds first, then tasks: ``retrieval``, the share of inputs whose task is found;
     ``accuracy``; ``oracle``, the accuracy if the task is told. ``class_if_task_right`` and
-    ``class_if_task_wrong`` (NaN if there is no such input) complete the identity ``accuracy`` =
+    ``class_if_task_wrong`` (None if there is no such input) complete the identity ``accuracy`` =
     retrieval x class_if_task_right + (1 - retrieval) x class_if_task_wrong. ``confusion`` has shape
     (seeds, tasks, tasks): the share of inputs of a task for which each task is retrieved.
     """
@@ -112,8 +114,8 @@ def measure_retrieval(learner: Adapters, stream: Stream, part: str = "test") -> 
                                             for k in range(len(stream))], 1)}
         for name, value in values.items():
             columns.setdefault(name, []).append(value)
-    return {"retriever": learner.retriever,
-            **{name: torch.stack(parts, 1).tolist() for name, parts in columns.items()}}
+    plain = {name: torch.stack(parts, 1).tolist() for name, parts in columns.items()}
+    return dict(json.loads(to_json({"retriever": learner.retriever, **plain})))
 
 
 class Probe:

@@ -7,6 +7,7 @@ image would hardly learn, and shuffled pixels would be learned slowly.
 """
 
 from collections.abc import Callable
+from dataclasses import replace
 
 import numpy as np
 import torch
@@ -125,4 +126,10 @@ def make_stream(name: str, scenario: str | None = None, tasks: int = 5,
     made = make(data_seed, tasks)
     parts = [[Examples(torch.tensor(x), torch.tensor(y)) for x, y in task]
              for task in made.values()]
-    return build_stream(name, scenario or usual, list(made), parts, classes_per_task)
+    stream = build_stream(name, scenario or usual, list(made), parts, classes_per_task)
+    first = {"digits-tasks": 10 - 2 * tasks, "digits-shifted": 4}.get(name, 0)
+    digits = [first + (i % classes_per_task if classes_per_task > 2 else i)
+              for i in range(stream.outputs)]
+    if classes_per_task == 2 and stream.scenario == "domain":
+        digits = []  # each output is a digit of every task
+    return replace(stream, labels=tuple(map(str, digits)))

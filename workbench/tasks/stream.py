@@ -72,6 +72,8 @@ class Stream:
     """Number of outputs that a network needs for the whole stream."""
     old_tasks: tuple[Task, ...] = ()
     """Tasks that were known before the first one; they are tested and never trained on."""
+    labels: tuple[str, ...] = ()
+    """For people: the label of each output."""
 
     def __len__(self) -> int:
         return len(self.tasks)

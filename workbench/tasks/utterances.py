@@ -3,6 +3,7 @@
 import json
 from collections import Counter
 from dataclasses import dataclass, fields
+from itertools import chain
 from pathlib import Path
 
 import torch
@@ -81,8 +82,6 @@ class UtteranceStream(Stream):
     """A stream of labelled texts; the `x` of its examples are numbers of texts."""
 
     texts: tuple[str, ...] = ()
-    labels: tuple[str, ...] = ()
-    """The label of each output."""
 
     def data_hash(self) -> str:
         """Return the sha256 of every example and every text."""
@@ -116,5 +115,5 @@ def make_utterance_stream(path: str | Path = INTENTS, scenario: str | None = Non
         parts.append([Examples(torch.tensor(part), torch.tensor(
             [labels.index(utterances[i].label) for i in part])) for part in numbers])
     stream = build_stream(Path(path).stem, scenario or "class", names, parts, list(map(len, own)))
-    return UtteranceStream(**vars(stream), texts=tuple(one.text for one in utterances),
-                           labels=tuple(label for labels in own for label in labels))
+    return UtteranceStream(**vars(stream) | {"labels": tuple(chain(*own))},
+                           texts=tuple(one.text for one in utterances))
