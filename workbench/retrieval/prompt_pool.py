@@ -22,8 +22,8 @@ class PromptPool(TaskRetriever):
     """Choose the task that owns the nearest key of a pool; trained task after task.
 
     In L2P a key leads to a prompt and not to a task. To compare it with retrievers, a key is owned
-    by the task that selected it for the largest share of its rows at the end of its own training;
-    of equal shares the later one counts, as it wrote to the prompt last.
+    by the task that wrote to its prompt last: the last one whose rows, after its training, selected
+    the key at least as often as chance would, for a share of ``selected / pool``.
 
     Parameters
     ----------
@@ -45,8 +45,6 @@ class PromptPool(TaskRetriever):
     keys_ : ndarray, shape (keys, d)
     owners_ : ndarray, shape (keys,)
         The position in `classes_` of the task of each key, -1 for none.
-    shares_ : ndarray, shape (keys,)
-        The share of the owner's rows that selected each key.
     """
 
     def __init__(self, pool: int = 10, selected: int = 5, per_task: bool = False,
@@ -82,7 +80,7 @@ class PromptPool(TaskRetriever):
             size = 0 if self.per_task else self.pool
             rng = np.random.default_rng(self.random_state)
             self.keys_: Floats = rng.uniform(-1, 1, size=(size, X.shape[1]))
-            self.owners_, self.shares_ = np.full(size, -1), np.zeros(size)
+            self.owners_ = np.full(size, -1)
         known = 0 if first else len(self.classes_)
         self._add_tasks(tasks, first)
         for k, task in enumerate(tasks, start=known):
@@ -94,7 +92,7 @@ class PromptPool(TaskRetriever):
         if self.per_task:
             new = rng.uniform(-1, 1, size=(1, queries.shape[1]))
             self.keys_ = np.concatenate([self.keys_, new])
-            self.owners_, self.shares_ = np.append(self.owners_, -1), np.append(self.shares_, 0.0)
+            self.owners_ = np.append(self.owners_, -1)
         keys = self.keys_.copy()
         for _ in range(self.epochs):
             order = rng.permutation(len(queries))
@@ -107,9 +105,7 @@ class PromptPool(TaskRetriever):
                 keys += self.rate * pull / np.linalg.norm(keys, axis=1, keepdims=True) / len(batch)
         self.keys_ = keys
         shares = self._select(queries @ _unit(keys).T, task).mean(0)
-        won = (shares > 0) & (shares >= self.shares_)
-        self.owners_ = np.where(won, task, self.owners_)
-        self.shares_ = np.where(won, shares, self.shares_)
+        self.owners_ = np.where(shares >= self.selected / self.pool, task, self.owners_)
 
     def _select(self, cosines: Floats, task: int) -> Floats:
         """Return 1 for the keys that each row selects, 0 for others: (n, keys)."""
@@ -134,14 +130,14 @@ class PromptPool(TaskRetriever):
     def to_arrays(self) -> Arrays:
         """Return the fitted state as arrays of numbers under flat names, without task names."""
         check_is_fitted(self)
-        return {"keys": self.keys_, "owners": self.owners_, "shares": self.shares_,
+        return {"keys": self.keys_, "owners": self.owners_,
                 "tasks": np.array(len(self.classes_))}
 
     def load_arrays(self, arrays: Mapping[str, NDArray[Any]], tasks: Sequence[Any]) -> "PromptPool":
         """Take the state of `to_arrays`, bit for bit; `tasks` has the names, as in `classes_`."""
         self.classes_ = check_names("task", tasks, int(arrays["tasks"]))
         self.keys_, self.owners_ = arrays["keys"], arrays["owners"]
-        self.shares_, self.n_features_in_ = arrays["shares"], self.keys_.shape[1]
+        self.n_features_in_ = self.keys_.shape[1]
         return self
 
 

@@ -176,7 +176,7 @@ class ClusteredRetriever(TaskRetriever):
         tasks, own = len(self.classes_), X.ndim == 3
         known = self._own_features
         if (own and X.shape[1] != tasks) or (known is not None and own != known):
-            expected = f"(n, {tasks}, d)" if known or own else "(n, d)"
+            expected = f"(n, {tasks}, d)" if known or known is None else "(n, d)"
             raise DataError(f"features have shape {X.shape}, expected {expected}")
         return [X[:, k] for k in range(tasks)] if own else [X] * tasks
 

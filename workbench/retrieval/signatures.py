@@ -174,9 +174,9 @@ class Signature(DensityMixin, BaseEstimator):  # type: ignore[misc]  # scikit-le
         constant = self._log_det + self.means_.shape[1] * math.log(2 * math.pi)
         return np.asarray(-0.5 * (d + constant), dtype=np.float64)
 
-    def score_samples(self, X: Any) -> Floats:
+    def score_samples(self, X: Any, dtype: DTypeLike = np.float64) -> Floats:
         """Return the log density of the mixture: (n, d) to (n,)."""
-        return np.asarray(logsumexp(self.log_densities(X) + np.log(self.weights_), axis=1))
+        return np.asarray(logsumexp(self.log_densities(X, dtype) + np.log(self.weights_), axis=1))
 
     def score(self, X: Any, y: object = None) -> float:
         """Return the mean log density of features; `y` is ignored."""
