@@ -42,13 +42,13 @@ def linear(inputs: int, outputs: int) -> tuple[torch.Tensor, torch.Tensor]:
                  for shape in ((outputs, inputs), (outputs,)))
 
 
-(hidden, hidden_bias), (output, output_bias), head = linear(64, 128), linear(128, 64), linear(64, 16)
+(hidden, hidden_bias), (output, output_bias) = linear(64, 128), linear(128, 64)
 backbone = DigitsBackbone()
 backbone.load_state_dict({
     "hidden.weight": hidden, "hidden.bias": hidden_bias, "output.weight": output,
     "output.bias": output_bias, "norm.weight": torch.ones(64), "norm.bias": torch.zeros(64)},
     assign=True)
-head = nn.ParameterList(head)
+head = nn.ParameterList(linear(64, 16))
 optimizer = torch.optim.Adam([*backbone.requires_grad_().parameters(), *head], lr=RATE)
 inputs, classes = turned(x, y)
 for _ in range(STEPS):

@@ -23,5 +23,6 @@ CONTROLS: dict[str, type[Learner]] = {
     "replay-present": controls.ReplayPresent}
 """Negative controls, run like the methods."""
 
-__all__ = ["CONTROLS", "LEARNERS", "ON_BACKBONES", "Adapters", "Batch", "DERpp", "EWC", "Finetune", "Joint", "Learner",
-           "LwF", "Replay", "SI", "batch_order", "fit", "make_optimizer"]
+__all__ = ["CONTROLS", "LEARNERS", "ON_BACKBONES", "Adapters", "Batch", "DERpp", "EWC",
+           "Finetune", "Joint", "Learner", "LwF", "Replay", "SI", "batch_order", "fit",
+           "make_optimizer"]

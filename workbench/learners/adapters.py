@@ -80,6 +80,8 @@ class Adapters(Learner):
         # New: each task starts from the backbone.
         while len(self.model.adapters) <= task.index:
             self.model.add_adapters()
+        self.model.masks[-1][:] = False
+        self.model.masks[-1][list(task.classes)] = True
 
     def loss(self, batch: Batch) -> Tensor:
         """Return the cross-entropy on the batch."""

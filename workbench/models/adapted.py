@@ -1,8 +1,10 @@
 """`AdaptedBackbones`: one frozen backbone with adapters and a linear head for each seed."""
 
+import copy
 import itertools
 from collections.abc import Iterator, Mapping, Sequence
-from functools import cached_property
+from contextlib import contextmanager
+from functools import cached_property, partial
 from pathlib import Path
 from typing import Any
 
@@ -17,11 +19,12 @@ from workbench.models.mlp import WEIGHTS
 from workbench.models.verify import weights_hash
 from workbench.system.files import write_atomically
 from workbench.system.runtime import generator
+from workbench.tasks.stream import masked
 
 BASE = "__base__"
 """Name of the backbone without an adapter, as in peft."""
-ROWS = 2048
-"""Most rows that go through the backbone at once, all adapters together."""
+ROWS = 256
+"""Rows that go through the backbone together: more would leave the processor's cache."""
 
 
 class AdaptedBackbones:
@@ -44,6 +47,8 @@ class AdaptedBackbones:
         Names by adapter and seed. The last ones are trained.
     heads : list of nn.ParameterList
         Weights (seeds, features, outputs) and biases (seeds, 1, outputs), one for each adapter.
+    masks : list of Tensor
+        The outputs of each head that it may answer: bool, shape (outputs,). At first all.
     """
 
     def __init__(self, backbone: Backbone, seeds: Sequence[int], outputs: int, rank: int,
@@ -52,8 +57,10 @@ class AdaptedBackbones:
         self.outputs = outputs
         self.adapters: list[list[str]] = []
         self.heads: list[nn.ParameterList] = []
+        self.masks: list[Tensor] = []
         self._trained: list[nn.Parameter] = []
-        self._shared: Any = backbone
+        # With the same weights; the backbone itself stays without adapters.
+        self._shared: Any = copy.deepcopy(backbone, {id(p): p for p in backbone.parameters()})
         self.add_adapters()
 
     def add_adapters(self) -> None:
@@ -65,6 +72,7 @@ class AdaptedBackbones:
             self._shared = add_adapter(self._shared, name, self.rank, rng,
                                        self.backbone.name_or_path, self.backbone.layers)
         self.adapters.append(names)
+        self.masks.append(torch.ones(self.outputs, dtype=torch.bool))
         self._trained[:] = [p for name in names for p in self.with_adapter(name).parameters()]
         self.heads.append(nn.ParameterList(torch.stack([
             torch.empty(shape).uniform_(-features**-0.5, features**-0.5, generator=rng)
@@ -81,9 +89,9 @@ class AdaptedBackbones:
                              f"{self.backbone.name_or_path!r}. Load it on its own base model.")
         weights = safetensors.torch.load_file(folder / ADAPTER_WEIGHTS)
         own = dict(self.with_adapter(self.adapters[k][i]).named_parameters())
-        if {key: p.shape for key, p in own.items()} != {key: p.shape for key, p in weights.items()}:
-            raise ModelError(f"{folder / ADAPTER_WEIGHTS} has other tensors than an adapter of rank "
-                             f"{self.rank} on {', '.join(self.backbone.layers[:4])}")
+        if _shapes(own) != _shapes(weights):
+            raise ModelError(f"{folder / ADAPTER_WEIGHTS} has other tensors than an adapter of "
+                             f"rank {self.rank} on {', '.join(self.backbone.layers[:4])}")
         with torch.no_grad():
             for key, parameter in own.items():
                 parameter.copy_(weights[key])
@@ -103,31 +111,57 @@ class AdaptedBackbones:
         """
         axes = 2 if self.table is None else 1
         own = x if x.dim() > axes else x.expand(len(self.seeds), *x.shape)
-        features = [self.with_adapter(name)(self.rows(part))
-                    for name, part in zip(self.adapters[-1], own, strict=True)]
-        return torch.baddbmm(self.heads[-1][1], torch.stack(features), self.heads[-1][0])
+        features = torch.stack([self.with_adapter(name)(self.rows(part))
+                                for name, part in zip(self.adapters[-1], own, strict=True)])
+        weight, bias = self.heads[-1]
+        return masked(torch.baddbmm(bias, features, weight), self.masks[-1])
 
     @torch.no_grad()
     def features(self, x: Tensor, names: Sequence[str]) -> Tensor:
         """Return the features of encoded inputs under several adapters: (n, names, features).
 
-        All go through the backbone together (peft's `adapter_names`), in parts of `ROWS` rows.
-        `BASE` is the name of the backbone without an adapter.
+        `BASE` is the name of the backbone without an adapter. Several adapters go through the
+        backbone together. peft's `adapter_names` gives the same, and its time for many rows grows
+        with the square of the number of adapters (``benchmarks/retrieval.py``).
         """
-        size = max(ROWS // len(names), 1)
-        parts = [self.mixed(part.repeat_interleave(len(names), 0), [*names] * len(part))
-                 for part in x.split(size)]
-        return torch.cat(parts).view(len(x), len(names), -1)
+        together = max(ROWS // len(x), 1)
+        blocks = []
+        for start in range(0, len(names), together):
+            group = names[start:start + together]
+            with self._stacked(group):
+                parts = [self.backbone(part.repeat(len(group), *[1] * (x.dim() - 1)))
+                         .view(len(group), len(part), -1) for part in x.split(ROWS)]
+            blocks.append(torch.cat(parts, 1))
+        return torch.cat(blocks).transpose(0, 1)
+
+    @contextmanager
+    def _stacked(self, names: Sequence[str]) -> Iterator[None]:
+        """Let each layer add the update of the first adapter to the first rows, and so on."""
+        hooks = []
+        for name in self.backbone.layers if {*names} != {BASE} else ():
+            adapted = self._shared.base_model.model.get_submodule(name)
+            first = self.adapters[0][0]
+            A, B = (torch.stack([side[name].weight if name in side else torch.zeros_like(
+                side[first].weight) for name in names]) for side in (adapted.lora_A, adapted.lora_B))
+            update = partial(_add_updates, A.mT, adapted.scaling[first] * B.mT)
+            hooks.append(self.backbone.get_submodule(name).register_forward_hook(update))
+        try:
+            yield
+        finally:
+            for hook in hooks:
+                hook.remove()
 
     @torch.no_grad()
     def mixed(self, x: Tensor, names: Sequence[str]) -> Tensor:
-        """Return the features of encoded inputs, each under an adapter of its own: (n, features)."""
-        return self._shared(x, adapter_names=list(names))  # type: ignore[no-any-return]
+        """Return the features of encoded inputs, each under its own adapter: (n, features)."""
+        features: Tensor = self._shared(x, adapter_names=list(names))
+        return features
 
+    @torch.no_grad()
     def head(self, features: Tensor, k: int, i: int) -> Tensor:
         """Return the logits of the k-th head of seed i: (n, features) to (n, outputs)."""
         weight, bias = self.heads[k]
-        return features @ weight[i] + bias[i]
+        return masked(features @ weight[i] + bias[i], self.masks[k])
 
     def parameters(self) -> Iterator[nn.Parameter]:
         """Yield the trained parameters."""
@@ -136,8 +170,8 @@ class AdaptedBackbones:
     def clip(self, limit: float) -> None:
         """Shrink each seed's gradient to at most `limit` in Euclidean norm."""
         for i, name in enumerate(self.adapters[-1]):
-            own = [p.grad for p in self.with_adapter(name).parameters()]
-            own += [p.grad[i] for p in self.heads[-1]]
+            own = [p.grad for p in self.with_adapter(name).parameters() if p.grad is not None]
+            own += [p.grad[i] for p in self.heads[-1] if p.grad is not None]
             norm = torch.stack([g.norm() for g in own]).norm()
             for g in own:
                 g.mul_((limit / norm.clamp_min(1e-12)).clamp_max(1.0))
@@ -151,8 +185,10 @@ class AdaptedBackbones:
         """Return heads and adapters, by the name of the adapter."""
         adapters = {f"{name}.{key}": p.detach() for names in self.adapters for name in names
                     for key, p in self.with_adapter(name).named_parameters()}
-        return adapters | {f"head{k}.{i}": p.detach() for k, head in enumerate(self.heads)
-                           for i, p in enumerate(head)}
+        heads = {f"head{k}.{name}": tensor.detach()
+                 for k, (head, mask) in enumerate(zip(self.heads, self.masks, strict=True))
+                 for name, tensor in (("weight", head[0]), ("bias", head[1]), ("mask", mask))}
+        return adapters | heads
 
     @torch.no_grad()
     def load_state_dict(self, tensors: Mapping[str, Tensor]) -> None:
@@ -160,7 +196,7 @@ class AdaptedBackbones:
         while any(key.startswith(f"adapter{len(self.adapters)}-") for key in tensors):
             self.add_adapters()
         own = self.state_dict()
-        if {key: p.shape for key, p in own.items()} != {key: p.shape for key, p in tensors.items()}:
+        if _shapes(own) != _shapes(tensors):
             odd = sorted(own.keys() ^ tensors.keys()) or ["one of another shape"]
             raise RuntimeError(f"the tensors are of other adapters or heads, such as {odd[0]}")
         for name, parameter in own.items():
@@ -170,3 +206,14 @@ class AdaptedBackbones:
         """Write heads and adapters to a folder; return the name of their file."""
         write_atomically(folder / WEIGHTS, safetensors.torch.save(self.state_dict()))
         return WEIGHTS
+
+
+def _add_updates(A: Tensor, B: Tensor, layer: nn.Module, inputs: tuple[Tensor],
+                 output: Tensor) -> Tensor:
+    """Return the output of a layer plus the update of each adapter on its share of the rows."""
+    x = inputs[0].reshape(len(A), -1, inputs[0].shape[-1])
+    return output + (x @ A @ B).view_as(output)
+
+
+def _shapes(tensors: Mapping[str, Tensor]) -> dict[str, torch.Size]:
+    return {name: tensor.shape for name, tensor in tensors.items()}

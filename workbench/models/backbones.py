@@ -1,14 +1,13 @@
 """Backbones: frozen networks that turn digits or texts into features, on which adapters are put."""
 
-from collections.abc import Sequence
-from pathlib import Path
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import safetensors.torch
 import torch
 from torch import Tensor, nn
 
-from workbench.errors import ConfigError, ModelError
+from workbench.errors import ModelError
 from workbench.models import verify
 from workbench.models.adapters import no_progress_bars
 from workbench.models.loading import SHIPPED, check_folder, find_model, load_causal_lm
@@ -67,7 +66,7 @@ class TextBackbone(Backbone):
         super().__init__()
         self.model, self.tokenizer = model, tokenizer
         self.features = model.config.hidden_size
-        self.layers = tuple(name for name, layer in model.named_modules() if isinstance(
+        self.layers = tuple(name for name, layer in self.named_modules() if isinstance(
             layer, nn.Linear) and name.split(".")[-1] in ("q_proj", "v_proj", "query", "value"))
         if not self.layers:
             raise ModelError(f"{type(model).__name__} has no linear layers with the names q_proj "
@@ -84,7 +83,8 @@ class TextBackbone(Backbone):
         mask = x != PADDING
         x = x[:, :int(mask.sum(1).max())]
         mask = mask[:, :x.shape[1]]
-        states = self.model(input_ids=x.clamp_min(0), attention_mask=mask.long()).last_hidden_state
+        states: Tensor = self.model(input_ids=x.clamp_min(0),
+                                    attention_mask=mask.long()).last_hidden_state
         return (states * mask[..., None]).sum(1) / mask.sum(1, keepdim=True)
 
 
@@ -96,12 +96,16 @@ class EmbeddingBackbone(Backbone):
 
     layers = ("identity",)
 
-    def __init__(self, features: int, embed: Any) -> None:
+    def __init__(self, features: int, embed: Callable[[list[str]], Tensor]) -> None:
         super().__init__()
-        self.features, self.encode = features, embed
+        self.features, self.embed = features, embed
         with torch.device("meta"):
             self.identity = nn.Linear(features, features, bias=False)
         self.load_state_dict({"identity.weight": torch.eye(features)}, assign=True)
+
+    def encode(self, inputs: Sequence[str]) -> Tensor:
+        """Return the embeddings of texts."""
+        return self.embed(list(inputs))
 
     def forward(self, x: Tensor) -> Tensor:
         """Return features of shape (n, features)."""

@@ -61,10 +61,11 @@ def embed(texts: Sequence[str], folder: Path | None = None) -> Tensor:
     backbone = load_transformer(str(found)).eval()
     x = backbone.encode(texts)
     order = (x != PADDING).sum(1).argsort()  # texts of like length together
-    with torch.inference_mode():
+    with torch.no_grad():
         parts = torch.cat([backbone(x[rows]) for rows in order.split(64)])
+    parts = nn.functional.normalize(parts, dim=1) * backbone.features**0.5
     embeddings = torch.empty_like(parts)
-    embeddings[order] = nn.functional.normalize(parts, dim=1) * backbone.features**0.5
+    embeddings[order] = parts
     return embeddings
 
 
@@ -84,4 +85,5 @@ def shipped_embeddings(name: str = "embeddings") -> Tensor:
         raise ModelError(f"{EMBEDDINGS}: the {' and '.join(changed)} have another sha256 than when "
                          "it was made. Make it again with scripts/embed_intents.py. "
                          f"{restore(EMBEDDINGS)}")
-    return tensor.float()
+    result: Tensor = tensor.float()
+    return result
