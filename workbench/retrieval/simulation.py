@@ -1,0 +1,274 @@
+"""A toy of task retrieval with known densities: errors, bounds and conformal sets side by side."""
+
+import math
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, replace
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+from scipy.stats import chi2, norm
+
+from workbench.errors import ConfigError, UnknownNameError, fraction, positive, whole
+from workbench.measure.accuracies import Floats
+from workbench.measure.intervals import wilson_interval
+from workbench.retrieval.bounds import Mixture, adapted_bound, paper_bound, shared_bound
+from workbench.retrieval.conformal import ConformalTaskSets, miss_rate
+from workbench.retrieval.retrievers import MEASURES
+from workbench.retrieval.signatures import Signature
+
+COVARIANCES = {"round": "the same variance in every direction",
+               "shared": "one full covariance for all clusters",
+               "own": "a full covariance for each cluster"}
+"""The covariances of a toy."""
+HELD_OUT, TEST = 99, 400
+"""Inputs of each task for its held-out scores, and for the measured errors."""
+RIDGE = 1e-4
+"""Added to every variance, before an adapter's scale."""
+
+
+@dataclass(frozen=True)
+class Toy:
+    """Settings of a toy, in which each task has equally likely clusters of a known density."""
+
+    separation: float = 4.0
+    """Smallest Mahalanobis distance between the centres of clusters of different tasks."""
+    dimension: int = 8
+    """Number of features. The centres lie on a circle in two of them; the others are noise."""
+    clusters: int = 2
+    """Clusters of each task."""
+    samples: int = 100
+    """Inputs of each task that its signature is fitted to."""
+    covariance: str = "round"
+    """One of `COVARIANCES`."""
+    freedom: float = math.inf
+    """Degrees of freedom of a multivariate t distribution; infinite for a Gaussian."""
+    scale: float = 1.0
+    """The last task's adapter multiplies all features by this number."""
+    alpha: float = 0.1
+    """Allowed rate of conformal sets without the right task."""
+    tasks: int = 5
+    """Number of tasks."""
+    random_state: int = 0
+    """Seed of covariances, inputs and fits."""
+
+    def __post_init__(self) -> None:
+        whole(2, dimension=self.dimension, tasks=self.tasks)
+        whole(clusters=self.clusters)
+        whole(2 * self.clusters, samples=self.samples)
+        whole(0, random_state=self.random_state)
+        positive(scale=self.scale, **({} if self.freedom == math.inf
+                                      else {"freedom": self.freedom}))
+        fraction(alpha=self.alpha)
+        if not 0 <= self.separation < math.inf:
+            raise ConfigError("separation must be a finite number of at least 0, not "
+                              f"{self.separation!r}")
+        if self.covariance not in COVARIANCES:
+            raise UnknownNameError("covariance", self.covariance, COVARIANCES)
+
+    @property
+    def names(self) -> list[str]:
+        """The names of the tasks, in the order of the alphabet."""
+        return [chr(ord("A") + k) for k in range(self.tasks)]
+
+    @property
+    def scales(self) -> Floats:
+        """The scale of each task's adapter, shape (tasks,)."""
+        return np.append(np.ones(self.tasks - 1), self.scale)
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """The result of `measure`."""
+
+    toy: Toy
+    errors: pd.DataFrame
+    """Rows of errors and bounds by name: kind (measured, true, bound), value, low, high, and why
+    (the reason for which a bound does not hold here, or nothing)."""
+    sets: dict[str, float]
+    """Of the conformal sets: asked (1 - alpha), expected (the exact mean), low and high (where 95 %
+    of draws lie), coverage, size (mean number of tasks), empty (share), and the coverage of a
+    chi-square cut-off."""
+    inputs: Floats
+    """Test inputs under an adapter of scale 1, shape (tasks, n, d)."""
+    centres: Floats
+    """Centres of the clusters, shape (tasks, clusters, d)."""
+
+
+def mixtures(toy: Toy) -> list[Mixture]:
+    """Return the clusters of each task; with t tails the covariances are its scale matrices."""
+    d, count = toy.dimension, toy.tasks * toy.clusters
+    rng = np.random.default_rng([toy.random_state, 0])
+    covariances = np.stack([np.eye(d)] * count)
+    if toy.covariance != "round":
+        for i in range(count if toy.covariance == "own" else 1):
+            q, _ = np.linalg.qr(rng.normal(size=(d, d)))
+            covariances[i] = (q * rng.uniform(0.5, 2.0, d)) @ q.T
+        if toy.covariance == "shared":
+            covariances[:] = covariances[0]
+    # Neighbours on the circle are of different tasks.
+    angles = 2 * np.pi * np.arange(count) / count
+    means = np.zeros((count, d))
+    means[:, 0], means[:, 1] = np.cos(angles), np.sin(angles)
+    if toy.covariance == "shared":  # the circle of the whitened features
+        means = means @ np.linalg.cholesky(covariances[0]).T
+    means *= toy.separation / _smallest_distance(means, covariances, toy.tasks)
+    weights = np.full(toy.clusters, 1 / toy.clusters)
+    return [Mixture(weights, means[k::toy.tasks], covariances[k::toy.tasks])
+            for k in range(toy.tasks)]
+
+
+def _smallest_distance(means: Floats, covariances: Floats, tasks: int) -> float:
+    """Return the smallest distance of different tasks, under the mean of both covariances."""
+    one, two = np.triu_indices(len(means), 1)
+    foreign = one % tasks != two % tasks
+    one, two = one[foreign], two[foreign]
+    gap = means[one] - means[two]
+    solved = np.linalg.solve((covariances[one] + covariances[two]) / 2, gap[..., None])[..., 0]
+    return float(np.sqrt((gap * solved).sum(1)).min())
+
+
+def draw(toy: Toy, tasks: Sequence[Mixture], n: int, part: int) -> Floats:
+    """Return n inputs of each task, shape (tasks, n, d); another `part` is another sample."""
+    rng = np.random.default_rng([toy.random_state, part])
+    result = np.empty((len(tasks), n, toy.dimension))
+    for k, task in enumerate(tasks):
+        which = rng.integers(toy.clusters, size=n)
+        z = rng.normal(size=(n, toy.dimension))
+        if toy.freedom < math.inf:
+            z *= np.sqrt(toy.freedom / rng.chisquare(toy.freedom, n))[:, None]
+        for c, factor in enumerate(np.linalg.cholesky(task.covariances)):
+            result[k, which == c] = task.means[c] + z[which == c] @ factor.T
+    return result
+
+
+def exact_error(toy: Toy) -> float:
+    r"""Return the error of the likeliest cluster under the true densities, all of one covariance.
+
+    Whitened, the centres are at N = tasks x clusters corners on a circle of radius
+    :math:`r=\Delta/(2\sin(\pi/N))`, and the rule decides by the direction, whose density is
+    :math:`f(\theta)=\frac{e^{-r^2/2}}{2\pi}+\frac{r\cos\theta}{\sqrt{2\pi}}\Phi(r\cos\theta)
+    e^{-r^2\sin^2\theta/2}`, integrated over the sectors of other tasks: an error of phase-shift
+    keying. A t distribution is a mixture of such Gaussians over r.
+    """
+    N = toy.tasks * toy.clusters
+    r, mass = np.array([toy.separation / (2 * math.sin(math.pi / N))]), np.ones(1)
+    if toy.freedom < math.inf:
+        w = np.exp(np.linspace(math.log(1e-6), math.log(1e3 * toy.freedom), 300))
+        r = r * np.sqrt(w / toy.freedom)
+        mass = chi2.pdf(w, toy.freedom) * w * math.log(w[1] / w[0])
+    nodes, weights = np.polynomial.legendre.leggauss(40)
+    sectors = np.array([i for i in range(N) if i % toy.tasks])
+    theta = 2 * np.pi * (sectors[:, None] + nodes / 2) / N
+    r = r[:, None, None]
+    along = r * np.cos(theta)
+    density = (np.exp(-r**2 / 2) / (2 * np.pi) + along / math.sqrt(2 * np.pi) * norm.cdf(along)
+               * np.exp(-(r * np.sin(theta))**2 / 2))
+    return float(mass @ (density * weights * np.pi / N).sum((1, 2)))
+
+
+def measure(toy: Toy) -> Outcome:
+    """Fit signatures to inputs of a toy and measure them on others, beside all bounds.
+
+    Raises `ConfigError` if `alpha` is too small for the held-out inputs of a task.
+    """
+    tasks = mixtures(toy)
+    train, held_out, test = (draw(toy, tasks, n, part) for part, n
+                             in enumerate((toy.samples, HELD_OUT, TEST), 1))
+    # The ridge follows the scale, so that the scale is all that differs.
+    signatures = [Signature(clusters=toy.clusters, ridge=RIDGE * scale**2).fit(x * scale)
+                  for x, scale in zip(train, toy.scales, strict=True)]
+    flat, right = test.reshape(-1, toy.dimension), np.repeat(np.arange(toy.tasks), TEST)
+    fits = {name: np.stack([fit(s, flat * scale) for s, scale
+                            in zip(signatures, toy.scales, strict=True)], 1)
+            for name, fit in MEASURES.items()}
+    conformal = ConformalTaskSets({
+        name: -MEASURES["mahalanobis"](s, x * scale) for name, s, x, scale
+        in zip(toy.names, signatures, held_out, toy.scales, strict=True)})
+    distances = -fits["mahalanobis"]
+    # Equal p-values are ordered by the distance.
+    ranks = conformal.p_values(distances) - 1e-6 * distances / (1 + distances)
+    rows = {name: _rate(scores.argmax(1) != right) for name, scores
+            in (("fitted log density", fits["log_density"]),
+                ("fitted Mahalanobis distance", fits["mahalanobis"]),
+                ("p-value of that distance", ranks))}
+    measured = pd.DataFrame.from_dict(rows, "index", columns=["value", "low", "high"])
+    parts = [measured.assign(kind="measured", why=""), _truth(toy, tasks, flat, right),
+             _bounds(toy, tasks, signatures)]
+    errors = pd.concat(parts)
+    return Outcome(toy, errors, _sets(toy, conformal, distances, right), test,
+                   np.stack([task.means for task in tasks]))
+
+
+def _rate(wrong: NDArray[np.bool_]) -> tuple[float, float, float]:
+    return float(wrong.mean()), *wilson_interval(int(wrong.sum()), len(wrong))
+
+
+def _truth(toy: Toy, tasks: Sequence[Mixture], x: Floats,
+           right: NDArray[np.intp]) -> pd.DataFrame:
+    """Return the row of the true densities: exact, or on the test inputs if covariances differ."""
+    if toy.covariance != "own":
+        values = (exact_error(toy),) * 3
+    elif toy.freedom == math.inf:
+        values = _rate(np.stack([t.log_densities(x).max(1) for t in tasks], 1).argmax(1) != right)
+    else:
+        tails = toy.freedom + toy.dimension
+        values = _rate(np.stack([
+            (-tails * np.log1p(t.distances(x) / toy.freedom) - t.log_determinants).max(1)
+            for t in tasks], 1).argmax(1) != right)
+    return pd.DataFrame([[*values, "true", ""]], ["true densities"],
+                        ["value", "low", "high", "kind", "why"])
+
+
+def _bounds(toy: Toy, tasks: Sequence[Mixture], signatures: Sequence[Signature]) -> pd.DataFrame:
+    tails = "assumes Gaussian clusters" if toy.freedom < math.inf else ""
+    one = "assumes one embedding" if toy.scale != 1 else ""
+    equal = "assumes equal covariances" if toy.covariance == "own" else ""
+    fitted = [Mixture(s.weights_, s.means_ / scale, s.covariances_ / scale**2)
+              for s, scale in zip(signatures, toy.scales, strict=True)]
+    adapted, paper = _adapter_bounds(toy, tasks)
+    values = {
+        "normal form": (shared_bound(tasks, equal_covariance=True), equal or tails or one),
+        "B1": (shared_bound(tasks), tails or one),
+        "B2": (adapted, tails),
+        "paper's condition": (paper, tails),
+        "B1 of the fitted densities": (shared_bound(fitted), "of the fit, not of the data")}
+    return pd.DataFrame([[v, v, v, "bound", why] for v, why in values.values()], list(values),
+                        ["value", "low", "high", "kind", "why"])
+
+
+def _adapter_bounds(toy: Toy, tasks: Sequence[Mixture]) -> tuple[float, float]:
+    """Return the mean of B2 over the clusters, and the worst of the paper's condition."""
+    adapted, paper = [], []
+    for k, own in enumerate(tasks):
+        for mean, covariance in zip(own.means, own.covariances, strict=True):
+            foreign = [(mean * s, covariance * s**2, m * s, c * s**2)
+                       for i, (other, s) in enumerate(zip(tasks, toy.scales, strict=True))
+                       if i != k for m, c in zip(other.means, other.covariances, strict=True)]
+            scaled = covariance * toy.scales[k]**2
+            adapted.append(adapted_bound(scaled, foreign))
+            paper.append(paper_bound(scaled, foreign, (toy.tasks - 1) * toy.tasks * toy.clusters))
+    return float(np.mean(adapted)), max(paper)
+
+
+def _sets(toy: Toy, conformal: ConformalTaskSets, distances: Floats,
+          right: NDArray[np.intp]) -> dict[str, float]:
+    members = conformal.predict(distances, toy.alpha)
+    own = np.arange(len(right)), right
+    miss = miss_rate(toy.alpha, HELD_OUT)
+    # The miss rate of a task has a beta distribution over its held-out scores; its test inputs add
+    # a binomial one.
+    spread = 1.96 * math.sqrt(miss * (1 - miss) / toy.tasks
+                              * (1 + (HELD_OUT + 1) / TEST) / (HELD_OUT + 2))
+    cut = distances <= chi2.ppf(1 - toy.alpha, toy.dimension)
+    return {"asked": 1 - toy.alpha, "expected": 1 - miss, "low": 1 - miss - spread,
+            "high": min(1 - miss + spread, 1.0), "coverage": float(members[own].mean()),
+            "size": float(members.sum(1).mean()), "empty": float((~members.any(1)).mean()),
+            "chi-square coverage": float(cut[own].mean())}
+
+
+def sweep(toy: Toy, separations: Iterable[float]) -> pd.DataFrame:
+    """Return the errors and bounds of a toy at several separations, in rows with a name."""
+    parts = [measure(replace(toy, separation=float(s))).errors.assign(separation=float(s))
+             for s in separations]
+    return pd.concat(parts).rename_axis("name").reset_index()
