@@ -28,17 +28,8 @@ from workbench.retrieval.bounds import (
 from workbench.retrieval.conformal import miss_rate
 from workbench.retrieval.retrievers import ClusteredRetriever
 from workbench.retrieval.signatures import Signature
-from workbench.retrieval.simulation import (
-    COVARIANCES,
-    HELD_OUT,
-    TEST,
-    Toy,
-    draw,
-    exact_error,
-    measure,
-    mixtures,
-    sweep,
-)
+from workbench.retrieval.simulation import HELD_OUT, TEST, measure, sweep
+from workbench.retrieval.toy import COVARIANCES, Toy, draw, exact_error, mixtures
 from workbench.widgets import SeparationLab
 
 SMALL = Toy(separation=3.0, dimension=4, samples=60)

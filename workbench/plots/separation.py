@@ -124,18 +124,21 @@ def plot_sets(outcome: Outcome, ax: Axes) -> Axes:
 
 
 def plot_inputs(outcome: Outcome, ax: Axes) -> Axes:
-    """Draw the first two features of some inputs, with the name of each task at its clusters."""
+    """Draw the first two features of some inputs, with each task's name beside its clusters."""
     toy = outcome.toy
-    reach = np.abs(outcome.centres[..., :2]).max() + 4
+    reach = 1.1 * (np.abs(outcome.centres[..., :2]).max() + 4)
     hidden = 0
     for k, (name, x) in enumerate(zip(toy.names, outcome.inputs[:, :SHOWN, :2], strict=True)):
         seen = (np.abs(x) < reach).all(1)
         hidden += int((~seen).sum())
         ax.plot(*x[seen].T, linestyle="", marker=MARKERS[k % len(MARKERS)], markersize=3,
                 alpha=0.55, color=COLOURS[k % len(COLOURS)])
-        for across, up in outcome.centres[k, :, :2]:
-            ax.text(across, up, name, ha="center", va="center", fontsize=11, fontweight="bold",
-                    bbox={"facecolor": "white", "alpha": 0.75, "linewidth": 0, "pad": 1})
+        for c, centre in enumerate(outcome.centres[k, :, :2]):
+            # Outside the points; without separation in the order of the circle.
+            angle = 2 * np.pi * (k + c * toy.tasks) / (toy.tasks * toy.clusters)
+            away = centre if toy.separation else np.array([np.cos(angle), np.sin(angle)])
+            across, up = centre + 3.2 * away / np.linalg.norm(away)
+            ax.text(across, up, name, ha="center", va="center", fontsize=11, fontweight="bold")
     ax.set_xlim(-reach, reach)
     ax.set_ylim(-reach, reach)
     for axis in (ax.xaxis, ax.yaxis):

@@ -212,8 +212,8 @@ def paper_bound(own_covariance: Floats, foreign: Sequence[tuple[Floats, Floats, 
                 clusters: int) -> float:
     r"""Return the smallest eps that the condition of PROTEUS certifies for one cluster.
 
-    See `paper_delta`, also for `clusters`; the other arguments are those of `adapted_bound`. This is
-    not a bound, as reconstructed: two round Gaussians in 2 features at a distance of 10 are
+    See `paper_delta`, also for `clusters`; the other arguments are those of `adapted_bound`. As
+    reconstructed this is no bound: two round Gaussians in 2 features at a distance of 10 are
     mistaken with probability 2.9e-7, and it certifies 2.7e-10. At equal covariances it falls with
     the distance as :math:`e^{-\Delta^2/4}`, the error as :math:`e^{-\Delta^2/8}`.
 

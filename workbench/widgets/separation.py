@@ -8,7 +8,8 @@ import pandas as pd
 from matplotlib.figure import Figure
 
 from workbench.plots.separation import coverage, plot_outcome, reading, share
-from workbench.retrieval.simulation import COVARIANCES, Outcome, Toy, measure
+from workbench.retrieval.simulation import Outcome, measure
+from workbench.retrieval.toy import COVARIANCES, Toy
 from workbench.widgets.view import View, choice
 
 FREEDOM = (math.inf, 10.0, 5.0, 3.0, 2.0)
