@@ -80,7 +80,10 @@ def _rate(wrong: NDArray[np.bool_]) -> tuple[float, float, float]:
 
 def _truth(toy: Toy, tasks: Sequence[Mixture], x: Floats,
            right: NDArray[np.intp]) -> pd.DataFrame:
-    """Return the row of the true densities: exact, or on the test inputs if covariances differ."""
+    """Return the row of the true densities: exact, or on the test inputs if covariances differ.
+
+    It is for adapters of scale 1: a known scale takes nothing away.
+    """
     if toy.covariance != "own":
         values = (exact_error(toy),) * 3
     elif toy.freedom == math.inf:
