@@ -18,9 +18,11 @@ import workbench as wb
 from workbench import plots, widgets
 from workbench.measure.metrics import AccuracyMatrix
 from workbench.models import load_causal_lm
-from workbench.plots import curves, draw_band, labels, studies, tokens, use_style
+from workbench.plots import curves, draw_band, labels, separation, studies, tokens, use_style
 from workbench.plots.display import png
 from workbench.plots.styles import look
+from workbench.retrieval.simulation import measure, sweep
+from workbench.retrieval.toy import Toy
 from workbench.tasks import load_skill
 from workbench.widgets import (
     DriftExplorer,
@@ -29,6 +31,7 @@ from workbench.widgets import (
     ParetoExplorer,
     RetentionExplorer,
     ScenarioExplorer,
+    SeparationLab,
     SkillRetention,
     TeacherExplorer,
 )
@@ -160,6 +163,18 @@ FIGURES = {
     "live training": lambda: LiveTraining().figure(),
     "live distillation": lambda: LiveDistillation("nano").figure(),
     "scenarios": lambda: ScenarioExplorer(steps=2).figure(),
+    "separation": lambda: SeparationLab().figure(),
+    "separation, few features": lambda: SeparationLab(Toy(0.0, 2, 3, 20)).figure(),
+    "separation, nothing holds": lambda: SeparationLab(
+        Toy(14.0, 64, 3, 400, "own", 2.0, 0.125, 0.01)).figure(),
+    "errors and bounds": lambda: figure_of(
+        lambda ax: separation.plot_errors(measure(Toy()).errors, ax), size=(9, 4)),
+    "conformal sets": lambda: figure_of(lambda ax: separation.plot_sets(measure(Toy()), ax)),
+    "inputs of a toy": lambda: figure_of(lambda ax: separation.plot_inputs(measure(Toy()), ax)),
+    "all of a toy": lambda: separation.plot_outcome(measure(Toy(scale=8.0)),
+                                                    Figure(figsize=(10, 4.6))),
+    "error against separation": lambda: figure_of(
+        lambda ax: separation.plot_error_against_separation(sweep(Toy(), range(1, 15)), ax)),
     **{f"explorer of {metric}": lambda metric=metric: retention_explorer(metric).figure()
        for metric in ("accuracy", "retention", "loss since its best")},
     **{f"teacher, {skill}": lambda skill=skill: teacher_explorer(skill).figure()
@@ -230,7 +245,7 @@ def test_a_figure_drawn_again_is_the_same_picture(size):
 
 def test_all_plots_and_widgets_are_looked_at():
     text = Path(__file__).read_text()
-    for module in (curves, tokens, studies):
+    for module in (curves, tokens, studies, separation):
         for name, thing in inspect.getmembers(module, inspect.isfunction):
             if name.startswith("plot_") and thing.__module__ == module.__name__:
                 assert f".{name}(" in text, name
