@@ -97,6 +97,8 @@ def test_what_cannot_be_learned_changes_nothing(retriever, digits):
         learned.partial_fit(broken, task[task == 2])
     with pytest.raises(DataError, match="the task '1' is already known"):
         learned.partial_fit(x[task > 0], task[task > 0])
+    with pytest.raises(DataError, match="names of tasks are <U1 here and int64 before"):
+        learned.partial_fit(x[task == 2], ["c"] * (task == 2).sum())
     with pytest.raises(ValueError, match="X has 15 features, but .* is expecting 16"):
         learned.partial_fit(x[task == 2, 1:], task[task == 2])
     with pytest.raises(ValueError, match=r"0 sample\(s\)"):
@@ -124,7 +126,7 @@ def test_names_that_do_not_fit_the_stored_tasks_are_refused(retriever, digits):
     arrays = clone(retriever).fit(*digits[:2]).to_arrays()
     with pytest.raises(DataError, match="the task 'b' is named 2 times"):
         clone(retriever).load_arrays(arrays, ["a", "b", "b", "c", "d"])
-    with pytest.raises(DataError, match="4 names of tasks, expected 5"):
+    with pytest.raises(DataError, match="4 names, but 5 stored: give the name of each task"):
         clone(retriever).load_arrays(arrays, ["a", "b", "c", "d"])
 
 
@@ -177,7 +179,7 @@ def test_adapted_features_may_come_task_after_task(digits, adapted):
             pieces.partial_fit(adapted[0][task == k, k], task[task == k])
         assert np.array_equal(at_once.scores(adapted[1]), pieces.scores(adapted[1]))
         with pytest.raises(DataError, match="rows of 2 tasks: features of an adapter are those"):
-            at_once.partial_fit(adapted[0][:9, 0], ["a", "b", *"bbbbbbb"])
+            at_once.partial_fit(adapted[0][:9, 0], [7, 7, *[8] * 7])
 
 
 def test_the_background_under_adapters_needs_all_tasks(digits, adapted):
