@@ -129,29 +129,31 @@ class Signature(DensityMixin, BaseEstimator):  # type: ignore[misc]  # scikit-le
                          "clusters, or covariance='diag'.")
 
     def _factorise(self) -> None:
-        """Compute factors that whiten: of `_spread` (1,), (clusters, d) or (1 or more, d, d)."""
+        """Compute the factors that whiten, from `_spread`.
+
+        It has shape (1,) for one variance in all, (clusters, d) for variances, (clusters, d, d) for
+        covariances, and (1, d, d) for one that all clusters share.
+        """
         clusters, d = self.means_.shape
         if self._spread.ndim < 3:
-            variances = self._spread * np.ones((clusters, d)) if self._spread.ndim == 2 else (
-                np.full((clusters, d), self._spread[0]))
+            variances = np.broadcast_to(self._spread, (clusters, d))
             if variances.min() <= 0:
                 raise self._singular()
-            whiten: list[Floats] = list(1 / np.sqrt(variances))
-            log_det = np.log(variances).sum(1)
-        else:
-            try:
-                factors = [np.linalg.cholesky(c) for c in self._spread]
-            except np.linalg.LinAlgError as error:
-                raise self._singular() from error
-            pivots = np.stack([np.diagonal(f) for f in factors])
-            # A pivot squared is the variance of a feature that is left given those before it.
-            if (pivots**2 < 1e-13 * np.diagonal(self._spread, axis1=1, axis2=2)).any():
-                raise self._singular()
-            whiten = [np.ascontiguousarray(solve_triangular(f, np.eye(d), lower=True).T)
-                      for f in factors]
-            log_det = 2 * np.log(pivots).sum(1)
+            self._whiten: list[Floats] = list(1 / np.sqrt(variances))
+            self._log_det = np.log(variances).sum(1)
+            return
+        try:
+            factors = [np.linalg.cholesky(c) for c in self._spread]
+        except np.linalg.LinAlgError as error:
+            raise self._singular() from error
+        pivots = np.stack([np.diagonal(f) for f in factors])
+        # A pivot squared is the variance of a feature that is left given those before it.
+        if (pivots**2 < 1e-13 * np.diagonal(self._spread, axis1=1, axis2=2)).any():
+            raise self._singular()
+        whiten = [np.ascontiguousarray(solve_triangular(f, np.eye(d), lower=True).T)
+                  for f in factors]
         self._whiten = whiten * (clusters // len(whiten))
-        self._log_det = np.broadcast_to(log_det, (clusters,))
+        self._log_det = np.broadcast_to(2 * np.log(pivots).sum(1), (clusters,))
 
     @property
     def covariances_(self) -> Floats:
