@@ -97,6 +97,8 @@ def test_what_cannot_be_learned_changes_nothing(retriever, digits):
         learned.partial_fit(broken, task[task == 2])
     with pytest.raises(DataError, match="the task '1' is already known"):
         learned.partial_fit(x[task > 0], task[task > 0])
+    with pytest.raises(DataError, match="names of tasks are <U1 here and int64 before"):
+        learned.partial_fit(x[task == 2], ["c"] * (task == 2).sum())
     with pytest.raises(ValueError, match="X has 15 features, but .* is expecting 16"):
         learned.partial_fit(x[task == 2, 1:], task[task == 2])
     with pytest.raises(ValueError, match=r"0 sample\(s\)"):
@@ -124,7 +126,7 @@ def test_names_that_do_not_fit_the_stored_tasks_are_refused(retriever, digits):
     arrays = clone(retriever).fit(*digits[:2]).to_arrays()
     with pytest.raises(DataError, match="the task 'b' is named 2 times"):
         clone(retriever).load_arrays(arrays, ["a", "b", "b", "c", "d"])
-    with pytest.raises(DataError, match="4 names of tasks, expected 5"):
+    with pytest.raises(DataError, match="4 names, but 5 stored: give the name of each task"):
         clone(retriever).load_arrays(arrays, ["a", "b", "c", "d"])
 
 
@@ -177,7 +179,7 @@ def test_adapted_features_may_come_task_after_task(digits, adapted):
             pieces.partial_fit(adapted[0][task == k, k], task[task == k])
         assert np.array_equal(at_once.scores(adapted[1]), pieces.scores(adapted[1]))
         with pytest.raises(DataError, match="rows of 2 tasks: features of an adapter are those"):
-            at_once.partial_fit(adapted[0][:9, 0], ["a", "b", *"bbbbbbb"])
+            at_once.partial_fit(adapted[0][:9, 0], [7, 7, *[8] * 7])
 
 
 def test_the_background_under_adapters_needs_all_tasks(digits, adapted):
@@ -187,15 +189,19 @@ def test_the_background_under_adapters_needs_all_tasks(digits, adapted):
         retriever.partial_fit(adapted[0][task == k, k], task[task == k])
     with pytest.raises(DataError, match="needs rows of all tasks under each adapter"):
         retriever.scores(adapted[1])
+    at_once = ClusteredRetriever(measure="background").fit(adapted[0], task)
+    with pytest.raises(DataError, match="needs rows of all tasks under each adapter"):
+        at_once.partial_fit(adapted[0][:9, 0], [7] * 9)
 
 
 def test_the_background_changes_no_winner_on_shared_features_and_says_what_is_foreign(digits):
     x, task, test_x, _ = digits
-    background = ClusteredRetriever(measure="background").fit(x, task)
-    plain = ClusteredRetriever().fit(x, task)
+    signature = Signature("gaussian", ridge=0.01, shrinkage=0.1)
+    background = ClusteredRetriever(signature, "background").fit(x, task)
+    plain = ClusteredRetriever(signature).fit(x, task)
     difference = plain.scores(test_x) - background.scores(test_x)
     assert np.ptp(difference, axis=1).max() < 1e-9
-    expected = Signature("gaussian").fit(x).score_samples(test_x)
+    expected = clone(signature).fit(x).score_samples(test_x)
     np.testing.assert_allclose(difference[:, 0], expected, rtol=1e-9)
 
 
@@ -241,10 +247,13 @@ def test_features_that_cannot_be_used_are_named(X, y, message):
     ({"validation_fraction": 1.0}, None, ConfigError, "validation_fraction must be between 0 and"),
     ({"measure": "relative"}, np.zeros(8, bool), DataError, "task 'a' has no held-out rows"),
     ({}, np.ones(8, bool), DataError, "the task 'a' has 4 samples, of which 4 are held out"),
+    ({"signature": Signature("mean"), "measure": "p_value"}, None, DataError, "no distance to co"),
     ({}, np.ones(8), DataError, "a bool for each of the 8 rows, not float64"),
 ])
 def test_settings_that_cannot_work_are_named(settings, held_out, error, message):
     X = np.random.default_rng(0).normal(size=(8, 2))
+    if "signature" in settings:
+        X[:] = 1.0
     with pytest.raises(error, match=message):
         ClusteredRetriever(**settings).fit(X, list("aaaabbbb"), held_out)
 

@@ -81,6 +81,20 @@ def test_the_mean_and_its_variance_are_those_of_the_features():
     np.testing.assert_allclose(signature.covariances_[0], variance * np.eye(4))
 
 
+@pytest.mark.parametrize("signature", EVERY, ids=repr)
+def test_with_shrinkage_alone_a_scale_of_the_features_changes_no_distance(signature, X):
+    settings = {**signature.get_params(), "ridge": 0.0, "shrinkage": 0.1}
+    plain, scaled = (type(signature)(**settings).fit(scale * X).distances(scale * X)
+                     for scale in (1.0, 1e-6))
+    np.testing.assert_allclose(scaled, plain, rtol=1e-6)
+
+
+def test_shrinkage_adds_a_share_of_the_mean_variance(X):
+    plain = Signature("gaussian", ridge=0.0).fit(X).covariances_[0]
+    shrunken = Signature("gaussian", ridge=0.0, shrinkage=0.5).fit(X).covariances_[0]
+    np.testing.assert_allclose(shrunken, plain + 0.5 * np.trace(plain) / 3 * np.eye(3))
+
+
 def test_a_dirichlet_process_drops_the_clusters_that_it_does_not_need():
     rng = np.random.default_rng(0)
     X = np.concatenate([rng.normal(-9, 1, (80, 2)), rng.normal(9, 1, (80, 2))])

@@ -47,7 +47,7 @@ def read_rows(estimator: BaseEstimator, X: Any, y: Any = "no_validation", reset:
 def check_names(kind: str, names: Sequence[Any], count: int) -> Names:
     """Return names as an array; raise `DataError` if one is there twice or the number is wrong."""
     if len(names) != count:
-        raise DataError(f"{len(names)} names of {kind}s, expected {count}")
+        raise DataError(f"{len(names)} names, but {count} stored: give the name of each {kind}")
     values, counts = np.unique(np.asarray(names), return_counts=True)
     if len(values) < count:
         raise DataError(f"the {kind} '{values[counts.argmax()]}' is named "
@@ -77,6 +77,9 @@ class TaskRetriever(ClassifierMixin, BaseEstimator):  # type: ignore[misc]  # wi
         X, y = read_rows(self, X, y, reset=first, own=own)
         check_classification_targets(y)
         tasks = np.unique(y)
+        if not first and tasks.dtype.kind != self.classes_.dtype.kind:
+            raise DataError(f"names of tasks are {tasks.dtype} here and {self.classes_.dtype} "
+                            "before; give all as text or all as numbers")
         known = [] if first else [task for task in tasks if task in self.classes_]
         if known:
             raise DataError(f"the task '{known[0]}' is already known. Each task is learned once; "

@@ -15,7 +15,7 @@ from sklearn.utils.validation import check_is_fitted
 
 from workbench.errors import DataError, UnknownNameError
 from workbench.measure.accuracies import Floats
-from workbench.retrieval.base import Arrays, Names, check_names, part, read_rows
+from workbench.retrieval.base import Arrays, Names, check_names, read_rows
 from workbench.retrieval.moments import Moments
 
 RULES = {
@@ -82,21 +82,40 @@ class MomentClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]  #
         check_classification_targets(y)
         found = np.unique(y)
         if first:
+            d, size = X.shape[1], self.projections
             self.classes_: Names = found
-            self._sums: dict[str, Any] = {"moments": []} if self.rule != "ranpac" else {
-                "G": np.zeros((self.projections,) * 2), "Q": np.zeros((self.projections, 0))}
+            self._sums: Arrays = {"G": np.zeros((size, size)), "Q": np.zeros((size, 0))} if (
+                self.rule == "ranpac") else {
+                "count": np.zeros(0, dtype=np.int64), "mean": np.zeros((0, d)),
+                "scatter": np.zeros((int(self.rule == "slda"), d, d))}
         else:
             self.classes_ = np.concatenate([self.classes_, np.setdiff1d(found, self.classes_)])
         if self.rule == "ranpac":
             self._add_products(X, y)
         else:
-            moments = list(self._sums["moments"])
-            moments += [Moments.empty(X.shape[1])] * (len(self.classes_) - len(moments))
-            self._sums["moments"] = [
-                old.plus(X[y == label]) if label in found else old
-                for label, old in zip(self.classes_, moments, strict=True)]
+            self._add_moments(X, y)
         self._solve()
         return self
+
+    def _add_moments(self, X: Floats, y: Any) -> None:
+        """Add rows; ``slda`` keeps one scatter for all, ``fecam`` one a class, ``ncm`` none."""
+        new, none = len(self.classes_) - len(self._sums["count"]), np.zeros((X.shape[1],) * 2)
+        count = np.append(self._sums["count"], [0] * new)
+        mean = np.pad(self._sums["mean"], ((0, new), (0, 0)))
+        scatter = np.pad(self._sums["scatter"],
+                         ((0, new if self.rule == "fecam" else 0), (0, 0), (0, 0)))
+        for k, label in enumerate(self.classes_):
+            rows = X[y == label]
+            if not len(rows):
+                continue
+            old = scatter[k] if self.rule == "fecam" else none
+            moments = Moments(count[k], mean[k], old).plus(rows)
+            count[k], mean[k] = moments.count, moments.mean
+            if self.rule == "fecam":
+                scatter[k] = moments.scatter
+            elif self.rule == "slda":
+                scatter[0] += moments.scatter
+        self._sums = {"count": count, "mean": mean, "scatter": scatter}
 
     def _project(self, X: Floats) -> Floats:
         rng = np.random.default_rng(self.random_state)
@@ -126,19 +145,18 @@ class MomentClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]  #
             penalised = self._sums["G"] + self.ridge_ * np.eye(self.projections)
             self._weights = np.linalg.solve(penalised, self._sums["Q"])
             return
-        moments = self._sums["moments"]
-        self._means = np.stack([m.mean for m in moments])
+        count, scatter = self._sums["count"], self._sums["scatter"]
+        self._means = self._sums["mean"]
+        d = self._means.shape[1]
         if self.rule == "slda":
-            count = sum(int(m.count) for m in moments)
-            within = sum(m.scatter for m in moments) / count
+            within = scatter[0] / count.sum()
             share = 1e-4 if self.shrinkage is None else self.shrinkage
-            d = len(within)
             within = (1 - share) * within + share * np.trace(within) / d * np.eye(d)
-            self._inverses = [_inverse(within, "the classes together", count)]
+            self._inverses = [_inverse(within, "the classes together", int(count.sum()))]
         elif self.rule == "fecam":
             times = 1.0 if self.shrinkage is None else self.shrinkage
-            self._inverses = [_inverse(_correlation(m, times), f"the class '{label}'", int(m.count))
-                              for label, m in zip(self.classes_, moments, strict=True)]
+            self._inverses = [_inverse(_correlation(one / n, times), f"the class '{label}'", int(n))
+                              for label, n, one in zip(self.classes_, count, scatter, strict=True)]
 
     def scores(self, X: Any) -> Floats:
         """Return how well each input fits each class, higher is better: shape (n, classes)."""
@@ -162,30 +180,24 @@ class MomentClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]  #
     def to_arrays(self) -> Arrays:
         """Return the fitted state as arrays of numbers under flat names, without class names."""
         check_is_fitted(self)
-        if self.rule == "ranpac":
-            return {**self._sums, "ridge": np.array(self.ridge_),
-                    "features": np.array(self.n_features_in_)}
-        return {f"{k}.{name}": values for k, moments in enumerate(self._sums["moments"])
-                for name, values in moments.to_arrays().items()}
+        extra = {"ridge": np.array(self.ridge_)} if self.rule == "ranpac" else {}
+        return {**self._sums, **extra, "features": np.array(self.n_features_in_)}
 
     def load_arrays(self, arrays: Mapping[str, NDArray[Any]],
                     classes: Sequence[Any]) -> "MomentClassifier":
         """Take the state of `to_arrays`, bit for bit; `classes` has the names, as in `classes_`."""
+        names = ("G", "Q") if self.rule == "ranpac" else ("count", "mean", "scatter")
+        self._sums = {name: arrays[name] for name in names}
+        self.n_features_in_ = int(arrays["features"])
         if self.rule == "ranpac":
-            self._sums = {"G": arrays["G"], "Q": arrays["Q"]}
-            self.ridge_, self.n_features_in_ = float(arrays["ridge"]), int(arrays["features"])
-            count = arrays["Q"].shape[1]
-        else:
-            count = sum(name.endswith(".count") for name in arrays)
-            self._sums = {"moments": [Moments(**part(arrays, str(k))) for k in range(count)]}
-            self.n_features_in_ = arrays["0.mean"].shape[0]
+            self.ridge_ = float(arrays["ridge"])
+        count = arrays["Q"].shape[1] if self.rule == "ranpac" else len(arrays["count"])
         self.classes_ = check_names("class", classes, count)
         self._solve()
         return self
 
 
-def _correlation(moments: Moments, times: float) -> Floats:
-    covariance = moments.scatter / moments.count
+def _correlation(covariance: Floats, times: float) -> Floats:
     d = len(covariance)
     if d > 1:
         variance = np.trace(covariance) / d

@@ -37,10 +37,11 @@ class Moments:
                    + self.count * len(X) / count * np.outer(step, step))
         return Moments(np.asarray(count), self.mean + len(X) / count * step, scatter)
 
-    def gaussian(self, ridge: float) -> Signature:
-        """Return the Gaussian with this mean and covariance, as a signature."""
-        covariance = self.scatter / self.count + ridge * np.eye(len(self.mean))
-        return Signature("gaussian", ridge=ridge).load_arrays({
+    def gaussian(self, ridge: float, shrinkage: float) -> Signature:
+        """Return the signature ``gaussian`` of all the rows."""
+        covariance, d = self.scatter / self.count, len(self.mean)
+        covariance = covariance + (ridge + shrinkage * np.trace(covariance) / d) * np.eye(d)
+        return Signature("gaussian").load_arrays({
             "weights": np.ones(1), "means": self.mean[None], "spread": covariance[None]})
 
     def to_arrays(self) -> Arrays:

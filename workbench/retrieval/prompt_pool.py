@@ -79,7 +79,7 @@ class PromptPool(TaskRetriever):
         if first:
             size = 0 if self.per_task else self.pool
             rng = np.random.default_rng(self.random_state)
-            self.keys_: Floats = rng.uniform(-1, 1, size=(size, X.shape[1]))
+            self.keys_: Floats = _unit(rng.normal(size=(size, X.shape[1])))
             self.owners_ = np.full(size, -1)
         known = 0 if first else len(self.classes_)
         self._add_tasks(tasks, first)
@@ -90,7 +90,7 @@ class PromptPool(TaskRetriever):
     def _train(self, queries: Floats, task: int) -> None:
         rng = np.random.default_rng([self.random_state, task])
         if self.per_task:
-            new = rng.uniform(-1, 1, size=(1, queries.shape[1]))
+            new = _unit(rng.normal(size=(1, queries.shape[1])))
             self.keys_ = np.concatenate([self.keys_, new])
             self.owners_ = np.append(self.owners_, -1)
         keys = self.keys_.copy()

@@ -33,7 +33,7 @@ MEASURES = {
     "euclidean": "negative squared distance to the nearest mean, whatever the covariances",
     "relative": "that of `mahalanobis`, divided by its mean over the task's own held-out rows",
     "p_value": "share of held-out rows that are at least as far; equal shares are put in order by "
-               "the relative distance. Any increasing function of one task's distances leaves the "
+               "the measure `relative`. Any increasing function of one task's distances leaves the "
                "shares as they are",
     "background": "log density less that of one Gaussian over the rows of all tasks (Ren et al., "
                   "2021). On shared features the winner is that of `log_density`, and a score "
@@ -42,6 +42,8 @@ MEASURES = {
 """How well features fit a signature; higher is better."""
 HELD_OUT = ("relative", "p_value")
 """The measures that need rows which no signature was fitted to."""
+NO_BACKGROUND = ("the measure 'background' needs rows of all tasks under each adapter: give them to "
+                 "fit, or choose the measure 'relative' for partial_fit")
 
 
 class ClusteredRetriever(TaskRetriever):
@@ -117,6 +119,8 @@ class ClusteredRetriever(TaskRetriever):
         if single and not first and self._own_features and len(tasks) > 1:
             raise DataError(f"rows of {len(tasks)} tasks: features of an adapter are those of one "
                             "task. Add one task at a time.")
+        if single and not first and self._own_features and self.measure == "background":
+            raise DataError(NO_BACKGROUND)
         apart = self._rows_apart(y, tasks, held_out, 0 if first else len(self.classes_))
         template = Signature(clusters=1) if self.signature is None else self.signature
         signatures, distances = [], []
@@ -128,16 +132,19 @@ class ClusteredRetriever(TaskRetriever):
                 raise DataError(f"the task '{task}': {error}") from error
             kept = rows[(y == task) & apart]
             distances.append(signatures[-1].distances(kept).min(1) if len(kept) else np.zeros(0))
-        old = ([], []) if first else (self.signatures_, self.held_out_)
-        self.signatures_, self.held_out_ = old[0] + signatures, old[1] + distances
+            if self.measure in HELD_OUT and not distances[-1].any():
+                raise DataError(f"the task '{task}': all held-out rows are equal to a mean of the "
+                                "signature, so that there is no distance to compare with")
         if first:
+            self.signatures_, self.held_out_, self.background_ = [], [], []
             self._own_features = None if single else own
-            self.background_ = [Moments.empty(X.shape[-1]) for _ in range(len(tasks) if own else 1)]
+            if self.measure == "background":
+                self.background_ = [Moments.empty(X.shape[-1])] * (len(tasks) if own else 1)
+        self.signatures_ = self.signatures_ + signatures
+        self.held_out_ = self.held_out_ + distances
         self._add_tasks(tasks, first)
-        if self.measure == "background":
-            views = self._split(X) if own else [X]
-            self.background_ = [moments.plus(rows) for moments, rows
-                                in zip(self.background_, views, strict=True)]
+        self.background_ = [moments.plus(X[:, k] if own else X)
+                            for k, moments in enumerate(self.background_)]
         return self
 
     def _rows_apart(self, y: Any, tasks: Any, held_out: Any, known: int) -> NDArray[np.bool_]:
@@ -212,11 +219,11 @@ class ClusteredRetriever(TaskRetriever):
         """Return the log density of the background, (n, 1) or (n, tasks)."""
         own = any(rows is not views[0] for rows in views)
         if own and len(self.background_) != len(views):
-            raise DataError("the measure 'background' needs rows of all tasks under each adapter: "
-                            "give them to fit, or choose the measure 'relative' for partial_fit")
-        ridge = self.signatures_[0].ridge
-        return np.stack([moments.gaussian(ridge).log_densities(rows, self.dtype)[:, 0]
-                         for moments, rows in zip(self.background_, views, strict=False)], 1)
+            raise DataError(NO_BACKGROUND)
+        one = self.signatures_[0]
+        gaussians = [moments.gaussian(one.ridge, one.shrinkage) for moments in self.background_]
+        return np.concatenate([gaussian.log_densities(rows, self.dtype) for gaussian, rows
+                               in zip(gaussians, views, strict=False)], 1)
 
     def to_arrays(self) -> Arrays:
         """Return the fitted state as arrays of numbers under flat names, without task names."""

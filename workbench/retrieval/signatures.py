@@ -27,7 +27,7 @@ KINDS = {
 """The kinds of signature."""
 EMPTY = 1e-3
 """Weight under which a cluster of a ``dpgmm`` is dropped."""
-ROWS = 1000
+ROWS = 500
 """Inputs whitened at once, so that they stay in the processor's cache."""
 
 
@@ -46,6 +46,9 @@ class Signature(DensityMixin, BaseEstimator):  # type: ignore[misc]  # scikit-le
         Of a ``dpgmm``; by default 1 over the number of clusters.
     ridge : float
         Added to every variance.
+    shrinkage : float
+        Added to every variance too, as a multiple of the mean variance of the features. Without a
+        ridge, distances are then the same for features multiplied by any number.
     random_state : int
         Seed of the fit.
 
@@ -58,9 +61,10 @@ class Signature(DensityMixin, BaseEstimator):  # type: ignore[misc]  # scikit-le
 
     def __init__(self, kind: str = "gmm", clusters: int = 2, covariance: str = "full",
                  concentration: float | None = None, ridge: float = 1e-4,
-                 random_state: int = 0) -> None:
+                 shrinkage: float = 0.0, random_state: int = 0) -> None:
         self.kind, self.clusters, self.covariance = kind, clusters, covariance
-        self.concentration, self.ridge, self.random_state = concentration, ridge, random_state
+        self.concentration, self.ridge, self.shrinkage = concentration, ridge, shrinkage
+        self.random_state = random_state
 
     def fit(self, X: Any, y: object = None) -> "Signature":
         """Fit the clusters to features of shape (n, d); `y` is ignored.
@@ -79,28 +83,29 @@ class Signature(DensityMixin, BaseEstimator):  # type: ignore[misc]  # scikit-le
             raise ConfigError(f"clusters must be from 1 to the number of samples ({len(X)}), "
                               f"not {count}")
         constant = np.flatnonzero(np.ptp(X, axis=0) == 0)
-        if len(constant) and not self.ridge:
+        added = self.ridge + self.shrinkage * float(X.var(0).mean())
+        if len(constant) and not added:
             raise DataError(f"feature {constant[0]} has the same value in all {len(X)} rows and no "
-                            "variance. Leave it out, or set a ridge above 0.")
+                            "variance. Leave it out, or set a ridge or shrinkage above 0.")
         if self.kind in ("mean", "kmeans"):
-            self._fit_round(X, count)
+            self._fit_round(X, count, added)
         else:
-            self._fit_mixture(X, count)
+            self._fit_mixture(X, count, added)
         self._factorise()
         return self
 
-    def _fit_round(self, X: Floats, count: int) -> None:
+    def _fit_round(self, X: Floats, count: int, added: float) -> None:
         if count == 1:
             labels, self.means_ = np.zeros(len(X), dtype=int), X.mean(0, keepdims=True)
         else:
             found = KMeans(count, n_init=4, random_state=self.random_state).fit(X)
             labels, self.means_ = found.labels_, found.cluster_centers_
-        self._spread = np.array([((X - self.means_[labels])**2).mean() + self.ridge])
+        self._spread = np.array([((X - self.means_[labels])**2).mean() + added])
         self.weights_ = np.bincount(labels, minlength=count) / len(X)
 
-    def _fit_mixture(self, X: Floats, count: int) -> None:
+    def _fit_mixture(self, X: Floats, count: int, added: float) -> None:
         options: dict[str, Any] = {"n_components": count, "covariance_type": self.covariance,
-                                   "reg_covar": self.ridge, "random_state": self.random_state}
+                                   "reg_covar": added, "random_state": self.random_state}
         if self.kind == "dpgmm":
             mixture: Any = BayesianGaussianMixture(
                 weight_concentration_prior=self.concentration, max_iter=500, **options)
@@ -124,29 +129,31 @@ class Signature(DensityMixin, BaseEstimator):  # type: ignore[misc]  # scikit-le
                          "clusters, or covariance='diag'.")
 
     def _factorise(self) -> None:
-        """Compute factors that whiten: of `_spread` (1,), (clusters, d) or (1 or more, d, d)."""
+        """Compute the factors that whiten, from `_spread`.
+
+        It has shape (1,) for one variance in all, (clusters, d) for variances, (clusters, d, d) for
+        covariances, and (1, d, d) for one that all clusters share.
+        """
         clusters, d = self.means_.shape
         if self._spread.ndim < 3:
-            variances = self._spread * np.ones((clusters, d)) if self._spread.ndim == 2 else (
-                np.full((clusters, d), self._spread[0]))
+            variances = np.broadcast_to(self._spread, (clusters, d))
             if variances.min() <= 0:
                 raise self._singular()
-            whiten: list[Floats] = list(1 / np.sqrt(variances))
-            log_det = np.log(variances).sum(1)
-        else:
-            try:
-                factors = [np.linalg.cholesky(c) for c in self._spread]
-            except np.linalg.LinAlgError as error:
-                raise self._singular() from error
-            pivots = np.stack([np.diagonal(f) for f in factors])
-            # A pivot squared is the variance of a feature that is left given those before it.
-            if (pivots**2 < 1e-13 * np.diagonal(self._spread, axis1=1, axis2=2)).any():
-                raise self._singular()
-            whiten = [np.ascontiguousarray(solve_triangular(f, np.eye(d), lower=True).T)
-                      for f in factors]
-            log_det = 2 * np.log(pivots).sum(1)
+            self._whiten: list[Floats] = list(1 / np.sqrt(variances))
+            self._log_det = np.log(variances).sum(1)
+            return
+        try:
+            factors = [np.linalg.cholesky(c) for c in self._spread]
+        except np.linalg.LinAlgError as error:
+            raise self._singular() from error
+        pivots = np.stack([np.diagonal(f) for f in factors])
+        # A pivot squared is the variance of a feature that is left given those before it.
+        if (pivots**2 < 1e-13 * np.diagonal(self._spread, axis1=1, axis2=2)).any():
+            raise self._singular()
+        whiten = [np.ascontiguousarray(solve_triangular(f, np.eye(d), lower=True).T)
+                  for f in factors]
         self._whiten = whiten * (clusters // len(whiten))
-        self._log_det = np.broadcast_to(log_det, (clusters,))
+        self._log_det = np.broadcast_to(2 * np.log(pivots).sum(1), (clusters,))
 
     @property
     def covariances_(self) -> Floats:
@@ -165,8 +172,11 @@ class Signature(DensityMixin, BaseEstimator):  # type: ignore[misc]  # scikit-le
         """
         check_is_fitted(self)
         X = read_rows(self, X)
-        return np.stack([_squared_norms(X, mean, whiten, np.dtype(dtype))
-                         for mean, whiten in zip(self.means_, self._whiten, strict=True)], 1)
+        # Differences far from the origin lose digits in single: move it in double first.
+        centre = self.means_.mean(0)
+        X, means = ((rows - centre).astype(dtype, copy=False) for rows in (X, self.means_))
+        return np.stack([_squared_norms(X, mean, whiten.astype(dtype, copy=False))
+                         for mean, whiten in zip(means, self._whiten, strict=True)], 1)
 
     def log_densities(self, X: Any, dtype: DTypeLike = np.float64) -> Floats:
         """Return the log density of each cluster, without its weight: (n, d) to (n, clusters)."""
@@ -196,17 +206,15 @@ class Signature(DensityMixin, BaseEstimator):  # type: ignore[misc]  # scikit-le
         return self
 
 
-def _squared_norms(X: Floats, mean: Floats, whiten: Floats, dtype: np.dtype[Any]) -> Floats:
+def _squared_norms(X: Floats, mean: Floats, whiten: Floats) -> Floats:
     """Return the squared lengths of whitened differences: (n, d) to (n,).
 
     `whiten` is a vector, or an upper triangle: `trmm` multiplies by it in half the operations.
     """
-    whiten = whiten.astype(dtype, copy=False)
-    trmm = get_blas_funcs("trmm", dtype=dtype)
+    trmm = get_blas_funcs("trmm", dtype=X.dtype)
     norms = np.empty(len(X))
     for start in range(0, len(X), ROWS):
-        # The difference is taken in double: in single it loses digits far from the origin.
-        z = (X[start:start + ROWS] - mean).astype(dtype, copy=False)
+        z = X[start:start + ROWS] - mean
         z = z * whiten if whiten.ndim == 1 else trmm(1.0, whiten.T, z.T, lower=1, overwrite_b=1).T
         norms[start:start + ROWS] = np.einsum("ij,ij->i", z, z)
     return norms
