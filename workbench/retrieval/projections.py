@@ -43,7 +43,7 @@ def project(features: ArrayLike, kind: str, tasks: ArrayLike | None = None, rand
     """
     X = _checked(features)
     if kind == "umap":
-        import umap
+        import umap  # type: ignore[import-untyped]
 
         options = {} if progress is None else {
             "tqdm_kwds": {"disable": False, "file": _Progress(progress)}}

@@ -19,7 +19,7 @@ from workbench.plots import alt_text, percent
 from workbench.plots.clusters import confusion, plot_clusters, plot_confusion, plot_task_retention
 from workbench.plots.display import png
 from workbench.retrieval.projections import project, separations
-from workbench.widgets.points import ALL_TASKS, OUTCOME, SET_SIZE, Points
+from workbench.widgets.points import ALL_TASKS, OUTCOME, SET_SIZE, Points, compact
 from workbench.widgets.view import View, choice
 
 COLOURINGS = ("task", "retrieved task", OUTCOME, SET_SIZE, "cluster")
@@ -113,8 +113,7 @@ class ClusterView(View):
                 figure = Figure(figsize=(5.6, 4.4), layout="constrained")
                 self._draw_beside(figure)
                 self.image.value = png(figure)
-                self.distances.value = self._notes() + self.table().to_html(
-                    border=0, justify="left")
+                self.distances.value = self._notes() + compact(self.table().reset_index())
                 self._drawn = self.task.value, self.shuffled.value
             words = html.escape(alt_text(self.figure()))
             self.words.value = f"<details open><summary>In words</summary>{words}</details>"
@@ -163,7 +162,7 @@ class ClusterView(View):
             cells["B1"] = small_percent(float(bounds.loc[a, b]))
             if not tested.empty:
                 found = tested["retrieved task"][tested["task"] == a]
-                cells["retrieved"] = percent(float((found == b).mean()))
+                cells["retrieved as it"] = percent(float((found == b).mean()))
             rows[b if self.chosen else f"{a} to {b}"] = cells
         return pd.DataFrame(rows).T.rename_axis(
             f"{self.chosen} to" if self.chosen else "to the nearest")
@@ -171,16 +170,18 @@ class ClusterView(View):
     def _notes(self) -> str:
         """Return the text above the distances."""
         tested = self.points.tested
-        error = (f"; error of retrieval: <b>{percent(self.points.wrong[tested].mean())}</b>"
+        error = (f"; error measured <b>{percent(self.points.wrong[tested].mean())}</b>"
                  if tested.any() else "")
-        return ("<p style='line-height:1.3'><b>Gaps in the picture are not separation.</b> "
-                f"Mahalanobis distances in all {self.features.shape[1]} features, between "
-                "Gaussians fitted to the tasks (one covariance for all, Ledoit–Wolf shrinkage). "
-                "They and B1, the bound on retrieval error, are of these Gaussians, not of the "
-                "data. B1 of all tasks: "
+        return ("<p style='line-height:1.3;margin:4px 0'><b>Gaps in the picture are not "
+                "separation.</b> These distances are measured in all "
+                f"{self.features.shape[1]} features: Mahalanobis distances of Gaussians fitted to "
+                "the tasks, with one shared covariance (Ledoit–Wolf shrinkage). B1 bounds the "
+                "retrieval error of these Gaussians, not of the data. All tasks: B1 "
                 f"<b>{small_percent(self._separations[self.shuffled.value][2])}</b>{error}.</p>")
 
 
 def small_percent(share: float) -> str:
-    """Return a share in percent, with two digits if it is small."""
-    return percent(share) if share >= 0.1 else f"{100 * share:.2g} %"
+    """Return a bound in percent, with one digit if it is small; above 100 % it says nothing."""
+    if share > 1:
+        return "says nothing"
+    return percent(share) if share >= 0.1 else f"{100 * share:.1g} %"

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import html
+import threading
+import time
 from collections.abc import Mapping
 from typing import Any
 
@@ -19,6 +21,8 @@ from workbench.widgets.view import row
 
 MANY = 5000
 """Number of points from which they are drawn smaller."""
+PAUSE_S = 0.5
+"""Shortest time between two messages to the scatter plot that make it draw all points."""
 
 
 class Cancelled(Exception):
@@ -37,7 +41,9 @@ class ClusterExplorer(ClusterView):
     def assemble(self) -> None:
         """Make the controls and the scatter plot, and put them into `root`."""
         self._background = Background()
-        self._filling = False
+        self._filling, self._sent = False, -PAUSE_S
+        self._sending = threading.Lock()
+        self._timer: threading.Timer | None = None
         self._lassoed: NDArray[np.intp] = np.zeros(0, dtype=np.intp)
         self.seed = w.BoundedIntText(value=0, min=0, max=9999, description="seed",
                                      style={"description_width": "initial"},
@@ -54,18 +60,20 @@ class ClusterExplorer(ClusterView):
         self.buttons["Compute UMAP"].on_click(lambda _: self.compute())
         self.buttons["Cancel"].on_click(lambda _: self.cancel())
         for control, change in ((self.task, self._fill_groups), (self.group, self._choose),
-                                (self.colour, self._recolour), (self.projection, self._place),
+                                (self.colour, self._place), (self.projection, self._place),
                                 (self.shuffled, self._shuffle), (self.first, self._read)):
             control.observe(change, "value")
-        left = w.VBox([self.scatter.show(), self.legend, self.under_pointer],
-                      layout=w.Layout(width="520px"))
+        left = w.VBox([self.scatter.show(), self.legend, self.under_pointer, self.first,
+                       self.contents], layout=w.Layout(width="520px"))
+        self.image.layout.align_self = "flex-start"  # otherwise it is stretched
         right = w.VBox([self.image, self.distances], layout=w.Layout(width="560px"))
         self.root.children = [
             row(self.task, self.group, self.colour, self.projection, self.shuffled),
             row(self.seed, *self.buttons.values(), self.progress),
             w.HBox([left, right], layout=w.Layout(flex_flow="row wrap")),
-            self.first, self.contents, self.words, self.trouble]
+            self.words, self.trouble]
         self._enable()
+        self._place()
         self._choose()
 
     def _make_scatter(self) -> None:
@@ -73,40 +81,56 @@ class ClusterExplorer(ClusterView):
 
         x, y = self.coordinates().T
         self.scatter = jscatter.Scatter(
-            data=self.points.frame, x=x, y=y, height=430, axes=False,
+            data=self.points.frame, x=x, y=y, height=400, axes=False,
             size=4 if len(x) < MANY else 2, opacity_unselected=0.15, tooltip=True,
             tooltip_properties=["task", "label"], tooltip_histograms=False)
-        self._recolour()
         self.scatter.widget.observe(self._draw_lasso, "selection")
         self.scatter.widget.observe(self._hover, "hovering")
 
+    def _send(self) -> None:
+        """Send coordinates and colours to the scatter plot, in one message.
+
+        The scatter plot ignores a message that comes while it is drawing. So the next one waits,
+        and only the latest state is sent.
+        """
+        x, y = self.coordinates().T
+        with self._sending:
+            if self._timer is not None:
+                self._timer.cancel()
+            wait = self._sent + PAUSE_S - time.monotonic()
+            if wait > 0:
+                self._timer = threading.Timer(wait, self._send)
+                self._timer.daemon = True
+                self._timer.start()
+                return
+            self._sent, self._timer = time.monotonic(), None
+            values, colours = self.points.colours(self.colour.value)
+            plot = self.scatter.widget
+            with plot.hold_sync():
+                plot.data = self.points.frame
+                self.scatter.color(by=pd.Series(values), map=colours, skip_widget_update=True)
+                # A list, so that a chosen point keeps its colour.
+                plot.color_selected = plot.color
+                self.scatter.xy(x, y, animate=False)
+
     def _place(self, *_: object) -> None:
-        """Move the points to the coordinates of the chosen picture."""
+        """Draw the points anew, and what is said about them."""
         try:
-            x, y = self.coordinates().T
+            self._send()
         except Exception as fault:
             self.complain(fault)
             return
-        self.scatter.xy(x, y)
-        self.redraw()
-
-    def _recolour(self, *_: object) -> None:
         values, colours = self.points.colours(self.colour.value)
-        self.scatter.color(by=pd.Series(values), map=colours)
-        # A list, so that a chosen point keeps its colour.
-        self.scatter.widget.color_selected = self.scatter.widget.color
         self.legend.value = '<div style="line-height:1.4">' + " ".join(
             f'<span style="white-space:nowrap"><span style="color:{colour}">●</span> '
             f"{html.escape(str(name))}</span>"
             for name, colour in zip(values.categories, colours, strict=True)) + "</div>"
+        self.redraw()
 
     def _shuffle(self, *_: object) -> None:
         self.points.name_tasks(self._tasks[self.shuffled.value])
-        self.scatter.widget.data = self.points.frame
-        self._recolour()
-        if self.projection.value == "lda":
-            self._place()
         self._fill_groups()
+        self._place()
 
     def _fill_groups(self, *_: object) -> None:
         """Offer the groups of the chosen task, and keep the chosen group where it has one."""
@@ -206,6 +230,8 @@ class ClusterExplorer(ClusterView):
     def close(self) -> None:
         """Cancel a computation, and close the controls."""
         self._background.stopping.set()
+        if self._timer is not None:
+            self._timer.cancel()
         super().close()
 
     def _enable(self) -> None:

@@ -25,6 +25,8 @@ ERRORS, TAKEN = "errors", "wrongly retrieved as this task"
 UNTESTED = "not tested"
 TEXTS_SHOWN, IMAGES_SHOWN = 6, 16
 SET_SIZE, OUTCOME = "set size", "right or wrong"
+COMPACT = ("<style>.workbench-compact td, .workbench-compact th {padding: 1px 12px 1px 0; "
+           "text-align: left; vertical-align: top; line-height: 1.3}</style>")
 OUTCOME_COLOURS = {"right": COLOURS[0], "wrong": COLOURS[1], UNTESTED: "#bbbbbb"}
 
 
@@ -142,11 +144,11 @@ class Points:
                 '<figure style="display:inline-block;margin:2px;width:120px;text-align:center;'
                 f'vertical-align:top;line-height:1.2">{self._content(i, 56)}<figcaption><small>'
                 f"{html.escape(self.facts(i))}</small></figcaption></figure>" for i in rows)
-        columns = [name for name in ("task", "label", "retrieved task", SET_SIZE)
-                   if name in self.frame]
-        shown = self.frame.iloc[rows][columns]
-        shown.insert(0, "text", [self.contents[i] for i in rows])
-        return str(shown.to_html(border=0, justify="left"))
+        shown = self.frame.iloc[rows]
+        columns = {"text": [self.contents[i] for i in rows],
+                   "task: label": shown["task"] + ": " + shown["label"]}
+        columns |= {name: shown[name] for name in ("retrieved task", SET_SIZE) if name in shown}
+        return compact(pd.DataFrame(columns))
 
     def _content(self, i: int, width: int) -> str:
         if not self.images:
@@ -157,3 +159,8 @@ class Points:
         data = base64.b64encode(file.getvalue()).decode()
         return (f'<img alt="input {i}: {html.escape(self.facts(i))}" style="width:{width}px;'
                 f'image-rendering:pixelated" src="data:image/png;base64,{data}">')
+
+
+def compact(table: pd.DataFrame) -> str:
+    """Return a table as HTML with low rows."""
+    return COMPACT + table.to_html(border=0, index=False, classes="workbench-compact")
