@@ -13,6 +13,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
+from workbench.measure.accuracies import Floats
 from workbench.retrieval.projections import project
 from workbench.widgets.background import Background
 from workbench.widgets.cluster_view import ClusterView
@@ -21,6 +22,8 @@ from workbench.widgets.view import row
 
 MANY = 5000
 """Number of points from which they are drawn smaller."""
+LIMITS = (-1.05, 1.05)
+"""Ends of both axes of the scatter plot."""
 PAUSE_S = 0.5
 """Shortest time between two messages to the scatter plot that make it draw all points."""
 
@@ -79,11 +82,11 @@ class ClusterExplorer(ClusterView):
     def _make_scatter(self) -> None:
         import jscatter  # type: ignore[import-untyped]
 
-        x, y = self.coordinates().T
+        self._scale(self.coordinates())
         self.scatter = jscatter.Scatter(
-            data=self.points.frame, x=x, y=y, height=400, axes=False,
-            size=4 if len(x) < MANY else 2, opacity_unselected=0.15, tooltip=True,
-            tooltip_properties=["task", "label"], tooltip_histograms=False)
+            data=self.points.frame, x="x", y="y", x_scale=LIMITS, y_scale=LIMITS, height=400,
+            axes=False, size=4 if len(self.features) < MANY else 2, opacity_unselected=0.15,
+            tooltip=True, tooltip_properties=["task", "label"], tooltip_histograms=False)
         self.scatter.widget.observe(self._draw_lasso, "selection")
         self.scatter.widget.observe(self._hover, "hovering")
 
@@ -93,7 +96,7 @@ class ClusterExplorer(ClusterView):
         The scatter plot ignores a message that comes while it is drawing. So the next one waits,
         and only the latest state is sent.
         """
-        x, y = self.coordinates().T
+        coordinates = self.coordinates()
         with self._sending:
             if self._timer is not None:
                 self._timer.cancel()
@@ -106,12 +109,22 @@ class ClusterExplorer(ClusterView):
             self._sent, self._timer = time.monotonic(), None
             values, colours = self.points.colours(self.colour.value)
             plot = self.scatter.widget
+            self._scale(coordinates)
             with plot.hold_sync():
-                plot.data = self.points.frame
                 self.scatter.color(by=pd.Series(values), map=colours, skip_widget_update=True)
                 # A list, so that a chosen point keeps its colour.
                 plot.color_selected = plot.color
-                self.scatter.xy(x, y, animate=False)
+                self.scatter.xy("x", "y", LIMITS, LIMITS, animate=False)
+                self.scatter.label(by=None)  # otherwise the names stay where they are
+                if not self.shuffled.value:  # all names would be in the middle
+                    self.scatter.label(by="task", font="arial bold",
+                                       positioning="center_of_mass")
+
+    def _scale(self, coordinates: Floats) -> None:
+        """Scale coordinates to -1 to 1: with other limits the names of tasks would be misplaced."""
+        low, high = coordinates.min(0), coordinates.max(0)
+        scaled = 2 * (coordinates - low) / np.maximum(high - low, 1e-12) - 1
+        self.points.frame["x"], self.points.frame["y"] = scaled.T
 
     def _place(self, *_: object) -> None:
         """Draw the points anew, and what is said about them."""
@@ -213,7 +226,8 @@ class ClusterExplorer(ClusterView):
             return
         self._places["umap", False] = found
         self.progress.value = f"UMAP with seed {self.seed.value} is shown."
-        self.projection.options = self.projections()  # this chooses the first, UMAP
+        self.projection.options = self.projections()
+        self.projection.value = "umap"
         self._place()
 
     def _tell(self, text: str) -> None:
