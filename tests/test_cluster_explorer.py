@@ -58,6 +58,7 @@ def explorer():
         retention={"banking": [[0.9, 0.8, 0.7, 0.4], [0.8, 0.8, 0.6, 0.2]],
                    "cooking": [np.nan, 0.9, 0.8, 0.75]},
         coordinates=rng.normal(size=(len(data[1]), 2)))
+    opened.redraw()
     yield opened
     opened.close()
 

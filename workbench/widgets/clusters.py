@@ -76,8 +76,8 @@ class ClusterExplorer(ClusterView):
             w.HBox([left, right], layout=w.Layout(flex_flow="row wrap")),
             self.words, self.trouble]
         self._enable()
-        self._place()
-        self._choose()
+        self._draw_points()
+        self._take_group()
 
     def _make_scatter(self) -> None:
         import jscatter  # type: ignore[import-untyped]
@@ -129,16 +129,19 @@ class ClusterExplorer(ClusterView):
     def _place(self, *_: object) -> None:
         """Draw the points anew, and what is said about them."""
         try:
-            self._send()
+            self._draw_points()
         except Exception as fault:
             self.complain(fault)
             return
+        self.redraw()
+
+    def _draw_points(self) -> None:
+        self._send()
         values, colours = self.points.colours(self.colour.value)
         self.legend.value = '<div style="line-height:1.4">' + " ".join(
             f'<span style="white-space:nowrap"><span style="color:{colour}">●</span> '
             f"{html.escape(str(name))}</span>"
             for name, colour in zip(values.categories, colours, strict=True)) + "</div>"
-        self.redraw()
 
     def _shuffle(self, *_: object) -> None:
         self.points.name_tasks(self._tasks[self.shuffled.value])
@@ -157,6 +160,11 @@ class ClusterExplorer(ClusterView):
         """Choose the points of the group, and show them everywhere."""
         if self._filling:
             return
+        self._take_group()
+        self.redraw()
+        self.announce(f"{len(self.selected)} points: {self._name_group()}.")
+
+    def _take_group(self) -> None:
         self.selected = (self._lassoed if self.group.value == LASSO
                          else self.points.members(self.task.value, self.group.value))
         self._filling = True
@@ -166,8 +174,6 @@ class ClusterExplorer(ClusterView):
         self.first.max = max(len(self.selected), 1)
         self._filling = False
         self._read()
-        self.redraw()
-        self.announce(f"{len(self.selected)} points: {self._name_group()}.")
 
     def _draw_lasso(self, change: Mapping[str, Any]) -> None:
         """Take over the points that were chosen in the picture; none means all."""
