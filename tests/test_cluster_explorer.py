@@ -22,7 +22,8 @@ from workbench.plots.clusters import (
 )
 from workbench.retrieval.projections import project, separations
 from workbench.widgets import clusters as module
-from workbench.widgets.clusters import PAUSE_S, ClusterExplorer
+from workbench.widgets.clusters import ClusterExplorer
+from workbench.widgets.scatter import PAUSE_S
 
 TASKS = ("banking", "cooking", "home", "travel")
 EACH = 15
@@ -66,7 +67,7 @@ def explorer():
 def drawn(explorer):
     """The points as sent to the scatter plot: x, y and the number of the group."""
     until = time.monotonic() + 20
-    while explorer._timer is not None and time.monotonic() < until:
+    while explorer.scatter.waiting and time.monotonic() < until:
         time.sleep(PAUSE_S / 10)
     return np.asarray(explorer.scatter.widget.points)
 

@@ -96,9 +96,11 @@ def plot_confusion(shares: pd.DataFrame, ax: Axes | None = None,
         ax.add_patch(Rectangle((-0.5, list(shares.index).index(chosen) - 0.5), len(values), 1,
                                fill=False, edgecolor="#D55E00", linewidth=3, clip_on=False))
     names = [str(name) for name in shares.index]
-    size = fitting_size(ax, max(names, key=len), -(-len(names) // 2))
-    if size >= 7:  # names in two rows by turns
-        columns = ["\n" * (j % 2) + name for j, name in enumerate(names)]
+    longest = max(names, key=len)
+    rows = 1 + (fitting_size(ax, longest, len(names)) < 9)
+    size = fitting_size(ax, longest, -(-len(names) // rows))
+    if size >= 7:  # in two rows by turns, if one is too narrow
+        columns = ["\n" * (j % rows) + name for j, name in enumerate(names)]
     else:
         columns, size = [str(j + 1) for j in range(len(names))], 9
         names = [f"{name} ({j + 1})" for j, name in enumerate(names)]

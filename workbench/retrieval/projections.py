@@ -41,7 +41,7 @@ def project(features: ArrayLike, kind: str, tasks: ArrayLike | None = None, rand
     -------
     ndarray, shape (n, 2)
     """
-    X = _checked(features)
+    X = checked(features)
     if kind == "umap":
         import umap  # type: ignore[import-untyped]
 
@@ -81,7 +81,7 @@ def separations(features: ArrayLike, tasks: ArrayLike) -> tuple[pd.DataFrame, pd
     bound : float
         B1 of all tasks.
     """
-    X = _checked(features)
+    X = checked(features)
     names, codes = _task_codes(tasks, len(X))
     if len(names) < 2:
         raise DataError("distances of tasks need at least 2 tasks")
@@ -110,11 +110,12 @@ class _Progress:
         """Do nothing; a progress bar calls it."""
 
 
-def _checked(features: ArrayLike) -> Floats:
+def checked(features: ArrayLike) -> Floats:
+    """Return features as an array of finite numbers of shape (n, d), or raise `DataError`."""
     X = np.asarray(features, dtype=np.float64)
-    if X.ndim != 2 or len(X) < 4 or not X.shape[1]:
-        raise DataError(f"features have shape {X.shape}, expected (n, d) with at least 4 rows. "
-                        "Flatten images with features.reshape(len(features), -1).")
+    if X.ndim != 2 or len(X) < 4 or X.shape[1] < 2:
+        raise DataError(f"features have shape {X.shape}, expected (n, d) with at least 4 rows and "
+                        "2 columns. Flatten images with features.reshape(len(features), -1).")
     bad = ~np.isfinite(X).all(1)
     if bad.any():
         raise DataError(f"row {int(bad.argmax())} of the features has a value that is NaN or "

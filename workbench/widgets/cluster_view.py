@@ -18,7 +18,7 @@ from workbench.measure.accuracies import Floats
 from workbench.plots import alt_text, percent
 from workbench.plots.clusters import confusion, plot_clusters, plot_confusion, plot_task_retention
 from workbench.plots.display import png
-from workbench.retrieval.projections import project, separations
+from workbench.retrieval.projections import checked, project, separations
 from workbench.widgets.points import ALL_TASKS, OUTCOME, SET_SIZE, Points, compact
 from workbench.widgets.view import View, choice
 
@@ -54,7 +54,7 @@ class ClusterView(View):
                  retention: Mapping[str, ArrayLike] | None = None,
                  coordinates: ArrayLike | None = None) -> None:
         super().__init__()
-        self.features = np.asarray(features, dtype=np.float64)
+        self.features = checked(features)
         self.points = Points(len(self.features), tasks, labels, contents, retrieved, clusters,
                              set_sizes)
         self.retention = {name: np.atleast_2d(np.asarray(values, dtype=float))
@@ -71,9 +71,11 @@ class ClusterView(View):
             self._places["umap", False] = placed
         own = self.points.frame["task"].to_numpy()
         self._tasks = {False: own, True: np.random.default_rng(0).permutation(own)}
-        self._separations = {shuffled: separations(self.features, names)
-                             for shuffled, names in self._tasks.items()}
+        self._separations: dict[bool, tuple[pd.DataFrame, pd.DataFrame, float]] = {}
+        if len(self.points.tasks) < 2:
+            raise DataError("ClusterExplorer needs at least 2 tasks, of which it shows distances")
         self.selected: NDArray[np.intp] = np.arange(len(self.features))
+        self._waiting = False
         self._drawn: tuple[str, bool] | None = None
         self.distances = w.HTML()
         self.task = choice("task", [ALL_TASKS, *self.points.tasks])
@@ -106,8 +108,22 @@ class ClusterView(View):
             self._places[key] = project(self.features, kind, self._tasks[key[1]])
         return self._places[key]
 
+    def separations(self, shuffled: bool) -> tuple[pd.DataFrame, pd.DataFrame, float]:
+        """Return distances, bounds and the bound of all tasks; computed when first asked for."""
+        if shuffled not in self._separations:
+            self._separations[shuffled] = separations(self.features, self._tasks[shuffled])
+        return self._separations[shuffled]
+
+    def _ipython_display_(self) -> None:
+        self._waiting = True  # the points come first
+        super()._ipython_display_()
+        self._waiting = False
+        self.redraw()
+
     def redraw(self, *_: object) -> None:
         """Redraw the pictures beside the points, the distances and the words, if they change."""
+        if self._waiting:
+            return
         try:
             if self._drawn != (self.task.value, self.shuffled.value):
                 figure = Figure(figsize=(5.6, 4.4), layout="constrained")
@@ -148,7 +164,7 @@ class ClusterView(View):
 
     def table(self) -> pd.DataFrame:
         """Return the distances of the chosen task to each other, or of each to its nearest."""
-        distances, bounds, _ = self._separations[self.shuffled.value]
+        distances, bounds, _ = self.separations(self.shuffled.value)
         tested = self.points.frame[self.points.tested]
         tasks = self.points.tasks
         pairs = [(a, str(distances.loc[a].drop(a).idxmin())) for a in tasks]
@@ -158,7 +174,7 @@ class ClusterView(View):
         for a, b in pairs:
             cells = {"distance": f"{distances.loc[a, b]:.1f}"}
             if not self.shuffled.value:
-                cells["if shuffled"] = f"{self._separations[True][0].loc[a, b]:.1f}"
+                cells["if shuffled"] = f"{self.separations(True)[0].loc[a, b]:.1f}"
             cells["B1"] = small_percent(float(bounds.loc[a, b]))
             if not tested.empty:
                 found = tested["retrieved task"][tested["task"] == a]
@@ -172,12 +188,13 @@ class ClusterView(View):
         tested = self.points.tested
         error = (f"; error measured <b>{percent(self.points.wrong[tested].mean())}</b>"
                  if tested.any() else "")
+        bound = small_percent(self.separations(self.shuffled.value)[2])
         return ("<p style='line-height:1.3;margin:4px 0'><b>Gaps in the picture are not "
                 "separation.</b> These distances are measured in all "
                 f"{self.features.shape[1]} features: Mahalanobis distances of Gaussians fitted to "
                 "the tasks, with one shared covariance (Ledoit–Wolf shrinkage). B1 bounds the "
-                "retrieval error of these Gaussians, not of the data. All tasks: B1 "
-                f"<b>{small_percent(self._separations[self.shuffled.value][2])}</b>{error}.</p>")
+                "retrieval error of these Gaussians, not of the data. “If shuffled” is the "
+                f"distance of tasks drawn at random. All tasks: B1 <b>{bound}</b>{error}.</p>")
 
 
 def small_percent(share: float) -> str:

@@ -3,29 +3,19 @@
 from __future__ import annotations
 
 import html
-import threading
-import time
 from collections.abc import Mapping
 from typing import Any
 
 import ipywidgets as w
 import numpy as np
-import pandas as pd
 from numpy.typing import NDArray
 
-from workbench.measure.accuracies import Floats
 from workbench.retrieval.projections import project
 from workbench.widgets.background import Background
 from workbench.widgets.cluster_view import ClusterView
 from workbench.widgets.points import ALL, ALL_TASKS, IMAGES_SHOWN, LASSO, TEXTS_SHOWN
+from workbench.widgets.scatter import ScatterPlot
 from workbench.widgets.view import row
-
-MANY = 5000
-"""Number of points from which they are drawn smaller."""
-LIMITS = (-1.05, 1.05)
-"""Ends of both axes of the scatter plot."""
-PAUSE_S = 0.5
-"""Shortest time between two messages to the scatter plot that make it draw all points."""
 
 
 class Cancelled(Exception):
@@ -44,9 +34,7 @@ class ClusterExplorer(ClusterView):
     def assemble(self) -> None:
         """Make the controls and the scatter plot, and put them into `root`."""
         self._background = Background()
-        self._filling, self._sent = False, -PAUSE_S
-        self._sending = threading.Lock()
-        self._timer: threading.Timer | None = None
+        self._filling = False
         self._lassoed: NDArray[np.intp] = np.zeros(0, dtype=np.intp)
         self.seed = w.BoundedIntText(value=0, min=0, max=9999, description="seed",
                                      style={"description_width": "initial"},
@@ -59,14 +47,16 @@ class ClusterExplorer(ClusterView):
                                  continuous_update=False, layout=w.Layout(width="500px"))
         self.legend, self.under_pointer, self.contents = (w.HTML() for _ in range(3))
         self.contents.add_class("workbench-contents")
-        self._make_scatter()
+        self.scatter = ScatterPlot(self.points.frame, self.coordinates())
+        self.scatter.widget.observe(self._draw_lasso, "selection")
+        self.scatter.widget.observe(self._hover, "hovering")
         self.buttons["Compute UMAP"].on_click(lambda _: self.compute())
         self.buttons["Cancel"].on_click(lambda _: self.cancel())
         for control, change in ((self.task, self._fill_groups), (self.group, self._choose),
                                 (self.colour, self._place), (self.projection, self._place),
                                 (self.shuffled, self._shuffle), (self.first, self._read)):
             control.observe(change, "value")
-        left = w.VBox([self.scatter.show(), self.legend, self.under_pointer, self.first,
+        left = w.VBox([self.scatter.widget, self.legend, self.under_pointer, self.first,
                        self.contents], layout=w.Layout(width="520px"))
         self.image.layout.align_self = "flex-start"  # otherwise it is stretched
         right = w.VBox([self.image, self.distances], layout=w.Layout(width="560px"))
@@ -79,53 +69,6 @@ class ClusterExplorer(ClusterView):
         self._draw_points()
         self._take_group()
 
-    def _make_scatter(self) -> None:
-        import jscatter  # type: ignore[import-untyped]
-
-        self._scale(self.coordinates())
-        self.scatter = jscatter.Scatter(
-            data=self.points.frame, x="x", y="y", x_scale=LIMITS, y_scale=LIMITS, height=400,
-            axes=False, size=4 if len(self.features) < MANY else 2, opacity_unselected=0.15,
-            tooltip=True, tooltip_properties=["task", "label"], tooltip_histograms=False)
-        self.scatter.widget.observe(self._draw_lasso, "selection")
-        self.scatter.widget.observe(self._hover, "hovering")
-
-    def _send(self) -> None:
-        """Send coordinates and colours to the scatter plot, in one message.
-
-        The scatter plot ignores a message that comes while it is drawing. So the next one waits,
-        and only the latest state is sent.
-        """
-        coordinates = self.coordinates()
-        with self._sending:
-            if self._timer is not None:
-                self._timer.cancel()
-            wait = self._sent + PAUSE_S - time.monotonic()
-            if wait > 0:
-                self._timer = threading.Timer(wait, self._send)
-                self._timer.daemon = True
-                self._timer.start()
-                return
-            self._sent, self._timer = time.monotonic(), None
-            values, colours = self.points.colours(self.colour.value)
-            plot = self.scatter.widget
-            self._scale(coordinates)
-            with plot.hold_sync():
-                self.scatter.color(by=pd.Series(values), map=colours, skip_widget_update=True)
-                # A list, so that a chosen point keeps its colour.
-                plot.color_selected = plot.color
-                self.scatter.xy("x", "y", LIMITS, LIMITS, animate=False)
-                self.scatter.label(by=None)  # otherwise the names stay where they are
-                if not self.shuffled.value:  # all names would be in the middle
-                    self.scatter.label(by="task", font="arial bold",
-                                       positioning="center_of_mass")
-
-    def _scale(self, coordinates: Floats) -> None:
-        """Scale coordinates to -1 to 1: with other limits the names of tasks would be misplaced."""
-        low, high = coordinates.min(0), coordinates.max(0)
-        scaled = 2 * (coordinates - low) / np.maximum(high - low, 1e-12) - 1
-        self.points.frame["x"], self.points.frame["y"] = scaled.T
-
     def _place(self, *_: object) -> None:
         """Draw the points anew, and what is said about them."""
         try:
@@ -136,8 +79,9 @@ class ClusterExplorer(ClusterView):
         self.redraw()
 
     def _draw_points(self) -> None:
-        self._send()
         values, colours = self.points.colours(self.colour.value)
+        # The names of shuffled tasks would all be in the middle.
+        self.scatter.draw(self.coordinates(), values, colours, named=not self.shuffled.value)
         self.legend.value = '<div style="line-height:1.4">' + " ".join(
             f'<span style="white-space:nowrap"><span style="color:{colour}">●</span> '
             f"{html.escape(str(name))}</span>"
@@ -169,7 +113,7 @@ class ClusterExplorer(ClusterView):
                          else self.points.members(self.task.value, self.group.value))
         self._filling = True
         everything = len(self.selected) == len(self.features)
-        self.scatter.selection(None if everything else self.selected)
+        self.scatter.select(None if everything else self.selected)
         self.first.value = 1
         self.first.max = max(len(self.selected), 1)
         self._filling = False
@@ -250,8 +194,7 @@ class ClusterExplorer(ClusterView):
     def close(self) -> None:
         """Cancel a computation, and close the controls."""
         self._background.stopping.set()
-        if self._timer is not None:
-            self._timer.cancel()
+        self.scatter.close()
         super().close()
 
     def _enable(self) -> None:
