@@ -55,7 +55,8 @@ def test_a_transformer_in_a_folder_gets_adapters_inside_and_learns_texts(encoder
     rows = [{"text": f"{words} {i}", "label": label, "task": task, "split": split}
             for task, label, words in (("bank", "lost", "card is lost"), ("bank", "found", "my"),
                                        ("help", "please", "please"), ("help", "again", "again"))
-            for split in ("train", "validation", "test") for i in range(8 if split == "train" else 4)]
+            for split, count in (("train", 8), ("validation", 4), ("test", 4))
+            for i in range(count)]
     for i, row in enumerate(rows):
         row["text"] += " my" * i  # no text twice
     path = tmp_path / "own.jsonl"

@@ -140,10 +140,9 @@ class AdaptedBackbones:
         hooks = []
         for name in self.backbone.layers if {*names} != {BASE} else ():
             adapted = self._shared.base_model.model.get_submodule(name)
-            first = self.adapters[0][0]
-            A, B = (torch.stack([side[name].weight if name in side else torch.zeros_like(
-                side[first].weight) for name in names]) for side in (adapted.lora_A, adapted.lora_B))
-            update = partial(_add_updates, A.mT, adapted.scaling[first] * B.mT)
+            scaling = adapted.scaling[self.adapters[0][0]]
+            A, B = (_weights(side, names) for side in (adapted.lora_A, adapted.lora_B))
+            update = partial(_add_updates, A.mT, scaling * B.mT)
             hooks.append(self.backbone.get_submodule(name).register_forward_hook(update))
         try:
             yield
@@ -213,6 +212,12 @@ def _add_updates(A: Tensor, B: Tensor, layer: nn.Module, inputs: tuple[Tensor],
     """Return the output of a layer plus the update of each adapter on its share of the rows."""
     x = inputs[0].reshape(len(A), -1, inputs[0].shape[-1])
     return output + (x @ A @ B).view_as(output)
+
+
+def _weights(side: nn.ModuleDict, names: Sequence[str]) -> Tensor:
+    """Return one of the two matrices of several adapters, 0 for `BASE`: (names, ...)."""
+    empty = torch.zeros_like(next(iter(side.values())).weight)
+    return torch.stack([side[name].weight if name in side else empty for name in names])
 
 
 def _shapes(tensors: Mapping[str, Tensor]) -> dict[str, torch.Size]:
