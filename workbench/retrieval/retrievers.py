@@ -5,10 +5,10 @@ are NCM and S-Prompts (Wang et al., NeurIPS 2022). SLDA, FeCAM and RanPAC are ru
 `classifiers.MomentClassifier`, off which `class_as_task.ClassAsTask` reads a task, and
 `prompt_pool.PromptPool` is the retriever that is trained. Three need no code: the oracle is told
 the task, the random retriever is scikit-learn's ``DummyClassifier(strategy="uniform")``, and the
-router that is trained on all tasks at once, the ceiling, is its ``LogisticRegression``.
+router that is trained on all tasks at once is any of its classifiers. As a ceiling take ``SVC``:
+tasks of several classes are often not linearly separable, and then ``LogisticRegression`` is low.
 """
 
-import math
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -18,10 +18,11 @@ from scipy.spatial.distance import cdist
 from sklearn.base import clone
 from sklearn.utils.validation import check_is_fitted
 
-from workbench.errors import ConfigError, DataError, UnknownNameError
+from workbench.errors import DataError, UnknownNameError
 from workbench.measure.accuracies import Floats
 from workbench.retrieval.base import Arrays, TaskRetriever, check_names, part, read_rows
 from workbench.retrieval.conformal import p_values
+from workbench.retrieval.held_out import rows_apart
 from workbench.retrieval.moments import Moments
 from workbench.retrieval.signatures import Signature
 
@@ -42,8 +43,8 @@ MEASURES = {
 """How well features fit a signature; higher is better."""
 HELD_OUT = ("relative", "p_value")
 """The measures that need rows which no signature was fitted to."""
-NO_BACKGROUND = ("the measure 'background' needs rows of all tasks under each adapter: give them to "
-                 "fit, or choose the measure 'relative' for partial_fit")
+NO_BACKGROUND = ("the measure 'background' needs rows of all tasks under each adapter: give them "
+                 "to fit, or choose the measure 'relative' for partial_fit")
 
 
 class ClusteredRetriever(TaskRetriever):
@@ -121,7 +122,8 @@ class ClusteredRetriever(TaskRetriever):
                             "task. Add one task at a time.")
         if single and not first and self._own_features and self.measure == "background":
             raise DataError(NO_BACKGROUND)
-        apart = self._rows_apart(y, tasks, held_out, 0 if first else len(self.classes_))
+        apart = rows_apart(y, tasks, held_out, self.measure in HELD_OUT, self.validation_fraction,
+                           [self.random_state, 0 if first else len(self.classes_)])
         template = Signature(clusters=1) if self.signature is None else self.signature
         signatures, distances = [], []
         for k, task in enumerate(tasks):
@@ -146,33 +148,6 @@ class ClusteredRetriever(TaskRetriever):
         self.background_ = [moments.plus(X[:, k] if own else X)
                             for k, moments in enumerate(self.background_)]
         return self
-
-    def _rows_apart(self, y: Any, tasks: Any, held_out: Any, known: int) -> NDArray[np.bool_]:
-        """Return which rows are held out, drawn from each task if none are named."""
-        if held_out is not None:
-            apart = np.asarray(held_out)
-            if apart.dtype != bool or apart.shape != y.shape:
-                raise DataError(f"held_out must have a bool for each of the {len(y)} rows, not "
-                                f"{apart.dtype} of shape {apart.shape}")
-        else:
-            apart = np.zeros(len(y), dtype=bool)
-            if not 0 < self.validation_fraction < 1:
-                raise ConfigError("validation_fraction must be between 0 and 1, not "
-                                  f"{self.validation_fraction!r}")
-            for k, task in enumerate(tasks if self.measure in HELD_OUT else []):
-                rows = np.flatnonzero(y == task)
-                rng = np.random.default_rng([self.random_state, known + k])
-                count = math.ceil(self.validation_fraction * len(rows))
-                apart[rng.permutation(rows)[:count]] = True
-        for task in tasks:
-            kept, count = int((y[apart] == task).sum()), int((y == task).sum())
-            if count - kept < 2:
-                raise DataError(f"the task '{task}' has {count} sample{'s' * (count != 1)}, of "
-                                f"which {kept} are held out. A signature needs at least 2 others.")
-            if self.measure in HELD_OUT and not kept:
-                raise DataError(f"the task '{task}' has no held-out rows, and the measure "
-                                f"'{self.measure}' needs some")
-        return apart
 
     def _views(self, X: Any) -> list[Floats]:
         """Return the checked features under each task: a list of (n, d)."""
