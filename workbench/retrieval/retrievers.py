@@ -33,9 +33,9 @@ MEASURES = {
     "mahalanobis": "negative squared Mahalanobis distance to the nearest cluster",
     "euclidean": "negative squared distance to the nearest mean, whatever the covariances",
     "relative": "that of `mahalanobis`, divided by its mean over the task's own held-out rows",
-    "p_value": "share of held-out rows that are at least as far; equal shares are put in order by "
-               "the measure `relative`. Any increasing function of one task's distances leaves the "
-               "shares as they are",
+    "p_value": "share of held-out rows that are at least as far, less a part of one row which "
+               "grows with the distance that `relative` has. Any increasing function of one "
+               "task's distances leaves the shares as they are",
     "background": "log density less that of one Gaussian over the rows of all tasks (Ren et al., "
                   "2021). On shared features the winner is that of `log_density`, and a score "
                   "below 0 says that the input is more like an average input than like the task",
@@ -186,9 +186,10 @@ class ClusteredRetriever(TaskRetriever):
             return -relative
         shares = [p_values(column, held_out, f"the task '{task}'") for column, held_out, task
                   in zip(distances.T, self.held_out_, self.classes_, strict=True)]
-        # Different shares a / n and b / m differ by at least 1 / (n m): this is less.
-        least = 1 / (1 + max(map(len, self.held_out_)))**2
-        return np.asarray(np.stack(shares, 1) - least * relative / (1 + relative))
+        # In place of the 1 that a p-value counts for the input itself, a number from 1 down to 0
+        # puts in order inputs between the same two held-out rows, or beyond all of them.
+        steps = 1 / np.array([len(held_out) + 1 for held_out in self.held_out_])
+        return np.asarray(np.stack(shares, 1) - steps * relative / (1 + relative))
 
     def _background(self, views: list[Floats]) -> Floats:
         """Return the log density of the background, (n, 1) or (n, tasks)."""
