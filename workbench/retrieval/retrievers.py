@@ -5,8 +5,9 @@ are NCM and S-Prompts (Wang et al., NeurIPS 2022). SLDA, FeCAM and RanPAC are ru
 `classifiers.MomentClassifier`, off which `class_as_task.ClassAsTask` reads a task, and
 `prompt_pool.PromptPool` is the retriever that is trained. Three need no code: the oracle is told
 the task, the random retriever is scikit-learn's ``DummyClassifier(strategy="uniform")``, and the
-router that is trained on all tasks at once is any of its classifiers. As a ceiling take ``SVC``:
-tasks of several classes are often not linearly separable, and then ``LogisticRegression`` is low.
+router that is trained on all tasks at once is any of its classifiers. ``LogisticRegression`` on the
+tasks is no ceiling where a task has several classes, as these are often not linearly separable
+from the others: train it on the labels, or take ``SVC``.
 """
 
 from collections.abc import Mapping, Sequence
