@@ -223,32 +223,39 @@ wb.show(figure_2)
 # Now all together, on the same adapters where there are adapters. A `Router` chooses by one of the `RETRIEVERS`.
 
 # %%
-from workbench.learners.routing import RETRIEVERS, Router
+from workbench.learners.routing import Router
 from workbench.retrieval.signatures import Signature
 
 
-def route(name):
-    """The task that each seed retrieves for each image: shape (seeds, n)."""
-    routers = [Router(learner.model, i, name, Signature("gmm", ridge=0.01), "log_density", True)
-               for i in range(len(SEEDS))]
-    for router in routers:
+def route(learner, stream, name, adapted=True):
+    """The task that each seed retrieves for each test image: shape (seeds, n)."""
+    signature = Signature("gmm", clusters=2, ridge=0, shrinkage=0.1)
+    x, choices = torch.cat([task.test.x for task in stream.tasks]), []
+    for i in range(len(SEEDS)):
+        router = Router(learner.model, i, name, signature, "log_density", adapted)
         for task in stream.tasks:
             router.learn(task)
-    return torch.stack([torch.tensor(router.choose(images)) for router in routers])
+        choices.append(torch.tensor(router.choose(x)))
+    return torch.stack(choices)
 
 
+# %%
 NAMES = ("entropy", "prompt-pool", "prompt-keys", "gmm", "ranpac")
-chosen = {name: route(name) for name in NAMES}
-found = {name: (chosen[name] == true_task).double().mean(1).numpy() for name in NAMES}
-print(pd.Series({f"{name}: {RETRIEVERS[name]}"[:70]: percent_over_seeds(values)
-                 for name, values in found.items()}, name="").to_string())
+chosen = {name: route(learner, stream, name) for name in NAMES}
+chosen["gmm, shared"] = route(learner, stream, "gmm", adapted=False)
+found = {name: (tasks == true_task).double().mean(1).numpy() for name, tasks in chosen.items()}
+print(pd.Series({name: percent_over_seeds(values) for name, values in found.items()}).to_string())
 
 # %% [markdown]
 # - **entropy** is the choice by confidence.
 # - **prompt-pool** is L2P's (Wang et al., CVPR 2022): ten *learned* keys; an image picks the nearest; training on each task pulls the picked
 #   keys towards its images. **prompt-keys** is the variant of DualPrompt with one key per task.
-# - **gmm** describes the features of each task by two Gaussian clusters and is not trained: notebook 10.
+# - **gmm** describes the features of each task under its own adapter by two Gaussian clusters, and is not trained: notebook 10. *gmm, shared* does the same
+#   with the backbone's own features, which need one pass for all tasks.
 # - **ranpac** needs no adapter: ridge regression on random features predicts one of the six classes, and we read off its task.
+#
+# The intervals are over seeds. The split of the images and the backbone's own features are the same for all seeds, so that *gmm, shared* does not vary at all;
+# notebook 10 varies the split.
 #
 # ### A learned retriever forgets
 #
@@ -398,11 +405,11 @@ def ridge_on_backbone(seed):
 
 
 learner.head = "global"
-global_head = accuracy(chosen["gmm"])
+global_head = {f"{name}, global head": accuracy(chosen[name]) for name in ("gmm", "gmm, shared")}
 learner.head = "task"
 ways = {"sequential": sequential, "random adapter": accuracy(at_random), **merged,
         **{name: accuracy(chosen[name]) for name in NAMES[:3]}, "gmm": accuracy(chosen["gmm"]),
-        "gmm, global head": global_head, **single,
+        **global_head, **single,
         "RanPAC, no adapter": np.array([ridge_on_backbone(seed) for seed in SEEDS]),
         "joint": joint, "oracle": oracle}
 
@@ -418,15 +425,17 @@ verdict("sequential training ends at 40 % or less, and the oracle at 98 % or mor
         sequential.mean() <= 0.4 and oracle.mean() >= 0.98)
 verdict("retrieval by clusters with a global head reaches 93 %, and no way of choosing that is "
         "learned or merged comes near it.",
-        global_head.mean() >= 0.93 and max(ways[name].mean() for name in (*merged, *NAMES[:3])) < 0.85)
-gap = ways["gmm, global head"] - ways["first task only, ridge"]
-verdict("retrieval does not beat one adapter of the first task with a ridge regression here.",
-        seed_interval(gap)[0] <= 0)
+        ways["gmm, global head"].mean() >= 0.93 and max(ways[name].mean() for name in (*merged, *NAMES[:3])) < 0.85)
+for name in global_head:
+    gaps = 100 * (ways[name] - ways["first task only, ridge"])
+    low, high = seed_interval(gaps)
+    print(f"{name} minus first task only: {gaps.mean():+.1f} points ({low:+.1f} to {high:+.1f})")
 
 # %% [markdown]
-# The last verdict is important. On this stream the whole machinery of adapters and retrieval **ties with a much simpler method**, which keeps one
-# adapter and needs no choice. The oracle shows what is left to gain: some three points. Adapters per task pay where the tasks differ so much that the features
-# of the first are of no use for the others, or where a task must be added, replaced or deleted without touching the rest.
+# The last two lines are important. Retrieval in the features of every adapter **ties with a much simpler method**, which keeps one adapter and needs no
+# choice. Retrieval in the features of the backbone is better by two points and a half on this split of the images. (At the two larger rates *first task only* has 96 %; the validation
+# images were too few to tell the rates apart.) The oracle shows that little is left to gain here. Adapters per task pay where the tasks differ so much that
+# the features of the first are of no use for the others, or where a task must be added, replaced or deleted without touching the rest.
 #
 # ## More tasks
 #
@@ -434,19 +443,24 @@ verdict("retrieval does not beat one adapter of the first task with a ridge regr
 
 # %%
 five = wb.make_stream("digits-tasks", tasks=5)
-five_config = replace(config, tasks=5)
-found_of_five = {}
-for name in ("entropy", "prompt-pool", "prompt-keys", "gmm", "ranpac"):
-    with_five = wb.run(replace(five_config, retriever=name))
-    found_of_five[name] = np.array(with_five.retrieval["retrieval"]).mean(1)
+five_learner = wb.make_learner(replace(config, tasks=5, retriever="random"), five)
+for task in five.tasks:
+    five_learner.begin(task)
+    for _ in fit(five_learner, task, make_optimizer(five_learner, 3e-3), steps=150, batch_size=32):
+        pass
+task_of_five = torch.cat([torch.full((len(t.test),), t.index) for t in five.tasks])
+chosen_of_five = {name: route(five_learner, five, name) for name in NAMES} | {
+    "gmm, shared": route(five_learner, five, "gmm", adapted=False)}
+found_of_five = {name: (tasks == task_of_five).double().mean(1).numpy()
+                 for name, tasks in chosen_of_five.items()}
 print(pd.DataFrame({"3 tasks": {name: percent_over_seeds(v) for name, v in found.items()},
                     "5 tasks": {name: percent_over_seeds(v) for name, v in found_of_five.items()}})
       .rename_axis("task retrieved").to_string())
 
 # %%
-verdict("with five tasks, confidence finds the task of little more than half of the images, and "
-        "clusters still of more than nine in ten.",
-        found_of_five["entropy"].mean() < 0.65 and found_of_five["gmm"].mean() > 0.9)
+verdict("with five tasks, confidence misses the task of three images in ten, and clusters miss "
+        "about one in ten.",
+        found_of_five["entropy"].mean() < 0.75 and 0.85 < found_of_five["gmm"].mean() < 0.95)
 
 # %% [markdown]
 # ## What each way costs
@@ -460,16 +474,16 @@ signature = 2 * (64 + 64 * 65 // 2)  # two clusters: a mean and half of a symmet
 ridge_sums = 500 * 501 // 2 + 500 * 6
 costs = pd.DataFrame({
     "passes": {"sequential": 1, "entropy": 3, "prompt-keys": 2, "merged": 1, "gmm": 3 + 1,
-               "gmm, global head": 3 + 1, "first task only, ridge": 1},
+               "gmm, shared, global head": 1 + 1, "first task only, ridge": 1},
     "numbers stored": {"sequential": adapter + head, "entropy": 3 * (adapter + head),
                        "prompt-keys": 3 * (adapter + head + 64), "merged": adapter + 3 * head,
                        "gmm": 3 * (adapter + head + signature),
-                       "gmm, global head": 3 * (adapter + signature) + ridge_sums,
+                       "gmm, shared, global head": 3 * (adapter + signature) + ridge_sums,
                        "first task only, ridge": adapter + ridge_sums}})
 print(costs.to_string())
 
 # %% [markdown]
-# Retrieval in the features of every adapter needs a pass for each adapter: with 64 tasks 65 passes. Notebook 10 shows a shortlist that runs two adapters only.
+# Retrieval in the features of every adapter needs a pass for each adapter: with 64 tasks 65 passes. Notebook 10 has a shortlist that runs two adapters only.
 #
 # ## What the abstract says, and what the news about it does not
 #
@@ -498,6 +512,6 @@ print(costs.to_string())
 #
 # - `wb.run(wb.RunConfig(stream="digits-shifted", learner="adapters", steps=150, lr=3e-3))`: now all tasks have the same digits, turned or inverted. Which tasks are
 #   confused? (`record.retrieval["confusion"]`)
-# - On the command line: `workbench run --stream intents --learner adapters --retriever gaussian --option ridge=1 --steps 100 --lr 3e-3 --out my-run`, then
+# - On the command line: `workbench run --stream intents --learner adapters --retriever gaussian --option shrinkage=0.3 --steps 100 --lr 3e-3 --out my-run`, then
 #   `workbench retrieve --run my-run --text "my card is gone"`.
 # - Train the oracle's heads with all six outputs instead of two. Does confidence work better, and why could it?
