@@ -12,11 +12,13 @@ import numpy as np
 import pytest
 import torch
 import torch.nn.functional as F
+from scipy.stats import multivariate_normal
 
 from workbench.course import check, exercises, hint
 from workbench.course import exercises as shown
 from workbench.errors import UnknownNameError
 from workbench.measure.intervals import wilson_interval
+from workbench.retrieval.conformal import p_values
 
 NOTEBOOKS = sorted((Path(__file__).parents[1] / "notebooks").glob("*.ipynb"))
 
@@ -108,6 +110,43 @@ def or_the_best(rule):
     """A rule, and the point with the largest new where no point knows enough."""
     return lambda n, k, e: int(rule(n, k, e) if (n >= e).any() else n.argmax())
 
+
+def gaussian(X, new, **changes):
+    """The log density of new rows under a Gaussian fitted to X, with mistakes."""
+    gap = new - changes.get("mean", X.mean(0))
+    covariance = changes.get("covariance", np.cov(X.T, bias=True))
+    inverse = changes.get("inverse", np.linalg.inv(covariance))
+    log_det = changes.get("log_det", np.linalg.slogdet(covariance)[1])
+    return -0.5 * ((gap @ inverse * gap).sum(1) + log_det
+                   + changes.get("constant", X.shape[1] * np.log(2 * np.pi)))
+
+
+def bhattacharyya(eighth=1 / 8, half=0.5, middle=lambda A, B: (A + B) / 2, below=True):
+    """An answer that is B1, with mistakes."""
+    def answer(a, A, b, B):
+        log_det = [np.linalg.slogdet(cov)[1] for cov in (middle(A, B), A, B)]
+        return np.exp(-eighth * (a - b) @ np.linalg.inv(middle(A, B)) @ (a - b)
+                      - half * (log_det[0] - below * (log_det[1] + log_det[2]) / 2))
+    return answer
+
+
+def in_batches(vote, shuffled=False):
+    """An evaluation in batches of 16, each of one task unless shuffled."""
+    def answer(scores, tasks):
+        rows = np.random.default_rng(0).permutation(len(tasks)) if shuffled else np.arange(
+            len(tasks))
+        groups = [rows] if shuffled else [rows[tasks == k] for k in np.unique(tasks)]
+        batches = [group[i:i + 16] for group in groups for i in range(0, len(group), 16)]
+        return sum((vote(scores[batch]) == tasks[batch]).sum() for batch in batches) / len(tasks)
+    return answer
+
+
+def parts(first, second, third):
+    """An answer to `decomposition` from the four counts."""
+    def answer(t, c):
+        counts = (t & c).sum(), (t & ~c).sum(), (~t & c).sum(), (~t & ~c).sum()
+        return [each(*counts) for each in (first, second, third)]
+    return answer
 
 def hint_call(text: str) -> str:
     """The call that the text of a failed check offers."""
@@ -271,6 +310,95 @@ WRONG = [
     ("choose_point", or_the_best(lambda n, k, e: np.where(n >= e, n, 9).argmin()),
      "of those that know"),
     ("choose_point", or_the_best(lambda n, k, e: (k * (n >= e)).argmax()), "keeps nothing"),
+    ("signature", lambda X, n: gaussian(X, n, covariance=np.cov(X.T)), "divides by n - 1"),
+    ("signature", lambda X, n: gaussian(X, n, constant=0), "2 pi is missing"),
+    ("signature", lambda X, n: gaussian(X, n, constant=np.log(2 * np.pi)), "not once in all"),
+    ("signature", lambda X, n: gaussian(X, n, log_det=0), "determinant is missing"),
+    ("signature", lambda X, n: gaussian(X, n, log_det=2 * np.linalg.slogdet(
+        np.cov(X.T, bias=True))[1]), "factor 1/2 too"),
+    ("signature", lambda X, n: gaussian(X, n, log_det=-np.linalg.slogdet(
+        np.cov(X.T, bias=True))[1]), "sign of the log determinant"),
+    ("signature", lambda X, n: gaussian(X, n, log_det=np.linalg.det(np.cov(X.T, bias=True))),
+     "take its logarithm"),
+    ("signature", lambda X, n: gaussian(X, n, log_det=np.log(np.linalg.det(
+        np.cov(X.T, bias=True)))), "take np.linalg.slogdet"),
+    ("signature", lambda X, n: gaussian(X, n, log_det=0, constant=0), "and the constant are"),
+    ("signature", lambda X, n: -2 * gaussian(X, n, log_det=0, constant=0), "squared Mahalanobis"),
+    ("signature", lambda X, n: np.exp(gaussian(X, n)), "That is the density"),
+    ("signature", lambda X, n: -gaussian(X, n), "The sign is wrong"),
+    ("signature", lambda X, n: gaussian(X, n, covariance=np.diag(X.var(0))), "variances only"),
+    ("signature", lambda X, n: gaussian(X, n, mean=0), "not taken off"),
+    ("signature", lambda X, n: gaussian(X, n, inverse=np.cov(X.T, bias=True)), "its inverse"),
+    ("signature", lambda X, n: gaussian(X, n).mean(), "of shape (4,), got shape ()"),
+    ("signature", lambda X, n: gaussian(X, X), "of shape (4,), got shape (9,)"),
+    ("signature", lambda X, n: gaussian(X, n, mean=n.mean(0)), "should give"),
+    ("bhattacharyya_bound", lambda a, A, b, B: -np.log(bhattacharyya()(a, A, b, B)),
+     "That is the distance D_B"),
+    ("bhattacharyya_bound", lambda a, A, b, B: np.log(bhattacharyya()(a, A, b, B)), "minus the"),
+    ("bhattacharyya_bound", lambda a, A, b, B: 1 / bhattacharyya()(a, A, b, B), "sign of the exp"),
+    ("bhattacharyya_bound", lambda a, A, b, B: bhattacharyya()(a, A, b, B) / 2, "half of B1"),
+    ("bhattacharyya_bound", lambda a, A, b, B: bhattacharyya()(a, A, b, B) * 2, "over both tasks"),
+    ("bhattacharyya_bound", bhattacharyya(half=0), "with the determinants is missing"),
+    ("bhattacharyya_bound", bhattacharyya(half=1), "needs the factor 1/2"),
+    ("bhattacharyya_bound", bhattacharyya(half=-0.5), "never below 0"),
+    ("bhattacharyya_bound", bhattacharyya(eighth=0), "with the means is missing"),
+    ("bhattacharyya_bound", bhattacharyya(eighth=0.5), "1/8, not 1/2"),
+    ("bhattacharyya_bound", bhattacharyya(eighth=0.25), "1/8, not 1/4"),
+    ("bhattacharyya_bound", bhattacharyya(middle=np.add), "where their mean belongs"),
+    ("bhattacharyya_bound", bhattacharyya(below=False), "missing below the line"),
+    ("bhattacharyya_bound", bhattacharyya(middle=lambda A, B: A), "should give"),
+    ("bhattacharyya_bound", lambda a, A, b, B: bhattacharyya(half=0)(a, A, b, B) * (
+        np.linalg.det((A + B) / 2) / np.sqrt(np.linalg.det(A) * np.linalg.det(B)))**-0.5,
+     "take np.linalg.slogdet"),
+    ("surviving_score", lambda d, g, h: -(d + g) / 2, "wins everywhere"),
+    ("surviving_score", lambda d, g, h: -d, "a twentieth"),
+    ("surviving_score", lambda d, g, h: -d / np.mean(h), "a twentieth"),
+    ("surviving_score", lambda d, g, h: [own.mean() for own in h] - d, "a twentieth"),
+    ("surviving_score", lambda d, g, h: d / [own.mean() for own in h], "sign is wrong"),
+    ("surviving_score", lambda d, g, h: -d / d.mean(0), "the inputs beside it"),
+    ("surviving_score", lambda d, g, h: (-d / [own.mean() for own in h]).max(1),
+     "of shape (6, 3), got shape (6,)"),
+    ("surviving_score", lambda d, g, h: 0 * d, "All scores are equal"),
+    ("surviving_score", lambda d, g, h: 0 * d + g, "the tasks are"),
+    ("p_value", lambda s, h: (h >= s).mean(), "The new input counts too"),
+    ("p_value", lambda s, h: (h >= s).sum() / (len(h) + 1), "The 1 above the line"),
+    ("p_value", lambda s, h: (1 + (h >= s).sum()) / len(h), "The 1 below the line"),
+    ("p_value", lambda s, h: (1 + (h > s).sum()) / (len(h) + 1), "compare with >="),
+    ("p_value", lambda s, h: (h > s).mean(), "Two things are missing"),
+    ("p_value", lambda s, h: (1 + (h <= s).sum()) / (len(h) + 1), "less strange"),
+    ("p_value", lambda s, h: (h < s).mean(), "less strange"),
+    ("p_value", lambda s, h: 1 + (h >= s).sum(), "return a share"),
+    ("p_value", lambda s, h: min(1, (1 + (h >= s).sum()) / 12), "not for 3"),
+    ("p_value", lambda s, h: h >= s, "Expected one number, got 11"),
+    ("find_the_leak", in_batches(lambda batch: batch.mean(0).argmax()), "number with the leak"),
+    ("find_the_leak", in_batches(lambda batch: np.bincount(batch.argmax(1)).argmax()),
+     "still choose"),
+    ("find_the_leak", in_batches(lambda batch: batch.mean(0).argmax(), shuffled=True),
+     "should give"),
+    ("find_the_leak", lambda s, t: np.mean([(s[t == k].argmax(1) == k).mean() for k in range(3)]),
+     "mean over tasks"),
+    ("find_the_leak", lambda s, t: (s.argmax(1) != t).mean(), "share that is wrong"),
+    ("find_the_leak", lambda s, t: (s.argmax(1) == t).sum(), "return a share"),
+    ("find_the_leak", lambda s, t: s.argmax(1) == t, "Expected one number"),
+    ("find_the_leak", lambda s, t: (s.argmax(1) == np.sort(t)).mean(), "another order"),
+    ("decomposition", parts(lambda a, b, c, d: (a + b) / 12, lambda a, b, c, d: a / 12,
+                            lambda a, b, c, d: c / 12), "shares of all inputs"),
+    ("decomposition", parts(lambda a, b, c, d: (a + b) / 12, lambda a, b, c, d: a / (a + c),
+                            lambda a, b, c, d: c / (a + c)), "divide by"),
+    ("decomposition", lambda t, c: (t.mean(), c[t].mean(), 1 - c[~t].mean()), "class is wrong"),
+    ("decomposition", lambda t, c: (1 - t.mean(), c[t].mean(), c[~t].mean()), "task is wrong"),
+    ("decomposition", lambda t, c: (t.mean(), c[~t].mean(), c[t].mean()), "exchanged"),
+    ("decomposition", lambda t, c: (t.mean(), c[t].mean(), c.mean()), "accuracy on all inputs"),
+    ("decomposition", lambda t, c: (t.mean(), c.mean(), c.mean()), "accuracy on all inputs"),
+    ("decomposition", parts(lambda a, b, c, d: a + b, lambda a, b, c, d: a,
+                            lambda a, b, c, d: c), "return shares"),
+    ("decomposition", lambda t, c: (0.5, c.mean(), c.mean()), "Together they give"),
+    ("decomposition", lambda t, c: (t.mean(), t[c].mean(), c[~t].mean()), "should give"),
+    ("decomposition", lambda t, c: c.mean(), "of shape (3,), got shape ()"),
+    ("decomposition", lambda t, c: (t.mean(), c[t].mean(), c[~t].mean() if (~t).any() else 0),
+     "return np.nan"),
+    ("decomposition", lambda t, c: (t.mean(), (t & c).sum() / int(t.sum()),
+                                    int((~t & c).sum()) / int((~t).sum())), "it fails"),
 ]
 
 
@@ -333,6 +461,19 @@ def test_another_way_to_write_a_right_answer_is_right_too(printed):
     assert "right!" in printed("allowed_answer", lambda z, m: (z.softmax(-1) * m).argmax(-1))
     assert "right!" in printed("token_kl", lambda p, q: F.kl_div(
         q.log_softmax(-1), p.log_softmax(-1), log_target=True, reduction="none").sum(-1))
+    assert "right!" in printed("signature", lambda X, new: multivariate_normal(
+        X.mean(0), np.cov(X.T, ddof=0)).logpdf(new))
+    assert "right!" in printed("bhattacharyya_bound", bhattacharyya())
+    for usual in (np.median, np.max, lambda own: np.quantile(own, 0.9)):
+        assert "right!" in printed("surviving_score", lambda d, g, h, usual=usual: -d / [
+            usual(own) for own in h])
+    assert "right!" in printed("surviving_score", lambda d, g, h: np.stack([
+        p_values(column, own) for column, own in zip(d.T, h, strict=True)], 1))
+    assert "right!" in printed("p_value", lambda s, h: 1 - np.sum(h < s) / (len(h) + 1))
+    assert "right!" in printed("find_the_leak", lambda s, t: sum(
+        row.argmax() == k for row, k in zip(s, t, strict=True)) / len(t))
+    assert "right!" in printed("decomposition", lambda t, c: np.array(
+        [t.mean(), c[t].mean(), c[~t].mean()]))
 
 
 @pytest.mark.parametrize("name", exercises)

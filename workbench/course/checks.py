@@ -45,7 +45,8 @@ def near(value: Any, wanted: Any, atol: float = 1e-6) -> bool:
         np.allclose(value, wanted, atol=atol, equal_nan=True))
 
 
-def _number(value: Any) -> float:
+def one_number(value: Any) -> float:
+    """Return one number as a float, or raise `Wrong`."""
     size = torch.as_tensor(given_back(value)).numel()
     if size != 1:
         raise Wrong(f"Expected one number, got {size} of them: add them up, or average?")
@@ -54,17 +55,17 @@ def _number(value: Any) -> float:
 
 def retention(answer: Answer) -> None:
     """Check a share of what was there before."""
-    value = _number(answer(0.8, 0.2))
+    value = one_number(answer(0.8, 0.2))
     refuse_mistakes(abs(value), [
         (0.6, "That is a difference in points; a share is a quotient."),
         (4, "80 % that became 20 % gave 4: the quotient is upside down."),
         (25, "That is in percent; return a share from 0 to 1.")])
     if not near(value, 0.25):
         raise Wrong(f"80 % that became 20 % should give 0.25, not {value:g}.")
-    again = _number(answer(0.9, 0.9))
+    again = one_number(answer(0.9, 0.9))
     if not near(again, 1.0):
         raise Wrong(f"90 % that stayed 90 % should give 1, not {again:g}.")
-    grown = _number(answer(0.5, 0.6))
+    grown = one_number(answer(0.5, 0.6))
     if not near(grown, 1.2):
         raise Wrong(f"50 % that grew to 60 % should give 1.2, not {grown:g}: a share of what was "
                     "there before can be above 1.")
@@ -105,7 +106,7 @@ def masked_loss(answer: Answer) -> None:
     value = given_back(answer(logits.clone(), y, mask))
     if torch.as_tensor(value).numel() == len(y):
         raise Wrong("That is a loss for each example; return their mean.")
-    value = _number(value)
+    value = one_number(value)
     wanted = float(solutions.masked_loss(logits, y, mask))
     cross_entropy = torch.nn.functional.cross_entropy
     refuse_mistakes(value, [
@@ -120,7 +121,7 @@ def masked_loss(answer: Answer) -> None:
         (wanted / np.log(2), "That is in bits; return the loss in nats.")])
     expect(value, wanted, atol=1e-4)
     # A softmax does not change when all logits of a row are shifted.
-    if not near(_number(answer(logits - 50, y, mask)), wanted, atol=1e-4):
+    if not near(one_number(answer(logits - 50, y, mask)), wanted, atol=1e-4):
         raise Wrong("Right where the logits are near 0, but wrong where they are near -50: the "
                     "forbidden ones must be lower than any number, so fill with minus infinity.")
 
@@ -129,7 +130,7 @@ def backward_transfer(answer: Answer) -> None:
     """Check backward transfer on a matrix on which rival definitions differ."""
     R = np.array([[0.9, 0.5, 0.2, 0.1], [0.95, 0.85, 0.4, 0.3], [0.7, 0.86, 0.75, 0.2],
                   [0.6, 0.88, 0.5, 0.8]])
-    value = _number(answer(R.copy()))
+    value = one_number(answer(R.copy()))
     wanted = float(solutions.backward_transfer(R))
     best = ("That compares with the best so far, which is Chaudhry's forgetting; compare with the "
             "moment each task was learned.")
@@ -144,7 +145,7 @@ def backward_transfer(answer: Answer) -> None:
         (np.mean(R[:3, -1] - np.diagonal(R)[:3]), "That reads the last column: rows are what was "
                                                   "trained, columns what is tested.")])
     expect(value, wanted)
-    three = _number(answer(R[:3, :3].copy()))
+    three = one_number(answer(R[:3, :3].copy()))
     if not near(three, solutions.backward_transfer(R[:3, :3])):
         raise Wrong("Right for four tasks, but not for three: use len(R) for the number of tasks.")
 
@@ -181,7 +182,7 @@ def ewc_penalty(answer: Answer) -> None:
     value = given_back(answer(weights.copy(), anchor.copy(), fisher.copy()))
     if torch.as_tensor(value).numel() == 3:
         raise Wrong("That is a penalty for each weight; add them up to one number.")
-    value = _number(value)
+    value = one_number(value)
     distance = weights - anchor
     refuse_mistakes(value, [
         (14, "Twice too much: the half is missing."),

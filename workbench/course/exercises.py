@@ -6,7 +6,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
-from workbench.course import checks, language_checks, solutions
+from workbench.course import checks, language_checks, retrieval_checks, solutions
 from workbench.course.checks import Wrong
 from workbench.errors import UnknownNameError
 from workbench.system.provenance import data_path
@@ -29,7 +29,8 @@ class Exercise:
     @property
     def check(self) -> Callable[[Callable[..., Any]], None]:
         """The check, which raises `Wrong`, with a message for the student."""
-        return (vars(checks) | vars(language_checks))[self.name]  # type: ignore[no-any-return]
+        tables = vars(checks) | vars(language_checks) | vars(retrieval_checks)
+        return tables[self.name]  # type: ignore[no-any-return]
 
     @property
     def solution(self) -> Callable[..., Any]:

@@ -83,3 +83,41 @@ def choose_point(new, retention, enough):
     """Return the point that knows the new skill well enough and keeps most."""
     knows = new >= enough
     return int(np.argmax(np.where(knows, retention, -1) if knows.any() else new))
+
+
+def signature(X, new):
+    """Log density of each new row under the Gaussian that fits the rows of X."""
+    gap, covariance = new - X.mean(0), np.cov(X.T, bias=True)
+    distance = (gap @ np.linalg.inv(covariance) * gap).sum(1)
+    constant = np.linalg.slogdet(covariance)[1] + X.shape[1] * np.log(2 * np.pi)
+    return -0.5 * (distance + constant)
+
+
+def bhattacharyya_bound(mean_a, cov_a, mean_b, cov_b):
+    """B1 of two Gaussians: the integral of the root of the product of their densities."""
+    gap, middle = mean_a - mean_b, (cov_a + cov_b) / 2
+    log_dets = [np.linalg.slogdet(cov)[1] for cov in (middle, cov_a, cov_b)]
+    distance = gap @ np.linalg.solve(middle, gap) / 8
+    return np.exp(-distance - (log_dets[0] - (log_dets[1] + log_dets[2]) / 2) / 2)
+
+
+def surviving_score(distances, log_dets, held_out):
+    """Distances in units of what is usual for the task itself; higher is better."""
+    return -distances / [own.mean() for own in held_out]
+
+
+def p_value(score, held_out):
+    """Rank of a score among held-out ones of the task, as a share; higher scores are stranger."""
+    return (1 + (held_out >= score).sum()) / (len(held_out) + 1)
+
+
+def find_the_leak(scores, tasks):
+    """Share of the inputs whose task is found, each by its own scores alone."""
+    return (scores.argmax(1) == tasks).mean()
+
+
+def decomposition(task_right, class_right):
+    """P(task right), and P(class right) given that the task is right, and that it is wrong."""
+    given = [class_right[rows].mean() if rows.any() else np.nan
+             for rows in (task_right, ~task_right)]
+    return task_right.mean(), *given
