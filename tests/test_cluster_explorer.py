@@ -21,8 +21,8 @@ from workbench.plots.clusters import (
     plot_task_retention,
 )
 from workbench.retrieval.projections import project, separations
+from workbench.widgets import ClusterExplorer
 from workbench.widgets import clusters as module
-from workbench.widgets.clusters import ClusterExplorer
 from workbench.widgets.scatter import PAUSE_S
 
 TASKS = ("banking", "cooking", "home", "travel")

@@ -55,26 +55,30 @@ class ScatterPlot:
         The front end ignores a message that comes while it is drawing. So a quick change waits, and
         of several only the last is sent.
         """
+        self._latest = coordinates, pd.Series(groups), list(colours), named
+        self._send()
+
+    def _send(self) -> None:
         with self._sending:
-            self.close()
+            if self._timer is not None:
+                self._timer.cancel()
             wait = self._sent + PAUSE_S - time.monotonic()
             if wait > 0:
-                self._timer = threading.Timer(wait, self.draw,
-                                              (coordinates, groups, colours, named))
+                self._timer = threading.Timer(wait, self._send)
                 self._timer.daemon = True
                 self._timer.start()
                 return
+            coordinates, groups, colours, named = self._latest
             self._scale(coordinates)
             with self.widget.hold_sync():  # one message
-                self._scatter.color(by=pd.Series(groups), map=list(colours),
-                                    skip_widget_update=True)
+                self._scatter.color(by=groups, map=colours, skip_widget_update=True)
                 # A list, so that a chosen point keeps its colour.
                 self.widget.color_selected = self.widget.color
                 self._scatter.xy("x", "y", LIMITS, LIMITS, animate=False)
                 self._scatter.label(by=None)  # otherwise the names stay where they are
                 if named:
                     self._scatter.label(by="task", font="arial bold", positioning="center_of_mass")
-            self._sent = time.monotonic()
+            self._sent, self._timer = time.monotonic(), None
 
     def select(self, rows: NDArray[np.intp] | None) -> None:
         """Emphasise some points, or with None all alike."""
@@ -84,7 +88,6 @@ class ScatterPlot:
         """Give up a change that waits."""
         if self._timer is not None:
             self._timer.cancel()
-            self._timer = None
 
     def _scale(self, coordinates: Floats) -> None:
         """Scale coordinates to -1 to 1: with other limits the names of tasks would be misplaced."""
