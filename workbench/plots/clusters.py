@@ -87,24 +87,24 @@ def plot_confusion(shares: pd.DataFrame, ax: Axes | None = None,
     ax = ax or plt.subplots()[1]
     values = shares.to_numpy(dtype=float)
     ax.imshow(values, vmin=0, vmax=1, cmap="cividis", aspect="auto")
+    size = min(10.0, fitting_size(ax, "100", len(values)))
     for (i, j), value in np.ndenumerate(values):
         ax.text(j, i, "–" if np.isnan(value) else f"{100 * value:.0f}", ha="center", va="center",
-                fontsize=10 if len(values) <= 8 else 8,
-                color="white" if value <= 0.55 else "black",
+                fontsize=size, color="white" if value <= 0.55 else "black",
                 fontweight="bold" if i == j else "normal")
     if chosen in shares.index:
         ax.add_patch(Rectangle((-0.5, list(shares.index).index(chosen) - 0.5), len(values), 1,
                                fill=False, edgecolor="#D55E00", linewidth=3, clip_on=False))
-    names = [str(name) for name in shares.index]
+    names = columns = [str(name) for name in shares.index]
     longest = max(names, key=len)
     rows = 1 + (fitting_size(ax, longest, len(names)) < 9)
-    size = fitting_size(ax, longest, -(-len(names) // rows))
-    if size >= 7:  # in two rows by turns, if one is too narrow
-        columns = ["\n" * (j % rows) + name for j, name in enumerate(names)]
-    else:
-        columns, size = [str(j + 1) for j in range(len(names))], 9
+    size = min(10.0, fitting_size(ax, longest, -(-len(names) // rows)))
+    if size < 7:
+        columns, rows, size = [str(j + 1) for j in range(len(names))], 1, 9
         names = [f"{name} ({j + 1})" for j, name in enumerate(names)]
-    ax.set_xticks(range(len(names)), columns, fontsize=min(size, 10))
+    ax.set_xticks(range(len(names)), columns, fontsize=size)
+    for tick in ax.xaxis.get_major_ticks()[1::rows]:  # in two rows by turns, if one is too narrow
+        tick.set_pad(tick.get_pad() + 1.3 * size * (rows - 1))
     name_ticks(ax, names, "y")
     add_text(ax, title, "retrieved", "task")
     ax.grid(False)

@@ -9,4 +9,5 @@ from workbench.widgets.study import DriftExplorer, ParetoExplorer, SkillRetentio
 from workbench.widgets.teacher import TeacherExplorer
 
 __all__ = ["ClusterExplorer", "DriftExplorer", "LiveDistillation", "LiveTraining",
-           "ParetoExplorer", "RetentionExplorer", "ScenarioExplorer", "SkillRetention", "TeacherExplorer"]
+           "ParetoExplorer", "RetentionExplorer", "ScenarioExplorer", "SkillRetention",
+           "TeacherExplorer"]
