@@ -1,6 +1,6 @@
 """Figures of task clusters: a labelled scatter plot, retrieval confusion, retention of a task."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 import matplotlib.pyplot as plt
 import numpy as np
@@ -120,26 +120,30 @@ def plot_confusion(shares: pd.DataFrame, ax: Axes | None = None,
 
 
 def plot_task_retention(retention: Mapping[str, Floats], ax: Axes | None = None,
-                        title: str = "Retention", chosen: str | None = None) -> Axes:
+                        title: str = "Retention", chosen: str | None = None,
+                        tasks: Sequence[str] | None = None) -> Axes:
     """Draw the accuracy on each task after each stage, with a chosen task in front of the others.
 
     Parameters
     ----------
     retention : mapping of str to ndarray, shape (seeds, stages)
         NaN before the task is learned.
+    tasks : sequence of str, optional
+        All tasks, in the order of their colours; by default those of `retention`.
     """
     ax = ax or plt.subplots()[1]
-    told = []
-    for k, (name, values) in enumerate(retention.items()):
+    told, order = [], list(retention if tasks is None else tasks)
+    for name, values in retention.items():
         stages = np.flatnonzero(~np.isnan(values).any(0))
         curve = 100 * values[:, stages]
         if chosen is None:
-            ax.plot(stages + 1, curve.mean(0), label=name, markersize=4, **look(k))
+            ax.plot(stages + 1, curve.mean(0), label=name, markersize=4,
+                    **look(order.index(name)))
         elif name != chosen:
             ax.plot(stages + 1, curve.mean(0), color="#bbbbbb", linewidth=1)
         else:
             draw_band(ax, stages + 1, curve / 100, name, bounded=True, markersize=5, zorder=3,
-                      **look(k))
+                      **look(order.index(name)))
         if len(stages) and chosen in (None, name):
             told.append(f"{name} from {percent(curve[:, 0].mean() / 100)} after stage "
                         f"{stages[0] + 1} to {percent(curve[:, -1].mean() / 100)} after stage "

@@ -161,7 +161,8 @@ class ClusterView(View):
                            parts.pop(0).subplots(), chosen=self.chosen)
         if self.retention:
             plot_task_retention(self.retention, parts.pop(0).subplots(),
-                                f"Retention: {self.chosen or 'all tasks'}", self.chosen)
+                                f"Retention: {self.chosen or 'all tasks'}", self.chosen,
+                                self.points.tasks)
 
     def table(self) -> pd.DataFrame:
         """Return the distances of the chosen task to each other, or of each to its nearest."""
