@@ -103,8 +103,8 @@ def plot_confusion(shares: pd.DataFrame, ax: Axes | None = None,
         columns, rows, size = [str(j + 1) for j in range(len(names))], 1, 9
         names = [f"{name} ({j + 1})" for j, name in enumerate(names)]
     ax.set_xticks(range(len(names)), columns, fontsize=size)
-    for tick in ax.xaxis.get_major_ticks()[1::rows]:  # in two rows by turns, if one is too narrow
-        tick.set_pad(tick.get_pad() + 1.3 * size * (rows - 1))
+    for tick in ax.xaxis.get_major_ticks()[1::2] if rows == 2 else ():
+        tick.set_pad(4 + 1.3 * size)  # in two rows by turns, since one is too narrow
     name_ticks(ax, names, "y")
     add_text(ax, title, "retrieved", "task")
     ax.grid(False)
