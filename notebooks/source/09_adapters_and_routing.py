@@ -42,13 +42,12 @@ wb.prepare_notebook()
 # %%
 stream = wb.make_stream("digits-tasks", tasks=3)
 figure = Figure(figsize=(7, 1.7), layout="constrained")
-for panel, (digit, task) in zip(figure.subplots(1, 6), [
-        (d, task) for task in stream.tasks for d in task.classes], strict=True):
-    image = task.train.x[task.train.y == digit][0]
-    panel.imshow(image.reshape(8, 8), cmap="gray_r")
-    panel.set_title(task.name)
+for panel, digit in zip(figure.subplots(1, 6), range(6), strict=True):
+    train_set = stream.tasks[digit // 2].train
+    panel.imshow(train_set.x[train_set.y == digit][0].reshape(8, 8), cmap="gray_r")
+    panel.set_title(stream.tasks[digit // 2].name)
     panel.axis("off")
-    panel.set_label(f"an image of {stream.labels[digit]}, from the task {task.name}.")
+    panel.set_label(f"an image of {stream.labels[digit]}.")
 wb.show(figure)
 
 # %% [markdown]
@@ -100,6 +99,7 @@ def answer(k, x):
     return heads[k](model(x))
 
 
+# %%
 at_the_time = []
 for task in stream.tasks:
     train(task, heads[task.index])
@@ -108,8 +108,6 @@ at_the_end = [answer(task.index, task.test.x) for task in stream.tasks]
 own = [float((logits.argmax(1) + 2 * k == stream.tasks[k].test.y).double().mean())
        for k, logits in enumerate(at_the_end)]
 print("accuracy, each task with its own adapter:", ", ".join(map(percent, own)))
-
-# %%
 verdict("after two more tasks, the first adapter gives the same logits, equal in every bit.",
         all(torch.equal(a, b) for a, b in zip(at_the_time, at_the_end, strict=True)))
 
@@ -289,8 +287,6 @@ keys = {name: np.array([kept_by_keys(per_task, seed) for seed in SEEDS])
         for name, per_task in (("prompt-pool", False), ("prompt-keys", True))}
 print(pd.DataFrame({name: map(percent_over_seeds, shares.T) for name, shares in keys.items()},
                    [f"after {task.name}" for task in stream.tasks]).to_string())
-
-# %%
 verdict("the pool finds the first task right after it, and hardly ever after two more tasks: its "
         "keys are pulled to later tasks, while the adapters have not changed.",
         keys["prompt-pool"][:, 0].min() == 1 and keys["prompt-pool"][:, 2].mean() < 0.3)
@@ -329,7 +325,8 @@ verdict("cat is exact, svd loses a part, and linear loses more than svd.",
 @torch.no_grad()
 def merged_accuracy(kind, weight, seed, part="test"):
     """The accuracy of one seed with its three adapters merged."""
-    shared, names = learner.model.with_adapter(None).model, [a[seed] for a in learner.model.adapters]
+    shared = learner.model.with_adapter(None).model
+    names = [of_task[seed] for of_task in learner.model.adapters]
     name = f"{kind}-{round(weight * 3)}-seed{seed}"
     if name not in shared.peft_config:
         shared.add_weighted_adapter(names, [weight] * 3, name, kind)
@@ -471,11 +468,11 @@ chosen_of_five = {name: route(five_learner, five, name) for name in NAMES} | {
     "gmm, shared": route(five_learner, five, "gmm", adapted=False)}
 found_of_five = {name: (tasks == task_of_five).double().mean(1).numpy()
                  for name, tasks in chosen_of_five.items()}
+
+# %%
 print(pd.DataFrame({"3 tasks": {name: percent_over_seeds(v) for name, v in found.items()},
                     "5 tasks": {name: percent_over_seeds(v) for name, v in found_of_five.items()}})
       .rename_axis("task retrieved").to_string())
-
-# %%
 verdict("with five tasks, confidence misses the task of three images in ten, and clusters miss "
         "about one in ten.",
         found_of_five["entropy"].mean() < 0.75 and 0.85 < found_of_five["gmm"].mean() < 0.95)
