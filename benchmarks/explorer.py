@@ -15,7 +15,6 @@ from __future__ import annotations
 
 import argparse
 import json
-import math
 import os
 import socket
 import subprocess
@@ -42,7 +41,7 @@ FLAGS = ["--no-sandbox", "--disable-gpu", "--disable-background-networking"]
 SETUP = """
 import numpy as np, jscatter
 import workbench as wb
-from workbench.widgets.clusters import ClusterExplorer
+from workbench.widgets import ClusterExplorer
 wb.prepare_notebook()
 rng = np.random.default_rng(0)
 tasks = rng.integers(8, size={points})
@@ -74,18 +73,28 @@ PAINTED = """() => new Promise(done => {
     look();
 })"""
 """Milliseconds until a canvas in the output has a dark pixel."""
-WATCH = """() => {
-    window.frames_seen = [];
-    const note = now => {
-        window.frames_seen.push(now);
-        window.watching = requestAnimationFrame(note);
+DRAG = """async ([x, y, across, down, steps]) => {
+    const canvas = document.elementFromPoint(x, y);
+    const fire = (kind, angle) => {
+        const place = {clientX: x + across * Math.cos(angle), clientY: y + down * Math.sin(angle)};
+        const all = {bubbles: true, cancelable: true, view: window, buttons: 1, ...place};
+        canvas.dispatchEvent(new PointerEvent('pointer' + kind, {pointerId: 1, ...all}));
+        canvas.dispatchEvent(new MouseEvent('mouse' + kind, all));
     };
-    window.watching = requestAnimationFrame(note);
+    const frame = () => new Promise(requestAnimationFrame), times = [];
+    fire('move', 0); await frame();
+    fire('down', 0); await frame();
+    for (let step = 1; step <= steps; step++) {
+        const began = performance.now();
+        fire('move', 2 * Math.PI * step / steps);
+        await frame();
+        times.push(performance.now() - began);
+    }
+    fire('up', 0);
+    return times;
 }"""
-SEEN = """() => {
-    cancelAnimationFrame(window.watching);
-    return window.frames_seen.slice(1).map((now, i) => now - window.frames_seen[i]);
-}"""
+"""Milliseconds of each frame while the mouse is dragged in an ellipse, with a move in each."""
+STEPS = 40
 
 
 def parse_arguments() -> argparse.Namespace:
@@ -122,20 +131,6 @@ def lab(folder: Path) -> Iterator[str]:
             server.wait(60)
 
 
-def drag(page: Page, centre: tuple[float, float], radius: tuple[float, float]) -> list[float]:
-    """Drag the mouse around in a circle; return the milliseconds of each frame meanwhile."""
-    page.mouse.move(centre[0] + radius[0], centre[1])
-    page.mouse.down()
-    page.evaluate(WATCH)
-    for step in range(1, 61):
-        angle = 2 * math.pi * step / 60
-        page.mouse.move(centre[0] + radius[0] * math.cos(angle),
-                        centre[1] + radius[1] * math.sin(angle))
-    frames = page.evaluate(SEEN)
-    page.mouse.up()
-    return list(frames)
-
-
 def measure(page: Page, url: str, folder: Path, points: int, repeats: int) -> dict[str, Any]:
     """Return the times for one number of points."""
     name = f"points_{points}.ipynb"
@@ -159,18 +154,21 @@ def measure(page: Page, url: str, folder: Path, points: int, repeats: int) -> di
     canvas.scroll_into_view_if_needed()
     page.wait_for_timeout(2000)
     box = canvas.bounding_box() or {}
-    centre = box["x"] + box["width"] / 2, box["y"] + box["height"] / 2
-    pans = [float(np.median(drag(page, centre, (60, 60)))) for _ in range(repeats)]
+    x, y = box["x"] + box["width"] / 2, box["y"] + box["height"] / 2
+    picture = "canvas => canvas.toDataURL()"
+    before, pans, lassos, texts = canvas.evaluate(picture), [], [], []
+    for k in range(repeats):
+        pans.append(float(np.median(page.evaluate(DRAG, [x, y, 60 + 5 * k, 60, STEPS]))))
+    assert canvas.evaluate(picture) != before, "the points did not move"
     output.get_by_title("Activate lasso selection").click()
-    lassos, texts = [], []
     for k in range(repeats):
         across = (0.25 + 0.02 * k) * box["width"]
-        before = output.locator(".workbench-contents").inner_text()
-        lassos.append(float(np.median(drag(page, centre, (across, across)))))
+        contents = output.locator(".workbench-contents").inner_text()
+        lassos.append(float(np.median(page.evaluate(DRAG, [x, y, across, across, STEPS]))))
         began = time.perf_counter()
         page.wait_for_function(
             "before => document.querySelector('.workbench-contents').innerText != before",
-            arg=before)
+            arg=contents)
         texts.append(1000 * (time.perf_counter() - began))
     return {"points": points, "features": SIZES[points], "first_paint_ms": float(paint),
             "pan_ms": pans, "lasso_ms": lassos, "texts_ms": texts}

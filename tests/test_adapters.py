@@ -198,7 +198,7 @@ def test_the_command_line_trains_and_retrieves(tmp_path, capsys):
 def test_intents_are_retrieved_from_the_shipped_embeddings(tmp_path, capsys):
     folder = str(tmp_path / "run")
     assert call(f"run --stream intents --tasks 2 --learner adapters --retriever gaussian --option "
-                f"ridge=1.0 --steps 30 --lr 3e-3 --out {folder} --json --quiet".split()) == 0
+                f"shrinkage=0.3 --steps 30 --lr 3e-3 --out {folder} --json --quiet".split()) == 0
     assert np.mean(json.loads(capsys.readouterr().out)["retrieval"]) > 0.8
     assert call(["retrieve", "--run", folder, "--text", "card gone", "--json"]) == 0
     assert json.loads(capsys.readouterr().out)["task"] == "banking"

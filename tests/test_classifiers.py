@@ -182,3 +182,15 @@ def test_classes_that_cannot_be_read_as_tasks_are_named():
     with pytest.raises(DataError, match="the class 'x' is of the tasks 'a' and 'c'"):
         learned.partial_fit(X, ["c"] * 4, labels=["x", "u", "v", "w"])
     assert learned.classes_.tolist() == ["a", "b"]
+
+
+def test_a_task_that_the_classifier_refuses_changes_nothing(digits):
+    x, y, test_x, _ = digits
+    learned = ClassAsTask(MomentClassifier("fecam")).fit(x[y < 4], y[y < 4] // 2, labels=y[y < 4])
+    before = learned.scores(test_x)
+    with pytest.raises(DataError, match="the class '9' is singular: 1 sample of 64"):
+        learned.partial_fit(x[y == 9][:1], [4], labels=[9])
+    assert np.array_equal(learned.scores(test_x), before)
+    rows = (y == 4) | (y == 5)
+    learned.partial_fit(x[rows], y[rows] // 2, labels=y[rows])
+    assert learned.classifier_.classes_.tolist() == [0, 1, 2, 3, 4, 5]

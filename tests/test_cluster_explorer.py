@@ -21,8 +21,8 @@ from workbench.plots.clusters import (
     plot_task_retention,
 )
 from workbench.retrieval.projections import project, separations
+from workbench.widgets import ClusterExplorer
 from workbench.widgets import clusters as module
-from workbench.widgets.clusters import ClusterExplorer
 from workbench.widgets.scatter import PAUSE_S
 
 TASKS = ("banking", "cooking", "home", "travel")
@@ -205,6 +205,13 @@ def test_a_retention_curve_begins_when_its_task_is_learned():
     only = plot_task_retention({"a": np.array([[0.9, 0.5]]), "b": np.array([[np.nan, 0.8]])},
                                chosen="b")
     assert "a from" not in alt_text(only.figure)
+
+
+def test_a_task_has_the_same_colour_in_the_scatter_plot_and_in_its_curve():
+    scatter = plot_clusters(np.eye(2), ["a", "b"])
+    curve = plot_task_retention({"b": np.array([[0.9, 0.5]])}, tasks=["a", "b"])
+    assert curve.lines[0].get_color() == scatter.lines[1].get_color()
+    assert curve.lines[0].get_marker() == scatter.lines[1].get_marker()
 
 
 # The widget

@@ -25,6 +25,7 @@ from workbench.retrieval.simulation import measure, sweep
 from workbench.retrieval.toy import Toy
 from workbench.tasks import load_skill
 from workbench.widgets import (
+    ClusterExplorer,
     DriftExplorer,
     LiveDistillation,
     LiveTraining,
@@ -117,6 +118,27 @@ def teacher_explorer(skill: str) -> TeacherExplorer:
     return widget
 
 
+def cluster_explorer(task: str, names: tuple[str, ...]) -> ClusterExplorer:
+    """Tasks on a grid, so that the names at their medians are apart."""
+    codes = np.repeat(np.arange(len(names)), 20)
+    rng = np.random.default_rng(0)
+    xy = np.stack([codes % 2, codes // 2], 1) + rng.normal(0, 0.05, (len(codes), 2))
+    tasks = np.array(names)[codes]
+    widget = ClusterExplorer(
+        xy, tasks, tasks, list(tasks), coordinates=xy, retrieved=np.roll(tasks, 3),
+        retention={name: shares("usual", 3, len(names)) for name in names})
+    widget.task.value, widget.group.value = task, "errors"
+    widget.colour.value = "retrieved task"
+    widget.scatter.close()
+    return widget
+
+
+def beside(widget: ClusterExplorer) -> Figure:
+    figure = Figure(figsize=(5.6, 4.4), layout="constrained")
+    widget.draw_beside(figure)
+    return figure
+
+
 FIGURES = {
     **{f"{name}, {size}": draw for size in SIZES for name, draw in {
         "retention": lambda size=size: plots.plot_retention(
@@ -154,6 +176,10 @@ FIGURES = {
     **{f"diagnostic {name}": lambda name=name: figure_of(lambda ax: studies.plot_diagnostic(
         points("usual"), METHODS[:4], name, ax, "answers that are not in its own style", 1e-4),
         2, 2, size=(8.2, 4.2)) for name in ("kl_new", "foreign_style", "length")},
+    **{f"clusters, {len(names)} tasks, {task}{place}": lambda task=task, names=names, draw=draw:
+       draw(cluster_explorer(task, names)) for names in (TASKS[:3], TASKS, tuple(
+           f"{task} {k}" for k in (1, 2) for task in TASKS)) for task in ("all tasks", names[1])
+       for place, draw in (("", ClusterExplorer.figure), (", beside", beside))},
     "matrix": lambda: plots.plot_accuracy_matrix(
         AccuracyMatrix(shares("usual", 3, 5, 5)), TASKS, title="Replay: accuracy (%)").figure,
     "matrix of ten": lambda: plots.plot_accuracy_matrix(

@@ -69,7 +69,8 @@ def test_many_rows_in_many_dimensions_are_those_of_scikit_learn():
     theirs = GaussianMixture(1, reg_covar=1e-4).fit(X).score_samples(X)
     assert abs(ours.score_samples(X) - theirs).max() < 1e-8
     # In single, a distance has the digits of single, though features are far from the origin.
-    single, double = ours.distances(X, np.float32), ours.distances(X)
+    far = Signature("gaussian").fit(X + 1e5)
+    single, double = far.distances(X + 1e5, np.float32), far.distances(X + 1e5)
     assert (abs(single / double - 1) < 1e-4).all()
 
 
@@ -137,6 +138,14 @@ def test_features_that_have_no_density_are_named(kind, X, message):
 def test_a_ridge_makes_a_constant_feature_harmless(kind):
     X = rows((slice(None), 1), 7.0)
     assert np.isfinite(Signature(kind).fit(X).score_samples(X)).all()
+
+
+def test_a_covariance_whose_variance_is_lost_in_rounding_is_singular():
+    spread = np.array([[[1.0, 1 - 1e-15], [1 - 1e-15, 1.0]]])
+    np.linalg.cholesky(spread)
+    with pytest.raises(DataError, match="a covariance of 2 features is singular"):
+        Signature().load_arrays({"weights": np.ones(1), "means": np.zeros((1, 2)),
+                                 "spread": spread})
 
 
 def test_equal_rows_have_no_variance_in_any_direction():

@@ -18,7 +18,7 @@ from sklearn.feature_extraction.text import TfidfVectorizer
 from sklearn.neighbors import KNeighborsClassifier
 import workbench as wb
 from workbench.tasks.utterances import read_utterances
-from workbench.widgets.clusters import ClusterExplorer
+from workbench.widgets import ClusterExplorer
 wb.prepare_notebook()
 chosen = [u for u in read_utterances() if u.task in ("banking", "cooking", "travel")]
 texts, tasks = [u.text for u in chosen], np.array([u.task for u in chosen])

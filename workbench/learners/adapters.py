@@ -50,8 +50,8 @@ class Adapters(Learner):
     """Of signatures."""
     covariance: str = "full"
     """Of signatures: ``full``, ``tied`` or ``diag``."""
-    ridge: float = 0.01
-    """Of signatures: it is added to every variance."""
+    shrinkage: float = 0.1
+    """Of signatures: this share of the mean variance is added to every variance."""
     routers: list[Router] = field(init=False, repr=False)
     """One for each seed."""
 
@@ -60,7 +60,8 @@ class Adapters(Learner):
         for name, choices in (("head", ("global", "task")), ("features", ("adapted", "shared"))):
             if getattr(self, name) not in choices:
                 raise UnknownNameError(name, getattr(self, name), choices)
-        signature = Signature("gmm", self.clusters, self.covariance, ridge=self.ridge)
+        signature = Signature("gmm", self.clusters, self.covariance, ridge=0.0,
+                              shrinkage=self.shrinkage)
         self.routers = [Router(self.model, i, self.retriever, signature, self.measure,
                                self.features == "adapted") for i in range(len(self.model.seeds))]
         self.global_heads = [MomentClassifier("ranpac", projections=PROJECTIONS, random_state=seed)

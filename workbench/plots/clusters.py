@@ -1,6 +1,6 @@
 """Figures of task clusters: a labelled scatter plot, retrieval confusion, retention of a task."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 import matplotlib.pyplot as plt
 import numpy as np
@@ -87,24 +87,24 @@ def plot_confusion(shares: pd.DataFrame, ax: Axes | None = None,
     ax = ax or plt.subplots()[1]
     values = shares.to_numpy(dtype=float)
     ax.imshow(values, vmin=0, vmax=1, cmap="cividis", aspect="auto")
+    size = min(10.0, fitting_size(ax, "100", len(values)))
     for (i, j), value in np.ndenumerate(values):
         ax.text(j, i, "–" if np.isnan(value) else f"{100 * value:.0f}", ha="center", va="center",
-                fontsize=10 if len(values) <= 8 else 8,
-                color="white" if value <= 0.55 else "black",
+                fontsize=size, color="white" if value <= 0.55 else "black",
                 fontweight="bold" if i == j else "normal")
     if chosen in shares.index:
         ax.add_patch(Rectangle((-0.5, list(shares.index).index(chosen) - 0.5), len(values), 1,
                                fill=False, edgecolor="#D55E00", linewidth=3, clip_on=False))
-    names = [str(name) for name in shares.index]
+    names = columns = [str(name) for name in shares.index]
     longest = max(names, key=len)
     rows = 1 + (fitting_size(ax, longest, len(names)) < 9)
-    size = fitting_size(ax, longest, -(-len(names) // rows))
-    if size >= 7:  # in two rows by turns, if one is too narrow
-        columns = ["\n" * (j % rows) + name for j, name in enumerate(names)]
-    else:
-        columns, size = [str(j + 1) for j in range(len(names))], 9
+    size = min(10.0, fitting_size(ax, longest, -(-len(names) // rows)))
+    if size < 7:
+        columns, rows, size = [str(j + 1) for j in range(len(names))], 1, 9
         names = [f"{name} ({j + 1})" for j, name in enumerate(names)]
-    ax.set_xticks(range(len(names)), columns, fontsize=min(size, 10))
+    ax.set_xticks(range(len(names)), columns, fontsize=size)
+    for tick in ax.xaxis.get_major_ticks()[1::2] if rows == 2 else ():
+        tick.set_pad(4 + 1.3 * size)  # in two rows by turns, since one is too narrow
     name_ticks(ax, names, "y")
     add_text(ax, title, "retrieved", "task")
     ax.grid(False)
@@ -120,26 +120,30 @@ def plot_confusion(shares: pd.DataFrame, ax: Axes | None = None,
 
 
 def plot_task_retention(retention: Mapping[str, Floats], ax: Axes | None = None,
-                        title: str = "Retention", chosen: str | None = None) -> Axes:
+                        title: str = "Retention", chosen: str | None = None,
+                        tasks: Sequence[str] | None = None) -> Axes:
     """Draw the accuracy on each task after each stage, with a chosen task in front of the others.
 
     Parameters
     ----------
     retention : mapping of str to ndarray, shape (seeds, stages)
         NaN before the task is learned.
+    tasks : sequence of str, optional
+        All tasks, in the order of their colours; by default those of `retention`.
     """
     ax = ax or plt.subplots()[1]
-    told = []
-    for k, (name, values) in enumerate(retention.items()):
+    told, order = [], list(retention if tasks is None else tasks)
+    for name, values in retention.items():
         stages = np.flatnonzero(~np.isnan(values).any(0))
         curve = 100 * values[:, stages]
         if chosen is None:
-            ax.plot(stages + 1, curve.mean(0), label=name, markersize=4, **look(k))
+            ax.plot(stages + 1, curve.mean(0), label=name, markersize=4,
+                    **look(order.index(name)))
         elif name != chosen:
             ax.plot(stages + 1, curve.mean(0), color="#bbbbbb", linewidth=1)
         else:
             draw_band(ax, stages + 1, curve / 100, name, bounded=True, markersize=5, zorder=3,
-                      **look(k))
+                      **look(order.index(name)))
         if len(stages) and chosen in (None, name):
             told.append(f"{name} from {percent(curve[:, 0].mean() / 100)} after stage "
                         f"{stages[0] + 1} to {percent(curve[:, -1].mean() / 100)} after stage "

@@ -5,10 +5,11 @@ are NCM and S-Prompts (Wang et al., NeurIPS 2022). SLDA, FeCAM and RanPAC are ru
 `classifiers.MomentClassifier`, off which `class_as_task.ClassAsTask` reads a task, and
 `prompt_pool.PromptPool` is the retriever that is trained. Three need no code: the oracle is told
 the task, the random retriever is scikit-learn's ``DummyClassifier(strategy="uniform")``, and the
-router that is trained on all tasks at once, the ceiling, is its ``LogisticRegression``.
+router that is trained on all tasks at once is any of its classifiers. ``LogisticRegression`` on the
+tasks is no ceiling where a task has several classes, as these are often not linearly separable
+from the others: train it on the labels, or take ``SVC``.
 """
 
-import math
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -18,10 +19,11 @@ from scipy.spatial.distance import cdist
 from sklearn.base import clone
 from sklearn.utils.validation import check_is_fitted
 
-from workbench.errors import ConfigError, DataError, UnknownNameError
+from workbench.errors import DataError, UnknownNameError
 from workbench.measure.accuracies import Floats
 from workbench.retrieval.base import Arrays, TaskRetriever, check_names, part, read_rows
 from workbench.retrieval.conformal import p_values
+from workbench.retrieval.held_out import rows_apart
 from workbench.retrieval.moments import Moments
 from workbench.retrieval.signatures import Signature
 
@@ -32,9 +34,9 @@ MEASURES = {
     "mahalanobis": "negative squared Mahalanobis distance to the nearest cluster",
     "euclidean": "negative squared distance to the nearest mean, whatever the covariances",
     "relative": "that of `mahalanobis`, divided by its mean over the task's own held-out rows",
-    "p_value": "share of held-out rows that are at least as far; equal shares are put in order by "
-               "the measure `relative`. Any increasing function of one task's distances leaves the "
-               "shares as they are",
+    "p_value": "share of held-out rows that are at least as far, less a part of one row which "
+               "grows with the distance that `relative` has. Any increasing function of one "
+               "task's distances leaves the shares as they are",
     "background": "log density less that of one Gaussian over the rows of all tasks (Ren et al., "
                   "2021). On shared features the winner is that of `log_density`, and a score "
                   "below 0 says that the input is more like an average input than like the task",
@@ -42,8 +44,8 @@ MEASURES = {
 """How well features fit a signature; higher is better."""
 HELD_OUT = ("relative", "p_value")
 """The measures that need rows which no signature was fitted to."""
-NO_BACKGROUND = ("the measure 'background' needs rows of all tasks under each adapter: give them to "
-                 "fit, or choose the measure 'relative' for partial_fit")
+NO_BACKGROUND = ("the measure 'background' needs rows of all tasks under each adapter: give them "
+                 "to fit, or choose the measure 'relative' for partial_fit")
 
 
 class ClusteredRetriever(TaskRetriever):
@@ -121,7 +123,8 @@ class ClusteredRetriever(TaskRetriever):
                             "task. Add one task at a time.")
         if single and not first and self._own_features and self.measure == "background":
             raise DataError(NO_BACKGROUND)
-        apart = self._rows_apart(y, tasks, held_out, 0 if first else len(self.classes_))
+        apart = rows_apart(y, tasks, held_out, self.measure in HELD_OUT, self.validation_fraction,
+                           [self.random_state, 0 if first else len(self.classes_)])
         template = Signature(clusters=1) if self.signature is None else self.signature
         signatures, distances = [], []
         for k, task in enumerate(tasks):
@@ -146,33 +149,6 @@ class ClusteredRetriever(TaskRetriever):
         self.background_ = [moments.plus(X[:, k] if own else X)
                             for k, moments in enumerate(self.background_)]
         return self
-
-    def _rows_apart(self, y: Any, tasks: Any, held_out: Any, known: int) -> NDArray[np.bool_]:
-        """Return which rows are held out, drawn from each task if none are named."""
-        if held_out is not None:
-            apart = np.asarray(held_out)
-            if apart.dtype != bool or apart.shape != y.shape:
-                raise DataError(f"held_out must have a bool for each of the {len(y)} rows, not "
-                                f"{apart.dtype} of shape {apart.shape}")
-        else:
-            apart = np.zeros(len(y), dtype=bool)
-            if not 0 < self.validation_fraction < 1:
-                raise ConfigError("validation_fraction must be between 0 and 1, not "
-                                  f"{self.validation_fraction!r}")
-            for k, task in enumerate(tasks if self.measure in HELD_OUT else []):
-                rows = np.flatnonzero(y == task)
-                rng = np.random.default_rng([self.random_state, known + k])
-                count = math.ceil(self.validation_fraction * len(rows))
-                apart[rng.permutation(rows)[:count]] = True
-        for task in tasks:
-            kept, count = int((y[apart] == task).sum()), int((y == task).sum())
-            if count - kept < 2:
-                raise DataError(f"the task '{task}' has {count} sample{'s' * (count != 1)}, of "
-                                f"which {kept} are held out. A signature needs at least 2 others.")
-            if self.measure in HELD_OUT and not kept:
-                raise DataError(f"the task '{task}' has no held-out rows, and the measure "
-                                f"'{self.measure}' needs some")
-        return apart
 
     def _views(self, X: Any) -> list[Floats]:
         """Return the checked features under each task: a list of (n, d)."""
@@ -211,9 +187,10 @@ class ClusteredRetriever(TaskRetriever):
             return -relative
         shares = [p_values(column, held_out, f"the task '{task}'") for column, held_out, task
                   in zip(distances.T, self.held_out_, self.classes_, strict=True)]
-        # Different shares a / n and b / m differ by at least 1 / (n m): this is less.
-        least = 1 / (1 + max(map(len, self.held_out_)))**2
-        return np.asarray(np.stack(shares, 1) - least * relative / (1 + relative))
+        # In place of the 1 that a p-value counts for the input itself, a number from 1 down to 0
+        # puts in order inputs between the same two held-out rows, or beyond all of them.
+        steps = 1 / np.array([len(held_out) + 1 for held_out in self.held_out_])
+        return np.asarray(np.stack(shares, 1) - steps * relative / (1 + relative))
 
     def _background(self, views: list[Floats]) -> Floats:
         """Return the log density of the background, (n, 1) or (n, tasks)."""

@@ -127,7 +127,7 @@ class ClusterView(View):
         try:
             if self._drawn != (self.task.value, self.shuffled.value):
                 figure = Figure(figsize=(5.6, 4.4), layout="constrained")
-                self._draw_beside(figure)
+                self.draw_beside(figure)
                 self.image.value = png(figure)
                 self.distances.value = self._notes() + compact(self.table().reset_index())
                 self._drawn = self.task.value, self.shuffled.value
@@ -147,20 +147,22 @@ class ClusterView(View):
         title = NAMES[self.projection.value] + (", tasks shuffled" if self.shuffled.value else "")
         plot_clusters(self.coordinates(), self.points.frame["task"], halves[0].subplots(), title,
                       groups, strong)
-        self._draw_beside(halves[1])
+        self.draw_beside(halves[1])
         return figure
 
-    def _draw_beside(self, figure: Any) -> None:
+    def draw_beside(self, figure: Any) -> None:
         """Draw the confusion matrix and the retention curve, where they were given."""
         tested = self.points.frame[self.points.tested]
-        places = iter(range(2))
         count = (not tested.empty) + bool(self.retention)
+        # A part for each, so that the legend of one does not make the other narrower.
+        parts = list(figure.subfigures(count, 1, squeeze=False).flat) if count else []
         if not tested.empty:
             plot_confusion(confusion(tested["task"], tested["retrieved task"]),
-                           figure.add_subplot(count, 1, 1 + next(places)), chosen=self.chosen)
+                           parts.pop(0).subplots(), chosen=self.chosen)
         if self.retention:
-            plot_task_retention(self.retention, figure.add_subplot(count, 1, 1 + next(places)),
-                                f"Retention: {self.chosen or 'all tasks'}", self.chosen)
+            plot_task_retention(self.retention, parts.pop(0).subplots(),
+                                f"Retention: {self.chosen or 'all tasks'}", self.chosen,
+                                self.points.tasks)
 
     def table(self) -> pd.DataFrame:
         """Return the distances of the chosen task to each other, or of each to its nearest."""
