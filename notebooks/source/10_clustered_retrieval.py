@@ -2,8 +2,8 @@
 # # 10. Clustered retrieval: which task is this input of?
 #
 # > **Claim you can check:** a few Gaussian clusters a task find the task of an input without a trained
-# > retriever, and learning more tasks changes none of them; so do simple classifiers, as well. A bound computed
-# > from *fitted* clusters says nothing about data. Conformal sets keep what they promise, for the first task as for
+# > retriever, and learning more tasks changes none of them; simple classifiers find it as well. A bound
+# > computed from *fitted* clusters says nothing about data. Conformal sets keep what they promise, for the first task as for
 # > the last.
 #
 # | | |
@@ -261,9 +261,8 @@ verdict("the certificate reads 0.0000 in each of five splits, and at least 3 % o
 
 # %% [markdown]
 # B1 is true: of inputs drawn from these mixtures fewer than one in ten thousand would be lost. But digits are not drawn from
-# them. Eight full covariances are fitted too closely to 230 inputs, and the closer the fit, the better the
-# certificate. (A larger ridge, or one cluster, makes fewer errors: see the table above.) **Show the held-out error
-# beside any bound.**
+# them. Eight full covariances are fitted too closely to 230 inputs, and B1 sees nothing but the fit. (Two clusters with
+# more variance added lose 1 %: see the table above.) **Show the held-out error beside any bound.**
 #
 # ## Sets of tasks with a proven rate of error
 #
@@ -407,18 +406,20 @@ for name in ("mahalanobis", "relative", "p_value"):  # the ridge stays while fea
     survival[f"{name}, ridge fixed"] = {scale: shrunken(name, scale, ridge=0.01)
                                         for scale in scales}
 print(pd.DataFrame(survival).T.map(percent_over_seeds).to_string())
-found_at = {name: np.array([row[scale].mean() for scale in scales])
-            for name, row in survival.items()}
+means = pd.DataFrame(survival).T.map(np.mean)
 verdict("one adapter at a thousandth, and log densities guess; all others find as many as before.",
-        found_at["log_density"][-1] < 0.4 and all(np.ptp(found_at[name]) < 0.005 for name in (
-            "mahalanobis", "relative", "p_value", "background")))
+        means.loc["log_density", 0.001] < 0.4 and np.ptp(means.iloc[1:5], axis=1).max() < 0.005)
+verdict("with a fixed ridge distances fail too, at a tenth; in units of the task's own they lose "
+        "less than 10 points.", means.loc["mahalanobis, ridge fixed", 0.1] < 0.6
+        and (means[1] - means[0.1])[["relative, ridge fixed", "p_value, ridge fixed"]].max() < 0.1)
 
 # %% [markdown]
 # *relative* is the distance in units of the mean over the task's own held-out inputs; *p_value* its rank among them;
 # *background* the log density less that of one Gaussian over the rows of **all** tasks under the same adapter. It is best here,
-# and it needs rows of all tasks for each adapter, which one who learns task after task does not have. The last
-# three rows have a fixed ridge of 0.01 on every variance, as most code has: it outweighs features that shrink, so that
-# all distances shrink too, and even distances do not survive. Those in units of the task's own mostly do.
+# and it needs rows of all tasks for each adapter, which one who learns task after task does not have. In the last three
+# rows 0.01 is added to every variance whatever the features, as scikit-learn's `reg_covar` is: it outweighs features that
+# shrink, and then all distances shrink too. In units of the task's own most is still found at a tenth; at a thousandth
+# hardly anything is left of the features beside the ridge.
 #
 # {{exercise surviving_score}}
 
@@ -468,7 +469,7 @@ check("find_the_leak", find_the_leak)
 # {{solution find_the_leak}}
 #
 # The inputs of a batch tell each other their task: the mean over 16 of them has a quarter of the noise. In use inputs come one by
-# one, or mixed; a mixed batch gets one task for all its inputs, and nearly all are wrong.
+# one, or mixed; a mixed batch gets one task for all its inputs, and four of five are wrong.
 
 # %%
 from workbench.retrieval.choices import batch_vote
@@ -545,10 +546,11 @@ verdict("no retriever finds 95 %, not even the router that is trained on all tas
         and np.ptp(scored.loc[["joint router", "signature: gmm"], "task found"]) < 0.04)
 
 # %% [markdown]
-# A retriever that found 95 % and an accuracy within 3 points of the oracle's were hoped for. Neither came. Is it the method? The joint
-# router is trained on the labels of all tasks at once with the same features, and does not come near either: it is the
-# features and the messages. **Read what both lose**, and ask yourself what you would have said. Many are
-# fragments that do not say whom they are for; some are plain, and the encoder fails.
+# A retriever that found 95 % was hoped for, and an accuracy within 3 points of the oracle's. Neither came. Is it the method? The joint
+# router is trained on the labels of all tasks at once with the same features, and does not come near either. So it is the
+# features, and messages that are hard for them. **Read what both lose**, and say whom each is for. Many are fragments,
+# or tell only a situation; some are plain. They can be told: a second reader, a language model, was sure of the task of
+# every unusual message that was kept (`data/intents/README.md`).
 
 # %% tags=["nbval-ignore-output"]
 # Which messages are lost hangs on the last digits, which differ between processors.
@@ -576,7 +578,7 @@ ClusterExplorer(
 
 # %% [markdown]
 # **What a gap in a picture does not say.** UMAP keeps neighbours, not distances. Which task is nearest, in the picture and in all
-# 384 features (Mahalanobis distances of one Gaussian a task)? And as what are its messages retrieved, if not as its own?
+# 384 features (Mahalanobis distances of one Gaussian a task)? And how near is the nearest if tasks are drawn at random?
 
 # %%
 from workbench.retrieval.projections import separations
@@ -590,9 +592,10 @@ nearest = pd.DataFrame({a: [picture.index[near_by[a]], far_off[a].drop(a).idxmin
         "nearest in the picture", "in all features", "distance", "tasks shuffled"]).T
 print(nearest.to_string())
 lost_share = 1 - scored.loc[["signature: gmm", "control: tasks shuffled"], "task found"].to_numpy()
-verdict(f"B1 of the Gaussians is {100 * b1:.1f} %, and {percent(lost_share[0])} are lost; with "
-        f"shuffled tasks {percent(b1_by_chance)} and {percent(lost_share[1])}: again no bound.",
-        b1 < lost_share[0] / 20 and b1_by_chance < lost_share[1])
+verdict("for most tasks the nearest one in the picture is not the nearest in the features. B1 of "
+        f"the Gaussians is {100 * b1:.1f} %, and {percent(lost_share[0])} are lost; if shuffled, "
+        f"{percent(b1_by_chance)} and {percent(lost_share[1])}: again no bound.", b1_by_chance <
+        lost_share[1] and b1 < lost_share[0] / 20 and (nearest.T.iloc[0] == nearest.T.iloc[1]).sum() < 4)
 
 # %% [markdown]
 # Tasks drawn at random are at a distance of 2 and more, not of 0: in 384 features a few hundred messages always differ somewhere.
@@ -615,7 +618,8 @@ verdict(f"B1 of the Gaussians is {100 * b1:.1f} %, and {percent(lost_share[0])} 
 # methods on images with a large vision transformer. **Its tables are not reproduced here**: they need that model and its data
 # sets. Its other half, composing each adapter from earlier ones, is not in this lesson. *Reconstructed* from public
 # code of the first author, and not checked against the paper: the condition on the separation, the unweighted maximum over
-# clusters, and the Dirichlet-process mixture (*dpgmm*). *Ours*: B1, B2 and conformal sets in this use, the measures *relative*
+# clusters, and the Dirichlet-process mixture (*dpgmm*). *Ours*: B1 (a sum of classical
+# Bhattacharyya bounds), B2 and conformal sets in this use, the measures *relative*
 # and *p_value*, and the rule by which a key of the prompt pool counts for a task. That the nearest mean picks a prompt is
 # older (S-Prompts, 2022); `workbench.retrieval.classifiers` names the papers of the classifiers.
 #
@@ -627,8 +631,8 @@ verdict(f"B1 of the Gaussians is {100 * b1:.1f} %, and {percent(lost_share[0])} 
 #
 # - In the SeparationLab choose tails with 2 degrees of freedom: at which separation do sets have one task?
 # - One cluster a task in the certificate, `Signature("gaussian", ridge=1e-3)`: how close do bound and held-out error come?
-# - `retrieve(..., order)` with the messages' order turned around: which task does the prompt pool find now?
-# - `workbench run --stream intents --learner adapters --retriever gmm`, and `workbench retrieve` with a message of yours.
+# - `retrieve(PromptPool(), *part["train"], asked_x, order[::-1])`: which task does the prompt pool find now?
+# - `Signature("gmm", 5, "full", ridge=0, shrinkage=1)` on messages: what do five covariances of 384 by 384 from 120 messages do?
 #
 # ## Limits
 #

@@ -214,7 +214,7 @@ def _add_updates(A: Tensor, B: Tensor, layer: nn.Module, inputs: tuple[Tensor],
     return output + (x @ A @ B).view_as(output)
 
 
-def _weights(side: nn.ModuleDict, names: Sequence[str]) -> Tensor:
+def _weights(side: Any, names: Sequence[str]) -> Tensor:
     """Return one of the two matrices of several adapters, 0 for `BASE`: (names, ...)."""
     empty = torch.zeros_like(next(iter(side.values())).weight)
     return torch.stack([side[name].weight if name in side else empty for name in names])
