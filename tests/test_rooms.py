@@ -73,6 +73,13 @@ def test_every_file_belongs_to_a_room_and_every_room_is_there():
     assert {room_of(path) for path in FILES} == {*ROOMS, "__init__"}
 
 
+@pytest.mark.skipif(not (PACKAGE.parent / ".git").exists(), reason="not a git checkout")
+def test_git_ignores_no_file_of_the_package():
+    ignored = subprocess.run(["git", "check-ignore", "--no-index", *map(str, FILES)],
+                             cwd=PACKAGE.parent, capture_output=True, text=True).stdout
+    assert ignored == ""
+
+
 def test_the_top_of_the_package_can_be_seen_at_a_glance():
     top = [path for path in PACKAGE.iterdir() if path.name != "__pycache__"]
     assert sum(path.is_file() for path in top) <= 6 and sum(path.is_dir() for path in top) <= 12

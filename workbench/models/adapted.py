@@ -214,7 +214,7 @@ def _add_updates(A: Tensor, B: Tensor, layer: nn.Module, inputs: tuple[Tensor],
     return output + (x @ A @ B).view_as(output)
 
 
-def _weights(side: nn.ModuleDict, names: Sequence[str]) -> Tensor:
+def _weights(side: Any, names: Sequence[str]) -> Tensor:
     """Return one of the two matrices of several adapters, 0 for `BASE`: (names, ...)."""
     weights: dict[str, Tensor] = {name: layer.get_parameter("weight")
                                   for name, layer in side.items()}

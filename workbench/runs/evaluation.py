@@ -16,8 +16,8 @@ from torch import Tensor
 from workbench.learners import Adapters, Learner
 from workbench.learners.text import TextLearner
 from workbench.measure.accuracies import Floats
-from workbench.measure.completions import complete, full_context, known_values, prompts_for
 from workbench.measure.comparison import Drift
+from workbench.measure.completions import complete, full_context, known_values, prompts_for
 from workbench.models.logits import response_logits
 from workbench.models.sampling import sample
 from workbench.system.files import to_json

@@ -15,8 +15,8 @@ from workbench.learners.text import TEXT_LEARNERS, TextLearner
 from workbench.models import StackedMLP
 from workbench.models.adapted import AdaptedBackbones
 from workbench.models.backbones import load_backbone
-from workbench.models.language import LanguageModels
 from workbench.models.encoding import check_items_against
+from workbench.models.language import LanguageModels
 from workbench.runs.admission import admit
 from workbench.runs.checkpoint import read_tensors
 from workbench.runs.evaluation import Observer
