@@ -22,13 +22,12 @@ def listing(kind: str) -> str:
     if kind == "stream":
         known = "\n".join(f"{name}  (usually in the {usual} scenario)"
                           for name, (*_, usual) in STREAMS.items())
-        return (f"{known}\nintents, FILE.jsonl  (labelled texts for a backbone)\n"
+        return (f"{known}\nintents  (labelled texts for a backbone; or the path of a .jsonl file)\n"
                 f"skills  (a language model; --skills {' '.join(NEW_SKILLS)})")
     if kind == "retriever":
         return "\n".join(f"{name:14s}{text}" for name, text in RETRIEVERS.items())
-    on_backbones = {name: LEARNERS[name] for name in ON_BACKBONES}
     return (f"for streams of digits\n{first_lines(LEARNERS | CONTROLS)}\n"
-            f"for adapters on a backbone\n{first_lines(on_backbones)}\n"
+            f"for adapters on a backbone\n{first_lines(ON_BACKBONES)}\n"
             f"for text skills\n{first_lines(TEXT_LEARNERS)}")
 
 

@@ -11,11 +11,13 @@ from workbench.learners.digits.si import SI
 
 LEARNERS: dict[str, type[Learner]] = {
     "finetune": Finetune, "joint": Joint, "ewc": EWC, "si": SI, "lwf": LwF, "replay": Replay,
-    "derpp": DERpp, "adapters": Adapters}
+    "derpp": DERpp}
 """The methods by the names used in configs and on the command line."""
 
-ON_BACKBONES = ("finetune", "joint", "replay", "derpp", "adapters")
-"""Those that can train adapters on a backbone; all but the last train a single one."""
+ON_BACKBONES: dict[str, type[Learner]] = {
+    **{name: LEARNERS[name] for name in ("finetune", "joint", "replay", "derpp")},
+    "adapters": Adapters}
+"""Those that train adapters on a backbone; all but the last train a single one."""
 
 CONTROLS: dict[str, type[Learner]] = {
     "ewc-shuffled-fisher": controls.EWCShuffledFisher,

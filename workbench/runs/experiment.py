@@ -39,8 +39,7 @@ def method_of(config: RunConfig) -> type[Learner]:
     """Return the class of a config's learner; raise `UnknownNameError` if the stream has none."""
     methods: Mapping[str, type[Learner]] = (
         TEXT_LEARNERS if config.stream == TEXT_STREAM else
-        {name: LEARNERS[name] for name in ON_BACKBONES} if config.backbone else
-        {name: method for name, method in (LEARNERS | CONTROLS).items() if name != "adapters"})
+        ON_BACKBONES if config.backbone else LEARNERS | CONTROLS)
     if config.learner not in methods:
         raise UnknownNameError("learner", config.learner, methods)
     return methods[config.learner]
