@@ -88,10 +88,13 @@ notebooks: env ## run every notebook, compare its outputs (nbval), and run it ag
 browser: env ## click through the course in headless Chromium
 	$(PYTEST) -q -n 2 tests/browser
 
-bench: env ## measure against Avalanche, both sides in one run; pretraining and the gate; SDFT beside TRL
+bench: env ## measure against Avalanche, both sides in one run; pretraining and the gate; SDFT beside TRL; retrieval
 	$(BIN)/python benchmarks/run.py
 	$(BIN)/python benchmarks/language.py
 	$(BIN)/python benchmarks/sdft.py speed
+	$(BIN)/python benchmarks/retrieval.py
+	$(BIN)/python benchmarks/tasks.py
+	$(BIN)/python benchmarks/explorer.py
 
 build: env ## build the notebooks from their sources (NAME="01 02" builds some)
 	$(BIN)/python scripts/build_lessons.py $(NAME)

@@ -353,6 +353,16 @@ def test_of_quick_changes_the_last_is_drawn(explorer):
     assert np.allclose(drawn(explorer)[:, :2], expected, atol=1e-5)
 
 
+def test_changes_from_two_threads_are_made_one_after_the_other(explorer):
+    with explorer._lock:
+        other = threading.Thread(target=lambda: setattr(explorer.task, "value", "home"))
+        other.start()
+        other.join(0.2)
+        assert other.is_alive() and len(explorer.selected) == 4 * EACH
+    other.join(20)
+    assert len(explorer.selected) == EACH and "(home, all)" in explorer.contents.value
+
+
 def test_the_static_form_is_the_labelled_scatter_plot_and_the_distances(explorer):
     explorer.task.value = "banking"
     snapshot = explorer.snapshot()

@@ -39,6 +39,7 @@ print(report.verdict())
 # | [04 The model as its own teacher](04_the_model_as_its_own_teacher.ipynb) | the same weights answer better with a demonstration in the prompt, if they can read it; a gate tells |
 # | [05 SDFT](05_sdft.ipynb) | a model that learns from itself learns as much as one that copies, and keeps most of what the other loses; controls say why |
 # | [06 Many skills in a row](06_many_skills.ipynb) | after three skills it has most of all three, without stored data; fine-tuning has the last; what each method costs to keep |
+# | [09 Adapters and routing](09_adapters_and_routing.ipynb) | one adapter per task forgets nothing; to choose the adapter is the hard part: confidence misleads, a learned chooser forgets, and a simple method ties |
 # | [10 Clustered retrieval](10_clustered_retrieval.ipynb) | a few clusters a task find the task of an input and nothing is forgotten; so do simple classifiers; bounds of fitted clusters certify nothing, conformal sets keep their promise |
 #
 # Nearly every number is measured in front of you, beside a baseline and a control that would expose a

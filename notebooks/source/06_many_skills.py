@@ -548,3 +548,5 @@ check("choose_point", choose_point)
 # a skill and others do not, a mean with its interval says little, hence the count for the letters. Rates were chosen in the
 # first order, with one seed, and five methods chose the smallest of three, so that a smaller one might be better still.
 # Replay's share and the strength of *sft_kl* were not searched. The chooser's task is easy here, except between siblings.
+#
+# **Next:** [9. Adapters and routing](09_adapters_and_routing.ipynb)

@@ -3,7 +3,6 @@
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import safetensors.torch
@@ -17,15 +16,9 @@ from workbench.losses import cross_entropy
 from workbench.models.adapted import AdaptedBackbones
 from workbench.models.mlp import WEIGHTS
 from workbench.retrieval.base import part
-from workbench.retrieval.class_as_task import ClassAsTask
-from workbench.retrieval.classifiers import MomentClassifier
 from workbench.retrieval.signatures import Signature
 from workbench.system.files import write_atomically
 from workbench.tasks import Task
-from workbench.tasks.stream import FORBIDDEN
-
-PROJECTIONS = 500
-"""Random features of the global head."""
 
 
 @dataclass(eq=False)
@@ -64,8 +57,6 @@ class Adapters(Learner):
                               shrinkage=self.shrinkage)
         self.routers = [Router(self.model, i, self.retriever, signature, self.measure,
                                self.features == "adapted") for i in range(len(self.model.seeds))]
-        self.global_heads = [MomentClassifier("ranpac", projections=PROJECTIONS, random_state=seed)
-                             for seed in self.model.seeds]
 
     @property
     def tasks(self) -> list[int]:
@@ -89,41 +80,19 @@ class Adapters(Learner):
         return cross_entropy(self.model(batch.x), batch.y, batch.mask)
 
     def end(self, task: Task) -> None:
-        """Let the routers learn the task, and add its examples to the global heads."""
-        rows = self.model.rows(task.train.x)
-        for router, head in zip(self.routers, self.global_heads, strict=True):
+        """Let the routers learn the task."""
+        for router in self.routers:
             router.learn(task)
-            features = self.model.features(rows, router.names([task.index]))[:, 0]
-            head.partial_fit(features.double().numpy(), task.train.y.numpy())
-        self._store()
-
-    def _learned(self, i: int) -> dict[str, Any]:
-        """Return the retrievers and the global head of a seed."""
-        parts = {"first": self.routers[i].first, "retriever": self.routers[i].retriever,
-                 "head": self.global_heads[i]}
-        return {f"{i}.{name}": one for name, one in parts.items() if one is not None}
-
-    def _store(self) -> None:
-        """Put all that the retrievers and global heads have learned into the state."""
-        self.state = {"tasks": torch.tensor(self.tasks)}
-        for i in range(len(self.routers)):
-            for key, one in self._learned(i).items():
-                arrays = one.to_arrays() | {"names": one.classes_}
-                if isinstance(one, ClassAsTask):
-                    arrays["labels"] = one.classifier_.classes_
-                self.state |= {f"{key}.{name}": torch.from_numpy(np.array(values))
-                               for name, values in arrays.items()}
+        self.state = {f"{i}.{name}": torch.from_numpy(np.array(values))
+                      for i, router in enumerate(self.routers)
+                      for name, values in router.to_arrays().items()}
 
     def load_state_dict(self, tensors: dict[str, Tensor]) -> None:
-        """Restore what `state_dict` returned, and the retrievers from it."""
+        """Restore what `state_dict` returned, and the routers from it."""
         super().load_state_dict(tensors)
-        arrays = {key: values.numpy() for key, values in self.state.items()}
+        arrays = {name: values.numpy() for name, values in self.state.items()}
         for i, router in enumerate(self.routers if arrays else []):
-            router.tasks[:] = arrays["tasks"].tolist()
-            for key, one in self._learned(i).items():
-                own = part(arrays, key)
-                names = [own.pop("names"), *([own.pop("labels")] if "labels" in own else [])]
-                one.load_arrays(own, *names)
+            router.load_arrays(part(arrays, str(i)))
 
     def retrieve(self, x: Tensor) -> Tensor:
         """Return the retrieved task of each example: int64, shape (seeds, n)."""
@@ -142,22 +111,8 @@ class Adapters(Learner):
         if task is None:
             task = self.retrieve(x)
         chosen = torch.as_tensor(task).expand(len(self.routers), len(x))
-        return torch.stack([self.answer(i, self.model.rows(x), tasks)
-                            for i, tasks in enumerate(chosen)])
-
-    def answer(self, i: int, rows: Tensor, tasks: Tensor) -> Tensor:
-        """Return one seed's logits of encoded inputs, each of a given task: (n, outputs)."""
-        features = self.model.mixed(rows, self.routers[i].names(tasks.tolist()))
-        logits = torch.full((len(rows), self.model.outputs), FORBIDDEN)
-        if self.head == "global":
-            head = self.global_heads[i]
-            logits[:, head.classes_] = torch.from_numpy(
-                head.scores(features.double().numpy())).float()
-            return logits
-        for k in tasks.unique().tolist():
-            own = tasks == k
-            logits[own] = self.model.head(features[own], k, i)
-        return logits
+        return torch.stack([router.answer(self.model.rows(x), tasks, self.head == "global")
+                            for router, tasks in zip(self.routers, chosen, strict=True)])
 
     def write(self, folder: Path, tasks: Sequence[str]) -> str:
         """Write all that is needed to retrieve and answer; return the name of its file.

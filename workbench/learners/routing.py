@@ -1,4 +1,4 @@
-"""`Router`: which adapter an input gets, chosen by a retriever from its features."""
+"""`Router`: chooses the adapter of an input, and answers with it."""
 
 from typing import Any
 
@@ -10,6 +10,7 @@ from torch import Tensor
 from workbench.errors import UnknownNameError
 from workbench.measure.accuracies import Floats
 from workbench.models.adapted import BASE, AdaptedBackbones
+from workbench.retrieval.base import Arrays, part
 from workbench.retrieval.choices import lowest_entropy, shortlist
 from workbench.retrieval.class_as_task import ClassAsTask
 from workbench.retrieval.classifiers import RULES, MomentClassifier
@@ -17,6 +18,7 @@ from workbench.retrieval.prompt_pool import PromptPool
 from workbench.retrieval.retrievers import ClusteredRetriever
 from workbench.retrieval.signatures import KINDS, Signature
 from workbench.tasks import Task
+from workbench.tasks.stream import FORBIDDEN
 
 RETRIEVERS = {
     **{kind: f"signature: {text}" for kind, text in KINDS.items()},
@@ -31,10 +33,12 @@ RETRIEVERS = {
 """The retrievers of a run. The oracle's accuracy is reported with each of them."""
 KEPT = 2
 """Tasks on a shortlist."""
+PROJECTIONS = 500
+"""Random features of the global head."""
 
 
 class Router:
-    """Chooses a task, and so an adapter, for each input of one seed.
+    """Chooses a task, and so an adapter, for each input of one seed, and answers.
 
     Parameters
     ----------
@@ -56,6 +60,9 @@ class Router:
         The one that makes the choice.
     first : TaskRetriever or None
         The one that makes the shortlist.
+    head : MomentClassifier
+        The global head: RanPAC's ridge regression over the classes of all tasks, on the features of
+        each example under the adapter of its task.
     """
 
     def __init__(self, model: AdaptedBackbones, i: int, name: str, signature: Signature,
@@ -63,11 +70,13 @@ class Router:
         if name not in RETRIEVERS:
             raise UnknownNameError("retriever", name, RETRIEVERS)
         seed = model.seeds[i]
-        self.model, self.i, self.name, self.tasks = model, i, name, list[int]()
+        self.model, self.i, self.name = model, i, name
+        self.tasks: list[int] = []
         self.clustered = name in KINDS or name == "shortlist"
         self.adapted = self.clustered and (adapted or name == "shortlist")
         self.retriever: Any = None
         self.first: Any = ClassAsTask(MomentClassifier("ncm")) if name == "shortlist" else None
+        self.head = MomentClassifier("ranpac", projections=PROJECTIONS, random_state=seed)
         if self.clustered:
             kind = "gaussian" if name == "shortlist" else name
             signature = Signature(**signature.get_params() | {"kind": kind, "random_state": seed})
@@ -93,7 +102,46 @@ class Router:
                 retriever.partial_fit(shared, y, y * self.model.outputs + task.train.y.numpy())
             elif retriever is not None:
                 retriever.partial_fit(shared, y)
+        features = self.model.features(train, self.names([task.index]))[:, 0]
+        self.head.partial_fit(features.double().numpy(), task.train.y.numpy())
         self.tasks.append(task.index)
+
+    def answer(self, rows: Tensor, tasks: Tensor, by_global_head: bool) -> Tensor:
+        """Return the logits of encoded inputs, each under the adapter of a task: (n, outputs).
+
+        They are those of the global head, or of the head that was trained with the adapter.
+        """
+        features = self.model.mixed(rows, self.names(tasks.tolist()))
+        logits = torch.full((len(rows), self.model.outputs), FORBIDDEN)
+        if by_global_head:
+            scores = self.head.scores(features.double().numpy())
+            logits[:, self.head.classes_] = torch.from_numpy(scores).float()
+            return logits
+        for k in tasks.unique().tolist():
+            own = tasks == k
+            logits[own] = self.model.head(features[own], k, self.i)
+        return logits
+
+    def to_arrays(self) -> Arrays:
+        """Return all that was learned, as arrays under flat names."""
+        arrays: Arrays = {"tasks": np.array(self.tasks)}
+        for kind, one in self._learned().items():
+            labels = {"labels": one.classifier_.classes_} if isinstance(one, ClassAsTask) else {}
+            own = one.to_arrays() | {"names": one.classes_} | labels
+            arrays |= {f"{kind}.{name}": values for name, values in own.items()}
+        return arrays
+
+    def load_arrays(self, arrays: Arrays) -> None:
+        """Restore what `to_arrays` returned."""
+        self.tasks = arrays["tasks"].tolist()
+        for kind, one in self._learned().items():
+            own = part(arrays, kind)
+            names = [own.pop(name) for name in ("names", "labels") if name in own]
+            one.load_arrays(own, *names)
+
+    def _learned(self) -> dict[str, Any]:
+        parts = {"first": self.first, "retriever": self.retriever, "head": self.head}
+        return {kind: one for kind, one in parts.items() if one is not None}
 
     @property
     def forwards(self) -> int:

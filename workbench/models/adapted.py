@@ -216,8 +216,10 @@ def _add_updates(A: Tensor, B: Tensor, layer: nn.Module, inputs: tuple[Tensor],
 
 def _weights(side: Any, names: Sequence[str]) -> Tensor:
     """Return one of the two matrices of several adapters, 0 for `BASE`: (names, ...)."""
-    empty = torch.zeros_like(next(iter(side.values())).weight)
-    return torch.stack([side[name].weight if name in side else empty for name in names])
+    weights: dict[str, Tensor] = {name: layer.get_parameter("weight")
+                                  for name, layer in side.items()}
+    empty = torch.zeros_like(next(iter(weights.values())))
+    return torch.stack([weights.get(name, empty) for name in names])
 
 
 def _shapes(tensors: Mapping[str, Tensor]) -> dict[str, torch.Size]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import html
+import threading
 from abc import abstractmethod
 from collections.abc import Mapping, Sequence
 from typing import Any
@@ -76,6 +77,8 @@ class ClusterView(View):
             raise DataError("ClusterExplorer needs at least 2 tasks, of which it shows distances")
         self.selected: NDArray[np.intp] = np.arange(len(self.features))
         self._waiting = False
+        # A front end may let two threads of the kernel handle its messages at a time.
+        self._lock = threading.RLock()
         self._drawn: tuple[str, bool] | None = None
         self.distances = w.HTML()
         self.task = choice("task", [ALL_TASKS, *self.points.tasks])
@@ -124,6 +127,10 @@ class ClusterView(View):
         """Redraw the pictures beside the points, the distances and the words, if they change."""
         if self._waiting:
             return
+        with self._lock:
+            self._redraw()
+
+    def _redraw(self) -> None:
         try:
             if self._drawn != (self.task.value, self.shuffled.value):
                 figure = Figure(figsize=(5.6, 4.4), layout="constrained")

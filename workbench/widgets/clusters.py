@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import html
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import ipywidgets as w
@@ -48,14 +48,14 @@ class ClusterExplorer(ClusterView):
         self.legend, self.under_pointer, self.contents = (w.HTML() for _ in range(3))
         self.contents.add_class("workbench-contents")
         self.scatter = ScatterPlot(self.points.frame, self.coordinates())
-        self.scatter.widget.observe(self._draw_lasso, "selection")
+        self.scatter.widget.observe(self._alone(self._draw_lasso), "selection")
         self.scatter.widget.observe(self._hover, "hovering")
         self.buttons["Compute UMAP"].on_click(lambda _: self.compute())
         self.buttons["Cancel"].on_click(lambda _: self.cancel())
         for control, change in ((self.task, self._fill_groups), (self.group, self._choose),
                                 (self.colour, self._place), (self.projection, self._place),
                                 (self.shuffled, self._shuffle), (self.first, self._read)):
-            control.observe(change, "value")
+            control.observe(self._alone(change), "value")
         left = w.VBox([self.scatter.widget, self.legend, self.under_pointer, self.first,
                        self.contents], layout=w.Layout(width="520px"))
         self.image.layout.align_self = "flex-start"  # otherwise it is stretched
@@ -68,6 +68,13 @@ class ClusterExplorer(ClusterView):
         self._enable()
         self._draw_points()
         self._take_group()
+
+    def _alone(self, change: Callable[..., None]) -> Callable[..., None]:
+        """Return a handler that waits until others have ended, in whatever thread they are."""
+        def handler(event: Any) -> None:
+            with self._lock:
+                change(event)
+        return handler
 
     def _place(self, *_: object) -> None:
         """Draw the points anew, and what is said about them."""
@@ -174,11 +181,12 @@ class ClusterExplorer(ClusterView):
             self.progress.value = "Failed: the old coordinates are kept."
             self.complain(fault)
             return
-        self._places["umap", False] = found
-        self.progress.value = f"UMAP with seed {self.seed.value} is shown."
-        self.projection.options = self.projections()
-        self.projection.value = "umap"
-        self._place()
+        with self._lock:
+            self._places["umap", False] = found
+            self.progress.value = f"UMAP with seed {self.seed.value} is shown."
+            self.projection.options = self.projections()
+            self.projection.value = "umap"
+            self._place()
 
     def _tell(self, text: str) -> None:
         """Show the progress of UMAP; called in its thread, where it raises to end the work."""

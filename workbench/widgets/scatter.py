@@ -77,9 +77,11 @@ class ScatterPlot:
                 # A list, so that a chosen point keeps its colour.
                 self.widget.color_selected = self.widget.color
                 self._scatter.xy("x", "y", LIMITS, LIMITS, animate=False)
-                self._scatter.label(by=None)  # otherwise the names stay where they are
-                if named:
-                    self._scatter.label(by="task", font="arial bold", positioning="center_of_mass")
+                # None first, otherwise the names stay where they are. A blank name, since the front
+                # end wipes old names only where there is a new one.
+                self._scatter.label(by=None)
+                self._frame["name"] = self._frame["task"] if named else " "
+                self._scatter.label(by="name", font="arial bold", positioning="center_of_mass")
             self._sent, self._timer = time.monotonic(), None
 
     def select(self, rows: NDArray[np.intp] | None) -> None:
