@@ -21,7 +21,8 @@ from workbench.cli.language import Evaluate, evaluate
 from workbench.cli.parsing import gather, list_options, parse
 from workbench.cli.runs import Gated
 from workbench.config import RunConfig
-from workbench.learners import CONTROLS, LEARNERS
+from workbench.learners import CONTROLS, LEARNERS, ON_BACKBONES
+from workbench.learners.routing import RETRIEVERS
 from workbench.learners.text import TEXT_LEARNERS
 from workbench.models.loading import SHIPPED
 from workbench.runs import experiment
@@ -192,13 +193,17 @@ def test_no_console_encoding_makes_a_command_fail(encoding, cli, tmp_path):
 
 def test_help_lists_every_stream_and_learner(cli):
     code, out, _ = cli("run", "--stream", "help")
-    assert code == 0 and [line.split()[0] for line in out.splitlines()] == [*STREAMS, "skills"]
+    assert code == 0 and [line.split()[0] for line in out.splitlines()] == [
+        *STREAMS, "intents", "skills"]
     assert "(usually in the class scenario)" in out
     code, out, _ = cli("run", "--learner", "help")
     assert code == 0
     listed = [line for line in out.splitlines() if line.startswith("  ")]
-    assert [line.split()[0] for line in listed] == [*LEARNERS, *CONTROLS, *TEXT_LEARNERS]
+    assert [line.split()[0] for line in listed] == [
+        *LEARNERS, *CONTROLS, *ON_BACKBONES, *TEXT_LEARNERS]
     assert all(len(line.split()) > 3 for line in listed), "each with what it does"
+    code, out, _ = cli("run", "--retriever", "help")
+    assert code == 0 and [line.split()[0] for line in out.splitlines()] == [*RETRIEVERS]
 
 
 def test_help_names_the_commands_and_the_settings(cli):

@@ -265,7 +265,7 @@ def test_a_package_that_is_not_installed_is_reported(healthy, without, monkeypat
     report = doctor()
     check = find(report, "workbench")
     assert check.value == f"{OWN} is not installed in this environment" and not report.ready
-    assert shlex.split(check.fix)[-2:] == ["-e", f"{ROOT}[models]"]
+    assert shlex.split(check.fix)[-2:] == ["-e", f"{ROOT}[models,retrieval]"]
 
 
 def test_an_environment_knows_which_folder_it_was_installed_from(tmp_path, monkeypatch):
