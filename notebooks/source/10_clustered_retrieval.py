@@ -573,7 +573,8 @@ for i in lost[::2]:
 from workbench.widgets import ClusterExplorer
 
 gmm_of_messages = clone(for_messages["signature: gmm"]).fit(*part["train"][:2])
-by_task = pd.DataFrame(gmm_of_messages.scores(asked_x), asked_task, fitted.classes_)[order]
+by_task = pd.DataFrame(gmm_of_messages.scores(asked_x), asked_task,
+                       gmm_of_messages.classes_)[order]
 retention = {name: [np.nan] * k + [float((by_task.loc[name].iloc[:, :j + 1].idxmax(axis=1) == name)
                                          .mean()) for j in range(k, len(order))]
              for k, name in enumerate(order)}
