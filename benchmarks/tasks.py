@@ -98,7 +98,7 @@ def measure(count: int) -> dict[str, float]:
     seconds = ways(model, x)
     return {"tasks": count, **result, "ms an answer": 1e3 * answer,
             "kB of adapters": count * adapters / 1e3,
-            "kB of the rest": learner.stored_bytes() / 1e3,
+            "kB of signatures, head": learner.stored_bytes() / 1e3,
             "loop / one call": seconds["loop"] / seconds["one call"],
             "adapter_names / one call": seconds["adapter_names"] / seconds["one call"]}
 
@@ -109,7 +109,7 @@ def draw(table: pd.DataFrame) -> Figure:
     figure = Figure(figsize=(10, 3.4), layout="constrained")
     shown = {"accuracy (%)": ("oracle", "accuracy", "retrieval"),
              "milliseconds an answer": ("ms an answer",),
-             "kilobytes stored": ("kB of the rest", "kB of adapters")}
+             "kilobytes stored": ("kB of signatures, head", "kB of adapters")}
     for ax, (label, columns) in zip(figure.subplots(1, 3), shown.items(), strict=True):
         for column, marker in zip(columns, "os^", strict=False):
             scale = 100 if "%" in label else 1

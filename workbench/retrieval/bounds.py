@@ -16,6 +16,7 @@ from scipy.stats import norm
 
 from workbench.errors import DataError, fraction
 from workbench.measure.accuracies import Floats
+from workbench.retrieval.signatures import Signature
 
 
 @dataclass(frozen=True)
@@ -30,28 +31,22 @@ class Mixture:
     """Shape (clusters, d, d)."""
 
     @cached_property
-    def _factors(self) -> tuple[Floats, Floats]:
-        """Inverse Cholesky factors, which whiten a difference, and the log determinants."""
-        factors = _cholesky(self.covariances)
-        log_dets = 2 * np.log(np.diagonal(factors, axis1=1, axis2=2)).sum(1)
-        identity = np.eye(factors.shape[1])
-        return np.stack([solve_triangular(f, identity, lower=True) for f in factors]), log_dets
+    def _signature(self) -> Signature:
+        return Signature(clusters=len(self.weights)).load_arrays({
+            "weights": self.weights, "means": self.means, "spread": self.covariances})
 
     @property
     def log_determinants(self) -> Floats:
         """Log determinant of each covariance, shape (clusters,)."""
-        return self._factors[1]
+        return self._signature.log_determinants_
 
     def distances(self, x: ArrayLike) -> Floats:
         """Return the squared Mahalanobis distance to each cluster: (n, d) to (n, clusters)."""
-        x = np.asarray(x, dtype=np.float64)
-        return np.stack([(((x - mean) @ whiten.T)**2).sum(1)
-                         for mean, whiten in zip(self.means, self._factors[0], strict=True)], 1)
+        return self._signature.distances(x)
 
     def log_densities(self, x: ArrayLike) -> Floats:
         """Return the log density of each cluster, without its weight: (n, d) to (n, clusters)."""
-        constant = self.log_determinants + self.means.shape[1] * math.log(2 * math.pi)
-        return np.asarray(-0.5 * (self.distances(x) + constant), dtype=np.float64)
+        return self._signature.log_densities(x)
 
 
 def _cholesky(covariance: Floats) -> Floats:

@@ -57,7 +57,11 @@ class Signature(DensityMixin, BaseEstimator):  # type: ignore[misc]  # scikit-le
     weights_ : ndarray, shape (clusters,)
     means_ : ndarray, shape (clusters, d)
     covariances_ : ndarray, shape (clusters, d, d)
+    log_determinants_ : ndarray, shape (clusters,)
+        Of the covariances.
     """
+
+    log_determinants_: Floats
 
     def __init__(self, kind: str = "gmm", clusters: int = 2, covariance: str = "full",
                  concentration: float | None = None, ridge: float = 1e-4,
@@ -140,7 +144,7 @@ class Signature(DensityMixin, BaseEstimator):  # type: ignore[misc]  # scikit-le
             if variances.min() <= 0:
                 raise self._singular()
             self._whiten: list[Floats] = list(1 / np.sqrt(variances))
-            self._log_det = np.log(variances).sum(1)
+            self.log_determinants_ = np.log(variances).sum(1)
             return
         try:
             factors = [np.linalg.cholesky(c) for c in self._spread]
@@ -153,7 +157,7 @@ class Signature(DensityMixin, BaseEstimator):  # type: ignore[misc]  # scikit-le
         whiten = [np.ascontiguousarray(solve_triangular(f, np.eye(d), lower=True).T)
                   for f in factors]
         self._whiten = whiten * (clusters // len(whiten))
-        self._log_det = np.broadcast_to(2 * np.log(pivots).sum(1), (clusters,))
+        self.log_determinants_ = np.broadcast_to(2 * np.log(pivots).sum(1), (clusters,))
 
     @property
     def covariances_(self) -> Floats:
@@ -181,7 +185,7 @@ class Signature(DensityMixin, BaseEstimator):  # type: ignore[misc]  # scikit-le
     def log_densities(self, X: Any, dtype: DTypeLike = np.float64) -> Floats:
         """Return the log density of each cluster, without its weight: (n, d) to (n, clusters)."""
         d = self.distances(X, dtype)
-        constant = self._log_det + self.means_.shape[1] * math.log(2 * math.pi)
+        constant = self.log_determinants_ + self.means_.shape[1] * math.log(2 * math.pi)
         return np.asarray(-0.5 * (d + constant), dtype=np.float64)
 
     def score_samples(self, X: Any, dtype: DTypeLike = np.float64) -> Floats:
