@@ -52,7 +52,8 @@ def _answer(learner: Adapters, stream: Stream, rows: Tensor, alpha: float) -> An
     possible = None
     with Timer() as timer:
         chosen = router.choose(rows)
-        output = int(learner.answer(0, rows, torch.from_numpy(chosen)).argmax())
+        logits = router.answer(rows, torch.from_numpy(chosen), learner.head == "global")
+        output = int(logits.argmax())
     if router.clustered:
         sets = ConformalTaskSets(dict(zip(names, router.retriever.held_out_, strict=True)))
         distances = router.retriever.distances(router.features(rows))
