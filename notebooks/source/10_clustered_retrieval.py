@@ -119,9 +119,9 @@ from workbench.widgets import SeparationLab
 SeparationLab(Toy(separation=6, dimension=8))
 
 # %% [markdown]
-# **B1 in four lines.** (1) An input $x$ of cluster $p$ is lost only if a cluster $q$ of another task has $q(x)\ge
-# p(x)$. (2) For one such $q$ this has probability $\int p\,\mathbb 1[q\ge p]\le\int p\sqrt{q/p}=\int\sqrt{pq}$,
-# because the root is at least 1 wherever the indicator is 1. (3) For two Gaussians the integral is $e^{-D_B}$, with
+# **B1 in four lines.** (1) An input $x$ of cluster $p$ is lost only if a cluster $q$ of another task has
+# $q(x)\ge p(x)$. (2) For one such $q$ this has probability
+# $\int p\,\mathbb 1[q\ge p]\le\int p\sqrt{q/p}=\int\sqrt{pq}$, because the root is at least 1 wherever the indicator is 1. (3) For two Gaussians the integral is $e^{-D_B}$, with
 # $\bar\Sigma$ the mean of the covariances, $\Delta\mu$ the difference of the means, and
 # $D_B=\tfrac18\Delta\mu^\top\bar\Sigma^{-1}\Delta\mu+\tfrac12\log\big(|\bar\Sigma|/\sqrt{|\Sigma_p||\Sigma_q|}\big)$.
 # (4) Add up over all $q$ of other tasks, and average over $p$. With equal covariances the probability in step 2 is
@@ -277,17 +277,17 @@ verdict("the certificate reads 0.0000 in each of five splits, and at least 3 % o
 #
 # Can one promise anything without knowing the densities? One can name a *set* of tasks that the input may be of. Let
 # a score say how strange an input is to task $k$, such as its squared Mahalanobis distance to the signature. Keep $n$
-# inputs of the task apart, on which nothing is fitted or chosen. **The proof in five lines** ([Vovk et al.,
-# 2005](https://link.springer.com/book/10.1007/b106715)):
+# inputs of the task apart, on which nothing is fitted or chosen. **The proof in five lines**
+# ([Vovk et al., 2005](https://link.springer.com/book/10.1007/b106715)):
 #
 # 1. The scores of the $n$ held-out inputs and of a new input of the task are exchangeable: any order is equally
-#   likely.
+#    likely.
 # 2. So the rank of the new one, counted from the strangest, is each of $1,\dots,n+1$ with the same probability (no
-#   ties).
+#    ties).
 # 3. Its p-value is that rank as a share: $p_k=(1+\#\{\text{held-out scores at least as high}\})/(n+1)$.
 # 4. Hence $P(p_k\le\alpha)=\lfloor\alpha(n+1)\rfloor/(n+1)\le\alpha$, whatever the distribution.
 # 5. The set of all tasks with $p_k>\alpha$ leaves the right one out with that probability. No other task occurs in
-#   the proof, so later tasks cannot change it.
+#    the proof, so later tasks cannot change it.
 #
 # {{exercise p_value}}
 
