@@ -387,8 +387,8 @@ print(pd.Series({kind: percent_over_seeds(values) for kind, values in merged.ite
 # added up after each task, with the adapter as it is at that moment, and no old image is stored. *First task only*
 # trains the adapter on the first task, freezes it, and adds up the same sums. Such simple methods are strong:
 # [arXiv 2406.09384](https://arxiv.org/abs/2406.09384) reports that methods which choose prompts by a query work
-# "despite" their queries, and that a simple baseline often matches them. The rate of each method is chosen on validation
-# images.
+# "despite" their queries, and that a simple baseline often matches them. The rate of each method is chosen on
+# validation images.
 
 # %%
 from dataclasses import replace

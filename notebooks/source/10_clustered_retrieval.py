@@ -121,7 +121,8 @@ SeparationLab(Toy(separation=6, dimension=8))
 # %% [markdown]
 # **B1 in four lines.** (1) An input $x$ of cluster $p$ is lost only if a cluster $q$ of another task has
 # $q(x)\ge p(x)$. (2) For one such $q$ this has probability
-# $\int p\,\mathbb 1[q\ge p]\le\int p\sqrt{q/p}=\int\sqrt{pq}$, because the root is at least 1 wherever the indicator is 1. (3) For two Gaussians the integral is $e^{-D_B}$, with
+# $\int p\,\mathbb 1[q\ge p]\le\int p\sqrt{q/p}=\int\sqrt{pq}$, because the root is at least 1 wherever the
+# indicator is 1. (3) For two Gaussians the integral is $e^{-D_B}$, with
 # $\bar\Sigma$ the mean of the covariances, $\Delta\mu$ the difference of the means, and
 # $D_B=\tfrac18\Delta\mu^\top\bar\Sigma^{-1}\Delta\mu+\tfrac12\log\big(|\bar\Sigma|/\sqrt{|\Sigma_p||\Sigma_q|}\big)$.
 # (4) Add up over all $q$ of other tasks, and average over $p$. With equal covariances the probability in step 2 is
