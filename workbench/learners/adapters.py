@@ -1,5 +1,6 @@
 """One adapter for each task, and retrieval of the task."""
 
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -9,7 +10,7 @@ import safetensors.torch
 import torch
 from torch import Tensor
 
-from workbench.errors import UnknownNameError
+from workbench.errors import DataError, UnknownNameError
 from workbench.learners.base import Batch, Learner
 from workbench.learners.routing import Router
 from workbench.losses import cross_entropy
@@ -67,6 +68,13 @@ class Adapters(Learner):
         """Return the hash of the backbone's weights."""
         return self.model.inputs
 
+    def check(self, task: Task) -> None:
+        """Raise `DataError` for a task with too few examples; called before a run."""
+        least = max(2, self.clusters)
+        if len(task.train) < least:
+            raise DataError(f"the task {task.name!r} has {len(task.train)} training examples. A "
+                            f"signature with {self.clusters} clusters needs at least {least}.")
+
     def begin(self, task: Task) -> None:
         """Add a fresh adapter and head; the first task uses those that exist."""
         # New: each task starts from the backbone.
@@ -121,6 +129,7 @@ class Adapters(Learner):
         """
         if len(self.model.seeds) == 1:
             for task, names in zip(tasks, self.model.adapters, strict=True):
-                self.model.with_adapter(names[0]).write(folder / task.replace(" ", "-"))
+                name = re.sub(r"[^\w-]+", "-", f"{self.model.adapters.index(names)}-{task}")
+                self.model.with_adapter(names[0]).write(folder / name)
         write_atomically(folder / WEIGHTS, safetensors.torch.save(self.state_dict()))
         return WEIGHTS

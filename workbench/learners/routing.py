@@ -7,7 +7,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from workbench.errors import UnknownNameError
+from workbench.errors import ConfigError, UnknownNameError
 from workbench.measure.accuracies import Floats
 from workbench.models.adapted import BASE, AdaptedBackbones
 from workbench.retrieval.base import Arrays, part
@@ -15,8 +15,8 @@ from workbench.retrieval.choices import lowest_entropy, shortlist
 from workbench.retrieval.class_as_task import ClassAsTask
 from workbench.retrieval.classifiers import RULES, MomentClassifier
 from workbench.retrieval.prompt_pool import PromptPool
-from workbench.retrieval.retrievers import ClusteredRetriever
-from workbench.retrieval.signatures import KINDS, Signature
+from workbench.retrieval.retrievers import MEASURES, ClusteredRetriever
+from workbench.retrieval.signatures import COVARIANCES, KINDS, Signature
 from workbench.tasks import Task
 from workbench.tasks.stream import FORBIDDEN
 
@@ -67,13 +67,20 @@ class Router:
 
     def __init__(self, model: AdaptedBackbones, i: int, name: str, signature: Signature,
                  measure: str, adapted: bool) -> None:
-        if name not in RETRIEVERS:
-            raise UnknownNameError("retriever", name, RETRIEVERS)
+        for kind, chosen, known in (
+                ("retriever", name, RETRIEVERS), ("measure", measure, MEASURES),
+                ("covariance", signature.covariance, COVARIANCES)):
+            if chosen not in known:
+                raise UnknownNameError(kind, chosen, known)
         seed = model.seeds[i]
         self.model, self.i, self.name = model, i, name
         self.tasks: list[int] = []
         self.clustered = name in KINDS or name == "shortlist"
         self.adapted = self.clustered and (adapted or name == "shortlist")
+        if self.adapted and measure == "background":
+            raise ConfigError("the measure 'background' needs the examples of all tasks under each "
+                              "adapter, and they come one task after another: take features=shared "
+                              "or another measure")
         self.retriever: Any = None
         self.first: Any = ClassAsTask(MomentClassifier("ncm")) if name == "shortlist" else None
         self.head = MomentClassifier("ranpac", projections=PROJECTIONS, random_state=seed)

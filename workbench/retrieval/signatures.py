@@ -25,6 +25,8 @@ KINDS = {
     "dpgmm": "a Dirichlet-process Gaussian mixture, of which the empty clusters are dropped",
 }
 """The kinds of signature."""
+COVARIANCES = ("full", "tied", "diag")
+"""One for each cluster, one for all of them, variances only."""
 EMPTY = 1e-3
 """Weight under which a cluster of a ``dpgmm`` is dropped."""
 ROWS = 500
@@ -80,8 +82,8 @@ class Signature(DensityMixin, BaseEstimator):  # type: ignore[misc]  # scikit-le
         X = read_rows(self, X, reset=True, least=2)
         if self.kind not in KINDS:
             raise UnknownNameError("kind of signature", self.kind, KINDS)
-        if self.covariance not in ("full", "tied", "diag"):
-            raise UnknownNameError("covariance", self.covariance, ("full", "tied", "diag"))
+        if self.covariance not in COVARIANCES:
+            raise UnknownNameError("covariance", self.covariance, COVARIANCES)
         count = 1 if self.kind in ("mean", "gaussian") else self.clusters
         if not 1 <= count <= len(X):
             raise ConfigError(f"clusters must be from 1 to the number of samples ({len(X)}), "

@@ -80,7 +80,7 @@ def make_learner(config: RunConfig, stream: Stream) -> Learner:
         model = StackedMLP(stream.tasks[0].train.x.shape[1], config.hidden, stream.outputs,
                            config.seeds)
     learner = method(model, **options)
-    if isinstance(learner, TextLearner):
+    if isinstance(learner, TextLearner | Adapters):
         for task in stream.tasks:
             learner.check(task)
     return learner
