@@ -65,7 +65,7 @@ def test_a_transformer_in_a_folder_gets_adapters_inside_and_learns_texts(encoder
                  out=tmp_path / "run")
     assert record.task_names == ["../bank", "help"]
     # No name of a task leads out of the folder of the run.
-    assert {p.name for p in (tmp_path / "run").iterdir() if p.is_dir()} == {"0-bank", "1-help"}
+    assert {p.name for p in (tmp_path / "run").iterdir() if p.is_dir()} == {"0--bank", "1-help"}
     assert np.shape(record.retrieval["retrieval"]) == (1, 2)
 
 
