@@ -53,8 +53,9 @@ def test_the_features_of_a_text_are_the_mean_over_its_tokens_whatever_stands_bes
 
 def test_a_transformer_in_a_folder_gets_adapters_inside_and_learns_texts(encoder, tmp_path):
     rows = [{"text": f"{words} {i}", "label": label, "task": task, "split": split}
-            for task, label, words in (("../bank", "lost", "card is lost"), ("../bank", "found", "my"),
-                                       ("help", "please", "please"), ("help", "again", "again"))
+            for task, label, words in (
+                ("../bank", "lost", "card is lost"), ("../bank", "found", "my"),
+                ("help", "please", "please"), ("help", "again", "again"))
             for split, count in (("train", 8), ("validation", 4), ("test", 4))
             for i in range(count)]
     for i, row in enumerate(rows):

@@ -1,7 +1,11 @@
 """Features in two dimensions, to look at, and the distances that such a picture does not show."""
 
-from collections.abc import Callable
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, nullcontext
+from types import ModuleType
 from typing import Any
+from unittest import mock
 
 import numpy as np
 import pandas as pd
@@ -16,6 +20,7 @@ from workbench.measure.accuracies import Floats
 from workbench.retrieval.bounds import Mixture, shared_bound
 
 KINDS = ("umap", "pca", "lda")
+_ONE_AT_A_TIME = threading.Lock()
 
 
 def project(features: ArrayLike, kind: str, tasks: ArrayLike | None = None, random_state: int = 0,
@@ -34,8 +39,8 @@ def project(features: ArrayLike, kind: str, tasks: ArrayLike | None = None, rand
     random_state : int
         Seed of ``umap`` and ``pca``.
     progress : callable, optional
-        Called with a text after some of the epochs of ``umap``. An error that it raises ends the
-        work and is passed on.
+        Called with a text in each epoch of ``umap``. An error that it raises ends the work and is
+        passed on.
 
     Returns
     -------
@@ -43,13 +48,11 @@ def project(features: ArrayLike, kind: str, tasks: ArrayLike | None = None, rand
     """
     X = checked(features)
     if kind == "umap":
-        import umap  # type: ignore[import-untyped]
+        from umap import UMAP, layouts  # type: ignore[import-untyped]
 
-        options = {} if progress is None else {
-            "tqdm_kwds": {"disable": False, "file": _Progress(progress)}}
-        method = umap.UMAP(n_neighbors=min(15, len(X) - 1), random_state=random_state, n_jobs=1,
-                           **options)
-        return np.asarray(method.fit_transform(X), dtype=np.float64)
+        method = UMAP(n_neighbors=min(15, len(X) - 1), random_state=random_state, n_jobs=1)
+        with _told_of_epochs(layouts, progress) if progress else nullcontext():
+            return np.asarray(method.fit_transform(X), dtype=np.float64)
     if kind == "pca":
         return np.asarray(PCA(2, random_state=random_state).fit_transform(X), dtype=np.float64)
     if kind != "lda":
@@ -100,14 +103,20 @@ def separations(features: ArrayLike, tasks: ArrayLike) -> tuple[pd.DataFrame, pd
             shared_bound(gaussians, equal_covariance=True))
 
 
-class _Progress:
-    """A file for the progress bar of UMAP, which passes its text on."""
+@contextmanager
+def _told_of_epochs(layouts: ModuleType, progress: Callable[[str], object]) -> Iterator[None]:
+    """Let UMAP call `progress` in each epoch, in place of its progress bar.
 
-    def __init__(self, tell: Callable[[str], object]) -> None:
-        self.write = self.tell = tell
+    An error that ends the work from inside a bar of tqdm leaves the lock of all bars locked: the
+    next bar of the process, such as that of a training, would wait for ever.
+    """
+    def epochs(steps: range, **options: object) -> Iterator[int]:
+        for epoch in steps:
+            progress(f"{100 * epoch // len(steps)} % of the epochs")
+            yield epoch
 
-    def flush(self) -> None:
-        """Do nothing; a progress bar calls it."""
+    with _ONE_AT_A_TIME, mock.patch.object(layouts, "tqdm", epochs):
+        yield
 
 
 def checked(features: ArrayLike) -> Floats:

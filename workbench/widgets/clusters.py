@@ -192,8 +192,8 @@ class ClusterExplorer(ClusterView):
         """Show the progress of UMAP; called in its thread, where it raises to end the work."""
         if self._background.stopping.is_set():
             raise Cancelled
-        if text.strip():
-            self.progress.value = "UMAP: " + text.strip().split("|")[0].lower()
+        if text:
+            self.progress.value = f"UMAP: {text}"
 
     def wait(self) -> None:
         """Wait until a computation of UMAP has ended."""
