@@ -212,12 +212,15 @@ def _extra(extra: str, purpose: str) -> Check:
 def _data() -> list[Check]:
     if not requirements() or _faulty(requirements()):
         return []  # reading the data needs the packages
+    from workbench.models.backbones import DIGITS
     from workbench.models.loading import SHIPPED
+    from workbench.models.minilm import EMBEDDINGS, shipped_embeddings
     from workbench.models.verify import check_manifest
     from workbench.tasks import SKILLS, load_skill
 
     return [*(_shipped(f"model {name}", folder, partial(check_manifest, folder, required=True))
-              for name, folder in SHIPPED.items()),
+              for name, folder in (*SHIPPED.items(), ("digits", DIGITS))),
+            _shipped("embeddings of the intents", EMBEDDINGS, shipped_embeddings),
             _shipped("text skills", provenance.data_path("skills"),
                      lambda: [load_skill(name) for name in SKILLS])]
 
