@@ -585,6 +585,12 @@ texts = messages.loc[messages["split"] == "test", "text"].to_numpy()
 print(f"{len(lost)} of {len(texts)} messages are lost by both; every second of them:")
 for i in lost[::2]:
     print(f"  {asked_task[i]:>10s} (told {taken[i]}): {textwrap.shorten(texts[i], 66)}")
+gmm_of_messages = clone(for_messages["signature: gmm"]).fit(*part["train"][:2])
+by_task = pd.DataFrame(gmm_of_messages.scores(asked_x), asked_task,
+                       gmm_of_messages.classes_)[order]
+retention = {name: [np.nan] * k + [float((by_task.loc[name].iloc[:, :j + 1].idxmax(axis=1) == name)
+                                         .mean()) for j in range(k, len(order))]
+             for k, name in enumerate(order)}
 
 # %% [markdown]
 # ## Look at them
@@ -592,23 +598,26 @@ for i in lost[::2]:
 # Choose points with the lasso, or by task and group, and read them. The colour *right or wrong* shows the lost test
 # messages. Then tick *tasks shuffled*, the control. The positions stay, because UMAP was not told the tasks, and the
 # distances fall.
-# The retention curve of a task is the share of its test messages that are found after it and after each later task. Its
-# signature never changes, but each new task is one more with which its messages can be confused.
+#
+# Two more colours: the *cluster* of its task's signature that a message is nearest to, and the *set size*, the number of
+# tasks in its conformal set (scores of the validation messages, at most 10 % left out). The retention curve of a task is
+# the share of its test messages that are found after it and after each later task. Its signature never changes, but
+# each new task is one more with which its messages can be confused.
 
 # %%
 from workbench.widgets import ClusterExplorer
 
-gmm_of_messages = clone(for_messages["signature: gmm"]).fit(*part["train"][:2])
-by_task = pd.DataFrame(gmm_of_messages.scores(asked_x), asked_task,
-                       gmm_of_messages.classes_)[order]
-retention = {name: [np.nan] * k + [float((by_task.loc[name].iloc[:, :j + 1].idxmax(axis=1) == name)
-                                         .mean()) for j in range(k, len(order))]
-             for k, name in enumerate(order)}
+distances_to = {task: one.distances(embedded) for task, one in
+                zip(gmm_of_messages.classes_, gmm_of_messages.signatures_, strict=True)}
+held = {task: away[(messages["split"] == "validation") & (messages["task"] == task)].min(1)
+        for task, away in distances_to.items()}
+possible = ConformalTaskSets(held).predict(gmm_of_messages.distances(embedded), alpha=0.1)
+clusters = [distances_to[task][i].argmin() for i, task in enumerate(messages["task"])]
 retrieved = np.full(len(messages), None, dtype=object)
 retrieved[(messages["split"] == "test").to_numpy()] = told["signature: gmm"]
-ClusterExplorer(
-    embedded, messages["task"], messages["label"], list(messages["text"]), retrieved=retrieved,
-    retention=retention, coordinates=shipped_embeddings("umap"))
+ClusterExplorer(embedded, messages["task"], messages["label"], list(messages["text"]),
+                retrieved=retrieved, clusters=clusters, set_sizes=possible.sum(1),
+                retention=retention, coordinates=shipped_embeddings("umap"))
 
 # %% [markdown]
 # **A gap in a picture does not say how far tasks are apart.** UMAP keeps neighbours, not distances. Which task is the
