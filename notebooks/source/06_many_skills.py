@@ -448,8 +448,8 @@ for order in orders[:3]:
         **{"adapter, chosen by words": np.mean([
             (new_end.mean(), old_end.mean(), np.append(new_end, old_end).mean())
             for new_end, old_end in words_choose], axis=0)})
-print("new / known / all eight, in percent")
-print(pd.DataFrame({order: each.map(lambda value: f"{100 * value:.0f}").agg(" / ".join)
+print("new / known / all eight")
+print(pd.DataFrame({order: each.map(percent).agg(" / ".join)
                     for order, each in table.items()}).rename_axis(None).to_string())
 
 # %%

@@ -327,7 +327,7 @@ verdict("after two more tasks the pool retrieves the first task for hardly any o
 # ranks. **svd** is the best approximation of that sum with the rank of one adapter. **linear** sums the $A$s and the
 # $B$s separately; their product also has cross terms $B_iA_j$, which no task was trained for.
 
-# %%
+# %% tags=["nbval-ignore-output"]
 three = [f"task{k}" for k in range(3)]
 for kind in ("cat", "svd", "linear"):
     model.add_weighted_adapter(three, [1 / 3] * 3, kind, kind)

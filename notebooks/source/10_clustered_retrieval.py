@@ -254,7 +254,7 @@ verdict("with shuffled tasks signatures guess.", found_share["control: tasks shu
 # For real data the densities are not known. One may put the *fitted* clusters into B1 instead. Here they are mixtures
 # of eight clusters in 64 features, fitted to some 230 inputs per task.
 
-# %%
+# %% tags=["nbval-ignore-output"]
 from workbench.retrieval.bounds import Mixture, shared_bound
 
 plug_in = []
@@ -307,7 +307,7 @@ check("p_value", p_value)
 # distributions with 3 and 2 degrees of freedom. Signatures are fitted to 400 inputs per task in 8 features, which
 # costs the chi-square cut-off little (see the first row). 98 % is asked, and the figures are means of 20 draws.
 
-# %%
+# %% tags=["nbval-ignore-output"]
 from workbench.retrieval.conformal import ConformalTaskSets, p_values
 
 in_percent = "{:.1f} %".format
@@ -370,7 +370,7 @@ for task in stream.tasks:
     learner.end(task)
     stages.append([p_values_of_the_first_task(router) for router in learner.routers])
 
-# %%
+# %% tags=["nbval-ignore-output"]
 verdict("the p-values of the first task are the same bit for bit after it and after the last, so "
         "that its sets are too.", np.array_equal(stages[0], stages[-1]))
 held_in, sizes = [], []
@@ -624,7 +624,7 @@ ClusterExplorer(embedded, messages["task"], messages["label"], list(messages["te
 # nearest in the picture, and which in all 384 features (Mahalanobis distances between the means, with one covariance
 # for all tasks)? And how near is the nearest if tasks are drawn at random?
 
-# %%
+# %% tags=["nbval-ignore-output"]
 from workbench.retrieval.projections import separations
 
 picture = pd.DataFrame(shipped_embeddings("umap").numpy()).groupby(messages["task"]).median()
