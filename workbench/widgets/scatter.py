@@ -81,7 +81,7 @@ class ScatterPlot:
                 # end wipes old names only where there is a new one.
                 self._scatter.label(by=None)
                 self._frame["name"] = self._frame["task"] if named else " "
-                self._scatter.label(by="name", font="arial bold", positioning="center_of_mass")
+                self._scatter.label(by="name", font="arial bold", positioning="highest_density")
             self._sent, self._timer = time.monotonic(), None
 
     def select(self, rows: NDArray[np.intp] | None) -> None:
