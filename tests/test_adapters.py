@@ -189,6 +189,10 @@ def test_the_command_line_trains_and_retrieves(tmp_path, capsys):
     answer = json.loads(capsys.readouterr().out)
     assert answer["task"] in ("6 or 7", "8 or 9") and answer["label"] in "6789"
     assert set(answer["possible"]) <= {"6 or 7", "8 or 9"} and answer["forwards"] == 3
+    assert call(["show", folder]) == 0
+    shown = capsys.readouterr().out
+    assert "after the last task, retriever gmm (%), mean over seeds" in shown
+    assert all(f"\n{row}  " in shown for row in ("retrieval", "oracle", "class if task wrong"))
     assert call(["retrieve", "--run", folder, "--example", "3"]) == 0
     assert "possible tasks" in capsys.readouterr().out
     with pytest.raises(ConfigError, match="give --example, not --text"):
