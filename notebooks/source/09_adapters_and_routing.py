@@ -569,8 +569,9 @@ costs = pd.DataFrame([
 print(costs.to_string(index=False))
 
 # %% [markdown]
-# The features under the chosen adapter are kept from the choice, so that the answer needs no further pass. A merged
-# adapter has this size with *svd* and *linear*; with *cat* it has the size of three.
+# The table counts the passes that are needed: the features under the chosen adapter can be kept from the choice.
+# (`workbench retrieve` runs the chosen adapter once more, and counts it.) A merged adapter has this size with *svd*
+# and *linear*; with *cat* it has the size of three.
 #
 # Retrieval in the features of every adapter needs a pass for each adapter: with 64 tasks 64 passes. The retriever
 # `shortlist` of the package runs two adapters only: it first takes the two tasks with the nearest class means in the
