@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import html
 import math
 import subprocess
@@ -400,3 +401,23 @@ def test_the_snapshot_has_picture_and_table(lab, monkeypatch):
                         lambda data, metadata=None, raw=False: shown.append(data))
     lab.snapshot()._ipython_display_()
     assert shown[0]["text/plain"] == alt_text(lab.figure()) and "<table" in shown[1]["text/html"]
+
+
+@pytest.mark.parametrize("enabled", [True, False])
+@pytest.mark.parametrize("fails", [True, False])
+def test_no_garbage_is_collected_while_a_widget_redraws(enabled, fails, monkeypatch):
+    lab, seen = SeparationLab(), []
+    figure = lab.figure
+
+    def drawn():
+        seen.append(gc.isenabled())
+        return None if fails else figure()  # None cannot be drawn
+
+    monkeypatch.setattr(lab, "figure", drawn)
+    try:
+        gc.enable() if enabled else gc.disable()
+        lab.redraw()
+        assert seen == [False] and gc.isenabled() is enabled
+        assert bool(lab.trouble.value) is fails
+    finally:
+        gc.enable()

@@ -1,5 +1,6 @@
 """`View`, the base of all widgets: a picture with words, and a static snapshot."""
 
+import gc
 import html
 import itertools
 from abc import ABC, abstractmethod
@@ -72,6 +73,10 @@ class View(ABC):
 
     def redraw(self, *_: object) -> None:
         """Redraw; an error is shown in the widget, because front ends hide it."""
+        # A full collection of garbage takes 0.2 s where PyTorch is loaded. It can wait until the
+        # picture is sent.
+        collecting = gc.isenabled()
+        gc.disable()
         try:
             figure = self.figure()
             self.image.value = png(figure)
@@ -81,6 +86,9 @@ class View(ABC):
             self.read_out(alt_text(figure))
         except Exception as fault:
             self.complain(fault)
+        finally:
+            if collecting:
+                gc.enable()
 
     def read_out(self, words: str) -> None:
         """Announce the first sentence of the alternative text `words`, cut if it is long."""
