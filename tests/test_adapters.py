@@ -9,6 +9,7 @@ import torch
 from peft import PeftModel
 
 from workbench.cli import call
+from workbench.cli.tables import print_record
 from workbench.config import RunConfig
 from workbench.errors import ConfigError, DataError, ModelError, RecordError, UnknownNameError
 from workbench.learners import Adapters, fit, make_optimizer
@@ -129,6 +130,24 @@ def test_each_retriever_runs_and_is_restored_from_its_folder(retriever, tmp_path
         assert found > 0.85
 
 
+@pytest.mark.parametrize("measure", ["log_density", "mahalanobis"])
+def test_a_shortlist_of_all_tasks_chooses_as_its_second_score_does(measure):
+    config = replace(SMALL, steps=20, seeds=(0,), retriever="shortlist",
+                     options={"measure": measure})
+    short = run(config).retrieval
+    whole = run(replace(config, retriever="gaussian")).retrieval
+    assert short["confusion"] == whole["confusion"]  # two tasks, and two are kept
+
+
+def test_a_table_without_a_wrong_task_is_printed_without_a_warning(recwarn, capsys):
+    record = run(SMALL)
+    record.retrieval["class_if_task_wrong"] = [[None, 0.5], [None, 0.25]]
+    print_record(record, as_json=False)
+    line = next(x for x in capsys.readouterr().out.splitlines() if x.startswith("class if task wr"))
+    assert line.split()[-2:] == ["–", "37.5"]
+    assert not [w for w in recwarn if issubclass(w.category, RuntimeWarning)]
+
+
 @pytest.mark.parametrize("stop_after", [1, 4, 7, 9])
 def test_a_resumed_run_is_the_uninterrupted_one_bit_for_bit(tmp_path, stop_after):
     whole = run(SMALL, out=tmp_path / "whole")
@@ -159,6 +178,8 @@ def test_shared_classes_get_heads_of_their_own(tmp_path):
     ({"options": {"measure": "luck"}}, UnknownNameError, "unknown measure 'luck'"),
     ({"options": {"covariance": "round"}}, UnknownNameError, "unknown covariance 'round'"),
     ({"options": {"measure": "background"}}, ConfigError, "take features=shared"),
+    ({"retriever": "shortlist", "options": {"measure": "p_value"}}, ConfigError,
+     "scored by the measure log_density or mahalanobis, not 'p_value'"),
     ({"options": {"clusters": 5000}}, DataError, "the task '6 or 7' has .* at least 5000"),
 ])
 def test_a_wrong_setting_is_refused_with_its_name(changes, error, message):

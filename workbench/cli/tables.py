@@ -94,9 +94,9 @@ def print_tables(record: RunRecord) -> None:
         print(known.to_string(float_format="{:.1f}".format), end="\n\n")
     if record.retrieval:
         names = ("retrieval", "accuracy", "oracle", "class_if_task_right", "class_if_task_wrong")
-        means = pd.DataFrame([np.nanmean(np.array(record.retrieval[name], dtype=float), 0)
-                              for name in names], [name.replace("_", " ") for name in names],
-                             record.task_names)
+        means = pd.DataFrame({name.replace("_", " "): pd.DataFrame(
+            record.retrieval[name], columns=record.task_names, dtype=float).mean()
+            for name in names}).T
         print(f"after the last task, retriever {record.config.retriever} (%), mean over seeds")
         print((100 * means).to_string(float_format="{:.1f}".format, na_rep="–"), end="\n\n")
     defined, undefined = summarise(record.matrix())

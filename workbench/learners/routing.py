@@ -73,10 +73,13 @@ class Router:
             if chosen not in known:
                 raise UnknownNameError(kind, chosen, known)
         seed = model.seeds[i]
-        self.model, self.i, self.name = model, i, name
+        self.model, self.i, self.name, self.measure = model, i, name, measure
         self.tasks: list[int] = []
         self.clustered = name in KINDS or name == "shortlist"
         self.adapted = self.clustered and (adapted or name == "shortlist")
+        if name == "shortlist" and measure not in ("log_density", "mahalanobis"):
+            raise ConfigError("a shortlist is scored by the measure log_density or mahalanobis, "
+                              f"not {measure!r}")
         if self.adapted and measure == "background":
             raise ConfigError("the measure 'background' needs the examples of all tasks under each "
                               "adapter, and they come one task after another: take features=shared "
@@ -205,5 +208,7 @@ class Router:
         for k, signature in enumerate(self.retriever.signatures_):
             own = kept.flatten() == k
             if own.any():
-                second[row[own], k] = signature.log_densities(features[own]).max(1)
+                second[row[own], k] = (
+                    signature.log_densities(features[own]).max(1) if self.measure == "log_density"
+                    else -signature.distances(features[own]).min(1))
         return shortlist(scores, second, keep)

@@ -1,5 +1,6 @@
 """Backbones: frozen networks that turn digits or texts into features, on which adapters are put."""
 
+from abc import ABC, abstractmethod
 from collections.abc import Callable, Sequence
 from typing import Any
 
@@ -18,7 +19,7 @@ MOST_TOKENS = 128
 PADDING = -1
 
 
-class Backbone(nn.Module):
+class Backbone(nn.Module, ABC):
     """A network with features of shape (n, `features`).
 
     A subclass defines `encode`, which turns inputs of a reader into one tensor, and `forward`,
@@ -31,9 +32,9 @@ class Backbone(nn.Module):
     name_or_path = ""
     device = torch.device("cpu")
 
+    @abstractmethod
     def encode(self, inputs: Any) -> Tensor:
         """Return inputs as a tensor of shape (n, ...)."""
-        raise NotImplementedError
 
 
 class DigitsBackbone(Backbone):

@@ -1,5 +1,6 @@
 """What signatures, classifiers and retrievers share: checked features, and the tasks so far."""
 
+from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -61,7 +62,7 @@ def part(arrays: Mapping[str, NDArray[Any]], name: str) -> Arrays:
             if key.startswith(f"{name}.")}
 
 
-class TaskRetriever(ClassifierMixin, BaseEstimator):  # type: ignore[misc]  # without types
+class TaskRetriever(ClassifierMixin, BaseEstimator, ABC):  # type: ignore[misc]  # without types
     """Base of the retrievers: a subclass has `fit`, `partial_fit` and `scores`.
 
     Attributes
@@ -89,9 +90,9 @@ class TaskRetriever(ClassifierMixin, BaseEstimator):  # type: ignore[misc]  # wi
     def _add_tasks(self, tasks: Names, first: bool) -> None:
         self.classes_ = tasks if first else np.concatenate([self.classes_, tasks])
 
+    @abstractmethod
     def scores(self, X: Any) -> Floats:
         """Return how well each input fits each task, higher is better: shape (n, tasks)."""
-        raise NotImplementedError
 
     def predict(self, X: Any) -> Names:
         """Return the name of the task of each input, one input at a time: shape (n,)."""
