@@ -63,7 +63,7 @@ def summary(record: RunRecord) -> dict[str, Any]:
 
 
 def retrieval(record: RunRecord) -> dict[str, Any]:
-    """Return what is known of retrieval, by seed and task after the last task; else null."""
+    """Return retrieval and its parts, by seed and task after the last task; None without them."""
     known = record.retrieval or {}
     return {"retrieval": known.get("retrieval"), "oracle": known.get("oracle"),
             "confusion": known.get("confusion"),

@@ -17,7 +17,7 @@ LEARNERS: dict[str, type[Learner]] = {
 ON_BACKBONES: dict[str, type[Learner]] = {
     **{name: LEARNERS[name] for name in ("finetune", "joint", "replay", "derpp")},
     "adapters": Adapters}
-"""Those that train adapters on a backbone; all but the last train a single one."""
+"""The methods that train adapters on a backbone; all but the last train a single adapter."""
 
 CONTROLS: dict[str, type[Learner]] = {
     "ewc-shuffled-fisher": controls.EWCShuffledFisher,

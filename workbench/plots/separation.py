@@ -21,7 +21,7 @@ SHOWN = 60
 """Inputs of each task in the picture."""
 SERIES = {"fitted log density": 0, "true densities": 6, "normal form": 2, "B1": 1, "B2": 4,
           "paper's condition": 7, "B1 of the fitted densities": 8}
-"""What is drawn against separation, and the number of its look."""
+"""The series drawn against separation, and the number of the look of each."""
 LOOKS = {"measured": (COLOURS[0], "o"), "true": ("#000000", "D"), "bound": (COLOURS[1], "s")}
 
 

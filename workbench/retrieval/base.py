@@ -1,4 +1,4 @@
-"""What signatures, classifiers and retrievers share: checked features, and the tasks so far."""
+"""Shared by signatures, classifiers and retrievers: checked features, and the tasks so far."""
 
 from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence

@@ -1,4 +1,4 @@
-"""Choices of a task from tables of shape (n, tasks): what a retriever's scores are used for."""
+"""Choices of a task from tables of shape (n, tasks), such as the scores of a retriever."""
 
 from typing import Any
 

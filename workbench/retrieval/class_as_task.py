@@ -16,7 +16,7 @@ from workbench.retrieval.classifiers import MomentClassifier
 
 
 class ClassAsTask(TaskRetriever):
-    """Predict a class among those of all tasks, and read off the task that it is of.
+    """Predict a class among those of all tasks; the retrieved task is the one with this class.
 
     The score of a task is that of its best class.
 

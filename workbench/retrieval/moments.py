@@ -12,7 +12,7 @@ from workbench.retrieval.signatures import Signature
 
 @dataclass(frozen=True)
 class Moments:
-    """What is kept of the rows seen so far."""
+    """Statistics of the rows seen so far."""
 
     count: NDArray[np.int64]
     """Number of rows, shape ()."""

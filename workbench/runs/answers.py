@@ -15,7 +15,7 @@ from workbench.tasks.utterances import UtteranceStream
 
 @dataclass(frozen=True)
 class Answer:
-    """Of the first seed of a run."""
+    """An answer of the first seed of a run."""
 
     task: str
     """The retrieved task."""

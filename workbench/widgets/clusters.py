@@ -77,7 +77,7 @@ class ClusterExplorer(ClusterView):
         return handler
 
     def _place(self, *_: object) -> None:
-        """Draw the points anew, and what is said about them."""
+        """Draw the points anew, with the numbers and words about them."""
         try:
             self._draw_points()
         except Exception as fault:
