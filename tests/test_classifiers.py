@@ -176,7 +176,7 @@ def test_classes_that_cannot_be_read_as_tasks_are_named():
     X, tasks = np.eye(4), ["a", "a", "b", "b"]
     with pytest.raises(DataError, match="the class 'x' is of the tasks 'a' and 'b'"):
         ClassAsTask().fit(X, tasks, labels=["x", "y", "x", "z"])
-    with pytest.raises(DataError, match="3 labels of 4 rows"):
+    with pytest.raises(DataError, match="3 labels and 4 rows of features. Give one label for each"):
         ClassAsTask().fit(X, tasks, labels=["x", "y", "z"])
     learned = ClassAsTask().fit(X, tasks, labels=["x", "y", "z", "z"])
     with pytest.raises(DataError, match="the class 'x' is of the tasks 'a' and 'c'"):

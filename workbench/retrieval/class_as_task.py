@@ -54,8 +54,8 @@ class ClassAsTask(TaskRetriever):
         X, y, tasks = self._read_new(X, y, first)
         labels = y if labels is None else column_or_1d(labels)
         if len(labels) != len(y):
-            raise DataError(f"there are {len(labels)} labels and {len(y)} rows of features. Give one "
-                            "label for each row.")
+            raise DataError(f"there are {len(labels)} labels and {len(y)} rows of features. Give "
+                            "one label for each row.")
         owners = {} if first else {label: self.classes_[k] for label, k in zip(
             self.classifier_.classes_, self.task_of_, strict=True)}
         for task in tasks:
