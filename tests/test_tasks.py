@@ -8,7 +8,7 @@ import torch
 
 from workbench.errors import ConfigError, UnknownNameError
 from workbench.tasks import SCENARIOS, STREAMS, Examples, make_stream
-from workbench.tasks.digits import load_digits
+from workbench.tasks.digits import MOST_TASKS, load_digits
 from workbench.tasks.stream import build_stream
 
 PARTS = ("train", "validation", "test")
@@ -50,9 +50,10 @@ def test_pixels_are_centred_on_the_training_part_and_span_two():
 
 @pytest.mark.parametrize("name", STREAMS)
 def test_same_seed_same_data_and_another_seed_other_data(name):
-    first = make_stream(name, tasks=2).data_hash()
-    assert make_stream(name, tasks=2).data_hash() == first
-    assert make_stream(name, tasks=2, data_seed=1).data_hash() != first
+    tasks = min(2, MOST_TASKS.get(name, 2))
+    first = make_stream(name, tasks=tasks).data_hash()
+    assert make_stream(name, tasks=tasks).data_hash() == first
+    assert make_stream(name, tasks=tasks, data_seed=1).data_hash() != first
 
 
 def test_split_has_five_tasks_of_two_new_digits_each():

@@ -5,10 +5,13 @@ from __future__ import annotations
 from dataclasses import dataclass, field, fields
 from typing import Any
 
-from workbench.errors import ConfigError, flag, positive, texts, whole, whole_numbers
+from workbench.errors import ConfigError, flag, positive, share, texts, whole, whole_numbers
 
-USUAL_TASKS = {"digits-tasks": 3, "digits-shifted": 4}
-"""Tasks of the streams of digits for a backbone."""
+FOR_BACKBONES = ("digits-tasks", "digits-shifted")
+"""The streams of digits for a backbone."""
+USUAL_TASKS = {"digits-tasks": 3, "digits-shifted": 4, "halved-digits": 2} | dict.fromkeys(
+    ("digits", "breast-cancer", "wine", "diabetes"), 1)
+"""Tasks of the streams of digits and tables that usually have other than 5."""
 
 
 @dataclass(frozen=True)
@@ -17,8 +20,9 @@ class RunConfig:
 
     stream: str = "split-digits"
     """The stream of tasks: ``split-digits``, ``permuted-digits``, ``rotated-digits``;
+    ``halved-digits``, ``digits``, ``breast-cancer``, ``wine``, ``diabetes``; for a backbone
     ``digits-tasks``, ``digits-shifted``, ``intents`` or the path of a JSON Lines file of labelled
-    texts, for a backbone; or ``skills``: text skills for a language model."""
+    texts; or ``skills``: text skills for a language model."""
     scenario: str | None = None
     """``task``, ``domain`` or ``class``; None takes the stream's usual one."""
     learner: str = "finetune"
@@ -30,14 +34,25 @@ class RunConfig:
     """One network per seed, trained side by side. A seed sets initial weights and batch order."""
     tasks: int = 0
     """Number of tasks; 0 takes the usual number: all tasks of labelled texts, 3 of
-    ``digits-tasks``, 4 of ``digits-shifted``, 5 of other digits. With ``skills`` it is the number
-    of skills."""
+    ``digits-tasks``, 4 of ``digits-shifted``, 2 of ``halved-digits``, 1 of ``digits`` and of a
+    table, 5 of other digits. With ``skills`` it is the number of skills."""
+    generations: int = 1
+    """Times that each task is learned, one after the other. The learner ``born_again`` begins anew
+    each time, taught by the generation before; other learners go on training."""
+    label_noise: float = 0.0
+    """Share of wrong labels in the training and validation examples of a small network; each seed
+    has its own. Test labels are always right."""
+    examples: int = 0
+    """Most training, and most validation examples of each task of a small network; 0 takes all."""
     steps: int = 200
     """Optimiser steps per task."""
     batch_size: int = 32
     """New examples per step."""
     lr: float = 1e-3
     """Learning rate of Adam, which starts afresh with each task."""
+    weight_decay: float = 0.0
+    """Decoupled weight decay (AdamW, arXiv 1711.05101): each step shrinks the weights by ``lr``
+    times this share."""
     hidden: tuple[int, ...] = (100, 100)
     """Units in each hidden layer of a network for digits."""
     model: str = "tiny"
@@ -80,10 +95,13 @@ class RunConfig:
     """PyTorch threads; for networks this small one is fastest."""
 
     def __post_init__(self) -> None:
-        whole(steps=self.steps, batch_size=self.batch_size,
+        whole(steps=self.steps, batch_size=self.batch_size, generations=self.generations,
               checkpoint_every=self.checkpoint_every, threads=self.threads)
         whole(0, tasks=self.tasks, evaluate_every=self.evaluate_every, data_seed=self.data_seed,
-              lora_rank=self.lora_rank, items=self.items)
+              lora_rank=self.lora_rank, items=self.items, examples=self.examples)
+        share(label_noise=self.label_noise)
+        if self.weight_decay != 0:
+            positive(weight_decay=self.weight_decay)
         positive(lr=self.lr, **({} if self.clip is None else {"clip": self.clip}))
         flag(diagnose=self.diagnose)
         object.__setattr__(self, "seeds", whole_numbers("seeds", self.seeds))
@@ -107,12 +125,16 @@ class RunConfig:
         elif not self.tasks and not self.of_labelled_texts:
             object.__setattr__(self, "tasks", USUAL_TASKS.get(self.stream, 5))
         usual = "minilm" if self.of_labelled_texts else "digits"
-        if self.backbone is None and (self.of_labelled_texts or self.stream in USUAL_TASKS):
+        if self.backbone is None and (self.of_labelled_texts or self.stream in FOR_BACKBONES):
             object.__setattr__(self, "backbone", usual)
         if self.backbone and (self.skills or (self.backbone == "digits") == self.of_labelled_texts):
             raise ConfigError(f"the backbone {self.backbone!r} is not for the stream "
                               f"{self.stream!r}: digits is for streams of digits, and the others "
                               "are for labelled texts")
+        if (self.backbone or self.skills) and (self.label_noise or self.examples
+                                               or self.generations > 1):
+            raise ConfigError("label_noise, examples and generations are for small networks, not "
+                              "for adapters or language models")
         if self.backbone and not self.lora_rank:
             object.__setattr__(self, "lora_rank", 4)
         if not isinstance(self.options, dict):

@@ -77,6 +77,13 @@ def fraction(**settings: object) -> None:
             raise ConfigError(f"{name} must be above 0 and at most 1, not {value!r}")
 
 
+def share(**settings: object) -> None:
+    """Raise `ConfigError` for a setting that is not from 0 to 1."""
+    for name, value in settings.items():
+        if not _is_number(value) or not 0 <= value <= 1:
+            raise ConfigError(f"{name} must be from 0 to 1, not {value!r}")
+
+
 def flag(**settings: object) -> None:
     """Raise `ConfigError` for a setting that is not True or False."""
     for name, value in settings.items():

@@ -38,6 +38,37 @@ def distillation(student: Tensor, teacher: Tensor, mask: Tensor,
     return temperature**2 * F.kl_div(q, p, reduction="none", log_target=True).sum(-1).mean(1)
 
 
+def label_loss(outputs: Tensor, y: Tensor, mask: Tensor, smoothing: float = 0.0) -> Tensor:
+    r"""Return the loss on labels: shape (seeds,).
+
+    It is the mean squared error where labels are values, and else `cross_entropy`. With `smoothing`
+    :math:`\epsilon`, a share of each label is spread evenly over all outputs that may be answered
+    (Szegedy et al., arXiv 1512.00567): the target is :math:`(1-\epsilon)\,y + \epsilon/K`.
+    """
+    if y.is_floating_point():
+        return (outputs.squeeze(-1) - y).square().mean(1)
+    loss = cross_entropy(outputs, y, mask)
+    if smoothing == 0:
+        return loss
+    log_p = masked(outputs, mask).log_softmax(-1).where(mask, 0)
+    even = -(log_p.sum(-1) / mask.sum(-1)).mean(1)
+    return (1 - smoothing) * loss + smoothing * even
+
+
+def teacher_loss(student: Tensor, teacher: Tensor, y: Tensor, mask: Tensor, *,
+                 temperature: float = 2.0, weight: float = 0.5) -> Tensor:
+    r"""Return the loss on labels and on a teacher's outputs: shape (seeds,).
+
+    :math:`(1-w)\,L_\mathrm{labels} + w\,L_\mathrm{teacher}` for `weight` w. Where labels are
+    classes, the second is `distillation`; where they are values, it is the mean squared error from
+    the teacher's value, so that the two together lead to a weighted mean of both values.
+    """
+    hard = label_loss(student, y, mask)
+    soft = (label_loss(student, teacher.squeeze(-1), mask) if y.is_floating_point() else
+            distillation(student, teacher, mask, temperature))
+    return (1 - weight) * hard + weight * soft
+
+
 def quadratic_penalty(parameters: Tensor, anchor: Tensor, importance: Tensor) -> Tensor:
     r"""Return :math:`\frac12\sum_i \Omega_i(\theta_i-\theta^*_i)^2` by seed: shape (seeds,)."""
     return 0.5 * (importance * (parameters - anchor).square()).sum(1)

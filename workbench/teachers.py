@@ -54,9 +54,14 @@ class TeacherWeights:
         if self.source == "task_start" or (self.source == "ema" and self.vectors is None):
             self.take()
 
-    def follow(self, i: int) -> None:
-        """Move the average of seed i towards its student; at the first step the two are equal."""
-        if self.source == "ema":
+    def follow(self, i: int | None = None) -> None:
+        """Move the average towards the student; at the first step the two are equal.
+
+        `i` is the position of the seed of a language model; small networks move all at once.
+        """
+        if self.source == "ema" and i is None:
+            self.learner.state["teacher"].lerp_(self.learner.model.snapshot(), self.rate)
+        elif self.source == "ema":
             self.learner.state["teacher"][i].lerp_(self.learner.model.vector(i).cpu(), self.rate)
 
     def model(self, i: int) -> Any:

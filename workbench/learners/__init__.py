@@ -3,15 +3,22 @@
 from workbench.learners.adapters import Adapters
 from workbench.learners.base import Batch, Learner, batch_order, fit, make_optimizer
 from workbench.learners.digits import controls
+from workbench.learners.digits.born_again import BornAgain
+from workbench.learners.digits.distill import Distill
+from workbench.learners.digits.ensembles import Ensemble, Mutual
 from workbench.learners.digits.ewc import EWC
 from workbench.learners.digits.finetune import Finetune, Joint
 from workbench.learners.digits.lwf import LwF
 from workbench.learners.digits.replay import DERpp, Replay
+from workbench.learners.digits.self_distill_ema import SelfDistillEMA
 from workbench.learners.digits.si import SI
+from workbench.learners.digits.soft_labels import LabelSmoothing
 
 LEARNERS: dict[str, type[Learner]] = {
     "finetune": Finetune, "joint": Joint, "ewc": EWC, "si": SI, "lwf": LwF, "replay": Replay,
-    "derpp": DERpp}
+    "derpp": DERpp, "label_smoothing": LabelSmoothing, "born_again": BornAgain,
+    "self_distill_ema": SelfDistillEMA, "distill": Distill, "ensemble": Ensemble,
+    "mutual": Mutual}
 """The methods by the names used in configs and on the command line."""
 
 ON_BACKBONES: dict[str, type[Learner]] = {
@@ -19,12 +26,19 @@ ON_BACKBONES: dict[str, type[Learner]] = {
     "adapters": Adapters}
 """The methods that train adapters on a backbone; all but the last train a single adapter."""
 
+ON_VALUES = ("finetune", "si", "born_again", "self_distill_ema", "distill", "ensemble", "mutual",
+             "distill-untrained", "born_again-shuffled")
+"""The methods that can learn labels that are values, as in ``diabetes``."""
+
 CONTROLS: dict[str, type[Learner]] = {
     "ewc-shuffled-fisher": controls.EWCShuffledFisher,
     "replay-shuffled-labels": controls.ReplayShuffledLabels,
-    "replay-present": controls.ReplayPresent}
+    "replay-present": controls.ReplayPresent,
+    "distill-untrained": controls.DistillUntrained,
+    "born_again-shuffled": controls.BornAgainShuffled}
 """Negative controls, run like the methods."""
 
-__all__ = ["CONTROLS", "LEARNERS", "ON_BACKBONES", "Adapters", "Batch", "DERpp", "EWC",
-           "Finetune", "Joint", "Learner", "LwF", "Replay", "SI", "batch_order", "fit",
+__all__ = ["CONTROLS", "LEARNERS", "ON_BACKBONES", "ON_VALUES", "Adapters", "Batch", "BornAgain",
+           "DERpp", "Distill", "EWC", "Ensemble", "Finetune", "Joint", "LabelSmoothing", "Learner",
+           "LwF", "Mutual", "Replay", "SI", "SelfDistillEMA", "batch_order", "fit",
            "make_optimizer"]

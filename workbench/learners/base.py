@@ -8,7 +8,7 @@ from typing import ClassVar
 import torch
 from torch import Tensor
 
-from workbench.errors import positive, whole
+from workbench.errors import positive, share, whole
 from workbench.models import StackedMLP
 from workbench.system.runtime import generator
 from workbench.tasks import Task
@@ -19,7 +19,7 @@ class Batch:
     """Examples of one step."""
 
     x: Tensor  # inputs: shape (seeds, n, ...)
-    y: Tensor  # index of the correct output, int64: shape (seeds, n)
+    y: Tensor  # index of the correct output, int64, or correct value: shape (seeds, n)
     mask: Tensor  # outputs that may be answered, bool: broadcastable to (seeds, n, outputs)
 
 
@@ -29,7 +29,7 @@ class Learner:
 
     A subclass defines `loss`, and where needed `begin` and `end`. It sees one task at a time; never
     the stream, nor how it is evaluated. Options are fields of a dataclass: a number has to be above
-    0, and whole if its default is.
+    0, and whole if its default is; one with ``metadata={"share": True}`` is from 0 to 1.
     """
 
     model: StackedMLP
@@ -49,7 +49,9 @@ class Learner:
 
     def __post_init__(self) -> None:
         for option in fields(self):
-            if isinstance(option.default, int):
+            if option.metadata.get("share"):
+                share(**{option.name: getattr(self, option.name)})
+            elif isinstance(option.default, int):
                 whole(**{option.name: getattr(self, option.name)})
             elif isinstance(option.default, float):
                 positive(**{option.name: getattr(self, option.name)})
@@ -61,6 +63,9 @@ class Learner:
     def loss(self, batch: Batch) -> Tensor:
         """Return the loss of each network on a batch: shape (seeds,)."""
         raise TypeError(f"{type(self).__name__} does not say what its loss is")
+
+    def after_step(self) -> None:
+        """Move what follows the weights; called after each step."""
 
     def end(self, task: Task) -> None:
         """Store what the method keeps of a task; called once after its last step."""
@@ -111,9 +116,14 @@ def batch_order(seed: int, task: int, examples: int, steps: int, batch_size: int
     return order[: steps * batch_size].view(steps, batch_size)
 
 
-def make_optimizer(learner: Learner, lr: float) -> torch.optim.Optimizer:
-    """Return Adam over all seeds; it works element by element, so that seeds stay independent."""
-    return torch.optim.Adam(learner.model.parameters(), lr=lr, fused=True)
+def make_optimizer(learner: Learner, lr: float,
+                   weight_decay: float = 0.0) -> torch.optim.Optimizer:
+    """Return Adam over all seeds; it works element by element, so that seeds stay independent.
+
+    With `weight_decay` it is AdamW, which without is Adam.
+    """
+    return torch.optim.AdamW(learner.model.parameters(), lr=lr, weight_decay=weight_decay,
+                             fused=True)
 
 
 def fit(learner: Learner, task: Task, optimizer: torch.optim.Optimizer, *, steps: int,
@@ -138,7 +148,7 @@ def fit(learner: Learner, task: Task, optimizer: torch.optim.Optimizer, *, steps
     parameters = list(learner.model.parameters())
     mask = task.masks[task.index]
     for indices in order[start:]:
-        batch = Batch(task.train.x[indices], task.train.y[indices], mask)
+        batch = Batch(task.train.x[indices], task.train.labels(indices), mask)
         with torch.autocast(parameters[0].device.type, torch.bfloat16, precision == "bf16"):
             loss = learner.loss(batch)
         for p in parameters:  # faster than optimizer.zero_grad()
@@ -147,4 +157,5 @@ def fit(learner: Learner, task: Task, optimizer: torch.optim.Optimizer, *, steps
         if clip is not None:
             learner.model.clip(clip)
         optimizer.step()
+        learner.after_step()
         yield loss.detach().cpu()

@@ -7,6 +7,7 @@ the gradient of the sum of their losses is the gradient of each.
 
 import math
 from collections.abc import Sequence
+from itertools import pairwise
 from pathlib import Path
 
 import safetensors.torch
@@ -30,24 +31,37 @@ class StackedMLP(nn.Module):
     hidden : sequence of int
         Units in each hidden layer.
     seeds : sequence of int
-        One network for each.
+        One network for each, or several.
+    members : int
+        Networks of each seed. They stand next to each other in the first axis of every tensor, and
+        differ in their initial weights.
     """
 
-    def __init__(self, inputs: int, hidden: Sequence[int], outputs: int,
-                 seeds: Sequence[int]) -> None:
+    def __init__(self, inputs: int, hidden: Sequence[int], outputs: int, seeds: Sequence[int],
+                 members: int = 1) -> None:
         super().__init__()
-        self.seeds = tuple(seeds)
+        self.widths = (inputs, *hidden, outputs)
+        self.seeds, self.members = tuple(seeds), members
         self.weights, self.biases = nn.ParameterList(), nn.ParameterList()
-        generators = [generator(seed, "initial weights") for seed in seeds]
-        widths = [inputs, *hidden, outputs]
-        for before, after in zip(widths[:-1], widths[1:], strict=True):
-            # As in torch.nn.Linear: uniform, bounded by one over the root of the inputs.
-            bound = 1 / math.sqrt(before)
+        for before, after in pairwise(self.widths):
             for parameters, shape in ((self.weights, (before, after)), (self.biases, (1, after))):
-                parameters.append(nn.Parameter(torch.stack([
-                    torch.empty(shape).uniform_(-bound, bound, generator=g) for g in generators])))
+                parameters.append(nn.Parameter(torch.empty(len(self.seeds) * members, *shape)))
         # A plain tuple of the same parameters: iterating a ParameterList is slow.
         self._layers = tuple(zip(self.weights, self.biases, strict=True))
+        self.restart()
+
+    @torch.no_grad()
+    def restart(self, draw: int = 0) -> None:
+        """Draw new initial weights, as in `torch.nn.Linear`; each `draw` gives others."""
+        for i in range(len(self.seeds) * self.members):
+            number = draw * self.members + i % self.members
+            rng = generator(self.seeds[i // self.members], "initial weights",
+                            *([number] if number else []))
+            for weight, bias in self._layers:
+                # Uniform, bounded by one over the root of the inputs.
+                bound = 1 / math.sqrt(weight.shape[1])
+                weight[i].uniform_(-bound, bound, generator=rng)
+                bias[i].uniform_(-bound, bound, generator=rng)
 
     def trace(self, x: Tensor, layers: Sequence[tuple[Tensor, Tensor]] = ()
               ) -> tuple[list[Tensor], list[Tensor]]:
@@ -74,11 +88,21 @@ class StackedMLP(nn.Module):
 
         Gradients flow back to `vector`.
         """
-        sizes = [p[0].numel() for p in self.parameters()]
-        parts = [part.reshape(len(vector), *p.shape[1:])
-                 for part, p in zip(vector.split(sizes, 1), self.parameters(), strict=True)]
+        parts = self._parts(vector)
         half = len(self.weights)
         return self.trace(x, tuple(zip(parts[:half], parts[half:], strict=True)))[1][-1]
+
+    def _parts(self, vector: Tensor) -> list[Tensor]:
+        """Return the parameters in `vector` in their own shapes."""
+        sizes = [p[0].numel() for p in self.parameters()]
+        return [part.reshape(len(vector), *p.shape[1:])
+                for part, p in zip(vector.split(sizes, 1), self.parameters(), strict=True)]
+
+    @torch.no_grad()
+    def hold(self, vector: Tensor) -> None:
+        """Take the parameters in `vector` (seeds, parameters)."""
+        for p, part in zip(self.parameters(), self._parts(vector), strict=True):
+            p.copy_(part)
 
     def vector(self) -> Tensor:
         """Return all parameters of each seed in one row: shape (seeds, parameters)."""

@@ -82,9 +82,9 @@ def evaluate(learner: Learner, stream: Stream, trained: int, part: str = "test",
     for j, task in enumerate((*stream.tasks, *stream.old_tasks)):
         examples = getattr(task, part)
         answers = learner.predict(examples.inputs, j if stream.scenario == "task" else None)
-        right = stream.right(answers, examples, trained, j)
-        columns.append(right.double().mean(1))
+        columns.append(stream.score(answers, examples, trained, j))
         if responses is not None and isinstance(examples, TextExamples):
+            right = stream.right(answers, examples, trained, j)
             responses += [Response(task.name, item.prompt, str(answers[0][i]), bool(right[0, i]))
                      for i, item in enumerate(examples.items[:SHOWN])]
     return torch.stack(columns, 1).numpy()

@@ -10,7 +10,7 @@ import numpy as np
 
 from workbench.config import RunConfig
 from workbench.errors import ConfigError, RecordError, UnknownNameError
-from workbench.learners import CONTROLS, LEARNERS, ON_BACKBONES, Adapters, Learner
+from workbench.learners import CONTROLS, LEARNERS, ON_BACKBONES, ON_VALUES, Adapters, Learner
 from workbench.learners.text import TEXT_LEARNERS, TextLearner
 from workbench.models import StackedMLP
 from workbench.models.adapted import AdaptedBackbones
@@ -33,6 +33,7 @@ from workbench.tasks.utterances import (
     UtteranceStream,
     make_utterance_stream,
 )
+from workbench.tasks.variants import with_few_examples, with_generations, with_label_noise
 
 
 def method_of(config: RunConfig) -> type[Learner]:
@@ -63,6 +64,9 @@ def make_learner(config: RunConfig, stream: Stream) -> Learner:
     if stream.scenario not in method.scenarios:
         raise ConfigError(f"learner {config.learner!r} cannot do the {stream.scenario!r} scenario; "
                           f"it can do: {', '.join(method.scenarios)}")
+    if stream.tasks[0].train.y.is_floating_point() and config.learner not in ON_VALUES:
+        raise ConfigError(f"learner {config.learner!r} needs classes, and the labels of the stream "
+                          f"{config.stream!r} are values; there it can be: {', '.join(ON_VALUES)}")
     model: Any
     options: Any = config.options
     if config.backbone:
@@ -99,7 +103,11 @@ def stream_of(config: RunConfig) -> Stream:
     if config.of_labelled_texts:
         path = INTENTS if config.stream == INTENTS_STREAM else config.stream
         return make_utterance_stream(path, scenario, config.tasks)
-    return make_stream(config.stream, scenario, config.tasks, config.data_seed)
+    stream = make_stream(config.stream, scenario, config.tasks, config.data_seed)
+    if config.examples:
+        stream = with_few_examples(stream, config.examples, config.data_seed)
+    stream = with_label_noise(stream, config.label_noise, config.seeds)
+    return with_generations(stream, config.generations) if config.generations > 1 else stream
 
 
 def run(config: RunConfig, *, out: Path | str | None = None, force: bool = False,

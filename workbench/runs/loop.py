@@ -122,7 +122,7 @@ class _Run:
             if self.stop():  # before `begin`, so that a stopped run is cleanly between two tasks
                 return False
             learner.begin(task)
-            self.optimizer = make_optimizer(learner, config.lr)
+            self.optimizer = make_optimizer(learner, config.lr, config.weight_decay)
         steps = fit(learner, task, self.optimizer, steps=config.steps, clip=config.clip,
                     batch_size=config.batch_size, start=record.step, precision=config.precision)
         while record.step < config.steps:
@@ -224,7 +224,8 @@ class _Run:
         if saved.step > 0:
             # `begin` sets attributes that are not in the state; the state is replaced below.
             self.learner.begin(self.stream.tasks[saved.task])
-            self.optimizer = make_optimizer(self.learner, self.config.lr)
+            self.optimizer = make_optimizer(self.learner, self.config.lr,
+                                            self.config.weight_decay)
             checkpoint.restore_optimizer(self.optimizer, tensors)
         try:
             self.learner.load_state_dict(tensors)

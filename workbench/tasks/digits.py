@@ -13,31 +13,35 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
+from workbench.config import USUAL_TASKS
 from workbench.errors import ConfigError, UnknownNameError
 from workbench.system.runtime import derive_seed
 from workbench.tasks.stream import Examples, Stream, build_stream
-
-Arrays = list[tuple[NDArray[np.float32], NDArray[np.int64]]]
-"""Images of shape (n, 64) and labels of shape (n,): train, validation and test."""
+from workbench.tasks.tables import CLASSES, TABLES, Arrays, split_in_three
 
 
-def load_digits(data_seed: int = 0) -> Arrays:
+def load_digits(data_seed: int = 0) -> list[tuple[NDArray[np.float32], NDArray[np.int64]]]:
     """Return the digits as train (65 %), validation (10 %) and test part (25 %).
 
     The parts are stratified by digit; the same seed always gives the same split.
     """
     from sklearn.datasets import load_digits as sklearn_digits
-    from sklearn.model_selection import train_test_split
 
     images, digits = sklearn_digits(return_X_y=True)
-    state = derive_seed(data_seed, "split") % 2**32
-    rest, test = train_test_split(np.arange(len(digits)), test_size=0.25, stratify=digits,
-                                  random_state=state)
-    train, validation = train_test_split(rest, test_size=0.10 / 0.75,
-                                         stratify=digits[rest], random_state=state)
-    mean = images[train].mean()
+    parts = split_in_three(digits, data_seed)
+    mean = images[parts[0]].mean()
     return [(((images[part] - mean) / 8).astype(np.float32), digits[part].astype(np.int64))
-            for part in (train, validation, test)]
+            for part in parts]
+
+
+def _whole(data_seed: int, tasks: int) -> dict[str, Arrays]:
+    return {"0 to 9": [*load_digits(data_seed)]}
+
+
+def _halves(data_seed: int, tasks: int) -> dict[str, Arrays]:
+    parts = load_digits(data_seed)
+    return {f"{first} to {first + 4}": [(x[y // 5 == first // 5], y[y // 5 == first // 5] - first)
+                                        for x, y in parts] for first in (0, 5)[:tasks]}
 
 
 def _split(data_seed: int, tasks: int, first: int = 0) -> dict[str, Arrays]:
@@ -89,47 +93,59 @@ def _shifted(data_seed: int, tasks: int) -> dict[str, Arrays]:
 
 
 STREAMS: dict[str, tuple[Callable[[int, int], dict[str, Arrays]], int, str]] = {
+    "digits": (_whole, 10, "domain"),
+    "halved-digits": (_halves, 5, "class"),
     "split-digits": (_split, 2, "class"),
     "permuted-digits": (_permuted, 10, "domain"),
     "rotated-digits": (_rotated, 10, "domain"),
     "digits-tasks": (_last, 2, "class"),
     "digits-shifted": (_shifted, 6, "domain"),
+    **TABLES,
 }
 """Per stream: the maker of its tasks by name, its classes per task and its usual scenario."""
 
 
-def make_stream(name: str, scenario: str | None = None, tasks: int = 5,
+MOST_TASKS = {"digits": 1, "halved-digits": 2} | dict.fromkeys(TABLES, 1)
+"""Tasks of the streams that have few."""
+
+
+def make_stream(name: str, scenario: str | None = None, tasks: int | None = None,
                 data_seed: int = 0) -> Stream:
-    """Return a stream of digits tasks.
+    """Return a stream of digits, or of one small table.
 
     Parameters
     ----------
     name : str
-        One of `STREAMS`: ``split-digits`` has two new digits per task; ``permuted-digits`` all
-        ten with shuffled pixels; ``rotated-digits`` all ten, rotated by 30 degrees more in each
-        task; ``digits-tasks`` two of the last digits per task (with three tasks 4 to 9, which the
-        digits backbone has not seen); ``digits-shifted`` the digits 4 to 9, as scanned, turned,
-        inverted, and both.
+        One of `STREAMS`: ``digits`` has all ten in one task; ``halved-digits`` five per task;
+        ``split-digits`` two new digits per task; ``permuted-digits`` all ten with shuffled pixels;
+        ``rotated-digits`` all ten, rotated by 30 degrees more in each task; ``digits-tasks`` two of
+        the last digits per task (with three tasks 4 to 9, which the digits backbone has not seen);
+        ``digits-shifted`` the digits 4 to 9, as scanned, turned, inverted, and both.
+        ``breast-cancer``, ``wine`` and ``diabetes`` are one task each.
     scenario : {"task", "domain", "class"}, optional
         See `workbench.tasks.SCENARIOS`. By default class for split digits, domain for the others.
         In the task and class scenarios every task has outputs of its own.
-    tasks : int
-        Number of tasks; more than the stream has raise `ConfigError`.
+    tasks : int, optional
+        Number of tasks, by default the usual one; more than there are raise `ConfigError`.
     data_seed : int
         Seed of the split into train, validation and test, and of the permutations.
     """
     if name not in STREAMS:
         raise UnknownNameError("stream", name, STREAMS)
+    tasks = USUAL_TASKS.get(name, 5) if tasks is None else tasks
     if tasks < 1:
         raise ConfigError(f"stream {name!r} needs at least one task, not {tasks}")
     make, classes_per_task, usual = STREAMS[name]
+    if tasks > MOST_TASKS.get(name, tasks):
+        raise ConfigError(f"stream {name!r} has at most {MOST_TASKS[name]} tasks, not {tasks}")
     made = make(data_seed, tasks)
     parts = [[Examples(torch.tensor(x), torch.tensor(y)) for x, y in task]
              for task in made.values()]
     stream = build_stream(name, scenario or usual, list(made), parts, classes_per_task)
+    if name in TABLES:
+        return replace(stream, labels=CLASSES.get(name, ()))
+    if classes_per_task < 6 and stream.scenario == "domain" and tasks > 1:
+        return stream  # each output is a digit of every task
     first = {"digits-tasks": 10 - 2 * tasks, "digits-shifted": 4}.get(name, 0)
-    digits = [first + (i % classes_per_task if classes_per_task > 2 else i)
-              for i in range(stream.outputs)]
-    if classes_per_task == 2 and stream.scenario == "domain":
-        digits = []  # each output is a digit of every task
-    return replace(stream, labels=tuple(map(str, digits)))
+    return replace(stream, labels=tuple(str(first + (i % classes_per_task if classes_per_task > 5
+                                                     else i)) for i in range(stream.outputs)))

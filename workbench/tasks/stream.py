@@ -25,10 +25,15 @@ class Examples:
     x: Tensor
     """Shape (n, ...)."""
     y: Tensor
-    """Index of the correct output: int64, shape (n,)."""
+    """Index of the correct output, int64, or the correct value, float32: shape (n,), or (seeds, n)
+    if each seed has labels of its own."""
 
     def __len__(self) -> int:
-        return len(self.y)
+        return len(self.x)
+
+    def labels(self, indices: Tensor) -> Tensor:
+        """Return the labels of the examples at `indices`, a row per seed: shape (seeds, n)."""
+        return self.y[indices] if self.y.dim() == 1 else self.y.gather(1, indices)
 
     @property
     def inputs(self) -> Any:
@@ -58,6 +63,8 @@ class Task:
     while this task is trained."""
     old: tuple[Examples, ...] = ()
     """Training examples of each old task, which was known before the first task of the stream."""
+    generation: int = 1
+    """How often the task has been met, this time included; see `variants.with_generations`."""
 
 
 @dataclass(frozen=True)
@@ -100,6 +107,18 @@ class Stream:
         """
         answers = masked(predictions, self.mask(trained, tested)).argmax(-1)
         return answers == examples.y
+
+    def score(self, predictions: Any, examples: Examples, trained: int, tested: int) -> Tensor:
+        """Return the accuracy, float64, shape (seeds,); for the arguments see `right`.
+
+        Where labels are values, it is the share of their variance that the predictions explain
+        (R2), and 0 where they are worse than the mean.
+        """
+        if not examples.y.is_floating_point():
+            return self.right(predictions, examples, trained, tested).double().mean(1)
+        errors = (predictions[..., 0] - examples.y).double().square().mean(1)
+        explained: Tensor = 1 - errors / examples.y.double().var(-1, correction=0)
+        return explained.clamp_min(0)
 
     def data_hash(self) -> str:
         """Return the sha256 of every example, in order; stored in a run's record."""

@@ -4,7 +4,10 @@ If a control does as well as the method, the idea is not what helps.
 """
 
 import torch
+from torch import Tensor
 
+from workbench.learners.digits.born_again import BornAgain
+from workbench.learners.digits.distill import Distill
 from workbench.learners.digits.ewc import EWC
 from workbench.learners.digits.replay import Replay
 from workbench.tasks import Task
@@ -45,3 +48,22 @@ class EWCShuffledFisher(EWC):
         for row, g in zip(fisher, self.generators, strict=True):
             for part in row.split(sizes):
                 part.copy_(part[torch.randperm(len(part), generator=g)])
+
+
+class DistillUntrained(Distill):
+    """Distillation from a teacher that has learned nothing."""
+
+    def train_teacher(self, task: Task) -> None:
+        """Leave the teacher as it is."""
+
+
+class BornAgainShuffled(BornAgain):
+    """Born-again networks whose soft labels are shuffled among the examples of a batch."""
+
+    def teach(self, x: Tensor) -> Tensor | None:
+        """Return the answers of the generation before to other inputs of the batch."""
+        answers = super().teach(x)
+        if answers is None:
+            return None
+        return torch.stack([rows[torch.randperm(len(rows), generator=rng)]
+                            for rows, rng in zip(answers, self.generators, strict=True)])

@@ -3,17 +3,18 @@
 import torch
 from torch import Tensor
 
+from workbench.errors import ConfigError
 from workbench.learners.base import Batch, Learner
-from workbench.losses import cross_entropy
+from workbench.losses import label_loss
 from workbench.tasks import Task
 
 
 class Finetune(Learner):
-    """Minimise the cross-entropy on the present task (also called naive, or SGD)."""
+    """Minimise the loss on the labels of the present task (also called naive, or SGD)."""
 
     def loss(self, batch: Batch) -> Tensor:
-        """Return the cross-entropy on the batch."""
-        return cross_entropy(self.model(batch.x), batch.y, batch.mask)
+        """Return the cross-entropy on the batch; the squared error where labels are values."""
+        return label_loss(self.model(batch.x), batch.y, batch.mask)
 
 
 class Rehearsal(Finetune):
@@ -28,11 +29,18 @@ class Rehearsal(Finetune):
 
     def store(self, task: Task, per_class: int | None) -> None:
         """Store `per_class` training examples of each class, or all where it is None."""
-        members = [(task.train.y == label).nonzero().flatten() for label in task.classes]
-        index = torch.stack([
-            torch.cat([of_class[torch.randperm(len(of_class), generator=rng)][:per_class]
-                       for of_class in members]) for rng in self.generators])
-        new = {"x": task.train.x[index], "y": task.train.y[index],
+        # One row of labels for all seeds, or one row for each.
+        rows = task.train.y.expand(len(self.generators), -1)
+        drawn = []
+        for y, rng in zip(rows, self.generators, strict=True):
+            members = [(y == label).nonzero().flatten() for label in task.classes]
+            drawn.append(torch.cat([of_class[torch.randperm(len(of_class), generator=rng)]
+                                    [:per_class] for of_class in members]))
+        if len({len(kept) for kept in drawn}) > 1:
+            raise ConfigError(f"some seeds have fewer than per_class={per_class} examples of a "
+                              f"class of task {task.name!r}: store fewer, or give more examples")
+        index = torch.stack(drawn)
+        new = {"x": task.train.x[index], "y": task.train.labels(index),
                "task": torch.full_like(index, task.index)}
         for name, tensor in new.items():
             old = self.state.get(name, tensor[:, :0])
