@@ -20,7 +20,8 @@ from workbench.errors import UnknownNameError
 from workbench.measure.intervals import wilson_interval
 from workbench.retrieval.conformal import p_values
 
-NOTEBOOKS = sorted((Path(__file__).parents[1] / "notebooks").glob("*.ipynb"))
+NOTEBOOKS = sorted(path for path in (Path(__file__).parents[1] / "notebooks").rglob("*.ipynb")
+                   if ".ipynb_checkpoints" not in path.parts)
 
 
 def read_text(path: Path) -> str:
