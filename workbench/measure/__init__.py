@@ -1,1 +1,1 @@
-"""Measurement: accuracies, intervals, calibration, scored completions, the gate and the skill report."""
+"""Measurement: accuracies, intervals, calibration, scored completions, gate and skill report."""
