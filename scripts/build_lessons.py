@@ -1,6 +1,7 @@
 """Build notebooks from their sources: expand exercises, run every cell, keep the outputs.
 
-Sources are Python files in the ``py:percent`` form under ``notebooks/source``. In a Markdown cell,
+Sources are Python files in the ``py:percent`` form under ``notebooks/source``; that of
+``notebooks/more/NAME.ipynb`` is ``notebooks/source/more/NAME.py``. In a Markdown cell,
 ``{{exercise NAME}}`` stands for the exercise with its hints, and ``{{solution NAME}}`` for the
 folded solution, which is the code that the check compares with.
 """
@@ -23,14 +24,25 @@ STUDENTS = "student-edition"
 """Folder of the edition without solutions; beside ``notebooks``, so that relative paths hold."""
 BUDGET = {"seconds": 60, "megabytes": 1500}
 LONGER = {"05_sdft": 90, "06_many_skills": 90, "10_clustered_retrieval": 90}
-"""Seconds of the notebooks that train language models, or compare many retrievers."""
+"""Seconds of the lessons that train language models, or compare many retrievers."""
 DIRECTIVE = re.compile(r"\{\{(exercise|solution) (\w+)\}\}")
 MEMORY = ("import resource, sys; print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss "
           "// (1024 if sys.platform == 'linux' else 1024**2))")
 
 
+def sources_in(folder: Path) -> list[Path]:
+    """Return the sources in and below a folder, without the checkpoints that Jupyter keeps."""
+    return sorted(p for p in folder.rglob("*.py") if ".ipynb_checkpoints" not in p.parts)
+
+
+def place_of(source: Path) -> tuple[Path, str]:
+    """Return the folder of a source's edition, and its name there, such as ``more/a_lesson``."""
+    sources = next(folder for folder in source.parents if folder.name == "source")
+    return sources.parent, source.relative_to(sources).with_suffix("").as_posix()
+
+
 def budget(name: str) -> dict[str, int]:
-    """Return the largest seconds and megabytes of a notebook."""
+    """Return the largest seconds and megabytes of a lesson; names are those of `place_of`."""
     return BUDGET | {"seconds": LONGER.get(name, BUDGET["seconds"])}
 
 
@@ -68,7 +80,7 @@ def read_source(path: Path, solutions: bool = True) -> Any:
     notebook = jupytext.read(path, fmt="py:percent")
     notebook.metadata = {"kernelspec": KERNEL, "language_info": {"name": "python"}}
     for i, cell in enumerate(notebook.cells):
-        cell["id"] = f"{path.stem[:2]}-{i:02d}"
+        cell["id"] = f"{path.stem.split('_')[0]}-{i:02d}"
         if cell.cell_type == "markdown":
             cell.source = expand(cell.source, solutions)
     return notebook
@@ -76,9 +88,10 @@ def read_source(path: Path, solutions: bool = True) -> Any:
 
 def target_of(path: Path, folder: Path, solutions: bool) -> Path:
     """Return the path of the notebook to write; only the shipped edition may be replaced."""
-    target = folder / f"{path.stem}.ipynb"
-    shipped = folder.resolve() == path.parent.parent.resolve()
-    if shipped and not solutions:
+    notebooks, name = place_of(path)
+    target = folder / f"{name}.ipynb"
+    shipped = folder.resolve() == notebooks.resolve()
+    if not solutions and folder.resolve().is_relative_to(notebooks.resolve()):
         raise WorkbenchError(f"{folder} has the notebooks with solutions; an edition without them "
                              "needs a folder of its own: choose another with --folder")
     if target.exists() and not shipped:
@@ -90,8 +103,8 @@ def target_of(path: Path, folder: Path, solutions: bool) -> Path:
 def build(path: Path, folder: Path, solutions: bool = True) -> dict[str, float]:
     """Run the source at `path` and write the notebook with its outputs to `folder`.
 
-    The cells always run in the folder above the source's, so that paths in cells mean the same in
-    every edition.
+    The cells always run in the folder of the shipped notebook, so that paths in cells mean the
+    same in every edition.
 
     Returns
     -------
@@ -107,19 +120,22 @@ def build(path: Path, folder: Path, solutions: bool = True) -> dict[str, float]:
     from nbclient import NotebookClient
 
     target = target_of(path, folder, solutions)
+    notebooks, name = place_of(path)
+    home = (notebooks / name).parent
+    home.mkdir(parents=True, exist_ok=True)
     notebook = read_source(path, solutions)
     notebook.cells.append(nbformat.v4.new_code_cell(MEMORY, id="memory"))
     started = time.perf_counter()
     NotebookClient(notebook, timeout=300, store_widget_state=False, coalesce_streams=True,
-                   resources={"metadata": {"path": str(path.parent.parent)}}).execute()
+                   resources={"metadata": {"path": str(home)}}).execute()
     used = {"seconds": round(time.perf_counter() - started, 1),
             "megabytes": int(notebook.cells.pop().outputs[0]["text"])}
     for cell in notebook.cells:
         cell.metadata.pop("execution", None)
     notebook.metadata.pop("widgets", None)
-    notebook.metadata["workbench"] = {"used": used, "budget": budget(path.stem)}
+    notebook.metadata["workbench"] = {"used": used, "budget": budget(name)}
     nbformat.validate(notebook)
-    folder.mkdir(parents=True, exist_ok=True)
+    target.parent.mkdir(parents=True, exist_ok=True)
     nbformat.write(notebook, target)
     return used
 
@@ -128,25 +144,27 @@ def main(arguments: list[str]) -> None:
     """Build the named notebooks, or all: ``python scripts/build_lessons.py --help``."""
     parser = argparse.ArgumentParser(description="Build notebooks from notebooks/source.")
     parser.add_argument("names", nargs="*", metavar="NAME",
-                        help="how the names of the notebooks to build begin, such as 01; else all")
+                        help="how the names of the notebooks to build begin, such as 01 or more/; "
+                             "else all")
     parser.add_argument("--no-solutions", action="store_true",
                         help=f"leave the solutions out, and write to {STUDENTS}/")
     parser.add_argument("--folder", type=Path, help="where to write the notebooks")
     options = parser.parse_args(arguments)
     shipped = Path("notebooks")
     folder = options.folder or (Path(STUDENTS) if options.no_solutions else shipped)
-    sources = sorted((shipped / "source").glob("*.py"))
-    missing = [name for name in options.names if not any(p.stem.startswith(name) for p in sources)]
+    sources = {place_of(path)[1]: path for path in sources_in(shipped / "source")}
+    missing = [name for name in options.names if not any(s.startswith(name) for s in sources)]
     if missing:
         parser.error(f"no source begins with {', '.join(missing)}; there are: "
-                     f"{', '.join(path.stem for path in sources)}")
-    chosen = [p for p in sources if not options.names or p.stem.startswith(tuple(options.names))]
+                     f"{', '.join(sources)}")
+    chosen = {name: path for name, path in sources.items()
+              if not options.names or name.startswith(tuple(options.names))}
     try:
-        for path in chosen:
+        for path in chosen.values():
             target_of(path, folder, not options.no_solutions)
-        for path in chosen:
+        for name, path in chosen.items():
             used = build(path, folder, not options.no_solutions)
-            print(f"{path.stem}: {used['seconds']} s, {used['megabytes']} MB", flush=True)
+            print(f"{name}: {used['seconds']} s, {used['megabytes']} MB", flush=True)
     except WorkbenchError as error:
         parser.error(str(error))
 

@@ -12,7 +12,16 @@ import numpy as np
 import pytest
 import torch
 import torch.nn.functional as F
-from build_lessons import BUDGET, build, expand, main, read_source
+from build_lessons import (
+    BUDGET,
+    build,
+    expand,
+    main,
+    place_of,
+    read_source,
+    sources_in,
+    target_of,
+)
 
 from workbench.course import check, exercises
 from workbench.errors import WorkbenchError
@@ -196,12 +205,59 @@ def test_paths_in_cells_mean_the_same_in_every_edition(project):
     assert "here\\n" in (project / "deep" / "er" / "07_a_lesson.ipynb").read_text()
 
 
-SOURCES = sorted((Path(__file__).parents[1] / "notebooks" / "source").glob("*.py"))
+@pytest.fixture
+def more(project):
+    """The same project with a lesson in a folder below, whose notebook was never built."""
+    source = project / "notebooks" / "source" / "more" / "long_story.py"
+    source.parent.mkdir()
+    source.write_text("# %%\nprint(open('../../data.txt').read())\n# %% [markdown]\n"
+                      "# {{solution retention}}\n")
+    (project / "data.txt").write_text("here")
+    return source
 
 
-@pytest.mark.parametrize("path", SOURCES, ids=lambda path: path.stem)
+def test_a_lesson_in_a_folder_below_keeps_its_folder_and_runs_there(more, project, capsys):
+    main(["more/"])
+    assert capsys.readouterr().out.startswith("more/long_story: ")
+    built = nbformat.read(project / "notebooks" / "more" / "long_story.ipynb", as_version=4)
+    assert [cell.id for cell in built.cells] == ["long-00", "long-01"]
+    assert built.cells[0].outputs[0].text == "here\n"
+    assert "return after / before" in built.cells[1].source
+    assert (project / "notebooks" / "07_a_lesson.ipynb").read_text() == "with solutions"
+
+
+def test_an_edition_without_solutions_has_the_same_folders(more, project):
+    main(["--no-solutions"])
+    written = {path.relative_to(project / "student-edition").as_posix(): path.read_text()
+               for path in (project / "student-edition").rglob("*.ipynb")}
+    assert set(written) == {"07_a_lesson.ipynb", "more/long_story.ipynb"}
+    assert not any("return after / before" in text for text in written.values())
+    assert "here\\n" in written["more/long_story.ipynb"]
+
+
+def test_no_lesson_in_a_folder_below_is_overwritten(more, project, capsys):
+    (project / "mine" / "more").mkdir(parents=True)
+    (project / "mine" / "more" / "long_story.ipynb").write_text("my answers")
+    assert "may hold somebody's work" in refused(capsys, "--folder", "mine")
+    assert "needs a folder of its own" in refused(capsys, "--no-solutions", "--folder",
+                                                  "notebooks/more")
+    assert (project / "mine" / "more" / "long_story.ipynb").read_text() == "my answers"
+
+
+def test_a_checkpoint_that_jupyter_keeps_is_no_source(more):
+    (more.parent / ".ipynb_checkpoints").mkdir()
+    (more.parent / ".ipynb_checkpoints" / "long_story-checkpoint.py").write_text("")
+    found = sources_in(more.parents[1])
+    assert [place_of(path)[1] for path in found] == ["07_a_lesson", "more/long_story"]
+
+
+ROOT = Path(__file__).parents[1]
+
+
+@pytest.mark.parametrize("path", sources_in(ROOT / "notebooks" / "source"),
+                         ids=lambda path: place_of(path)[1])
 def test_no_solution_is_left_in_an_edition_without_them(path):
-    stored = nbformat.read(path.parents[1] / f"{path.stem}.ipynb", as_version=4)
+    stored = nbformat.read(target_of(path, ROOT / "notebooks", True), as_version=4)
     beside = json.dumps([[cell.get("outputs"), cell.metadata] for cell in stored.cells])
     with_, without = (json.dumps([cell.source for cell in read_source(path, solutions).cells])
                       for solutions in (True, False))

@@ -17,10 +17,12 @@ from scipy.stats import multivariate_normal
 from workbench.course import check, exercises, hint
 from workbench.course import exercises as shown
 from workbench.errors import UnknownNameError
+from workbench.measure.calibration import expected_calibration_error
 from workbench.measure.intervals import wilson_interval
 from workbench.retrieval.conformal import p_values
 
-NOTEBOOKS = sorted((Path(__file__).parents[1] / "notebooks").glob("*.ipynb"))
+NOTEBOOKS = sorted(path for path in (Path(__file__).parents[1] / "notebooks").rglob("*.ipynb")
+                   if ".ipynb_checkpoints" not in path.parts)
 
 
 def read_text(path: Path) -> str:
@@ -147,6 +149,42 @@ def parts(first, second, third):
         counts = (t & c).sum(), (t & ~c).sum(), (~t & c).sum(), (~t & ~c).sum()
         return [each(*counts) for each in (first, second, third)]
     return answer
+
+def mixture(hard=lambda z, t, y, T: F.cross_entropy(z, y),
+            soft=lambda z, t, T: kl(t.detach() / T, z / T).mean(),
+            factor=lambda T: T * T, shares=lambda w: (1 - w, w)):
+    """An answer to `soft_loss` from its two parts, their shares, and the factor of the second."""
+    return lambda z, t, y, T, w: (shares(w)[0] * hard(z, t, y, T)
+                                  + shares(w)[1] * factor(T) * soft(z, t, T))
+
+
+def gaps_of_bins(combined, numbers=lambda c, bins: np.ceil(c * bins).astype(int) - 1):
+    """An answer to `calibration_error` from the gap and the share of each bin that has examples."""
+    def answer(c, r, bins):
+        number = numbers(c, bins)
+        groups = [number == b for b in range(bins) if (number == b).any()]
+        return combined(np.array([(r - c)[rows].mean() for rows in groups]),
+                        np.array([rows.mean() for rows in groups]))
+    return answer
+
+
+def equal_counts(c, r, bins, order=np.argsort):
+    """The calibration error in bins of equal numbers of examples."""
+    groups = np.array_split(order(c), bins)
+    return sum(abs((r - c)[rows].sum()) for rows in groups) / len(c)
+
+
+def from_smallest_to_largest(c, bins):
+    """The numbers of bins that pandas and numpy make of data on their own."""
+    return np.digitize(c, np.histogram_bin_edges(c, bins)[1:-1])
+
+
+def by_the_middle(c, r, bins):
+    """The calibration error with the middles of the bins for the mean confidences."""
+    number = np.ceil(c * bins).astype(int) - 1
+    return sum((number == b).mean() * abs(r[number == b].mean() - (b + 0.5) / bins)
+               for b in set(number))
+
 
 def hint_call(text: str) -> str:
     """The call that the text of a failed check offers."""
@@ -399,6 +437,81 @@ WRONG = [
      "return np.nan"),
     ("decomposition", lambda t, c: (t.mean(), (t & c).sum() / int(t.sum()),
                                     int((~t & c).sum()) / int((~t).sum())), "it fails"),
+    ("soft_loss", mixture(factor=lambda T: 1), "factor T^2 is missing"),
+    ("soft_loss", mixture(factor=lambda T: T), "multiply it by T^2"),
+    ("soft_loss", mixture(factor=lambda T: T**-2), "divided by T^2"),
+    ("soft_loss", mixture(hard=lambda z, t, y, T: T * T * F.cross_entropy(z, y)),
+     "soft part only"),
+    ("soft_loss", mixture(soft=lambda z, t, T: kl(z / T, t / T).mean()), "KL(student || teacher)"),
+    ("soft_loss", mixture(soft=lambda z, t, T: kl(z / T, t / T).mean(), factor=lambda T: 1),
+     "KL(student || teacher)"),
+    ("soft_loss", mixture(soft=lambda z, t, T: kl(t, z / T).mean()), "only the student's logits"),
+    ("soft_loss", mixture(soft=lambda z, t, T: kl(t / T, z).mean()), "only the teacher's logits"),
+    ("soft_loss", mixture(soft=lambda z, t, T: kl(t, z).mean()), "divide both logits"),
+    ("soft_loss", mixture(soft=lambda z, t, T: kl(t, z).mean(), factor=lambda T: 1),
+     "divide both logits"),
+    ("soft_loss", mixture(soft=lambda z, t, T: (t.softmax(-1) / T * (
+        (t.softmax(-1) / T).log() - (z.softmax(-1) / T).log())).sum(-1).mean()),
+     "divides probabilities"),
+    ("soft_loss", mixture(soft=lambda z, t, T: kl(t * T, z * T).mean()), "are multiplied by"),
+    ("soft_loss", mixture(hard=lambda z, t, y, T: F.cross_entropy(z / T, y)), "hard part is at"),
+    ("soft_loss", mixture(hard=lambda z, t, y, T: F.cross_entropy(t, y)), "teacher's logits; it"),
+    ("soft_loss", mixture(shares=lambda w: (w, 1 - w)), "wrong way round"),
+    ("soft_loss", mixture(shares=lambda w: (1, w)), "hard part counts 1 - weight"),
+    ("soft_loss", mixture(shares=lambda w: (1 - w, 1)), "soft part counts"),
+    ("soft_loss", mixture(shares=lambda w: (1 - w, -w)), "sign of the soft part"),
+    ("soft_loss", mixture(soft=lambda z, t, T: kl(t / T, z / T).mean() / z.shape[-1]),
+     "over the classes too"),
+    ("soft_loss", mixture(soft=lambda z, t, T: kl(t / T, z / T).sum()), "sum over the examples"),
+    ("soft_loss", mixture(soft=lambda z, t, T: F.cross_entropy(z / T, (t / T).softmax(-1))),
+     "own entropy"),
+    ("soft_loss", mixture(soft=lambda z, t, T: F.kl_div(
+        (z / T).softmax(-1), (t / T).softmax(-1), reduction="batchmean")), "their logarithm"),
+    ("soft_loss", mixture(soft=lambda z, t, T: ((t / T).softmax(-1) * (
+        (t / T).log_softmax(-1) - (z / T).log_softmax(-1))).sum(0).mean()), "other way round"),
+    ("soft_loss", mixture(hard=lambda z, t, y, T: F.cross_entropy(z, y, reduction="none"),
+                          soft=lambda z, t, T: kl(t / T, z / T)), "a loss for each example"),
+    ("soft_loss", mixture(factor=lambda T: 6.25), "use both arguments"),
+    ("soft_loss", mixture(shares=lambda w: (0.7, 0.3)), "use both arguments"),
+    ("soft_loss", mixture(soft=lambda z, t, T: kl(t / T, z / T).mean()), "reaches the teacher"),
+    ("soft_loss", lambda *args: mixture()(*args).item(), "has no gradient"),
+    ("soft_loss", lambda *args: mixture()(*args).detach(), "has no gradient"),
+    ("soft_loss", mixture(soft=lambda z, t, T: kl(t.detach() / T, z.detach() / T).mean()),
+     "part of the student is detached"),
+    ("soft_loss", mixture(soft=lambda z, t, T: (t.detach() / T).softmax(-1).mul(
+        ((t.detach() / T).softmax(-1) / (z / T).softmax(-1)).log()).sum(-1).mean()),
+     "Take log_softmax"),
+    ("soft_loss", lambda *args: mixture()(*args) + 1, "should give"),
+    ("calibration_error", gaps_of_bins(lambda gap, size: abs(gap).mean()), "count the same; each"),
+    ("calibration_error", lambda c, r, bins: gaps_of_bins(
+        lambda gap, size: abs(gap).sum())(c, r, bins) / bins, "the empty one too"),
+    ("calibration_error", gaps_of_bins(lambda gap, size: abs(gap).sum()), "sum over the bins"),
+    ("calibration_error", gaps_of_bins(lambda gap, size: abs(size @ gap)), "opposite sign cancel"),
+    ("calibration_error", lambda c, r, bins: r.mean() - c.mean(), "opposite sign cancel"),
+    ("calibration_error", lambda c, r, bins: abs(r - c).mean(), "taken for each example"),
+    ("calibration_error", gaps_of_bins(lambda gap, size: abs(gap).max()), "maximum"),
+    ("calibration_error", gaps_of_bins(lambda gap, size: size @ gap**2), "are squared"),
+    ("calibration_error", gaps_of_bins(lambda gap, size: (size @ gap**2) ** 0.5), "the root"),
+    ("calibration_error", by_the_middle, "middle of a bin"),
+    ("calibration_error", gaps_of_bins(lambda gap, size: 100 * size @ abs(gap)), "in percent"),
+    ("calibration_error", lambda c, r, bins: len(c) * gaps_of_bins(
+        lambda gap, size: size @ abs(gap))(c, r, bins), "take their share"),
+    ("calibration_error", equal_counts, "equal numbers of examples"),
+    ("calibration_error", lambda c, r, bins: equal_counts(
+        c, r, bins, lambda c: np.arange(len(c))), "equal numbers of examples"),
+    ("calibration_error", gaps_of_bins(lambda gap, size: size @ abs(gap),
+                                       from_smallest_to_largest), "go from 0 to 1"),
+    ("calibration_error", lambda c, r, bins: sum(
+        (np.ceil(c * bins) == b).mean() * abs((r - c)[np.ceil(c * bins) == b].mean())
+        for b in range(1, bins + 1)), "Leave empty bins out"),
+    ("calibration_error", lambda c, r, bins: gaps_of_bins(
+        lambda gap, size: size @ abs(gap))(c, r, 4), "not for 3"),
+    ("calibration_error", gaps_of_bins(lambda gap, size: size @ abs(gap), lambda c, bins: (
+        c * bins).astype(int)), "a confidence of exactly 1"),
+    ("calibration_error", lambda c, r, bins: np.abs(np.bincount(
+        (c * bins).astype(int), r - c)).sum() / len(c), "a confidence of exactly 1"),
+    ("calibration_error", lambda c, r, bins: abs(r - c), "Expected one number"),
+    ("calibration_error", lambda c, r, bins: 0.5, "should give"),
 ]
 
 
@@ -472,6 +585,12 @@ def test_another_way_to_write_a_right_answer_is_right_too(printed):
     assert "right!" in printed("p_value", lambda s, h: 1 - np.sum(h < s) / (len(h) + 1))
     assert "right!" in printed("find_the_leak", lambda s, t: sum(
         row.argmax() == k for row, k in zip(s, t, strict=True)) / len(t))
+    assert "right!" in printed("soft_loss", mixture(soft=lambda z, t, T: F.kl_div(
+        F.log_softmax(z / T, 1), F.softmax(t.detach() / T, 1), reduction="batchmean")))
+    assert "right!" in printed("calibration_error", gaps_of_bins(
+        lambda gap, size: size @ abs(gap)))
+    assert "right!" in printed("calibration_error", lambda c, r, bins: (
+        expected_calibration_error(np.stack([c, *[(1 - c) / 9] * 9], -1), 1 - r, bins)))
     assert "right!" in printed("decomposition", lambda t, c: np.array(
         [t.mean(), c[t].mean(), c[~t].mean()]))
 

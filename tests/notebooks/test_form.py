@@ -10,9 +10,10 @@ from pathlib import Path
 import nbformat
 import pytest
 
-NOTEBOOKS = {path.stem: path for path in
-             sorted((Path(__file__).resolve().parents[2] / "notebooks").rglob("*.ipynb"))
-             if not any(part.startswith(".") for part in path.parts)}
+FOLDER = Path(__file__).resolve().parents[2] / "notebooks"
+NOTEBOOKS = {path.relative_to(FOLDER).with_suffix("").as_posix(): path
+             for path in sorted(FOLDER.rglob("*.ipynb"))
+             if ".ipynb_checkpoints" not in path.parts}
 MOST_CELLS, LONGEST_CELL, WIDEST_LINE = 30, 15, 100
 # Statements whose names, where nothing else mentions them, are gone when they end.
 BLOCKS = (ast.For, ast.While, ast.With, ast.Try, ast.If)

@@ -8,19 +8,28 @@ from pathlib import Path
 
 import nbformat
 import pytest
-from build_lessons import budget, read_source
+from build_lessons import budget, place_of, read_source, sources_in, target_of
 from nbval.plugin import get_sanitize_patterns
 
 from workbench.course.exercises import exercises
 
 ROOT = Path(__file__).resolve().parents[2]
-NOTEBOOKS = sorted((ROOT / "notebooks").glob("*.ipynb"))
-SOURCES = sorted((ROOT / "notebooks" / "source").glob("*.py"))
+LESSONS = sorted((ROOT / "notebooks").glob("*.ipynb"))
+# Long ones that are not needed to follow the argument; there may be none.
+MORE = sorted((ROOT / "notebooks" / "more").glob("*.ipynb"))
+NOTEBOOKS = LESSONS + MORE
+SOURCES = sources_in(ROOT / "notebooks" / "source")
 SANITIZE = ROOT / "tests" / "sanitize.cfg"
 LARGEST_KB = 700
 LONGEST_CELL = 20
 
-every_notebook = pytest.mark.parametrize("path", NOTEBOOKS, ids=lambda path: path.stem)
+
+def name_of(notebook):
+    """The name of a lesson, such as 05_sdft or more/a_lesson."""
+    return notebook.relative_to(ROOT / "notebooks").with_suffix("").as_posix()
+
+
+every_notebook = pytest.mark.parametrize("path", NOTEBOOKS, ids=name_of)
 
 
 def code_cells(path):
@@ -29,8 +38,8 @@ def code_cells(path):
 
 
 def test_every_source_has_its_notebook_and_the_other_way_round():
-    assert [path.stem for path in SOURCES] == [path.stem for path in NOTEBOOKS]
-    assert NOTEBOOKS
+    assert [place_of(path)[1] for path in SOURCES] == [name_of(path) for path in NOTEBOOKS]
+    assert LESSONS
 
 
 @every_notebook
@@ -82,7 +91,7 @@ def test_every_widget_has_a_picture_beside_it_for_readers_without_a_kernel(path)
 def test_time_and_memory_were_measured_and_are_within_the_budget(path):
     measured = nbformat.read(path, as_version=4).metadata["workbench"]
     longest = 90 if path.stem[:2] in ("05", "06", "10") else 60
-    assert measured["budget"] == budget(path.stem) == {"seconds": longest, "megabytes": 1500}
+    assert measured["budget"] == budget(name_of(path)) == {"seconds": longest, "megabytes": 1500}
     for unit, most in measured["budget"].items():
         assert 0 < measured["used"][unit] <= most
 
@@ -119,12 +128,12 @@ def test_headings_go_down_one_level_at_a_time(path):
     assert all(after <= before + 1 for before, after in zip(levels, levels[1:], strict=False))
 
 
-@pytest.mark.parametrize("path", SOURCES, ids=lambda path: path.stem)
+@pytest.mark.parametrize("path", SOURCES, ids=lambda path: place_of(path)[1])
 def test_notebook_and_source_say_the_same(path):
-    built = nbformat.read(ROOT / "notebooks" / f"{path.stem}.ipynb", as_version=4)
+    built = nbformat.read(target_of(path, ROOT / "notebooks", True), as_version=4)
     source = read_source(path)
     assert [(c.cell_type, c.source) for c in built.cells] == [
-        (c.cell_type, c.source) for c in source.cells], f"run: make build NAME={path.stem}"
+        (c.cell_type, c.source) for c in source.cells], f"run: make build NAME={place_of(path)[1]}"
 
 
 def test_every_exercise_is_set_checked_and_solved_in_some_notebook():
@@ -141,10 +150,37 @@ def test_links_between_notebooks_lead_somewhere():
             assert (path.parent / target).exists(), f"{path.name} links to {target}"
 
 
-@pytest.mark.parametrize(("path", "following"), list(pairwise(NOTEBOOKS)), ids=lambda p: p.stem)
-def test_every_notebook_but_the_last_ends_with_a_link_to_the_next(path, following):
+@pytest.mark.parametrize(("path", "following"), list(pairwise(LESSONS)), ids=lambda p: p.stem)
+def test_every_lesson_but_the_last_ends_with_a_link_to_the_next(path, following):
     last = nbformat.read(path, as_version=4).cells[-1].source
     assert re.findall(r"\*\*Next:\*\* \[.+?\]\((.+?)\)$", last) == [following.name]
+
+
+def lessons_before(last_cell, name, texts):
+    """The lessons that the last cell of more/name leads back to, and that have a link to it."""
+    return [back for back in re.findall(r"\*\*Back to:\*\* \[.+?\]\(\.\./(.+?)\)$", last_cell)
+            if f"](more/{name})" in texts.get(back, "")]
+
+
+def test_every_lesson_in_more_ends_with_a_link_back_to_a_lesson_that_links_to_it():
+    texts = {path.name: path.read_text() for path in LESSONS}
+    for path in MORE:
+        last = nbformat.read(path, as_version=4).cells[-1].source
+        assert lessons_before(last, path.name, texts), (
+            f"{name_of(path)} must end with **Back to:** [A lesson](../NN_lesson.ipynb), and that "
+            f"lesson must have a link to more/{path.name}")
+
+
+@pytest.mark.parametrize(("last_cell", "holds"), [
+    ("Limits.\n\n**Back to:** [03 One](../03_one.ipynb)", True),
+    ("**Back to:** [03 One](03_one.ipynb)", False),
+    ("**Back to:** [03 One](../03_one.ipynb) and more", False),
+    ("**Next:** [03 One](../03_one.ipynb)", False),
+    ("**Back to:** [04 Other, without a link](../04_other.ipynb)", False),
+    ("**Back to:** [05 There is none](../05_none.ipynb)", False)])
+def test_which_link_back_counts(last_cell, holds):
+    texts = {"03_one.ipynb": "See [more](more/long.ipynb).", "04_other.ipynb": "more/long.ipynb"}
+    assert bool(lessons_before(last_cell, "long.ipynb", texts)) == holds
 
 
 @pytest.mark.parametrize(("before", "after"), [

@@ -121,3 +121,18 @@ def decomposition(task_right, class_right):
     given = [class_right[rows].mean() if rows.any() else np.nan
              for rows in (task_right, ~task_right)]
     return task_right.mean(), *given
+
+
+def soft_loss(student, teacher, y, temperature, weight):
+    """Cross-entropy with the labels, mixed with the KL from the teacher at a temperature."""
+    log_p = (teacher.detach() / temperature).log_softmax(-1)
+    log_q = (student / temperature).log_softmax(-1)
+    soft = (log_p.exp() * (log_p - log_q)).sum(-1).mean()
+    return (1 - weight) * F.cross_entropy(student, y) + weight * temperature**2 * soft
+
+
+def calibration_error(confidence, right, bins):
+    """Mean gap between accuracy and confidence in bins of equal width."""
+    number = np.digitize(confidence, np.linspace(0, 1, bins + 1)[1:-1], right=True)
+    # The sum of a bin is its gap times its examples; an empty bin has a sum of 0.
+    return np.abs(np.bincount(number, right - confidence)).sum() / len(confidence)

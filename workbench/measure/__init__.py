@@ -1,1 +1,1 @@
-"""Measurement: accuracies, intervals, scored completions, the gate and the skill report."""
+"""Measurement: accuracies, intervals, calibration, scored completions, gate and skill report."""
