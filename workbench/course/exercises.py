@@ -6,7 +6,13 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
-from workbench.course import checks, language_checks, retrieval_checks, solutions
+from workbench.course import (
+    checks,
+    distillation_checks,
+    language_checks,
+    retrieval_checks,
+    solutions,
+)
 from workbench.course.checks import Wrong
 from workbench.errors import UnknownNameError
 from workbench.system.provenance import data_path
@@ -29,7 +35,8 @@ class Exercise:
     @property
     def check(self) -> Callable[[Callable[..., Any]], None]:
         """The check, which raises `Wrong`, with a message for the student."""
-        tables = vars(checks) | vars(language_checks) | vars(retrieval_checks)
+        tables = (vars(checks) | vars(language_checks) | vars(retrieval_checks)
+                  | vars(distillation_checks))
         return tables[self.name]  # type: ignore[no-any-return]
 
     @property

@@ -121,3 +121,18 @@ def decomposition(task_right, class_right):
     given = [class_right[rows].mean() if rows.any() else np.nan
              for rows in (task_right, ~task_right)]
     return task_right.mean(), *given
+
+
+def best_mixing(y, teacher, student):
+    """Share of the student for the smallest error of a mixture; below 0 away from the student."""
+    step = student - teacher
+    return (y - teacher) @ step / (step @ step)
+
+
+def correction_round(within, across, per_class, penalty, margin):
+    """First round without a wrong label; infinite where the right one is not the most frequent."""
+    if margin <= 0:
+        return np.inf
+    between = 1 - within + per_class * (within - across)
+    a, b = (1 - within) / (1 - within + penalty), between / (between + penalty)
+    return np.floor(np.log((1 + margin) / margin) / np.log(b / a)) + 1
