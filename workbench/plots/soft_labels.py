@@ -10,10 +10,12 @@ from scipy.special import entr, softmax
 
 from workbench.measure.accuracies import Floats
 from workbench.plots.display import describe, percent
+from workbench.plots.labels import CHARACTER
 from workbench.plots.separation import share
 from workbench.plots.styles import COLOURS
 
 WRONG, RIGHT = COLOURS[0], COLOURS[2]
+NAME_SIZE = 9
 
 
 def soften(logits: ArrayLike, temperature: float) -> Floats:
@@ -45,17 +47,18 @@ def plot_soft_label(image: ArrayLike, logits: ArrayLike, label: int, temperature
     """
     # A fixed layout: a computed one takes longer than all else in a redraw.
     figure.set_layout_engine("none")
-    left, middle, right = figure.subplots(
-        1, 3, width_ratios=[0.8, 1.4, 1.4],
-        gridspec_kw={"left": 0.02, "right": 0.97, "top": 0.84, "bottom": 0.16, "wspace": 0.32})
+    gap = 0.3 + CHARACTER * NAME_SIZE / 72 * max(len(f"{name} (true)") for name in names)
+    left, middle, right = figure.subplots(1, 3, width_ratios=[0.8, 1.4, 1.4], gridspec_kw={
+        "left": 0.02, "right": 0.97, "top": 0.84, "bottom": 0.16,
+        "wspace": gap / ((9.5 - 2 * gap) / 3)})  # in units of the mean width of the axes
     p, plain = soften(logits, temperature), soften(logits, 1.0)
-    plot_image(image, f"true class: {names[label]}", left)
-    plot_distribution(p, plain, label, names, temperature, middle)
-    plot_wrong_classes(p, label, names, right)
+    _image(image, f"true class: {names[label]}", left)
+    _distribution(p, plain, label, names, temperature, middle)
+    _wrong_classes(p, label, names, right)
     return figure
 
 
-def plot_image(image: ArrayLike, title: str, ax: Axes) -> Axes:
+def _image(image: ArrayLike, title: str, ax: Axes) -> Axes:
     """Draw a square grey image, large values dark."""
     pixels = np.asarray(image, dtype=float)
     side = int(len(pixels) ** 0.5)
@@ -65,7 +68,7 @@ def plot_image(image: ArrayLike, title: str, ax: Axes) -> Axes:
     return describe(ax, f"Image, {title}.")
 
 
-def plot_distribution(p: Floats, plain: Floats, label: int, names: Sequence[str],
+def _distribution(p: Floats, plain: Floats, label: int, names: Sequence[str],
                       temperature: float, ax: Axes) -> Axes:
     """Draw a distribution over classes `p`, and a tick at `plain`, that at temperature 1."""
     colours = [RIGHT if c == label else WRONG for c in range(len(p))]
@@ -83,7 +86,7 @@ def plot_distribution(p: Floats, plain: Floats, label: int, names: Sequence[str]
                     f"at most {most:.2f}.")
 
 
-def plot_wrong_classes(p: Floats, label: int, names: Sequence[str], ax: Axes) -> Axes:
+def _wrong_classes(p: Floats, label: int, names: Sequence[str], ax: Axes) -> Axes:
     """Draw how the probability of the wrong classes of `p` is shared among them."""
     shares, rest = wrong_shares(p, label), 1 - p[label]
     _bars(shares, [WRONG] * len(p), names, label, ax, left_out=label)
@@ -105,7 +108,7 @@ def _bars(values: Floats, colours: Sequence[str], names: Sequence[str], label: i
         text = "left out" if row == left_out else share(value)
         ax.text(103, row, text, va="center", fontsize=9)
     ax.set_yticks(rows, [f"{name} (true)" if c == label else name for c, name in enumerate(names)],
-                  fontsize=9)
+                  fontsize=NAME_SIZE)
     ax.get_yticklabels()[label].set_fontweight("bold")
     ax.set_ylim(len(values) - 0.4, -0.6)
     ax.set_xlim(0, 128)
