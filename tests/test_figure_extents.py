@@ -180,7 +180,8 @@ def cost_table() -> pd.DataFrame:
     accuracy = np.array([0.94, 0.945, 0.951, 0.963, 0.957, 0.944, 0.0])
     return pd.DataFrame({
         "seconds to train": [2.1, 2.2, 8.4, 10.5, 21, 2.0, 0.05],
-        "networks to answer": [1, 1, 1, 5, 1, 1, 1], "kilobytes kept": [38, 38, 38, 190, 38, 0, 1e6],
+        "networks to answer": [1, 1, 1, 5, 1, 1, 1],
+        "kilobytes kept": [38, 38, 38, 190, 38, 0, 1e6],
         "accuracy": accuracy, "low": np.clip(accuracy - 0.01, 0, 1), "high": accuracy + 0.01},
         index=METHODS)
 

@@ -8,6 +8,7 @@ import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.ticker import FuncFormatter, LogLocator
+from numpy.typing import ArrayLike, NDArray
 
 from workbench.measure.accuracies import Floats
 from workbench.plots.display import describe, percent
@@ -84,49 +85,59 @@ def _name_dots(ax: Axes, table: pd.DataFrame, cost: str, styles: dict[str, dict[
                ) -> None:
     """Write each name at the nearest free place beside its dot, highest first."""
     ax.autoscale(False)
-    renderer = FigureCanvasAgg(ax.figure).get_renderer()
+    canvas: Any = FigureCanvasAgg(ax.figure)  # type: ignore[arg-type]
+    renderer = canvas.get_renderer()
     to_data = ax.transData.inverted()
     table = table.sort_values("accuracy", ascending=False)
-    low, middle, high = (ax.transData.transform(np.stack([table[cost], 100 * table[end]], 1))
-                         for end in (("low", "accuracy", "high") if "low" in table
-                                     else ("accuracy",) * 3))
-    taken = [np.hstack([middle - 7, middle + 7]), np.hstack([low - [5, 1], high + [5, 1]])]
-    for name, dot in zip(table.index, middle, strict=True):
+    low, dots, high = (ax.transData.transform(np.stack([table[cost], 100 * table[end]], 1))
+                       for end in (("low", "accuracy", "high") if "low" in table
+                                   else ("accuracy",) * 3))
+    taken = np.concatenate([_boxes(dots, [14, 14]), np.hstack([low - [5, 1], high + [5, 1]])])
+    written, frame = np.zeros((0, 4)), np.array(ax.bbox.extents)
+    for name, dot in zip(table.index, dots, strict=True):
         text = ax.text(0, 0, str(name), fontsize=NAME_SIZE, color=styles[name]["color"],
                        ha="center", va="center")
-        box, line = _free_place(dot, text.get_window_extent(renderer).size, ax.bbox.extents,
-                                np.concatenate(taken), np.concatenate(taken[2:] or [[[0] * 4]]))
-        taken += [box[None], np.hstack([line - 1, line + 1])]
-        text.set_position(to_data.transform(box.reshape(2, 2).mean(0)))
+        size = np.array(text.get_window_extent(renderer).size)
+        box, line = _free_place(dot, size, frame, np.concatenate([taken, written]), written)
+        written = np.concatenate([written, box[None], _boxes(line, [2, 2])])
+        text.set_position(tuple(to_data.transform(box.reshape(2, 2).mean(0))))
         if len(line):
             ax.plot(*to_data.transform([dot, line[-1]]).T, color="#999999", linewidth=0.8,
                     zorder=1)
 
 
-def _free_place(dot: Floats, size: Floats, frame: Floats, taken: Floats, names: Floats
+def _free_place(dot: Floats, size: Floats, frame: Floats, taken: Floats, written: Floats
                 ) -> tuple[Floats, Floats]:
     """Return the nearest free box for a name, and points on the line to it where it is not near.
 
-    Boxes are x and y of the lower left and of the upper right corner, in pixels. A line may cross
-    no box of `names`, which are those written before with their lines.
+    A line may cross none of the boxes `written`, which are those of other names and their lines;
+    where every line does, the nearest free box is returned.
     """
     rows = np.arange(-12, 13) * (size[1] + 2) / 2
     shifts = np.array([[side * across, up] for across, up in product(range(10, 130, 15), rows)
                        for side in (1, -1)])
-    shifts = shifts[np.argsort(np.hypot(np.abs(shifts[:, 0]) - 10, shifts[:, 1]), kind="stable")]
-    centres = dot + shifts + np.sign(shifts) * size / 2 * [1, 0]
-    boxes = np.hstack([centres - size / 2 - 1, centres + size / 2 + 1])
-    free = ((boxes[:, :2] >= frame[:2]).all(1) & (boxes[:, 2:] <= frame[2:]).all(1)
-            & ~((boxes[:, None, :2] < taken[:, 2:]) & (taken[:, :2] < boxes[:, None, 2:])
-                ).all(-1).any(1))
-    # Where every line crosses a name, the nearest free box will do.
-    places = np.flatnonzero(free) if free.any() else np.array([0])
-    drawn = []
-    for i in places:
-        far = np.hypot(*shifts[i]) > 14
-        line = dot + np.linspace(0.1, 1, 20)[:far * 20, None] * shifts[i]
-        crosses = ((line[:, None] > names[:, :2]) & (line[:, None] < names[:, 2:])).all(-1).any()
-        drawn.append((boxes[i], line))
-        if not crosses:
-            return drawn[-1]
-    return drawn[0]
+    away = np.hypot(np.abs(shifts[:, 0]) - 10, shifts[:, 1])
+    shifts = shifts[np.argsort(away, kind="stable")]
+    boxes = _boxes(dot + shifts + np.sign(shifts) * size / 2 * [1, 0], size + 2)
+    inside = ((boxes[:, :2] >= frame[:2]) & (boxes[:, 2:] <= frame[2:])).all(1)
+    free = np.flatnonzero(inside & ~_overlaps(boxes, taken).any(1))
+    places = []
+    for i in (free if len(free) else [0]):
+        near = np.hypot(*shifts[i]) < 14
+        line = dot + np.linspace(0.1, 1, 0 if near else 20)[:, None] * shifts[i]
+        places.append((boxes[i], line))
+        if not _overlaps(_boxes(line, [0, 0]), written).any():
+            return places[-1]
+    return places[0]
+
+
+def _boxes(middles: Floats, size: ArrayLike) -> Floats:
+    """Return boxes of a size: x and y of the lower left, then of the upper right corner."""
+    half = np.asarray(size, dtype=float) / 2
+    return np.hstack([middles - half, middles + half])
+
+
+def _overlaps(boxes: Floats, others: Floats) -> NDArray[np.bool_]:
+    """Return which boxes (rows) overlap which others (columns)."""
+    return np.asarray(((boxes[:, None, :2] < others[:, 2:])
+                       & (others[:, :2] < boxes[:, None, 2:])).all(-1))

@@ -23,11 +23,14 @@ def soften(logits: ArrayLike, temperature: float) -> Floats:
     return np.asarray(softmax(np.asarray(logits, dtype=float) / temperature, axis=-1))
 
 
-def wrong_shares(probabilities: ArrayLike, label: int) -> Floats:
-    """Return the probabilities of the wrong classes as shares of their sum; the label's is 0."""
-    p = np.array(probabilities, dtype=float)
-    p[label] = 0
-    return p / max(p.sum(), np.finfo(float).tiny)
+def wrong_shares(logits: ArrayLike, label: int, temperature: float) -> Floats:
+    """Return the softened probabilities of the wrong classes, divided by their sum; the label's: 0.
+
+    They do not depend on the logit of the true class.
+    """
+    wrong = np.array(logits, dtype=float)
+    wrong[label] = -np.inf
+    return soften(wrong, temperature)
 
 
 def plot_soft_label(image: ArrayLike, logits: ArrayLike, label: int, temperature: float,
@@ -54,7 +57,8 @@ def plot_soft_label(image: ArrayLike, logits: ArrayLike, label: int, temperature
     p, plain = soften(logits, temperature), soften(logits, 1.0)
     _image(image, f"true class: {names[label]}", left)
     _distribution(p, plain, label, names, temperature, middle)
-    _wrong_classes(p, label, names, right)
+    _wrong_classes(wrong_shares(logits, label, temperature), float(np.delete(p, label).sum()),
+                   label, names, right)
     return figure
 
 
@@ -86,17 +90,17 @@ def _distribution(p: Floats, plain: Floats, label: int, names: Sequence[str],
                     f"at most {most:.2f}.")
 
 
-def _wrong_classes(p: Floats, label: int, names: Sequence[str], ax: Axes) -> Axes:
-    """Draw how the probability of the wrong classes of `p` is shared among them."""
-    shares, rest = wrong_shares(p, label), 1 - p[label]
-    _bars(shares, [WRONG] * len(p), names, label, ax, left_out=label)
+def _wrong_classes(shares: Floats, rest: float, label: int, names: Sequence[str], ax: Axes
+                   ) -> Axes:
+    """Draw how the wrong classes share `rest`, the probability that they have together."""
+    _bars(shares, [WRONG] * len(shares), names, label, ax, left_out=label)
     ax.set_title(f"the wrong classes alone\n({share(rest)} of the soft label)", fontsize=11)
     ax.set_xlabel("share of the wrong classes (%)", fontsize=10)
     first, second = np.argsort(-shares, kind="stable")[:2]
     return describe(ax, f"The wrong classes together have {share(rest)}. Of it, "
                     f"{percent(shares[first])} go to {names[first]} and "
                     f"{percent(shares[second])} to {names[second]}; equal shares would be "
-                    f"{percent(1 / (len(p) - 1))}.")
+                    f"{percent(1 / (len(shares) - 1))}.")
 
 
 def _bars(values: Floats, colours: Sequence[str], names: Sequence[str], label: int, ax: Axes,

@@ -90,14 +90,14 @@ def _check(table: pd.DataFrame) -> list[str]:
         values, most = table[name], 1.0 if name in SHARES else np.inf
         if not pd.api.types.is_numeric_dtype(values):
             raise DataError(f"column {name!r} must hold numbers, not {values.dtype}")
-        bad = ~((values >= 0) & (values <= most) & np.isfinite(values))
-        if bad.any():
-            end = "from 0 to 1" if name in SHARES else "of at least 0"
-            raise DataError(f"column {name!r} of {bad.idxmax()!r} must be a finite number {end}, "
-                            f"not {values[bad.idxmax()]}")
+        for method, value in values.items():
+            if not (0 <= value <= most and np.isfinite(value)):
+                end = "from 0 to 1" if name in SHARES else "of at least 0"
+                raise DataError(f"column {name!r} must have finite numbers {end}; that of "
+                                f"{method!r} is {value}")
     if "low" in table:
-        bad = (table["low"] > table["accuracy"]) | (table["accuracy"] > table["high"])
-        if bad.any():
-            raise DataError(f"columns 'low' and 'high' of {bad.idxmax()!r} must be on both sides "
-                            f"of its accuracy, {table['accuracy'][bad.idxmax()]}")
+        for method, low, value, high in table[[*SHARES]].itertuples():
+            if not low <= value <= high:
+                raise DataError(f"columns 'low' and 'high' must enclose the accuracy; those of "
+                                f"{method!r} are {low} and {high}, and its accuracy is {value}")
     return costs

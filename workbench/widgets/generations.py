@@ -1,6 +1,5 @@
 """`GenerationExplorer`: self-distillation round by round, in an exact model and on digits."""
 
-import ipywidgets as w
 import numpy as np
 import pandas as pd
 from matplotlib.figure import Figure
@@ -16,7 +15,7 @@ from workbench.widgets.rounds import (
     exact_model,
     of_networks,
 )
-from workbench.widgets.view import View, choice, slider_style, steps
+from workbench.widgets.view import View, choice, steps
 
 EXACT, KERNEL, NETWORKS = "exact model", "digits, kernel", "digits, networks"
 LENGTHS = (5, 10, 20, 50)

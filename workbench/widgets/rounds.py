@@ -23,7 +23,7 @@ CLASSES, PER_CLASS, WITHIN, ACROSS = 4, 30, 0.5, 0.1
 LABELLED, SEEDS, GAMMA = 200, 5, 0.05
 """Digits: labelled examples, draws of them, and the width of the Gaussian kernel."""
 CERTAIN = "In closed form, without chance, and so without intervals."
-ECE = "Probabilities for the ECE: predictions below 0 are set to 0, and each row is divided by its sum."
+ECE = "For the ECE, predictions below 0 are set to 0, and each row is divided by its sum."
 
 
 @dataclass(frozen=True)
@@ -45,7 +45,7 @@ def probabilities(predictions: Floats) -> Floats:
     clipped = np.maximum(predictions, 0)
     total = clipped.sum(-1, keepdims=True)
     uniform = np.full_like(clipped, 1 / clipped.shape[-1])
-    return np.divide(clipped, total, out=uniform, where=total > 0)
+    return np.asarray(np.divide(clipped, total, out=uniform, where=total > 0))
 
 
 def measured(predictions: Floats, labels: Labels, seed: int, bins: int = 15) -> pd.DataFrame:

@@ -91,7 +91,7 @@ class SoftLabelExplorer(View):
         """Return for each class its logit, its probability, and its share of the wrong ones."""
         i, temperature = self.image_number.value, self.temperature.value
         p, label = soften(self.logits[i], temperature), int(self.labels[i])
-        shares = [share(v) for v in wrong_shares(p, label)]
+        shares = [share(v) for v in wrong_shares(self.logits[i], label, temperature)]
         shares[label] = "left out"
         return pd.DataFrame({"logit": [f"{v:.2f}" for v in self.logits[i]],
                              f"probability at temperature {temperature:g}": [share(v) for v in p],
