@@ -70,7 +70,7 @@ def exact_model(noise: float, penalty: float, rounds: int) -> Rounds:
     gram = equal_similarity(WITHIN, ACROSS, PER_CLASS, CLASSES)
     predictions = soft_rounds(gram, np.eye(CLASSES)[given], penalty, rounds)
     # Only two confidences occur, of right and of wrong predictions. Narrow bins keep them apart.
-    table = measured(predictions, labels, 0, bins=1000)
+    table = measured(predictions, labels, 0, bins=100)
     heading = (f"Exact model: {CLASSES} classes of {PER_CLASS}, {percent(noise)} wrong labels; "
                "measured on the training inputs, by their true labels")
     if not wrong:
