@@ -137,11 +137,11 @@ def test_in_the_exact_model_the_labels_are_corrected_at_the_predicted_round(nois
 
 
 def test_the_calibration_of_the_exact_model_is_what_its_two_confidences_give():
-    table = exact_model(0.3, 0.1, 8).table
+    table = exact_model(0.5, 0.03, 8).table
     labels = np.repeat([0, 1, 2, 3], 30)
-    targets = np.concatenate([[(c + 1 + i % 3) % 4 if i < 9 else c for i in range(30)]
+    targets = np.concatenate([[(c + 1 + i % 3) % 4 if i < 15 else c for i in range(30)]
                               for c in range(4)])
-    fitted = KernelRidge(alpha=0.1, kernel="precomputed")
+    fitted = KernelRidge(alpha=0.03, kernel="precomputed")
     gram = np.where(labels[:, None] == labels, 0.5, 0.1)
     np.fill_diagonal(gram, 1)
     p = probabilities(fitted.fit(gram, np.eye(4)[targets]).predict(gram))

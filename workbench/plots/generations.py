@@ -106,7 +106,7 @@ def _finish(ax: Axes, measure: str, title: str, predicted: float, last: int, wor
     elif measure == "accuracy" and len(ax.texts):
         ax.set_ylim(-3, 114)  # room for a name above a curve at 100
     margin = 0.04 * max(last - 1, 1)
-    ax.set_xlim(1 - margin, last + margin)
+    ax.set_xlim(1 - min(margin, 0.6), last + margin)  # there is no round 0
     ax.xaxis.set_major_locator(MaxNLocator(6, integer=True))
     ax.tick_params(labelsize=9)
     ax.set_title(title, fontsize=11)

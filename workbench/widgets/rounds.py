@@ -70,7 +70,7 @@ def exact_model(noise: float, penalty: float, rounds: int) -> Rounds:
     gram = equal_similarity(WITHIN, ACROSS, PER_CLASS, CLASSES)
     predictions = soft_rounds(gram, np.eye(CLASSES)[given], penalty, rounds)
     # Only two confidences occur, of right and of wrong predictions. Narrow bins keep them apart.
-    table = measured(predictions, labels, 0, bins=1000)
+    table = measured(predictions, labels, 0, bins=100)
     heading = (f"Exact model: {CLASSES} classes of {PER_CLASS}, {percent(noise)} wrong labels; "
                "measured on the training inputs, by their true labels")
     if not wrong:
@@ -143,9 +143,9 @@ def digits_kernel(noise: float, penalty: float, rounds: int) -> Rounds:
 def of_networks(networks: pd.DataFrame, noise: float, rounds: int) -> Rounds:
     """Return the generations of networks in a table of `GenerationExplorer`."""
     rows = networks[(networks["noise"] == noise) & (networks["generation"] <= rounds)]
+    seeds = rows["seed"].nunique()
+    band = " The band is the 95 % interval of the mean over seeds." if seeds > 2 else ""
     return Rounds(
         rows.rename(columns={"generation": "round"}),
         f"Digits, networks: {percent(noise)} wrong labels; measured on clean test digits, "
-        f"{rows['seed'].nunique()} seeds",
-        "No predicted round: networks have no closed form. The band is the 95 % interval of the "
-        "mean over seeds.")
+        f"seeds: {seeds}", f"No predicted round: networks have no closed form.{band}")

@@ -52,12 +52,15 @@ def box_with(page, label):
 
 
 def press(page, box, label, key):
-    """Move a slider with a key, and wait until the picture has changed."""
+    """Move a slider with a key, and wait until the picture and then its words have changed."""
     shown = box.locator("img").get_attribute("src")
+    words = box.locator(".workbench-words")
+    before = words.text_content()
     slider = box.locator(".widget-hslider").filter(has=page.locator("label", has_text=label))
     slider.get_by_role("slider").focus()
     page.keyboard.press(key)
     expect(box.locator("img")).not_to_have_attribute("src", shown)
+    expect(words).not_to_have_text(before)
 
 
 def test_each_control_of_the_views_of_self_distillation(page, screenshot):
