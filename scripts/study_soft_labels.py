@@ -210,7 +210,7 @@ def main() -> None:
     parser.add_argument("--methods", nargs="+", default=list(SOFT))
     parser.add_argument("--steps", type=int, default=240)
     parser.add_argument("--tuning-seeds", type=int, nargs="+", default=[100, 101])
-    parser.add_argument("--test-seeds", type=int, nargs="+", default=[0, 1, 2, 3, 4])
+    parser.add_argument("--test-seeds", type=int, nargs="+", default=list(range(15)))
     parser.add_argument("--out", type=Path, default=Path("data/results"))
     asked = parser.parse_args()
     torch.set_num_threads(1)
