@@ -322,7 +322,7 @@ wb.show(figure)
 
 # %% tags=["nbval-ignore-output"]
 far = max(np.abs(measured[lam].mean(0) / foreseen[lam].sum(1) - 1).max() for lam in PENALTIES)
-verdict(f"means of {TRIALS} trials are within 10 % of the prediction at each round.", far < 0.1)
+verdict(f"means of {TRIALS} trials are within 10 % of the prediction in every round.", far < 0.1)
 fine = np.geomspace(0.001, 1, 31)
 risks = {lam: predicted_risk(*world, lam, ROUNDS).sum(1) for lam in fine}
 once, often = (min(fine, key=lambda lam: risks[lam][:end].min()) for end in (1, ROUNDS))
@@ -330,9 +330,10 @@ stop = risks[often].argmin() + 1
 one, several = (np.array([measured_risk(*world, lam, end, seed)[-1] for seed in range(99, 399)])
                 for lam, end in ((once, 1), (often, stop)))
 low, high = seed_interval(several - one)
-print(f"one round at penalty {once:.2f}: predicted {risks[once][0]:.4f}, measured {one.mean():.4f}; "
-      f"{stop} rounds at {often:.2f}:\npredicted {risks[often].min():.4f}, measured {several.mean():.4f}; "
-      f"measured difference {(low + high) / 2:+.4f} ({low:+.4f} to {high:+.4f})")
+for text, lam, end, found in (("one round", once, 1, one), (f"{stop} rounds", often, stop, several)):
+    print(f"{text} at penalty {lam:.2f}: risk {risks[lam][end - 1]:.4f} predicted, {found.mean():.4f} "
+          "measured")
+print(f"measured difference {(low + high) / 2:+.4f} ({low:+.4f} to {high:+.4f})")
 verdict("at the best settings, rounds on fresh inputs lower the risk by 2 to 12 %.",
         0.88 < several.mean() / one.mean() < 0.98 and high < 0)
 
@@ -624,7 +625,8 @@ quality, helped, others = (np.concatenate(v, -1) for v in zip(*map(students, SPL
 ax = plt.subplots(figsize=(8.5, 4.6))[1]
 for i, kind in enumerate(KINDS):
     shown = 100 * quality[i].mean(-1), 100 * helped[i].mean(-1)
-    ax.errorbar(*shown, 50 * np.ptp(seed_interval(helped[i].T), 0), **look(i), capsize=2, label=kind)
+    half = 50 * np.ptp(seed_interval(helped[i].T), 0)
+    ax.errorbar(*shown, half, **look(i), capsize=2, label=kind)
     describe(ax, f"{ax.get_label() if i else ''} {kind}: students of the best teacher reach "
                  f"{shown[1][0]:.0f} %, of the worst {shown[1][-1]:.0f} %.")
 ax.plot([5, 95, np.nan, 5, 95], [5, 95, np.nan, *2 * [100 * others[0].mean()]], color="black", lw=1)
