@@ -3,8 +3,9 @@
 #
 # > **Claim you can check:** a network that is taught by its predecessor is no better than its predecessor, and all
 # > generations together are no better than as many independent networks. Rounds of self-distillation on fresh inputs
-# > remove noise first and signal later, and a formula says when. A student that has some right labels of its own can be
-# > helped by a teacher that is worse than itself. A student without any becomes as good as its teacher, and no better.
+# > remove noise first and signal later, a formula says when, and the same inputs do as well. A student that has some
+# > right labels of its own can be helped by a teacher that is worse than itself. A student without any becomes as
+# > good as its teacher, and no better.
 #
 # | | |
 # |---|---|
@@ -33,10 +34,10 @@ wb.prepare_notebook()
 # %% [markdown]
 # ## Generations of networks
 #
-# **Born-again networks** ([Furlanello et al., arXiv 1805.04770](https://arxiv.org/abs/1805.04770)) are a chain. The
-# first network learns the labels. Each later one begins with new random weights, and learns from the labels and from
-# the soft answers of the network before. It has the same form as its teacher and sees the same examples. Here is the
-# whole loop. In the stream of tasks, a generation is a repetition of the task.
+# **Born-again networks** ([Furlanello et al., arXiv 1805.04770](https://arxiv.org/abs/1805.04770)) teach each other in
+# turn. The first network learns the labels. Each later one begins with new random weights, and learns from the labels
+# and from the soft answers of the network before. It has the same form as its teacher and sees the same examples. Here
+# is the whole loop. In the stream of tasks, a generation is a repetition of the task.
 
 # %%
 from workbench.learners.base import fit, make_optimizer
@@ -63,10 +64,10 @@ def train_generations(config):
 # - **control: shuffled answers**: the teacher's answers are dealt out at random among the inputs of a batch;
 # - **longer training**: one network trains on through all generations, on labels alone.
 #
-# Born again and its control each had six settings to choose from: temperature 1 or 4, and 0.5, 0.8 or 1 as the weight of
-# the teacher. Each generation has 200 steps. They were chosen for three generations, by the accuracy on validation
-# digits with as many wrong labels, of five seeds on each of two splits that are not used here. (Lesson 03 also tried
-# 600 steps.) There are twelve networks: four seeds on each of three splits.
+# Each generation has 200 steps. Born again and its control each had six settings to choose from: temperature 1 or 4,
+# and a weight of the teacher of 0.5, 0.8 or 1. The best one was chosen for three generations, by the accuracy on
+# validation digits with as many wrong labels. That used five seeds on each of two splits, none of which is used here.
+# There are twelve networks: four seeds on each of three splits.
 
 # %%
 chosen = json.loads(Path("../../data/results/self_distillation.json").read_text())["results"]
@@ -157,17 +158,17 @@ verdict("no generation of born again is a point better than the first network; t
         .all() and mean_gain.loc[("longer training", 0.3), LAST] < -8)
 
 # %% [markdown]
-# With wrong labels, each generation of born again keeps the accuracy of the first one, while longer training loses it.
-# That is the early stop: each generation begins anew and takes 200 steps, so that it memorises few wrong labels. The
-# teacher adds nothing. Shuffled answers say nothing about the input: they spread a share of each label over the other
-# digits, as label smoothing does. **So a gain over plain training does not show that the teacher's knowledge helped.
-# Look at the control.**
+# With wrong labels, each generation of born again keeps the accuracy of the first one, while longer training loses
+# it. This is the effect of early stopping: each generation begins anew and takes 200 steps, so that it memorises few
+# wrong labels. The teacher adds nothing. Shuffled answers say nothing about the input: they spread a share of each
+# label over the other digits, as label smoothing does. **So a gain over plain training does not show that the
+# teacher's knowledge helped. Look at the control.**
 #
-# Now look at the ECE. The control has by far the highest: its answers are the best and the least confident. With 30 %
-# wrong labels the ECE of born again is 32 %, and *longer training lowers it while the accuracy falls*. A low ECE does
-# not make a good model, nor a high one a bad one. Why is it so high at first? A **reliability diagram** has the
-# accuracy of answers against their confidence; a calibrated model is on the diagonal. We draw it twice: for the right
-# test labels, and for test labels of which 30 % are wrong, like those of training.
+# Now look at the ECE. That of the control is by far the highest: its answers are the best and the least confident.
+# With 30 % wrong labels the ECE of the first network is 32 %, and *longer training lowers it while the accuracy
+# falls*. A low ECE does not make a good model, nor a high one a bad one. Why is it so high at first? A **reliability
+# diagram** has the accuracy of answers against their confidence; a calibrated model is on the diagonal. We draw it
+# twice: for the right test labels, and for test labels of which 30 % are wrong, like those of training.
 
 # %% tags=["nbval-ignore-output"]
 figure, axes = plt.subplots(1, 2, figsize=(9, 3.9), sharey=True)
@@ -187,15 +188,16 @@ axes[1].legend(loc="lower right")
 wb.show(figure)
 
 # %% [markdown]
-# The network has learned labels of which 30 % are wrong, and its confidence is about **those**: an answer that is always
-# right is given with a confidence of 70 %. So it is far too low for right labels, and nearer for wrong ones. Longer
-# training makes the network confident in what it has memorised. That is too much for labels as noisy as those of
-# training, and for right labels it happens to fit: one error hides the other.
+# The network has learned labels of which 30 % are wrong, and its confidence is about **those**: an answer that is
+# always right is given with a confidence of 70 %. So the confidence is far too low for right labels, and less so for
+# noisy ones. Longer training makes the network confident in what it has memorised. That is too much for labels as
+# noisy as those of training. For right labels it happens to fit: one error hides the other.
 #
 # ## An ensemble of all generations
 #
-# Six generations cost six trainings. Their probabilities can be averaged. But so can those of six *independent* networks
-# with the same steps: the ensemble of equal cost. (Born again also needs its teacher's answers, which is more.)
+# Six generations cost six trainings. Their probabilities can be averaged. But so can those of six *independent*
+# networks with the same steps: the ensemble of equal cost. (Born again also needs its teacher's answers, which is
+# more.)
 
 # %% tags=["nbval-ignore-output"]
 kept = []
@@ -225,10 +227,10 @@ for noise, part in kept.groupby("wrong labels"):
 GenerationExplorer(table.query("method == 'born again'"))
 
 # %% [markdown]
-# With right labels the two ensembles tie, half a point above one network. With wrong labels independent networks gain
-# 0.7 points on one network, and all generations together gain nothing. A student that imitates its teacher shares its
-# errors, and an average helps only where errors differ. The ECE is not lower in any ensemble here: averaging makes
-# answers less confident, and these networks were not confident enough before.
+# With right labels the two ensembles tie, about half a point above one network. With wrong labels independent
+# networks gain 0.7 points on one network, and all generations together gain nothing. A student that imitates its
+# teacher shares its errors, and an average helps only where errors differ. The ECE is not lower in any ensemble here:
+# averaging makes answers less confident, and these networks were not confident enough before.
 #
 # In the explorer, compare the three sources. In the exact model the round that corrects the wrong labels is known
 # beforehand; with a kernel on digits, rounds help as much as a larger penalty does; with networks they hardly matter.
@@ -254,9 +256,9 @@ GenerationExplorer(table.query("method == 'born again'"))
 #    square of the coefficient that is taught. Only round 1 has $\sigma$: later labels have no noise of their own.
 #
 # (These are *deterministic equivalents*: limits for large $n$ and $d$, not exact for finite ones.) The risk is the
-# signal lost plus the noise left. **Prediction:** with a small penalty there is much noise, and risk falls until a
-# round loses as much signal as it removes noise; then it rises to the variance of the signal. With a large penalty the noise
-# is gone after round 1, and each further round only loses signal.
+# signal lost plus the noise left. **Prediction:** with a small penalty there is much noise. The risk falls until a
+# round loses as much signal as it removes noise. Then it rises, in the end to the variance of the signal. With a
+# large penalty little noise is left after round 1, and each further round mainly loses signal.
 
 # %%
 from scipy.optimize import brentq
@@ -275,11 +277,12 @@ def predicted_risk(s, theta, sigma, n, penalty, rounds):
 
 
 # %%
-def measured_risk(s, theta, sigma, n, penalty, rounds, seed):
+def measured_risk(s, theta, sigma, n, penalty, rounds, seed, fresh=True):
     """Return the risk after each round of one trial: shape (rounds,)."""
     rng, beta, risks = np.random.default_rng(seed), theta, []
     for t in range(rounds):
-        x = rng.normal(size=(n, len(s))) * s**0.5
+        if t == 0 or fresh:
+            x = rng.normal(size=(n, len(s))) * s**0.5
         labels = x @ beta + (sigma * rng.normal(size=n) if t == 0 else 0)
         beta = np.linalg.solve(x.T @ x / n + penalty * np.eye(len(s)), x.T @ labels / n)
         risks.append(s @ (beta - theta)**2)
@@ -287,8 +290,8 @@ def measured_risk(s, theta, sigma, n, penalty, rounds, seed):
 
 
 # %% [markdown]
-# An example has 100 directions with $s_j=1/j$ and $\theta_j\propto1/j$, and 80 labels. The noise has the variance of the
-# signal, which is 1. The prediction for five penalties is printed before any model is fitted.
+# An example has 100 directions with $s_j=1/j$ and $\theta_j\propto1/j$, and 80 labels. The noise has the variance of
+# the signal, which is 1. The prediction for five penalties is printed before any model is fitted.
 
 # %%
 PENALTIES, ROUNDS, TRIALS = (0.003, 0.01, 0.03, 0.1, 0.3), 16, 60
@@ -330,22 +333,25 @@ verdict(f"means of {TRIALS} trials are within 10 % of the prediction in every ro
 fine = np.geomspace(0.001, 1, 31)
 risks = {lam: predicted_risk(*world, lam, ROUNDS).sum(1) for lam in fine}
 once, often = (min(fine, key=lambda lam: risks[lam][:end].min()) for end in (1, ROUNDS))
-settings = (once, 1), (often, risks[often].argmin() + 1)
-one, several = (np.array([measured_risk(*world, lam, end, seed)[-1] for seed in range(99, 399)])
-                for lam, end in settings)
-for (lam, end), found in zip(settings, (one, several), strict=True):
-    print(f"rounds {end}, penalty {lam:.2f}: risk {risks[lam][end - 1]:.4f} predicted, "
-          f"{found.mean():.4f} measured")
-low, high = seed_interval(several - one)
-print(f"measured difference {(low + high) / 2:+.4f} ({low:+.4f} to {high:+.4f})")
-verdict("several rounds lower the risk by 2 to 12 %.", 0.88 < several.mean() / one.mean() < 0.98)
+stop = risks[often].argmin() + 1
+tries = {"one round": (once, 1, True), "fresh inputs": (often, stop, True), "same inputs": (
+    often, stop, False)}
+found = {name: np.array([measured_risk(*world, lam, end, k, fresh)[-1] for k in range(99, 399)])
+         for name, (lam, end, fresh) in tries.items()}
+for name, (lam, end, _) in tries.items():
+    low, high = seed_interval(found[name] - found["one round"])
+    print(f"{name:12}: {end} at penalty {lam:.2f}, predicted {risks[lam][end - 1]:.4f}, measured "
+          f"{found[name].mean():.4f}, minus one round {low:+.4f} to {high:+.4f}")
+verdict("the same inputs do as well.", np.mean(found["same inputs"] - found["fresh inputs"]) < 0.002)
 
 # %% [markdown]
-# So with fresh inputs there is a small gain, even over the best penalty: the inputs are new information about the
-# directions. It needs the best number of rounds.
+# (The prediction is for fresh inputs.) So two rounds have a risk that is 8 % lower than that of one round, even at its
+# best penalty. **But this is not due to the fresh inputs: the same inputs do as well, or better.** The gain is that of
+# the better filter, $p^2$ in place of $p$; in lesson 03 more rounds reached better filters. Fresh inputs bring some
+# variance of their own, $E/n$, and the same inputs do not.
 #
-# **Now the digits**, with kernel ridge. There are 100 labelled digits with 30 % wrong labels, or 50 with right ones. The
-# model of each later round learns the answers to one of three sets of inputs:
+# **Now the digits**, with kernel ridge. There are 100 labelled digits with 30 % wrong labels, or 50 with right ones.
+# The model of each later round learns the answers to one of three sets of inputs:
 #
 # - **same inputs**: the labelled ones, as in lesson 03;
 # - **fresh inputs**: in each round as many new ones as there are labelled ones;
@@ -416,8 +422,8 @@ wb.show(figure)
 # %% [markdown]
 # The U is there: with small penalties the error falls first, with large ones it rises at once, and the bottom comes
 # sooner for larger penalties. But the bottoms are about equally low. **Compared with one round at its best penalty,
-# several rounds are a tie, or gain a point or two**, and fresh inputs are not better than the same ones. One reason is
-# in the formula: each fresh sample brings variance of its own. Rounds on the same inputs do not.
+# several rounds are a tie, or gain up to two points**, and fresh inputs are not better than the same ones, as in the
+# example.
 #
 # ### Few labels, and other data
 #
@@ -444,10 +450,11 @@ figure.legend(loc="outside upper center", ncols=3)
 wb.show(figure)
 
 # %% [markdown]
-# Born again ties with tuned early stopping on digits, or loses a point. The moving average of weights gains one to four
-# points there. But with 500 labels the control with *shuffled* answers gains about as much: that is regularisation, not
-# knowledge. With 50 or 100 labels the control gains nothing, and one or two points of the moving average remain. **That
-# is where self-distillation adds something here: few labels, all right.**
+# Born again ties with tuned early stopping on digits, or loses a point. The moving average of weights gains one to
+# four points there. But with 500 labels the control with *shuffled* answers gains about as much: that is
+# regularisation, not knowledge. With 50 or 100 labels the control gains nothing, and the moving average still gains
+# one or two points. **This is where self-distillation adds something here: few labels, all right.** (The control is
+# that of born again. The moving average has none of its own here.)
 #
 # On the small tables with wrong labels all three are far *worse* than early stopping. They had 200 or 600 steps to
 # choose from. Early stopping also had fewer, and chose 30 for wine and diabetes. A choice that a method does not have
@@ -457,12 +464,15 @@ wb.show(figure)
 #
 # ### A teacher that has memorised wrong labels, and answers that are made sharper
 #
-# A network learns 200 digits with 30 % wrong labels by heart. Its successors see the same digits, and only the answers
-# of the network before, never the labels. There are four ways to answer: the *hard* answer is the likeliest class
-# alone; a *sharp* one is the softmax of twice the logits, a *soft* one that of the logits, a *flat* one that of half the
-# logits. Each chain has six generations, and there are ten of each: five seeds on two splits. **Before you read on:
-# which chain corrects most of the memorised wrong labels? Which one is best on new digits? In which one do the errors
-# become more certain?**
+# A network learns 200 digits, and memorises most of the 30 % wrong labels. Its successors see the same digits, and only
+# the answers of the network before, never the labels. There are four kinds of answers: a *hard* one is the likeliest
+# class alone; a *sharp* one is the softmax of twice the logits, a *soft* one that of the logits, and a *flat* one that
+# of half the logits. Each chain has six generations, and there are ten of each: five seeds on each of two splits. We
+# measure the accuracy on test digits, the *sure errors* (the share of test digits that are answered wrongly with a
+# confidence over 90 %), the ECE, and the share of the wrong labels that are still answered on the training digits.
+#
+# **Before you go on: which kind of answer corrects most of the memorised labels? Which one is best on new digits? With
+# which one do errors become more certain?**
 
 # %%
 import torch
@@ -546,27 +556,28 @@ verdict("soft and flat answers correct over 25 points of the memorised labels, a
         and min(means["hard"][1], means["sharp"][1]) > 1 > 0 > means["soft"][1])
 
 # %% [markdown]
-# - **Soft and flat answers correct most**: the share of memorised wrong labels falls from 89 to about 55 %. Hard answers
-#   correct few. In lesson 03 a kernel that had memorised everything passed its labels on unchanged.
-# - **New digits profit little.** Correcting the training labels is not the same as being right elsewhere. Only sharp
-#   answers gain clearly, three to six points. We do not know why, and it is one setting: do not take it as a rule.
-# - **Hard and sharp answers make errors certain.** Their number hardly changes, but those with over 90 % confidence
-#   become more, from 3 to 5 % of all answers. The next generation cannot see that they were doubtful once.
+# - **Soft and flat answers correct most**: the share of memorised wrong labels falls from 89 to about 55 %. Hard
+#   answers correct few. In lesson 03 a kernel that had memorised everything passed its labels on unchanged.
+# - **New digits profit little.** Correcting the training labels is not the same as being right elsewhere. Sharp answers
+#   gain most, three to six points. We do not know why, and it is one setting: do not take it as a rule.
+# - **Hard and sharp answers make errors certain.** There are no more errors than before, but sure errors rise from 3 to
+#   5 % of all answers. A later generation cannot know that the first one was in doubt.
 # - **Flat answers lose all certainty**: each generation halves the logits, until every class is equally likely. The
-#   order of the classes survives, so the accuracy does too; the ECE is near the accuracy. It is a **collapse**, like that
-#   of ridge regression in lesson 03 after many rounds.
+#   order of the classes survives, so the accuracy does too; the ECE is near the accuracy. It is a **collapse**, like
+#   that of ridge regression in lesson 03 after many rounds.
 #
 # ### Where help turns to harm
 #
-# A student has 50 right labels, and 700 inputs without labels. A teacher answers these. Teachers have learned from 400
-# other digits, of which 0 to 90 % had wrong labels, so that their accuracy falls from 94 % to below 10 %. When does the
-# student do better without its teacher? **Prediction:** where the teacher is worse than the student alone. It is the
-# rule that most people would give. There are four kinds of teaching:
+# A student has 50 right labels, and about 700 inputs without labels. A teacher answers these. Teachers have learned
+# from 400 other digits, of which 0 to 90 % had wrong labels, so that their accuracy falls from 93 to about 10 %. When
+# does the student do better without its teacher? **A natural guess:** where the teacher is worse than the student
+# alone. There are four kinds of teaching:
 #
 # - **random errors**: each wrong label is any other digit; half of the loss is on the student's own labels;
 # - **random errors, hard answers**: only the likeliest class is passed on;
 # - **random errors, no own labels**: the student has the teacher's answers alone;
-# - **errors with a system**: each wrong label is the next digit, so that a 3 becomes a 4. Half own labels.
+# - **errors with a system**: each wrong label is the next digit, so that a 3 becomes a 4. Half of the loss is on the
+#   student's own labels.
 #
 # Controls: the best teacher's answers shuffled among the inputs; an untrained teacher; a **collapsed** teacher, which
 # answers 0 to everything.
@@ -634,7 +645,7 @@ for i, (kind, good) in enumerate(zip(KINDS, 100 * quality.mean(-1), strict=True)
         a.errorbar(good, gain.mean(-1), np.ptp(seed_interval(gain.T), 0) / 2, **look(i), label=kind)
         a.axhline(0, color="black", linewidth=1)
     describe(axes[0], f"{label} {kind}: from the best to the worst teacher, points gained are "
-                      f"{gain.mean(-1).round().tolist()}.").set_ylabel("points gained")
+                      f"{gain.mean(-1).round().tolist()}.").set_ylabel("points above student alone")
 axes[1].set(title="the same, enlarged", xlim=(57, 96), ylim=(-24, 14))
 figure.supxlabel("accuracy of the teacher in %", fontsize=11)
 figure.legend(*axes[0].get_legend_handles_labels(), loc="outside upper center", ncols=2)
@@ -657,26 +668,26 @@ verdict("without own labels, help ends where the teacher is as good as the stude
                 (kind, v.mean() - 100 * others[0].mean()) for kind, v in limits.items())))
 
 # %% [markdown]
-# **The prediction holds for a student without own labels, and only for it.** Such a student becomes as good as its
-# teacher, so help ends where the teacher is as good as the student alone. With half of the loss on 50 right labels,
-# a teacher may be about eleven points worse than the student alone, and still help: it knows other inputs, and
-# the right labels outvote some of its errors. The point hardly depends on the kind of error.
+# **The guess is right for a student without own labels, and only for it.** Such a student becomes as good as its
+# teacher, so help ends where the teacher is as good as the student alone. With half of the loss on 50 right labels, a
+# teacher may be about eleven points worse than the student alone and still help: it knows other inputs, and the right
+# labels correct some of its errors. This limit hardly depends on the kind of error.
 #
-# **The size of the harm does.** Below the crossing, soft answers to random errors cost ten points even if the teacher is
-# right in one case of ten. Such a teacher is unsure, and an unsure answer teaches little. Made hard, or if the errors
-# have a system, the same accuracy costs 30 to 40 points. Worst is a collapsed teacher that is sure of one class:
-# the student falls to 23 %. Shuffled answers and an untrained teacher cost about six points: here the teacher's
-# knowledge counts, unlike with 500 labels above.
+# **The size of the harm does depend on it.** The worst teachers are right in one case of ten. Soft answers to random
+# errors then cost about ten points: such a teacher is unsure, and an unsure answer teaches little. With hard answers,
+# or with errors that have a system, a teacher of the same accuracy costs 30 to 40 points. A collapsed teacher, sure
+# of one class, is the worst: the student falls to 23 %. Shuffled answers and an untrained teacher cost about six
+# points. So here it is the teacher's knowledge that helps, unlike with 500 labels above.
 #
 # ## What to remember
 #
-# - Judge generations by accuracy, calibration *and* agreement, with a control. With networks on digits, the gain that
-#   born-again training was to bring came from regularisation, and shuffled answers bring more of it.
+# - Judge generations by accuracy, calibration *and* agreement, and with a control. For these networks born-again
+#   training adds nothing to early stopping, and shuffled answers gain more than the teacher's own.
 # - The ECE depends on the labels that it is measured with. Wrong labels in training make a network look unsure, and a
 #   low ECE can be two errors that cancel.
-# - If you pay for six networks, make them independent.
+# - If you pay for six networks, independent ones are the baseline. They were as good or better.
 # - Rounds on fresh inputs remove noise first and signal later. The formula gives the best number of rounds before
-#   anything is fitted. The gain over one round at its best penalty is small.
+#   anything is fitted. The gain over one round at its best penalty is small, and the same inputs give it too.
 # - A teacher may be worse than its student, if the student keeps right labels of its own. Unsure teachers do little
 #   harm; sure and wrong ones, or those whose errors have a system, do much. Soft answers keep the doubt.
 #
@@ -689,12 +700,12 @@ verdict("without own labels, help ends where the teacher is as good as the stude
 #
 # - In the GenerationExplorer choose *digits, kernel*, no wrong labels and a penalty of 3: after how many rounds has the
 #   model collapsed?
-# - Put `theta` along the first five directions only. Does the gain of several rounds over one grow?
-# - Give the student 0.9 in place of 0.5 as `weight`. Where is the crossing now? Where must it go for 1?
+# - Put `toy_theta` along the first five directions only. Does the gain of several rounds over one grow?
+# - Give the students 0.9 in place of 0.5 as `weight`. At which teacher does help end now? Where must it end for 1?
 # - Let the errors with a system be on one class alone, a 3 that is always called an 8. Look at the accuracy by class.
 # - Take 600 steps in `settings_of`. Which curves change most with wrong labels?
-# - `wb.run(wb.RunConfig(stream="wine", label_noise=0.3, learner="born_again", generations=3, steps=30, seeds=range(5)))`
-#   has the steps that early stopping chose. How much of the loss on wine is left?
+# - `wb.run(wb.RunConfig(stream="wine", label_noise=0.3, learner="born_again", generations=3, steps=30,
+#   seeds=range(5)))` has the steps that early stopping chose. How much of the loss on wine is left?
 #
 # ## Limits
 #
