@@ -124,8 +124,8 @@ verdict("the loop above does as wb.run does.", np.allclose(
         "method == 'born again' and noise == 0.3 and generation == 2 and seed < 2")["accuracy"]))
 
 # %% tags=["nbval-ignore-output"]
-figure, axes = plt.subplots(2, 3, figsize=(10, 5.6), sharex=True, sharey="col")
-for (noise, part), row in zip(table.groupby("noise"), axes, strict=True):
+curves_fig, panels = plt.subplots(2, 3, figsize=(10, 5.6), sharex=True, sharey="col")
+for (noise, part), row in zip(table.groupby("noise"), panels, strict=True):
     for ax, measure in zip(row, ("accuracy", "ece", "agreement"), strict=True):
         name = f"{measure.replace('ece', 'ECE')} in %, {percent(noise)} wrong labels"
         for i, method in enumerate(METHODS):
@@ -135,9 +135,9 @@ for (noise, part), row in zip(table.groupby("noise"), axes, strict=True):
             ax.fill_between(values.columns, *seed_interval(values), color=COLOURS[i], alpha=0.2)
         ends = part[part["generation"] == LAST].groupby("method")[measure].mean().map(percent)
         describe(ax, f"{name}: at the last generation {ends.to_dict()}.").set_title(name, size=11)
-figure.supxlabel("generation", fontsize=11)
-figure.legend(*axes[0, 0].get_legend_handles_labels(), loc="outside upper center", ncols=3)
-wb.show(figure)
+curves_fig.supxlabel("generation", fontsize=11)
+curves_fig.legend(*panels[0, 0].get_legend_handles_labels(), loc="outside upper center", ncols=3)
+wb.show(curves_fig)
 
 # %% [markdown]
 # Bands are 95 % intervals over the twelve networks. Is any generation better than the first one? The differences in
@@ -146,10 +146,9 @@ wb.show(figure)
 # %% tags=["nbval-ignore-output"]
 wide = table.pivot(index=["noise", "method", "seed"], columns="generation", values="accuracy")
 gains = 100 * wide.sub(wide[1], axis=0)
-for (noise, method), values in gains.groupby(["noise", "method"]):
-    text = [f"{g}: {values[g].mean():+.1f} ({low:+.1f} to {high:+.1f})" for g in (2, LAST)
-            for low, high in [seed_interval(values[g])]]
-    print(f"{percent(noise):>4} wrong, {method:25} minus the first, generation", ", ".join(text))
+said = gains[[2, 3, LAST]].groupby(["noise", "method"], sort=False).agg(
+    lambda v: f"{v.mean():+.1f} ({seed_interval(v)[0]:+.1f} to {seed_interval(v)[1]:+.1f})")
+print("points minus generation 1:\n", said.to_string())
 mean_gain = gains.groupby(["method", "noise"]).mean()
 verdict("no generation of born again is a point better than the first network; the control with "
         "shuffled answers gains more; with wrong labels, longer training loses over 8 points.",
@@ -158,7 +157,7 @@ verdict("no generation of born again is a point better than the first network; t
         .all() and mean_gain.loc[("longer training", 0.3), LAST] < -8)
 
 # %% [markdown]
-# With wrong labels, each generation of born again keeps the accuracy of the first one, while longer training loses
+# With wrong labels, each generation of born again nearly keeps the accuracy of the first one, while longer training loses
 # it. This is the effect of early stopping: each generation begins anew and takes 200 steps, so that it memorises few
 # wrong labels. The teacher adds nothing. Shuffled answers say nothing about the input: they spread a share of each
 # label over the other digits, as label smoothing does. **So a gain over plain training does not show that the
@@ -171,9 +170,9 @@ verdict("no generation of born again is a point better than the first network; t
 # twice: for the right test labels, and for test labels of which 30 % are wrong, like those of training.
 
 # %% tags=["nbval-ignore-output"]
-figure, axes = plt.subplots(1, 2, figsize=(9, 3.9), sharey=True)
+reliable_fig, pair = plt.subplots(1, 2, figsize=(9, 3.9), sharey=True)
 draw = np.random.default_rng(0)
-for ax, (method, g) in zip(axes, (("born again", 1), ("longer training", LAST)), strict=True):
+for ax, (method, g) in zip(pair, (("born again", 1), ("longer training", LAST)), strict=True):
     answers = np.stack([p[g - 1] for p, _ in trained[method, 0.3]])  # (splits, seeds, n, 10)
     right = np.broadcast_to([[y] for _, y in trained[method, 0.3]], answers.shape[:-1])
     noisy = (right + draw.integers(1, 10, right.shape) * (draw.random(right.shape) < 0.3)) % 10
@@ -184,8 +183,8 @@ for ax, (method, g) in zip(axes, (("born again", 1), ("longer training", LAST)),
                      f"{percent(error.mean())}.")
     ax.plot([0, 100], [0, 100], color="#888888", linewidth=1)
     ax.set(title=f"{method}, generation {g}", xlabel="confidence in %", ylabel="accuracy in %")
-axes[1].legend(loc="lower right")
-wb.show(figure)
+pair[1].legend(loc="lower right")
+wb.show(reliable_fig)
 
 # %% [markdown]
 # The network has learned labels of which 30 % are wrong, and its confidence is about **those**: an answer that is
@@ -306,7 +305,7 @@ measured = {lam: np.array([measured_risk(*world, lam, ROUNDS, seed) for seed in 
             for lam in PENALTIES}
 
 # %% tags=["nbval-ignore-output"]
-figure, (left, other) = plt.subplots(1, 2, figsize=(10, 4), width_ratios=(3, 2))
+risk_fig, (left, other) = plt.subplots(1, 2, figsize=(10, 4), width_ratios=(3, 2))
 counted = range(1, ROUNDS + 1)
 for i, (lam, values) in enumerate(measured.items()):
     left.plot(counted, foreseen[lam].sum(1), color=COLOURS[i])
@@ -320,7 +319,7 @@ left.set(yscale="log", xlim=(0.5, 20.5), title="lines predicted, dots measured",
 other.stackplot(counted, foreseen[0.03].T, labels=("signal lost", "noise left"), colors=COLOURS[4:])
 plt.setp([left, other], xlabel="round", xticks=(1, 5, 10, 15))
 other.legend(loc="upper left", title="penalty 0.03, predicted")
-wb.show(figure)
+wb.show(risk_fig)
 
 # %% [markdown]
 # The curves are U-shaped, and the bottom comes later for smaller penalties. Which is better: several rounds, or one
@@ -340,9 +339,9 @@ found = {name: np.array([measured_risk(*world, lam, end, k, fresh)[-1] for k in 
          for name, (lam, end, fresh) in tries.items()}
 for name, (lam, end, _) in tries.items():
     low, high = seed_interval(found[name] - found["one round"])
-    print(f"{name:12}: {end} at penalty {lam:.2f}, predicted {risks[lam][end - 1]:.4f}, measured "
-          f"{found[name].mean():.4f}, minus one round {low:+.4f} to {high:+.4f}")
-verdict("the same inputs do as well.", np.mean(found["same inputs"] - found["fresh inputs"]) < 0.002)
+    print(f"{name:12}: {end} at penalty {lam:.2f}, {risks[lam][end - 1]:.4f} predicted, "
+          f"{found[name].mean():.4f} measured; minus one round {low:+.4f} to {high:+.4f}")
+verdict("the same inputs do as well.", np.mean(found["same inputs"] - found["fresh inputs"]) < 2e-3)
 
 # %% [markdown]
 # (The prediction is for fresh inputs.) So two rounds have a risk that is 8 % lower than that of one round, even at its
@@ -407,17 +406,17 @@ for name, values in by_source.items():  # (seeds, sources, penalties, rounds, 2)
               f"{(low + high) / 2:+.1f} points ({low:+.1f} to {high:+.1f})")
 
 # %% tags=["nbval-ignore-output"]
-figure, axes = plt.subplots(1, 3, figsize=(10, 4.2), sharey=True)
+source_fig, three = plt.subplots(1, 3, figsize=(10, 4.2), sharey=True)
 wrong = 100 - 100 * by_source["100 labels, 30 % wrong"][..., 1].mean(0)
-for ax, source, of_penalties in zip(axes, SOURCES, wrong, strict=True):
+for ax, source, of_penalties in zip(three, SOURCES, wrong, strict=True):
     for i, (lam, error) in enumerate(zip(STRENGTHS, of_penalties, strict=True)):
         ax.plot(range(1, 7), error, **look(i), markersize=4, label=f"{lam:.2g}")
     lowest = of_penalties.argmin(1) + 1
     describe(ax, f"{source}: the error is lowest at rounds {lowest.tolist()} of six, for penalties "
                  f"from small to large.").set(title=source, xlabel="round")
-axes[0].set_ylabel("error in %")
-figure.legend(*axes[0].get_legend_handles_labels(), loc="outside right center", title="penalty")
-wb.show(figure)
+three[0].set_ylabel("error in %")
+source_fig.legend(*three[0].get_legend_handles_labels(), loc="outside right center", title="penalty")
+wb.show(source_fig)
 
 # %% [markdown]
 # The U is there: with small penalties the error falls first, with large ones it rises at once, and the bottom comes
@@ -433,21 +432,21 @@ wb.show(figure)
 # takes the place of accuracy.
 
 # %% tags=["nbval-ignore-output"]
-figure, ax = plt.subplots(figsize=(9, 1.2 + 0.6 * len(chosen)))
+world_fig, dots = plt.subplots(figsize=(9, 1.2 + 0.6 * len(chosen)))
 compared = ("born again", "moving average", "control: shuffled answers")
 for k, results in enumerate(chosen.values()):
     for i, method in enumerate(compared):
         splits = 100 * np.subtract(results[method]["test"], results["early stopping"]["test"])
         low, high = seed_interval(splits.reshape(6, 5).mean(1))
-        ax.errorbar((low + high) / 2, k + 0.22 * (i - 1), xerr=(high - low) / 2, capsize=3,
+        dots.errorbar((low + high) / 2, k + 0.22 * (i - 1), xerr=(high - low) / 2, capsize=3,
                     **look(i) | {"linestyle": ""}, label=None if k else method)
-        describe(ax, f"{ax.get_label() if k + i else ''} {[*chosen][k]}, {method}: {low:+.1f} to "
+        describe(dots, f"{dots.get_label() if k + i else ''} {[*chosen][k]}, {method}: {low:+.1f} to "
                      f"{high:+.1f}.")
-ax.axvline(0, color="black", linewidth=1)
-ax.set(yticks=range(len(chosen)), yticklabels=chosen, xlabel="points above tuned early stopping",
+dots.axvline(0, color="black", linewidth=1)
+dots.set(yticks=range(len(chosen)), yticklabels=chosen, xlabel="points above tuned early stopping",
        ylim=(len(chosen) - 0.5, -0.5))
-figure.legend(loc="outside upper center", ncols=3)
-wb.show(figure)
+world_fig.legend(loc="outside upper center", ncols=3)
+wb.show(world_fig)
 
 # %% [markdown]
 # Born again ties with tuned early stopping on digits, or loses a point. The moving average of weights gains one to
@@ -531,24 +530,24 @@ def chains(split, seeds=(0, 1, 2, 3, 4)):
 FACTORS = {"hard": 1e4, "sharp": 2.0, "soft": 1.0, "flat": 0.5}
 passed_on = 100 * np.concatenate([chains(0), chains(1)], -1)
 titles = ("accuracy", "sure errors", "ECE", "memorised wrong labels")
-figure, axes = plt.subplots(1, 4, figsize=(11, 3.4))
-for ax, title, values in zip(axes, titles, passed_on.swapaxes(0, 1), strict=True):
+chain_fig, four = plt.subplots(1, 4, figsize=(11, 3.4))
+for ax, title, values in zip(four, titles, passed_on.swapaxes(0, 1), strict=True):
     for i, name in enumerate(FACTORS):
         ax.plot(range(1, 7), values[:, i].mean(1), **look(i), markersize=4, label=name)
         ax.fill_between(range(1, 7), *seed_interval(values[:, i].T), color=COLOURS[i], alpha=0.15)
     last = dict(zip(FACTORS, values[-1].mean(1).round(1).tolist(), strict=True))
     describe(ax, f"{title}: {values[0].mean():.1f} % at first; at generation 6 in % {last}.")
     ax.set_title(f"{title} in %", fontsize=10)
-figure.supxlabel("generation", fontsize=11)
-figure.legend(*axes[0].get_legend_handles_labels(), loc="outside upper center", ncols=4)
-wb.show(figure)
+chain_fig.supxlabel("generation", fontsize=11)
+chain_fig.legend(*four[0].get_legend_handles_labels(), loc="outside upper center", ncols=4)
+wb.show(chain_fig)
 
 # %% tags=["nbval-ignore-output"]
 change = dict(zip(FACTORS, (passed_on[-1] - passed_on[0]).swapaxes(0, 1), strict=True))
-for name, values in change.items():  # (measures, seeds)
-    low, high = seed_interval(values.T)
-    print(f"{name:5} from first to last, in points:", "; ".join(
-        f"{title} {a:+.1f} to {b:+.1f}" for title, a, b in zip(titles, low, high, strict=True)))
+ends = {name: [f"{low:+.1f} to {high:+.1f}" for low, high in zip(
+    *seed_interval(values.T), strict=True)] for name, values in change.items()}
+print("from the first to the last generation, in points (95 % intervals):")
+print(pd.DataFrame(ends, index=titles).T.to_string())
 means = {name: values.mean(1) for name, values in change.items()}
 verdict("soft and flat answers correct over 25 points of the memorised labels, and gain less than "
         "3 points on new digits; hard and sharp answers add sure errors, soft ones remove them.",
@@ -638,18 +637,18 @@ def students(split):
 KINDS = ("random errors", "random errors, hard answers", "random errors, no own labels",
          "errors with a system")
 quality, helped, others = (np.concatenate(v, -1) for v in zip(*map(students, SPLITS), strict=True))
-figure, axes = plt.subplots(1, 2, figsize=(10, 4.4))
+gain_fig, both = plt.subplots(1, 2, figsize=(10, 4.4))
 for i, (kind, good) in enumerate(zip(KINDS, 100 * quality.mean(-1), strict=True)):
-    gain, label = 100 * (helped[i] - others[0]), axes[0].get_label() if i else ""
-    for a in axes:
+    gain, label = 100 * (helped[i] - others[0]), both[0].get_label() if i else ""
+    for a in both:
         a.errorbar(good, gain.mean(-1), np.ptp(seed_interval(gain.T), 0) / 2, **look(i), label=kind)
         a.axhline(0, color="black", linewidth=1)
-    describe(axes[0], f"{label} {kind}: from the best to the worst teacher, points gained are "
+    describe(both[0], f"{label} {kind}: from the best to the worst teacher, points gained are "
                       f"{gain.mean(-1).round().tolist()}.").set_ylabel("points above student alone")
-axes[1].set(title="the same, enlarged", xlim=(57, 96), ylim=(-24, 14))
-figure.supxlabel("accuracy of the teacher in %", fontsize=11)
-figure.legend(*axes[0].get_legend_handles_labels(), loc="outside upper center", ncols=2)
-wb.show(figure)
+both[1].set(title="the same, enlarged", xlim=(57, 96), ylim=(-24, 14))
+gain_fig.supxlabel("accuracy of the teacher in %", fontsize=11)
+gain_fig.legend(*both[0].get_legend_handles_labels(), loc="outside upper center", ncols=2)
+wb.show(gain_fig)
 
 # %% tags=["nbval-ignore-output"]
 for name, values in zip(("alone", "shuffled", "untrained", "collapsed"), others, strict=True):
@@ -660,8 +659,8 @@ for kind, good, gain in zip(KINDS, quality, helped - others[0], strict=True):
     share = gain[b - 1, at] / (gain[b - 1, at] - gain[b, at])
     limits[kind] = 100 * (good[b - 1, at] + share * (good[b, at] - good[b - 1, at]))
     low, high = seed_interval(limits[kind] - 100 * others[0])
-    print(f"{kind}: help ends at a teacher of {limits[kind].mean():.0f} %, {(low + high) / 2:+.1f} "
-          f"points from the student alone ({low:+.1f} to {high:+.1f})")
+    print(f"{kind}: help ends at a teacher of {limits[kind].mean():.0f} %; minus student alone "
+          f"{(low + high) / 2:+.1f} ({low:+.1f} to {high:+.1f})")
 verdict("without own labels, help ends where the teacher is as good as the student alone, within 2 "
         "points; with half own labels it ends at a teacher that is 5 to 20 points worse.", all(
             abs(d) < 2 if "no own" in kind else -20 < d < -5 for kind, d in (
