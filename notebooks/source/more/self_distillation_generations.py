@@ -340,7 +340,7 @@ found = {name: np.array([measured_risk(*world, lam, end, k, fresh)[-1] for k in 
 for name, (lam, end, _) in tries.items():
     low, high = seed_interval(found[name] - found["one round"])
     print(f"{name:12}: {end} at penalty {lam:.2f}, {risks[lam][end - 1]:.4f} predicted, "
-          f"{found[name].mean():.4f} measured; minus one round {low:+.4f} to {high:+.4f}")
+          f"{found[name].mean():.4f} measured; difference {low:+.4f} to {high:+.4f}")
 verdict("the same inputs do as well.", np.mean(found["same inputs"] - found["fresh inputs"]) < 2e-3)
 
 # %% [markdown]
@@ -406,7 +406,7 @@ for name, values in by_source.items():  # (seeds, sources, penalties, rounds, 2)
               f"{(low + high) / 2:+.1f} points ({low:+.1f} to {high:+.1f})")
 
 # %% tags=["nbval-ignore-output"]
-source_fig, three = plt.subplots(1, 3, figsize=(10, 4.2), sharey=True)
+shown, three = plt.subplots(1, 3, figsize=(10, 4.2), sharey=True)
 wrong = 100 - 100 * by_source["100 labels, 30 % wrong"][..., 1].mean(0)
 for ax, source, of_penalties in zip(three, SOURCES, wrong, strict=True):
     for i, (lam, error) in enumerate(zip(STRENGTHS, of_penalties, strict=True)):
@@ -415,8 +415,8 @@ for ax, source, of_penalties in zip(three, SOURCES, wrong, strict=True):
     describe(ax, f"{source}: the error is lowest at rounds {lowest.tolist()} of six, for penalties "
                  f"from small to large.").set(title=source, xlabel="round")
 three[0].set_ylabel("error in %")
-source_fig.legend(*three[0].get_legend_handles_labels(), loc="outside right center", title="penalty")
-wb.show(source_fig)
+shown.legend(*three[0].get_legend_handles_labels(), loc="outside right center", title="penalty")
+wb.show(shown)
 
 # %% [markdown]
 # The U is there: with small penalties the error falls first, with large ones it rises at once, and the bottom comes
@@ -432,7 +432,7 @@ wb.show(source_fig)
 # takes the place of accuracy.
 
 # %% tags=["nbval-ignore-output"]
-world_fig, dots = plt.subplots(figsize=(9, 1.2 + 0.6 * len(chosen)))
+dot_fig, dots = plt.subplots(figsize=(9, 1.2 + 0.6 * len(chosen)))
 compared = ("born again", "moving average", "control: shuffled answers")
 for k, results in enumerate(chosen.values()):
     for i, method in enumerate(compared):
@@ -440,13 +440,13 @@ for k, results in enumerate(chosen.values()):
         low, high = seed_interval(splits.reshape(6, 5).mean(1))
         dots.errorbar((low + high) / 2, k + 0.22 * (i - 1), xerr=(high - low) / 2, capsize=3,
                     **look(i) | {"linestyle": ""}, label=None if k else method)
-        describe(dots, f"{dots.get_label() if k + i else ''} {[*chosen][k]}, {method}: {low:+.1f} to "
+        describe(dots, f"{dots.get_label() * (k + i > 0)} {[*chosen][k]}, {method} {low:+.1f} to "
                      f"{high:+.1f}.")
 dots.axvline(0, color="black", linewidth=1)
 dots.set(yticks=range(len(chosen)), yticklabels=chosen, xlabel="points above tuned early stopping",
        ylim=(len(chosen) - 0.5, -0.5))
-world_fig.legend(loc="outside upper center", ncols=3)
-wb.show(world_fig)
+dot_fig.legend(loc="outside upper center", ncols=3)
+wb.show(dot_fig)
 
 # %% [markdown]
 # Born again ties with tuned early stopping on digits, or loses a point. The moving average of weights gains one to
@@ -544,10 +544,10 @@ wb.show(chain_fig)
 
 # %% tags=["nbval-ignore-output"]
 change = dict(zip(FACTORS, (passed_on[-1] - passed_on[0]).swapaxes(0, 1), strict=True))
-ends = {name: [f"{low:+.1f} to {high:+.1f}" for low, high in zip(
+by_chain = {name: [f"{low:+.1f} to {high:+.1f}" for low, high in zip(
     *seed_interval(values.T), strict=True)] for name, values in change.items()}
 print("from the first to the last generation, in points (95 % intervals):")
-print(pd.DataFrame(ends, index=titles).T.to_string())
+print(pd.DataFrame(by_chain, index=titles).T.to_string())
 means = {name: values.mean(1) for name, values in change.items()}
 verdict("soft and flat answers correct over 25 points of the memorised labels, and gain less than "
         "3 points on new digits; hard and sharp answers add sure errors, soft ones remove them.",
@@ -659,7 +659,7 @@ for kind, good, gain in zip(KINDS, quality, helped - others[0], strict=True):
     share = gain[b - 1, at] / (gain[b - 1, at] - gain[b, at])
     limits[kind] = 100 * (good[b - 1, at] + share * (good[b, at] - good[b - 1, at]))
     low, high = seed_interval(limits[kind] - 100 * others[0])
-    print(f"{kind}: help ends at a teacher of {limits[kind].mean():.0f} %; minus student alone "
+    print(f"{kind}: help ends at {limits[kind].mean():.0f} %, and minus the student alone "
           f"{(low + high) / 2:+.1f} ({low:+.1f} to {high:+.1f})")
 verdict("without own labels, help ends where the teacher is as good as the student alone, within 2 "
         "points; with half own labels it ends at a teacher that is 5 to 20 points worse.", all(
