@@ -659,7 +659,7 @@ for kind, good, gain in zip(KINDS, quality, helped - others[0], strict=True):
     share = gain[b - 1, at] / (gain[b - 1, at] - gain[b, at])
     limits[kind] = 100 * (good[b - 1, at] + share * (good[b, at] - good[b - 1, at]))
     low, high = seed_interval(limits[kind] - 100 * others[0])
-    print(f"{kind}: help ends at {limits[kind].mean():.0f} %, and minus the student alone "
+    print(f"{kind}: teachers help down to {limits[kind].mean():.0f} %; minus student alone "
           f"{(low + high) / 2:+.1f} ({low:+.1f} to {high:+.1f})")
 verdict("without own labels, help ends where the teacher is as good as the student alone, within 2 "
         "points; with half own labels it ends at a teacher that is 5 to 20 points worse.", all(
