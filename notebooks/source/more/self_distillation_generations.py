@@ -163,11 +163,14 @@ verdict("no generation of born again is a point better than the first network; t
 # label over the other digits, as label smoothing does. **So a gain over plain training does not show that the
 # teacher's knowledge helped. Look at the control.**
 #
-# Now look at the ECE. That of the control is by far the highest: its answers are the best and the least confident.
-# With 30 % wrong labels the ECE of the first network is 32 %, and *longer training lowers it while the accuracy
-# falls*. A low ECE does not make a good model, nor a high one a bad one. Why is it so high at first? A **reliability
-# diagram** has the accuracy of answers against their confidence; a calibrated model is on the diagonal. We draw it
-# twice: for the right test labels, and for test labels of which 30 % are wrong, like those of training.
+# The generations of born again agree with the first network on 95 to 97 % of the digits, and stay there. Longer training
+# on wrong labels moves away from it, down to 79 %.
+#
+# Now look at the ECE. That of the control is by far the highest: its answers are the least confident, and yet as
+# accurate as any. With 30 % wrong labels the ECE of the first network is 32 %, and *longer training lowers it while the
+# accuracy falls*. A low ECE does not make a good model, nor a high one a bad one. Why is it so high at first? A
+# **reliability diagram** has the accuracy of answers against their confidence; a calibrated model is on the diagonal.
+# We draw it twice: for the right test labels, and for test labels of which 30 % are wrong, like those of training.
 
 # %% tags=["nbval-ignore-output"]
 reliable_fig, pair = plt.subplots(1, 2, figsize=(9, 3.9), sharey=True)
