@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 import workbench as wb
 from workbench.learners import CONTROLS, LEARNERS, BornAgain, Distill, Ensemble, Mutual, fit
 from workbench.learners.base import Batch, make_optimizer
+from workbench.learners.digits.controls import permute_wrong_classes
 from workbench.losses import cross_entropy, distillation, label_loss, teacher_loss
 from workbench.models import StackedMLP
 from workbench.runs.experiment import make_learner, stream_of
@@ -278,3 +279,21 @@ def test_a_share_is_from_0_to_1():
             method(StackedMLP(2, (), 2, (0,)), **{option: 1.2})
     with pytest.raises(wb.errors.ConfigError, match="members"):
         Distill(StackedMLP(2, (), 2, (0,)), members=0)
+
+
+def test_permuted_answers_keep_the_likeliest_class_and_the_entropy_and_nothing_else():
+    answers = torch.randn(2, 400, 5, generator=torch.Generator().manual_seed(0))
+    rngs = [torch.Generator().manual_seed(seed) for seed in (1, 2)]
+    mixed = permute_wrong_classes(answers, rngs)
+    assert torch.equal(mixed.argmax(-1), answers.argmax(-1))
+    assert torch.equal(mixed.sort(-1).values, answers.sort(-1).values)
+    second = answers.topk(2).indices[..., 1]
+    kept = (mixed.topk(2).indices[..., 1] == second).float().mean()
+    assert 0.2 < kept < 0.3, "the second class is any of four"
+    for name in ("born_again-permuted", "self_distill_ema-permuted"):
+        learner = CONTROLS[name](StackedMLP(64, (8,), 10, (0, 1)))
+        task = with_generations(wb.make_stream("digits"), 2).tasks[1]
+        learner.begin(task)
+        x = task.train.x[:30]
+        given, right = learner.teach(x), type(learner).__mro__[1].teach(learner, x)
+        assert torch.equal(given.argmax(-1), right.argmax(-1)) and not torch.equal(given, right)

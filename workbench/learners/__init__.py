@@ -35,7 +35,9 @@ CONTROLS: dict[str, type[Learner]] = {
     "replay-shuffled-labels": controls.ReplayShuffledLabels,
     "replay-present": controls.ReplayPresent,
     "distill-untrained": controls.DistillUntrained,
-    "born_again-shuffled": controls.BornAgainShuffled}
+    "born_again-shuffled": controls.BornAgainShuffled,
+    "born_again-permuted": controls.BornAgainPermuted,
+    "self_distill_ema-permuted": controls.SelfDistillEMAPermuted}
 """Negative controls, run like the methods."""
 
 __all__ = ["CONTROLS", "LEARNERS", "ON_BACKBONES", "ON_VALUES", "Adapters", "Batch", "BornAgain",
