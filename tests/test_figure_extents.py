@@ -18,7 +18,18 @@ import workbench as wb
 from workbench import plots, widgets
 from workbench.measure.metrics import AccuracyMatrix
 from workbench.models import load_causal_lm
-from workbench.plots import curves, draw_band, labels, separation, studies, tokens, use_style
+from workbench.plots import (
+    costs,
+    curves,
+    draw_band,
+    generations,
+    labels,
+    separation,
+    soft_labels,
+    studies,
+    tokens,
+    use_style,
+)
 from workbench.plots.display import png
 from workbench.plots.styles import look
 from workbench.retrieval.simulation import measure, sweep
@@ -26,7 +37,9 @@ from workbench.retrieval.toy import Toy
 from workbench.tasks import load_skill
 from workbench.widgets import (
     ClusterExplorer,
+    CostPanel,
     DriftExplorer,
+    GenerationExplorer,
     LiveDistillation,
     LiveTraining,
     ParetoExplorer,
@@ -34,6 +47,7 @@ from workbench.widgets import (
     ScenarioExplorer,
     SeparationLab,
     SkillRetention,
+    SoftLabelExplorer,
     TeacherExplorer,
 )
 
@@ -139,6 +153,45 @@ def beside(widget: ClusterExplorer) -> Figure:
     return figure
 
 
+def soft_label(temperature: float, names: tuple[str, ...]) -> Figure:
+    rng, classes = np.random.default_rng(0), len(names)
+    explorer = SoftLabelExplorer(rng.random((2, 64)), 9 * np.eye(classes)[:2], [0, 1], names)
+    explorer.temperature.value = temperature
+    assert soft_labels.plot_soft_label(rng.random(64), np.arange(classes), 0, 1.0, names,
+                                       Figure(figsize=(10, 3.7)))
+    return explorer.figure()
+
+
+def network_table() -> pd.DataFrame:
+    rows = itertools.product((0.0, 0.7), range(1, 6), range(3))
+    return pd.DataFrame([{"noise": noise, "generation": generation, "seed": seed,
+                          "accuracy": 1 - noise, "ece": 0.1 * generation, "agreement": 0.2 * seed}
+                         for noise, generation, seed in rows])
+
+
+def generation_explorer(source: str, noise: float) -> GenerationExplorer:
+    explorer = GenerationExplorer(network_table())
+    explorer.source.value, explorer.noise.value = source, noise
+    explorer.rounds.value = 50
+    return explorer
+
+
+def cost_table() -> pd.DataFrame:
+    accuracy = np.array([0.94, 0.945, 0.951, 0.963, 0.957, 0.944, 0.0])
+    return pd.DataFrame({
+        "seconds to train": [2.1, 2.2, 8.4, 10.5, 21, 2.0, 0.05],
+        "networks to answer": [1, 1, 1, 5, 1, 1, 1],
+        "kilobytes kept": [38, 38, 38, 190, 38, 0, 1e6],
+        "accuracy": accuracy, "low": np.clip(accuracy - 0.01, 0, 1), "high": accuracy + 0.01},
+        index=METHODS)
+
+
+def cost_panel(cost: str, log: bool) -> Figure:
+    panel = CostPanel(cost_table())
+    panel.cost.value, panel.log.value = cost, log
+    return panel.figure()
+
+
 FIGURES = {
     **{f"{name}, {size}": draw for size in SIZES for name, draw in {
         "retention": lambda size=size: plots.plot_retention(
@@ -203,6 +256,20 @@ FIGURES = {
         lambda ax: separation.plot_error_against_separation(sweep(Toy(), range(1, 15)), ax)),
     **{f"explorer of {metric}": lambda metric=metric: retention_explorer(metric).figure()
        for metric in ("accuracy", "retention", "loss since its best")},
+    **{f"soft label at {temperature:g}, {names[0]}": lambda temperature=temperature, names=names:
+       soft_label(temperature, names) for temperature in (0.25, 20.0)
+       for names in (tuple("0123456789"), TASKS)},
+    **{f"generations, {source}, {value:g}": lambda source=source, value=value: generation_explorer(
+        source, value).figure() for source in ("exact model", "digits, kernel", "digits, networks")
+       for value in (0.0, 0.7)},
+    "generations": lambda: generations.plot_generations(
+        network_table().query("noise == 0").rename(columns={"generation": "round"}),
+        Figure(figsize=(10.5, 4.2)), "Digits", "No line."),
+    **{f"costs, {cost}{', log' * log}": lambda cost=cost, log=log: cost_panel(cost, log)
+       for cost in ("seconds to train", "networks to answer", "kilobytes kept")
+       for log in (False, True)},
+    "costs without intervals": lambda: figure_of(lambda ax: costs.plot_costs(
+        cost_table().drop(columns=["low", "high"]), "seconds to train", ax)),
     **{f"teacher, {skill}": lambda skill=skill: teacher_explorer(skill).figure()
        for skill in ("facts-new", "tools-new", "working-new")},
 }
@@ -255,6 +322,8 @@ def test_nothing_is_cut_off_overlaps_or_is_rotated(name):
         for text in drawn_texts(ax):
             assert text.get_rotation() == 0 or text is ax.yaxis.label, f"rotated: {text}"
             boxes[f"{number}: {text.get_text()!r} {len(boxes)}"] = text.get_window_extent(renderer)
+    for text in figure.texts:
+        boxes[f"figure: {text.get_text()!r}"] = text.get_window_extent(renderer)
     for label, box in boxes.items():
         assert box.x0 > -1 and box.y0 > -1 and box.x1 < width + 1 and box.y1 < height + 1, (
             f"cut off: {label}")
@@ -271,7 +340,7 @@ def test_a_figure_drawn_again_is_the_same_picture(size):
 
 def test_all_plots_and_widgets_are_looked_at():
     text = Path(__file__).read_text()
-    for module in (curves, tokens, studies, separation):
+    for module in (costs, curves, generations, separation, soft_labels, studies, tokens):
         for name, thing in inspect.getmembers(module, inspect.isfunction):
             if name.startswith("plot_") and thing.__module__ == module.__name__:
                 assert f".{name}(" in text, name

@@ -16,7 +16,8 @@ import workbench
 
 PACKAGE = Path(workbench.__file__).parent
 ROOMS = ("errors", "config", "system", "tasks", "models", "losses", "measure", "retrieval",
-         "teachers", "learners", "runs", "pretraining", "plots", "widgets", "course", "cli")
+         "kernel", "teachers", "learners", "runs", "pretraining", "plots", "widgets", "course",
+         "cli")
 """In order: a room imports only itself and rooms before it."""
 FILES = sorted(PACKAGE.rglob("*.py"))
 HEAVY = ("torch", "numpy", "scipy", "sklearn", "matplotlib", "ipywidgets", "pandas",

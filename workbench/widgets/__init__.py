@@ -1,14 +1,18 @@
 """Interactive views of records and plots."""
 
 from workbench.widgets.clusters import ClusterExplorer
+from workbench.widgets.costs import CostPanel
 from workbench.widgets.distillation import LiveDistillation
+from workbench.widgets.generations import GenerationExplorer
 from workbench.widgets.live import LiveTraining
 from workbench.widgets.retention import RetentionExplorer
 from workbench.widgets.scenario import ScenarioExplorer
 from workbench.widgets.separation import SeparationLab
+from workbench.widgets.soft_labels import SoftLabelExplorer
 from workbench.widgets.study import DriftExplorer, ParetoExplorer, SkillRetention
 from workbench.widgets.teacher import TeacherExplorer
 
-__all__ = ["ClusterExplorer", "DriftExplorer", "LiveDistillation", "LiveTraining",
-           "ParetoExplorer", "RetentionExplorer", "ScenarioExplorer", "SeparationLab",
-           "SkillRetention", "TeacherExplorer"]
+__all__ = ["ClusterExplorer", "CostPanel", "DriftExplorer", "GenerationExplorer",
+           "LiveDistillation", "LiveTraining", "ParetoExplorer", "RetentionExplorer",
+           "ScenarioExplorer", "SeparationLab", "SkillRetention", "SoftLabelExplorer",
+           "TeacherExplorer"]

@@ -1,7 +1,6 @@
 """`SeparationLab`: a toy of task retrieval, its errors beside bounds, and conformal sets."""
 
 import math
-from typing import Any
 
 import ipywidgets as w
 import pandas as pd
@@ -10,7 +9,7 @@ from matplotlib.figure import Figure
 from workbench.plots.separation import coverage, plot_outcome, reading, share
 from workbench.retrieval.simulation import Outcome, measure
 from workbench.retrieval.toy import COVARIANCES, Toy
-from workbench.widgets.view import View, choice
+from workbench.widgets.view import View, choice, slider_style, steps
 
 FREEDOM = (math.inf, 10.0, 5.0, 3.0, 2.0)
 
@@ -28,15 +27,15 @@ class SeparationLab(View):
         self._measured: dict[Toy, Outcome] = {}
         self.separation = w.FloatSlider(
             value=start.separation, min=0, max=max(14, start.separation), step=0.5,
-            readout_format=".1f", **_slider("separation (sd)"))
-        self.dimension = _steps("dimension (features)", (2, 4, 8, 16, 32, 64), start.dimension)
+            readout_format=".1f", **slider_style("separation (sd)"))
+        self.dimension = steps("dimension (features)", (2, 4, 8, 16, 32, 64), start.dimension)
         self.clusters = w.IntSlider(value=start.clusters, min=1, max=max(3, start.clusters),
-                                    **_slider("clusters a task"))
-        self.samples = _steps("samples a task", (20, 50, 100, 200, 400), start.samples)
-        self.scale = _steps(f"scale of adapter {start.names[-1]}",
-                            (0.125, 0.25, 0.5, 1.0, 2.0, 4.0, 8.0), start.scale, "{:g} ×")
-        self.alpha = _steps("alpha: sets may miss", (0.01, 0.02, 0.05, 0.1, 0.2, 0.3), start.alpha,
-                            "{:.0%}")
+                                    **slider_style("clusters a task"))
+        self.samples = steps("samples a task", (20, 50, 100, 200, 400), start.samples)
+        self.scale = steps(f"scale of adapter {start.names[-1]}",
+                           (0.125, 0.25, 0.5, 1.0, 2.0, 4.0, 8.0), start.scale, "{:g} ×")
+        self.alpha = steps("alpha: sets may miss", (0.01, 0.02, 0.05, 0.1, 0.2, 0.3), start.alpha,
+                           "{:.0%}")
         self.covariance = choice("covariance", [(text, name) for name, text in COVARIANCES.items()],
                                  start.covariance)
         tails = [(_tail(f), f) for f in sorted({*FREEDOM, start.freedom}, reverse=True)]
@@ -75,18 +74,6 @@ class SeparationLab(View):
                  ["conformal sets, empty", share(sets["empty"]), "", ""],
                  ["chi-square cut-off, coverage", coverage(sets["chi-square coverage"]), "", ""]]
         return pd.DataFrame(rows, columns=["", "value", "interval, 95 %", "note"]).set_index("")
-
-
-def _slider(label: str) -> dict[str, Any]:
-    return {"description": label, "continuous_update": False, "layout": w.Layout(width="420px"),
-            "style": {"description_width": "150px"}}
-
-
-def _steps(label: str, values: tuple[float, ...], value: float,
-           form: str = "{:g}") -> w.SelectionSlider:
-    """Return a slider over some values, and over the one it starts with."""
-    return w.SelectionSlider(options=[(form.format(v), v) for v in sorted({*values, value})],
-                             value=value, **_slider(label))
 
 
 def _tail(freedom: float) -> str:

@@ -147,3 +147,16 @@ def choice(label: str, options: Any, value: Any = None) -> w.Dropdown:
     extra = {} if value is None else {"value": value}
     return w.Dropdown(options=options, description=label, style={"description_width": "initial"},
                       layout=w.Layout(width="max-content"), **extra)
+
+
+def slider_style(label: str) -> dict[str, Any]:
+    """Return the settings of a slider with a label, which acts at the end of a move."""
+    return {"description": label, "continuous_update": False, "layout": w.Layout(width="420px"),
+            "style": {"description_width": "150px"}}
+
+
+def steps(label: str, values: Iterable[float], value: float,
+          form: str = "{:g}") -> w.SelectionSlider:
+    """Return a slider over some values, and over the one it starts with."""
+    return w.SelectionSlider(options=[(form.format(v), v) for v in sorted({*values, value})],
+                             value=value, **slider_style(label))
