@@ -51,10 +51,11 @@ ENSEMBLES: dict[str, tuple[str, list[dict[str, Any]]]] = {
 
 LEVELS = {"task": 0.95, "class": 0.85}
 RATES = (3e-4, 1e-3, 3e-3)
+SLOWER = (2e-4, 5e-4, 1e-3)
 TRANSFERS: dict[str, tuple[str, list[dict[str, float]], tuple[float, ...]]] = {
     "finetune": ("finetune", [{}], (1e-4, 2e-4, 3e-4, 5e-4, 7e-4, 1e-3, 1.5e-3, 2e-3, 3e-3)),
-    "born again": ("born_again", [{"weight": w} for w in (0.5, 0.8, 1.0)], RATES),
-    **{name: (learner, [{"strength": s} for s in (1.0, 10.0, 30.0)], RATES)
+    "born again": ("born_again", [{"weight": w} for w in (0.5, 0.8, 1.0)], SLOWER),
+    **{name: (learner, [{"strength": s} for s in (1.0, 10.0, 30.0)], SLOWER)
        for name, learner in (("lwf", "lwf"), ("control: untrained", "lwf"),
                              ("control: shuffled", "lwf-shuffled"))}}
 """Methods of the second section: a learner, options and learning rates; nine choices each."""
