@@ -163,8 +163,8 @@ def warm_and_fresh() -> dict[str, Any]:
             values.append(learn(own, stream, 1, lr, 200, every=200)[-1, :, 1].mean())
         scores.setdefault(name, []).append(round(float(np.mean(values)), 4))
     print(scores, flush=True)
-    return {name: {"lr": RATES[int(np.argmax(own))], "validation": own}
-            for name, own in scores.items()}
+    return {name: {"lr": max(zip(own, RATES, strict=True))[1], "validation": own}
+            for name, own in scores.items()}  # of equal ones the largest rate
 
 
 def main() -> None:
