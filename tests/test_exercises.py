@@ -186,6 +186,20 @@ def by_the_middle(c, r, bins):
                for b in set(number))
 
 
+def mixing(sign=1):
+    """An answer to `best_mixing`, with a factor that is wrong."""
+    return lambda y, t, s: sign * (y - t) @ (s - t) / ((s - t) @ (s - t))
+
+
+def correction(e=lambda c, d, m: 1 - c + m * (c - d), odds=lambda D: (1 + D) / D,
+               last=lambda t: np.floor(t) + 1, none=lambda D: np.inf):
+    """An answer to `correction_round`, with mistakes."""
+    def answer(c, d, m, lam, D):
+        growth = np.log(e(c, d, m) / (e(c, d, m) + lam) * (1 - c + lam) / (1 - c))
+        return last(np.log(odds(D)) / growth) if D > 0 else none(D)
+    return answer
+
+
 def hint_call(text: str) -> str:
     """The call that the text of a failed check offers."""
     return re.search(r"[\w.]*hint\(.*?\)", text)[0]
@@ -512,6 +526,40 @@ WRONG = [
         (c * bins).astype(int), r - c)).sum() / len(c), "a confidence of exactly 1"),
     ("calibration_error", lambda c, r, bins: abs(r - c), "Expected one number"),
     ("calibration_error", lambda c, r, bins: 0.5, "should give"),
+    ("best_mixing", mixing(sign=-1), "sign is wrong"),
+    ("best_mixing", lambda y, t, s: 1 - mixing()(y, t, s), "share of the teacher"),
+    ("best_mixing", lambda y, t, s: 1 / mixing()(y, t, s), "upside down"),
+    ("best_mixing", lambda y, t, s: (y - t) @ (s - t), "Divide by the sum"),
+    ("best_mixing", lambda y, t, s: (y - t) @ (s - t) / np.linalg.norm(s - t), "to be squared"),
+    ("best_mixing", lambda y, t, s: (y - t) @ (s - t) / np.linalg.norm(s - t)
+     / np.linalg.norm(y - t), "a correlation"),
+    ("best_mixing", lambda y, t, s: (y - t) @ (s - t) / ((y - t) @ (y - t)),
+     "errors of the teacher"),
+    ("best_mixing", mixing(sign=2), "Twice too much"),
+    ("best_mixing", mixing(sign=0.5), "Half of it"),
+    ("best_mixing", lambda y, t, s: (y - t) @ (s - t) / np.mean((s - t)**2), "the other a sum"),
+    ("best_mixing", lambda y, t, s: np.mean((y - t) * (s - t)) / np.sum((s - t)**2), "a sum"),
+    ("best_mixing", lambda y, t, s: y @ (s - t) / ((s - t) @ (s - t)), "predictions off"),
+    ("best_mixing", lambda y, t, s: (y - t) @ s / (s @ s), "use their difference"),
+    ("best_mixing", lambda y, t, s: np.polyfit(s - t, y - t, 1)[0], "no intercept"),
+    ("best_mixing", lambda y, t, s: max(mixing()(y, t, s), 0), "may be below 0"),
+    ("best_mixing", lambda y, t, s: min(mixing()(y, t, s), 1), "may be above 1"),
+    ("best_mixing", lambda y, t, s: (y - t) / (s - t), "Expected one number, got 5"),
+    ("correction_round", correction(last=lambda t: t), "the first whole round above"),
+    ("correction_round", correction(last=np.floor), "the last round with a wrong label"),
+    ("correction_round", correction(last=lambda t: -t), "sign is wrong"),
+    ("correction_round", correction(last=lambda t: np.floor(-t) + 1), "sign is wrong"),
+    ("correction_round", correction(e=lambda c, d, m: m * (c - d)), "The 1 - c of e"),
+    ("correction_round", correction(e=lambda c, d, m: 1 - d), "number of examples in a class"),
+    ("correction_round", correction(odds=lambda D: 1 / D), "(1 + Delta) / Delta"),
+    ("correction_round", correction(odds=lambda D: (1 - D) / D), "not 1 - Delta"),
+    ("correction_round", correction(e=lambda c, d, m: 1e12), "b is missing"),
+    ("correction_round", lambda c, d, m, lam, D: 8, "Two logarithms are missing"),
+    ("correction_round", lambda c, d, m, lam, D: 33, "where it is round 2"),
+    ("correction_round", lambda c, d, m, lam, D: 34, "should give 33"),
+    ("correction_round", correction(none=lambda D: 1 / 0), "return np.inf"),
+    ("correction_round", correction(none=lambda D: -1), "return np.inf"),
+    ("correction_round", correction(none=lambda D: np.nan), "return np.inf"),
 ]
 
 
@@ -583,6 +631,11 @@ def test_another_way_to_write_a_right_answer_is_right_too(printed):
     assert "right!" in printed("surviving_score", lambda d, g, h: np.stack([
         p_values(column, own) for column, own in zip(d.T, h, strict=True)], 1))
     assert "right!" in printed("p_value", lambda s, h: 1 - np.sum(h < s) / (len(h) + 1))
+    assert "right!" in printed("best_mixing", lambda y, t, s: np.linalg.lstsq(
+        (s - t)[:, None], y - t)[0][0])
+    assert "right!" in printed("correction_round", lambda c, d, m, lam, D: next((
+        t for t in range(1, 99) if (m * (c - d) + 1 - c)**t * D * (1 - c + lam)**t
+        > (1 + D) * (1 - c)**t * (m * (c - d) + 1 - c + lam)**t), np.inf))
     assert "right!" in printed("find_the_leak", lambda s, t: sum(
         row.argmax() == k for row, k in zip(s, t, strict=True)) / len(t))
     assert "right!" in printed("soft_loss", mixture(soft=lambda z, t, T: F.kl_div(

@@ -9,6 +9,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from numpy.linalg import norm
+from scipy.optimize import minimize_scalar
 from sklearn.kernel_ridge import KernelRidge
 from sklearn.metrics.pairwise import rbf_kernel
 
@@ -92,6 +93,43 @@ def test_one_round_is_a_step_along_the_tangent_of_the_ridge_path(seed, penalty, 
     assert norm(student - step) <= 1e-10 * norm(ridge)
     second = soft_rounds(x @ x.T, y[:, None], penalty, 2, weight=1 - mixing)[1, :, 0]
     assert norm(second - x @ step) <= 1e-10 * norm(y)
+
+
+def mixture(gram, new, targets, y, penalty):
+    """The best mixing for new labels, its gain, and the risk as a function of the penalty."""
+    def risk(lam):
+        return float(np.mean((y - soft_rounds(gram, targets, lam, 1, new)[0])**2))
+
+    teacher, student = soft_rounds(gram, targets, penalty, 2, new)
+    best = np.sum((y - teacher) * (student - teacher)) / np.sum((student - teacher)**2)
+    mixed = soft_rounds(gram, targets, penalty, 2, new, 1 - best)[1]
+    return best, risk(penalty) - np.mean((y - mixed)**2), np.mean((student - teacher)**2), risk
+
+
+@few
+@given(seeds, st.floats(-2, 1).map(lambda exponent: 10.0**exponent))
+def test_the_best_mixing_has_the_sign_and_the_gain_of_the_slope_of_the_risk(seed, penalty):
+    gram, new, targets = problem(seed)
+    y = np.random.default_rng(seed + 1).normal(size=(5, 2))
+    best, gain, squared, risk = mixture(gram, new, targets, y, penalty)
+    slope = (risk(penalty * 1.0001) - risk(penalty / 1.0001)) / 0.0002  # in the log of the penalty
+    assert best == pytest.approx(-slope / (2 * squared), rel=1e-3, abs=1e-4)
+    assert gain == pytest.approx(slope**2 / (4 * squared), rel=1e-3, abs=1e-6)
+
+
+@pytest.mark.parametrize("seed", range(5))
+def test_at_the_best_penalty_one_round_gains_nothing(seed):
+    rng = np.random.default_rng(seed)
+    x = rng.normal(size=(60, 3))
+    clean = np.sin(x[:, :1])
+    gram, targets = rbf_kernel(x, gamma=0.3), clean[:20] + 0.5 * rng.normal(size=(20, 1))
+    arguments = gram[:20, :20], gram[20:, :20], targets, clean[20:]
+    found = minimize_scalar(lambda log: mixture(*arguments, math.exp(log))[3](math.exp(log)),
+                            bounds=(-4, 4), method="bounded", options={"xatol": 1e-9})
+    assert -3.9 < found.x < 3.9
+    assert abs(mixture(*arguments, math.exp(found.x))[1]) < 1e-9
+    assert mixture(*arguments, math.exp(found.x - 1))[0] > 0.01
+    assert mixture(*arguments, math.exp(found.x + 1))[0] < -0.01
 
 
 @few

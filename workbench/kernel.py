@@ -121,22 +121,10 @@ def correction_round(within: float, across: float, per_class: int, penalty: floa
     what differs between classes by :math:`b=e/(e+\lambda)` with :math:`e=1-c+m(c-d)`. A wrong label
     is corrected once :math:`b^t\Delta>a^t(1+\Delta)`.
 
-    Parameters
-    ----------
-    within, across : float
-        Entries c and d of the Gram matrix, from -1 to 1; c below 1.
-    per_class : int
-        Number m of examples in each class.
-    penalty : float
-    margin : float
-        The smallest difference, in any class, of the share of examples with the right label and the
-        share with one wrong label, from -1 to 1.
-
-    Returns
-    -------
-    float
-        A whole number of at least 1. Infinite where no round does: the margin is not above 0, or a
-        class is not more similar to itself than to others.
+    The entries c and d are from -1 to 1, c below 1; m is `per_class`. The `margin` :math:`\Delta`,
+    from -1 to 1, is the smallest difference, in any class, of the share with the right label and
+    the share with one wrong label. Where it is not above 0, or c not above d, no round corrects all
+    labels, and the result is infinite; else it is a whole number of at least 1.
     """
     whole(per_class=per_class)
     positive(penalty=penalty)

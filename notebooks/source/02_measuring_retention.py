@@ -376,4 +376,4 @@ check("reservoir", reservoir)
 # One data set and one small network. The intervals are over seeds at one split of the data. Replay
 # and DER++ may keep data, which privacy or size may forbid; the penalties keep none.
 #
-# **Next:** [04 The model as its own teacher](04_the_model_as_its_own_teacher.ipynb)
+# **Next:** [03 Self-distillation](03_self_distillation.ipynb)

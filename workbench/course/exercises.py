@@ -9,6 +9,7 @@ from typing import Any
 from workbench.course import (
     calibration_checks,
     checks,
+    distillation_checks,
     language_checks,
     retrieval_checks,
     solutions,
@@ -36,7 +37,7 @@ class Exercise:
     def check(self) -> Callable[[Callable[..., Any]], None]:
         """The check, which raises `Wrong`, with a message for the student."""
         tables = (vars(checks) | vars(language_checks) | vars(retrieval_checks)
-                  | vars(calibration_checks))
+                  | vars(calibration_checks) | vars(distillation_checks))
         return tables[self.name]  # type: ignore[no-any-return]
 
     @property

@@ -136,3 +136,18 @@ def calibration_error(confidence, right, bins):
     number = np.digitize(confidence, np.linspace(0, 1, bins + 1)[1:-1], right=True)
     # The sum of a bin is its gap times its examples; an empty bin has a sum of 0.
     return np.abs(np.bincount(number, right - confidence)).sum() / len(confidence)
+
+
+def best_mixing(y, teacher, student):
+    """Share of the student for the smallest error of a mixture; below 0 away from the student."""
+    step = student - teacher
+    return (y - teacher) @ step / (step @ step)
+
+
+def correction_round(within, across, per_class, penalty, margin):
+    """First round without a wrong label; infinite where the right one is not the most frequent."""
+    if margin <= 0:
+        return np.inf
+    between = 1 - within + per_class * (within - across)
+    a, b = (1 - within) / (1 - within + penalty), between / (between + penalty)
+    return np.floor(np.log((1 + margin) / margin) / np.log(b / a)) + 1
