@@ -702,7 +702,7 @@ verdict("by hand and by the package the loss of LwF is the same.",
 # the same rate: 0.0005 (task) and 0.0002 (class).
 
 # %%
-paths = {}  # by scenario, method and split: (points, seeds, tasks)
+paths, fine_tuned = {}, None  # paths by scenario, method and split: (points, seeds, tasks)
 for (scenario, split), stream in halves.items():
     for name, found in chosen["transfer"][scenario].items():
         learner = (LEARNERS | CONTROLS)[found["learner"]](network(), **found["options"])
@@ -731,7 +731,7 @@ print(kept.groupby(level=[0, 1], sort=False).agg(lambda own: percent(
     own.mean()) if own.name == "reached" else percent_over_seeds(own.dropna())).to_string())
 lwf_ends = {scenario: 100 * np.array(seed_interval(own["lwf"] - own["finetune"]))
             for scenario, own in kept["old then"].unstack(1).groupby(level=0)}
-print("LwF minus finetune, points:", {name: ends.round(1).tolist() for name, ends in lwf_ends.items()})
+print("LwF minus finetune:", {name: own.round(1).tolist() for name, own in lwf_ends.items()})
 verdict("at the same new accuracy LwF keeps more of the old digits if the task is told, and not if "
         "it is not.", lwf_ends["task"][0] > 0 and lwf_ends["class"][0] < 0)
 
