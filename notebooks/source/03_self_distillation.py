@@ -15,9 +15,6 @@
 # | **Memory** | under 1.5 GB; no GPU, no download, no network |
 
 # %%
-import json
-from dataclasses import replace
-
 import matplotlib.pyplot as plt
 import numpy as np
 import torch
@@ -118,9 +115,9 @@ def students_without(logits, temperature, steps=300):
 # %%
 named = {}
 for taught_by, how in TAUGHT_BY.items():
-    right = students_without(*how)(test_digits.x).argmax(-1) == test_digits.y
+    hits = students_without(*how)(test_digits.x).argmax(-1) == test_digits.y
     unseen = test_digits.y == left_out[:, None]
-    named[taught_by] = ((right & unseen).sum(1) / unseen.sum(1)).numpy().reshape(10, 3)
+    named[taught_by] = ((hits & unseen).sum(1) / unseen.sum(1)).numpy().reshape(10, 3)
 ax = plt.subplots(figsize=(8, 4.4))[1]
 for place, shares in enumerate(named.values()):
     ax.barh(place, 100 * shares.mean(), color=COLOURS[0 if place < 4 else 8], alpha=0.5)
@@ -342,7 +339,7 @@ check("correction_round", correction_round)
 # ones. Diamonds are predicted. Dark: no wrong label is corrected; yellow: all are.
 
 # %%
-rounds_ax, hits = plt.subplots(figsize=(9, 3.2))[1], []
+rounds_ax, exact_hits = plt.subplots(figsize=(9, 3.2))[1], []
 of_five, alike = np.repeat(np.arange(5), 20), kernel.equal_similarity(0.5, 0.1, 20, 5)
 for i, counts in enumerate(((17, 3), (14, 3, 2, 1), (14, 6), (8, 6, 4, 2), (11, 9), (6, 5, 5, 4))):
     shift = np.tile(np.repeat(np.arange(len(counts)), counts), 5)
@@ -350,13 +347,13 @@ for i, counts in enumerate(((17, 3), (14, 3, 2, 1), (14, 6), (8, 6, 4, 2), (11, 
         first = kernel.correction_round(0.5, 0.1, 20, lam, (counts[0] - max(counts[1:])) / 20)
         fitted = kernel.soft_rounds(alike, np.eye(5)[(of_five + shift) % 5], lam, 40).argmax(-1)
         corrected = (fitted == of_five)[:, shift > 0].mean(1)
-        hits.append(first == 1 + corrected.tolist().index(1))
+        exact_hits.append(first == 1 + corrected.tolist().index(1))
     rounds_ax.pcolormesh(np.arange(0.5, 41), [i - 0.4, i + 0.4], corrected[None], vmin=0, vmax=1)
     rounds_ax.plot(first, i, "D", color=COLOURS[1])
     rounds_ax.text(0, i, f"{percent(1 - counts[0] / 20)} wrong: {counts}", ha="right", va="center")
 rounds_ax.set(xlabel="round, penalty 0.05", yticks=[], xlim=(0.5, 40.5))
 wb.show(describe(rounds_ax, "All wrong labels are corrected from the predicted round on."))
-verdict("the predicted round is exact in 18 of 18 cases.", sum(hits) == 18)
+verdict("the predicted round is exact in 18 of 18 cases.", sum(exact_hits) == 18)
 
 # %% [markdown]
 # With 30 % of wrong labels, correction takes longer if all of them are the same wrong label, `(14, 6)`, than if they
@@ -552,12 +549,21 @@ wb.show(describe(study_ax, "Accuracy by penalty: " + "; ".join(
 # their controls.
 
 # %%
+import json
+from dataclasses import replace
+
 from workbench.runs.experiment import make_learner, stream_of
 from workbench.system.provenance import data_path
 
 tuning = json.loads(data_path("results", "self_distillation.json").read_text())["results"]
+for method, result in tuning["digits, 30 % wrong"].items():
+    config = result["config"]
+    settings = {name: config[name] for name in ("steps", "weight_decay") if name in config}
+    settings |= config.get("options", {})
+    print(f"{method:27}", ", ".join(f"{name} {value:g}" for name, value in settings.items()))
 
 
+# %%
 def train_and_test(settings, split):
     """Return the accuracy on test digits and the share of wrong labels memorised: (2, seeds)."""
     config = wb.RunConfig(**settings, seeds=range(5), data_seed=split)
@@ -608,9 +614,9 @@ def ahead(name, other):
 
 verdict("plain training memorises wrong labels and is far behind tuned early stopping.",
         ahead("early stopping", "plain")[0] > 2)
+tie = ahead("born again", "early stopping")
 verdict("born-again networks tie with early stopping; their control with shuffled answers is ahead "
-        "of them.", ahead("born again", "early stopping")[0] < 0 < ahead(
-            "born again", "early stopping")[1] and ahead("control: shuffled answers", "born again")[0] > 0)
+        "of them.", tie[0] < 0 < tie[1] and ahead("control: shuffled answers", "born again")[0] > 0)
 verdict("no method with a teacher that knows the digits is ahead of the teacher that knows "
         "nothing.", all(ahead(name, "control: untrained teacher")[0] < 0 for name in (
             "born again", "moving average", "mutual", "larger teacher")))
@@ -628,11 +634,9 @@ verdict("no method with a teacher that knows the digits is ahead of the teacher 
 # are stored. The figure has them as differences from early stopping.
 
 # %%
-SHARES, DRAWN = (0, 10, 20, 30, 40), {
+SHARES, DRAWN = (0, 10, 20, 30, 40), {  # methods, with the numbers of their colours
     "label smoothing": 1, "moving average": 0, "born again": 2, "larger teacher": 3,
-    "ensemble of 4": 4, "control: untrained teacher": 8}  # the number of its colour
-
-
+    "ensemble of 4": 4, "control: untrained teacher": 8}
 def tested(method):
     """Return the stored accuracies in percent, a mean over the seeds: (noise, splits)."""
     return 100 * np.array([tuning[f"digits, {share} % wrong"][method]["test"]

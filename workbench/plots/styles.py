@@ -21,16 +21,18 @@ METHOD_LOOKS: tuple[tuple[Any, ...], ...] = (
     ("#E69F00", LINES[4], "v", "replay"),
     ("#56B4E9", LINES[5], "P", "derpp", "off_policy_distillation"),
     ("#000000", LINES[6], "X", "joint", "grpo"),
-    ("#888888", ":", "<", "ewc-shuffled-fisher"),
+    ("#888888", ":", "<", "ewc-shuffled-fisher", "distill-untrained"),
     ("#882255", "-.", ">", "replay-shuffled-labels", "sft on teacher"),
     ("#999933", "--", "d", "replay-present", "sdft student", "off-policy, larger rate",
-     "off-policy, one sample"),
-    ("#332288", ":", "<", "sdft ema", "sdft, task-start teacher", "sdft, all steps"),
-    ("#888888", LINES[4], "p", "sdft reverse", "off-policy, as sdft", "off-policy, 30 answers"),
-    ("#6B3E26", LINES[5], "h", "sft lora", "adapter_per_skill", "adapter per skill"),
-    ("#A6D96A", "-", "*", "sdft lora"),
-    ("#117733", "--", "8", "sdft other", "sdft, larger rate"),
-    ("#DDCC77", ":", "H", "sdft none"))
+     "off-policy, one sample", "label_smoothing"),
+    ("#332288", ":", "<", "sdft ema", "sdft, task-start teacher", "sdft, all steps",
+     "born_again"),
+    ("#888888", LINES[4], "p", "sdft reverse", "off-policy, as sdft", "off-policy, 30 answers",
+     "born_again-shuffled"),
+    ("#6B3E26", LINES[5], "h", "sft lora", "adapter_per_skill", "adapter per skill", "distill"),
+    ("#A6D96A", "-", "*", "sdft lora", "ensemble"),
+    ("#117733", "--", "8", "sdft other", "sdft, larger rate", "self_distill_ema"),
+    ("#DDCC77", ":", "H", "sdft none", "mutual"))
 METHOD_STYLES = {name: (colour, line, marker) for colour, line, marker, *names in METHOD_LOOKS
                  for name in names}
 """Colour, line style and marker of each method."""
