@@ -27,7 +27,7 @@ ON_BACKBONES: dict[str, type[Learner]] = {
 """The methods that train adapters on a backbone; all but the last train a single adapter."""
 
 ON_VALUES = ("finetune", "si", "born_again", "self_distill_ema", "distill", "ensemble", "mutual",
-             "distill-untrained", "born_again-shuffled")
+             "distill-untrained", "distill-shuffled", "born_again-shuffled")
 """The methods that can learn labels that are values, as in ``diabetes``."""
 
 CONTROLS: dict[str, type[Learner]] = {
@@ -35,6 +35,8 @@ CONTROLS: dict[str, type[Learner]] = {
     "replay-shuffled-labels": controls.ReplayShuffledLabels,
     "replay-present": controls.ReplayPresent,
     "distill-untrained": controls.DistillUntrained,
+    "distill-shuffled": controls.DistillShuffled,
+    "lwf-shuffled": controls.LwFShuffled,
     "born_again-shuffled": controls.BornAgainShuffled,
     "born_again-permuted": controls.BornAgainPermuted,
     "self_distill_ema-permuted": controls.SelfDistillEMAPermuted}

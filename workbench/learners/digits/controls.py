@@ -11,6 +11,7 @@ from torch import Tensor
 from workbench.learners.digits.born_again import BornAgain
 from workbench.learners.digits.distill import Distill
 from workbench.learners.digits.ewc import EWC
+from workbench.learners.digits.lwf import LwF
 from workbench.learners.digits.replay import Replay
 from workbench.learners.digits.self_distill_ema import SelfDistillEMA
 from workbench.tasks import Task
@@ -66,10 +67,29 @@ class BornAgainShuffled(BornAgain):
     def teach(self, x: Tensor) -> Tensor | None:
         """Return the answers of the generation before to other inputs of the batch."""
         answers = super().teach(x)
-        if answers is None:
-            return None
-        return torch.stack([rows[torch.randperm(len(rows), generator=rng)]
-                            for rows, rng in zip(answers, self.generators, strict=True)])
+        return None if answers is None else _shuffled(answers, self.generators)
+
+
+class DistillShuffled(Distill):
+    """Distillation whose soft labels are shuffled among the examples of a batch."""
+
+    def teach(self, x: Tensor) -> Tensor:
+        """Return the teacher's answers to other inputs of the batch."""
+        return _shuffled(super().teach(x), self.generators)
+
+
+class LwFShuffled(LwF):
+    """Learning without forgetting whose soft labels are shuffled among the examples of a batch."""
+
+    def teach(self, x: Tensor) -> Tensor:
+        """Return the old network's answers to other inputs of the batch."""
+        return _shuffled(super().teach(x), self.generators)
+
+
+def _shuffled(answers: Tensor, generators: Sequence[torch.Generator]) -> Tensor:
+    """Return the answers (seeds, n, outputs), dealt out to other examples, for each seed."""
+    return torch.stack([rows[torch.randperm(len(rows), generator=rng)]
+                        for rows, rng in zip(answers, generators, strict=True)])
 
 
 def permute_wrong_classes(answers: Tensor, generators: Sequence[torch.Generator]) -> Tensor:

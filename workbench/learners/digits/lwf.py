@@ -35,12 +35,18 @@ class LwF(Finetune):
         new = cross_entropy(student, batch.y, batch.mask)
         if self.teacher.vectors is None:
             return new
-        # New: the teacher answers the new inputs, on each head that it was trained on.
+        # New: the old network answers the new inputs, on each head that it was trained on.
         with torch.no_grad():
-            teacher = self.model.forward_with(self.teacher.vectors, batch.x)
+            teacher = self.teach(batch.x)
         heads = self.state["heads"]
         old = sum(distillation(student, teacher, head, self.temperature) for head in heads)
         return self.share * new + (1 - self.share) * self.strength * old / len(heads)
+
+    def teach(self, x: Tensor) -> Tensor:
+        """Return the outputs of the old network."""
+        vectors = self.teacher.vectors
+        assert vectors is not None, "there is no old network before the end of a task"
+        return self.model.forward_with(vectors, x)
 
     def end(self, task: Task) -> None:
         """Take the network as it is now as the teacher of the next task."""
