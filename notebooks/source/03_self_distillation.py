@@ -120,8 +120,8 @@ for taught_by, how in TAUGHT_BY.items():
     as_unseen = called == left_out[:, None]
     named[taught_by] = (as_unseen & unseen).sum(1) / unseen.sum(1)  # (students,)
     alarm = ((as_unseen & ~unseen).sum(1) / (~unseen).sum(1)).mean()
-    print(f"{taught_by:27} names {percent(named[taught_by].mean()):>4} of the digit left out, and "
-          f"gives its name to {percent(alarm):>4} of the others")
+    print(f"{taught_by:27} the digit left out is named: {percent(named[taught_by].mean()):>4}; "
+          f"others get its name: {percent(alarm):>4}")
 
 # %% tags=["nbval-ignore-output"]
 ax = plt.subplots(figsize=(8, 4.4))[1]
@@ -252,14 +252,11 @@ check("best_mixing", best_mixing)
 # and over tuned ridge in the others. **Prediction:** a gain in the first case, and none in the second.
 
 # %%
-LAMS = np.geomspace(1e-3, 3, 25)
-
-
-def gains_of(seed):
+def gains_of(seed, lams=(0.01, *np.geomspace(1e-3, 3, 25))):
     """Return the gains of a student on test patients: at 0.01, tuned, and chosen together."""
     (x, y), (valid_x, valid_y), (test_x, test_y) = three_parts(seed)
     found = []  # risks: teacher on validation, student on validation, teacher on test, student
-    for lam in (0.01, *LAMS):
+    for lam in lams:
         teacher = ridge_fit(x, y, lam)
         step = ridge_fit(x, x @ teacher, lam) - teacher
         xi = (valid_y - valid_x @ teacher) @ (valid_x @ step) / np.sum((valid_x @ step)**2)
@@ -629,6 +626,8 @@ def tested(method):
 
 
 ahead_by = {name: tested(name) - tested("early stopping") for name in DRAWN}
+
+# %%
 memory = {name: seed_interval((tested(control) - tested(name)).T) for name, control in (
     ("born again", "control: born again, permuted"),
     ("moving average", "control: average, permuted"))}

@@ -73,6 +73,8 @@ while np.mean(left[-1]**2) > tolerance:  # each round: the penalty at which the 
     left.append(kernel.smoother(np.diag(sight), lam) @ left[-1])
 verdict("by hand the model collapses after as many rounds as in the package.", len(left) - 1
         == kernel.rounds_until_collapse(np.diag(sight), np.ones((20, 1)), tolerance))
+
+# %% tags=["nbval-ignore-output"]
 decay_ax = plt.subplots(figsize=(8, 3.6))[1]
 image = decay_ax.imshow(np.hstack(left), aspect="auto", vmin=0, vmax=1)
 decay_ax.set(xlabel="round (0: the labels)", ylabel="eigenvector, largest first", yticks=[0, 19])
