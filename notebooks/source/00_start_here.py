@@ -36,7 +36,7 @@ print(report.verdict())
 # | **00 Start here** | this one |
 # | [01 Catastrophic forgetting](01_catastrophic_forgetting.ipynb) | plain fine-tuning on digits forgets; how much depends on the question asked |
 # | [02 Measuring retention](02_measuring_retention.ipynb) | one table of accuracies holds all measures, libraries disagree on them, and remedies differ |
-# | [03 Self-distillation](03_self_distillation.ipynb) | soft labels carry knowledge; what self-distillation does to kernel regression can be proved; against wrong labels a tuned baseline, and a teacher that knows nothing, do as well |
+# | [03 Self-distillation](03_self_distillation.ipynb) | soft labels carry knowledge; what self-distillation does to kernel regression can be proved; against wrong labels a tuned baseline does as well, and controls show which part of a teacher's answer helps |
 # | [04 The model as its own teacher](04_the_model_as_its_own_teacher.ipynb) | the same weights answer better with a demonstration in the prompt, if they can read it; a gate tells |
 # | [05 SDFT](05_sdft.ipynb) | a model that learns from itself learns as much as one that copies, and keeps most of what the other loses; controls say why |
 # | [06 Many skills in a row](06_many_skills.ipynb) | after three skills it has most of all three, without stored data; fine-tuning has the last; what each method costs to keep |

@@ -130,8 +130,8 @@ for place, shares in enumerate(100 * values.view(10, 3).mean(1) for values in na
     for digit, value in enumerate(shares):
         ax.text(value, place + (digit - 4.5) * 0.09, digit, ha="center", va="center", fontsize=8)
 ax.axvline(10, color="black", linestyle=":")
-ax.text(10.5, 5.75, "chance", fontsize=9)
-ax.set(yticks=range(6), yticklabels=named, xlim=(-1, 100),
+ax.text(11, 0, "chance: 10 %", va="center", fontsize=9)
+ax.set(yticks=range(6), yticklabels=named, xlim=(-3, 100),
        xlabel="images of the digit left out that get its name (%)")
 ax.invert_yaxis()
 wb.show(describe(ax, "Bars: share of the digit left out that is named, mean over ten digits: "
@@ -353,7 +353,7 @@ for i, counts in enumerate(((17, 3), (14, 3, 2, 1), (14, 6), (8, 6, 4, 2), (11, 
     rounds_ax.pcolormesh(np.arange(0.5, 41), [i - 0.4, i + 0.4], corrected[None], vmin=0, vmax=1)
     rounds_ax.plot(first, i, "D", color=COLOURS[1])
     rounds_ax.text(0, i, f"{percent(1 - counts[0] / 20)} wrong: {counts}", ha="right", va="center")
-rounds_ax.set(xlabel="round, penalty 0.05", yticks=[], xlim=(0.5, 40.5))
+rounds_ax.set(xlabel="round (penalty 0.05)", yticks=[], xlim=(0.5, 40.5), ylim=(5.5, -0.5))
 wb.show(describe(rounds_ax, "All wrong labels are corrected from the predicted round on."))
 verdict("the predicted round is exact in 18 of 18 cases.", sum(exact_hits) == 18)
 
@@ -464,7 +464,7 @@ for ink, name, place, values in ((COLOURS[1], "one round", 80, one_round), (
     study_ax.text(0.036, place, name, color=ink)
 study_ax.axhline(100 * ridge.mean(), color="black", linestyle=":")
 study_ax.text(1.3, 100 * ridge.mean(), "tuned ridge", va="center")
-study_ax.set(xscale="log", xlabel="penalty", ylabel="accuracy in %",
+study_ax.set(xscale="log", xlabel="penalty of every round", ylabel="accuracy in %",
              xticks=soft_at, xticklabels=soft_at)
 wb.show(describe(study_ax, "Accuracy by penalty: " + "; ".join(
     f"at {lam} one round {percent(a.mean())}, soft rounds {percent(b.mean())}"

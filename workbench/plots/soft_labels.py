@@ -109,7 +109,7 @@ def _bars(values: Floats, colours: Sequence[str], names: Sequence[str], label: i
     rows = range(len(values))
     ax.barh(rows, 100 * values, color=colours, height=0.72)
     for row, value in enumerate(values):
-        text = "left out" if row == left_out else share(value)
+        text = "left out" if row == left_out else share(value).replace("below ", "<")
         ax.text(103, row, text, va="center", fontsize=9)
     ax.set_yticks(rows, [f"{name} (true)" if c == label else name for c, name in enumerate(names)],
                   fontsize=NAME_SIZE)

@@ -226,7 +226,9 @@ for noise, part in kept.groupby("wrong labels"):
         low, high = seed_interval(scores["independent networks"] - scores[name])
         print(f"{noise:>4} wrong labels: independent networks minus {name}: "
               f"{(low + high) / 2:+.1f} points ({low:+.1f} to {high:+.1f})")
-GenerationExplorer(table.query("method == 'born again'"))
+explorer = GenerationExplorer(table.query("method == 'born again'"))
+explorer.source.value = "digits, networks"
+explorer
 
 # %% [markdown]
 # With right labels the two ensembles tie, about half a point above one network. With wrong labels independent
