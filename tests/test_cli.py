@@ -191,6 +191,20 @@ def test_no_console_encoding_makes_a_command_fail(encoding, cli, tmp_path):
         assert b"Traceback" not in done.stderr and b"Error" not in done.stderr
 
 
+def test_generations_and_wrong_labels_are_options_of_a_run(cli, tmp_path):
+    words = ("--stream", "digits", "--learner", "born_again", "--generations", "3",
+             "--label-noise", "0.3", "--seeds", "4", "5", "--steps", "5", "--quiet", "--json")
+    code, out, _ = cli("run", *words, "--out", str(tmp_path / "run"))
+    result = json.loads(out)
+    assert code == 0 and result["tasks"] == ["0 to 9", "0 to 9, generation 2",
+                                             "0 to 9, generation 3"]
+    assert np.shape(result["accuracy"]) == (2, 3, 3)
+    record = RunRecord.load(tmp_path / "run")
+    assert (record.config.generations, record.config.label_noise) == (3, 0.3)
+    stream = experiment.stream_of(record.config)
+    assert stream.data_hash() == record.data_hash, "the wrong labels are part of the data"
+
+
 def test_help_lists_every_stream_and_learner(cli):
     code, out, _ = cli("run", "--stream", "help")
     assert code == 0 and [line.split()[0] for line in out.splitlines()] == [
