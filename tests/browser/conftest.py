@@ -11,7 +11,10 @@ import time
 import urllib.request
 from pathlib import Path
 
+import nbformat
 import pytest
+from build_lessons import KERNEL
+from steps import ERRORS
 
 from workbench.course.doctor import find_chromium
 from workbench.course.lab import command
@@ -138,3 +141,21 @@ def run_all():
         return [text.strip("[]: ") for text in prompts.all_inner_texts()]
 
     return ran
+
+
+@pytest.fixture
+def page_of(lab, open_notebook, run_all, tmp_path_factory):
+    """Write cells to a notebook, open it, run it without an error, and return its page."""
+    def opened(name, cells):
+        notebook = nbformat.v4.new_notebook(metadata={"kernelspec": KERNEL}, cells=[
+            nbformat.v4.new_code_cell(cell.strip()) for cell in cells])
+        folder = next(p for p in tmp_path_factory.getbasetemp().glob("lab*/notebooks"))
+        nbformat.write(notebook, folder / f"{name}.ipynb")
+        page = open_notebook(name)
+        page.set_viewport_size({"width": 1280, "height": 900})
+        run_all(page)
+        errors = page.locator(ERRORS)
+        assert errors.count() == 0, errors.first.inner_text()
+        return page
+
+    return opened

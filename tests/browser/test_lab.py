@@ -6,8 +6,7 @@ import re
 
 import pytest
 from playwright.sync_api import expect
-
-ERRORS = ".jp-OutputArea-output[data-mime-type='application/vnd.jupyter.error']"
+from steps import ERRORS
 
 
 @pytest.fixture
@@ -198,17 +197,8 @@ RetentionExplorer(records)
 
 
 @pytest.fixture
-def retention(lab, open_notebook, run_all, tmp_path_factory):
-    import nbformat
-    from build_lessons import KERNEL
-
-    notebook = nbformat.v4.new_notebook(metadata={"kernelspec": KERNEL}, cells=[
-        nbformat.v4.new_code_cell(SMALL)])
-    folder = next(p for p in tmp_path_factory.getbasetemp().glob("lab*/notebooks"))
-    nbformat.write(notebook, folder / "retention.ipynb")
-    page = open_notebook("retention")
-    run_all(page)
-    return page
+def retention(page_of):
+    return page_of("retention", [SMALL])
 
 
 def test_each_control_of_the_retention_explorer(retention, screenshot):

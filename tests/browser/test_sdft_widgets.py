@@ -4,14 +4,12 @@ from __future__ import annotations
 
 import re
 
-import nbformat
 import pytest
-from build_lessons import KERNEL
 from playwright.sync_api import expect
+from steps import ERRORS, box_with
 
 from workbench.runs.studies import load_study, points
 
-ERRORS = ".jp-OutputArea-output[data-mime-type='application/vnd.jupyter.error']"
 CELLS = ["""
 import copy
 import torch
@@ -37,24 +35,8 @@ LiveDistillation("nano", steps=240, skills=("facts-new", "tools-new"), items=3, 
 
 
 @pytest.fixture
-def page(lab, open_notebook, run_all, tmp_path_factory):
-    notebook = nbformat.v4.new_notebook(metadata={"kernelspec": KERNEL}, cells=[
-        nbformat.v4.new_code_cell(cell.strip()) for cell in CELLS])
-    folder = next(p for p in tmp_path_factory.getbasetemp().glob("lab*/notebooks"))
-    nbformat.write(notebook, folder / "sdft_widgets.ipynb")
-    opened = open_notebook("sdft_widgets")
-    run_all(opened)
-    errors = opened.locator(ERRORS)
-    assert errors.count() == 0, errors.first.inner_text()
-    return opened
-
-
-def box_with(page, label):
-    """The output that holds a control with this label (a slider's is not tied to it)."""
-    box = page.locator(".jp-OutputArea-output").filter(
-        has=page.locator("label", has_text=label)).first
-    box.scroll_into_view_if_needed()
-    return box, box.locator(".workbench-words")
+def page(page_of):
+    return page_of("sdft_widgets", CELLS)
 
 
 def test_each_control_of_the_views_of_sdft(page, screenshot):

@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-import nbformat
 import pytest
-from build_lessons import KERNEL
 from playwright.sync_api import expect
+from steps import ERRORS, box_with
 
-ERRORS = ".jp-OutputArea-output[data-mime-type='application/vnd.jupyter.error']"
 CELLS = ["""
 import itertools
 import pandas as pd
@@ -30,25 +28,8 @@ costs = pd.DataFrame({"seconds to train": [2., 10, 4], "kilobytes kept": [0, 190
 
 
 @pytest.fixture
-def page(lab, open_notebook, run_all, tmp_path_factory):
-    notebook = nbformat.v4.new_notebook(metadata={"kernelspec": KERNEL}, cells=[
-        nbformat.v4.new_code_cell(cell.strip()) for cell in CELLS])
-    folder = next(p for p in tmp_path_factory.getbasetemp().glob("lab*/notebooks"))
-    nbformat.write(notebook, folder / "distillation_widgets.ipynb")
-    opened = open_notebook("distillation_widgets")
-    opened.set_viewport_size({"width": 1280, "height": 900})
-    run_all(opened)
-    errors = opened.locator(ERRORS)
-    assert errors.count() == 0, errors.first.inner_text()
-    return opened
-
-
-def box_with(page, label):
-    """The output that holds a control with this label (a slider's is not tied to it)."""
-    box = page.locator(".jp-OutputArea-output").filter(
-        has=page.locator("label", has_text=label)).first
-    box.scroll_into_view_if_needed()
-    return box, box.locator(".workbench-words")
+def page(page_of):
+    return page_of("distillation_widgets", CELLS)
 
 
 def press(page, box, label, key):

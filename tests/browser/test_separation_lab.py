@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-import nbformat
 import pytest
-from build_lessons import KERNEL
 from playwright.sync_api import expect
+from steps import ERRORS
 
-ERRORS = ".jp-OutputArea-output[data-mime-type='application/vnd.jupyter.error']"
 CELL = """
 import workbench as wb
 from workbench.widgets import SeparationLab
@@ -21,17 +19,8 @@ MOVES = {"separation (sd)": "Home", "dimension (features)": "ArrowLeft",
 
 
 @pytest.fixture
-def page(lab, open_notebook, run_all, tmp_path_factory):
-    notebook = nbformat.v4.new_notebook(metadata={"kernelspec": KERNEL}, cells=[
-        nbformat.v4.new_code_cell(CELL.strip())])
-    folder = next(p for p in tmp_path_factory.getbasetemp().glob("lab*/notebooks"))
-    nbformat.write(notebook, folder / "separation_lab.ipynb")
-    opened = open_notebook("separation_lab")
-    opened.set_viewport_size({"width": 1280, "height": 900})
-    run_all(opened)
-    errors = opened.locator(ERRORS)
-    assert errors.count() == 0, errors.first.inner_text()
-    return opened
+def page(page_of):
+    return page_of("separation_lab", [CELL])
 
 
 def test_each_control_of_the_separation_lab(page, screenshot):
