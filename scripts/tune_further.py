@@ -1,4 +1,4 @@
-"""Choose the settings of the lesson ``more/self_distillation_further`` on validation data.
+"""Choose the settings of two lessons in ``notebooks/more`` on validation data: ensembles, transfer.
 
 Every method gets the same number of choices, on splits and seeds that the lesson does not test. Run
 from the root of the project; it takes about five minutes on one free core::
