@@ -148,8 +148,8 @@ hard_labels, cold, hot = (named[name].view(10, 3).mean(1) for name in (
 verdict("with hard labels a student names 0 % of a digit that it was never shown; from soft labels "
         "at T = 10 it names over half, and more of each digit than at T = 1.",
         hard_labels.max() == 0 and hot.mean() > 0.5 and (hot > cold).all())
-verdict("without the teacher's knowledge students name at most 15 % of the digits left out (chance: "
-        "10 %).", max(named[name].mean() for name in named if "control" in name) < 0.15)
+verdict("without the teacher's knowledge students name at most 15 % of the digits left out "
+        "(chance: 10 %).", max(named[name].mean() for name in named if "control" in name) < 0.15)
 
 # %% [markdown]
 # ## One round is a step along the path of ridge regression

@@ -399,7 +399,7 @@ def classes_by_round(gram, labels, first, later, penalty):
 
 
 # %%
-def study_of_sources(seed, labelled, wrong, once=False):
+def study_of_sources(seed, labelled, wrong, one_round=False):
     """Return the share right on validation and test: shape (sources, penalties, rounds, 2)."""
     draw = np.random.default_rng(seed)
     order = draw.permutation(len(digits))[:6 * labelled + 500]
@@ -408,8 +408,8 @@ def study_of_sources(seed, labelled, wrong, once=False):
     first, *fresh = np.arange(6 * labelled).reshape(6, -1)
     return [[[((c == noisy)[-500:-400].mean(), (c == right)[-400:].mean())
               for c in classes_by_round(gram, noisy, first, later, lam / labelled)]
-             for lam in (np.geomspace(0.01, 5, 30) if once else STRENGTHS)]
-            for later in ([[]] if once else ([first], fresh, [np.concatenate(fresh)]))]
+             for lam in (np.geomspace(0.01, 5, 30) if one_round else STRENGTHS)]
+            for later in ([[]] if one_round else ([first], fresh, [np.concatenate(fresh)]))]
 
 
 STRENGTHS, SOURCES = np.geomspace(0.03, 1.5, 5), ("same inputs", "fresh inputs", "one large set")
@@ -419,8 +419,8 @@ WORLDS = {"100 labels, 30 % wrong": (100, 0.3), "50 labels, all right": (50, 0.0
 by_source = {name: np.array([study_of_sources(seed, *size) for seed in range(20)])
              for name, size in WORLDS.items()}
 for name, values in by_source.items():  # (seeds, sources, penalties, rounds, 2)
-    once = np.array([study_of_sources(seed, *WORLDS[name], once=True) for seed in range(20)])
-    ridge = np.array([v[v[:, 0].argmax(), 1] for v in once[:, 0, :, 0]])
+    single = np.array([study_of_sources(seed, *WORLDS[name], True) for seed in range(20)])
+    ridge = np.array([v[v[:, 0].argmax(), 1] for v in single[:, 0, :, 0]])
     print(f"{name}: one round {100 * ridge.mean():.1f} %")
     for source, of_seeds in zip(SOURCES, values.swapaxes(0, 1), strict=True):
         best = [v[np.unravel_index(v[..., 0].argmax(), v.shape[:2])][1] for v in of_seeds]
