@@ -41,7 +41,7 @@ wb.prepare_notebook()
 # finds hardest. Find a 4 that could be a 9. Then raise the temperature: what does the network know about the other
 # digits?
 
-# %%
+# %% tags=["nbval-ignore-output"]
 from workbench.learners import Finetune, fit, make_optimizer
 from workbench.models import StackedMLP
 from workbench.widgets import SoftLabelExplorer

@@ -110,7 +110,7 @@ for case, methods in chosen["ensembles"].items():
 # networks or ensembles of a method. The three of a split share their digits, so we take their mean, and all intervals
 # are over the **five splits**.
 
-# %%
+# %% tags=["nbval-ignore-output"]
 trained, result_rows = {}, []
 for case, methods in chosen["ensembles"].items():
     for name, split in itertools.product(methods, SPLITS):
@@ -131,7 +131,7 @@ print(results.groupby(["case", "method"], sort=False).agg(
 # Those intervals are wide because the splits differ. The **paired** differences from one network on the same split are
 # much clearer. Controls are grey.
 
-# %%
+# %% tags=["nbval-ignore-output"]
 by_split = results["accuracy"].unstack("method", sort=False)  # rows: case and split
 gains = 100 * by_split.sub(by_split["one network"], axis=0).drop(columns="one network")
 gain_figure, gain_axes = plt.subplots(1, 2, figsize=(9.5, 3.2), sharex=True, sharey=True)
@@ -204,7 +204,7 @@ for case, methods in chosen["ensembles"].items():
         case, "same steps, no teacher"): alone | {"steps": pupil["steps"], "weight_decay": 0.0}}
 
 
-# %%
+# %% tags=["nbval-ignore-output"]
 agreements = {}
 for ((case, name), config), split in itertools.product(NETWORKS.items(), SPLITS):
     first, task, _ = trained[case, "taught by 4", split]
@@ -217,7 +217,7 @@ for ((case, name), config), split in itertools.product(NETWORKS.items(), SPLITS)
 fidelity = pd.DataFrame(agreements, ["labelled digits", "new digits", "where it is wrong"]).T
 print(fidelity.groupby(level=[0, 1], sort=False).agg(percent_over_seeds).to_string())
 
-# %%
+# %% tags=["nbval-ignore-output"]
 copied = 100 * fidelity["where it is wrong"].unstack(1)
 copy_ends = {case: seed_interval(own["taught by 4"] - own["same steps, no teacher"])
              for case, own in copied.groupby(level=0)}
@@ -317,7 +317,7 @@ def fine_tune(target, lr, steps, seed=0):
 # where it is. With $w=1/(1+\lambda)$ its loss is, up to a factor and a constant, that of SFT plus $\lambda$ times the
 # KL from the pretrained model. This is LwF for a language model (`sft_kl` in lesson 05).
 
-# %%
+# %% tags=["nbval-ignore-output"]
 own_logits = response_logits(nano, *read["train"])
 (kl_per_token(own_logits.detach(), own_logits) * read["train"][3]).sum().backward()
 verdict("on its own soft tokens the model's loss has a gradient of exactly 0.",

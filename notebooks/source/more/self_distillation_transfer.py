@@ -181,7 +181,7 @@ verdict("a student with a table of its own returns the same as the softened teac
 # A setting (temperature, or share of random actions) is chosen on 20 seeds. The table has the return of the 40
 # *other* seeds, with its 95 % interval. The best return that is possible is 0.74, and random moves have -0.37.
 
-# %%
+# %% tags=["nbval-ignore-output"]
 grid_table = {}
 for name, values in returns.items():
     best, settings = values[:, :20].mean(1).argmax(), {7: HEATS, 4: explored}.get(len(values), "-")
@@ -203,7 +203,7 @@ print("small student, soft labels minus hard:", *(f"T = {heat}: {low:+.2f} to {h
 # by return: its best action in each cell. An orange action is worse than the best one in its cell: the expected return
 # from there is lower by more than 0.02. Grey cells are walls.
 
-# %%
+# %% tags=["nbval-ignore-output"]
 grid_figure, (curves, world) = plt.subplots(1, 2, figsize=(10, 3.6), width_ratios=(3, 2),
                                             subplot_kw={"label": f"Mean return at T = {HEATS}:"})
 for kind, x, y, colour in (("softened", 0.6, -0.33, "#D55E00"), ("guided learner", 0.2, 0.61,
@@ -310,7 +310,7 @@ for split, labels in itertools.product(SPLITS, LABELS):
     for name, model in {"old": network(old), "random": network(), "pixels": None}.items():
         start_accuracies[f"read-out: {name}", split, labels] = read_out(model, few.train, few.test)
 
-# %%
+# %% tags=["nbval-ignore-output"]
 starts = pd.Series(start_accuracies).unstack()  # rows: start and split; columns: labels
 print(starts.groupby(level=0, sort=False).agg(percent_over_seeds).to_string())
 PAIRS = (*((f"warm, {n} steps", f"fresh, {n} steps") for n in (20, 200)),
@@ -324,7 +324,7 @@ verdict("a warm start is nowhere shown to be better than a fresh one; after 20 s
 # Again the paired differences are clearer. On the left the whole network is trained; on the right the features are
 # frozen.
 
-# %%
+# %% tags=["nbval-ignore-output"]
 start_figure, start_axes = plt.subplots(1, 2, figsize=(9.5, 3.4), sharey=True)
 PLACES = ((0, "after 20 steps"), (0, "after 200 steps"), (1, "a random network"), (1, "pixels"))
 for i, ((panel, label), gain) in enumerate(zip(PLACES, differences.values(), strict=True)):
@@ -406,7 +406,7 @@ for (scenario, split), stream in halves.items():
         paths[scenario, name, split] = learn_task(learner, stream, 1, found["lr"])
         fine_tuned = learner.model.snapshot()
 
-# %%
+# %% tags=["nbval-ignore-output"]
 kept_rows = {}
 for (scenario, name, split), path in paths.items():
     for seed, own in enumerate(path.swapaxes(0, 1)):  # (points, tasks)
