@@ -12,7 +12,7 @@
 # | **Objectives** | read a soft label at any temperature · write the loss of distillation · predict what one round, many rounds and wrong labels do, and check it · compare with the baseline that decides |
 # | **Prerequisites** | [02 Measuring retention](02_measuring_retention.ipynb); ridge regression, eigenvectors, softmax |
 # | **Time** | two sittings of about an hour, with a break marked between them; about 1 minute to run on two CPU cores |
-# | **Memory** | under 1.5 GB; no GPU, no download, no network |
+# | **Memory** | under 1 GB; no GPU, no download, no network |
 
 # %%
 import matplotlib.pyplot as plt
