@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 import workbench as wb
 from workbench.learners import CONTROLS, LEARNERS, BornAgain, Distill, Ensemble, Mutual, fit
 from workbench.learners.base import Batch, make_optimizer
-from workbench.learners.digits.controls import permute_wrong_classes
+from workbench.learners.digits.soft_label_controls import permute_wrong_classes
 from workbench.losses import cross_entropy, distillation, label_loss, teacher_loss
 from workbench.models import StackedMLP
 from workbench.runs.experiment import make_learner, stream_of

@@ -2,7 +2,7 @@
 
 from workbench.learners.adapters import Adapters
 from workbench.learners.base import Batch, Learner, batch_order, fit, make_optimizer
-from workbench.learners.digits import controls
+from workbench.learners.digits import controls, soft_label_controls
 from workbench.learners.digits.born_again import BornAgain
 from workbench.learners.digits.distill import Distill
 from workbench.learners.digits.ensembles import Ensemble, Mutual
@@ -34,12 +34,12 @@ CONTROLS: dict[str, type[Learner]] = {
     "ewc-shuffled-fisher": controls.EWCShuffledFisher,
     "replay-shuffled-labels": controls.ReplayShuffledLabels,
     "replay-present": controls.ReplayPresent,
-    "distill-untrained": controls.DistillUntrained,
-    "distill-shuffled": controls.DistillShuffled,
-    "lwf-shuffled": controls.LwFShuffled,
-    "born_again-shuffled": controls.BornAgainShuffled,
-    "born_again-permuted": controls.BornAgainPermuted,
-    "self_distill_ema-permuted": controls.SelfDistillEMAPermuted}
+    "distill-untrained": soft_label_controls.DistillUntrained,
+    "distill-shuffled": soft_label_controls.DistillShuffled,
+    "lwf-shuffled": soft_label_controls.LwFShuffled,
+    "born_again-shuffled": soft_label_controls.BornAgainShuffled,
+    "born_again-permuted": soft_label_controls.BornAgainPermuted,
+    "self_distill_ema-permuted": soft_label_controls.SelfDistillEMAPermuted}
 """Negative controls, run like the methods."""
 
 __all__ = ["CONTROLS", "LEARNERS", "ON_BACKBONES", "ON_VALUES", "Adapters", "Batch", "BornAgain",
