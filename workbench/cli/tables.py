@@ -33,7 +33,7 @@ def listing(kind: str) -> str:
 
 def first_lines(methods: Mapping[str, type]) -> str:
     """Return the names of methods with the first line of their docstrings."""
-    return "\n".join(f"  {name:24s}{(method.__doc__ or '').splitlines()[0]}"
+    return "\n".join(f"  {name:26s}{(method.__doc__ or '').splitlines()[0]}"
                      for name, method in methods.items())
 
 
