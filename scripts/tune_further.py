@@ -63,7 +63,7 @@ TRANSFERS: dict[str, tuple[str, list[dict[str, float]], tuple[float, ...]]] = {
 
 def ensembles() -> dict[str, Any]:
     """Choose a setting of each method in each world."""
-    found: dict[str, Any] = {}
+    results: dict[str, Any] = {}
     for world, (name, (learner, choices)) in itertools.product(WORLDS, ENSEMBLES.items()):
         configs, scores = [], []
         for steps, choice in itertools.product(STEPS, choices):
@@ -76,10 +76,10 @@ def ensembles() -> dict[str, Any]:
                 **configs[-1], seeds=SEEDS, data_seed=split, evaluate_on="validation")
                 ).accuracy[:, -1, -1].mean() for split in SPLITS]))
         best = int(np.argmax(scores))
-        found.setdefault(world, {})[name] = {"config": configs[best],
+        results.setdefault(world, {})[name] = {"config": configs[best],
                                              "validation": np.round(scores, 4).tolist()}
         print(world, name, configs[best], np.round(scores, 3), flush=True)
-    return found
+    return results
 
 
 def halves(scenario: str, split: int, labels: int = 10_000) -> Stream:
@@ -127,7 +127,7 @@ def kept(points: NDArray[np.float64], level: float) -> NDArray[np.float64]:
 
 def transfers() -> dict[str, Any]:
     """Choose a setting of each method in the task and the class scenario."""
-    found: dict[str, Any] = {}
+    results: dict[str, Any] = {}
     for scenario, (name, (learner, choices, rates)) in itertools.product(LEVELS, TRANSFERS.items()):
         settings, scores = [], []
         for options, lr in itertools.product(choices, rates):
@@ -144,10 +144,10 @@ def transfers() -> dict[str, Any]:
             settings.append({"learner": learner, "options": options, "lr": lr})
             scores.append(float(np.mean(values)))  # NaN if a network never learned enough
         best = int(np.nanargmax(scores))
-        found.setdefault(scenario, {})[name] = settings[best] | {
+        results.setdefault(scenario, {})[name] = settings[best] | {
             "validation": [None if np.isnan(score) else round(score, 4) for score in scores]}
         print(scenario, name, settings[best], np.round(scores, 3), flush=True)
-    return found
+    return results
 
 
 def warm_and_fresh() -> dict[str, Any]:
@@ -170,10 +170,10 @@ def warm_and_fresh() -> dict[str, Any]:
 def main() -> None:
     """Make all choices; write the file."""
     torch.set_num_threads(1)
-    found = {"warm or fresh": warm_and_fresh(), "transfer": transfers(), "ensembles": ensembles()}
+    results = {"warm or fresh": warm_and_fresh(), "transfer": transfers(), "ensembles": ensembles()}
     text = json.dumps({"command": "python scripts/tune_further.py", "seeds": SEEDS,
                        "splits": SPLITS, "steps": STEPS, "rates": RATES, "levels": LEVELS,
-                       "environment": environment(), **found}, indent=1)
+                       "environment": environment(), **results}, indent=1)
     write_atomically(OUT, (text + "\n").encode())
 
 

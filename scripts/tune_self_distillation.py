@@ -108,8 +108,8 @@ def main() -> None:
     for name, world in WORLDS.items():
         new = study(world, results.get(name, {}))
         results[name] = results.get(name, {}) | new
-        for method, found in new.items():
-            print(f"{name}, {method}: {np.mean(found['test']):.4f}", flush=True)
+        for method, result in new.items():
+            print(f"{name}, {method}: {np.mean(result['test']):.4f}", flush=True)
         OUT.write_text(json.dumps({
             "command": "python scripts/tune_self_distillation.py", "tuning": TUNING,
             "testing": TESTING, "environment": environment(), "results": results}) + "\n")

@@ -37,8 +37,8 @@ class RunConfig:
     ``digits-tasks``, 4 of ``digits-shifted``, 2 of ``halved-digits``, 1 of ``digits`` and of a
     table, 5 of other digits. With ``skills`` it is the number of skills."""
     generations: int = 1
-    """Times that each task is learned, one after the other. The learner ``born_again`` begins anew
-    each time, taught by the generation before; other learners go on training."""
+    """Times that each task is learned, one after the other. The learner ``born_again`` starts
+    from new weights each time, taught by the generation before; others go on training."""
     label_noise: float = 0.0
     """Share of wrong labels in the training and validation examples of a small network; each seed
     has its own. Test labels are always right."""
@@ -134,7 +134,7 @@ class RunConfig:
         if (self.backbone or self.skills) and (self.label_noise or self.examples
                                                or self.generations > 1):
             raise ConfigError("label_noise, examples and generations are for small networks, not "
-                              "for adapters or language models")
+                              "for adapters or language models: leave them out")
         if self.backbone and not self.lora_rank:
             object.__setattr__(self, "lora_rank", 4)
         if not isinstance(self.options, dict):

@@ -73,7 +73,7 @@ check("soft_loss", soft_loss)
 # %% [markdown]
 # {{solution soft_loss}}
 #
-# ### Knowledge, or only blur?
+# ### Do the small probabilities hold knowledge?
 #
 # An experiment of the same paper answers this. The teacher was trained on all ten digits. A student learns from the
 # teacher's answers, but *all images of one digit are left out*, for example all 9s. From the answers it only learns
@@ -256,14 +256,14 @@ check("best_mixing", best_mixing)
 def gains_of(seed):
     """Return the gains of a student on test patients: at 0.01, tuned, and chosen together."""
     (x, y), (valid_x, valid_y), (test_x, test_y) = three_parts(seed)
-    found = []  # risks: teacher on validation, student on validation, teacher on test, student
+    risks = []  # teacher on validation, student on validation, teacher on test, student
     for lam in (0.01, *np.geomspace(1e-3, 3, 25)):
         teacher = ridge_fit(x, y, lam)
         step = ridge_fit(x, x @ teacher, lam) - teacher
         xi = (valid_y - valid_x @ teacher) @ (valid_x @ step) / np.sum((valid_x @ step)**2)
-        found.append([np.mean((b - a @ made)**2) for a, b in ((valid_x, valid_y), (test_x, test_y))
+        risks.append([np.mean((b - a @ made)**2) for a, b in ((valid_x, valid_y), (test_x, test_y))
                       for made in (teacher, teacher + xi * step)])
-    valid, valid_student, test, test_student = np.transpose(found)
+    valid, valid_student, test, test_student = np.transpose(risks)
     tuned, together = 1 + valid[1:].argmin(), 1 + valid_student[1:].argmin()
     return [test[k] - test_student[m] for k, m in ((0, 0), (tuned, tuned), (tuned, together))]
 
@@ -532,13 +532,13 @@ def train_and_test(settings, split):
     stream = stream_of(config)
     learner = make_learner(config, stream)
     accuracy = wb.run_stream(learner, stream, config).accuracy[:, -1, -1]
-    given, truth = (stream_of(each).tasks[0].train.y for each in (config, replace(
+    noisy, truth = (stream_of(one).tasks[0].train.y for one in (config, replace(
         config, label_noise=0.0)))
     first, second = learner.predict(stream.tasks[0].train.x).topk(2).indices.unbind(-1)
-    wrong = given != truth
+    wrong = noisy != truth
     corrected = wrong & (first == truth)
-    return np.array([accuracy, (wrong & (first == given)).sum(1) / wrong.sum(1),
-                     (corrected & (second == given)).sum(1) / corrected.sum(1)])
+    return np.array([accuracy, (wrong & (first == noisy)).sum(1) / wrong.sum(1),
+                     (corrected & (second == noisy)).sum(1) / corrected.sum(1)])
 
 
 # %%

@@ -65,7 +65,7 @@ class Learner:
         raise TypeError(f"{type(self).__name__} does not say what its loss is")
 
     def after_step(self) -> None:
-        """Move what follows the weights; called after each step."""
+        """Update what follows the weights, such as their average; called after each step."""
 
     def end(self, task: Task) -> None:
         """Store what the method keeps of a task; called once after its last step."""
@@ -120,7 +120,7 @@ def make_optimizer(learner: Learner, lr: float,
                    weight_decay: float = 0.0) -> torch.optim.Optimizer:
     """Return Adam over all seeds; it works element by element, so that seeds stay independent.
 
-    With `weight_decay` it is AdamW, which without is Adam.
+    With `weight_decay` it is AdamW, with decoupled weight decay.
     """
     return torch.optim.AdamW(learner.model.parameters(), lr=lr, weight_decay=weight_decay,
                              fused=True)

@@ -83,9 +83,9 @@ def _distribution(p: Floats, plain: Floats, label: int, names: Sequence[str],
                  f"entropy {nats:.2f} nats (at most {most:.2f})", fontsize=11)
     ax.set_xlabel("probability (%); black tick: at temperature 1", fontsize=10)
     first, second = np.argsort(-p, kind="stable")[:2]
-    given = ", ".join(f"{share(p[c])} to {names[c]}"
+    parts = ", ".join(f"{share(p[c])} to {names[c]}"
                       for c in dict.fromkeys((first, second, label)))
-    return describe(ax, f"At temperature {temperature:g} the soft label gives {given}. The true "
+    return describe(ax, f"At temperature {temperature:g} the soft label gives {parts}. The true "
                     f"class {names[label]} has {share(plain[label])} at temperature 1. The entropy "
                     f"is {nats:.2f} nats, of at most {most:.2f}.")
 

@@ -137,7 +137,8 @@ def make_stream(name: str, scenario: str | None = None, tasks: int | None = None
         raise ConfigError(f"stream {name!r} needs at least one task, not {tasks}")
     make, classes_per_task, usual = STREAMS[name]
     if tasks > MOST_TASKS.get(name, tasks):
-        raise ConfigError(f"stream {name!r} has at most {MOST_TASKS[name]} tasks, not {tasks}")
+        raise ConfigError(f"stream {name!r} has no more than {MOST_TASKS[name]} task(s), not "
+                          f"{tasks}: ask for fewer, or repeat it with generations")
     made = make(data_seed, tasks)
     parts = [[Examples(torch.tensor(x), torch.tensor(y)) for x, y in task]
              for task in made.values()]

@@ -49,7 +49,7 @@ def _spoilt(y: Tensor, classes: Sequence[int], wrong: float, rng: torch.Generato
 
 
 def with_few_examples(stream: Stream, most: int, data_seed: int = 0) -> Stream:
-    """Return the stream with at most so many training, and so many validation examples a task.
+    """Return the stream with at most `most` training and validation examples in each task.
 
     They are drawn at random by `data_seed`. All test examples are kept.
     """
@@ -68,7 +68,7 @@ def with_few_examples(stream: Stream, most: int, data_seed: int = 0) -> Stream:
 def with_generations(stream: Stream, generations: int) -> Stream:
     """Return the stream with each task repeated, so that a learner meets it several times.
 
-    The learner ``born_again`` begins anew at each repetition, taught by the generation before.
+    The learner ``born_again`` starts from new weights each time, taught by the generation before.
     Other learners go on training.
     """
     whole(generations=generations)

@@ -66,16 +66,16 @@ def exact_model(noise: float, penalty: float, rounds: int) -> Rounds:
     """
     labels = np.repeat(np.arange(CLASSES), PER_CLASS)
     place, wrong = np.tile(np.arange(PER_CLASS), CLASSES), round(noise * PER_CLASS)
-    given = np.where(place < wrong, labels + 1 + place % (CLASSES - 1), labels) % CLASSES
+    noisy = np.where(place < wrong, labels + 1 + place % (CLASSES - 1), labels) % CLASSES
     gram = equal_similarity(WITHIN, ACROSS, PER_CLASS, CLASSES)
-    predictions = soft_rounds(gram, np.eye(CLASSES)[given], penalty, rounds)
+    predictions = soft_rounds(gram, np.eye(CLASSES)[noisy], penalty, rounds)
     # Only two confidences occur, of right and of wrong predictions. Narrow bins keep them apart.
     table = measured(predictions, labels, 0, bins=100)
     heading = (f"Exact model: {CLASSES} classes of {PER_CLASS}, {percent(noise)} wrong labels; "
                "measured on the training inputs, by their true labels")
     if not wrong:
         return Rounds(table, heading, f"No predicted round: no label is wrong. {CERTAIN}\n{ECE}")
-    memorised = predictions.argmax(-1)[:, given != labels] == given[given != labels]
+    memorised = predictions.argmax(-1)[:, noisy != labels] == noisy[noisy != labels]
     table["memorised"] = memorised.mean(-1)
     predicted = correction_round(WITHIN, ACROSS, PER_CLASS, penalty,
                                  1 - noise - noise / (CLASSES - 1))
@@ -102,11 +102,11 @@ def _digits() -> tuple[Sequence[tuple[Floats, Floats, Labels]], Labels]:
 def _mislabelled(labels: Labels, noise: float, seed: int) -> Floats:
     """Return labels as rows with a single 1, a share of them wrong; more noise keeps the wrong."""
     rng = np.random.default_rng([seed, 1])
-    given, order = labels.copy(), rng.permutation(len(labels))
+    noisy, order = labels.copy(), rng.permutation(len(labels))
     shift = rng.integers(1, 10, len(labels))
     wrong = order[:round(noise * len(labels))]
-    given[wrong] = (given[wrong] + shift[wrong]) % 10
-    return np.eye(10)[given]
+    noisy[wrong] = (noisy[wrong] + shift[wrong]) % 10
+    return np.eye(10)[noisy]
 
 
 @functools.cache

@@ -96,8 +96,8 @@ verdict("by hand and by the package the answers are the same; for every digit th
 # %%
 for case, methods in chosen["ensembles"].items():
     print(f"{case}:")
-    for name, found in methods.items():
-        config, scores = found["config"], found["validation"]
+    for name, result in methods.items():
+        config, scores = result["config"], result["validation"]
         options = {key: value for key, value in config["options"].items()
                    if key in ("strength", "smoothing", "temperature", "weight")} or {
             "weight decay": config["weight_decay"]}

@@ -147,9 +147,9 @@ wb.show(curves_fig)
 # %% tags=["nbval-ignore-output"]
 wide = table.pivot(index=["noise", "method", "seed"], columns="generation", values="accuracy")
 gains = 100 * wide.sub(wide[1], axis=0)
-said = gains[[2, 3, LAST]].groupby(["noise", "method"], sort=False).agg(
+summary = gains[[2, 3, LAST]].groupby(["noise", "method"], sort=False).agg(
     lambda v: f"{v.mean():+.1f} ({seed_interval(v)[0]:+.1f} to {seed_interval(v)[1]:+.1f})")
-print("points minus generation 1:\n", said.to_string())
+print("points minus generation 1:\n", summary.to_string())
 mean_gain = gains.groupby(["method", "noise"]).mean()
 verdict("no generation of born again is a point better than the first network; the control with "
         "shuffled answers gains more; with wrong labels, longer training loses over 8 points.",
@@ -159,7 +159,7 @@ verdict("no generation of born again is a point better than the first network; t
 
 # %% [markdown]
 # *With wrong labels*, born again loses 0.7 points in six generations, and longer training loses twelve. This is the
-# effect of early stopping: each generation begins anew and takes 200 steps, so that it memorises few wrong labels.
+# effect of early stopping: each generation starts from new weights and takes 200 steps, so that it memorises few wrong labels.
 # *With right labels*, longer training gains 1.4 points, because 200 steps were too few, and born again has no clear
 # gain. In neither case do we see a gain from the teacher.
 #
@@ -354,13 +354,13 @@ once, often = (min(fine, key=lambda lam: risks[lam][:end].min()) for end in (1, 
 stop = risks[often].argmin() + 1
 tries = {"one round": (once, 1, True), "fresh inputs": (often, stop, True), "same inputs": (
     often, stop, False)}
-found = {name: np.array([measured_risk(*world, lam, end, k, fresh)[-1] for k in range(99, 399)])
+final = {name: np.array([measured_risk(*world, lam, end, k, fresh)[-1] for k in range(99, 399)])
          for name, (lam, end, fresh) in tries.items()}
 for name, (lam, end, _) in tries.items():
-    low, high = seed_interval(found[name] - found["one round"])
+    low, high = seed_interval(final[name] - final["one round"])
     print(f"{name:12}: {end} at penalty {lam:.2f}, {risks[lam][end - 1]:.4f} predicted, "
-          f"{found[name].mean():.4f} measured; difference {low:+.4f} to {high:+.4f}")
-verdict("the same inputs do as well.", np.mean(found["same inputs"] - found["fresh inputs"]) < 2e-3)
+          f"{final[name].mean():.4f} measured; difference {low:+.4f} to {high:+.4f}")
+verdict("the same inputs do as well.", np.mean(final["same inputs"] - final["fresh inputs"]) < 2e-3)
 
 # %% [markdown]
 # (The prediction is for fresh inputs.) So two rounds have a risk that is 8 % lower than that of one round, even at its

@@ -53,10 +53,11 @@ spectra, inside = np.random.default_rng(0), []
 for ratio in (1.5, 2.5, 3.5, 4.5, 6.5):
     print(f"r = {ratio}: predicted {ratio - 1} to {ratio**2:5} rounds; measured", end="")
     for width, end in ((0, ","), (2, ","), (6, ","), (12, "\n")):  # eigenvalues 1 to 10^-width
-        found = [kernel.rounds_until_collapse(np.diag(10**spectra.uniform(-width, 0, 60)), y, float(
-            np.mean(y**2)) / ratio**2) for y in spectra.normal(size=(25, 60, 1))]
-        inside += [ratio - 1 <= rounds <= ratio**2 for rounds in found]
-        print(f"{min(found):3} to{max(found):3}", end=end)
+        counts = [kernel.rounds_until_collapse(
+            np.diag(10**spectra.uniform(-width, 0, 60)), y, float(np.mean(y**2)) / ratio**2)
+            for y in spectra.normal(size=(25, 60, 1))]
+        inside += [ratio - 1 <= rounds <= ratio**2 for rounds in counts]
+        print(f"{min(counts):3} to{max(counts):3}", end=end)
 verdict("in 500 of 500 runs the collapse comes within the bounds.", sum(inside) == 500)
 
 # %% [markdown]
@@ -168,7 +169,7 @@ verdict("ridge is at up to 8 times the floor; after 8 rounds the floor is reache
 #
 # ## Limits
 #
-# Both claims are about kernel ridge regression, and claim 6 about rounds that choose their penalty anew. The 500 runs
+# Both claims are about kernel ridge regression, and claim 6 about rounds that each choose a new penalty. The 500 runs
 # look at four kinds of spectra with random labels; the proof covers all others. They can show a mistake in the code or
 # the proof, and nothing about data. The rounds of a network are not filters.
 #

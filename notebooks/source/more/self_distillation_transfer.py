@@ -392,8 +392,8 @@ verdict("by hand and by the package the loss of LwF is the same.",
 # %%
 paths, fine_tuned = {}, None  # paths by scenario, method and split: (points, seeds, tasks)
 for (scenario, split), stream in halves.items():
-    for name, found in chosen["transfer"][scenario].items():
-        learner = (LEARNERS | CONTROLS)[found["learner"]](network(), **found["options"])
+    for name, settings in chosen["transfer"][scenario].items():
+        learner = (LEARNERS | CONTROLS)[settings["learner"]](network(), **settings["options"])
         if name != "control: untrained":  # it takes its random weights for the old network
             learner.model.hold(old_weights[scenario, split])
         learner.end(stream.tasks[0])
@@ -403,7 +403,7 @@ for (scenario, split), stream in halves.items():
             learner.model.hold(fine_tuned)
             again = replace(stream.tasks[1], generation=2)
             stream = replace(stream, tasks=(stream.tasks[0], again))
-        paths[scenario, name, split] = learn_task(learner, stream, 1, found["lr"])
+        paths[scenario, name, split] = learn_task(learner, stream, 1, settings["lr"])
         fine_tuned = learner.model.snapshot()
 
 # %% tags=["nbval-ignore-output"]

@@ -11,7 +11,7 @@ from workbench.teachers import TeacherWeights
 
 @dataclass(eq=False)
 class BornAgain(SoftLabels):
-    """Begin anew in each generation, taught by the generation before.
+    """Start from new weights in each generation, taught by the generation before.
 
     The first generation of a task learns from labels alone.
     """
@@ -21,7 +21,7 @@ class BornAgain(SoftLabels):
         self.teacher = TeacherWeights(self, "task_start")
 
     def begin(self, task: Task) -> None:
-        """Take the last generation as the teacher, and begin anew."""
+        """Take the last generation as the teacher, and start from new weights."""
         if task.generation == 1:
             self.state = {"start": self.model.snapshot()} if task.index else {}
             return

@@ -22,41 +22,36 @@ class DistillUntrained(Distill):
         """Leave the teacher as it is."""
 
 
-class BornAgainShuffled(BornAgain):
-    """Born-again networks whose soft labels are shuffled among the examples of a batch."""
+class _Shuffled:
+    """A method whose soft labels are shuffled among the examples of a batch."""
+
+    generators: list[torch.Generator]
 
     def teach(self, x: Tensor) -> Tensor | None:
-        """Return the answers of the generation before to other inputs of the batch."""
-        answers = super().teach(x)
-        return None if answers is None else _shuffled(answers, self.generators)
+        """Return the teacher's answers to other inputs of the batch: (seeds, n, outputs)."""
+        answers = super().teach(x)  # type: ignore[misc]
+        return None if answers is None else torch.stack([
+            rows[torch.randperm(len(rows), generator=rng)]
+            for rows, rng in zip(answers, self.generators, strict=True)])
 
 
-class DistillShuffled(Distill):
+class BornAgainShuffled(_Shuffled, BornAgain):
+    """Born-again networks whose soft labels are shuffled among the examples of a batch."""
+
+
+class DistillShuffled(_Shuffled, Distill):  # type: ignore[misc]
     """Distillation whose soft labels are shuffled among the examples of a batch."""
 
-    def teach(self, x: Tensor) -> Tensor:
-        """Return the teacher's answers to other inputs of the batch."""
-        return _shuffled(super().teach(x), self.generators)
 
-
-class LwFShuffled(LwF):
+class LwFShuffled(_Shuffled, LwF):  # type: ignore[misc]
     """Learning without forgetting whose soft labels are shuffled among the examples of a batch."""
-
-    def teach(self, x: Tensor) -> Tensor:
-        """Return the old network's answers to other inputs of the batch."""
-        return _shuffled(super().teach(x), self.generators)
-
-
-def _shuffled(answers: Tensor, generators: Sequence[torch.Generator]) -> Tensor:
-    """Return the answers (seeds, n, outputs), dealt out to other examples, for each seed."""
-    return torch.stack([rows[torch.randperm(len(rows), generator=rng)]
-                        for rows, rng in zip(answers, generators, strict=True)])
 
 
 def permute_wrong_classes(answers: Tensor, generators: Sequence[torch.Generator]) -> Tensor:
     """Return logits (seeds, n, outputs) in which all but the largest of a row are permuted.
 
     The likeliest class and the entropy stay. What the answer says of the other classes is lost.
+    All outputs take part, so that the task must allow all of them.
     """
     order = answers.argsort(-1, descending=True)
     noise = torch.stack([torch.rand(order.shape[1:], generator=rng) for rng in generators])
@@ -65,18 +60,20 @@ def permute_wrong_classes(answers: Tensor, generators: Sequence[torch.Generator]
     return torch.empty_like(answers).scatter_(-1, mixed, answers.gather(-1, order))
 
 
-class BornAgainPermuted(BornAgain):
-    """Born-again networks whose soft labels have their wrong classes permuted, each on its own."""
+class _Permuted:
+    """A method whose soft labels have their wrong classes permuted."""
+
+    generators: list[torch.Generator]
 
     def teach(self, x: Tensor) -> Tensor | None:
-        """Return the answers of the generation before, with the wrong classes permuted."""
-        answers = super().teach(x)
+        """Return the teacher's answers with the wrong classes permuted: (seeds, n, outputs)."""
+        answers = super().teach(x)  # type: ignore[misc]
         return None if answers is None else permute_wrong_classes(answers, self.generators)
 
 
-class SelfDistillEMAPermuted(SelfDistillEMA):
-    """Learning from a moving average whose answers have their wrong classes permuted."""
+class BornAgainPermuted(_Permuted, BornAgain):
+    """Born-again networks whose soft labels have their wrong classes permuted."""
 
-    def teach(self, x: Tensor) -> Tensor:
-        """Return the answers of the average, with the wrong classes permuted."""
-        return permute_wrong_classes(super().teach(x), self.generators)
+
+class SelfDistillEMAPermuted(_Permuted, SelfDistillEMA):  # type: ignore[misc]
+    """Learning from a moving average whose answers have their wrong classes permuted."""
