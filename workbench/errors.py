@@ -70,6 +70,13 @@ def positive(**settings: object) -> None:
             raise ConfigError(f"{name} must be a finite number above 0, not {value!r}")
 
 
+def not_negative(**settings: object) -> None:
+    """Raise `ConfigError` for a setting that is not a finite number of at least 0."""
+    for name, value in settings.items():
+        if not _is_number(value) or not 0 <= value < math.inf:
+            raise ConfigError(f"{name} must be a finite number of at least 0, not {value!r}")
+
+
 def fraction(**settings: object) -> None:
     """Raise `ConfigError` for a setting that is not above 0 and at most 1."""
     for name, value in settings.items():

@@ -2,6 +2,7 @@
 
 from workbench.learners.adapters import Adapters
 from workbench.learners.base import Batch, Learner, batch_order, fit, make_optimizer
+from workbench.learners.composed import Composed, OLoRA, SDLoRA
 from workbench.learners.digits import controls, soft_label_controls
 from workbench.learners.digits.born_again import BornAgain
 from workbench.learners.digits.distill import Distill
@@ -23,8 +24,9 @@ LEARNERS: dict[str, type[Learner]] = {
 
 ON_BACKBONES: dict[str, type[Learner]] = {
     **{name: LEARNERS[name] for name in ("finetune", "joint", "replay", "derpp")},
-    "adapters": Adapters}
-"""The methods that train adapters on a backbone; all but the last train a single adapter."""
+    "adapters": Adapters, "composed": Composed, "o_lora": OLoRA, "sd_lora": SDLoRA}
+"""The methods that train adapters on a backbone: the first four a single one, the others one for
+each task."""
 
 ON_VALUES = ("finetune", "si", "born_again", "self_distill_ema", "distill", "ensemble", "mutual",
              "distill-untrained", "distill-shuffled", "born_again-shuffled")

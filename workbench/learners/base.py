@@ -8,7 +8,7 @@ from typing import ClassVar
 import torch
 from torch import Tensor
 
-from workbench.errors import positive, share, whole
+from workbench.errors import flag, not_negative, positive, share, whole
 from workbench.models import StackedMLP
 from workbench.system.runtime import generator
 from workbench.tasks import Task
@@ -29,7 +29,8 @@ class Learner:
 
     A subclass defines `loss`, and where needed `begin` and `end`. It sees one task at a time; never
     the stream, nor how it is evaluated. Options are fields of a dataclass: a number has to be above
-    0, and whole if its default is; one with ``metadata={"share": True}`` is from 0 to 1.
+    0, and whole if its default is; one with ``metadata={"share": True}`` is from 0 to 1, and one
+    with ``metadata={"weight": True}`` at least 0.
     """
 
     model: StackedMLP
@@ -44,6 +45,8 @@ class Learner:
     """The scenarios in which the method makes sense. A single one is chosen automatically."""
     needs_gate: ClassVar[bool] = False
     """Whether the model is its own teacher, so that the gate is checked before a run."""
+    composes: ClassVar[bool] = False
+    """Whether it trains composed modules; see `workbench.models.composition`."""
     context = ""
     """The context that the model sees as its own teacher; see `completions.CONTEXTS`."""
 
@@ -51,6 +54,10 @@ class Learner:
         for option in fields(self):
             if option.metadata.get("share"):
                 share(**{option.name: getattr(self, option.name)})
+            elif option.metadata.get("weight"):
+                not_negative(**{option.name: getattr(self, option.name)})
+            elif isinstance(option.default, bool):
+                flag(**{option.name: getattr(self, option.name)})
             elif isinstance(option.default, int):
                 whole(**{option.name: getattr(self, option.name)})
             elif isinstance(option.default, float):

@@ -139,16 +139,20 @@ class AdaptedBackbones:
         """Let each layer add the update of the first adapter to the first rows, and so on."""
         hooks = []
         for name in self.backbone.layers if {*names} != {BASE} else ():
-            adapted = self._shared.base_model.model.get_submodule(name)
-            scaling = adapted.scaling[self.adapters[0][0]]
-            A, B = (_weights(side, names) for side in (adapted.lora_A, adapted.lora_B))
-            update = partial(_add_updates, A.mT, scaling * B.mT)
+            A, B = self._factors(name, names)
+            update = partial(_add_updates, A.mT, B.mT)
             hooks.append(self.backbone.get_submodule(name).register_forward_hook(update))
         try:
             yield
         finally:
             for hook in hooks:
                 hook.remove()
+
+    def _factors(self, layer: str, names: Sequence[str]) -> tuple[Tensor, Tensor]:
+        """Return updates of a layer: A (names, rank, inputs), scaled B (names, outputs, rank)."""
+        adapted = self._shared.base_model.model.get_submodule(layer)
+        A, B = (_weights(side, names) for side in (adapted.lora_A, adapted.lora_B))
+        return A, adapted.scaling[self.adapters[0][0]] * B
 
     @torch.no_grad()
     def mixed(self, x: Tensor, names: Sequence[str]) -> Tensor:

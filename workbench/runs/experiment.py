@@ -10,11 +10,20 @@ import numpy as np
 
 from workbench.config import RunConfig
 from workbench.errors import ConfigError, RecordError, UnknownNameError
-from workbench.learners import CONTROLS, LEARNERS, ON_BACKBONES, ON_VALUES, Adapters, Learner
+from workbench.learners import (
+    CONTROLS,
+    LEARNERS,
+    ON_BACKBONES,
+    ON_VALUES,
+    Adapters,
+    Composed,
+    Learner,
+)
 from workbench.learners.text import TEXT_LEARNERS, TextLearner
 from workbench.models import StackedMLP
 from workbench.models.adapted import AdaptedBackbones
 from workbench.models.backbones import load_backbone
+from workbench.models.composed import ComposedBackbones, ComposedModels
 from workbench.models.encoding import check_items_against
 from workbench.models.language import LanguageModels
 from workbench.runs.admission import admit
@@ -72,12 +81,13 @@ def make_learner(config: RunConfig, stream: Stream) -> Learner:
     if config.backbone:
         backbone = load_backbone(config.backbone)
         table = backbone.encode(stream.texts) if isinstance(stream, UtteranceStream) else None
-        model = AdaptedBackbones(backbone, config.seeds, stream.outputs, config.lora_rank, table)
-        if method is Adapters:
+        backbones = ComposedBackbones if method.composes else AdaptedBackbones
+        model = backbones(backbone, config.seeds, stream.outputs, config.lora_rank, table)
+        if method in (Adapters, Composed):
             options = {"retriever": config.retriever, **config.options}
     elif isinstance(stream, TextStream):
-        model = LanguageModels(config.model, config.seeds, config.lora_rank,
-                               require_device(config.device))
+        models = ComposedModels if method.composes else LanguageModels
+        model = models(config.model, config.seeds, config.lora_rank, require_device(config.device))
         for name, items in stream.items().items():  # before anything is computed
             check_items_against(model.tokenizer, items, name)
     else:

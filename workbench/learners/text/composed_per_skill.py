@@ -1,0 +1,98 @@
+"""One composed module per skill, retrieved by the prompt: nobody says which skill it is of."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from workbench.errors import UnknownNameError
+from workbench.learners.text.adapter_per_skill import AdapterPerSkill
+from workbench.learners.text.prompt_retrieval import KNOWN, PromptRetriever
+from workbench.models.composed import ComposedModels
+from workbench.models.composition import REUSE
+from workbench.models.sampling import sample
+from workbench.tasks import Task
+from workbench.tasks.text import TextExamples
+
+
+@dataclass(eq=False)
+class ComposedPerSkill(AdapterPerSkill):
+    """Imitate the demonstrations in a composed module for each skill, and keep them all.
+
+    In the scenario ``domain`` the skill of a question is retrieved from its prompt; see
+    `PromptRetriever`. Questions of skills that were known before go to the pretrained model.
+    """
+
+    scenarios = ("domain", "task")
+    composes = True
+
+    model: ComposedModels  # type: ignore[assignment]
+    reuse: str = "learned"
+    """How units of earlier skills are used; one of `workbench.models.composition.REUSE`."""
+    l1: float = field(default=0.0, metadata={"weight": True})
+    """Weight of the coefficients' absolute values in the loss."""
+    l2: float = field(default=0.0, metadata={"weight": True})
+    """Weight of their squares."""
+    orthogonality: float = field(default=0.0, metadata={"weight": True})
+    """Weight of the squared cosines between the inputs that new and earlier units read."""
+    known: bool = True
+    """Whether the prompts of the skills known before have a signature. Without it, every question
+    goes to the module of a new skill."""
+    clusters: int = 4
+    """Of each signature."""
+    layer: int = 1
+    """The layer whose hidden states are clustered."""
+
+    def __post_init__(self) -> None:
+        if self.reuse not in REUSE:
+            raise UnknownNameError("reuse", self.reuse, REUSE)
+        super().__post_init__()
+        self.model.reuse = self.reuse
+        self.retriever = PromptRetriever(self.model.base, self.model.tokenizer, self.layer,
+                                         clusters=self.clusters)
+
+    def loss_of(self, i: int, indices: Tensor) -> Tensor:
+        """Return the loss on the demonstrations, and the penalties on the module."""
+        penalty = self.model.modules(i)[-1].penalty(self.l1, self.l2, self.orthogonality)
+        return super().loss_of(i, indices) + penalty
+
+    def end(self, task: Task) -> None:
+        """Learn to recognise the prompts of the skill; before the first, those known before."""
+        super().end(task)
+        old = [text for part in task.old for text in part.inputs]
+        if self.known and old and not self.retriever.skills:
+            self.retriever.learn(KNOWN, old)
+        assert isinstance(task.validation, TextExamples)
+        self.retriever.learn(task.index, task.train.inputs, task.validation.inputs)
+        self.state = {name: torch.from_numpy(np.array(values))
+                      for name, values in self.retriever.to_arrays().items()}
+
+    def load_state_dict(self, tensors: dict[str, Tensor]) -> None:
+        """Restore what `state_dict` returned, and the retriever from it."""
+        super().load_state_dict(tensors)
+        if self.state:
+            self.retriever.load_arrays({name: t.numpy() for name, t in self.state.items()})
+
+    def stored_bytes(self) -> int:
+        """Return the bytes per seed of all modules and of the retriever."""
+        modules = sum(p.nbytes for module in self.model.modules(0) for p in module.parameters())
+        return modules + sum(tensor.nbytes for tensor in self.state.values())
+
+    def predict(self, x: Sequence[str], task: int | None = None) -> Any:
+        """Return the likeliest responses: a list of texts per seed; the skill is retrieved."""
+        if task is not None or not self.retriever.skills:
+            return super().predict(x, task)
+        chosen = self.retriever.choose(x)
+        responses = [[""] * len(x) for _ in self.model.seeds]
+        for skill in np.unique(chosen):
+            rows = np.flatnonzero(chosen == skill)
+            prompts = self.ask([x[row] for row in rows])
+            for i, model in enumerate(self.models_for(int(skill))):
+                texts = sample(model, self.model.tokenizer, prompts,
+                               max_new_tokens=self.max_new_tokens).texts
+                for row, text in zip(rows, texts, strict=True):
+                    responses[i][row] = text
+        return responses

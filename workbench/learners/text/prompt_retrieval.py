@@ -1,0 +1,95 @@
+"""Retrieval of a skill by the hidden states of a prompt, in the pretrained model."""
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from workbench.measure.accuracies import Floats
+from workbench.models.encoding import context_of, encode, make_prompt
+from workbench.retrieval.base import Arrays, part
+from workbench.retrieval.retrievers import ClusteredRetriever
+from workbench.retrieval.signatures import Signature
+
+KNOWN = -1
+"""Name of the skills that the model knew before: their prompts need no adapter."""
+ROWS = 64
+
+
+class PromptRetriever:
+    """A signature per skill: Gaussian clusters of the mean hidden states of its prompts.
+
+    The states are those of the pretrained model, whose weights never change, in one layer. They
+    are projected on the principal components of the prompts that are learned first.
+
+    Parameters
+    ----------
+    model, tokenizer
+        The pretrained model.
+    layer : int
+        0 takes the embeddings, 1 the output of the first layer.
+    components : int
+        Most principal components.
+    clusters : int
+        Of each signature.
+    """
+
+    def __init__(self, model: Any, tokenizer: Any, layer: int = 1, components: int = 32,
+                 clusters: int = 4) -> None:
+        self.model, self.tokenizer, self.layer = model, tokenizer, layer
+        self.components = components
+        self.axes: Arrays = {}
+        self.retriever = ClusteredRetriever(Signature("gmm", clusters, random_state=0))
+
+    @property
+    def skills(self) -> list[int]:
+        """The skills that have been learned."""
+        return [int(skill) for skill in getattr(self.retriever, "classes_", ())]
+
+    @torch.no_grad()
+    def states(self, questions: Sequence[str]) -> Floats:
+        """Return the mean hidden state of each question's prompt: shape (n, hidden size)."""
+        means: list[Tensor] = []
+        for start in range(0, len(questions), ROWS):
+            prompts = [make_prompt(self.tokenizer, one) for one in questions[start:start + ROWS]]
+            ids, mask = encode(self.tokenizer, prompts, context_of(self.model))
+            hidden = self.model(input_ids=ids.to(self.model.device),
+                                attention_mask=mask.long().to(self.model.device),
+                                output_hidden_states=True).hidden_states[self.layer].cpu()
+            weights = mask.cpu()[..., None].float()
+            means.append((hidden * weights).sum(1) / weights.sum(1))
+        return torch.cat(means).double().numpy()
+
+    def project(self, states: Floats) -> Floats:
+        """Return states in principal components: shape (n, components)."""
+        return np.asarray((states - self.axes["mean"]) @ self.axes["components"].T)
+
+    def learn(self, skill: int, questions: Sequence[str], held_out: Sequence[str] = ()) -> None:
+        """Learn to recognise the prompts of a skill; distances to held-out ones are kept."""
+        states = self.states([*questions, *held_out])
+        if not self.axes:
+            from sklearn.decomposition import PCA
+
+            fitted = PCA(min(self.components, len(questions) - 1, states.shape[1]),
+                         svd_solver="full").fit(states[:len(questions)])
+            self.axes = {"mean": fitted.mean_, "components": fitted.components_}
+        apart = np.arange(len(states)) >= len(questions)
+        self.retriever.partial_fit(self.project(states), np.full(len(states), skill), apart)
+
+    def choose(self, questions: Sequence[str]) -> NDArray[np.int64]:
+        """Return the retrieved skill of each question, one at a time: shape (n,)."""
+        return np.asarray(self.retriever.predict(self.project(self.states(questions))))
+
+    def to_arrays(self) -> Arrays:
+        """Return all that was learned, as arrays under flat names."""
+        return {f"axes.{name}": values for name, values in self.axes.items()} | {
+            f"signatures.{name}": values for name, values in self.retriever.to_arrays().items()
+        } | {"skills": np.array(self.skills)}
+
+    def load_arrays(self, arrays: Arrays) -> None:
+        """Restore what `to_arrays` returned."""
+        self.axes = part(arrays, "axes")
+        self.retriever.load_arrays(part(arrays, "signatures"), arrays["skills"])

@@ -1,0 +1,256 @@
+"""Module composition: reuse the units of earlier adapters, and add a new low-rank part.
+
+A *unit* is one rank-1 piece of an adapter: a row of its A and the column of its B. The update of a
+layer for task k is
+
+    sum over earlier units j of  s_j b_j a_j^T   +   B_k A_k
+
+with one learned coefficient s_j for each layer and unit. Earlier units stay frozen. After PROTEUS
+(arXiv 2603.13235), reconstructed: the code of its composition is not public.
+"""
+
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from functools import partial
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import torch
+from torch import Tensor, nn
+
+from workbench.errors import ModelError, UnknownNameError
+from workbench.models import factored
+from workbench.models.adapters import WithAdapter, base_of, no_progress_bars
+from workbench.models.verify import as_model_error
+from workbench.system.files import require_new_folder
+
+if TYPE_CHECKING:
+    from peft import PeftModel
+
+REUSE = {
+    "learned": "a learned coefficient for each layer and unit, which begins at 0",
+    "fixed": "all coefficients are 1: the sum of all adapters (as O-LoRA, arXiv 2310.14152)",
+    "magnitudes": "a learned magnitude for each layer and earlier adapter, whose direction is "
+                  "frozen (as SD-LoRA, arXiv 2501.13198)",
+    "none": "no earlier unit is used: an adapter of its own for each task",
+}
+"""How a module uses the units of earlier adapters."""
+TEMPORARY = "exported"
+
+
+class Composition(WithAdapter):
+    """A model that is called with one composed module on.
+
+    Parameters
+    ----------
+    model : PeftModel
+        With LoRA adapters on linear layers.
+    name : str
+        The adapter that is the new part; it is trained.
+    trained : list of nn.Parameter
+        See `WithAdapter`.
+    reused : sequence of str
+        The adapters whose units are used.
+    reuse : str
+        One of `REUSE`.
+    before : Composition, optional
+        The module of the task before, where magnitudes begin.
+
+    Attributes
+    ----------
+    layers : dict of str to LoRA layer
+    owners : tuple of str
+        The adapter of each unit: length units.
+    weights : nn.Parameter
+        What is learned about the units: shape (layers, units), for magnitudes (layers, adapters).
+    """
+
+    def __init__(self, model: "PeftModel", name: str, trained: list[nn.Parameter],
+                 reused: Sequence[str] = (), reuse: str = "learned",
+                 before: "Composition | None" = None) -> None:
+        super().__init__(model, name, trained)
+        if reuse not in REUSE:
+            raise UnknownNameError("reuse", reuse, REUSE)
+        for adapter in (name, *reused):
+            if adapter not in model.peft_config:
+                raise UnknownNameError("adapter", adapter, model.peft_config)
+        if name in reused:
+            raise ModelError(f"the new part {name!r} is also among the reused adapters; it is used "
+                             "anyway. Leave it out.")
+        self.reuse, self.reused = reuse, () if reuse == "none" else tuple(reused)
+        self.layers = lora_layers(model, name)
+        self.ranks = [model.peft_config[adapter].r for adapter in self.reused]
+        self.owners = tuple(adapter for adapter, rank in zip(self.reused, self.ranks, strict=True)
+                            for _ in range(rank))
+        self.weights = nn.Parameter(self._start(before), requires_grad=reuse != "fixed")
+
+    @torch.no_grad()
+    def _start(self, before: "Composition | None") -> Tensor:
+        if self.reuse != "magnitudes":
+            shape = len(self.layers), len(self.owners)
+            return torch.ones(shape) if self.reuse == "fixed" else torch.zeros(shape)
+        norms = self._norms()
+        if before is None:
+            return norms
+        return torch.cat([before.weights, norms[:, before.weights.shape[1]:]], 1)
+
+    def _norms(self) -> Tensor:
+        """Return the norm of each earlier update: shape (layers, adapters)."""
+        norms = [factored.norm(layer.lora_A[one].weight, layer.lora_B[one].weight)
+                 for layer in self.layers.values() for one in self.reused]
+        return (torch.stack(norms) if norms else torch.zeros(0)).reshape(len(self.layers), -1)
+
+    @property
+    def coefficients(self) -> Tensor:
+        """The coefficient of each unit in each layer: shape (layers, units)."""
+        if self.reuse != "magnitudes":
+            return self.weights
+        shares = self.weights / self._norms().detach().clamp_min(1e-12)
+        return shares.repeat_interleave(torch.tensor(self.ranks, dtype=torch.long), 1)
+
+    def units(self, layer: str) -> tuple[Tensor, Tensor]:
+        """Return the frozen units of a layer: A (units, inputs), and B (outputs, units), scaled."""
+        lora = self.layers[layer]
+        A = [lora.lora_A[one].weight.detach() for one in self.reused]
+        B = [lora.scaling[one] * lora.lora_B[one].weight.detach() for one in self.reused]
+        if not A:
+            own = lora.lora_A[self.name].weight, lora.lora_B[self.name].weight
+            return own[0].detach()[:0], own[1].detach()[:, :0]
+        return torch.cat(A), torch.cat(B, 1)
+
+    def new(self, layer: str) -> tuple[Tensor, Tensor]:
+        """Return the new part of a layer: A (rank, inputs), and B (outputs, rank), scaled."""
+        lora = self.layers[layer]
+        return lora.lora_A[self.name].weight, lora.scaling[self.name] * lora.lora_B[
+            self.name].weight
+
+    def factors(self, layer: str, off: Sequence[int] = ()) -> tuple[Tensor, Tensor]:
+        """Return the whole update of a layer: A (units + rank, inputs), and B (outputs, ...).
+
+        The units with the numbers `off` are left out (their coefficient is 0).
+        """
+        (A, B), (new_A, new_B) = self.units(layer), self.new(layer)
+        s = self.coefficients[list(self.layers).index(layer)]
+        if off:
+            s = s.index_fill(0, torch.tensor(off), 0.0)
+        return torch.cat([A, new_A]), torch.cat([B * s, new_B], 1)
+
+    def penalty(self, l1: float = 0.0, l2: float = 0.0, orthogonality: float = 0.0) -> Tensor:
+        r"""Return the regulariser, shape ().
+
+        :math:`\lambda_1\lVert s\rVert_1 + \lambda_2\lVert s\rVert_2^2 + \lambda_\perp\sum_\ell
+        \lVert\hat A_{k\ell}\hat A_{<k\ell}^\top\rVert_F^2`, where the rows of both matrices are
+        scaled to length 1, so that the new part cannot lower it by being short.
+        """
+        total = self.weights.new_zeros(())
+        if l1 or l2:
+            s = self.coefficients
+            total = total + l1 * s.abs().sum() + l2 * s.square().sum()
+        if orthogonality and self.reused:
+            total = total + orthogonality * sum(
+                (nn.functional.normalize(self.new(layer)[0])
+                 @ nn.functional.normalize(self.units(layer)[0]).mT).square().sum()
+                for layer in self.layers)
+        return total
+
+    @torch.no_grad()
+    def cosines(self) -> Tensor:
+        """Return the largest principal cosine of new part and units by layer: shape (layers,)."""
+        return torch.stack([factored.principal_cosines(self.new(layer)[0], self.units(layer)[0])[0]
+                            for layer in self.layers])
+
+    def __call__(self, *inputs: Any, **named: Any) -> Any:
+        """Call the model with this module on."""
+        with self._reusing():
+            return super().__call__(*inputs, **named)
+
+    @contextmanager
+    def _reusing(self) -> Iterator[None]:
+        """Let each layer add the part that is reused."""
+        hooks = []
+        coefficients = self.coefficients if self.reused else None
+        for i, (name, layer) in enumerate(self.layers.items() if self.reused else ()):
+            A, B = self.units(name)
+            hooks.append(layer.register_forward_hook(partial(_add, A, B, coefficients[i])))
+        try:
+            yield
+        finally:
+            for hook in hooks:
+                hook.remove()
+
+    def named_parameters(self) -> list[tuple[str, nn.Parameter]]:
+        """Return the weights of the new part, and what is learned about the units."""
+        own = super().named_parameters()
+        return own + ([("reuse", self.weights)] if self.reused and self.reuse != "fixed" else [])
+
+    @torch.no_grad()
+    def export(self, name: str) -> None:
+        """Add the module to the model as a plain adapter: its rank is that of all its parts.
+
+        peft concatenates the adapters (``cat``), and each coefficient is multiplied into the row of
+        A of its unit. Raises `ModelError` if the name is taken (peft itself would return silently)
+        or a coefficient is not finite.
+        """
+        if name in self.model.peft_config:
+            raise ModelError(f"the model has an adapter {name!r} already; give another name")
+        if not bool(self.weights.isfinite().all()):
+            bad = (~self.coefficients.isfinite()).nonzero()[0].tolist()
+            raise ModelError(
+                f"a coefficient is not finite: that of unit {bad[1]} ({self.owners[bad[1]]}) in "
+                f"layer {list(self.layers)[bad[0]]}. The training has diverged: train again at a "
+                "smaller learning rate.")
+        parts = [*self.reused, self.name]
+        self.model.add_weighted_adapter(parts, [1.0] * len(parts), name, "cat")
+        for layer, s in zip(self.layers.values(), self.coefficients, strict=True):
+            layer.lora_A[name].weight[:len(s)] *= s[:, None]
+
+    def save(self, folder: Path) -> None:
+        """Write the module as a plain adapter of peft to a new folder.
+
+        Raises `RecordError` for a folder that has files already, and what `export` raises.
+        """
+        require_new_folder(folder)
+        self.write(folder)
+
+    def write(self, folder: Path) -> str:
+        """Write the module as `save` does, also over files; return the name of the main one."""
+        self.export(TEMPORARY)
+        try:
+            return WithAdapter(self.model, TEMPORARY, self.trained).write(folder)
+        finally:
+            self.model.delete_adapter(TEMPORARY)
+
+
+def lora_layers(model: "PeftModel", name: str) -> dict[str, Any]:
+    """Return the layers of a model that have a LoRA adapter with this name, by their names."""
+    layers = {key: layer for key, layer in model.get_base_model().named_modules()
+              if name in getattr(layer, "lora_A", {})}
+    if not layers:
+        raise ModelError(f"the adapter {name!r} is on no linear layer; composition needs LoRA")
+    return layers
+
+
+def load_units(model: "PeftModel", folder: Path, name: str, base: str) -> None:
+    """Load a saved adapter of peft under a name, so that its units can be reused; it stays frozen.
+
+    `base` is the name or folder of the model. Raises `ModelError` if the adapter is of another base
+    model or does not fit, and for a name that is taken.
+    """
+    found = base_of(folder)
+    if found != base:
+        raise ModelError(f"{folder} is an adapter of {found!r}, not of {base!r}. Units can be "
+                         "reused on their own base model only.")
+    if name in model.peft_config:
+        raise ModelError(f"the model has an adapter {name!r} already; give another name")
+    with as_model_error(f"{folder}: the adapter could not be put on {base}"), no_progress_bars():
+        model.load_adapter(folder, name, is_trainable=False)
+    if not all(bool(weight.isfinite().all()) for weight in WithAdapter(model, name,
+                                                                       []).parameters()):
+        model.delete_adapter(name)
+        raise ModelError(f"{folder} has weights that are NaN or infinite. Train it again.")
+
+
+def _add(A: Tensor, B: Tensor, s: Tensor, layer: nn.Module, inputs: tuple[Tensor],
+         output: Tensor) -> Tensor:
+    """Return the output of a layer plus what its units add to it."""
+    return output + (inputs[0] @ A.mT) * s @ B.mT
