@@ -43,12 +43,13 @@ from study_plan import (
     RATES_OF,
     SEEDS,
     SEEDS_OF,
+    SEVERAL,
     STEPS,
     TUNING_SEED,
 )
 
 from workbench.config import RunConfig
-from workbench.learners.text import TextLearner
+from workbench.learners.text import ComposedPerSkill, TextLearner
 from workbench.models import load_causal_lm
 from workbench.runs.evaluation import Snapshot
 from workbench.runs.experiment import make_learner, stream_of
@@ -67,6 +68,7 @@ from workbench.runs.studies import (
 )
 from workbench.system.files import locked, write_atomically
 from workbench.system.provenance import environment
+from workbench.tasks import Stream
 
 
 class Task(NamedTuple):
@@ -84,7 +86,7 @@ class Task(NamedTuple):
 def search(name: str, steps: int, model: str) -> Iterator[Task]:
     """Yield every method at every learning rate; for many skills only in the first order."""
     for order, methods in PLAN[name].items():
-        if name != "many_skills" or order == ORDERS[0]:
+        if name not in SEVERAL or order == ORDERS[0]:
             for method in methods:
                 if method not in AS_SDFT and method not in AT_RATE:
                     for rate in RATES_OF.get(method, RATES[name]):
@@ -102,7 +104,7 @@ def comparison(name: str, steps: int, model: str, searched: pd.DataFrame) -> Ite
                 rate, last = AT_RATE[method], steps
             elif own.empty:
                 continue  # left out by --skills or --methods
-            elif name == "many_skills":
+            elif name in SEVERAL:
                 rate, last = choose_in_a_row(stage_measures(own)), steps
             else:
                 point = choose(own)
@@ -151,8 +153,26 @@ def one_run(task: Task) -> pd.DataFrame:
         train = stream.tasks[0].train
         right = stream.right(learner.predict(train.inputs), train, 0, 0)
         rows.append((rows[-1][0], "train_accuracy", task.order, float(right.double().mean())))
+    if isinstance(learner, ComposedPerSkill):
+        rows += retrieval_rows(learner, stream, rows[-1][0], task.part)
     table = pd.DataFrame(rows, columns=["step", "measure", "skill", "value"])
     return table.assign(**dict(zip(RUN, task[:5], strict=True)), value=table["value"].round(4))
+
+
+def retrieval_rows(learner: ComposedPerSkill, stream: Stream, step: int,
+                   part: str) -> Iterator[tuple[int, str, str, float]]:
+    """Yield how often the right module is retrieved, and the accuracy if the skill is told.
+
+    All are means over skills; questions of a skill known before have no module.
+    """
+    examples = [getattr(task, part) for task in (*stream.tasks, *stream.old_tasks)]
+    chosen = [learner.retriever.choose(one.inputs) for one in examples]
+    new = len(stream)
+    yield step, "retrieved", "", float(np.mean([(chosen[k] == k).mean() for k in range(new)]))
+    yield step, "retrieved_known", "", float(np.mean([(one < 0).mean() for one in chosen[new:]]))
+    told = [stream.right(learner.predict(examples[k].inputs, k), examples[k], new - 1, k)
+            for k in range(new)]
+    yield step, "told", "", float(np.mean([right.double().mean() for right in told]))
 
 
 def rows_of(record: RunRecord) -> list[tuple[int, str, str, float]]:

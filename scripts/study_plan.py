@@ -33,8 +33,14 @@ METHODS: dict[str, dict[str, Any]] = {
     "sft lora": {"learner": "sft", "lora_rank": 8},
     "sdft lora": {"learner": "sdft", "lora_rank": 8},
     "adapter per skill": {"learner": "adapter_per_skill", "lora_rank": 8, "scenario": "task"},
+    "composed": {"learner": "composed_per_skill", "lora_rank": 8,
+                 "options": {"orthogonality": 0.1}},
+    "composed, not orthogonal": {"learner": "composed_per_skill", "lora_rank": 8},
+    "composed, no reuse": {"learner": "composed_per_skill", "lora_rank": 8,
+                           "options": {"reuse": "none"}},
 }
-"""The settings of each method. Only an adapter per skill is told the skill of a question."""
+"""The settings of each method. Only an adapter per skill is told the skill of a question; composed
+modules are retrieved by the prompt."""
 AS_SDFT = ("sdft other", "sdft none", "sdft, all steps", "off-policy, as sdft")
 """Controls at the setting chosen for SDFT; "all steps" has only its learning rate."""
 AT_RATE = {"off-policy, 30 answers": 1e-4, "sdft, larger rate": 3e-4,
@@ -45,6 +51,7 @@ ORDERS = tuple(" ".join(order) for order in itertools.permutations(
 LONGEST = ("sft", "sdft", "off_policy_distillation")
 IN_A_ROW = (*LONGEST, "sdft, task-start teacher", "replay", "sft_self_style", "adapter per skill",
             "grpo", "sft_kl")
+COMPOSED = ("composed", "composed, not orthogonal", "composed, no reuse")
 PLAN: dict[str, dict[str, tuple[str, ...]]] = {
     "one_skill": {
         "facts-new": ("sft", "sdft", "sft_self_style", "off_policy_distillation", "sft on teacher",
@@ -63,15 +70,18 @@ PLAN: dict[str, dict[str, tuple[str, ...]]] = {
         ORDERS[0]: (*IN_A_ROW, "sdft, larger rate", "off-policy, larger rate"),
         ORDERS[5]: (*IN_A_ROW, *AT_RATE),
         ORDERS[2]: IN_A_ROW},
+    "composed_skills": dict.fromkeys((ORDERS[0], ORDERS[5], ORDERS[2]), COMPOSED),
 }
 """The methods of each study, by order of skills."""
 RATES = {"one_skill": (1e-5, 3e-5, 1e-4, 3e-4, 1e-3, 3e-3), "noisy_teacher": (1e-4, 3e-4, 1e-3),
-         "many_skills": (1e-4, 3e-4, 1e-3)}
+         "many_skills": (1e-4, 3e-4, 1e-3), "composed_skills": (1e-3, 3e-3, 1e-2, 3e-2)}
 RATES_OF = {"sft lora": (1e-4, 3e-4, 1e-3, 3e-3, 1e-2, 3e-2),
             "sdft lora": (1e-4, 3e-4, 1e-3, 3e-3, 1e-2, 3e-2),
             "adapter per skill": (1e-3, 3e-3, 1e-2, 3e-2)}
 """Adapters need larger learning rates."""
-STEPS = {"one_skill": 160, "noisy_teacher": 160, "many_skills": 120}
+STEPS = {"one_skill": 160, "noisy_teacher": 160, "many_skills": 120, "composed_skills": 120}
+SEVERAL = ("many_skills", "composed_skills")
+"""The studies of several skills in a row."""
 """Steps per skill."""
 EVERY, EVERY_OF = 40, {"facts-new": 20, **dict.fromkeys(ORDERS, 0)}
 """Steps between evaluations; 0: only at the end of each skill."""

@@ -10,7 +10,7 @@ from torch import Tensor
 
 from workbench.errors import UnknownNameError
 from workbench.learners.text.adapter_per_skill import AdapterPerSkill
-from workbench.learners.text.prompt_retrieval import KNOWN, PromptRetriever
+from workbench.learners.text.prompt_retrieval import PromptRetriever
 from workbench.models.composed import ComposedModels
 from workbench.models.composition import REUSE
 from workbench.models.sampling import sample
@@ -38,9 +38,9 @@ class ComposedPerSkill(AdapterPerSkill):
     """Weight of their squares."""
     orthogonality: float = field(default=0.0, metadata={"weight": True})
     """Weight of the squared cosines between the inputs that new and earlier units read."""
-    known: bool = True
-    """Whether the prompts of the skills known before have a signature. Without it, every question
-    goes to the module of a new skill."""
+    known: str = "each"
+    """Signatures of the skills known before: ``each`` its own, ``one`` for all of them, or
+    ``none``; then every question goes to the module of a new skill."""
     clusters: int = 4
     """Of each signature."""
     layer: int = 1
@@ -49,6 +49,8 @@ class ComposedPerSkill(AdapterPerSkill):
     def __post_init__(self) -> None:
         if self.reuse not in REUSE:
             raise UnknownNameError("reuse", self.reuse, REUSE)
+        if self.known not in ("each", "one", "none"):
+            raise UnknownNameError("value of known", self.known, ("each", "one", "none"))
         super().__post_init__()
         self.model.reuse = self.reuse
         self.retriever = PromptRetriever(self.model.base, self.model.tokenizer, self.layer,
@@ -62,13 +64,20 @@ class ComposedPerSkill(AdapterPerSkill):
     def end(self, task: Task) -> None:
         """Learn to recognise the prompts of the skill; before the first, those known before."""
         super().end(task)
-        old = [text for part in task.old for text in part.inputs]
-        if self.known and old and not self.retriever.skills:
-            self.retriever.learn(KNOWN, old)
+        if not self.retriever.skills:
+            self._learn_known([part.inputs for part in task.old])
         assert isinstance(task.validation, TextExamples)
         self.retriever.learn(task.index, task.train.inputs, task.validation.inputs)
         self.state = {name: torch.from_numpy(np.array(values))
                       for name, values in self.retriever.to_arrays().items()}
+
+    def _learn_known(self, skills: list[list[str]]) -> None:
+        """Learn to recognise the prompts of the skills known before: their numbers are negative."""
+        every = [text for questions in skills for text in questions]
+        if every and self.known != "none":
+            self.retriever.prepare(every)
+            for j, questions in enumerate(skills if self.known == "each" else [every]):
+                self.retriever.learn(-1 - j, questions)
 
     def load_state_dict(self, tensors: dict[str, Tensor]) -> None:
         """Restore what `state_dict` returned, and the retriever from it."""

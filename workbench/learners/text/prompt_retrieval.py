@@ -14,8 +14,6 @@ from workbench.retrieval.base import Arrays, part
 from workbench.retrieval.retrievers import ClusteredRetriever
 from workbench.retrieval.signatures import Signature
 
-KNOWN = -1
-"""Name of the skills that the model knew before: their prompts need no adapter."""
 ROWS = 64
 
 
@@ -34,15 +32,16 @@ class PromptRetriever:
     components : int
         Most principal components.
     clusters : int
-        Of each signature.
+        Of each signature; they share one covariance.
     """
 
-    def __init__(self, model: Any, tokenizer: Any, layer: int = 1, components: int = 32,
+    def __init__(self, model: Any, tokenizer: Any, layer: int = 1, components: int = 64,
                  clusters: int = 4) -> None:
         self.model, self.tokenizer, self.layer = model, tokenizer, layer
         self.components = components
         self.axes: Arrays = {}
-        self.retriever = ClusteredRetriever(Signature("gmm", clusters, random_state=0))
+        self.retriever = ClusteredRetriever(Signature(
+            "gmm", clusters, "tied", ridge=0.0, shrinkage=0.01, random_state=0))
 
     @property
     def skills(self) -> list[int]:
@@ -67,15 +66,19 @@ class PromptRetriever:
         """Return states in principal components: shape (n, components)."""
         return np.asarray((states - self.axes["mean"]) @ self.axes["components"].T)
 
+    def prepare(self, questions: Sequence[str]) -> None:
+        """Find the principal components, on the first prompts that there are."""
+        from sklearn.decomposition import PCA
+
+        states = self.states(questions)
+        fitted = PCA(min(self.components, *states.shape), svd_solver="full").fit(states)
+        self.axes = {"mean": fitted.mean_, "components": fitted.components_}
+
     def learn(self, skill: int, questions: Sequence[str], held_out: Sequence[str] = ()) -> None:
         """Learn to recognise the prompts of a skill; distances to held-out ones are kept."""
-        states = self.states([*questions, *held_out])
         if not self.axes:
-            from sklearn.decomposition import PCA
-
-            fitted = PCA(min(self.components, len(questions) - 1, states.shape[1]),
-                         svd_solver="full").fit(states[:len(questions)])
-            self.axes = {"mean": fitted.mean_, "components": fitted.components_}
+            self.prepare(questions)
+        states = self.states([*questions, *held_out])
         apart = np.arange(len(states)) >= len(questions)
         self.retriever.partial_fit(self.project(states), np.full(len(states), skill), apart)
 
