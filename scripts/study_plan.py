@@ -34,7 +34,7 @@ METHODS: dict[str, dict[str, Any]] = {
     "sdft lora": {"learner": "sdft", "lora_rank": 8},
     "adapter per skill": {"learner": "adapter_per_skill", "lora_rank": 8, "scenario": "task"},
     "composed": {"learner": "composed_per_skill", "lora_rank": 8,
-                 "options": {"orthogonality": 0.1}},
+                 "options": {"orthogonality": 0.03}},
     "composed, not orthogonal": {"learner": "composed_per_skill", "lora_rank": 8},
     "composed, no reuse": {"learner": "composed_per_skill", "lora_rank": 8,
                            "options": {"reuse": "none"}},

@@ -45,6 +45,6 @@ CONTROLS: dict[str, type[Learner]] = {
 """Negative controls, run like the methods."""
 
 __all__ = ["CONTROLS", "LEARNERS", "ON_BACKBONES", "ON_VALUES", "Adapters", "Batch", "BornAgain",
-           "DERpp", "Distill", "EWC", "Ensemble", "Finetune", "Joint", "LabelSmoothing", "Learner",
-           "LwF", "Mutual", "Replay", "SI", "SelfDistillEMA", "batch_order", "fit",
-           "make_optimizer"]
+           "Composed", "DERpp", "Distill", "EWC", "Ensemble", "Finetune", "Joint", "LabelSmoothing",
+           "Learner", "LwF", "Mutual", "OLoRA", "Replay", "SDLoRA", "SI", "SelfDistillEMA",
+           "batch_order", "fit", "make_optimizer"]

@@ -22,7 +22,7 @@ class Composed(Adapters):
 
     composes = True
 
-    model: ComposedBackbones  # type: ignore[assignment]
+    model: ComposedBackbones
     reuse: str = "learned"
     """How units of earlier tasks are used; one of `workbench.models.composition.REUSE`."""
     l1: float = field(default=0.0, metadata={"weight": True})
@@ -36,7 +36,7 @@ class Composed(Adapters):
         if self.reuse not in REUSE:
             raise UnknownNameError("reuse", self.reuse, REUSE)
         super().__post_init__()
-        self.model.reuse = self.reuse
+        self.model.reuse, self.model.separate = self.reuse, self.orthogonality > 0
 
     def loss(self, batch: Batch) -> Tensor:
         """Return the cross-entropy on the batch, and the penalties on each module."""

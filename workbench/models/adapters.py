@@ -17,7 +17,7 @@ import safetensors.torch
 import torch
 from torch import Tensor, nn
 
-from workbench.errors import ModelError
+from workbench.errors import ModelError, whole
 from workbench.models.verify import as_model_error, check_weights, read_json
 from workbench.system.files import write_atomically
 
@@ -117,6 +117,7 @@ def add_adapter(model: Any, name: str, rank: int, rng: torch.Generator, base: st
     """
     from peft import LoraConfig, PeftModel, get_peft_model, set_peft_model_state_dict
 
+    whole(rank=rank)
     config = LoraConfig(r=rank, lora_alpha=2 * rank, task_type=None if layers else "CAUSAL_LM",
                         target_modules=list(layers) or "all-linear", base_model_name_or_path=base)
     with no_progress_bars():
@@ -149,6 +150,26 @@ def base_of(folder: Path) -> str:
         raise ModelError(f"{folder} holds an adapter without {ADAPTER_WEIGHTS}; other weights "
                          "could run code when opened. Save the adapter as safetensors.")
     return base
+
+
+def load_units(model: PeftModel, folder: Path, name: str, base: str) -> None:
+    """Load a saved adapter of peft under a name, so that its units can be reused; it stays frozen.
+
+    `base` is the name or folder of the model. Raises `ModelError` if the adapter is of another base
+    model or does not fit, and for a name that is taken.
+    """
+    found = base_of(folder)
+    if found != base:
+        raise ModelError(f"{folder} is an adapter of {found!r}, not of {base!r}. Units can be "
+                         "reused on their own base model only.")
+    if name in model.peft_config:
+        raise ModelError(f"the model has an adapter {name!r} already; give another name")
+    with as_model_error(f"{folder}: the adapter could not be put on {base}"), no_progress_bars():
+        model.load_adapter(folder, name, is_trainable=False)
+    if not all(bool(weight.isfinite().all()) for weight in WithAdapter(model, name,
+                                                                       []).parameters()):
+        model.delete_adapter(name)
+        raise ModelError(f"{folder} has weights that are NaN or infinite. Train it again.")
 
 
 def merge_adapter(model: Any, folder: Path, base: str) -> Any:

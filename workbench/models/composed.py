@@ -11,6 +11,7 @@ from workbench.models.adapted import BASE, AdaptedBackbones
 from workbench.models.adapters import WithAdapter
 from workbench.models.composition import Composition
 from workbench.models.language import LanguageModels
+from workbench.system.runtime import generator
 from workbench.tasks.stream import masked
 
 
@@ -19,7 +20,10 @@ class Composing:
 
     reuse = "learned"
     """One of `composition.REUSE`; set before a second task is begun."""
+    separate = False
+    """Whether a new part begins orthogonal to the units."""
     adapters: list[list[str]]
+    seeds: tuple[int, ...]
     _shared: Any
     _trained: list[nn.Parameter]
 
@@ -37,6 +41,16 @@ class Composing:
                                             before)
                 return modules[name]
         return WithAdapter(self._shared, name, self._trained)
+
+    def add_adapters(self) -> None:
+        """Start a fresh module for each seed; earlier ones stay unchanged."""
+        super().add_adapters()  # type: ignore[misc]
+        for i in range(len(self.adapters[0])):
+            module = self.modules(i)[-1]
+            if len(self.adapters) > 1:
+                module.redraw(generator(self.seeds[i], "adapter", len(self.adapters) - 1))
+            if self.separate:
+                module.separate()
 
     def modules(self, i: int) -> list[Composition]:
         """Return the composed modules of a seed, by task."""

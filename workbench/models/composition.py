@@ -20,8 +20,7 @@ from torch import Tensor, nn
 
 from workbench.errors import ModelError, UnknownNameError
 from workbench.models import factored
-from workbench.models.adapters import WithAdapter, base_of, no_progress_bars
-from workbench.models.verify import as_model_error
+from workbench.models.adapters import WithAdapter
 from workbench.system.files import require_new_folder
 
 if TYPE_CHECKING:
@@ -63,6 +62,9 @@ class Composition(WithAdapter):
         The adapter of each unit: length units.
     weights : nn.Parameter
         What is learned about the units: shape (layers, units), for magnitudes (layers, adapters).
+    off : list of int
+        Units that are switched off, to see what they do: numbers in `owners`, and behind them those
+        of the new part. At first none.
     """
 
     def __init__(self, model: "PeftModel", name: str, trained: list[nn.Parameter],
@@ -79,9 +81,12 @@ class Composition(WithAdapter):
                              "anyway. Leave it out.")
         self.reuse, self.reused = reuse, () if reuse == "none" else tuple(reused)
         self.layers = lora_layers(model, name)
-        self.ranks = [model.peft_config[adapter].r for adapter in self.reused]
+        configs: Any = model.peft_config
+        self.rank = configs[name].r
+        self.ranks = [configs[adapter].r for adapter in self.reused]
         self.owners = tuple(adapter for adapter, rank in zip(self.reused, self.ranks, strict=True)
                             for _ in range(rank))
+        self.off: list[int] = []
         self.weights = nn.Parameter(self._start(before), requires_grad=reuse != "fixed")
 
     @torch.no_grad()
@@ -124,16 +129,38 @@ class Composition(WithAdapter):
         return lora.lora_A[self.name].weight, lora.scaling[self.name] * lora.lora_B[
             self.name].weight
 
-    def factors(self, layer: str, off: Sequence[int] = ()) -> tuple[Tensor, Tensor]:
-        """Return the whole update of a layer: A (units + rank, inputs), and B (outputs, ...).
+    def gates(self) -> Tensor:
+        """Return what each unit is multiplied by, 1 for the new ones: (layers, units + rank)."""
+        own = self.weights.new_ones(len(self.layers), self.rank)
+        gates = torch.cat([self.coefficients, own], 1)
+        return gates.index_fill(1, torch.tensor(self.off), 0.0) if self.off else gates
 
-        The units with the numbers `off` are left out (their coefficient is 0).
-        """
+    def factors(self, layer: str) -> tuple[Tensor, Tensor]:
+        """Return the whole update of a layer: A (units + rank, inputs), and B (outputs, ...)."""
         (A, B), (new_A, new_B) = self.units(layer), self.new(layer)
-        s = self.coefficients[list(self.layers).index(layer)]
-        if off:
-            s = s.index_fill(0, torch.tensor(off), 0.0)
-        return torch.cat([A, new_A]), torch.cat([B * s, new_B], 1)
+        gate = self.gates()[list(self.layers).index(layer)]
+        return torch.cat([A, new_A]), torch.cat([B, new_B], 1) * gate
+
+    @torch.no_grad()
+    def redraw(self, rng: torch.Generator) -> None:
+        """Draw the new A again, as `add_adapter` does."""
+        for layer in self.layers:
+            A = self.new(layer)[0]
+            bound = A.shape[1] ** -0.5
+            A.copy_(torch.empty(A.shape).uniform_(-bound, bound, generator=rng))
+
+    @torch.no_grad()
+    def separate(self) -> None:
+        """Make the rows of the new A orthogonal to those of the units, and keep their lengths.
+
+        A layer whose units leave no other direction stays as it is.
+        """
+        for layer in self.layers if self.reused else ():
+            A, units = self.new(layer)[0], self.units(layer)[0]
+            basis = torch.linalg.qr(units.mT)[0]
+            if basis.shape[1] < len(basis):
+                rest = A - A @ basis @ basis.mT
+                A.copy_(rest * (A.norm(dim=1) / rest.norm(dim=1))[:, None])
 
     def penalty(self, l1: float = 0.0, l2: float = 0.0, orthogonality: float = 0.0) -> Tensor:
         r"""Return the regulariser, shape ().
@@ -166,12 +193,15 @@ class Composition(WithAdapter):
 
     @contextmanager
     def _reusing(self) -> Iterator[None]:
-        """Let each layer add the part that is reused."""
-        hooks = []
-        coefficients = self.coefficients if self.reused else None
-        for i, (name, layer) in enumerate(self.layers.items() if self.reused else ()):
-            A, B = self.units(name)
-            hooks.append(layer.register_forward_hook(partial(_add, A, B, coefficients[i])))
+        """Let each layer add the part that is reused, without units that are off."""
+        hooks, count = [], len(self.owners)
+        for (name, layer), gate in zip(self.layers.items(), self.gates(), strict=True):
+            if self.reused:
+                A, B = self.units(name)
+                hooks.append(layer.register_forward_hook(partial(_add, A, B, gate[:count])))
+            if self.off:
+                hooks.append(layer.lora_A[self.name].register_forward_hook(
+                    partial(_multiply, gate[count:])))
         try:
             yield
         finally:
@@ -218,6 +248,7 @@ class Composition(WithAdapter):
         try:
             return WithAdapter(self.model, TEMPORARY, self.trained).write(folder)
         finally:
+            self.model.set_adapter(self.name)  # peft warns if it deletes the one that is on
             self.model.delete_adapter(TEMPORARY)
 
 
@@ -230,24 +261,9 @@ def lora_layers(model: "PeftModel", name: str) -> dict[str, Any]:
     return layers
 
 
-def load_units(model: "PeftModel", folder: Path, name: str, base: str) -> None:
-    """Load a saved adapter of peft under a name, so that its units can be reused; it stays frozen.
-
-    `base` is the name or folder of the model. Raises `ModelError` if the adapter is of another base
-    model or does not fit, and for a name that is taken.
-    """
-    found = base_of(folder)
-    if found != base:
-        raise ModelError(f"{folder} is an adapter of {found!r}, not of {base!r}. Units can be "
-                         "reused on their own base model only.")
-    if name in model.peft_config:
-        raise ModelError(f"the model has an adapter {name!r} already; give another name")
-    with as_model_error(f"{folder}: the adapter could not be put on {base}"), no_progress_bars():
-        model.load_adapter(folder, name, is_trainable=False)
-    if not all(bool(weight.isfinite().all()) for weight in WithAdapter(model, name,
-                                                                       []).parameters()):
-        model.delete_adapter(name)
-        raise ModelError(f"{folder} has weights that are NaN or infinite. Train it again.")
+def _multiply(gate: Tensor, layer: nn.Module, inputs: tuple[Tensor], output: Tensor) -> Tensor:
+    """Return the output of a layer, each number multiplied by its gate."""
+    return output * gate
 
 
 def _add(A: Tensor, B: Tensor, s: Tensor, layer: nn.Module, inputs: tuple[Tensor],

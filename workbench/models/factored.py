@@ -44,7 +44,8 @@ def principal_cosines(A: Tensor, other: Tensor) -> Tensor:
         raise ModelError(f"principal angles need two matrices with rows of the same length, not "
                          f"shapes {tuple(A.shape)} and {tuple(other.shape)}")
     bases = [torch.linalg.qr(rows.double().mT)[0] for rows in (A, other)]
-    return torch.linalg.svdvals(bases[0].mT @ bases[1]).clamp_max(1)
+    cosines: Tensor = torch.linalg.svdvals(bases[0].mT @ bases[1])
+    return cosines.clamp_max(1)
 
 
 def _check(A: Tensor, B: Tensor) -> None:

@@ -189,12 +189,12 @@ def resume(out: Path | str, *, observer: Observer | None = None,
 
 
 def load_adapters(out: Path | str) -> tuple[RunRecord, Stream, Adapters]:
-    """Return the record, the stream and the learner of a complete run of ``adapters``.
+    """Return the record, the stream and the learner of a complete run that keeps adapters.
 
     Raises `RecordError` if it is another run, is not complete, or its data or backbone changed.
     """
     folder, record = Path(out), RunRecord.load(out)
-    if record.config.learner != "adapters" or record.status != "complete":
+    if not issubclass(method_of(record.config), Adapters) or record.status != "complete":
         raise RecordError(f"{folder} holds a run of {record.config.learner} that is "
                           f"{record.status}; retrieval needs a complete run of adapters")
     stream = stream_of(record.config)

@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 from workbench.errors import ConfigError
 from workbench.learners.text.sft import SFT
@@ -12,7 +12,7 @@ from workbench.tasks import Task
 class AdapterPerSkill(SFT):
     """Imitate the demonstrations in a fresh adapter for each skill, and keep them all."""
 
-    scenarios = ("task",)
+    scenarios: ClassVar[tuple[str, ...]] = ("task",)
 
     def __post_init__(self) -> None:
         super().__post_init__()

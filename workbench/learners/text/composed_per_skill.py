@@ -1,6 +1,5 @@
 """One composed module per skill, retrieved by the prompt: nobody says which skill it is of."""
 
-from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -52,7 +51,7 @@ class ComposedPerSkill(AdapterPerSkill):
         if self.known not in ("each", "one", "none"):
             raise UnknownNameError("value of known", self.known, ("each", "one", "none"))
         super().__post_init__()
-        self.model.reuse = self.reuse
+        self.model.reuse, self.model.separate = self.reuse, self.orthogonality > 0
         self.retriever = PromptRetriever(self.model.base, self.model.tokenizer, self.layer,
                                          clusters=self.clusters)
 
@@ -90,7 +89,7 @@ class ComposedPerSkill(AdapterPerSkill):
         modules = sum(p.nbytes for module in self.model.modules(0) for p in module.parameters())
         return modules + sum(tensor.nbytes for tensor in self.state.values())
 
-    def predict(self, x: Sequence[str], task: int | None = None) -> Any:
+    def predict(self, x: Any, task: int | None = None) -> Any:
         """Return the likeliest responses: a list of texts per seed; the skill is retrieved."""
         if task is not None or not self.retriever.skills:
             return super().predict(x, task)

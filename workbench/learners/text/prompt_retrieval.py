@@ -95,4 +95,4 @@ class PromptRetriever:
     def load_arrays(self, arrays: Arrays) -> None:
         """Restore what `to_arrays` returned."""
         self.axes = part(arrays, "axes")
-        self.retriever.load_arrays(part(arrays, "signatures"), arrays["skills"])
+        self.retriever.load_arrays(part(arrays, "signatures"), arrays["skills"].tolist())
