@@ -152,6 +152,15 @@ def base_of(folder: Path) -> str:
     return base
 
 
+def lora_layers(model: PeftModel, name: str) -> dict[str, Any]:
+    """Return the layers of a model that have a LoRA adapter with this name, by their names."""
+    layers = {key: layer for key, layer in model.get_base_model().named_modules()
+              if name in getattr(layer, "lora_A", {})}
+    if not layers:
+        raise ModelError(f"the adapter {name!r} is on no linear layer; composition needs LoRA")
+    return layers
+
+
 def load_units(model: PeftModel, folder: Path, name: str, base: str) -> None:
     """Load a saved adapter of peft under a name, so that its units can be reused; it stays frozen.
 

@@ -46,11 +46,8 @@ class Composing:
         """Start a fresh module for each seed; earlier ones stay unchanged."""
         super().add_adapters()  # type: ignore[misc]
         for i in range(len(self.adapters[0])):
-            module = self.modules(i)[-1]
-            if len(self.adapters) > 1:
-                module.redraw(generator(self.seeds[i], "adapter", len(self.adapters) - 1))
-            if self.separate:
-                module.separate()
+            if (k := len(self.adapters) - 1):
+                self.modules(i)[k].draw(generator(self.seeds[i], "adapter", k), self.separate)
 
     def modules(self, i: int) -> list[Composition]:
         """Return the composed modules of a seed, by task."""

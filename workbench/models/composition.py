@@ -20,7 +20,7 @@ from torch import Tensor, nn
 
 from workbench.errors import ModelError, UnknownNameError
 from workbench.models import factored
-from workbench.models.adapters import WithAdapter
+from workbench.models.adapters import WithAdapter, lora_layers
 from workbench.system.files import require_new_folder
 
 if TYPE_CHECKING:
@@ -142,25 +142,20 @@ class Composition(WithAdapter):
         return torch.cat([A, new_A]), torch.cat([B, new_B], 1) * gate
 
     @torch.no_grad()
-    def redraw(self, rng: torch.Generator) -> None:
-        """Draw the new A again, as `add_adapter` does."""
-        for layer in self.layers:
-            A = self.new(layer)[0]
-            bound = A.shape[1] ** -0.5
-            A.copy_(torch.empty(A.shape).uniform_(-bound, bound, generator=rng))
+    def draw(self, rng: torch.Generator, orthogonal: bool) -> None:
+        """Draw the new A as `add_adapter` does; if `orthogonal`, without what the units read.
 
-    @torch.no_grad()
-    def separate(self) -> None:
-        """Make the rows of the new A orthogonal to those of the units, and keep their lengths.
-
-        A layer whose units leave no other direction stays as it is.
+        The rows keep their lengths. A layer whose units leave no other direction stays as drawn.
         """
-        for layer in self.layers if self.reused else ():
+        for layer in self.layers:
             A, units = self.new(layer)[0], self.units(layer)[0]
+            bound = A.shape[1] ** -0.5
+            drawn = torch.empty(A.shape).uniform_(-bound, bound, generator=rng)
             basis = torch.linalg.qr(units.mT)[0]
-            if basis.shape[1] < len(basis):
-                rest = A - A @ basis @ basis.mT
-                A.copy_(rest * (A.norm(dim=1) / rest.norm(dim=1))[:, None])
+            if orthogonal and 0 < basis.shape[1] < len(basis):
+                rest = drawn - drawn @ basis @ basis.mT
+                drawn = rest * (drawn.norm(dim=1) / rest.norm(dim=1))[:, None]
+            A.copy_(drawn)
 
     def penalty(self, l1: float = 0.0, l2: float = 0.0, orthogonality: float = 0.0) -> Tensor:
         r"""Return the regulariser, shape ().
@@ -248,17 +243,8 @@ class Composition(WithAdapter):
         try:
             return WithAdapter(self.model, TEMPORARY, self.trained).write(folder)
         finally:
-            self.model.set_adapter(self.name)  # peft warns if it deletes the one that is on
+            self.model.set_adapter(str(self.name))  # peft warns if it deletes the one that is on
             self.model.delete_adapter(TEMPORARY)
-
-
-def lora_layers(model: "PeftModel", name: str) -> dict[str, Any]:
-    """Return the layers of a model that have a LoRA adapter with this name, by their names."""
-    layers = {key: layer for key, layer in model.get_base_model().named_modules()
-              if name in getattr(layer, "lora_A", {})}
-    if not layers:
-        raise ModelError(f"the adapter {name!r} is on no linear layer; composition needs LoRA")
-    return layers
 
 
 def _multiply(gate: Tensor, layer: nn.Module, inputs: tuple[Tensor], output: Tensor) -> Tensor:

@@ -22,17 +22,20 @@ METHOD_LOOKS: tuple[tuple[Any, ...], ...] = (
     ("#56B4E9", LINES[5], "P", "derpp", "off_policy_distillation"),
     ("#000000", LINES[6], "X", "joint", "grpo"),
     ("#888888", ":", "<", "ewc-shuffled-fisher", "distill-untrained"),
-    ("#882255", "-.", ">", "replay-shuffled-labels", "sft on teacher"),
+    ("#882255", "-.", ">", "replay-shuffled-labels", "sft on teacher",
+     "composed, no reuse"),
     ("#999933", "--", "d", "replay-present", "sdft student", "off-policy, larger rate",
-     "off-policy, one sample", "label_smoothing"),
+     "off-policy, one sample", "label_smoothing", "o_lora"),
     ("#332288", ":", "<", "sdft ema", "sdft, task-start teacher", "sdft, all steps",
-     "born_again"),
+     "born_again", "sd_lora"),
     ("#888888", LINES[4], "p", "sdft reverse", "off-policy, as sdft", "off-policy, 30 answers",
-     "born_again-shuffled"),
-    ("#6B3E26", LINES[5], "h", "sft lora", "adapter_per_skill", "adapter per skill", "distill"),
+     "born_again-shuffled", "osf"),
+    ("#6B3E26", LINES[5], "h", "sft lora", "adapter_per_skill", "adapter per skill", "distill",
+     "adapters"),
     ("#A6D96A", "-", "*", "sdft lora", "ensemble"),
-    ("#117733", "--", "8", "sdft other", "sdft, larger rate", "self_distill_ema"),
-    ("#DDCC77", ":", "H", "sdft none", "mutual"))
+    ("#117733", "--", "8", "sdft other", "sdft, larger rate", "self_distill_ema",
+     "composed", "composed_per_skill"),
+    ("#DDCC77", ":", "H", "sdft none", "mutual", "composed, not orthogonal"))
 METHOD_STYLES = {name: (colour, line, marker) for colour, line, marker, *names in METHOD_LOOKS
                  for name in names}
 """Colour, line style and marker of each method."""

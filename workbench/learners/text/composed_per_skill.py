@@ -9,10 +9,10 @@ from torch import Tensor
 
 from workbench.errors import UnknownNameError
 from workbench.learners.text.adapter_per_skill import AdapterPerSkill
-from workbench.learners.text.prompt_retrieval import PromptRetriever
 from workbench.models.composed import ComposedModels
 from workbench.models.composition import REUSE
 from workbench.models.sampling import sample
+from workbench.retrieval.prompts import PromptRetriever
 from workbench.tasks import Task
 from workbench.tasks.text import TextExamples
 
@@ -63,20 +63,13 @@ class ComposedPerSkill(AdapterPerSkill):
     def end(self, task: Task) -> None:
         """Learn to recognise the prompts of the skill; before the first, those known before."""
         super().end(task)
-        if not self.retriever.skills:
-            self._learn_known([part.inputs for part in task.old])
+        old = [part.inputs for part in task.old]
+        if old and self.known != "none" and not self.retriever.skills:
+            self.retriever.learn_known(old, apart=self.known == "each")
         assert isinstance(task.validation, TextExamples)
         self.retriever.learn(task.index, task.train.inputs, task.validation.inputs)
         self.state = {name: torch.from_numpy(np.array(values))
                       for name, values in self.retriever.to_arrays().items()}
-
-    def _learn_known(self, skills: list[list[str]]) -> None:
-        """Learn to recognise the prompts of the skills known before: their numbers are negative."""
-        every = [text for questions in skills for text in questions]
-        if every and self.known != "none":
-            self.retriever.prepare(every)
-            for j, questions in enumerate(skills if self.known == "each" else [every]):
-                self.retriever.learn(-1 - j, questions)
 
     def load_state_dict(self, tensors: dict[str, Tensor]) -> None:
         """Restore what `state_dict` returned, and the retriever from it."""

@@ -82,6 +82,16 @@ class PromptRetriever:
         apart = np.arange(len(states)) >= len(questions)
         self.retriever.partial_fit(self.project(states), np.full(len(states), skill), apart)
 
+    def learn_known(self, skills: Sequence[Sequence[str]], apart: bool) -> None:
+        """Learn the prompts of skills that need no module: their numbers are negative.
+
+        They have a signature each if `apart`, and otherwise one together.
+        """
+        every = [question for questions in skills for question in questions]
+        self.prepare(every)
+        for j, questions in enumerate(skills if apart else [every]):
+            self.learn(-1 - j, questions)
+
     def choose(self, questions: Sequence[str]) -> NDArray[np.int64]:
         """Return the retrieved skill of each question, one at a time: shape (n,)."""
         return np.asarray(self.retriever.predict(self.project(self.states(questions))))
