@@ -34,8 +34,9 @@ METHODS: dict[str, dict[str, Any]] = {
     "sdft lora": {"learner": "sdft", "lora_rank": 8},
     "adapter per skill": {"learner": "adapter_per_skill", "lora_rank": 8, "scenario": "task"},
     "composed": {"learner": "composed_per_skill", "lora_rank": 8,
-                 "options": {"orthogonality": 0.03}},
-    "composed, not orthogonal": {"learner": "composed_per_skill", "lora_rank": 8},
+                 "options": {"faster": 10.0, "orthogonality": 0.03}},
+    "composed, not orthogonal": {"learner": "composed_per_skill", "lora_rank": 8,
+                                 "options": {"faster": 10.0}},
     "composed, no reuse": {"learner": "composed_per_skill", "lora_rank": 8,
                            "options": {"reuse": "none"}},
 }
@@ -51,6 +52,8 @@ ORDERS = tuple(" ".join(order) for order in itertools.permutations(
 LONGEST = ("sft", "sdft", "off_policy_distillation")
 IN_A_ROW = (*LONGEST, "sdft, task-start teacher", "replay", "sft_self_style", "adapter per skill",
             "grpo", "sft_kl")
+SHARING = "letters-new letters-hard-new"
+"""Two skills that share a step: they spell the same words."""
 COMPOSED = ("composed", "composed, not orthogonal", "composed, no reuse")
 PLAN: dict[str, dict[str, tuple[str, ...]]] = {
     "one_skill": {
@@ -70,11 +73,12 @@ PLAN: dict[str, dict[str, tuple[str, ...]]] = {
         ORDERS[0]: (*IN_A_ROW, "sdft, larger rate", "off-policy, larger rate"),
         ORDERS[5]: (*IN_A_ROW, *AT_RATE),
         ORDERS[2]: IN_A_ROW},
-    "composed_skills": dict.fromkeys((ORDERS[0], ORDERS[5], ORDERS[2]), COMPOSED),
+    "composed_skills": dict.fromkeys((ORDERS[0], ORDERS[5], ORDERS[2]), COMPOSED) | {
+        SHARING: COMPOSED[1:]},
 }
 """The methods of each study, by order of skills."""
 RATES = {"one_skill": (1e-5, 3e-5, 1e-4, 3e-4, 1e-3, 3e-3), "noisy_teacher": (1e-4, 3e-4, 1e-3),
-         "many_skills": (1e-4, 3e-4, 1e-3), "composed_skills": (1e-3, 3e-3, 1e-2, 3e-2)}
+         "many_skills": (1e-4, 3e-4, 1e-3), "composed_skills": (1e-3, 3e-3, 1e-2)}
 RATES_OF = {"sft lora": (1e-4, 3e-4, 1e-3, 3e-3, 1e-2, 3e-2),
             "sdft lora": (1e-4, 3e-4, 1e-3, 3e-3, 1e-2, 3e-2),
             "adapter per skill": (1e-3, 3e-3, 1e-2, 3e-2)}
@@ -83,7 +87,7 @@ STEPS = {"one_skill": 160, "noisy_teacher": 160, "many_skills": 120, "composed_s
 SEVERAL = ("many_skills", "composed_skills")
 """The studies of several skills in a row."""
 """Steps per skill."""
-EVERY, EVERY_OF = 40, {"facts-new": 20, **dict.fromkeys(ORDERS, 0)}
+EVERY, EVERY_OF = 40, {"facts-new": 20, **dict.fromkeys((*ORDERS, SHARING), 0)}
 """Steps between evaluations; 0: only at the end of each skill."""
 TUNING_SEED, SEEDS, SEEDS_OF = 100, range(5), {"letters-hard-new": range(15)}
 """Fifteen seeds where five were too few: some find the rule and most do not."""

@@ -25,6 +25,8 @@ class Composed(Adapters):
     model: ComposedBackbones
     reuse: str = "learned"
     """How units of earlier tasks are used; one of `workbench.models.composition.REUSE`."""
+    faster: float = 30.0
+    """Learning rate of the coefficients, as a multiple of that of the run."""
     l1: float = field(default=0.0, metadata={"weight": True})
     """Weight of the coefficients' absolute values in the loss."""
     l2: float = field(default=0.0, metadata={"weight": True})
@@ -36,7 +38,8 @@ class Composed(Adapters):
         if self.reuse not in REUSE:
             raise UnknownNameError("reuse", self.reuse, REUSE)
         super().__post_init__()
-        self.model.reuse, self.model.separate = self.reuse, self.orthogonality > 0
+        self.model.reuse, self.model.faster = self.reuse, self.faster
+        self.model.separate = self.orthogonality > 0
 
     def loss(self, batch: Batch) -> Tensor:
         """Return the cross-entropy on the batch, and the penalties on each module."""

@@ -20,6 +20,8 @@ class Composing:
 
     reuse = "learned"
     """One of `composition.REUSE`; set before a second task is begun."""
+    faster = 1.0
+    """See `Composition`."""
     separate = False
     """Whether a new part begins orthogonal to the units."""
     adapters: list[list[str]]
@@ -38,7 +40,7 @@ class Composing:
                 before = self.with_adapter(earlier[-1]) if earlier else None
                 assert before is None or isinstance(before, Composition)
                 modules[name] = Composition(self._shared, name, self._trained, earlier, self.reuse,
-                                            before)
+                                            before, self.faster)
                 return modules[name]
         return WithAdapter(self._shared, name, self._trained)
 

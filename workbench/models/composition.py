@@ -54,6 +54,10 @@ class Composition(WithAdapter):
         One of `REUSE`.
     before : Composition, optional
         The module of the task before, where magnitudes begin.
+    faster : float
+        How many times faster than other weights learned coefficients move in training. An optimiser
+        such as Adam moves each weight by about its rate, which suits new parts; a coefficient has
+        to come from 0 to about 1.
 
     Attributes
     ----------
@@ -61,7 +65,8 @@ class Composition(WithAdapter):
     owners : tuple of str
         The adapter of each unit: length units.
     weights : nn.Parameter
-        What is learned about the units: shape (layers, units), for magnitudes (layers, adapters).
+        What is learned about the units: coefficients divided by `faster`, shape (layers, units), or
+        magnitudes, shape (layers, adapters).
     off : list of int
         Units that are switched off, to see what they do: numbers in `owners`, and behind them those
         of the new part. At first none.
@@ -69,7 +74,7 @@ class Composition(WithAdapter):
 
     def __init__(self, model: "PeftModel", name: str, trained: list[nn.Parameter],
                  reused: Sequence[str] = (), reuse: str = "learned",
-                 before: "Composition | None" = None) -> None:
+                 before: "Composition | None" = None, faster: float = 1.0) -> None:
         super().__init__(model, name, trained)
         if reuse not in REUSE:
             raise UnknownNameError("reuse", reuse, REUSE)
@@ -87,6 +92,7 @@ class Composition(WithAdapter):
         self.owners = tuple(adapter for adapter, rank in zip(self.reused, self.ranks, strict=True)
                             for _ in range(rank))
         self.off: list[int] = []
+        self.faster = faster
         self.weights = nn.Parameter(self._start(before), requires_grad=reuse != "fixed")
 
     @torch.no_grad()
@@ -109,7 +115,7 @@ class Composition(WithAdapter):
     def coefficients(self) -> Tensor:
         """The coefficient of each unit in each layer: shape (layers, units)."""
         if self.reuse != "magnitudes":
-            return self.weights
+            return self.faster * self.weights if self.reuse == "learned" else self.weights
         shares = self.weights / self._norms().detach().clamp_min(1e-12)
         return shares.repeat_interleave(torch.tensor(self.ranks, dtype=torch.long), 1)
 

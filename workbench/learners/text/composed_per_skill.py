@@ -31,6 +31,8 @@ class ComposedPerSkill(AdapterPerSkill):
     model: ComposedModels  # type: ignore[assignment]
     reuse: str = "learned"
     """How units of earlier skills are used; one of `workbench.models.composition.REUSE`."""
+    faster: float = 30.0
+    """Learning rate of the coefficients, as a multiple of that of the run."""
     l1: float = field(default=0.0, metadata={"weight": True})
     """Weight of the coefficients' absolute values in the loss."""
     l2: float = field(default=0.0, metadata={"weight": True})
@@ -51,7 +53,8 @@ class ComposedPerSkill(AdapterPerSkill):
         if self.known not in ("each", "one", "none"):
             raise UnknownNameError("value of known", self.known, ("each", "one", "none"))
         super().__post_init__()
-        self.model.reuse, self.model.separate = self.reuse, self.orthogonality > 0
+        self.model.reuse, self.model.faster = self.reuse, self.faster
+        self.model.separate = self.orthogonality > 0
         self.retriever = PromptRetriever(self.model.base, self.model.tokenizer, self.layer,
                                          clusters=self.clusters)
 
