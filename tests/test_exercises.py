@@ -5,6 +5,7 @@ from __future__ import annotations
 import ast
 import inspect
 import re
+import tracemalloc
 from pathlib import Path
 
 import nbformat
@@ -12,13 +13,16 @@ import numpy as np
 import pytest
 import torch
 import torch.nn.functional as F
+from scipy import stats
+from scipy.linalg import subspace_angles
 from scipy.stats import multivariate_normal
 
 from workbench.course import check, exercises, hint
 from workbench.course import exercises as shown
 from workbench.errors import UnknownNameError
 from workbench.measure.calibration import expected_calibration_error
-from workbench.measure.intervals import wilson_interval
+from workbench.measure.intervals import seed_interval, wilson_interval
+from workbench.models import factored
 from workbench.retrieval.conformal import p_values
 
 NOTEBOOKS = sorted(path for path in (Path(__file__).parents[1] / "notebooks").rglob("*.ipynb")
@@ -197,6 +201,73 @@ def correction(e=lambda c, d, m: 1 - c + m * (c - d), odds=lambda D: (1 + D) / D
     def answer(c, d, m, lam, D):
         growth = np.log(e(c, d, m) / (e(c, d, m) + lam) * (1 - c + lam) / (1 - c))
         return last(np.log(odds(D)) / growth) if D > 0 else none(D)
+    return answer
+
+
+def composed(reused=lambda A, B, s: (B * s) @ A, new=lambda A, B, s: B @ A):
+    """An answer to `compose` from its two parts; both may have the coefficients."""
+    return lambda A, B, s, C, D: reused(A, B, s) + new(C, D, s)
+
+
+def thin_norm(of=lambda left, right: np.sqrt((left * right).sum())):
+    """An answer to `update_norm` from the two small matrices."""
+    return lambda A, B: of(B.T @ B, A @ A.T)
+
+
+def of_values(combined):
+    """An answer to `update_norm` from the singular values of the product."""
+    return lambda A, B: combined(np.linalg.svd(B @ A, compute_uv=False))
+
+
+def of_units(combined):
+    """An answer to `update_norm` from the squared norms of the units."""
+    return lambda A, B: combined((A**2).sum(1) * (B**2).sum(0))
+
+
+def orthonormal(rows):
+    return np.linalg.qr(rows.T)[0].T
+
+
+def of_length_1(rows):
+    return rows / np.linalg.norm(rows, axis=1)[:, None]
+
+
+def cosine(combined=np.max, bases=(orthonormal, orthonormal)):
+    """An answer to `largest_cosine` from the singular values, and what stands for the bases."""
+    return lambda A, other: combined(np.linalg.svd(
+        bases[0](A) @ bases[1](other).T, compute_uv=False))
+
+
+def cells(combined, basis=of_length_1):
+    """An answer to `largest_cosine` from the dot products of single vectors."""
+    return lambda A, other: combined(basis(A) @ basis(other).T)
+
+
+def paired(half=lambda gain, t: t(0.975, len(gain) - 1) * np.std(gain, ddof=1) / len(gain)**0.5,
+           ends=lambda mean, half: (mean, mean - half, mean + half)):
+    """An answer to `worth_composing` from the half width of the interval, with mistakes."""
+    return lambda w, wo: ends((w - wo).mean(), half(w - wo, stats.t.ppf))
+
+
+def unpaired(quantile):
+    """An answer to `worth_composing` with the standard error of independent samples."""
+    def answer(w, wo):
+        half = quantile(len(w)) * (w.var(ddof=1) / len(w) + wo.var(ddof=1) / len(wo))**0.5
+        return w.mean() - wo.mean(), w.mean() - wo.mean() - half, w.mean() - wo.mean() + half
+    return answer
+
+
+def welch(w, wo):
+    """The interval of scipy for independent samples."""
+    interval = stats.ttest_ind(w, wo, equal_var=False).confidence_interval()
+    return w.mean() - wo.mean(), interval.low, interval.high
+
+
+def two_intervals(crossed):
+    """An answer to `worth_composing` that subtracts the ends of two intervals."""
+    def answer(w, wo):
+        (low, high), own = seed_interval(w), seed_interval(wo)
+        return w.mean() - wo.mean(), low - own[crossed], high - own[1 - crossed]
     return answer
 
 
@@ -560,6 +631,135 @@ WRONG = [
     ("correction_round", correction(none=lambda D: 1 / 0), "return np.inf"),
     ("correction_round", correction(none=lambda D: -1), "return np.inf"),
     ("correction_round", correction(none=lambda D: np.nan), "return np.inf"),
+    ("compose", lambda *args: composed()(*args).T, "That is transposed"),
+    ("compose", lambda A, B, s, C, D: (B * s) @ A, "The new part is missing"),
+    ("compose", lambda A, B, s, C, D: D @ C, "the units are missing"),
+    ("compose", composed(new=lambda A, B, s: (B * s) @ A), "into the new part too"),
+    ("compose", composed(lambda A, B, s: B @ A, lambda A, B, s: (B * s) @ A),
+     "into the new part; they"),
+    ("compose", composed(lambda A, B, s: s[:, None] * B @ A), "into rows of B"),
+    ("compose", lambda A, B, s, C, D: s[:, None] * (B @ A + D @ C), "into rows of B"),
+    ("compose", composed(lambda A, B, s: B @ (A * s)), "into columns of A"),
+    ("compose", lambda A, B, s, C, D: (B @ A + D @ C) * s, "into columns of A"),
+    ("compose", composed(lambda A, B, s: B @ A), "s is not used"),
+    ("compose", composed(lambda A, B, s: (B * s) @ (s[:, None] * A)), "count twice"),
+    ("compose", composed(lambda A, B, s: s.sum() * B @ A), "each has its own"),
+    ("compose", composed(lambda A, B, s: s.mean() * B @ A), "each has its own"),
+    ("compose", composed(lambda A, B, s: (A * s) @ B, lambda A, B, s: A @ B), "wrong way round"),
+    ("compose", composed(lambda A, B, s: A @ (B * s), lambda A, B, s: A @ B), "wrong way round"),
+    ("compose", composed(lambda A, B, s: (s[:, None] * A) @ B, lambda A, B, s: A @ B),
+     "wrong way round"),
+    ("compose", lambda A, B, s, C, D: (B * s + D) @ (A + C), "added before they are multiplied"),
+    ("compose", lambda A, B, s, C, D: (B + D) @ (s[:, None] * A + C), "units meet the new part"),
+    ("compose", composed(new=lambda A, B, s: -B @ A), "your cell [0, 0] is"),
+    ("compose", lambda *args: composed()(*args) * (1 - np.diag([0, 0, 1])), "your cell [2, 2] is"),
+    ("compose", lambda A, B, s, C, D: np.stack([A, C]), "of shape (3, 3), got shape (2, 3, 3)"),
+    ("compose", composed(lambda A, B, s: sum(s[j] * np.outer(B[:, j], A[j]) for j in range(3))),
+     "it fails with 2 units"),
+    ("compose", composed(lambda A, B, s: np.stack([
+        s[j] * np.outer(B[:, j], A[j]) for j in range(len(s))]).sum(0)), "it fails for the first"),
+    ("compose", composed(lambda A, B, s: (B * s) @ A * len(s) / 3), "but not with 2 units"),
+    ("compose", composed(lambda A, B, s: (B * s) @ A if len(s) else 1), "but not for the first"),
+    ("update_norm", thin_norm(lambda left, right: (left * right).sum()), "the squared norm"),
+    ("update_norm", lambda A, B: np.linalg.norm(A) * np.linalg.norm(B), "product of two norms"),
+    ("update_norm", thin_norm(lambda left, right: np.trace(left) * np.trace(right)),
+     "product of two squared norms"),
+    ("update_norm", thin_norm(lambda left, right: (np.trace(left) + np.trace(right))**0.5),
+     "and not of their product"),
+    ("update_norm", of_units(lambda squared: squared.sum()**0.5), "only if the units are orth"),
+    ("update_norm", of_units(np.sum), "and no root"),
+    ("update_norm", of_units(lambda squared: (squared**0.5).sum()), "sum of the norms of the"),
+    ("update_norm", of_values(np.max), "the spectral norm"),
+    ("update_norm", of_values(np.sum), "the nuclear norm"),
+    ("update_norm", lambda A, B: ((B @ A)**2).mean()**0.5, "the root of the mean square"),
+    ("update_norm", thin_norm(lambda left, right: np.linalg.norm(left @ right)), "not its norm"),
+    ("update_norm", thin_norm(lambda left, right: np.linalg.norm(left * right)), "that is a norm"),
+    ("update_norm", thin_norm(lambda left, right: (left @ right).sum()), "not the sum of its"),
+    ("update_norm", thin_norm(lambda left, right: abs((left @ right).sum())**0.5),
+     "add up the diagonal only"),
+    ("update_norm", lambda A, B: B @ A, "Expected one number, got 20"),
+    ("update_norm", lambda A, B: 2 * thin_norm()(A, B), "should give"),
+    ("update_norm", lambda A, B: np.linalg.norm(B @ A), "it makes a large matrix"),
+    ("update_norm", of_values(np.linalg.norm), "it makes a large matrix"),
+    ("update_norm", lambda A, B: np.trace(A.T @ (B.T @ B) @ A)**0.5, "it makes a large matrix"),
+    ("update_norm", lambda A, B: np.linalg.norm(np.linalg.svd(B)[1][:, None]
+                                                * np.linalg.svd(B)[2] @ A), "full_matrices"),
+    ("update_norm", lambda A, B: torch.linalg.norm(torch.tensor(B) @ torch.tensor(A)),
+     "it makes a large matrix"),
+    ("update_norm", lambda A, B: sum(((b @ A)**2).sum() for b in B)**0.5, "it is too slow"),
+    ("update_norm", lambda A, B: thin_norm()(A[:, :500], B), "Right for small matrices, but"),
+    ("largest_cosine", cells(np.max), "between single rows"),
+    ("largest_cosine", cells(lambda dots: abs(dots).max()), "between single rows"),
+    ("largest_cosine", cells(np.mean), "between single rows"),
+    ("largest_cosine", cells(lambda dots: abs(dots).mean()), "between single rows"),
+    ("largest_cosine", cosine(bases=(np.asarray, np.asarray)), "Make one first"),
+    ("largest_cosine", cosine(bases=(of_length_1, of_length_1)), "they have length 1 now"),
+    ("largest_cosine", cosine(bases=(orthonormal, np.asarray)), "Only one of the two"),
+    ("largest_cosine", cosine(bases=(np.asarray, orthonormal)), "Only one of the two"),
+    ("largest_cosine", cosine(bases=(orthonormal, of_length_1)), "Only one of the two"),
+    ("largest_cosine", cosine(bases=(of_length_1, orthonormal)), "Only one of the two"),
+    ("largest_cosine", cosine(bases=2 * [lambda rows: np.linalg.qr(rows)[0]]), "transpose first"),
+    ("largest_cosine", cosine(bases=2 * [lambda rows: np.linalg.svd(rows)[2]]), "full_matrices"),
+    ("largest_cosine", cells(np.max, orthonormal), "largest cell of the product"),
+    ("largest_cosine", cells(lambda dots: abs(dots).max(), orthonormal), "largest cell"),
+    ("largest_cosine", cells(lambda dots: abs(dots).max(), lambda rows: np.linalg.svd(
+        rows, full_matrices=False)[2]), "largest cell"),
+    ("largest_cosine", cosine(np.min), "the smallest principal cosine"),
+    ("largest_cosine", cosine(np.mean), "the mean of the principal cosines"),
+    ("largest_cosine", cosine(np.sum), "the sum of the principal cosines"),
+    ("largest_cosine", cosine(np.linalg.norm), "adds up all squared"),
+    ("largest_cosine", cosine(lambda cosines: (cosines**2).sum()), "adds up all squared"),
+    ("largest_cosine", cosine(lambda cosines: cosines.max()**2), "That is squared"),
+    ("largest_cosine", lambda A, other: subspace_angles(A.T, other.T).min(), "That is an angle"),
+    ("largest_cosine", lambda A, other: subspace_angles(A.T, other.T).max(), "That is an angle"),
+    ("largest_cosine", lambda A, other: np.degrees(subspace_angles(A.T, other.T).min()),
+     "That is an angle"),
+    ("largest_cosine", lambda A, other: np.sin(subspace_angles(A.T, other.T).min()), "the sine"),
+    ("largest_cosine", cosine(lambda cosines: cosines), "Expected one number, got 2"),
+    ("largest_cosine", cosine(lambda cosines: cosines.max() / 2), "should give"),
+    ("largest_cosine", lambda A, other: cosine()(A[:2], other[:2]), "for 1 and 3 rows"),
+    ("worth_composing", unpaired(lambda n: stats.t.ppf(0.975, n - 1)), "That is not paired"),
+    ("worth_composing", unpaired(lambda n: stats.t.ppf(0.975, 2 * n - 2)), "That is not paired"),
+    ("worth_composing", unpaired(lambda n: 1.96), "That is not paired"),
+    ("worth_composing", welch, "That is not paired"),
+    ("worth_composing", two_intervals(crossed=0), "ends of two intervals"),
+    ("worth_composing", two_intervals(crossed=1), "ends of two intervals"),
+    ("worth_composing", paired(lambda gain, t: 1.96 * stats.sem(gain)), "normal distribution"),
+    ("worth_composing", paired(lambda gain, t: stats.norm.ppf(0.975) * stats.sem(gain)),
+     "normal distribution"),
+    ("worth_composing", paired(lambda gain, t: 2 * stats.sem(gain)), "normal distribution"),
+    ("worth_composing", paired(lambda gain, t: 1.96 * stats.sem(gain, ddof=0)), "Also, np.std"),
+    ("worth_composing", paired(lambda gain, t: t(0.975, len(gain) - 1) * stats.sem(gain, ddof=0)),
+     "yet. np.std divides by n"),
+    ("worth_composing", paired(lambda gain, t: t(0.95, len(gain) - 1) * stats.sem(gain)),
+     "a 90 % interval"),
+    ("worth_composing", paired(lambda gain, t: t(0.975, len(gain)) * stats.sem(gain)),
+     "one degree of freedom less"),
+    ("worth_composing", paired(lambda gain, t: stats.sem(gain)), "multiply it by the quantile"),
+    ("worth_composing", paired(lambda gain, t: t(0.975, len(gain) - 1) * gain.std(ddof=1)),
+     "standard deviation of one difference"),
+    ("worth_composing", paired(lambda gain, t: 1.96 * gain.std(ddof=1)), "of one difference"),
+    ("worth_composing", paired(lambda gain, t: gain.std(ddof=1)), "of one difference"),
+    ("worth_composing", paired(lambda gain, t: t(0.975, len(gain) - 1) * gain.std(ddof=1)
+                               / len(gain)), "divide by its root"),
+    ("worth_composing", paired(lambda gain, t: t(0.975, len(gain) - 1) * gain.var(ddof=1)
+                               / len(gain)**0.5), "the variance"),
+    ("worth_composing", lambda w, wo: ((w - wo).mean(), (w - wo).min(), (w - wo).max()),
+     "the smallest and the largest difference"),
+    ("worth_composing", lambda w, wo: paired()(wo, w), "subtract `without`"),
+    ("worth_composing", paired(ends=lambda mean, half: (mean, mean + half, mean - half)),
+     "are exchanged"),
+    ("worth_composing", paired(ends=lambda mean, half: (mean - half, mean, mean + half)),
+     "The order is"),
+    ("worth_composing", paired(ends=lambda mean, half: (mean - half, mean + half, mean)),
+     "The order is"),
+    ("worth_composing", paired(ends=lambda mean, half: (mean, -half, half)), "Add the mean"),
+    ("worth_composing", paired(ends=lambda mean, half: (
+        100 * mean, 100 * (mean - half), 100 * (mean + half))), "in percent"),
+    ("worth_composing", lambda w, wo: ((w - wo).mean(), seed_interval(w - wo)), "two things"),
+    ("worth_composing", lambda w, wo: w - wo, "of shape (3,), got shape (5,)"),
+    ("worth_composing", lambda w, wo: paired()(w / wo, 1), "should give"),
+    ("worth_composing", paired(lambda gain, t: 2.776445 * stats.sem(gain)), "but not for 3"),
 ]
 
 
@@ -646,6 +846,38 @@ def test_another_way_to_write_a_right_answer_is_right_too(printed):
         expected_calibration_error(np.stack([c, *[(1 - c) / 9] * 9], -1), 1 - r, bins)))
     assert "right!" in printed("decomposition", lambda t, c: np.array(
         [t.mean(), c[t].mean(), c[~t].mean()]))
+    assert "right!" in printed("compose", composed(lambda A, B, s: B @ np.diag(s) @ A))
+    assert "right!" in printed("compose", lambda A, B, s, C, D: (
+        np.hstack([B, D]) * np.append(s, np.ones(len(C))) @ np.vstack([A, C])))
+    assert "right!" in printed("update_norm", lambda A, B: np.trace(B.T @ B @ A @ A.T)**0.5)
+    assert "right!" in printed("update_norm", lambda A, B: np.linalg.norm(
+        np.linalg.qr(B)[1] @ A))
+    assert "right!" in printed("update_norm", lambda A, B: np.linalg.norm(
+        np.linalg.svd(B, full_matrices=False)[1][:, None]
+        * np.linalg.svd(B, full_matrices=False)[2] @ A))
+    assert "right!" in printed("update_norm", lambda A, B: factored.norm(
+        torch.tensor(A), torch.tensor(B)))
+    assert "right!" in printed("largest_cosine", lambda A, other: np.cos(
+        subspace_angles(A.T, other.T).min()))
+    assert "right!" in printed("largest_cosine", lambda A, other: np.linalg.norm(
+        np.linalg.pinv(A) @ A @ np.linalg.pinv(other) @ other, 2))
+    assert "right!" in printed("largest_cosine", lambda A, other: factored.principal_cosines(
+        torch.tensor(A), torch.tensor(other))[0])
+    assert "right!" in printed("worth_composing", lambda w, wo: (
+        np.mean(w - wo), *seed_interval(w - wo)))
+    assert "right!" in printed("worth_composing", lambda w, wo: np.array([
+        w.mean() - wo.mean(), *stats.ttest_rel(w, wo).confidence_interval()]))
+
+
+def test_the_memory_of_a_student_s_norm_is_measured_beside_other_measurements(printed):
+    tracemalloc.start()
+    try:
+        assert "right!" in printed("update_norm", exercises["update_norm"].solution)
+        assert tracemalloc.is_tracing()
+    finally:
+        tracemalloc.stop()
+    assert "large matrix" in printed("update_norm", lambda A, B: np.linalg.norm(B @ A))
+    assert not tracemalloc.is_tracing()
 
 
 @pytest.mark.parametrize("name", exercises)

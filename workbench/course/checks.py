@@ -9,6 +9,7 @@ import numpy as np
 import torch
 
 from workbench.course import solutions
+from workbench.measure.accuracies import Floats
 
 Answer = Callable[..., Any]
 
@@ -51,6 +52,14 @@ def one_number(value: Any) -> float:
     if size != 1:
         raise Wrong(f"Expected one number, got {size} of them: add them up, or average?")
     return float(value)
+
+
+def as_array(value: Any, shape: tuple[int, ...], what: str) -> Floats:
+    """Return an answer as an array, or raise `Wrong` if it has another shape."""
+    array = np.asarray(given_back(value, what), dtype=np.float64)
+    if array.shape != shape:
+        raise Wrong(f"Expected {what}, of shape {shape}, got shape {array.shape}.")
+    return array
 
 
 def retention(answer: Answer) -> None:

@@ -9,7 +9,9 @@ from typing import Any
 from workbench.course import (
     calibration_checks,
     checks,
+    composition_checks,
     distillation_checks,
+    factored_checks,
     language_checks,
     retrieval_checks,
     solutions,
@@ -37,7 +39,8 @@ class Exercise:
     def check(self) -> Callable[[Callable[..., Any]], None]:
         """The check, which raises `Wrong`, with a message for the student."""
         tables = (vars(checks) | vars(language_checks) | vars(retrieval_checks)
-                  | vars(calibration_checks) | vars(distillation_checks))
+                  | vars(calibration_checks) | vars(distillation_checks)
+                  | vars(composition_checks) | vars(factored_checks))
         return tables[self.name]  # type: ignore[no-any-return]
 
     @property

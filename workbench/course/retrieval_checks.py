@@ -11,8 +11,8 @@ from workbench.course import solutions
 from workbench.course.checks import (
     Answer,
     Wrong,
+    as_array,
     expect,
-    given_back,
     near,
     one_number,
     refuse_mistakes,
@@ -25,7 +25,7 @@ def signature(answer: Answer) -> None:
     rng = np.random.default_rng(0)
     X = rng.normal(size=(9, 3)) @ rng.normal(size=(3, 3)) + [4.0, -2.0, 1.0]
     new = X[:4] + rng.normal(size=(4, 3))
-    value = _array(answer(X.copy(), new.copy()), (4,), "a log density for each of 4 new rows")
+    value = as_array(answer(X.copy(), new.copy()), (4,), "a log density for each of 4 new rows")
     wanted, gap = solutions.signature(X, new), new - X.mean(0)
     biased, unbiased = np.cov(X.T, bias=True), np.cov(X.T)
     constant = 3 * np.log(2 * np.pi)
@@ -124,7 +124,7 @@ def surviving_score(answer: Answer) -> None:
         times, plus = np.array([1, 1, scale]), np.array([0, 0, added])
         given = [own * t for own, t in zip(held_out, times, strict=True)]
         value = answer(distances * times, log_dets + plus, given)
-        return _array(value, (6, 3), "a score for each of 6 inputs and 3 tasks")
+        return as_array(value, (6, 3), "a score for each of 6 inputs and 3 tasks")
 
     plain = winners(1, 0)
     if not plain.std():
@@ -142,7 +142,7 @@ def surviving_score(answer: Answer) -> None:
         raise Wrong("Right where the distances stay, but where all distances of the last task are "
                     "a twentieth, those of its held-out inputs too, it wins too often. Compare an "
                     "input's distance with those of the task's own held-out inputs.")
-    alone = np.concatenate([_array(answer(row[None].copy(), log_dets.copy(), held_out), (1, 3),
+    alone = np.concatenate([as_array(answer(row[None].copy(), log_dets.copy(), held_out), (1, 3),
                                    "a score for each of 3 tasks") for row in distances])
     if not near(alone, plain):
         raise Wrong("The score of an input changes with the inputs beside it: compare with the "
@@ -206,7 +206,7 @@ def decomposition(answer: Answer) -> None:
     """Check the three parts of an accuracy."""
     task_right = np.array([1, 1, 1, 1, 1, 0, 0, 0, 1, 1, 0, 1], dtype=bool)
     class_right = np.array([1, 0, 1, 1, 1, 0, 1, 0, 1, 0, 0, 1], dtype=bool)
-    value = _array(answer(task_right.copy(), class_right.copy()), (3,), "three parts")
+    value = as_array(answer(task_right.copy(), class_right.copy()), (3,), "three parts")
     wanted = np.array([8 / 12, 6 / 8, 1 / 4])
     refuse_mistakes(value, [
         ([8 / 12, 6 / 12, 1 / 12], "Parts 2 and 3 are shares of all inputs; P(class right | task "
@@ -236,14 +236,6 @@ def decomposition(answer: Answer) -> None:
                 raise Wrong(f"Where all tasks are {'right' if all_right else 'wrong'} it fails "
                             f"({error}). A share of no inputs is not defined: return np.nan.",
                             ) from error
-        if not near(_array(parts, (3,), "three parts"), expected):
+        if not near(as_array(parts, (3,), "three parts"), expected):
             raise Wrong(f"Where all tasks are {'right' if all_right else 'wrong'}, one part is a "
                         "share of no inputs. It is not defined: return np.nan for it.")
-
-
-def _array(value: Any, shape: tuple[int, ...], what: str) -> Floats:
-    """Return an answer as an array, or raise `Wrong` if it has another shape."""
-    array = np.asarray(given_back(value, what), dtype=np.float64)
-    if array.shape != shape:
-        raise Wrong(f"Expected {what}, of shape {shape}, got shape {array.shape}.")
-    return array

@@ -151,3 +151,28 @@ def correction_round(within, across, per_class, penalty, margin):
     between = 1 - within + per_class * (within - across)
     a, b = (1 - within) / (1 - within + penalty), between / (between + penalty)
     return np.floor(np.log((1 + margin) / margin) / np.log(b / a)) + 1
+
+
+def compose(A, B, s, new_A, new_B):
+    """Update of a layer as one matrix: units, each times its coefficient, plus the new part."""
+    return (B * s) @ A + new_B @ new_A
+
+
+def update_norm(A, B):
+    """Frobenius norm of B A from two matrices of shape (rank, rank)."""
+    return ((B.T @ B) * (A @ A.T)).sum() ** 0.5
+
+
+def largest_cosine(A, other):
+    """Cosine of the smallest angle between the row spaces of two matrices."""
+    basis, other_basis = np.linalg.qr(A.T)[0], np.linalg.qr(other.T)[0]
+    return np.linalg.svd(basis.T @ other_basis, compute_uv=False).max()
+
+
+def worth_composing(with_reuse, without):
+    """Mean of the paired differences, and both ends of its 95 % interval by Student's t."""
+    from scipy import stats
+
+    gain = with_reuse - without
+    half = stats.t.ppf(0.975, len(gain) - 1) * gain.std(ddof=1) / len(gain) ** 0.5
+    return gain.mean(), gain.mean() - half, gain.mean() + half
