@@ -14,6 +14,7 @@ from workbench.learners.digits.replay import DERpp, Replay
 from workbench.learners.digits.self_distill_ema import SelfDistillEMA
 from workbench.learners.digits.si import SI
 from workbench.learners.digits.soft_labels import LabelSmoothing
+from workbench.learners.osf import OSF
 
 LEARNERS: dict[str, type[Learner]] = {
     "finetune": Finetune, "joint": Joint, "ewc": EWC, "si": SI, "lwf": LwF, "replay": Replay,
@@ -24,9 +25,10 @@ LEARNERS: dict[str, type[Learner]] = {
 
 ON_BACKBONES: dict[str, type[Learner]] = {
     **{name: LEARNERS[name] for name in ("finetune", "joint", "replay", "derpp")},
-    "adapters": Adapters, "composed": Composed, "o_lora": OLoRA, "sd_lora": SDLoRA}
-"""The methods that train adapters on a backbone: the first four a single one, the others one for
-each task."""
+    "adapters": Adapters, "composed": Composed, "o_lora": OLoRA, "sd_lora": SDLoRA,
+    "osf": OSF}
+"""The methods on a backbone: the first four train a single adapter, the others one for each task,
+and osf the backbone's own weights."""
 
 ON_VALUES = ("finetune", "si", "born_again", "self_distill_ema", "distill", "ensemble", "mutual",
              "distill-untrained", "distill-shuffled", "born_again-shuffled")
@@ -46,5 +48,5 @@ CONTROLS: dict[str, type[Learner]] = {
 
 __all__ = ["CONTROLS", "LEARNERS", "ON_BACKBONES", "ON_VALUES", "Adapters", "Batch", "BornAgain",
            "Composed", "DERpp", "Distill", "EWC", "Ensemble", "Finetune", "Joint", "LabelSmoothing",
-           "Learner", "LwF", "Mutual", "OLoRA", "Replay", "SDLoRA", "SI", "SelfDistillEMA",
+           "Learner", "LwF", "Mutual", "OLoRA", "OSF", "Replay", "SDLoRA", "SI", "SelfDistillEMA",
            "batch_order", "fit", "make_optimizer"]

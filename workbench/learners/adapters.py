@@ -128,8 +128,12 @@ class Adapters(Learner):
         With one seed, each adapter is also written in the format of peft.
         """
         if len(self.model.seeds) == 1:
-            for task, names in zip(tasks, self.model.adapters, strict=True):
-                name = re.sub(r"[^\w-]+", "-", f"{self.model.adapters.index(names)}-{task}")
-                self.model.with_adapter(names[0]).write(folder / name)
+            self.write_adapters(folder, tasks)
         write_atomically(folder / WEIGHTS, safetensors.torch.save(self.state_dict()))
         return WEIGHTS
+
+    def write_adapters(self, folder: Path, tasks: Sequence[str]) -> None:
+        """Write the first seed's adapter of each task in the format of peft."""
+        for task, names in zip(tasks, self.model.adapters, strict=True):
+            name = re.sub(r"[^\w-]+", "-", f"{self.model.adapters.index(names)}-{task}")
+            self.model.with_adapter(names[0]).write(folder / name)

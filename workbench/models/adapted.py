@@ -2,7 +2,7 @@
 
 import copy
 import itertools
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from functools import cached_property, partial
 from pathlib import Path
@@ -66,17 +66,25 @@ class AdaptedBackbones:
     def add_adapters(self) -> None:
         """Start a fresh adapter and head for each seed; earlier ones stay unchanged."""
         k, features = len(self.adapters), self.backbone.features
-        names = [f"adapter{k}-seed{i}" for i in range(len(self.seeds))]
         generators = [generator(seed, "adapter", k) for seed in self.seeds]
-        for rng, name in zip(generators, names, strict=True):
-            self._shared = add_adapter(self._shared, name, self.rank, rng,
-                                       self.backbone.name_or_path, self.backbone.layers)
-        self.adapters.append(names)
+        self.adapters.append(self._fresh(k, generators))
         self.masks.append(torch.ones(self.outputs, dtype=torch.bool))
-        self._trained[:] = [p for name in names for p in self.with_adapter(name).parameters()]
+        self._train(self.adapters[-1])
         self.heads.append(nn.ParameterList(torch.stack([
             torch.empty(shape).uniform_(-features**-0.5, features**-0.5, generator=rng)
             for rng in generators]) for shape in ((features, self.outputs), (1, self.outputs))))
+
+    def _fresh(self, k: int, generators: Sequence[torch.Generator]) -> list[str]:
+        """Put the k-th adapter of each seed on the backbone, and return their names."""
+        names = [f"adapter{k}-seed{i}" for i in range(len(self.seeds))]
+        for rng, name in zip(generators, names, strict=True):
+            self._shared = add_adapter(self._shared, name, self.rank, rng,
+                                       self.backbone.name_or_path, self.backbone.layers)
+        return names
+
+    def _train(self, names: Sequence[str]) -> None:
+        """Make the weights of these adapters the trained ones."""
+        self._trained[:] = [p for name in names for p in self.with_adapter(name).parameters()]
 
     def load_adapter(self, folder: Path, k: int, i: int) -> None:
         """Load an adapter in the format of peft in place of the k-th one of seed i.
@@ -182,21 +190,25 @@ class AdaptedBackbones:
     @cached_property
     def inputs(self) -> dict[str, str]:
         """The hash of the backbone's weights."""
-        return {"weights": weights_hash(self.with_adapter(None).named_parameters())}
+        return {"weights": weights_hash(self.backbone.named_parameters())}
 
     def state_dict(self) -> dict[str, Tensor]:
         """Return heads and adapters, by the name of the adapter."""
-        adapters = {f"{name}.{key}": p.detach() for names in self.adapters for name in names
-                    for key, p in self.with_adapter(name).named_parameters()}
+        adapters = {f"{name}.{key}": tensor.detach() for names in self.adapters for name in names
+                    for key, tensor in self._tensors(name)}
         heads = {f"head{k}.{name}": tensor.detach()
                  for k, (head, mask) in enumerate(zip(self.heads, self.masks, strict=True))
                  for name, tensor in (("weight", head[0]), ("bias", head[1]), ("mask", mask))}
         return adapters | heads
 
+    def _tensors(self, name: str) -> Iterable[tuple[str, Tensor]]:
+        """Return all that has to be stored of an adapter."""
+        return self.with_adapter(name).named_parameters()
+
     @torch.no_grad()
     def load_state_dict(self, tensors: Mapping[str, Tensor]) -> None:
         """Restore what `state_dict` returned; raise `RuntimeError` for tensors of other models."""
-        while any(key.startswith(f"adapter{len(self.adapters)}-") for key in tensors):
+        while f"head{len(self.heads)}.weight" in tensors:
             self.add_adapters()
         own = self.state_dict()
         if _shapes(own) != _shapes(tensors):

@@ -15,6 +15,7 @@ from workbench.learners import (
     LEARNERS,
     ON_BACKBONES,
     ON_VALUES,
+    OSF,
     Adapters,
     Composed,
     Learner,
@@ -26,6 +27,7 @@ from workbench.models.backbones import load_backbone
 from workbench.models.composed import ComposedBackbones, ComposedModels
 from workbench.models.encoding import check_items_against
 from workbench.models.language import LanguageModels
+from workbench.models.osf import OSFBackbones
 from workbench.runs.admission import admit
 from workbench.runs.checkpoint import read_tensors
 from workbench.runs.evaluation import Observer
@@ -81,7 +83,8 @@ def make_learner(config: RunConfig, stream: Stream) -> Learner:
     if config.backbone:
         backbone = load_backbone(config.backbone)
         table = backbone.encode(stream.texts) if isinstance(stream, UtteranceStream) else None
-        backbones = ComposedBackbones if method.composes else AdaptedBackbones
+        backbones = (ComposedBackbones if method.composes else
+                     OSFBackbones if method is OSF else AdaptedBackbones)
         model = backbones(backbone, config.seeds, stream.outputs, config.lora_rank, table)
         if method in (Adapters, Composed):
             options = {"retriever": config.retriever, **config.options}
