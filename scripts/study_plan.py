@@ -53,7 +53,7 @@ LONGEST = ("sft", "sdft", "off_policy_distillation")
 IN_A_ROW = (*LONGEST, "sdft, task-start teacher", "replay", "sft_self_style", "adapter per skill",
             "grpo", "sft_kl")
 SHARING = "letters-new letters-hard-new"
-"""Two skills that share a step: they spell the same words."""
+"""Two skills of one kind: the answer is the letters of the question in a cipher."""
 COMPOSED = ("composed", "composed, not orthogonal", "composed, no reuse")
 PLAN: dict[str, dict[str, tuple[str, ...]]] = {
     "one_skill": {

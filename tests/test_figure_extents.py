@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import inspect
 import itertools
 import warnings
@@ -19,6 +20,7 @@ from workbench import plots, widgets
 from workbench.measure.metrics import AccuracyMatrix
 from workbench.models import load_causal_lm
 from workbench.plots import (
+    composition,
     costs,
     curves,
     draw_band,
@@ -37,6 +39,7 @@ from workbench.retrieval.toy import Toy
 from workbench.tasks import load_skill
 from workbench.widgets import (
     ClusterExplorer,
+    CompositionExplorer,
     CostPanel,
     DriftExplorer,
     GenerationExplorer,
@@ -192,6 +195,27 @@ def cost_panel(cost: str, log: bool) -> Figure:
     return panel.figure()
 
 
+def composition_explorer(tasks: int, task: int) -> Figure:
+    config = wb.RunConfig(stream="digits-tasks", tasks=tasks, learner="composed", steps=2)
+    stream = wb.make_stream("digits-tasks", tasks=tasks)
+    stream = dataclasses.replace(stream, tasks=tuple(
+        dataclasses.replace(task, name=name) for task, name in zip(
+            stream.tasks, TASKS, strict=False)))
+    learner = wb.make_learner(config, stream)
+    wb.run_stream(learner, stream, config)
+    explorer = CompositionExplorer(learner, stream)
+    explorer.task.value = task
+    explorer.ticks[0].value = explorer.ticks[-1].value = False
+    return explorer.figure()
+
+
+def coefficients(layers: int, per_task: int, scale: float, ax) -> None:
+    owners = [name for name in (*TASKS, "new") for _ in range(per_task)]
+    values = scale * np.random.default_rng(0).normal(0, 1, (layers, 5 * per_task))
+    composition.plot_coefficients(values, [f"{i // 2}.{'qv'[i % 2]}_proj" for i in range(layers)],
+                                  owners, ax, off=[0, per_task, 5 * per_task])
+
+
 FIGURES = {
     **{f"{name}, {size}": draw for size in SIZES for name, draw in {
         "retention": lambda size=size: plots.plot_retention(
@@ -268,6 +292,20 @@ FIGURES = {
     **{f"costs, {cost}{', log' * log}": lambda cost=cost, log=log: cost_panel(cost, log)
        for cost in ("seconds to train", "networks to answer", "kilobytes kept")
        for log in (False, True)},
+    **{f"composition of {tasks} tasks, {task}": lambda tasks=tasks, task=task: composition_explorer(
+        tasks, task) for tasks, task in ((3, 0), (3, 2), (5, 4))},
+    **{f"coefficients, {layers} by {per_task}, {scale:g}": lambda layers=layers, per_task=per_task,
+       scale=scale: figure_of(lambda ax: coefficients(layers, per_task, scale, ax),
+                              size=(9, 4)) for layers, per_task, scale in (
+           (1, 1, 0.01), (2, 4, 1.0), (12, 2, 0.2), (12, 8, 100.0))},
+    **{f"each unit off, {count}": lambda count=count: figure_of(
+        lambda ax: composition.plot_each_unit_off(np.linspace(-0.9, 0.4, count),
+                                                  [TASKS[0]] * (count - 1) + ["new"], 7, ax))
+       for count in (1, 12, 40)},
+    "switched": lambda: figure_of(lambda ax: composition.plot_switched(
+        {name: [k < 3 for k in range(9)] for name in METHODS[:5]}, ax, "Accuracy", 0.1)),
+    **{f"angles of {count} tasks": lambda count=count: composition.plot_angles(
+        np.full((count, count), 0.123), TASKS[:count], chance=0.4).figure for count in (2, 5)},
     "costs without intervals": lambda: figure_of(lambda ax: costs.plot_costs(
         cost_table().drop(columns=["low", "high"]), "seconds to train", ax)),
     **{f"teacher, {skill}": lambda skill=skill: teacher_explorer(skill).figure()
@@ -340,7 +378,8 @@ def test_a_figure_drawn_again_is_the_same_picture(size):
 
 def test_all_plots_and_widgets_are_looked_at():
     text = Path(__file__).read_text()
-    for module in (costs, curves, generations, separation, soft_labels, studies, tokens):
+    for module in (composition, costs, curves, generations, separation, soft_labels, studies,
+                   tokens):
         for name, thing in inspect.getmembers(module, inspect.isfunction):
             if name.startswith("plot_") and thing.__module__ == module.__name__:
                 assert f".{name}(" in text, name

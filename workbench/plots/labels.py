@@ -50,13 +50,26 @@ def name_ticks(ax: Axes, names: Sequence[str], axis: str = "x") -> None:
     width, height = _width(ax), _height(ax)
     across, down = ((0.92 * width / max(len(names), 1), 0.4 * height) if axis == "x"
                     else (0.4 * width, height / max(len(names), 1)))
-    for size in (10, 9, 8, 7):
-        wrapped = [_wrap(name, across, size, break_words=size == 7) for name in names]
-        if all(_longest(name) * CHARACTER * size <= across
-               and (name.count("\n") + 1) * LINE * size <= down for name in wrapped):
-            break
+    wrapped, size = _fit(names, across, down)
     set_ticks = ax.set_xticks if axis == "x" else ax.set_yticks
     set_ticks(range(len(names)), wrapped, fontsize=size)
+
+
+def head_columns(ax: Axes, groups: Sequence[tuple[str, int]]) -> None:
+    """Write names above groups of columns 0, 1, …, below the title; call it after `add_text`.
+
+    `groups` holds a name and a number of columns each.
+    """
+    columns = sum(count for _, count in groups)
+    across = 0.85 * _width(ax) * min(count for _, count in groups) / columns
+    names, size = _fit([name for name, _ in groups], across, 0.4 * _height(ax))
+    start = -0.5
+    for name, (_, count) in zip(names, groups, strict=True):
+        ax.annotate(name, (start + count / 2, 1), (0, 4), ("data", "axes fraction"),
+                    "offset points", ha="center", va="bottom", fontsize=size)
+        start += count
+    lines = max(name.count("\n") + 1 for name in names)
+    ax.set_title(ax.get_title(), pad=8 + LINE * size * lines)
 
 
 def fitting_size(ax: Axes, text: str, columns: int) -> float:
@@ -96,6 +109,16 @@ def _width(ax: Axes) -> float:
             taken /= columns  # one legend makes all columns narrower
     whole = 72 * ax.figure.bbox.width / ax.figure.dpi
     return max(float(share * whole - max(50, 25 + CHARACTER * names) - taken), 40.0)
+
+
+def _fit(names: Sequence[str], across: float, down: float) -> tuple[list[str], int]:
+    """Return names wrapped to a width and a height in points, and their font size, 7 to 10."""
+    for size in (10, 9, 8, 7):
+        wrapped = [_wrap(name, across, size, break_words=size == 7) for name in names]
+        if all(_longest(name) * CHARACTER * size <= across
+               and (name.count("\n") + 1) * LINE * size <= down for name in wrapped):
+            break
+    return wrapped, size
 
 
 def _longest(text: str) -> int:

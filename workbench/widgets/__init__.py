@@ -1,6 +1,7 @@
 """Interactive views of records and plots."""
 
 from workbench.widgets.clusters import ClusterExplorer
+from workbench.widgets.composition import CompositionExplorer
 from workbench.widgets.costs import CostPanel
 from workbench.widgets.distillation import LiveDistillation
 from workbench.widgets.generations import GenerationExplorer
@@ -12,7 +13,7 @@ from workbench.widgets.soft_labels import SoftLabelExplorer
 from workbench.widgets.study import DriftExplorer, ParetoExplorer, SkillRetention
 from workbench.widgets.teacher import TeacherExplorer
 
-__all__ = ["ClusterExplorer", "CostPanel", "DriftExplorer", "GenerationExplorer",
-           "LiveDistillation", "LiveTraining", "ParetoExplorer", "RetentionExplorer",
-           "ScenarioExplorer", "SeparationLab", "SkillRetention", "SoftLabelExplorer",
-           "TeacherExplorer"]
+__all__ = ["ClusterExplorer", "CompositionExplorer", "CostPanel", "DriftExplorer",
+           "GenerationExplorer", "LiveDistillation", "LiveTraining", "ParetoExplorer",
+           "RetentionExplorer", "ScenarioExplorer", "SeparationLab", "SkillRetention",
+           "SoftLabelExplorer", "TeacherExplorer"]
