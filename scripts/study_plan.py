@@ -73,8 +73,8 @@ PLAN: dict[str, dict[str, tuple[str, ...]]] = {
         ORDERS[0]: (*IN_A_ROW, "sdft, larger rate", "off-policy, larger rate"),
         ORDERS[5]: (*IN_A_ROW, *AT_RATE),
         ORDERS[2]: IN_A_ROW},
-    "composed_skills": dict.fromkeys((ORDERS[0], ORDERS[5], ORDERS[2]), COMPOSED) | {
-        SHARING: COMPOSED[1:]},
+    "composed_skills": {
+        ORDERS[0]: COMPOSED, **dict.fromkeys((ORDERS[5], ORDERS[2], SHARING), COMPOSED[1:])},
 }
 """The methods of each study, by order of skills."""
 RATES = {"one_skill": (1e-5, 3e-5, 1e-4, 3e-4, 1e-3, 3e-3), "noisy_teacher": (1e-4, 3e-4, 1e-3),

@@ -55,9 +55,8 @@ class Composition(WithAdapter):
     before : Composition, optional
         The module of the task before, where magnitudes begin.
     faster : float
-        How many times faster than other weights learned coefficients move in training. An optimiser
-        such as Adam moves each weight by about its rate, which suits new parts; a coefficient has
-        to come from 0 to about 1.
+        Learning rate of the coefficients as a multiple of the optimiser's. Adam moves each weight
+        by about its rate, and a coefficient has a long way to go, from 0 to about 1.
 
     Attributes
     ----------
@@ -65,11 +64,9 @@ class Composition(WithAdapter):
     owners : tuple of str
         The adapter of each unit: length units.
     weights : nn.Parameter
-        What is learned about the units: coefficients divided by `faster`, shape (layers, units), or
-        magnitudes, shape (layers, adapters).
+        Coefficients divided by `faster`, (layers, units), or magnitudes, (layers, adapters).
     off : list of int
-        Units that are switched off, to see what they do: numbers in `owners`, and behind them those
-        of the new part. At first none.
+        Units that are switched off: numbers in `owners`, then those of the new part.
     """
 
     def __init__(self, model: "PeftModel", name: str, trained: list[nn.Parameter],
