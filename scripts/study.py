@@ -86,7 +86,7 @@ class Task(NamedTuple):
 def search(name: str, steps: int, model: str) -> Iterator[Task]:
     """Yield every method at every learning rate; for many skills only in the first order."""
     for order, methods in PLAN[name].items():
-        if name not in SEVERAL or order not in ORDERS[1:]:
+        if name not in SEVERAL or order == ORDERS[0]:
             for method in methods:
                 if method not in AS_SDFT and method not in AT_RATE:
                     for rate in RATES_OF.get(method, RATES[name]):
@@ -129,7 +129,7 @@ def choose_in_a_row(measures: pd.DataFrame) -> float:
 def one_run(task: Task) -> pd.DataFrame:
     """Run one configuration and return its rows of the study."""
     every = EVERY_OF.get(task.order, EVERY) * (3 if task.part == "test" else 1)
-    one_skill = " " not in task.order
+    one_skill = task.order not in ORDERS
     config = RunConfig(stream="skills", skills=tuple(task.order.split()), lr=task.rate,
                        seeds=(task.seed,), steps=task.steps, evaluate_every=every,
                        evaluate_on=task.part, items=48, diagnose=one_skill, clip=1.0,

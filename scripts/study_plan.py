@@ -52,8 +52,6 @@ ORDERS = tuple(" ".join(order) for order in itertools.permutations(
 LONGEST = ("sft", "sdft", "off_policy_distillation")
 IN_A_ROW = (*LONGEST, "sdft, task-start teacher", "replay", "sft_self_style", "adapter per skill",
             "grpo", "sft_kl")
-SHARING = "letters-new letters-hard-new"
-"""Two skills of one kind: the answer is the letters of the question in a cipher."""
 COMPOSED = ("composed", "composed, not orthogonal", "composed, no reuse")
 PLAN: dict[str, dict[str, tuple[str, ...]]] = {
     "one_skill": {
@@ -74,7 +72,7 @@ PLAN: dict[str, dict[str, tuple[str, ...]]] = {
         ORDERS[5]: (*IN_A_ROW, *AT_RATE),
         ORDERS[2]: IN_A_ROW},
     "composed_skills": {
-        ORDERS[0]: COMPOSED, **dict.fromkeys((ORDERS[5], ORDERS[2], SHARING), COMPOSED[1:])},
+        ORDERS[0]: COMPOSED, **dict.fromkeys((ORDERS[5], ORDERS[2]), COMPOSED[1:])},
 }
 """The methods of each study, by order of skills."""
 RATES = {"one_skill": (1e-5, 3e-5, 1e-4, 3e-4, 1e-3, 3e-3), "noisy_teacher": (1e-4, 3e-4, 1e-3),
@@ -87,7 +85,7 @@ STEPS = {"one_skill": 160, "noisy_teacher": 160, "many_skills": 120, "composed_s
 SEVERAL = ("many_skills", "composed_skills")
 """The studies of several skills in a row."""
 """Steps per skill."""
-EVERY, EVERY_OF = 40, {"facts-new": 20, **dict.fromkeys((*ORDERS, SHARING), 0)}
+EVERY, EVERY_OF = 40, {"facts-new": 20, **dict.fromkeys(ORDERS, 0)}
 """Steps between evaluations; 0: only at the end of each skill."""
 TUNING_SEED, SEEDS, SEEDS_OF = 100, range(5), {"letters-hard-new": range(15)}
 """Fifteen seeds where five were too few: some find the rule and most do not."""
