@@ -12,6 +12,7 @@ from __future__ import annotations
 import json
 import os
 import sys
+from collections.abc import Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -53,6 +54,8 @@ STARTS: dict[str, dict[str, Any]] = {
 """Ways to begin the last task. A *warm start* copies the adapter of the task before. *Foreign
 units* are the earlier ones with their inputs in random order: a control for mere capacity."""
 RANKS, EXAMPLES, STEPS = (1, 4), 30, 160
+ONE_RATE = 3e-3
+"""A rate for both, to show what comes of not tuning each method."""
 AT = (5, 10, 20, 40, 80, 160)
 
 
@@ -123,10 +126,10 @@ def shuffle_inputs(model: ComposedBackbones, split: int) -> None:
                 A.copy_(A[:, torch.randperm(A.shape[1], generator=rng)])
 
 
-def transfer(name: str, start: str, rank: int) -> dict[str, Any]:
-    """Return the curves of the last task on each split, at the rate chosen on validation."""
+def transfer(name: str, start: str, rank: int, rates: Sequence[float]) -> dict[str, Any]:
+    """Return the curves of the last task on each split, at the best of the rates on validation."""
     tuned = {rate: float(np.mean(last_task(name, start, rank, rate, TUNING_SPLIT, TUNING_SEEDS[:2],
-                                           "validation"))) for rate in RATES[1:]}
+                                           "validation"))) for rate in rates}
     best = max(tuned, key=lambda rate: tuned[rate])
     return {"rate": best, "validation": tuned, "steps": AT,
             "accuracy": [last_task(name, start, rank, best, split, SEEDS[:2], "test")
@@ -139,9 +142,12 @@ def main() -> None:
     jobs = {f"parts: {name}, {tasks} tasks": lambda name=name, tasks=tasks: parts(name, tasks)
             for tasks in TASKS for name in PARTS}
     jobs |= {f"transfer: {stream}, {start}, rank {rank}":
-             lambda stream=stream, start=start, rank=rank: transfer(stream, start, rank)
+             lambda stream=stream, start=start, rank=rank: transfer(stream, start, rank, RATES[1:])
              for rank in reversed(RANKS) for stream in STREAMS for start in STARTS
              if rank > 1 or start in ("no reuse", "reuse")}
+    jobs |= {f"transfer at {ONE_RATE}: {stream}, {start}, rank 4":
+             lambda stream=stream, start=start: transfer(stream, start, 4, [ONE_RATE])
+             for stream in STREAMS for start in ("no reuse", "reuse")}
     for key, job in jobs.items():
         if key not in results:
             results[key] = job()

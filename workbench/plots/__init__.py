@@ -4,6 +4,7 @@ from workbench.plots.curves import (
     draw_band,
     plot_accuracy_matrix,
     plot_bars,
+    plot_differences,
     plot_retention,
     plot_task_curves,
 )
@@ -11,5 +12,5 @@ from workbench.plots.display import alt_text, describe, percent, percent_over_se
 from workbench.plots.tokens import plot_next_token, plot_rates, plot_token_kl
 
 __all__ = ["alt_text", "describe", "draw_band", "percent", "percent_over_seeds",
-           "plot_accuracy_matrix", "plot_bars", "plot_next_token", "plot_rates", "plot_retention",
-           "plot_task_curves", "plot_token_kl", "use_style"]
+           "plot_accuracy_matrix", "plot_bars", "plot_differences", "plot_next_token", "plot_rates",
+           "plot_retention", "plot_task_curves", "plot_token_kl", "use_style"]

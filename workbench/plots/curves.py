@@ -13,7 +13,7 @@ from workbench.measure.intervals import seed_interval
 from workbench.measure.metrics import AccuracyMatrix
 from workbench.plots.display import describe, percent
 from workbench.plots.labels import add_legend, add_text, name_ticks, percent_limits
-from workbench.plots.styles import HATCHES, look, styles_of
+from workbench.plots.styles import COLOURS, HATCHES, look, styles_of
 
 
 def plot_accuracy_matrix(matrix: AccuracyMatrix, names: Sequence[str], ax: Axes | None = None,
@@ -139,4 +139,26 @@ def plot_bars(values: Mapping[str, ArrayLike], ax: Axes | None = None, title: st
     name_ticks(ax, list(values), "y")
     add_text(ax, title, measure)
     return describe(ax, f"Bars, {title.lower() or measure}, with 95 % intervals over seeds: "
+                    f"{'; '.join(texts)}.")
+
+
+def plot_differences(values: Mapping[str, ArrayLike], ax: Axes | None = None, title: str = "",
+                     measure: str = "difference in points") -> Axes:
+    """Draw a dot per method, the mean of paired differences, with its 95 % t interval and 0.
+
+    `values` has the differences of each method, shape (seeds,), at least two.
+    """
+    ax = ax or plt.subplots()[1]
+    texts = []
+    for i, (label, seeds) in enumerate(values.items()):
+        differences = np.asarray(seeds, dtype=float)
+        mean, (low, high) = differences.mean(), seed_interval(differences)
+        ax.errorbar(mean, i, xerr=[[mean - low], [high - mean]], fmt="o", color=COLOURS[0],
+                    capsize=4, linewidth=1.4)
+        texts.append(f"{label} {mean:+.1f} (from {low:+.1f} to {high:+.1f})")
+    ax.axvline(0, color="#555555", linewidth=1)
+    ax.invert_yaxis()
+    name_ticks(ax, list(values), "y")
+    add_text(ax, title, measure)
+    return describe(ax, f"Dots, {title or measure}, {measure}, with 95 % intervals: "
                     f"{'; '.join(texts)}.")
