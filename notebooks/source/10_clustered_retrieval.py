@@ -692,3 +692,5 @@ verdict("for most tasks the nearest one in the picture is not the nearest in the
 # for messages are over test messages, for one order of the tasks. The classifiers' settings are defaults, except
 # those named, while those of signatures were chosen. Conformal sets assume that new inputs of a task are like its
 # held-out ones: a shift of the inputs breaks the promise.
+#
+# **Next:** [11 Module composition](11_module_composition.ipynb)
