@@ -42,6 +42,7 @@ print(report.verdict())
 # | [06 Many skills in a row](06_many_skills.ipynb) | after three skills it has most of all three, without stored data; fine-tuning has the last; what each method costs to keep |
 # | [09 Adapters and routing](09_adapters_and_routing.ipynb) | one adapter per task forgets nothing; to choose the adapter is the hard part: confidence misleads, a learned chooser forgets, and a simple method ties |
 # | [10 Clustered retrieval](10_clustered_retrieval.ipynb) | a few clusters per task find the task of an input, and later tasks change none of them; simple classifiers find it as well; a bound of fitted clusters is no promise about data, conformal sets give one |
+# | [11 Module composition](11_module_composition.ipynb) | a new task's module can be a sum of earlier units with learned coefficients and a new part, and is exactly a plain adapter; once each way has its best rate, reuse buys nothing here, an orthogonal new part a point with five tasks; RanPAC without adapters ties |
 #
 # Nearly every number is measured in front of you, beside a baseline and a control that would expose a
 # wrong explanation; where a long search is shipped, the script that made it is named. The digits are

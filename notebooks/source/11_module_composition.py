@@ -487,6 +487,7 @@ for ax, (key, which) in zip(axes_4.flat, [(key, which) for key in (ONE_RATE, "tr
     describe(ax, f"{ax.get_title()}, accuracy after {at} steps: " + "; ".join(
         f"{one} {np.round(100 * curve(which, one, key).mean(0))}" for one in STARTS[:2]))
 axes_4[0, 0].legend(frameon=False)
+figure_4.supylabel("accuracy on the last task (%)")
 wb.show(figure_4)
 
 # %%

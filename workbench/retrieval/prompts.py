@@ -8,6 +8,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
+from workbench.errors import ConfigError
 from workbench.measure.accuracies import Floats
 from workbench.models.encoding import context_of, encode, make_prompt
 from workbench.retrieval.base import Arrays, part
@@ -37,6 +38,10 @@ class PromptRetriever:
 
     def __init__(self, model: Any, tokenizer: Any, layer: int = 1, components: int = 64,
                  clusters: int = 4) -> None:
+        deepest = model.config.num_hidden_layers
+        if not 0 <= layer <= deepest:
+            raise ConfigError(f"layer must be from 1 to {deepest}, or 0 for the embeddings, not "
+                              f"{layer!r}")
         self.model, self.tokenizer, self.layer = model, tokenizer, layer
         self.components = components
         self.axes: Arrays = {}
