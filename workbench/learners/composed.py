@@ -5,11 +5,9 @@ from dataclasses import dataclass, field
 import torch
 from torch import Tensor
 
-from workbench.errors import UnknownNameError
 from workbench.learners.adapters import Adapters
 from workbench.learners.base import Batch
 from workbench.models.composed import ComposedBackbones
-from workbench.models.composition import REUSE
 
 
 @dataclass(eq=False)
@@ -35,11 +33,8 @@ class Composed(Adapters):
     """Weight of the squared cosines between the inputs that new and earlier units read."""
 
     def __post_init__(self) -> None:
-        if self.reuse not in REUSE:
-            raise UnknownNameError("reuse", self.reuse, REUSE)
         super().__post_init__()
-        self.model.reuse, self.model.faster = self.reuse, self.faster
-        self.model.separate = self.orthogonality > 0
+        self.model.prepare(self.reuse, self.faster, self.orthogonality > 0)
 
     def loss(self, batch: Batch) -> Tensor:
         """Return the cross-entropy on the batch, and the penalties on each module."""

@@ -7,9 +7,10 @@ import torch
 from torch import Tensor, nn
 from torch.nn.functional import pad
 
+from workbench.errors import UnknownNameError
 from workbench.models.adapted import BASE, AdaptedBackbones
 from workbench.models.adapters import WithAdapter
-from workbench.models.composition import Composition
+from workbench.models.composition import REUSE, Composition
 from workbench.models.language import LanguageModels
 from workbench.system.runtime import generator
 from workbench.tasks.stream import masked
@@ -18,16 +19,21 @@ from workbench.tasks.stream import masked
 class Composing:
     """Makes the adapters of a class, listed by task and seed, the new parts of compositions."""
 
-    reuse = "learned"
-    """One of `composition.REUSE`; set before a second task is begun."""
-    faster = 1.0
-    """See `Composition`."""
-    separate = False
-    """Whether a new part begins orthogonal to the units."""
+    reuse, faster, separate = "learned", 1.0, False
     adapters: list[list[str]]
     seeds: tuple[int, ...]
     _shared: Any
     _trained: list[nn.Parameter]
+
+    def prepare(self, reuse: str, faster: float, separate: bool) -> None:
+        """Set how modules are made; called before a second task is begun.
+
+        `reuse` is one of `composition.REUSE`; for `faster` see `Composition`; `separate` says
+        whether a new part begins orthogonal to the units.
+        """
+        if reuse not in REUSE:
+            raise UnknownNameError("reuse", reuse, REUSE)
+        self.reuse, self.faster, self.separate = reuse, faster, separate
 
     def with_adapter(self, name: str | None) -> WithAdapter:
         """Return the model with the module of a task and seed on, or with none."""

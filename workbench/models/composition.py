@@ -55,8 +55,7 @@ class Composition(WithAdapter):
     before : Composition, optional
         The module of the task before, where magnitudes begin.
     faster : float
-        Learning rate of the coefficients as a multiple of the optimiser's. Adam moves each weight
-        by about its rate, and a coefficient has a long way to go, from 0 to about 1.
+        Learning rate of learned coefficients, as a multiple of the optimiser's.
 
     Attributes
     ----------

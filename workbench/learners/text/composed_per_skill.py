@@ -10,8 +10,6 @@ from torch import Tensor
 from workbench.errors import UnknownNameError
 from workbench.learners.text.adapter_per_skill import AdapterPerSkill
 from workbench.models.composed import ComposedModels
-from workbench.models.composition import REUSE
-from workbench.models.sampling import sample
 from workbench.retrieval.prompts import PromptRetriever
 from workbench.tasks import Task
 from workbench.tasks.text import TextExamples
@@ -48,13 +46,10 @@ class ComposedPerSkill(AdapterPerSkill):
     """The layer whose hidden states are clustered."""
 
     def __post_init__(self) -> None:
-        if self.reuse not in REUSE:
-            raise UnknownNameError("reuse", self.reuse, REUSE)
         if self.known not in ("each", "one", "none"):
             raise UnknownNameError("value of known", self.known, ("each", "one", "none"))
         super().__post_init__()
-        self.model.reuse, self.model.faster = self.reuse, self.faster
-        self.model.separate = self.orthogonality > 0
+        self.model.prepare(self.reuse, self.faster, self.orthogonality > 0)
         self.retriever = PromptRetriever(self.model.base, self.model.tokenizer, self.layer,
                                          clusters=self.clusters)
 
@@ -93,10 +88,8 @@ class ComposedPerSkill(AdapterPerSkill):
         responses = [[""] * len(x) for _ in self.model.seeds]
         for skill in np.unique(chosen):
             rows = np.flatnonzero(chosen == skill)
-            prompts = self.ask([x[row] for row in rows])
-            for i, model in enumerate(self.models_for(int(skill))):
-                texts = sample(model, self.model.tokenizer, prompts,
-                               max_new_tokens=self.max_new_tokens).texts
-                for row, text in zip(rows, texts, strict=True):
-                    responses[i][row] = text
+            answers = super().predict([x[row] for row in rows], int(skill))
+            for texts, answer in zip(responses, answers, strict=True):
+                for row, text in zip(rows, answer, strict=True):
+                    texts[row] = text
         return responses
