@@ -313,3 +313,16 @@ def test_a_mean_is_told_with_its_interval_over_seeds():
     assert percent_over_seeds([0.9, 1.0, 1.0]) == "97 % (82 % to 100 %)"
     assert percent_over_seeds([-0.1, 0.1, 1.1]).endswith("(-10 % to 110 %)"), "these go beyond"
     assert percent_over_seeds(0.5) == percent_over_seeds([0.5]) == "50 %"
+
+
+def test_differences_are_dots_with_their_intervals_and_a_line_at_0(ax):
+    gains = {"one": [1.0, 2.0, 3.0], "other": [-1.0, 0.0, 1.0]}
+    plots.plot_differences(gains, ax, "3 tasks", "points")
+    low, high = seed_interval(np.array(gains["one"]))
+    assert f"one +2.0 (from {low:+.1f} to {high:+.1f})" in alt_text(ax.figure)
+    dots = [line for line in ax.lines if line.get_marker() == "o"]
+    assert [line.get_xdata()[0] for line in dots] == [2.0, 0.0]
+    assert [line.get_xdata() for line in ax.lines if list(line.get_ydata()) == [0, 1]] == [[0, 0]]
+    spans = [collection.get_segments()[0][:, 0].tolist() for collection in ax.collections]
+    np.testing.assert_allclose(spans[0], [low, high])
+    assert [label.get_text() for label in ax.get_yticklabels()] == ["one", "other"]

@@ -140,7 +140,7 @@ def test_a_learner_saved_within_a_task_goes_on_bit_for_bit(case, rank, tasks, le
     ("replay", {"share": 1}, "share must be between 0 and 1, not 1"),
     ("grpo", {"group": 1}, "group must be a whole number of at least 2, not 1"),
     ("grpo", {"temperature": 0}, "temperature must be"),
-    ("adapter_per_skill", {}, "adapter_per_skill trains adapters: set lora_rank to at least 1"),
+    ("adapter_per_skill", {}, "this learner trains adapters: set lora_rank to at least 1"),
 ])
 def test_an_option_that_cannot_work_is_refused_by_name(case, options, complaint):
     with pytest.raises(ConfigError, match=complaint):

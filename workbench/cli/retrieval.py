@@ -14,7 +14,7 @@ class Retrieve(Output):
     """Options of `retrieve`."""
 
     run: Path
-    """Folder of a complete run of the learner adapters."""
+    """Folder of a complete run of a learner that keeps adapters, such as adapters or composed."""
     text: str | None = None
     """A text, for a run on labelled texts."""
     example: int | None = None

@@ -17,7 +17,7 @@ class AdapterPerSkill(SFT):
     def __post_init__(self) -> None:
         super().__post_init__()
         if not self.model.lora_rank:
-            raise ConfigError("adapter_per_skill trains adapters: set lora_rank to at least 1")
+            raise ConfigError("this learner trains adapters: set lora_rank to at least 1")
 
     def begin(self, task: Task) -> None:
         """Add a fresh adapter; the first skill uses the one that exists."""
