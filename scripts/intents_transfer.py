@@ -41,7 +41,7 @@ TRANSFERS: dict[str, dict[str, Any]] = {
     "embeddings": {"draws": tuple(range(10)), "tuning": (100, 101), "starts": tuple(STARTS),
                    "rates": (3e-4, 1e-3, 3e-3, 1e-2), "few": FEW, "at": AT, "earlier steps": 60},
     "LoRA": {"draws": (0,), "tuning": (), "starts": ("no reuse", "reuse", "warm start"),
-             "rates": (3e-3,), "few": FEW[:1], "at": AT[:4], "earlier steps": 25}}
+             "rates": (3e-3,), "few": FEW[:1], "at": AT[:3], "earlier steps": 20}}
 """A draw chooses the intents and messages of each of the eight domains."""
 
 

@@ -90,7 +90,7 @@ def test_a_warm_start_has_the_earlier_update_and_head_only_none():
 
 def test_the_record_is_complete_and_names_how_it_was_made(record):
     assert record["made by"]["command"] == "python scripts/study_intents.py"
-    assert set(record["made by"]["environment"]) >= {"python", "torch"}
+    assert set(record["made by"]["environment"]) >= {"python", "git"}
     keys = {f"{setup}: {method}" for setup in SETUPS
             for method in (METHODS if "8" in setup else SMALL)}
     keys |= {f"transfer, {name}: {earlier}" for name in TRANSFERS for earlier in EARLIER}
@@ -131,7 +131,7 @@ def test_the_positive_control_shows_transfer_and_a_shared_domain_does_not(record
     assert list(record["transfer, embeddings: same domain"]["reuse, 5"]) == [
         "rate", "validation", "accuracy"]
     for few in FEW:
-        for start in ("warm start", "coefficients 1"):
+        for start in ("warm start", "reuse"):
             assert seed_interval(gain(record, "embeddings", "same intents", start, few, 2))[0] > 0
         shared, foreign = (gain(record, "embeddings", earlier, "reuse", few, 2)
                            for earlier in ("same domain", "another domain"))
