@@ -246,7 +246,8 @@ for setup in SETUPS[1:]:
     for method in ("composed", "adapters"):
         own = study[f"{setup}: {method}"]
         costs[f"{setup}: {method}"] = {
-            **own["floats"], "passes": "5 or 2", "ms a step": round(1000 * own["seconds a step"], 1)}
+            **own["floats"], "passes": "5 or 2",
+            "ms a step": round(1000 * own["seconds a step"], 1)}
 print("numbers kept for the 4th task; passes per message with adapted or shared features; time")
 print(pd.DataFrame(costs).T.to_string())
 
@@ -327,8 +328,8 @@ def plot_gains(backbone, few, starts):
 
 
 # %% [markdown]
-# The figure shows points of accuracy over *no reuse*, in pairs: the same later task with the same messages, with another start. The mean over
-# draws is one number for each assistant, and the interval is over the eight assistants.
+# The figure shows points of accuracy over *no reuse*, in pairs: the same later task with the same messages, and another
+# start. The mean over draws is one number for each assistant, and the interval is over the eight assistants.
 
 # %%
 for few in (5, 10):
@@ -425,8 +426,8 @@ for task in live_stream.tasks:
 switched = {}
 for i, k in np.ndindex(3, 7):
     count = len(live.model.modules(i)[k + 1].owners)
-    for name, off in {"all units": (), "without reused": range(count),
-                      "without new": range(count, count + 4), "head only": range(count + 4)}.items():
+    for name, off in {"all units": range(0), "without reused": range(count), "without new": range(
+            count, count + 4), "head only": range(count + 4)}.items():
         switched.setdefault(name, np.zeros((3, 7)))[i, k] = right_without(
             live.model, live_stream, k + 1, i, off).mean()
 print(pd.Series({name: percent_over_seeds(values.mean(1)) for name, values in
