@@ -237,7 +237,6 @@ verdict("no method with steps inside MiniLM is above NCM on the frozen embedding
             chosen(SETUPS[2], name)["accuracy"].mean() for name in (*THREE, "joint")))
 
 # %% [markdown]
-#
 # ### What it costs
 
 # %%
