@@ -14,7 +14,7 @@ from workbench.errors import ConfigError, ModelError
 from workbench.models import backbones, minilm
 from workbench.models.backbones import PADDING, load_backbone
 from workbench.models.minilm import MINILM_SHA256, embed, find_minilm, shipped_embeddings
-from workbench.runs.experiment import run
+from workbench.runs.experiment import load_adapters, run
 from workbench.tasks import make_stream
 from workbench.tasks.digits import load_digits
 from workbench.tasks.utterances import make_utterance_stream, read_utterances
@@ -51,7 +51,9 @@ def test_the_features_of_a_text_are_the_mean_over_its_tokens_whatever_stands_bes
     assert not any(p.requires_grad for p in backbone.parameters())
 
 
-def test_a_transformer_in_a_folder_gets_adapters_inside_and_learns_texts(encoder, tmp_path):
+@pytest.mark.parametrize("learner", ["adapters", "composed"])
+def test_a_transformer_in_a_folder_gets_adapters_inside_and_learns_texts(
+        encoder, tmp_path, learner):
     rows = [{"text": f"{words} {i}", "label": label, "task": task, "split": split}
             for task, label, words in (
                 ("../bank", "lost", "card is lost"), ("../bank", "found", "my"),
@@ -62,12 +64,21 @@ def test_a_transformer_in_a_folder_gets_adapters_inside_and_learns_texts(encoder
         row["text"] += " my" * i  # no text twice
     path = tmp_path / "own.jsonl"
     path.write_text("\n".join(map(json.dumps, rows)))
-    record = run(RunConfig(stream=str(path), backbone=str(encoder), learner="adapters", steps=5),
+    record = run(RunConfig(stream=str(path), backbone=str(encoder), learner=learner, steps=5),
                  out=tmp_path / "run")
     assert record.task_names == ["../bank", "help"]
     # No name of a task leads out of the folder of the run.
     assert {p.name for p in (tmp_path / "run").iterdir() if p.is_dir()} == {"0--bank", "1-help"}
     assert np.shape(record.retrieval["retrieval"]) == (1, 2)
+    if learner == "composed":
+        model = load_adapters(tmp_path / "run")[2].model
+        first, second = model.modules(0)
+        assert first.coefficients.shape == (4, 0) and second.coefficients.shape == (4, 4)
+        assert bool(second.coefficients.abs().amax(1).gt(1e-3).all()), "each layer reuses units"
+        assert {name.split(".")[-1] for name in second.layers} == {"query", "value"}
+        x = model.table[:6]
+        together = model.features(x, [second.name])[:, 0]
+        torch.testing.assert_close(together, second(x), rtol=1e-4, atol=1e-5)
 
 
 def test_a_folder_without_safetensors_or_with_code_of_its_own_is_refused(encoder):
