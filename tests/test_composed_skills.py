@@ -1,4 +1,4 @@
-"""A composed module per skill: retrieved by the prompt, resumed bit for bit, known skills intact."""
+"""A composed module per skill: retrieved by the prompt, resumed bit for bit, known skills kept."""
 
 import json
 from dataclasses import replace

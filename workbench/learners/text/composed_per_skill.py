@@ -11,7 +11,6 @@ from workbench.errors import UnknownNameError
 from workbench.learners.text.adapter_per_skill import AdapterPerSkill
 from workbench.models.composed import ComposedModels
 from workbench.models.composition import REUSE
-from workbench.models.sampling import sample
 from workbench.retrieval.prompts import PromptRetriever
 from workbench.tasks import Task
 from workbench.tasks.text import TextExamples
@@ -93,10 +92,8 @@ class ComposedPerSkill(AdapterPerSkill):
         responses = [[""] * len(x) for _ in self.model.seeds]
         for skill in np.unique(chosen):
             rows = np.flatnonzero(chosen == skill)
-            prompts = self.ask([x[row] for row in rows])
-            for i, model in enumerate(self.models_for(int(skill))):
-                texts = sample(model, self.model.tokenizer, prompts,
-                               max_new_tokens=self.max_new_tokens).texts
-                for row, text in zip(rows, texts, strict=True):
-                    responses[i][row] = text
+            answers = super().predict([x[row] for row in rows], int(skill))
+            for texts, own in zip(responses, answers, strict=True):
+                for row, text in zip(rows, own, strict=True):
+                    texts[row] = text
         return responses
