@@ -84,7 +84,7 @@ class Task(NamedTuple):
 
 
 def search(name: str, steps: int, model: str) -> Iterator[Task]:
-    """Yield every method at every learning rate; for many skills only in the first order."""
+    """Yield every method at every learning rate; of several skills only in the first order."""
     for order, methods in PLAN[name].items():
         if name not in SEVERAL or order == ORDERS[0]:
             for method in methods:
@@ -258,7 +258,7 @@ def main(arguments: list[str] | None = None) -> None:
     parser = argparse.ArgumentParser(description=str(__doc__).partition("\n")[0])
     parser.add_argument("study", choices=STUDIES)
     parser.add_argument("--skills", nargs="+", metavar="SKILL",
-                        help="of one_skill: only these; of many_skills: one order")
+                        help="of one_skill: only these; of several skills in a row: one order")
     parser.add_argument("--methods", nargs="+", choices=METHODS, metavar="METHOD",
                         help="only these; default: all of the plan")
     parser.add_argument("--workers", type=int, default=1, help="runs at a time")

@@ -82,9 +82,9 @@ RATES_OF = {"sft lora": (1e-4, 3e-4, 1e-3, 3e-3, 1e-2, 3e-2),
             "adapter per skill": (1e-3, 3e-3, 1e-2, 3e-2)}
 """Adapters need larger learning rates."""
 STEPS = {"one_skill": 160, "noisy_teacher": 160, "many_skills": 120, "composed_skills": 120}
+"""Steps per skill."""
 SEVERAL = ("many_skills", "composed_skills")
 """The studies of several skills in a row."""
-"""Steps per skill."""
 EVERY, EVERY_OF = 40, {"facts-new": 20, **dict.fromkeys(ORDERS, 0)}
 """Steps between evaluations; 0: only at the end of each skill."""
 TUNING_SEED, SEEDS, SEEDS_OF = 100, range(5), {"letters-hard-new": range(15)}

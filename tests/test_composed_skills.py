@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 import torch
 from peft import PeftModel
+from transformers import GPT2Config, GPT2LMHeadModel
 
 from workbench.config import RunConfig
 from workbench.errors import ConfigError, UnknownNameError
@@ -43,6 +44,19 @@ def test_the_state_of_a_prompt_is_its_mean_whatever_stands_beside_it(tiny):
         with torch.no_grad():
             hidden = model(input_ids=ids, output_hidden_states=True).hidden_states[2]
         np.testing.assert_allclose(row, hidden[0].mean(0), atol=1e-4)
+
+
+def test_positions_are_counted_from_the_first_token_where_they_are_learned(tiny):
+    tokenizer = tiny[1]
+    config = GPT2Config(vocab_size=len(tokenizer), n_positions=128, n_embd=32, n_layer=2, n_head=2,
+                        bos_token_id=0, eos_token_id=0)
+    model = GPT2LMHeadModel(config).eval()
+    with torch.no_grad():
+        model.transformer.wpe.weight.copy_(torch.arange(128.0)[:, None].expand(-1, 32).sin())
+    retriever = PromptRetriever(model, tokenizer)
+    questions = [*asked("facts-new", "test")[:2], *asked("working-jar", "test")[:2]]
+    alone = np.concatenate([retriever.states([question]) for question in questions])
+    np.testing.assert_allclose(retriever.states(questions), alone, atol=1e-4)
 
 
 @pytest.mark.parametrize("apart", [True, False])

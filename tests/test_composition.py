@@ -5,6 +5,7 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
+import safetensors.torch
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -118,12 +119,71 @@ def test_a_unit_that_is_off_adds_nothing(composition):
     module.off = [1, 4]
     without = outputs(module, x)
     assert not torch.allclose(with_all, without)
+    module.export("plain")
+    module.model.set_adapter("plain")
+    torch.testing.assert_close(outputs(module.model, x), without)
     with torch.no_grad():
         module.weights[:, 1] = 0
         for layer in module.layers.values():
             layer.lora_A["new"].weight[1] = 0
     module.off = []
     torch.testing.assert_close(outputs(module, x), without)
+
+
+def hooks_of(module):
+    return sum(len(part._forward_hooks) for part in module.model.modules())
+
+
+def test_after_an_error_in_a_call_no_hook_is_left(composition, monkeypatch):
+    module, x = composition
+    expected = outputs(module, x)
+    module.off = [0, 3]
+    with pytest.raises((TypeError, ValueError)):
+        module(nothing=x)
+    units, asked = module.units, []
+
+    def units_of_one_layer(layer):
+        asked.append(layer)
+        if len(asked) > 1:
+            raise RuntimeError("no memory")
+        return units(layer)
+
+    monkeypatch.setattr(module, "units", units_of_one_layer)
+    with pytest.raises(RuntimeError, match="no memory"):
+        module(**x)
+    monkeypatch.undo()
+    module.off = []
+    assert hooks_of(module) == 0
+    assert torch.equal(outputs(module, x), expected)
+
+
+def test_saving_changes_nothing_else(composition, tmp_path):
+    module, x = composition
+    other = Composition(module.model, "two", [], ["one"])
+    outputs(other, x)
+    random = torch.get_rng_state()
+    trains = {key: p.requires_grad for key, p in module.model.named_parameters()}
+    module.save(tmp_path / "folder" / "plain")
+    base = module.model.peft_config["new"].base_model_name_or_path
+    load_units(module.model, tmp_path / "folder" / "plain", "loaded", base)
+    assert torch.equal(torch.get_rng_state(), random), "no number of the process's generator"
+    assert trains.items() <= {key: p.requires_grad
+                              for key, p in module.model.named_parameters()}.items()
+    assert module.model.active_adapter == "two"
+
+
+@pytest.mark.parametrize("reuse", REUSE)
+def test_all_of_a_module_is_on_the_device_of_its_model(reuse):
+    model = load_causal_lm("nano")[0].to("meta")  # a device that no other one can be mixed with
+    for name, rank in (("one", 2), ("two", 1), ("new", 3)):
+        model = add_adapter(model, name, rank, torch.Generator(), "nano")
+    first = Composition(model, "one", [], [], reuse)
+    module = Composition(model, "new", [], ["one", "two"], reuse, first)
+    module.draw(torch.Generator(), True)
+    module.off = [0, 5]
+    logits = module(input_ids=torch.zeros(1, 4, dtype=torch.int64, device="meta")).logits
+    loss = logits.sum() + module.penalty(0.1, 0.1, 0.1)
+    assert {tensor.device.type for tensor in (loss, module.weights, module.gates())} == {"meta"}
 
 
 def test_a_fresh_module_changes_nothing_and_all_its_parts_get_a_gradient(composition):
@@ -135,15 +195,15 @@ def test_a_fresh_module_changes_nothing_and_all_its_parts_get_a_gradient(composi
     with torch.no_grad(), fresh.model.disable_adapter():
         plain = outputs(fresh.model, x)
     torch.testing.assert_close(outputs(fresh, x), plain)
-    trained = fresh.parameters()
-    for p in trained:
-        p.requires_grad_(True)
+    for key, p in fresh.model.named_parameters():
+        p.requires_grad_("lora_" in key)  # of the units too: they must stay frozen all the same
     result = fresh(**x)
     getattr(result, "logits", result).square().sum().backward()
     gradients = {name: p.grad for name, p in fresh.named_parameters()}
     assert bool(gradients["reuse"].abs().max(1).values.gt(0).all())
     assert all(bool(g.abs().max() > 0) for key, g in gradients.items() if "lora_B" in key)
-    assert all(layer.lora_A["one"].weight.grad is None for layer in fresh.layers.values())
+    assert all(layer.lora_A["one"].weight.requires_grad for layer in fresh.layers.values())
+    assert all(p.grad is None for key, p in fresh.model.named_parameters() if ".new." not in key)
 
 
 def test_later_tasks_change_no_bit_of_earlier_units_coefficients_and_heads(learned):
@@ -323,6 +383,35 @@ def test_units_are_reused_on_their_own_base_only(composition, tmp_path):
         load_units(module.model, tmp_path / "units", "more", "another")
     with pytest.raises(ModelError, match="has an adapter 'loaded' already"):
         load_units(module.model, tmp_path / "units", "loaded", base)
+
+
+@pytest.mark.parametrize("fault", ["missing", "nan", "rank"])
+def test_units_with_a_fault_are_refused_and_leave_no_adapter(composition, tmp_path, fault):
+    module, x = composition
+    module.save(tmp_path / "units")
+    expected, names = outputs(module, x), {*module.model.peft_config}
+    base = module.model.peft_config["new"].base_model_name_or_path
+    path = tmp_path / "units" / "adapter_model.safetensors"
+    tensors = safetensors.torch.load_file(path)
+    key = min(tensors)
+    if fault == "missing":
+        del tensors[key]
+    else:
+        tensors[key] = tensors[key] * float("nan") if fault == "nan" else tensors[key][:2]
+    safetensors.torch.save_file(tensors, path)
+    with pytest.raises(ModelError, match={"missing": "1 missing", "nan": "NaN or infinite",
+                                          "rank": "could not be put on"}[fault]):
+        load_units(module.model, tmp_path / "units", "loaded", base)
+    assert {*module.model.peft_config} == names
+    assert torch.equal(outputs(module, x), expected)
+
+
+def test_units_on_other_layers_are_refused():
+    base, rng = load_backbone("digits"), torch.Generator()
+    model = add_adapter(base, "one", 1, rng, "digits", base.layers[:1])
+    model = add_adapter(model, "new", 1, rng, "digits", base.layers)
+    with pytest.raises(ModelError, match=f"'new' and 'one' is on the layer {base.layers[1]}"):
+        Composition(model, "new", [], ["one"])
 
 
 @pytest.mark.parametrize(("changes", "error", "message"), [

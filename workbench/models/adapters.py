@@ -95,7 +95,7 @@ class WithAdapter:
         from peft import get_peft_model_state_dict
 
         assert self.name is not None  # only adapters are written
-        folder.mkdir(exist_ok=True)
+        folder.mkdir(parents=True, exist_ok=True)
         config = copy.copy(self.model.peft_config[self.name])
         config.inference_mode = True
         config.save_pretrained(str(folder))
@@ -152,20 +152,27 @@ def base_of(folder: Path) -> str:
     return base
 
 
-def lora_layers(model: PeftModel, name: str) -> dict[str, Any]:
-    """Return the layers of a model that have a LoRA adapter with this name, by their names."""
-    layers = {key: layer for key, layer in model.get_base_model().named_modules()
-              if name in getattr(layer, "lora_A", {})}
-    if not layers:
-        raise ModelError(f"the adapter {name!r} is on no linear layer; composition needs LoRA")
-    return layers
+def lora_layers(model: PeftModel, name: str, others: Sequence[str] = ()) -> dict[str, Any]:
+    """Return the linear layers of a model that have a LoRA adapter with this name, by their names.
+
+    Raises `ModelError` if there are none, and if one of the other adapters is on other layers.
+    """
+    found = {one: {key: layer for key, layer in model.get_base_model().named_modules()
+                   if one in getattr(layer, "lora_A", {})} for one in (name, *others)}
+    for one, layers in found.items():
+        if not layers:
+            raise ModelError(f"the adapter {one!r} is on no linear layer; composition needs LoRA")
+        if odd := sorted(layers.keys() ^ found[name].keys()):
+            raise ModelError(f"only one of the adapters {name!r} and {one!r} is on the layer "
+                             f"{odd[0]}. Units can be reused on their own layers only.")
+    return found[name]
 
 
 def load_units(model: PeftModel, folder: Path, name: str, base: str) -> None:
     """Load a saved adapter of peft under a name, so that its units can be reused; it stays frozen.
 
     `base` is the name or folder of the model. Raises `ModelError` if the adapter is of another base
-    model or does not fit, and for a name that is taken.
+    model or does not fit, has missing or unexpected tensors or a NaN, and for a name that is taken.
     """
     found = base_of(folder)
     if found != base:
@@ -173,12 +180,17 @@ def load_units(model: PeftModel, folder: Path, name: str, base: str) -> None:
                          "reused on their own base model only.")
     if name in model.peft_config:
         raise ModelError(f"the model has an adapter {name!r} already; give another name")
-    with as_model_error(f"{folder}: the adapter could not be put on {base}"), no_progress_bars():
-        model.load_adapter(folder, name, is_trainable=False)
-    if not all(bool(weight.isfinite().all()) for weight in WithAdapter(model, name,
-                                                                       []).parameters()):
-        model.delete_adapter(name)
-        raise ModelError(f"{folder} has weights that are NaN or infinite. Train it again.")
+    try:
+        with no_progress_bars(), torch.random.fork_rng([]):  # peft draws weights before it loads
+            with as_model_error(f"{folder}: the adapter could not be put on {base}"):
+                model.load_adapter(folder, name, torch_device=str(model.device))
+            _check_keys(model, folder, name)
+        if not all(bool(p.isfinite().all()) for p in WithAdapter(model, name, []).parameters()):
+            raise ModelError(f"{folder} has weights that are NaN or infinite. Train it again.")
+    except ModelError:
+        if name in model.peft_config:
+            model.delete_adapter(name)
+        raise
 
 
 def merge_adapter(model: Any, folder: Path, base: str) -> Any:
@@ -210,15 +222,16 @@ def merge_adapter(model: Any, folder: Path, base: str) -> Any:
     return merged.requires_grad_(True).eval()
 
 
-def _check_keys(adapted: Any, folder: Path) -> None:
+def _check_keys(adapted: Any, folder: Path, name: str = "default") -> None:
     """Refuse an adapter file with missing or unexpected tensors, of which peft warns at most."""
     from peft import get_peft_model_state_dict
 
     with safetensors.safe_open(folder / ADAPTER_WEIGHTS, "pt") as file:
         stored = set(file.keys())
-    expected = set(get_peft_model_state_dict(adapted, save_embedding_layers=False))
     # peft may store the embeddings beside an adapter on them.
-    allowed = expected | set(get_peft_model_state_dict(adapted, save_embedding_layers=True))
+    expected, more = (set(get_peft_model_state_dict(
+        adapted, adapter_name=name, save_embedding_layers=stores)) for stores in (False, True))
+    allowed = expected | more
     faults = [f"{len(keys)} {kind}: {', '.join(sorted(keys)[:4])}{', ...' * (len(keys) > 4)}"
               for kind, keys in (("missing", expected - stored), ("unexpected", stored - allowed))
               if keys]

@@ -10,7 +10,7 @@ with one learned coefficient s_j for each layer and unit. Earlier units stay fro
 """
 
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -34,7 +34,7 @@ REUSE = {
     "none": "no earlier unit is used: an adapter of its own for each task",
 }
 """How a module uses the units of earlier adapters."""
-TEMPORARY = "exported"
+TEMPORARY = "__export__"
 
 
 class Composition(WithAdapter):
@@ -81,12 +81,13 @@ class Composition(WithAdapter):
             raise ModelError(f"the new part {name!r} is also among the reused adapters; it is used "
                              "anyway. Leave it out.")
         self.reuse, self.reused = reuse, () if reuse == "none" else tuple(reused)
-        self.layers = lora_layers(model, name)
+        self.layers = lora_layers(model, name, self.reused)
         configs: Any = model.peft_config
         self.rank = configs[name].r
         self.ranks = [configs[adapter].r for adapter in self.reused]
         self.owners = tuple(adapter for adapter, rank in zip(self.reused, self.ranks, strict=True)
                             for _ in range(rank))
+        self._none = self.new(next(iter(self.layers)))[0].detach()[:0]  # on the model's device
         self.off: list[int] = []
         self.faster = faster
         self.weights = nn.Parameter(self._start(before), requires_grad=reuse != "fixed")
@@ -95,7 +96,7 @@ class Composition(WithAdapter):
     def _start(self, before: "Composition | None") -> Tensor:
         if self.reuse != "magnitudes":
             shape = len(self.layers), len(self.owners)
-            return torch.ones(shape) if self.reuse == "fixed" else torch.zeros(shape)
+            return self._none.new_full(shape, float(self.reuse == "fixed"))
         norms = self._norms()
         if before is None:
             return norms
@@ -105,7 +106,7 @@ class Composition(WithAdapter):
         """Return the norm of each earlier update: shape (layers, adapters)."""
         norms = [factored.norm(layer.lora_A[one].weight, layer.lora_B[one].weight)
                  for layer in self.layers.values() for one in self.reused]
-        return (torch.stack(norms) if norms else torch.zeros(0)).reshape(len(self.layers), -1)
+        return (torch.stack(norms) if norms else self._none).reshape(len(self.layers), -1)
 
     @property
     def coefficients(self) -> Tensor:
@@ -113,17 +114,17 @@ class Composition(WithAdapter):
         if self.reuse != "magnitudes":
             return self.faster * self.weights if self.reuse == "learned" else self.weights
         shares = self.weights / self._norms().detach().clamp_min(1e-12)
-        return shares.repeat_interleave(torch.tensor(self.ranks, dtype=torch.long), 1)
+        adapters = torch.tensor([j for j, rank in enumerate(self.ranks) for _ in range(rank)],
+                                dtype=torch.long, device=shares.device)
+        return shares.index_select(1, adapters)
 
     def units(self, layer: str) -> tuple[Tensor, Tensor]:
         """Return the frozen units of a layer: A (units, inputs), and B (outputs, units), scaled."""
         lora = self.layers[layer]
-        A = [lora.lora_A[one].weight.detach() for one in self.reused]
-        B = [lora.scaling[one] * lora.lora_B[one].weight.detach() for one in self.reused]
-        if not A:
-            own = lora.lora_A[self.name].weight, lora.lora_B[self.name].weight
-            return own[0].detach()[:0], own[1].detach()[:, :0]
-        return torch.cat(A), torch.cat(B, 1)
+        A, B = [own.detach() for own in self.new(layer)]
+        return (torch.cat([A[:0], *(lora.lora_A[one].weight.detach() for one in self.reused)]),
+                torch.cat([B[:, :0], *(lora.scaling[one] * lora.lora_B[one].weight.detach()
+                                       for one in self.reused)], 1))
 
     def new(self, layer: str) -> tuple[Tensor, Tensor]:
         """Return the new part of a layer: A (rank, inputs), and B (outputs, rank), scaled."""
@@ -135,7 +136,8 @@ class Composition(WithAdapter):
         """Return what each unit is multiplied by, 1 for the new ones: (layers, units + rank)."""
         own = self.weights.new_ones(len(self.layers), self.rank)
         gates = torch.cat([self.coefficients, own], 1)
-        return gates.index_fill(1, torch.tensor(self.off), 0.0) if self.off else gates
+        off = torch.tensor(self.off, dtype=torch.long, device=gates.device)
+        return gates.index_fill(1, off, 0.0) if self.off else gates
 
     def factors(self, layer: str) -> tuple[Tensor, Tensor]:
         """Return the whole update of a layer: A (units + rank, inputs), and B (outputs, ...)."""
@@ -152,7 +154,7 @@ class Composition(WithAdapter):
         for layer in self.layers:
             A, units = self.new(layer)[0], self.units(layer)[0]
             bound = A.shape[1] ** -0.5
-            drawn = torch.empty(A.shape).uniform_(-bound, bound, generator=rng)
+            drawn = torch.empty(A.shape).uniform_(-bound, bound, generator=rng).to(A.device)
             basis = torch.linalg.qr(units.mT)[0]
             if orthogonal and 0 < basis.shape[1] < len(basis):
                 rest = drawn - drawn @ basis @ basis.mT
@@ -191,19 +193,16 @@ class Composition(WithAdapter):
     @contextmanager
     def _reusing(self) -> Iterator[None]:
         """Let each layer add the part that is reused, without units that are off."""
-        hooks, count = [], len(self.owners)
-        for (name, layer), gate in zip(self.layers.items(), self.gates(), strict=True):
-            if self.reused:
-                A, B = self.units(name)
-                hooks.append(layer.register_forward_hook(partial(_add, A, B, gate[:count])))
-            if self.off:
-                hooks.append(layer.lora_A[self.name].register_forward_hook(
-                    partial(_multiply, gate[count:])))
-        try:
+        count = len(self.owners)
+        with ExitStack() as hooks:  # a handle of a hook removes it at the end
+            for (name, layer), gate in zip(self.layers.items(), self.gates(), strict=True):
+                if self.reused:
+                    hooks.enter_context(layer.register_forward_hook(
+                        partial(_add, *self.units(name), gate[:count])))
+                if self.off:
+                    hooks.enter_context(layer.lora_A[self.name].register_forward_hook(
+                        partial(_multiply, gate[count:])))
             yield
-        finally:
-            for hook in hooks:
-                hook.remove()
 
     def named_parameters(self) -> list[tuple[str, nn.Parameter]]:
         """Return the weights of the new part, and what is learned about the units."""
@@ -215,21 +214,21 @@ class Composition(WithAdapter):
         """Add the module to the model as a plain adapter: its rank is that of all its parts.
 
         peft concatenates the adapters (``cat``), and each coefficient is multiplied into the row of
-        A of its unit. Raises `ModelError` if the name is taken (peft itself would return silently)
-        or a coefficient is not finite.
+        A of its unit; units that are off get 0. Raises `ModelError` if the name is taken (peft
+        itself would return silently) or a coefficient is not finite.
         """
         if name in self.model.peft_config:
             raise ModelError(f"the model has an adapter {name!r} already; give another name")
-        if not bool(self.weights.isfinite().all()):
-            bad = (~self.coefficients.isfinite()).nonzero()[0].tolist()
+        for row, unit in (~self.coefficients.isfinite()).nonzero().tolist():
             raise ModelError(
-                f"a coefficient is not finite: that of unit {bad[1]} ({self.owners[bad[1]]}) in "
-                f"layer {list(self.layers)[bad[0]]}. The training has diverged: train again at a "
+                f"a coefficient is not finite: that of unit {unit} ({self.owners[unit]}) in "
+                f"layer {list(self.layers)[row]}. The training has diverged: train again at a "
                 "smaller learning rate.")
         parts = [*self.reused, self.name]
-        self.model.add_weighted_adapter(parts, [1.0] * len(parts), name, "cat")
-        for layer, s in zip(self.layers.values(), self.coefficients, strict=True):
-            layer.lora_A[name].weight[:len(s)] *= s[:, None]
+        with torch.random.fork_rng([]):  # peft draws weights, and then writes over them
+            self.model.add_weighted_adapter(parts, [1.0] * len(parts), name, "cat")
+        for layer, gate in zip(self.layers.values(), self.gates(), strict=True):
+            layer.lora_A[name].weight *= gate[:, None]
 
     def save(self, folder: Path) -> None:
         """Write the module as a plain adapter of peft to a new folder.
@@ -245,7 +244,6 @@ class Composition(WithAdapter):
         try:
             return WithAdapter(self.model, TEMPORARY, self.trained).write(folder)
         finally:
-            self.model.set_adapter(str(self.name))  # peft warns if it deletes the one that is on
             self.model.delete_adapter(TEMPORARY)
 
 

@@ -1,5 +1,6 @@
 """Retrieval of a skill by the hidden states of a prompt, in the pretrained model."""
 
+import inspect
 from collections.abc import Sequence
 from typing import Any
 
@@ -16,6 +17,7 @@ from workbench.retrieval.retrievers import ClusteredRetriever
 from workbench.retrieval.signatures import Signature
 
 ROWS = 64
+"""Prompts that go through the model together."""
 
 
 class PromptRetriever:
@@ -57,13 +59,18 @@ class PromptRetriever:
     def states(self, questions: Sequence[str]) -> Floats:
         """Return the mean hidden state of each question's prompt: shape (n, hidden size)."""
         means: list[Tensor] = []
+        inner = self.model  # peft wraps a model in one that takes any argument
+        inner = inner.get_base_model() if hasattr(inner, "get_base_model") else inner
         for start in range(0, len(questions), ROWS):
             prompts = [make_prompt(self.tokenizer, one) for one in questions[start:start + ROWS]]
             ids, mask = encode(self.tokenizer, prompts, context_of(self.model))
-            hidden = self.model(input_ids=ids.to(self.model.device),
-                                attention_mask=mask.long().to(self.model.device),
+            named = {"input_ids": ids, "attention_mask": mask}
+            if "position_ids" in inspect.signature(inner.forward).parameters:
+                # Counted from the first token of each prompt, whatever is padded before it.
+                named["position_ids"] = (mask.cumsum(1) - 1).clamp_min(0)
+            hidden = self.model(**{key: t.to(self.model.device) for key, t in named.items()},
                                 output_hidden_states=True).hidden_states[self.layer].cpu()
-            weights = mask.cpu()[..., None].float()
+            weights = mask[..., None].float()
             means.append((hidden * weights).sum(1) / weights.sum(1))
         return torch.cat(means).double().numpy()
 
