@@ -32,6 +32,8 @@ from workbench.tasks import KNOWN_SKILLS
 
 HEADER = ",".join(COLUMNS)
 ROW = "validation,facts-new,a,0.0001,0,0,accuracy,x,1.0"
+RETRIEVED = ("retrieved", "retrieved_known", "told")
+"""Of composed modules: shares of questions, and the accuracy if the skill is told."""
 
 
 @pytest.fixture(scope="module")
@@ -208,7 +210,8 @@ def test_every_shipped_value_is_in_its_range(shipped):
         assert (table["retention"] <= 1.2).all() and (table.groupby(RUN)["step"].min() == 0).all()
     measures = set(pd.concat(shipped.values())["measure"])
     assert measures == {*DIAGNOSTICS, "accuracy", "train_accuracy", "stored_bytes",
-                        "train_seconds", "evaluate_seconds"}
+                        "train_seconds", "evaluate_seconds", *RETRIEVED}
+    assert set(RETRIEVED) <= set(shipped["composed_skills"]["measure"])
     assert set(shipped["one_skill"].query("measure in @DIAGNOSTICS")["measure"]) == set(DIAGNOSTICS)
     stored = points(shipped["many_skills"]).groupby("method")["stored_bytes"].max()
     assert stored["sdft"] == stored["sft"] == 0 < stored["replay"]

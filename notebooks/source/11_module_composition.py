@@ -27,7 +27,7 @@ import workbench as wb
 from workbench.course import check, verdict
 from workbench.learners import batch_order, fit, make_optimizer
 from workbench.measure.intervals import seed_interval
-from workbench.plots import describe, draw_band, percent, percent_over_seeds, plot_bars, plot_differences
+from workbench.plots import percent, percent_over_seeds
 
 wb.prepare_notebook()
 
@@ -380,6 +380,8 @@ def compare(tasks):
 
 
 # %%
+from workbench.plots import plot_bars
+
 RATES = {"finetune": 1e-3, "joint": 3e-3, "o_lora": 3e-4, "sd_lora": 3e-4, "osf": 3e-4}
 OPTIONS = {"osf": {"preserved": 0.25}}
 single = {name: wb.run(replace(config, learner=name, lr=rate, options=OPTIONS.get(name, {})))
@@ -388,8 +390,7 @@ right, task_right = zip(*(compare(tasks) for tasks in (3, 5)), strict=True)
 three, five = ({name: values.double().mean(1).numpy() for name, values in table.items()}
                for table in right)
 three |= {f"one model, {name}": values for name, values in single.items()}
-order = sorted(five, key=lambda name: three[name].mean())
-order += sorted(set(three) - set(five), key=lambda name: three[name].mean())
+order = sorted(three, key=lambda name: (name not in five, three[name].mean()))
 figure_2, axes_2 = plt.subplots(1, 2, figsize=(10, 6.4))
 for ax, title, table in zip(axes_2, ("3 tasks", "5 tasks"), (three, five), strict=True):
     plot_bars({name: table[name] for name in order if name in table}, ax, title)
@@ -439,11 +440,12 @@ print(pd.DataFrame(parts).T.rename_axis(["tasks", "way"]).to_string())
 # - *composed*: learned coefficients and the penalty. *l1* and *l2* add a penalty on the size of the coefficients.
 
 # %%
-figure_3, axes_3 = plt.subplots(1, 3, figsize=(11, 3.4), sharex=True, sharey=True,
-                                layout="constrained")
+from workbench.plots import plot_differences
+
+figure_3, axes_3 = plt.subplots(1, 3, figsize=(11, 3.4), sharex=True, sharey=True)
 for ax, case in zip(axes_3, ((3, "accuracy"), (5, "accuracy"), (5, "retrieval")), strict=True):
-    plot_differences({name: gain(name, *case) for name in part_names[1:]}, ax, f"{case[0]} tasks: {case[1]}",
-                     "points more than no reuse")
+    plot_differences({name: gain(name, *case) for name in part_names[1:]}, ax,
+                     f"{case[0]} tasks: {case[1]}", "points more than no reuse")
 wb.show(figure_3)
 penalty = seed_interval(gain("orthogonal, no reuse", 5))
 verdict("learned reuse alone gains less than half a point, for 3 and 5 tasks (95 % intervals).",
@@ -486,6 +488,7 @@ check("worth_composing", worth_composing)
 # whose inputs are shuffled. They have as many weights as *reuse*, but not the same content.
 
 # %%
+from workbench.plots import describe, draw_band
 from workbench.plots.styles import COLOURS
 
 STARTS = ("no reuse", "reuse", "warm start", "coefficients 1", "foreign units")
