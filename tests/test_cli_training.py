@@ -19,14 +19,13 @@ from workbench.tasks import KNOWN_SKILLS, make_stream
 SHORT = ("--steps", 2, "--batch-size", 8, "--items", 4, "--quiet")
 
 
-@pytest.fixture(scope="module")
-def taught(tmp_path_factory):
-    return tmp_path_factory.mktemp("taught") / "lm"
+TRAIN = ("train", "--model", "tiny", "--learner", "sdft", "--skill", "facts-new", "--lr", 1e-4,
+         "--seed", 3, *SHORT, "--out")
 
 
-def test_train_passes_the_gate_writes_a_model_and_says_what_was_kept(cli, taught):
-    code, out, err = cli("train", "--model", "tiny", "--learner", "sdft", "--skill", "facts-new",
-                         "--lr", 1e-4, "--seed", 3, *SHORT, "--out", taught)
+def test_train_passes_the_gate_writes_a_model_and_says_what_was_kept(cli, tmp_path):
+    taught = tmp_path / "lm"
+    code, out, err = cli(*TRAIN, taught)
     assert code == 0 and err == ""
     assert "sdft on facts-new, tiny, seed 3: complete, 2 steps" in out and "gate passed" in out
     assert all(name in out for name in (*KNOWN_SKILLS, "kl_old", "teacher_right"))
@@ -137,7 +136,9 @@ def test_run_resumes_what_train_began(cli, tmp_path, monkeypatch):
     assert code == 0 and json.loads(out)["status"] == "complete"
 
 
-def test_evaluate_finds_skill_and_base_in_the_record(cli, taught):
+def test_evaluate_finds_skill_and_base_in_the_record(cli, tmp_path):
+    taught = tmp_path / "lm"
+    assert cli(*TRAIN, taught)[0] == 0
     code, out, _ = cli("evaluate", "--model", taught, "--items", 6, "--json")
     printed = json.loads(out)
     assert code == 0 and printed["base"] == "tiny"

@@ -88,7 +88,7 @@ def test_seeds_share_nothing_but_the_beginning(two_seeds):
 
 
 @pytest.mark.parametrize("changes", [
-    *({"learner": name, **({"lora_rank": 2} if name == "adapter_per_skill" else {})}
+    *({"learner": name, **({"lora_rank": 2} if name.endswith("_per_skill") else {})}
       for name in TEXT_LEARNERS),
     {"options": {"teacher": "ema"}}, {"options": {"teacher": "task_start"}},
     {"options": {"teacher": "student"}}, {"lora_rank": 2}, {"diagnose": True},
