@@ -11,6 +11,7 @@ from typing import Any
 
 import numpy as np
 import torch
+from study_composition import copy_last
 from torch import Tensor
 
 from workbench.learners import Batch, Composed
@@ -136,16 +137,6 @@ class Transfer:
             copy_last(learner.model)
         return self.learn(learner, self.train[few], rate, max(at), BATCH, at, self.asked[part],
                           start == "head only")
-
-
-@torch.no_grad()
-def copy_last(model: ComposedBackbones) -> None:
-    """Copy the new part of each seed's last module into its newest one."""
-    for i in range(len(model.seeds)):
-        before, newest = model.modules(i)[-2:]
-        for layer in newest.layers.values():
-            for side in (layer.lora_A, layer.lora_B):
-                side[newest.name].weight.copy_(side[before.name].weight)
 
 
 def transfers(name: str, earlier: str) -> dict[str, Any]:
