@@ -15,7 +15,7 @@ class Composed(Adapters):
     """Train a composed module and a head for each task; retrieve the task of an input.
 
     After PROTEUS (arXiv 2603.13235). Earlier modules, heads and signatures never change. The
-    retriever ``last`` makes no choice: the last module, which contains the others, answers all.
+    retriever ``last`` makes no choice: the module of the last task reads all inputs.
     """
 
     composes = True
@@ -30,7 +30,8 @@ class Composed(Adapters):
     l2: float = field(default=0.0, metadata={"weight": True})
     """Weight of their squares."""
     orthogonality: float = field(default=0.0, metadata={"weight": True})
-    """Weight of the squared cosines between the inputs that new and earlier units read."""
+    """Weight of the squared cosines between the inputs that new and earlier units read. It has no
+    effect if `reuse` is ``none``: then there are no earlier units."""
 
     def __post_init__(self) -> None:
         super().__post_init__()

@@ -29,7 +29,7 @@ RETRIEVERS = {
     "prompt-keys": "the same with one key for each task (DualPrompt)",
     "entropy": "task whose adapter and head are the surest",
     "random": "any task",
-    "last": "the last task, whose module contains the others; all heads answer together",
+    "last": "no choice: the last task's module reads all inputs, and all heads answer together",
 }
 """The retrievers of a run. The oracle's accuracy is reported with each of them."""
 KEPT = 2
