@@ -148,11 +148,13 @@ def test_a_table_without_a_wrong_task_is_printed_without_a_warning(recwarn, caps
     assert not [w for w in recwarn if issubclass(w.category, RuntimeWarning)]
 
 
-@pytest.mark.parametrize("stop_after", [1, 4, 7, 9])
-def test_a_resumed_run_is_the_uninterrupted_one_bit_for_bit(tmp_path, stop_after):
-    whole = run(SMALL, out=tmp_path / "whole")
+@pytest.mark.parametrize("stop_after", [1, 3, 4, 7, 9, 13])
+@pytest.mark.parametrize("learner", ["adapters", "composed", "osf"])
+def test_a_resumed_run_is_the_uninterrupted_one_bit_for_bit(tmp_path, learner, stop_after):
+    config = replace(SMALL, learner=learner, tasks=3)
+    whole = run(config, out=tmp_path / "whole")
     calls = iter(range(1000))
-    run(SMALL, out=tmp_path / "parts", stop=lambda: next(calls) >= stop_after)
+    run(config, out=tmp_path / "parts", stop=lambda: next(calls) >= stop_after)
     again = resume(tmp_path / "parts")
     assert again.retrieval == whole.retrieval
     np.testing.assert_array_equal(again.accuracy, whole.accuracy)

@@ -13,7 +13,7 @@ from workbench.models.adapted import BASE
 from workbench.models.backbones import load_backbone
 from workbench.models.osf import OSFBackbones
 from workbench.runs.answers import answer_example
-from workbench.runs.experiment import load_adapters, make_learner, resume, run, stream_of
+from workbench.runs.experiment import load_adapters, make_learner, run, stream_of
 
 DIGITS = RunConfig(stream="digits-tasks", learner="osf", seeds=(0, 1), steps=60, lr=3e-3)
 SMALL = replace(DIGITS, steps=6, checkpoint_every=2)
@@ -126,20 +126,6 @@ def test_it_forgets_less_than_fine_tuning(head):
     kept = run(config).accuracy[:, -1].mean(1)
     plain = run(replace(config, learner="finetune", options={})).accuracy[:, -1].mean(1)
     assert kept.min() > plain.max()
-
-
-@pytest.mark.parametrize("stop_after", [1, 3, 9])
-def test_a_resumed_run_is_the_uninterrupted_one_bit_for_bit(tmp_path, stop_after):
-    whole = run(SMALL, out=tmp_path / "whole")
-    asked = iter(range(1000))
-    run(SMALL, out=tmp_path / "parts", stop=lambda: next(asked) >= stop_after)
-    again = resume(tmp_path / "parts")
-    assert np.array_equal(again.accuracy, whole.accuracy)
-    assert np.array_equal(again.losses, whole.losses)
-    assert again.retrieval == whole.retrieval
-    one, other = (load_adapters(tmp_path / name)[2].state_dict() for name in ("whole", "parts"))
-    assert one.keys() == other.keys()
-    assert all(torch.equal(one[key], other[key]) for key in one)
 
 
 def test_a_run_is_restored_from_its_folder_and_answers(tmp_path):

@@ -30,4 +30,4 @@ class OSF(Adapters):
         self.model.project()
 
     def write_adapters(self, folder: Path, tasks: Sequence[str]) -> None:
-        """Write none: what was learned is in the weights."""
+        """Write no adapters: the weights hold what was learned."""

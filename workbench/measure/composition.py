@@ -1,4 +1,4 @@
-"""What the parts of composed modules do: right answers without some units, and shared inputs."""
+"""Measurements of composed modules: answers without some units, and angles between new parts."""
 
 from collections.abc import Iterable, Sequence
 

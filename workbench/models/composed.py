@@ -17,7 +17,7 @@ from workbench.tasks.stream import masked
 
 
 class Composing:
-    """Makes the adapters of a class, listed by task and seed, the new parts of compositions."""
+    """Adds composed modules to a class that keeps adapters by task and seed."""
 
     reuse, faster, separate = "learned", 1.0, False
     adapters: list[list[str]]

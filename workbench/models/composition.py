@@ -78,8 +78,8 @@ class Composition(WithAdapter):
             if adapter not in model.peft_config:
                 raise UnknownNameError("adapter", adapter, model.peft_config)
         if name in reused:
-            raise ModelError(f"the new part {name!r} is also among the reused adapters; it is used "
-                             "anyway. Leave it out.")
+            raise ModelError(f"the new part {name!r} is also among the reused adapters. Leave it "
+                             "out there: a module always uses its new part.")
         self.reuse, self.reused = reuse, () if reuse == "none" else tuple(reused)
         self.layers = lora_layers(model, name, self.reused)
         configs: Any = model.peft_config
@@ -133,7 +133,7 @@ class Composition(WithAdapter):
             self.name].weight
 
     def gates(self) -> Tensor:
-        """Return what each unit is multiplied by, 1 for the new ones: (layers, units + rank)."""
+        """Return the factor of each unit, 1 for new and 0 for off: (layers, units + rank)."""
         own = self.weights.new_ones(len(self.layers), self.rank)
         gates = torch.cat([self.coefficients, own], 1)
         off = torch.tensor(self.off, dtype=torch.long, device=gates.device)
@@ -192,7 +192,7 @@ class Composition(WithAdapter):
 
     @contextmanager
     def _reusing(self) -> Iterator[None]:
-        """Let each layer add the part that is reused, without units that are off."""
+        """Make each layer add its reused units, except those that are off."""
         count = len(self.owners)
         with ExitStack() as hooks:  # a handle of a hook removes it at the end
             for (name, layer), gate in zip(self.layers.items(), self.gates(), strict=True):
@@ -239,7 +239,7 @@ class Composition(WithAdapter):
         self.write(folder)
 
     def write(self, folder: Path) -> str:
-        """Write the module as `save` does, also over files; return the name of the main one."""
+        """Write the module as `save` does, also over files; return the file of the weights."""
         self.export(TEMPORARY)
         try:
             return WithAdapter(self.model, TEMPORARY, self.trained).write(folder)

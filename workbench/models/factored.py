@@ -40,9 +40,11 @@ def principal_cosines(A: Tensor, other: Tensor) -> Tensor:
     if the largest is 0 they read nothing in common. Each set of rows must be linearly independent;
     the method is that of Björck & Golub (1973).
     """
-    if A.dim() != 2 or other.dim() != 2 or A.shape[1] != other.shape[1]:
-        raise ModelError(f"principal angles need two matrices with rows of the same length, not "
-                         f"shapes {tuple(A.shape)} and {tuple(other.shape)}")
+    if (A.dim() != 2 or other.dim() != 2 or A.shape[1] != other.shape[1]
+            or not len(A) or not len(other)):
+        raise ModelError("principal angles need two matrices with rows of the same length, at "
+                         f"least one row each, not shapes {tuple(A.shape)} and "
+                         f"{tuple(other.shape)}")
     bases = [torch.linalg.qr(rows.double().mT)[0] for rows in (A, other)]
     cosines: Tensor = torch.linalg.svdvals(bases[0].mT @ bases[1])
     return cosines.clamp_max(1)

@@ -79,7 +79,7 @@ class PromptRetriever:
         return np.asarray((states - self.axes["mean"]) @ self.axes["components"].T)
 
     def prepare(self, questions: Sequence[str]) -> None:
-        """Find the principal components, on the first prompts that there are."""
+        """Compute the principal components of the first prompts."""
         from sklearn.decomposition import PCA
 
         states = self.states(questions)
@@ -87,7 +87,7 @@ class PromptRetriever:
         self.axes = {"mean": fitted.mean_, "components": fitted.components_}
 
     def learn(self, skill: int, questions: Sequence[str], held_out: Sequence[str] = ()) -> None:
-        """Learn to recognise the prompts of a skill; distances to held-out ones are kept."""
+        """Fit a signature to the prompts of a skill; store the distances of held-out prompts."""
         if not self.axes:
             self.prepare(questions)
         states = self.states([*questions, *held_out])
@@ -95,9 +95,9 @@ class PromptRetriever:
         self.retriever.partial_fit(self.project(states), np.full(len(states), skill), apart)
 
     def learn_known(self, skills: Sequence[Sequence[str]], apart: bool) -> None:
-        """Learn the prompts of skills that need no module: their numbers are negative.
+        """Fit signatures to the prompts of skills that need no module.
 
-        They have a signature each if `apart`, and otherwise one together.
+        Their numbers are negative: one for each skill if `apart`, and otherwise one for all.
         """
         every = [question for questions in skills for question in questions]
         self.prepare(every)

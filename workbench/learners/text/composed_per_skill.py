@@ -1,4 +1,4 @@
-"""One composed module per skill, retrieved by the prompt: nobody says which skill it is of."""
+"""One composed module per skill; the skill of a question is retrieved from its prompt."""
 
 from dataclasses import dataclass, field
 from typing import Any
@@ -59,7 +59,7 @@ class ComposedPerSkill(AdapterPerSkill):
         return super().loss_of(i, indices) + penalty
 
     def end(self, task: Task) -> None:
-        """Learn to recognise the prompts of the skill; before the first, those known before."""
+        """Fit a signature to the skill; before the first, also to the skills known before."""
         super().end(task)
         old = [part.inputs for part in task.old]
         if old and self.known != "none" and not self.retriever.skills:
@@ -81,7 +81,7 @@ class ComposedPerSkill(AdapterPerSkill):
         return modules + sum(tensor.nbytes for tensor in self.state.values())
 
     def predict(self, x: Any, task: int | None = None) -> Any:
-        """Return the likeliest responses: a list of texts per seed; the skill is retrieved."""
+        """Return the likeliest responses by the retrieved skills: a list of texts per seed."""
         if task is not None or not self.retriever.skills:
             return super().predict(x, task)
         chosen = self.retriever.choose(x)
