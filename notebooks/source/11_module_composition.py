@@ -611,8 +611,9 @@ CostPanel(costs)
 #
 # ## What the paper claims, and what this lesson did
 #
-# The abstract of PROTEUS ([arXiv 2603.13235](https://arxiv.org/abs/2603.13235)) says that composition "promotes knowledge
-# transfer". Reviewers asked for the effect of the orthogonal part apart from reuse; here it is, on small data.
+# A public review of PROTEUS ([arXiv 2603.13235](https://arxiv.org/abs/2603.13235)) describes each new adapter as "a
+# selective combination of past adapters plus a new, orthogonal component". Reviewers also asked what the orthogonal part
+# is worth apart from reuse. This lesson measures it, on small data.
 # **The paper's tables are not reproduced**: they need a large vision transformer and its data sets. *Reconstructed*: one
 # coefficient for each layer and unit, the penalties, and which factor is kept orthogonal (we take $A$, what is read).
 # *Ours*: the learning rate of the coefficients, the orthogonal beginning, and the foreign units.

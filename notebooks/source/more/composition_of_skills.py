@@ -461,7 +461,8 @@ verdict("modules keep more of what was known than SDFT and replay do, in every o
 # - **New skills.** SDFT learns all three in every run and loses a part of them again. A module loses nothing, but with
 #   some seeds it never learns the letters; look at the single runs in the figure, and not at the means. So the
 #   intervals are wide, and on the new skills neither is shown to be better in every order.
-# - **Modules and told adapters** are the same method but for retrieval. They start from other random numbers.
+# - ***composed, no reuse* and told adapters** are the same method, except for retrieval. They start from other random
+#   numbers.
 #
 # ## Retrieval times answer
 #
@@ -508,20 +509,18 @@ verdict(f"where two skills came before, the letters are learned in {counts.iloc[
         f"with reuse and in {counts.iloc[1]:.0f} of 10 without.", tuple(counts) == (10, 4))
 
 # %% [markdown]
-# **This is the only place in these lessons where reuse helps.** After two other skills the letters are learned in all
-# runs with reuse, and in fewer than half without. Where the letters come first, both ways are equal, as they must be.
-# Be careful all the same. The ten runs have five seeds, the two orders of a seed agree, and the intervals of *learned*
-# and *ACC* contain 0. We do not know *why*. Letters have nothing in common with facts or requests,
-# and lesson 11 has shown an early lead that was speed, not knowledge: coefficients learn faster than the new part. In
-# 120 steps the letters are just at the border of being learned, so that a little speed decides. A control with foreign
-# units, as in lesson 11, was not run here. With the penalty, two of five seeds do
-# not learn the letters; that interval contains 0 too.
+# **Reuse may help with the letters.** After two other skills they are learned in all runs with reuse, and in fewer than
+# half without. Where the letters come first, both ways are equal, as they must be. But the ten runs have only five
+# seeds, and the two orders of a seed agree. The intervals of *learned* and *ACC* contain 0. If reuse helps, we do not
+# know *why*. Letters have nothing in common with facts or requests. It may be speed: coefficients learn faster than the
+# new part, as in lesson 11, and 120 steps are just enough for some seeds to learn the letters. A control with foreign
+# units was not run here. With the penalty, two of five seeds do not learn the letters; that interval contains 0 too.
 #
 # ## What it costs
 #
-# Choose a cost. Accuracy is the mean over all eight skills and the orders (*composed*: the first only). *kB stored* is beside the pretrained
-# model, after three skills. *Seconds to train* are those of the fastest run, because the machine had other work at the
-# same time: compare them roughly.
+# Choose a cost. Accuracy is the mean over all eight skills and the orders (*composed*: the first only). *kB stored*
+# counts what is kept beside the pretrained model, after three skills. *Seconds to train* are those of the fastest run.
+# The machine had other work at the same time, so compare them roughly.
 
 # %%
 from workbench.widgets import CostPanel
