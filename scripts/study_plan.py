@@ -30,6 +30,13 @@ METHODS: dict[str, dict[str, Any]] = {
     "off-policy, larger rate": {"learner": "off_policy_distillation"},
     "off-policy, one sample": {"learner": "off_policy_distillation", "options": {"samples": 1}},
     "off-policy, 30 answers": {"learner": "off_policy_distillation", "options": {"samples": 30}},
+    "teacher's answers, renewed": {"learner": "off_policy_distillation",
+                                   "options": {"samples": 1, "renew": 3}},
+    "student's answers, renewed": {"learner": "off_policy_distillation",
+                                   "options": {"samples": 1, "renew": 3, "writer": "student"}},
+    "student's answers, once": {"learner": "off_policy_distillation",
+                                "options": {"writer": "student"}},
+    "replay of own answers": {"learner": "replay", "options": {"own_answers": True}},
     "sft lora": {"learner": "sft", "lora_rank": 8},
     "sdft lora": {"learner": "sdft", "lora_rank": 8},
     "adapter per skill": {"learner": "adapter_per_skill", "lora_rank": 8, "scenario": "task"},
@@ -50,18 +57,21 @@ AT_RATE = {"off-policy, 30 answers": 1e-4, "sdft, larger rate": 3e-4,
 ORDERS = tuple(" ".join(order) for order in itertools.permutations(
     ("facts-new", "tools-new", "letters-new")))
 LONGEST = ("sft", "sdft", "off_policy_distillation")
-IN_A_ROW = (*LONGEST, "sdft, task-start teacher", "replay", "sft_self_style", "adapter per skill",
-            "grpo", "sft_kl")
+IN_A_ROW = (*LONGEST, "sdft, task-start teacher", "replay", "replay of own answers",
+            "sft_self_style", "adapter per skill", "grpo", "sft_kl")
+RENEWED = ("teacher's answers, renewed", "student's answers, renewed",
+           "student's answers, once")
+"""Between off-policy and on-policy: three steps are an epoch of 96 questions, 32 a step."""
 COMPOSED = ("composed", "composed, not orthogonal", "composed, no reuse")
 PLAN: dict[str, dict[str, tuple[str, ...]]] = {
     "one_skill": {
         "facts-new": ("sft", "sdft", "sft_self_style", "off_policy_distillation", "sft on teacher",
                       "sft_kl", "replay", "sdft reverse", "sdft ema", "sdft student", "grpo",
-                      "sft lora", "sdft lora", "sdft other", "sdft none"),
+                      "sft lora", "sdft lora", "sdft other", "sdft none", *RENEWED),
         "tools-new": ("sft", "sdft"),
         "letters-new": ("sft", "sdft", "sdft, all steps"),
         "working-new": ("sft", "sdft", "off_policy_distillation", "off-policy, one sample",
-                        "sdft, all steps"),
+                        "sdft, all steps", *RENEWED),
         "articles-new": ("sft", "sdft"),
         "letters-hard-new": ("sft", "sdft", "off_policy_distillation", "off-policy, as sdft")},
     "noisy_teacher": {

@@ -10,7 +10,7 @@ import torch
 import torch.nn.functional as F
 
 from workbench.config import RunConfig
-from workbench.errors import ConfigError, DataError
+from workbench.errors import ConfigError, DataError, UnknownNameError
 from workbench.learners import fit, make_optimizer
 from workbench.learners.text import TEXT_LEARNERS
 from workbench.learners.text.grpo import exact_match
@@ -27,9 +27,11 @@ from workbench.tasks.village.styles import has_own_style, is_right, shows_workin
 
 OPTIONS = {
     "sft": {}, "sft_kl": {}, "sft_self_style": {}, "off_policy_distillation": {"samples": 2},
-    "off_policy_distillation, hard": {"samples": 2, "soft": False}, "sdft": {},
+    "off_policy_distillation, hard": {"samples": 2, "soft": False},
+    "off_policy_distillation, renewed": {"samples": 1, "writer": "student", "renew": 1}, "sdft": {},
     "sdft, stage": {"teacher": "task_start"}, "sdft, ema": {"teacher": "ema", "direction": "jsd"},
-    "replay": {"per_skill": 3}, "grpo": {"group": 2}, "adapter_per_skill": {},
+    "replay": {"per_skill": 3}, "replay, own": {"per_skill": 3, "own_answers": True},
+    "grpo": {"group": 2}, "adapter_per_skill": {},
 }
 every_learner = pytest.mark.parametrize("case, rank", [
     *((case, 0) for case in OPTIONS if case != "adapter_per_skill"),
@@ -136,6 +138,8 @@ def test_a_learner_saved_within_a_task_goes_on_bit_for_bit(case, rank, tasks, le
      "skip_first must be a whole number of at least 0, not -1"),
     ("sdft", {"top_k": -5},
      "top_k must be a whole number of at least 0, not -5"),
+    ("off_policy_distillation", {"renew": -1}, "renew must be a whole number of at least 0"),
+    ("replay", {"own_answers": 1}, "own_answers must be true or false, not 1"),
     ("replay", {"per_skill": 0}, "per_skill must be a whole number of at least 1, not 0"),
     ("replay", {"share": 1}, "share must be between 0 and 1, not 1"),
     ("grpo", {"group": 1}, "group must be a whole number of at least 2, not 1"),
@@ -222,19 +226,49 @@ def test_offline_distillation_imitates_what_the_pretrained_teacher_said_before(t
     soft, hard = (make(case) for case in (name, f"{name}, hard"))
     for learner in (soft, hard):
         learner.begin(tasks[0])
-    printed = [part.clone() for part in soft.responses[1]]
+    printed = [soft.state[name].clone() for name in ("1.ids", "1.mask")]
     learn(soft, tasks[0], steps=2, batch_size=4)
     soft.begin(tasks[0])
     for learner in (soft, hard):  # never sampled anew
-        assert all(torch.equal(a, b) for a, b in zip(printed, learner.responses[1], strict=True))
-    assert printed[0].shape[0] == 16 and not torch.equal(soft.responses[0][0], soft.responses[1][0])
+        assert all(torch.equal(a, learner.state[name])
+                   for a, name in zip(printed, ("1.ids", "1.mask"), strict=True))
+    assert printed[0].shape[0] == 16 and not torch.equal(soft.state["0.ids"], soft.state["1.ids"])
     state = hard.generators[0].get_state()
     ids, mask = hard.rollout(0, CHOSEN, hard.read(0, CHOSEN))
     hard.generators[0].set_state(state)
-    options = hard.responses[0][0].view(8, 2, -1)[CHOSEN][:, :, :ids.shape[1]]
+    options = hard.state["0.ids"].view(8, 2, -1)[CHOSEN][:, :, :ids.shape[1]]
     assert (options == ids[:, None]).all(-1).any(1).all(), "to these questions"
     torch.testing.assert_close(hard.loss_of(0, CHOSEN), imitation_by_hand(
         hard, rows(hard.prompts), (ids, mask)), rtol=1e-4, atol=1e-5)
+
+
+def test_renewed_responses_are_those_of_the_student_of_that_step(tasks, learn):
+    learner = make("off_policy_distillation", seeds=(0,), samples=1, writer="student", renew=2)
+    learner.begin(tasks[0])
+    written, optimizer = [learner.state["0.ids"]], make_optimizer(learner, 1e-2)
+    for _ in fit(learner, tasks[0], optimizer, steps=3, batch_size=4):
+        written.append(learner.state["0.ids"])
+    assert [a is b for a, b in zip(written, written[1:], strict=False)] == [True, False, True]
+    again = make("off_policy_distillation", seeds=(0,), samples=1, writer="student")
+    again.begin(tasks[0])
+    assert torch.equal(again.state["0.ids"], written[0]), "first those of the pretrained model"
+    again.model.load_state_dict(learn_steps(tasks[0], 2).model.state_dict())
+    again.state["step"] += 2
+    again.write_responses()
+    assert torch.equal(again.state["0.ids"], written[2])
+    assert again.stored_bytes() == 0
+    with pytest.raises(UnknownNameError, match="unknown writer 'expert'; known: student, teacher"):
+        make("off_policy_distillation", seeds=(0,), writer="expert")
+
+
+def learn_steps(task, steps):
+    """A learner that took so many steps, with responses that are renewed every two."""
+    learner = make("off_policy_distillation", seeds=(0,), samples=1, writer="student", renew=2)
+    learner.begin(task)
+    for _ in zip(range(steps), fit(learner, task, make_optimizer(learner, 1e-2), steps=3,
+                                   batch_size=4), strict=False):
+        pass
+    return learner
 
 
 # Replay
@@ -264,6 +298,21 @@ def test_replay_keeps_so_many_examples_of_each_skill_that_was_known_or_learned(t
                 for i in range(2)]
         assert printed[0] != printed[1], "each seed keeps its own"
     assert learner.stored_bytes() == sum(t.nbytes for t in learner.state.values()) // 2
+
+
+def test_replay_of_own_answers_keeps_those_that_are_right_and_no_others(tasks):
+    learner = make("replay", seeds=(0,), per_skill=20, own_answers=True)
+    learner.begin(tasks[0])
+    learner.end(tasks[0])
+    decode = learner.model.tokenizer.decode
+    known = {f"<s> Q: {item.prompt} A:": item for items in
+             (*(load_skill(name, "train") for name in KNOWN_SKILLS), tasks[0].train.items)
+             for item in items}
+    kept = [(known[decode(prompt[real.bool()])], decode(ids[mask.bool()]))
+            for prompt, real, ids, mask in zip(*(learner.state[f"0.{name}"] for name in (
+                "prompts", "prompts_mask", "ids", "mask")), strict=True)]
+    assert 20 < len(kept) < 100, "nano answers many of the 108 right, and not all"
+    assert all(is_right(text, item.answer) for item, text in kept)
 
 
 def test_replay_weighs_new_and_old_examples_by_their_share(tasks):

@@ -12,7 +12,8 @@ from workbench.errors import ConfigError
 from workbench.learners.text.sft import SFT, imitation
 from workbench.models.encoding import context_of, encode, encode_responses
 from workbench.models.logits import response_logits
-from workbench.system.runtime import derive_seed
+from workbench.models.sampling import sample
+from workbench.system.runtime import derive_seed, generator
 from workbench.tasks import Item, Task, scorer_of
 from workbench.tasks.text import TextExamples
 
@@ -22,13 +23,17 @@ class TextReplay(SFT):
     """Imitate the demonstrations, and as many stored examples of earlier skills.
 
     Of the skills that the model knew before, it stores the answers in the model's own style, or the
-    demonstrations where that style is not known; of each new skill, the demonstrations.
+    demonstrations where that style is not known; of each new skill, the demonstrations. With
+    `own_answers` it stores the model's own sampled answers in place of both, those that are right
+    (On-Policy Replay, arXiv 2605.29495).
     """
 
     per_skill: int = 32
     """Number of stored examples of each earlier skill."""
     share: float = 0.5
     """Weight of the old examples in the loss, between 0 and 1."""
+    own_answers: bool = False
+    """Whether the model answers the old questions itself."""
 
     def __post_init__(self) -> None:
         if isinstance(self.share, bool | str) or not 0 < self.share < 1:
@@ -67,6 +72,10 @@ class TextReplay(SFT):
                      for item in rng.sample(skill, min(self.per_skill, len(skill)))]
             responses = [own_style and scorer_of(item).in_own_style(item, rng)
                          or item.demonstration for item in items]
+            if self.own_answers:
+                items, responses = self.right_answers(i, items, index)
+            if not items:
+                continue
             prompts = encode(tokenizer, self.ask([item.prompt for item in items]), most)
             ids, mask = encode_responses(tokenizer, responses, most)
             for name, tensor in (("prompts", prompts[0].int()), ("prompts_mask", prompts[1].byte()),
@@ -77,3 +86,13 @@ class TextReplay(SFT):
                 self.state[f"{i}.{name}"] = torch.cat([
                     pad(part, (width - part.shape[1], 0) if name.startswith("prompts")
                         else (0, width - part.shape[1])) for part in (old, tensor)])
+
+    def right_answers(self, i: int, items: list[Item], index: int) -> tuple[list[Item], list[str]]:
+        """Return the items that the model answers right, at temperature 1, and its answers."""
+        answers = sample(self.model.models[i], self.model.tokenizer,
+                         self.ask([item.prompt for item in items]), temperature=1.0,
+                         max_new_tokens=self.max_new_tokens,
+                         rng=generator(self.model.seeds[i], "own answers", index)).texts
+        right = [(item, text) for item, text in zip(items, answers, strict=True)
+                 if scorer_of(item).right(text, item)]
+        return [item for item, _ in right], [text for _, text in right]
