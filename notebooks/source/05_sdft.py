@@ -1150,4 +1150,4 @@ print(f"{live_widget.record.steps_taken} steps were taken.")
 # is in real data decides how much of this carries over. That is why the paper's own ablations, on large
 # models, may differ.
 #
-# **Next:** [06 Many skills in a row](06_many_skills.ipynb)
+# **Next:** [08 Many skills in a row](08_many_skills.ipynb)

@@ -11,7 +11,7 @@
 # | | |
 # |---|---|
 # | **Objectives** | retrieve a skill by hidden states · see which questions are lost, and why · compare separate modules with SDFT and replay, over seeds and orders · split accuracy into retrieval and answer · say what each method costs |
-# | **Prerequisites** | [06 Many skills](../06_many_skills.ipynb), [10 Clustered retrieval](../10_clustered_retrieval.ipynb), [11 Module composition](../11_module_composition.ipynb) |
+# | **Prerequisites** | [08 Many skills](../08_many_skills.ipynb), [10 Clustered retrieval](../10_clustered_retrieval.ipynb), [11 Module composition](../11_module_composition.ipynb) |
 # | **Time** | 30 minutes to work through, under 1 minute to run on two CPU cores |
 # | **Memory** | under 1 GB; no GPU, no download, no network |
 
@@ -196,7 +196,7 @@ verdict("new and known facts are nearer to each other than any other two skills.
 # ## Do simpler methods do as well?
 #
 # All get the same questions. *NCM* (nearest mean), *SLDA* (one covariance for all) and *RanPAC* get the same states.
-# The chooser of lesson 06 takes the skill of the stored question with the most similar words (TF-IDF); a second one
+# The chooser of lesson 08 takes the skill of the stored question with the most similar words (TF-IDF); a second one
 # counts pairs of neighbouring words too. The **control** is fitted to shuffled skills. Intervals are Wilson's,
 # over the 96 questions about keepers.
 
@@ -218,7 +218,7 @@ found |= {rule: MomentClassifier(rule.lower()).fit(states["train"], skill_of["tr
     states["test"]) for rule in ("NCM", "SLDA", "RanPAC")}
 
 # %%
-for n, name in ((1, "words (lesson 06)"), (2, "words and pairs of words")):
+for n, name in ((1, "words (lesson 08)"), (2, "words and pairs of words")):
     words = TfidfVectorizer(token_pattern=r"\S+", ngram_range=(1, n)).fit(train_texts)
     found[name] = KNeighborsClassifier(1, metric="cosine").fit(
         words.transform(train_texts), skill_of["train"]).predict(words.transform(test_texts))
@@ -243,9 +243,9 @@ columns = ["facts-new", "facts-keepers", "both", "from", "to", "other six"]
 table = pd.DataFrame(found_share, columns).T
 print(table.map(percent).to_string())
 main = table.loc["signatures, layer 1"]
-verdict("signatures find more of the questions about keepers than the words of lesson 06, NCM, "
+verdict("signatures find more of the questions about keepers than the words of lesson 08, NCM, "
         "SLDA and RanPAC; pairs of words and a single cluster are not shown to be worse.",
-        main["from"] > table.loc[["words (lesson 06)", "NCM", "SLDA", "RanPAC"], "both"].max()
+        main["from"] > table.loc[["words (lesson 08)", "NCM", "SLDA", "RanPAC"], "both"].max()
         and table.loc[["words and pairs of words", "signatures, one cluster"], "to"].min()
         > main["both"])
 verdict(f"control: with shuffled skills {percent(by_guess)} of the questions on new skills go to "
@@ -357,7 +357,7 @@ verdict("one module answers most questions on the new tools, and the answers to 
 # ## The record
 #
 # Now three skills in a row. `scripts/study.py` taught the three skills with five seeds, in three orders, 120 steps each. The
-# methods of lesson 06 are SFT, SDFT, replay, and an adapter per skill that is **told** which skill a question is of.
+# methods of lesson 08 are SFT, SDFT, replay, and an adapter per skill that is **told** which skill a question is of.
 # The composed modules have the same steps, seeds, questions and number of learning rates, and are **not** told. The
 # rate was chosen on validation questions in the first order. There are three kinds:
 #

@@ -467,7 +467,7 @@ wb.show(path_figure)
 # knowledge too. And it answers along the **student's own words**, not along given texts. What is kept is what the
 # demonstration does not change in the teacher's answers, on the words that the student uses now: its style, for
 # example. Neither method stores old data, and neither is told to keep what the new inputs never touch. The class
-# scenario shows what that can mean. Lesson [06](../06_many_skills.ipynb) measures how much SDFT keeps.
+# scenario shows what that can mean. Lesson [08](../08_many_skills.ipynb) measures how much SDFT keeps.
 #
 # ## What to remember
 #

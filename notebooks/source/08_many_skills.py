@@ -1,5 +1,5 @@
 # %% [markdown]
-# # 6. Many skills in a row
+# # 8. Many skills in a row
 #
 # > **Claim you can check:** taught three skills one after the other, a model that learns from itself ends
 # > with three quarters to nine tenths of them, in all six orders, and some six tenths of what it knew, and stores
