@@ -79,11 +79,10 @@ lint: env
 unit: env
 	$(PYTEST) -q -n 2 --ignore tests/browser tests
 
-notebooks: env ## run every notebook, compare its outputs (nbval), and run it again (nbmake)
+notebooks: env ## run every notebook and compare its outputs with the stored ones (nbval)
 	$(PYTEST) -q -n 2 --dist loadfile --nbval --nbval-current-env \
 		--nbval-sanitize-with tests/sanitize.cfg --nbval-cell-timeout=120 \
 		--nbval-kernel-startup-timeout=180 notebooks
-	$(PYTEST) -q -n 2 --nbmake --nbmake-timeout=180 --ignore notebooks/source notebooks
 
 browser: env ## click through the course in headless Chromium
 	$(PYTEST) -q -n 2 tests/browser

@@ -8,10 +8,7 @@ import re
 from pathlib import Path
 
 import nbformat
-import numpy as np
 import pytest
-import torch
-import torch.nn.functional as F
 from build_lessons import (
     BUDGET,
     build,
@@ -23,9 +20,8 @@ from build_lessons import (
     target_of,
 )
 
-from workbench.course import check, exercises
+from workbench.course import exercises
 from workbench.errors import WorkbenchError
-from workbench.measure.intervals import wilson_interval
 
 SOURCE = '''# %% [markdown]
 # # A lesson
@@ -64,17 +60,6 @@ def test_an_exercise_becomes_its_title_stars_minutes_goal_and_folded_hints(e):
     for i, words in enumerate(e.hints, 1):
         assert folded(text, f"Hint {i} of {len(e.hints)}") == words
     assert "Solution" not in text and "{{" not in text
-
-
-@pytest.mark.parametrize("name", exercises)
-def test_the_folded_solution_is_code_that_the_check_accepts(name, capsys):
-    block = folded(expand(f"{{{{solution {name}}}}}", solutions=True), "Solution")
-    code = re.fullmatch(r"```python\n(.+)```", block, re.S)[1]
-    # What a notebook has imported by then.
-    namespace = {"np": np, "torch": torch, "F": F, "wilson_interval": wilson_interval}
-    exec(code, namespace)
-    check(name, namespace[name])
-    assert capsys.readouterr().out == f"{name}: right!\n"
 
 
 def test_an_edition_without_solutions_has_none():
