@@ -20,10 +20,12 @@ ROOT = Path(__file__).parent.parent
 
 @pytest.fixture
 def project(tmp_path):
-    """A project with two lessons, one of them in a folder below."""
+    """A project with a glossary and two lessons, one of them in a folder below."""
     (tmp_path / "notebooks" / "more" / ".ipynb_checkpoints").mkdir(parents=True)
     for name in ("00_start_here", "more/20_other", "more/.ipynb_checkpoints/20_other-checkpoint"):
         (tmp_path / "notebooks" / f"{name}.ipynb").write_text(f"shipped {name}")
+    (tmp_path / "notebooks" / "GLOSSARY.md").write_text("shipped words")
+    (tmp_path / "notebooks" / "conftest.py").write_text("stays")
     return tmp_path
 
 
@@ -46,7 +48,7 @@ def contents(folder):
             for path in sorted(folder.rglob("*")) if path.is_file()}
 
 
-LESSONS = {"00_start_here.ipynb": "shipped 00_start_here",
+LESSONS = {"GLOSSARY.md": "shipped words", "00_start_here.ipynb": "shipped 00_start_here",
            "more/20_other.ipynb": "shipped more/20_other"}
 
 
@@ -141,6 +143,10 @@ def test_links_and_paths_in_the_lessons_lead_from_the_copy_to_the_same_files(tmp
     result = []
     for path in lab.copy_lessons(tmp_path):
         home = (tmp_path / "my-course" / path).parent
+        if path.suffix == ".md":
+            result += [home / target for target in
+                       re.findall(r"\]\(([^):#]+)\)", (home / path.name).read_text())]
+            continue
         for cell in nbformat.read(home / path.name, as_version=4).cells:
             pattern = (r"\]\(([^):#]+)\)" if cell.cell_type == "markdown"
                        else r"[\"'](\.\./[^\"']+)[\"']")

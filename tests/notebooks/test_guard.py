@@ -18,6 +18,7 @@ LESSONS = sorted((ROOT / "notebooks").glob("*.ipynb"))
 # Long ones that are not needed to follow the argument; there may be none.
 MORE = sorted((ROOT / "notebooks" / "more").glob("*.ipynb"))
 NOTEBOOKS = LESSONS + MORE
+GLOSSARY = ROOT / "notebooks" / "GLOSSARY.md"
 SOURCES = sources_in(ROOT / "notebooks" / "source")
 SANITIZE = ROOT / "tests" / "sanitize.cfg"
 LARGEST_KB = 700
@@ -144,10 +145,15 @@ def test_every_exercise_is_set_checked_and_solved_in_some_notebook():
         assert f'check("{name}", {name})' in text
 
 
-def test_links_between_notebooks_lead_somewhere():
-    for path in NOTEBOOKS:
-        for target in re.findall(r"\]\(([\w./-]+\.ipynb)\)", path.read_text()):
+def test_links_between_notebooks_and_the_glossary_lead_somewhere():
+    for path in (*NOTEBOOKS, GLOSSARY):
+        for target in re.findall(r"\]\(([\w./-]+\.(?:ipynb|md))\)", path.read_text()):
             assert (path.parent / target).exists(), f"{path.name} links to {target}"
+
+
+def test_the_glossary_explains_some_25_words_in_alphabetical_order():
+    words = re.findall(r"^\| \*\*(.+?)\*\*", GLOSSARY.read_text(), re.M)
+    assert 20 <= len(words) <= 32 and words == sorted(words, key=str.casefold)
 
 
 @pytest.mark.parametrize(("path", "following"), list(pairwise(LESSONS)), ids=lambda p: p.stem)

@@ -23,7 +23,9 @@ FIRST = "00_start_here.ipynb"
 
 
 def copy_lessons(root: Path = ROOT) -> list[Path]:
-    """Copy each lesson that the student's copy lacks, and return those; no file is overwritten.
+    """Copy the lessons and the glossary to the student's copy, and return the paths that are new.
+
+    No file is overwritten.
 
     Raises `WorkbenchError` if there are no lessons, or the copy cannot be written.
     """
@@ -31,8 +33,8 @@ def copy_lessons(root: Path = ROOT) -> list[Path]:
         raise WorkbenchError(f"{root / LESSONS / FIRST} is missing: the notebooks are part of the "
                              "project's folder, not of the installed package. Clone or download "
                              "the project, and start from there.")
-    lessons = sorted(path.relative_to(root / LESSONS) for path in (root / LESSONS).rglob("*.ipynb")
-                     if ".ipynb_checkpoints" not in path.parts)
+    lessons = sorted(path.relative_to(root / LESSONS) for path in (root / LESSONS).rglob("*")
+                     if path.suffix in (".ipynb", ".md") and ".ipynb_checkpoints" not in path.parts)
     new = [path for path in lessons if not os.path.lexists(root / COPY / path)]
     for path in new:
         target = root / COPY / path
