@@ -53,6 +53,7 @@ def plot_learned_and_retained(points: pd.DataFrame, methods: Sequence[str],
     """Draw new-skill accuracy and retention at the end of each run: a row of dots per method.
 
     The large dot is the mean over seeds, with its 95 % t interval; the small dots are the seeds.
+    The row of a method with fewer than two runs is empty.
     """
     last, styles = ends(points), styles_of(points["method"])
     axes = figure.subplots(1, 2, sharey=True)
@@ -61,15 +62,17 @@ def plot_learned_and_retained(points: pd.DataFrame, methods: Sequence[str],
         texts = []
         for i, method in enumerate(methods):
             values = 100 * last.loc[last["method"] == method, name].to_numpy()
-            low, high = seed_interval(values)
-            mean, style = values.mean(), styles[method]
+            if len(values) < 2:
+                continue
+            low, high = map(float, seed_interval(values))
+            mean, style = float(values.mean()), styles[method]
             ax.plot(values, np.full(len(values), i), ".", color=style["color"], markersize=4,
                     alpha=0.5)
             ax.errorbar(mean, i, xerr=[[mean - low], [high - mean]], fmt=style["marker"],
                         color=style["color"], capsize=3, linewidth=1.4)
-            ax.annotate(f"{mean:.0f}", (mean, i), (0, 6), textcoords="offset points", ha="center",
-                        va="bottom", fontsize=9)
-            texts.append(f"{method} {mean:.0f} % (from {low:.0f} to {high:.0f})")
+            ax.annotate(f"{round(mean)}", (mean, i), (0, 6), textcoords="offset points",
+                        ha="center", va="bottom", fontsize=9)
+            texts.append(f"{method} {round(mean)} % (from {round(low)} to {round(high)})")
         percent_limits(ax, "x")
         add_text(ax, title, "%")
         describe(ax, f"Dots, {title}, with 95 % intervals over seeds: {'; '.join(texts)}.")
