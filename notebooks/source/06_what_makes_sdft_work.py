@@ -57,8 +57,8 @@ wb.prepare_notebook()
 # for each question. `off_policy_distillation` uses the same answers, with soft targets.
 #
 # The runs are those of lesson 05: the skill *facts-new*, six learning rates, and the same rule for all methods. Five
-# seeds are tested at the learning rate and step that the rule chose. *Retention* is the accuracy on the known skills
-# after training, divided by the accuracy before.
+# seeds are tested at the learning rate and step that the rule chose. *Retention* is the accuracy on a known skill
+# after training divided by the accuracy before, averaged over the known skills.
 
 # %%
 one_skill = points(load_study("one_skill"))  # a row for each evaluation of a run
@@ -218,10 +218,10 @@ for skill in by_skill:
 #
 # ## The fork: on-policy training is necessary
 #
-# There are tasks in which on-policy training *must* matter. A toy can prove this. A path forks. One branch leads to the goal, and only the
-# teacher is told which one: this is its demonstration. The student must guess. In the wrong branch it sees its mistake. It
-# may turn back and then reach the goal, or go on and fail. The untrained student turns back with probability $h$, its
-# **habit**.
+# There are tasks in which on-policy training *must* matter. A toy can prove this. A path forks. One branch leads to the
+# goal, and only the teacher is told which one: this is its demonstration. The student must guess. In the wrong branch
+# it sees its mistake. It may turn back and then reach the goal, or go on and fail. The untrained student turns back
+# with probability $h$, its **habit**.
 #
 # **Off-policy, the success tends to $\frac12+\frac12h$. On-policy, it tends to 1.** Proof. (1) At the fork the student cannot
 # know the side, so it chooses the right branch with probability $\frac12$. (2) The teacher never enters the wrong
@@ -458,8 +458,9 @@ verdict("ten answers cannot: the floor is 2.233 nats, and the student is right w
 #
 # The teacher's weights can be those of the pretrained model (`sdft`, the default here), a moving average of the
 # student's weights (`sdft ema`), or the student's present weights (`sdft student`). Published results disagree on
-# which is best. One reason may be arithmetic. In each step the average changes by 1 % of its difference from the student.
-# In bfloat16, a number has only 8 bits of precision, so such a small change is lost in rounding:
+# which is best. One reason may be arithmetic. At a rate of 0.01 the average changes in each step by 1 % of its
+# difference from the student. In bfloat16 a number has only 8 bits of precision, so such a small change is lost in
+# rounding:
 
 # %%
 noise = torch.Generator().manual_seed(0)
@@ -543,7 +544,8 @@ verdict("adapters do not reduce forgetting: SDFT keeps the same with LoRA and wi
 #
 # - In the tightrope, change `share` to 0.9 or 0.1, or let it fall from round to round, as DAgger does. What is best for
 #   160 steps?
-# - In the ten-context example, let two demonstrations share each answer. What is the floor now? Compute it first.
+# - In the example with ten answers, let each answer belong to two demonstrations (`np.arange(10) // 2`). What is the
+#   floor now? Compute it first.
 # - `workbench train --learner sdft --option teacher=student --lr 1e-3 --skill facts-new --out runs/self` trains a student
 #   that teaches itself. When does it collapse?
 #
