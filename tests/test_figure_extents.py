@@ -242,6 +242,8 @@ FIGURES = {
         "pareto": lambda size=size: figure_of(lambda ax: studies.plot_pareto(
             points(size), METHODS, ax, 0.95, "articles-new: learned against kept"),
             size=(8.6, 4.2)),
+        "learned and retained": lambda size=size: studies.plot_learned_and_retained(
+            points(size), METHODS, Figure(figsize=(8.6, 3.6))),
         "drift": lambda size=size: figure_of(lambda ax: studies.plot_drift(
             points(size), METHODS, "kl_old", ax, "the further, the more is forgotten?")),
         "sequence": lambda size=size: figure_of(lambda ax: studies.plot_sequence(

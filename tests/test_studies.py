@@ -12,8 +12,16 @@ from matplotlib.figure import Figure
 
 from workbench.errors import RecordError, UnknownNameError
 from workbench.measure.comparison import retention
+from workbench.measure.intervals import seed_interval
 from workbench.measure.metrics import AccuracyMatrix
-from workbench.plots.studies import UNITS, drift_correlation, plot_diagnostic, plot_drift
+from workbench.plots.studies import (
+    UNITS,
+    drift_correlation,
+    plot_diagnostic,
+    plot_drift,
+    plot_learned_and_retained,
+    table_by_rate,
+)
 from workbench.plots.styles import METHOD_STYLES, styles_of
 from workbench.runs.evaluation import DIAGNOSTICS
 from workbench.runs.studies import (
@@ -135,6 +143,30 @@ def test_a_diagnostic_is_drawn_of_the_run_at_the_rate(study_rows):
     np.testing.assert_allclose(ax.lines[0].get_ydata(), [7, 9])
     assert ax.get_ylabel() == "nats a response" and "a from" in ax.get_label()
     assert set(UNITS) == set(DIAGNOSTICS)
+
+
+def test_means_over_seeds_are_drawn_with_their_intervals(study_rows):
+    table = points(pd.concat([study_rows(), study_rows(seed=1, new=(0.3, 0.7), old=(0.8, 0.4))]))
+    axes = plot_learned_and_retained(table, ["a"], Figure()).axes
+    new, retention = ends(table)[["new", "retention"]].to_numpy().T
+    for ax, values in zip(axes, (new, retention), strict=True):
+        np.testing.assert_allclose(ax.lines[0].get_xdata(), 100 * values)
+        np.testing.assert_allclose(ax.lines[1].get_xydata(), [[100 * values.mean(), 0]])
+        assert ax.texts[0].get_text() == f"{100 * values.mean():.0f}"
+        (low, _), (high, _) = ax.collections[0].get_segments()[0]
+        np.testing.assert_allclose([low, high], 100 * np.array(seed_interval(values)))
+        assert f"a {100 * values.mean():.0f} % (from {low:.0f} to {high:.0f})" in ax.get_label()
+
+
+def test_methods_are_compared_at_the_same_rate_and_step(study_rows):
+    table = points(pd.concat([
+        study_rows(), study_rows(method="b").query("step < 40"), study_rows(rate=1e-3)]))
+    by_rate = table_by_rate(table, ["b", "a"])
+    assert list(by_rate) == ["0.0001", "0.001"] and list(by_rate.index) == ["at step", "b", "a"]
+    assert list(by_rate.loc["at step"]) == ["20", "40"] and by_rate.loc["b", "0.001"] == "-"
+    at_20 = table.query("method == 'a' and rate == 1e-4 and step == 20").iloc[0]
+    expected = f"{100 * at_20['new']:.0f} | {100 * at_20['retention']:.0f}"
+    assert by_rate.loc["a", "0.0001"] == by_rate.loc["b", "0.0001"] == expected
 
 
 def test_shares_are_drawn_in_percent(shipped):

@@ -1,4 +1,4 @@
-"""Figures of studies: new-skill accuracy against retention, drift, and diagnostics.
+"""Figures and tables of studies: new-skill accuracy and retention, drift, and diagnostics.
 
 `points` are rows of `workbench.runs.studies.points`, of one skill and one part; `methods` are the
 methods to draw.
@@ -9,12 +9,14 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
+from matplotlib.figure import Figure
 
 from workbench.measure.accuracies import Floats
+from workbench.measure.intervals import seed_interval
 from workbench.plots.display import describe, percent
 from workbench.plots.labels import add_text, name_ticks, percent_limits
 from workbench.plots.styles import styles_of
-from workbench.runs.studies import RUN, ends
+from workbench.runs.studies import RUN, at_common_step, ends
 
 PROMPTS = {"kl_new": "on prompts of the new skill", "kl_old": "on prompts of what was known"}
 """Columns of the KL, and the prompts that it is measured on."""
@@ -44,6 +46,55 @@ def plot_pareto(points: pd.DataFrame, methods: Sequence[str], ax: Axes, level: f
     add_text(ax, title, "accuracy on the new skill (%)", "retention (%)", legend=True)
     return describe(ax, "Paths from before training, when all is kept, one per run: "
                     f"{'; '.join(texts)}.")
+
+
+def plot_learned_and_retained(points: pd.DataFrame, methods: Sequence[str],
+                              figure: Figure) -> Figure:
+    """Draw new-skill accuracy and retention at the end of each run: a row of dots per method.
+
+    The large dot is the mean over seeds, with its 95 % t interval; the small dots are the seeds.
+    The row of a method with fewer than two runs is empty.
+    """
+    last, styles = ends(points), styles_of(points["method"])
+    axes = figure.subplots(1, 2, sharey=True)
+    for ax, (name, title) in zip(axes, {"new": "accuracy on the new skill",
+                                        "retention": "retention"}.items(), strict=True):
+        texts = []
+        for i, method in enumerate(methods):
+            values = 100 * last.loc[last["method"] == method, name].to_numpy()
+            if len(values) < 2:
+                continue
+            low, high = map(float, seed_interval(values))
+            mean, style = float(values.mean()), styles[method]
+            ax.plot(values, np.full(len(values), i), ".", color=style["color"], markersize=4,
+                    alpha=0.5)
+            ax.errorbar(mean, i, xerr=[[mean - low], [high - mean]], fmt=style["marker"],
+                        color=style["color"], capsize=3, linewidth=1.4)
+            ax.annotate(f"{round(mean)}", (mean, i), (0, 6), textcoords="offset points",
+                        ha="center", va="bottom", fontsize=9)
+            texts.append(f"{method} {round(mean)} % (from {round(low)} to {round(high)})")
+        percent_limits(ax, "x")
+        add_text(ax, title, "%")
+        describe(ax, f"Dots, {title}, with 95 % intervals over seeds: {'; '.join(texts)}.")
+    axes[0].set_ylim(len(methods) - 0.5, -0.6)
+    name_ticks(axes[0], list(methods), "y")
+    return figure
+
+
+def table_by_rate(points: pd.DataFrame, methods: Sequence[str]) -> pd.DataFrame:
+    """Return the text ``"new | retention"``, in percent, per method and learning rate.
+
+    At each rate all methods are compared at the last step that all of them reached. A dash stands
+    where a method was not run.
+    """
+    rows = at_common_step(points[points["method"].isin(list(methods))]).sort_values("rate")
+    rows = rows.assign(
+        rate=rows["rate"].map("{:g}".format), step=rows["step"].astype(str),
+        text=[f"{100 * new:.0f} | {100 * retention:.0f}"
+              for new, retention in zip(rows["new"], rows["retention"], strict=True)])
+    table = rows.pivot(index="method", columns="rate", values="text").reindex(list(methods))
+    steps = rows.groupby("rate")["step"].first().rename("at step").to_frame().T
+    return pd.concat([steps, table])[rows["rate"].unique()].fillna("-").rename_axis(columns=None)
 
 
 def plot_drift(points: pd.DataFrame, methods: Sequence[str], prompts: str, ax: Axes,

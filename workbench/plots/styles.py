@@ -35,7 +35,10 @@ METHOD_LOOKS: tuple[tuple[Any, ...], ...] = (
     ("#A6D96A", "-", "*", "sdft lora", "ensemble"),
     ("#117733", "--", "8", "sdft other", "sdft, larger rate", "self_distill_ema",
      "composed", "composed_per_skill"),
-    ("#DDCC77", ":", "H", "sdft none", "mutual", "composed, not orthogonal"))
+    ("#DDCC77", ":", "H", "sdft none", "mutual", "composed, not orthogonal"),
+    ("#44AA99", "-.", "x", "teacher's answers, renewed"),
+    ("#F0027F", "--", "+", "student's answers, once"),
+    ("#4D4D4D", ":", "1", "student's answers, renewed"))
 METHOD_STYLES = {name: (colour, line, marker) for colour, line, marker, *names in METHOD_LOOKS
                  for name in names}
 """Colour, line style and marker of each method."""
