@@ -124,7 +124,7 @@ def plot_bars(values: Mapping[str, ArrayLike], ax: Axes | None = None, title: st
                 hatch=HATCHES[i % len(HATCHES)])
         text = f"{label} {percent(shares.mean() / 100)}"
         if len(shares) > 2:
-            low, high = seed_interval(shares)
+            low, high = np.clip(seed_interval(shares), min(0, shares.min()), max(100, shares.max()))
             ax.errorbar(shares.mean(), i, xerr=[[shares.mean() - low], [high - shares.mean()]],
                         color="black", capsize=4, linewidth=1.2)
             text += f" (from {percent(float(low) / 100)} to {percent(float(high) / 100)})"
