@@ -35,8 +35,8 @@ model, tokenizer = wb.load_causal_lm("tiny")
 #
 # SDFT (self-distillation fine-tuning) was proposed by
 # [Shenfeld et al., arXiv 2601.19897](https://arxiv.org/abs/2601.19897). One model has two roles. The
-# **student** sees the question alone. The **teacher** has the same weights, and also sees a demonstration, which is the
-# answer of an expert. One training step has three parts:
+# **student** sees the question alone. The **teacher** also sees a demonstration, which is the answer of an expert.
+# Before training, both have the same weights. One training step has three parts:
 #
 # 1. The student answers the question. Its answer is *sampled*: each word is drawn from the student's own distribution.
 # 2. The teacher reads this answer. For each word it gives its own distribution over the next word.
@@ -46,13 +46,15 @@ model, tokenizer = wb.load_causal_lm("tiny")
 # answer of the student. `E:`, `Q:` and `A:` mark the demonstration of the expert, the question and the answer.
 
 # %%
+import textwrap
+
 facts = load_skill("facts-new", "train")  # 24 facts, each asked in four phrasings
 question = make_prompt(tokenizer, facts[0].prompt)
 shown = make_prompt(tokenizer, facts[0].prompt, demonstration=facts[0].demonstration)
 answer = sample(model, tokenizer, [question], temperature=1.0, rng=torch.Generator().manual_seed(0))
 for role, text in {"student sees": question, "teacher sees": shown,
                    "student says": answer.texts[0], "right": facts[0].answer}.items():
-    print(f"{role:13s} {text}")
+    print(textwrap.fill(f"{role:13s} {text}", 100, subsequent_indent=14 * " "))
 
 # %% [markdown]
 # Next we need the **logits** of an answer: the scores from which each of its words was chosen. A softmax turns them
@@ -100,7 +102,8 @@ verdict("the gradient of the loss with respect to the student's logits is q - p.
 # ## The loop, line by line
 #
 # Now we train. The skill is to know who keeps each of 24 things, which are new to the model. There are 96 questions, and
-# each step uses 32 of them. The loop is the whole method:
+# each step uses 32 of them; every question is used once before any is used again. The learning rate is three times the
+# one chosen below, so that 20 steps are enough. The loop is the whole method:
 #
 # - **Before the loop.** The student is a copy of the model. `rng` gives the random numbers for sampling. Adam (here
 #   `AdamW` without weight decay) is the optimizer. There are two prompts for each question: `questions` for the
@@ -171,16 +174,15 @@ verdict("the student of the loop knows as many of the test questions as that of 
 
 # %%
 from workbench.plots.labels import add_text, percent_limits
-from workbench.plots.styles import COLOURS
 
 loop_figure = Figure(figsize=(8.6, 3), layout="constrained")
 left, right = loop_figure.subplots(1, 2)
-left.plot(range(1, STEPS + 1), losses, color=COLOURS[0])
+left.plot(range(1, STEPS + 1), losses)
 add_text(left, "Loss of each step", "step", "KL (nats per word)")
 describe(left, f"Loss of each step: from {losses[0]:.2f} to {losses[-1]:.2f} nats per word.")
 rates = 100 * pd.DataFrame({n: made.summary()["right"] for n, made in tested.items()}).T
 right.errorbar(rates.index, rates["rate"], abs(rates[["low", "high"]].T - rates["rate"]).to_numpy(),
-               fmt="o-", capsize=3, color=COLOURS[0])
+               fmt="o-", capsize=3)
 percent_limits(right)
 add_text(right, "Accuracy on the new skill", "step", "right answers (%)")
 describe(right, "Accuracy on the new skill: " + ", ".join(
@@ -188,7 +190,7 @@ describe(right, "Accuracy on the new skill: " + ", ".join(
 wb.show(loop_figure)
 
 # %% [markdown]
-# Twenty steps of this loop teach most of the new skill. The bars are 95 % intervals (Wilson's, explained below).
+# Twenty steps of this loop teach most of the new skill. The vertical bars are 95 % intervals (Wilson's, see below).
 #
 # The paper's equations use the reverse KL, $\mathrm{KL}(q \,\|\, p)$. Its results were made with the forward KL,
 # $\mathrm{KL}(p \,\|\, q)$, as here. Notebook 06 compares the two.
@@ -237,8 +239,8 @@ verdict("without a demonstration the loss is 0 at every word, so there is nothin
 #
 # Learning rates and steps come from a search on validation questions, which the next section explains. SFT takes the
 # 120 steps that the search chose, 40 passes over the questions. For SDFT the search chose 100 steps. We take 60, to
-# save time. The stored results were measured there too, and are the same as at 100 steps: 98 % on the new
-# skill, and 90 % of the other skills kept.
+# save time. The stored results also have a test at step 60, with the same means as at step 100: 98 % on the new skill,
+# and 90 % of the other skills kept.
 
 # %%
 from workbench.runs.studies import choose, ends, load_study, points
@@ -280,9 +282,8 @@ print(pd.DataFrame(abilities).map(percent).replace("not defined", "").to_string(
 
 # %% [markdown]
 # *Retention* is the accuracy after training divided by the accuracy before, averaged over the five known skills. Look at
-# *facts-keepers* too. It asks who keeps other things, in the same words as the new skill. SDFT has lost
-# a quarter of it, and the mean hides that. SDFT keeps the other skills nearly whole. SFT has damaged nearly all of
-# them.
+# *facts-keepers* too. It asks who keeps other things, in the same words as the new skill. SDFT has lost a quarter of it,
+# and the mean hides that. SDFT keeps the other skills nearly whole. SFT has damaged nearly all of them.
 #
 # The stored results contain the same two runs, tested with three times as many questions. Rounding differs between
 # processors, and so can the trained models. We allow a difference of 15 points.
@@ -362,9 +363,9 @@ print(pd.DataFrame({method: {
     for method, (length, operations) in passed.items()}).T.to_string())
 
 # %% [markdown]
-# SDFT needs more operations, but not much more time, because its answers are short. In the benchmark (`make
-# bench`) a step of SDFT takes 1.2 to 1.3 times as long as one of SFT. In the paper, where answers are long, it takes
-# four times as long. (The count is a little too high for SDFT: here the teacher reads each prompt only once.)
+# SDFT needs more operations, but not much more time, because its answers are short. In the benchmark (`make bench`)
+# a step of SDFT takes 1.2 to 1.3 times as long as one of SFT. In the paper, where answers are long, it takes four times
+# as long. (The count is a little too high for SDFT: here the teacher reads each prompt only once.)
 #
 # ## A fair comparison
 #
@@ -500,7 +501,8 @@ verdict("a teacher that is mostly wrong does not teach the new skill.",
 #
 # Choose a learner, a skill and a learning rate. Press **Start**, and watch the answers and the accuracies change.
 # *Stop* and *Resume* lose nothing. Try `sft` at 1e-3, and look at the style of its answers. (The stored picture shows a
-# short run: 16 steps, tested with 8 questions of each skill. **Start** makes a run of 60 steps with 12 questions.)
+# short run: 16 steps, tested with 8 questions of each skill. SDFT loses part of *facts-keepers* here, as above.
+# **Start** makes a run of 60 steps with 12 questions.)
 
 # %%
 from workbench.widgets import LiveDistillation
@@ -518,7 +520,7 @@ verdict("the short run is complete.", live_widget.record.status == "complete"
         and live_widget.record.steps_taken == 16)
 
 # %% [markdown]
-# ## What of the paper do these results support?
+# ## Which results of the paper hold here?
 #
 # | published | here |
 # |---|---|
