@@ -171,18 +171,19 @@ verdict("the loop and the package have the same loss at every step, to 1 in 10,0
 ours = complete(student, tokenizer, asked).accuracy
 verdict("the student of the loop knows as many of the test questions as that of the package.",
         abs(ours - tested[STEPS].accuracy) < 0.05)
+rates = 100 * pd.DataFrame({n: made.summary()["right"] for n, made in tested.items()}).T
 
 # %%
 from workbench.plots.labels import add_text, percent_limits
+from workbench.plots.styles import COLOURS
 
 loop_figure = Figure(figsize=(8.6, 3), layout="constrained")
 left, right = loop_figure.subplots(1, 2)
-left.plot(range(1, STEPS + 1), losses)
+left.plot(range(1, STEPS + 1), losses, color=COLOURS[0])
 add_text(left, "Loss of each step", "step", "KL (nats per word)")
 describe(left, f"Loss of each step: from {losses[0]:.2f} to {losses[-1]:.2f} nats per word.")
-rates = 100 * pd.DataFrame({n: made.summary()["right"] for n, made in tested.items()}).T
 right.errorbar(rates.index, rates["rate"], abs(rates[["low", "high"]].T - rates["rate"]).to_numpy(),
-               fmt="o-", capsize=3)
+               fmt="o-", capsize=3, color=COLOURS[0])
 percent_limits(right)
 add_text(right, "Accuracy on the new skill", "step", "right answers (%)")
 describe(right, "Accuracy on the new skill: " + ", ".join(
