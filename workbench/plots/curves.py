@@ -109,6 +109,8 @@ def plot_bars(values: Mapping[str, ArrayLike], ax: Axes | None = None, title: st
               measure: str = "accuracy (%)", reference: tuple[str, float] | None = None) -> Axes:
     """Draw a horizontal bar per method with the 95 % t interval over seeds, and a dot per seed.
 
+    Intervals are cut at 0 and 100 %, or at a seed beyond them.
+
     Parameters
     ----------
     values : mapping of str to array-like, shape (seeds,)
@@ -124,10 +126,11 @@ def plot_bars(values: Mapping[str, ArrayLike], ax: Axes | None = None, title: st
                 hatch=HATCHES[i % len(HATCHES)])
         text = f"{label} {percent(shares.mean() / 100)}"
         if len(shares) > 2:
-            low, high = seed_interval(shares)
+            low, high = (float(np.clip(end, min(0, shares.min()), max(100, shares.max())))
+                         for end in seed_interval(shares))
             ax.errorbar(shares.mean(), i, xerr=[[shares.mean() - low], [high - shares.mean()]],
                         color="black", capsize=4, linewidth=1.2)
-            text += f" (from {percent(float(low) / 100)} to {percent(float(high) / 100)})"
+            text += f" (from {percent(low / 100)} to {percent(high / 100)})"
         ax.plot(shares, np.full(len(shares), i), ".", color="black", markersize=4)
         texts.append(text)
     if reference is not None:
