@@ -245,8 +245,8 @@ verdict("of the four prompts only that with the item's own demonstration helps: 
 
 # %% [markdown]
 # With another item's demonstration the model is wrong. Does it ignore this demonstration, or does it repeat the answer
-# in it? In *articles-new* we count two cases apart: the two answers can be of the same kind (two names), or of different
-# kinds (a name and a number).
+# in it? In *articles-new* we count two cases apart: the two answers can be of the same kind (two names), or of
+# different kinds (a name and a number).
 
 # %%
 from workbench.measure.completions import partners
@@ -325,9 +325,9 @@ rows = []
 for (skill, context), teacher in teachers.items():
     losses = [distance(model, written, written.ids, written.mask, teacher.samples)["per_token"]
               for written in sampled[skill]]
-    low, high = seed_interval(losses)
+    interval = dict(zip(("loss_low", "loss_high"), seed_interval(losses), strict=True))
     rows.append({"skill": skill, "demonstration": context, "loss": np.mean(losses),
-                 "loss_low": low, "loss_high": high, **teacher.summary()["right"]})
+                 **interval, **teacher.summary()["right"]})
 table = pd.DataFrame(rows).set_index(["skill", "demonstration"])
 table["change"] = table["loss"] / table["loss"].groupby("skill").transform("first") - 1
 print(table[["loss", "loss_low", "loss_high", "change"]].round(3).to_string())
@@ -350,20 +350,20 @@ wb.show(describe(left, "Loss in nats per token, and right answers: " + "; ".join
     for (skill, context), row in table.iterrows()) + "."))
 
 # %%
-own, other = (table.xs(context, level="demonstration") for context in ("own", "other"))
+with_own, with_other = (table.xs(context, level="demonstration") for context in ("own", "other"))
 verdict("on facts, articles and tools the loss with a wrong demonstration is within 5 % of the "
         "loss with the right one, on letters it is over 15 % smaller. The loss "
         "cannot tell them apart.",
-        other["change"].drop("letters-new").abs().max() < 0.05
-        and other["change"]["letters-new"] < -0.15)
+        with_other["change"].drop("letters-new").abs().max() < 0.05
+        and with_other["change"]["letters-new"] < -0.15)
 verdict("the accuracy can tell them apart: the teacher is over 90 % right with the item's own "
         "demonstration and below 15 % with another item's, intervals included, in every skill.",
-        own["low"].min() > 0.9 and other["high"].max() < 0.15)
+        with_own["low"].min() > 0.9 and with_other["high"].max() < 0.15)
 
 # %% [markdown]
-# In three skills the loss is about the same for a teacher that is nearly always wrong and a teacher that is always right.
-# In the fourth it is even smaller for the wrong teacher. So the loss does not show that a teacher teaches errors. This
-# is the reason for the gate.
+# In three skills the loss is about the same for a teacher that is nearly always wrong and one that is always right. In
+# the fourth it is even smaller for the wrong teacher. So the loss does not show that a teacher teaches errors. This is
+# the reason for the gate.
 #
 # ## The gate
 #
@@ -467,8 +467,8 @@ verdict("tiny passes the gate and nano does not: not every model can be its own 
 # learning and induction heads*, 2022). One layer can be enough to copy a single name. `nano` has one layer, is narrower
 # and was trained for a shorter time. Our comparison does not show which of these three is the cause.
 #
-# In the SDFT paper, too, the larger model did better. With 3 billion parameters SDFT was 3.3 points worse than SFT; with
-# 7 billion it was 4 points better. We do not know whether the smaller of the two could use its demonstrations.
+# In the SDFT paper, too, the larger model did better. With 3 billion parameters SDFT was 3.3 points worse than SFT, and
+# with 7 billion 4 points better. We do not know whether the smaller of the two could use its demonstrations.
 #
 # **What would change your mind?** If another item's demonstration had helped as much as the item's own, the gain would
 # not come from the content. If the loss had been clearly smaller with every right demonstration than with every wrong

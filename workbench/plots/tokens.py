@@ -69,7 +69,7 @@ def _draw_scale(image: AxesImage, ax: Axes) -> None:
                                fraction=0.04, pad=0.02)
     scale.ax.set_yticklabels(["0", f"{DARK_NATS / 2:g}", f"{DARK_NATS:g} nats\nor more"],
                              fontsize=8)
-    scale.outline.set_linewidth(0.5)  # type: ignore[operator]
+    scale.outline.set_linewidth(0.5)
 
 
 def plot_next_token(before: str, sides: Mapping[str, Mapping[str, float]],
