@@ -93,7 +93,7 @@ wb.show(describe(ax, "Right answers by the number of words kept: " + "; ".join(
 # %%
 alone = complete(model, tokenizer, facts).accuracy
 print(f"the student, without a demonstration: {percent(alone)} right")
-verdict("with 18 words all names are still there, and some answers are already wrong; with 10 words "
+verdict("with 18 words all names are still there, but some answers are wrong; with 10 words "
         "no name is there, and the teacher is as often right as the student.",
         cuts["name_there"][18] == 1 and 0.8 < cuts["right"][18] < 0.95
         and cuts["name_there"][10] == 0 and abs(cuts["right"][10] - alone) < 0.02)
