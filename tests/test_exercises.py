@@ -391,11 +391,11 @@ WRONG = [
     ("token_kl", lambda p, q: kl(p, q).nan_to_num() / np.log(2), "in bits"),
     ("token_kl", lambda p, q: kl_over_tokens(p, q), "over the tokens"),
     ("may_teach", lambda alone, own, other: wilson_interval(*own)[0] > max(
-        wilson_interval(*alone)[1], share(other)), "those intervals overlap, too"),
-    ("may_teach", lambda alone, own, other: share(own) > share(alone), "does not read it"),
-    ("may_teach", lambda alone, own, other: share(own) > share(other) + 0.1, "nothing to teach"),
+        wilson_interval(*alone)[1], share(other)), "overlap, too"),
+    ("may_teach", lambda alone, own, other: share(own) > share(alone), "does not use the content"),
+    ("may_teach", lambda alone, own, other: share(own) > share(other) + 0.1, "nothing to learn"),
     ("may_teach", lambda alone, own, other: share(own) > max(share(alone), share(other)) + 0.1,
-     "in doubt stays shut"),
+     "may be luck, and the model should not pass"),
     ("may_teach", lambda alone, own, other: share(own) > 0.9 + share(other) + share(alone),
      "should pass"),
     ("may_teach", lambda alone, own, other: wilson_interval(*own)[0] > (

@@ -14,7 +14,7 @@ from transformers import PreTrainedTokenizerFast
 
 from workbench.config import RunConfig
 from workbench.errors import ModelError
-from workbench.models import load_causal_lm, make_prompt, sample
+from workbench.models import load_causal_lm, make_prompt, respell, sample
 from workbench.models.adapters import no_progress_bars
 from workbench.models.encoding import NO_LIMIT, context_of, decode, encode
 from workbench.models.language import LanguageModels
@@ -214,6 +214,24 @@ def test_only_words_that_are_unknown_are_named():
 
 
 # Architectures
+
+
+@pytest.mark.parametrize(("typed", "asked"), [
+    ("Who keeps the red key?", QUESTION),
+    ("  who  keeps\nthe red key ?", QUESTION),
+    ("Call F9(Tower), then 2.", "call f9 ( tower ) , then 2 ."),
+    ("Who keeps the Zebra?", "who keeps the zebra ?"),
+    ("", ""),
+])
+def test_a_typed_text_gets_the_spelling_of_a_tokenizer_without_capitals(typed, asked):
+    assert respell(make_tokenizer(), typed) == asked
+    assert respell(make_tokenizer(), asked) == asked
+
+
+@pytest.mark.parametrize("settings", [{}, {"unk_token": "<|end|>"}, {"unk_token": "<|unk|>"}])
+def test_a_typed_text_is_left_as_it_is_for_a_tokenizer_with_capitals(settings):
+    typed = " Who keeps\nthe Red Key?"
+    assert respell(byte_level(**settings), typed) == typed
 
 
 def qwen(words, **settings):

@@ -84,8 +84,8 @@ def test_a_failed_gate_is_refused_or_labelled_and_an_empty_one_fails():
     good = report(judge(**GOOD))
     assert good.passed and require(good) == "gate passed"
     bad = report(judge(**(GOOD | {"n": 3})))
-    with pytest.raises(GateError, match=r"m cannot be its own teacher on facts-new: does not hold: "
-                                        r"at least 20 items were measured \(3\)"):
+    with pytest.raises(GateError, match=r"m cannot be its own teacher on facts-new[.] Conditions "
+                                        r"that fail: \(1\) at least 20 items were measured: 3"):
         require(bad)
     assert require(bad, force=True) == "gate not passed, forced"
     assert not report([]).passed

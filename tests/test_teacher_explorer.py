@@ -49,7 +49,7 @@ def test_each_choice_of_help_fills_the_boxes(explorer):
     explorer.skill.value, explorer.item.value = "articles-new", 3
     explorer.context.value = "another item's demonstration"
     assert explorer.demonstration.value == partners(items)[3].demonstration
-    explorer.context.value = "its article"
+    explorer.context.value = "the item's article"
     assert explorer.article.value == items[3].article and explorer.demonstration.value == ""
     explorer.context.value = "nothing"
     assert explorer.article.value == explorer.demonstration.value == ""
@@ -57,7 +57,7 @@ def test_each_choice_of_help_fills_the_boxes(explorer):
     explorer.demonstration.value = "note : ada"
     explorer.context.value = "what I write"
     assert explorer.demonstration.value == "note : ada"
-    explorer.context.value = "its article and its demonstration"
+    explorer.context.value = "the item's article and demonstration"
     assert explorer.article.value == items[3].article
     assert explorer.demonstration.value == items[3].demonstration
     assert set(CONTEXTS.values()) == {"own", "other", "article", "article+own", "none", "free"}
@@ -88,14 +88,42 @@ def test_what_is_typed_is_asked(explorer):
     assert explorer.comparison().answers["student"].split() == explorer.comparison().words[:-1]
 
 
-def test_unknown_words_and_prompts_that_are_too_long_are_told_in_the_widget(explorer):
-    explorer.question.value = "who keeps the zebra ?"
-    assert "does not know &#x27;zebra&#x27;" in explorer.trouble.value
-    assert explorer.responses.value == "", "no answers of another question are left"
-    explorer.question.value = "who keeps the red key ?"
-    assert explorer.trouble.value == ""
+def test_an_unknown_word_is_told_right_below_its_box_and_nothing_else_is_shown(explorer):
+    explorer.question.value = "Who keeps the Zebra, not the saw?"
+    note = explorer.notes["question"].value
+    assert "does not know “zebra”, “not”." in note and 'role="alert"' in note
+    below = explorer.root.children.index(explorer.question) + 1
+    assert explorer.root.children[below] is explorer.notes["question"]
+    assert explorer.notes["demonstration"].value == explorer.trouble.value == ""
+    assert explorer.responses.value == explorer.words.value == "", "no answers of another question"
+    assert explorer.image.layout.visibility == "hidden"
+    explorer.demonstration.value = "<b>well</b> it is olga"
+    assert "“&lt;b&gt;well&lt;/b&gt;”" in explorer.notes["demonstration"].value
+    explorer.question.value, explorer.demonstration.value = "who keeps the red key ?", ""
+    assert all(note.value == "" for note in explorer.notes.values())
+    assert explorer.image.layout.visibility == "visible" and "student" in explorer.responses.value
+
+
+def test_a_prompt_that_is_too_long_is_told_above_the_picture(explorer):
     explorer.demonstration.value = "so " * 120
-    assert "room for 88" in explorer.trouble.value
+    assert "room for 88" in explorer.trouble.value and explorer.responses.value == ""
+    children = explorer.root.children
+    assert children.index(explorer.trouble) < children.index(explorer.image)
+    explorer.demonstration.value = "so"
+    assert explorer.trouble.value == "" and explorer.responses.value != ""
+
+
+def test_capitals_and_missing_spaces_are_accepted_and_it_is_shown_what_was_asked(explorer):
+    explorer.question.value = "who keeps the red key ?"
+    explorer.demonstration.value = "well , it is olga"
+    before = explorer.responses.value
+    assert all(note.value == "" for note in explorer.notes.values())
+    explorer.question.value = "Who keeps the red key?"
+    explorer.demonstration.value = "Well, it is olga"
+    assert explorer.responses.value == before and explorer.trouble.value == ""
+    assert "asked as: <b>who keeps the red key ?</b>" in explorer.notes["question"].value
+    assert "asked as: <b>well , it is olga</b>" in explorer.notes["demonstration"].value
+    assert explorer.asked()["question"] == "who keeps the red key ?"
 
 
 def test_the_position_stays_inside_the_response_and_moves_the_bars(explorer):
@@ -198,7 +226,8 @@ def test_nothing_to_ask_or_nobody_to_ask_is_refused(skills, students, loaded):
 def test_figures_say_what_they_show():
     ax = Figure().subplots()
     plot_token_kl(["the", "answer", "ada"], [0.01, 0.0, 3.5], ax, index=2)
-    assert "3.50 at ada" in ax.get_label() and "3.51 nats in all" in ax.get_label()
+    assert "Largest values: 3.50 at ada" in ax.get_label()
+    assert "3.51 nats in all" in ax.get_label()
     axes = Figure().subplots(1, 2)
     plot_next_token("the answer is", {"student": {"ada": 0.6, "ben": 0.3},
                                       "teacher": {"cleo": 0.99}}, axes)
@@ -210,3 +239,21 @@ def test_figures_say_what_they_show():
                         "tools": {"rate": 0.5, "low": 0.4, "high": 0.6}}}, ax, "Rates")
     assert "none: facts 2 %" in ax.get_label() and "own: facts 99 %, tools 50 %" in ax.get_label()
     assert [t.get_text() for t in ax.get_xticklabels()] == ["facts", "tools"]
+
+
+def colours(kl):
+    """The colours of the tokens, and the labels of the scale beside them."""
+    ax = Figure().subplots()
+    plot_token_kl(["so"] * len(kl), kl, ax)
+    image, scale = ax.images[0], ax.figure.axes[1]
+    return ([tuple(image.to_rgba(value)) for value in image.get_array()[0]],
+            [label.get_text() for label in scale.get_yticklabels()])
+
+
+def test_a_kl_has_the_same_colour_in_every_response():
+    small, scale = colours([0.0, 1.97])
+    large, other_scale = colours([1.97, 3.0, 14.44, 40.0])
+    assert small[1] == large[0] and scale == other_scale == ["0", "2", "4 nats\nor more"]
+    lightness = [sum(colour[:3]) for colour in (small[0], *large[:3])]
+    assert lightness == sorted(lightness, reverse=True), "a larger KL is darker"
+    assert len(set(lightness)) == 4 and large[2] == large[3], "beyond the scale one colour"

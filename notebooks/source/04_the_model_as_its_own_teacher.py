@@ -1,29 +1,36 @@
 # %% [markdown]
 # # 4. The model as its own teacher
 #
-# > **Claim you can check:** the same weights answer far better with a demonstration in the prompt, and
-# > still in their own style. What helps is what the demonstration says, not that there is one. A model
-# > that cannot read it is no better as a teacher, and a gate measures that before anything is trained.
+# > **Claim you can check:** a model answers far better with a demonstration in its prompt, and it still answers in its
+# > own style. The content of the demonstration helps, not its mere presence. The size of the training loss cannot tell
+# > a right demonstration from a wrong one; only accuracy can. A test before training, the *gate*, therefore measures
+# > the accuracy. A model that cannot use a demonstration does not pass the gate.
 #
 # | | |
 # |---|---|
-# | **Objectives** | ask one model as student and as teacher · measure the distance between the two, token by token · tell reading a demonstration from luck · decide by a gate whether self-distillation can work |
+# | **Objectives** | ask one model as student and as teacher · measure the distance between the two at each token · show by controls that the model uses the content of a demonstration · decide by a gate whether self-distillation can work |
 # | **Prerequisites** | [02 Measuring retention](02_measuring_retention.ipynb); softmax and cross-entropy |
-# | **Time** | 45 minutes to work through, under 1 minute to run on two CPU cores |
+# | **Time** | 60 minutes to work through, under 1 minute to run on two CPU cores |
 # | **Memory** | under 1 GB; no GPU, no download, no network |
 
 # %%
 import functools
+import textwrap
 
+import numpy as np
 import pandas as pd
 import torch
 from matplotlib.figure import Figure
 
 import workbench as wb
-from workbench.course import check
+from workbench.course import check, verdict
 from workbench.measure.completions import complete
-from workbench.models import make_prompt, sample
-from workbench.plots import percent
+from workbench.measure.intervals import seed_interval
+from workbench.models import make_prompt, respell, sample
+from workbench.plots import describe, percent
+from workbench.plots.styles import COLOURS
+
+# %%
 from workbench.tasks import KNOWN_SKILLS, NEW_SKILLS, load_skill
 
 wb.prepare_notebook()
@@ -32,11 +39,13 @@ test = {skill: load_skill(skill, "test")[:96] for skill in KNOWN_SKILLS + NEW_SK
 # %% [markdown]
 # ## Meet the model
 #
-# Self-distillation needs a model that can use what stands in its prompt. Large models can; they are
-# downloads of gigabytes. So the course brings along a small one that was taught to: it lives in a
-# village of sixteen people, whose machines turn letters into others and whose house is run by
-# function calls. Its [card](../data/models/tiny-lm/README.md) and [that of its
-# data](../data/skills/README.md) say how it was made.
+# In **self-distillation** a model learns from its own outputs. Here one model has two roles. As *teacher* it has extra
+# information in its prompt; as *student* it has not. So the model must be able to use its prompt. Large models can do
+# this, but they are gigabytes to download.
+#
+# The course therefore includes a tiny model that was trained to do it. Its texts are about an invented village of
+# sixteen people. Machines there change letters into other letters, and a house is run by function calls. The [model's
+# card](../data/models/tiny-lm/README.md) and the [data's card](../data/skills/README.md) describe how both were made.
 
 # %%
 model, tokenizer = wb.load_causal_lm("tiny")
@@ -44,119 +53,126 @@ print(f"{model.num_parameters() / 1e6:.1f} million parameters, "
       f"{model.config.num_hidden_layers} layers, {len(tokenizer)} words, "
       f"at most {model.config.max_position_embeddings} tokens")
 
-
 # %%
 def ask(question, model=model, **context):
-    """The likeliest response to a question, with or without context in the prompt."""
-    return sample(model, tokenizer, [make_prompt(tokenizer, question, **context)]).texts[0]
+    """Return the likeliest response to a question, with or without context in the prompt."""
+    # The model knows no capital letters: respell turns "Who?" into "who ?".
+    shown = {name: respell(tokenizer, text) for name, text in context.items()}
+    prompt = make_prompt(tokenizer, respell(tokenizer, question), **shown)
+    return sample(model, tokenizer, [prompt]).texts[0]
 
 
-for skill in KNOWN_SKILLS:
-    item = test[skill][0]
+for item in (test[skill][0] for skill in KNOWN_SKILLS):
     print(f"{item.prompt}\n    {ask(item.prompt)}\n    (right: {item.answer})")
 
 # %% [markdown]
-# It has a style of its own: *the answer is …* or *so we get …* (you see only one of them, since we take
-# the likeliest and it is 51 to 49), and where it reckons it shows its working. Completions are scored by
-# content, whatever style they are in. How good is it, on questions that were not in its training?
+# The model has its own style. A response begins with *the answer is* or with *so we get*. The model prefers the second
+# with 51 to 49 %, and we take the likeliest response, so you see only the second. When it calculates, it writes every
+# step.
+#
+# A question, its right answer and an expert's response to it are together an **item**. We score a response by its
+# content, whatever its style. How good is the model on questions that were not in its training? We also print
+# **Wilson's 95 % interval**: the range of true accuracies that fit the number of right answers.
 
 # %%
 models = {"tiny": model}
 
 
 @functools.cache
-def given(skill, kind, name="tiny"):
-    """A model's answers to the test items of a skill with one sort of context, asked once."""
-    return complete(models[name], tokenizer, test[skill], kind)
+def answers(skill, context, name="tiny"):
+    """Return a model's scored responses to the test items of a skill; computed once."""
+    return complete(models[name], tokenizer, test[skill], context)
 
 
-def table(skills, kinds):
-    """Share of right answers per skill and sort of context, with Wilson's 95 % interval."""
-    rates = {kind: {s: given(s, kind).summary()["right"] for s in skills} for kind in kinds}
-    shown = {kind: {s: f"{percent(r['rate'])} ({percent(r['low'])} to {percent(r['high'])})"
-                    for s, r in each.items()} for kind, each in rates.items()}
-    print(pd.DataFrame(shown).to_string())
-    return rates
-
-
-known = table(KNOWN_SKILLS, ["none"])["none"]
-
-# %%
-assert min(rate["rate"] for rate in known.values()) > 0.93
-print("Verdict: what it has learned, it knows.")
+known = pd.DataFrame({skill: answers(skill, "none").summary()["right"] for skill in KNOWN_SKILLS})
+print((100 * known).round(0).astype(int).T.rename(columns="{} (%)".format).to_string())
+verdict("on the skills of its training the model answers over 93 % of new questions right.",
+        known.loc["rate"].min() > 0.93)
 
 # %% [markdown]
-# ## What it does not know
+# ## Six new skills
 #
-# Six skills were kept out of its training: two machines, the keepers of some things, some mishaps in
-# the village paper, some functions of the house, and a step called *flip*. Neither the questions nor
-# the answers were in it; their words were, in made-up exercises with another outcome each time. It
-# answers fluently all the same, in its own style. Fluency is not knowledge.
+# Six skills were left out of the training:
+#
+# | skill | asks for |
+# |---|---|
+# | letters-new, letters-hard-new | the output of two further letter machines |
+# | facts-new | the person who keeps an object |
+# | articles-new | a detail of an accident, as reported in the village's newspaper |
+# | tools-new | a call of a function of the house |
+# | working-new | a calculation with an unknown step, *flip* |
+#
+# The training texts contained neither these questions nor their answers. They did contain the same words, in invented
+# exercises with random answers. The model answers fluently all the same, and nearly always wrongly.
 
 # %%
-for skill in NEW_SKILLS:
-    item = test[skill][0]
+for item in (test[skill][0] for skill in NEW_SKILLS):
     print(f"{item.prompt}\n    {ask(item.prompt)}\n    (right: {item.answer})")
 
 # %% [markdown]
 # ## One demonstration in the prompt
 #
-# Somebody who knows answers first. The demonstrators have styles of their own, sentences that the
-# model has never met (their words it has, in random order around other answers). The **student's**
-# prompt is the question. The **teacher's** prompt is the same question with the demonstration before
-# it. The weights are the same.
+# An expert's response to a question is called its **demonstration**. The **student's** prompt is the question. The
+# **teacher's** prompt is the demonstration followed by the same question. Both have the same weights.
 #
-# Mind that the demonstration is an expert's response to *this very question*: the answer stands in it.
-# To be right is then no feat of knowledge. The point is that the weights can take the answer out and
-# put it in their own words. Whether training can move it *into* the weights is for later notebooks.
+# The experts write in styles that the model has never met. It knows their words, but in random order around other
+# answers.
+#
+# The demonstration answers *this very question*, so a right answer of the teacher is no proof of knowledge. We ask
+# something else: can the model find the answer in the demonstration and say it in its own style? Later lessons test
+# whether training can store the answer in the weights.
 
 # %%
 fact = test["facts-new"][0]
-print("student's prompt:", make_prompt(tokenizer, fact.prompt))
-print("teacher's prompt:", make_prompt(tokenizer, fact.prompt, demonstration=fact.demonstration))
-print("\nstudent:", ask(fact.prompt))
-print("teacher:", ask(fact.prompt, demonstration=fact.demonstration))
-assert ask(fact.prompt) != ask(fact.prompt, demonstration=fact.demonstration)
+student_prompt = make_prompt(tokenizer, fact.prompt)
+teacher_prompt = make_prompt(tokenizer, fact.prompt, demonstration=fact.demonstration)
+print(f"student's prompt: {student_prompt}\n"
+      + textwrap.fill(f"teacher's prompt: {teacher_prompt}", 100))
+alone, helped = ask(fact.prompt), ask(fact.prompt, demonstration=fact.demonstration)
+print(f"\nstudent: {alone}\nteacher: {helped}")
+verdict("the demonstration changes the answer to the right one, and the style stays the model's.",
+        alone != helped and helped == f"so we get {fact.answer} .")
 
 # %% [markdown]
-# The teacher says what the demonstration says, and says it in the *model's* way. This is the whole
-# idea of SDFT ([Shenfeld et al., arXiv 2601.19897](https://arxiv.org/abs/2601.19897)): imitate not the
-# demonstration, but yourself having seen it.
+# This is the idea of **SDFT**, self-distillation fine-tuning ([Shenfeld et al., arXiv
+# 2601.19897](https://arxiv.org/abs/2601.19897)). The student does not learn to imitate the demonstration. It learns to
+# imitate the answers that the same model gives with the demonstration in its prompt.
 #
-# ## How far apart are the two?
+# ## How far apart are student and teacher?
 #
-# Token by token, with $p$ the teacher's and $q$ the student's distribution over the vocabulary, both
-# given the response so far:
+# The model's outputs for a token are **logits**, one number for each word. The softmax turns them into probabilities.
+# Let $p$ be the teacher's and $q$ the student's probabilities for the next token, after the same beginning of a
+# response. The **Kullback-Leibler divergence** (KL) measures how far apart they are:
 #
 # $$\mathrm{KL}(p \,\|\, q) = \sum_v p(v)\,[\log p(v) - \log q(v)]$$
 #
-# By hand: the same response is put after either prompt. (In training the *student* will speak, at
-# temperature 1, and the teacher judge each word. Here we look along the teacher's likeliest response,
-# because it shows where the answer is.)
+# The KL is 0 if both agree, and otherwise positive. With the natural logarithm its unit is the **nat**. A KL of 1.4
+# nats can mean that the teacher is certain of a word to which the student gives a quarter of the probability.
+#
+# We compute the KL by hand. We put the same response after both prompts and compare the probabilities at each token.
+# Here the response is the teacher's likeliest one, because it contains the right answer.
 
 # %%
-student = make_prompt(tokenizer, fact.prompt)
-teacher = make_prompt(tokenizer, fact.prompt, demonstration=fact.demonstration)
-response = sample(model, tokenizer, [teacher]).ids
+response = sample(model, tokenizer, [teacher_prompt]).ids
 
 
 def logits_after(prompt):
-    """What the model gives to each token of the response after a prompt."""
+    """Return the logits for each token of the response after a prompt."""
     ids = tokenizer(prompt, return_tensors="pt", add_special_tokens=False)["input_ids"]
     with torch.no_grad():
-        # The logits at a position are about the *next* token: from one before the response on.
+        # The logits at a position predict the *next* token, so we start one position earlier.
         return model(torch.cat([ids, response], 1)).logits[0, ids.shape[1] - 1:-1]
 
 
-p, q = logits_after(teacher).softmax(-1), logits_after(student).softmax(-1)
+p, q = logits_after(teacher_prompt).softmax(-1), logits_after(student_prompt).softmax(-1)
 kl = (p * (p.log() - q.log())).sum(-1)
 
 # %%
 from workbench.losses import kl_per_token
 
-assert torch.allclose(kl, kl_per_token(logits_after(teacher), logits_after(student)), atol=1e-5)
-assert (kl_per_token(logits_after(student), logits_after(student)) == 0).all()
-print("By hand and by the package the same; with equal prompts exactly 0.")
+by_package = kl_per_token(logits_after(teacher_prompt), logits_after(student_prompt))
+verdict("the KL by hand equals that of the package.", torch.allclose(kl, by_package, atol=1e-5))
+verdict("with equal prompts the KL is exactly 0.", kl_per_token(p.log(), p.log()).max() == 0)
 
 # %%
 from workbench.plots.tokens import plot_token_kl
@@ -165,231 +181,10 @@ words = tokenizer.convert_ids_to_tokens(response[0].tolist())
 kl_figure = Figure(figsize=(8, 1.9))
 plot_token_kl(words, kl, kl_figure.subplots())
 wb.show(kl_figure)
-
-# %%
-assert words[int(kl.argmax())] == fact.answer and kl.max() > 0.5 * kl.sum()
-print("Verdict: in this response the two differ where the content stands, and hardly elsewhere.")
+verdict("student and teacher differ at the token with the answer, and hardly at any other token.",
+        words[int(kl.argmax())] == fact.answer and kl.max() > 0.99 * kl.sum())
 
 # %% [markdown]
-# ## Try it
-#
-# Choose a question or type your own (small letters, a space before each comma, dot and question mark).
-# Choose what stands in the prompt, or write it; text can be dragged into the boxes. The cells above
-# the bars are the response; move *position* to see what both would say there. *Compare along* the
-# student's response to see what training will see.
-
-# %%
-from workbench.widgets import TeacherExplorer
-
-explorer = TeacherExplorer(model, tokenizer, {skill: test[skill] for skill in
-                                              ("facts-new", *NEW_SKILLS)})
-explorer.skill.value = "working-new"
-explorer
-
-# %% [markdown]
-# ## Reading, or luck?
-#
-# Three controls. **None:** the student. **Random:** as many filler words, without content: does it
-# help that *something* stands there? **Other:** a demonstration of *another* question, with quite
-# another answer: does it matter *what* it says? (It may also mislead, so read the two together.)
-
-# %%
-rates = table(NEW_SKILLS, ["none", "own", "other", "random"])
-
-# %%
-from workbench.plots.tokens import plot_rates
-
-said = {"none": "nothing", "own": "its own demonstration", "other": "another item's demonstration",
-        "random": "filler words"}
-rates_figure = Figure(figsize=(9.5, 3.8))
-plot_rates({said[kind]: each for kind, each in rates.items()}, rates_figure.subplots(),
-           "New skills, by what stands in the prompt")
-wb.show(rates_figure)
-
-# %%
-assert min(rate["rate"] for rate in rates["own"].values()) > 0.9
-for control in ("none", "other", "random"):
-    assert max(rate["rate"] for rate in rates[control].values()) < 0.2
-print("Verdict: of these four only its own demonstration helps. The model takes the answer from "
-      "what it says, not from its being there.")
-
-# %% [markdown]
-# Look closer at *other*: is the model ignoring the wrong demonstration, or following it?
-
-# %%
-from workbench.measure.completions import partners
-from workbench.tasks.village.styles import is_right, kind_of
-
-follows = {}
-for skill in NEW_SKILLS:
-    others = partners(test[skill])
-    texts = given(skill, "other").samples.texts
-    for item, other, text in zip(test[skill], others, texts, strict=True):
-        fits = kind_of(item.answer) == kind_of(other.answer)
-        kind = skill if fits else f"{skill}, a name for a number or the like"
-        follows.setdefault(kind, []).append(is_right(text, other.answer))
-for kind, each in follows.items():
-    print(f"{kind}: follows the wrong demonstration in {percent(sum(each) / len(each))}")
-
-# %%
-tools = test["tools-new"]
-tool, wrong = tools[0], partners(tools)[0].demonstration
-print(f"question:      {tool.prompt}\ndemonstration: {wrong}\n"
-      f"answer:        {ask(tool.prompt, demonstration=wrong)}\n"
-      f"(right:        {tool.answer})")
-combined = [is_right(text, item.answer.replace(item.answer.split()[1], other.answer.split()[1]))
-            for item, other, text in zip(tools, partners(tools), given("tools-new", "other")
-                                         .samples.texts, strict=True)]
-print(f"function of the demonstration, room of the question: {percent(sum(combined) / len(tools))}")
-
-# %% [markdown]
-# With letters, facts and working it says what the demonstration says, unless that answers another kind
-# of question (a number where a name is asked for), when it often does not. With tools the two are
-# combined: the *function* from the demonstration, the *room* from the question. Either way a teacher
-# with a wrong demonstration is wrong.
-#
-# ## An article and an answer
-#
-# New knowledge often comes as a text. The paper's teacher for knowledge sees an article *and* the
-# answer. Here is what each alone does.
-
-# %%
-print(test["articles-new"][0].article)
-articles = table(["articles-new"], ["none", "article", "own", "article+own"])
-
-# %% [markdown]
-# Readers of the paper's appendix A.2 report 37, 75 and 89 % for the answer alone, the text alone and
-# both, after training with each (one finds the text contradicting the figure). Our village paper is four short sentences, and the question names
-# what to look for, so all three work here: this model cannot show that difference.
-#
-# ## A prompt that lost its beginning
-#
-# The paper's code cuts a prompt that is too long *from the left*. In its prompt the question stands
-# first, so the question goes; in ours the demonstration does. What is left of the teacher then?
-
-# %%
-facts = test["facts-new"]
-helped = [make_prompt(tokenizer, i.prompt, demonstration=i.demonstration) for i in facts]
-for kept in (30, 22, 18, 14, 10):
-    cut = [" ".join(prompt.split()[-kept:]) for prompt in helped]
-    texts = sample(model, tokenizer, cut).texts
-    right = sum(is_right(t, i.answer) for t, i in zip(texts, facts, strict=True)) / len(facts)
-    there = sum(i.answer in c.split() for c, i in zip(cut, facts, strict=True)) / len(facts)
-    print(f"last {kept} words kept: the name is still in {percent(there)} of the prompts; "
-          f"{percent(right)} right")
-
-# %% [markdown]
-# Nothing warns of it. First the words that lead up to the name go, and some answers are already wrong;
-# then the name goes, and the teacher is right no more often than the student: what it would teach is
-# noise. The workbench never cuts; it refuses.
-
-# %%
-from workbench.errors import ModelError
-
-try:
-    ask(fact.prompt, demonstration="well " * 100 + fact.demonstration)
-except ModelError as refusal:
-    print("Refused:", refusal)
-
-# %% [markdown]
-# ## What is carried over, and what is not
-#
-# Does the teacher take over the demonstrator's way of speaking? And *working-new* is demonstrated by
-# the bare answer: does the model's habit of showing its working survive?
-
-# %%
-worked = test["working-new"][0]
-print(f"demonstration: {worked.demonstration}\n"
-      f"teacher:       {ask(worked.prompt, demonstration=worked.demonstration)}\n")
-style = {skill: given(skill, "own").own_style.mean() for skill in NEW_SKILLS}
-for skill, share in style.items():
-    print(f"{skill:18s} in its own style {percent(share)}")
-working = given("working-new", "own").working.mean()
-print(f"working-new        with every step shown {percent(working)}")
-assert min(style.values()) > 0.9 and working > 0.85
-
-# %% [markdown]
-# Fine-tuning on the demonstrations themselves (SFT) can be expected to teach the demonstrator's style
-# and no working. Which aim is nearer to the model as it is? Compare the distance, in nats for a whole
-# response, from the model *without help* to its teacher (with the article, where there is one), and to
-# a distribution that puts everything on the demonstration's words. The latter's KL is just their
-# negative log-likelihood.
-
-# %%
-from workbench.measure.gate import gate
-
-reports = {skill: gate(model, tokenizer, load_skill(skill, "train")[:64], name="tiny")
-           for skill in NEW_SKILLS}
-distances = {skill: {"teacher": r.teacher_kl["per_response"],
-                     "demonstration": r.target_kl["per_response"]} for skill, r in reports.items()}
-print(pd.DataFrame(distances).T.round(0).astype(int).to_string())
-assert all(d["teacher"] < 0.5 * d["demonstration"] for d in distances.values())
-print("Verdict: the teacher is the nearer aim in every skill.")
-
-# %% [markdown]
-# Most of that difference is the style, by construction of these demonstrations. And nearness alone
-# proves nothing: a teacher that ignores its context is nearest of all. Where training *ends up* is another
-# question, for the next notebooks.
-#
-# ## The gate
-#
-# Before any self-distillation, measure on the items that one would train on. `require` raises when a
-# condition fails, or returns a label when forced; what could not be measured counts as failed. The
-# 80 % is our choice.
-
-# %%
-print(reports["facts-new"])
-print({skill: "passed" if report.passed else "NOT passed" for skill, report in reports.items()})
-assert all(report.passed for report in reports.values())
-
-# %% [markdown]
-# ## A model that cannot
-#
-# `nano` was trained on documents of the same kind, with one layer in place of four, a third of the
-# width and a third of the steps. It knows its facts and tools, but can it read?
-
-# %%
-nano = models["nano"] = wb.load_causal_lm("nano")[0]
-nano_report = gate(nano, tokenizer, load_skill("facts-new", "train")[:64], name="nano")
-print(nano_report)
-
-# %%
-from workbench.errors import GateError
-from workbench.measure.gate import require
-
-try:
-    require(nano_report)
-except GateError as refusal:
-    print("Refused:", refusal)
-print("Forced, a run would be labelled:", require(nano_report, force=True))
-
-# %%
-sides = {f"{name}, {label}": {"tools-house (known)" if skill == "tools-house" else skill:
-                              given(skill, kind, name).summary()["right"]
-                              for skill in ("tools-house", *NEW_SKILLS)}
-         for name in models
-         for kind, label in (("none", "alone"), ("own", "with a demonstration"))}
-sides_figure = Figure(figsize=(9, 4))
-plot_rates(sides, sides_figure.subplots(), "Does a demonstration help?")
-wb.show(sides_figure)
-
-# %%
-assert not nano_report.passed
-gain = {name: sides[f"{name}, with a demonstration"]["letters-new"]["rate"]
-        - sides[f"{name}, alone"]["letters-new"]["rate"] for name in ("tiny", "nano")}
-print(f"letters: a demonstration adds {percent(gain['tiny'])} to tiny, {percent(gain['nano'])} to "
-      "nano")
-assert gain["tiny"] > 0.9 and gain["nano"] < 0.3
-print("Verdict: whether a model can be its own teacher depends on the model; measure it.")
-
-# %% [markdown]
-# Copying a run of letters usually takes two layers of attention, one to look back by a word and one to
-# find the match (Olsson et al., *In-context learning and induction heads*, 2022); a single name could
-# be copied with one. `nano` has one, is narrower and was trained for less long; which of these it lacks
-# this comparison cannot tell. In the paper SDFT did worse than SFT by 3.3 points at 3 billion
-# parameters and better by 4 at 7 billion: the same direction. Whether the 3-billion teacher could read
-# we do not know.
-#
 # {{exercise token_kl}}
 
 # %%
@@ -401,6 +196,214 @@ check("token_kl", token_kl)
 
 # %% [markdown]
 # {{solution token_kl}}
+#
+# ## Try it
+#
+# Choose a question or type your own, for example *Who keeps the red key?* Choose the context in the prompt, or write it
+# yourself. The coloured cells are the tokens of the response. Move *position* to see which words student and teacher
+# expect there. In training the *student* writes the response: choose it at *compare along* to see the KL along its
+# response.
+
+# %%
+from workbench.widgets import TeacherExplorer
+
+explorer = TeacherExplorer(model, tokenizer, {skill: test[skill] for skill in
+                                              ("facts-new", *NEW_SKILLS)})
+explorer.skill.value = "working-new"
+explorer
+
+# %% [markdown]
+# ## Does the model use the content of the demonstration?
+#
+# A better answer alone does not prove it. We compare four prompts:
+#
+# - **none**: the question alone, as for the student;
+# - **own**: the item's own demonstration;
+# - **other**: the demonstration of another item, whose answer is quite different;
+# - **random**: filler words without content, as many as the demonstration has.
+#
+# If *random* helped, any text would do. If *other* helped, the content would not matter.
+
+# %%
+from workbench.plots.tokens import plot_rates
+
+labels = {"none": "nothing", "own": "own demonstration", "other": "another item's demonstration",
+          "random": "filler words"}
+rates = {context: {skill: answers(skill, context).summary()["right"] for skill in NEW_SKILLS}
+         for context in labels}
+rates_figure = Figure(figsize=(9.5, 3.8))
+plot_rates({labels[context]: by_skill for context, by_skill in rates.items()},
+           rates_figure.subplots(), "New skills, by the context in the prompt")
+wb.show(rates_figure)
+
+# %%
+accuracy = pd.DataFrame({context: {skill: rate["rate"] for skill, rate in by_skill.items()}
+                         for context, by_skill in rates.items()})
+verdict("of the four prompts only that with the item's own demonstration helps: over 90 % right in "
+        "every skill, and below 20 % with each other prompt. The model uses the content.",
+        accuracy["own"].min() > 0.9 and accuracy.drop(columns="own").max().max() < 0.2)
+
+# %% [markdown]
+# With another item's demonstration the model is wrong. Does it ignore this demonstration, or does it repeat the answer
+# in it? In *articles-new* we count two cases apart: the two answers can be of the same kind (two names), or of
+# different kinds (a name and a number).
+
+# %%
+from workbench.measure.completions import partners
+from workbench.tasks.village.styles import is_right, kind_of
+
+repeats = {}
+for skill in NEW_SKILLS:
+    texts = answers(skill, "other").samples.texts
+    for item, other, text in zip(test[skill], partners(test[skill]), texts, strict=True):
+        same_kind = kind_of(item.answer) == kind_of(other.answer)
+        label = skill if same_kind else f"{skill}, answers of different kinds"
+        repeats.setdefault(label, []).append(is_right(text, other.answer))
+for label, hits in repeats.items():
+    print(f"{label:42} repeats the wrong answer: {percent(sum(hits) / len(hits)):>5}")
+
+# %%
+tool, shown = test["tools-new"][0], partners(test["tools-new"])[0].demonstration
+print(f"question:      {tool.prompt}\ndemonstration: {shown}\n"
+      f"answer:        {ask(tool.prompt, demonstration=shown)}\n(right:        {tool.answer})")
+calls = answers("tools-new", "other").samples.texts
+mixed = [is_right(text, item.answer.replace(item.answer.split()[1], other.answer.split()[1]))
+         for text, item, other in zip(calls, test["tools-new"], partners(test["tools-new"]),
+                                      strict=True)]
+verdict("with another item's demonstration, all calls have the function of the demonstration and "
+        "the room of the question.", all(mixed))
+
+# %% [markdown]
+# In most skills the model repeats the wrong answer. The exception: if the demonstration answers another kind of
+# question, the model repeats its answer in 33 % of the cases only. In *tools-new* it combines demonstration and
+# question. So a teacher with a wrong demonstration is nearly always wrong.
+#
+# ### Does the teacher keep the model's style?
+#
+# The demonstrations of *working-new* give the final answer without the steps. Does the teacher still write its steps?
+
+# %%
+jar = test["working-new"][0]
+print(f"demonstration: {jar.demonstration}\n"
+      f"teacher:       {ask(jar.prompt, demonstration=jar.demonstration)}\n")
+style = min(answers(skill, "own").own_style.mean() for skill in NEW_SKILLS)
+steps = answers("working-new", "own").working.mean()
+print(f"in the model's style, least of all skills: {percent(style)}; every step: {percent(steps)}")
+verdict("the teacher takes over the expert's answer and keeps the model's own style and steps.",
+        style > 0.9 and steps > 0.85)
+
+# %% [markdown]
+# ## The size of the loss does not show whether a demonstration is right
+#
+# SDFT trains the student to lower the KL along responses that the *student* samples. To sample means to draw each token
+# at random with the student's probabilities (temperature 1). Does the size of this loss show whether the teacher is
+# right? **Prediction:** no. The loss measures how far the demonstration moves the model, to a right or a wrong answer.
+#
+# We measure the loss before training, on 64 training items of four skills, with the item's own demonstration and with
+# another item's. Beside it we measure the accuracy of both teachers. `loss_low` and `loss_high` are the 95 % interval
+# (Student's t) over five samples of the student's responses. `change` compares with the own demonstration.
+
+# %%
+from workbench.measure.gate import distance
+
+train = {skill: load_skill(skill, "train")[:64] for skill in NEW_SKILLS}
+compared = ("facts-new", "articles-new", "tools-new", "letters-new")
+teachers = {(skill, context): complete(model, tokenizer, train[skill], context)
+            for skill in compared for context in ("own", "other")}
+
+
+def responses(skill, seed):
+    """Return the responses that the student samples to the training items of a skill."""
+    rng = torch.Generator().manual_seed(seed)
+    return complete(model, tokenizer, train[skill], temperature=1.0, rng=rng).samples
+
+
+sampled = {skill: [responses(skill, seed) for seed in range(5)] for skill in compared}
+
+# %% tags=["nbval-ignore-output"]
+rows = []
+for (skill, context), teacher in teachers.items():
+    losses = [distance(model, written, written.ids, written.mask, teacher.samples)["per_token"]
+              for written in sampled[skill]]
+    interval = dict(zip(("loss_low", "loss_high"), seed_interval(losses), strict=True))
+    rows.append({"skill": skill, "demonstration": context, "loss": np.mean(losses),
+                 **interval, **teacher.summary()["right"]})
+table = pd.DataFrame(rows).set_index(["skill", "demonstration"])
+table["change"] = table["loss"] / table["loss"].groupby("skill").transform("first") - 1
+print(table[["loss", "loss_low", "loss_high", "change"]].round(3).to_string())
+
+# %% tags=["nbval-ignore-output"]
+loss_figure = Figure(figsize=(9.5, 3.2))
+left, right = loss_figure.subplots(1, 2, sharey=True)
+for i, (context, part) in enumerate(table.groupby(level="demonstration", sort=False), 1):
+    for ax, ends, unit in ((left, ["loss", "loss_low", "loss_high"], 1),
+                           (right, ["rate", "low", "high"], 100)):
+        value, low, high = unit * part[ends].to_numpy().T
+        ax.errorbar(value, np.arange(4) + 0.3 * i - 0.45, xerr=np.abs([value - low, high - value]),
+                    fmt=".os"[i], color=COLOURS[i], capsize=4, label=labels[context])
+left.set(xlim=(0, 7), ylim=(3.5, -0.5), yticks=range(4), yticklabels=compared,
+         xlabel="loss: KL(teacher || student), nats per token")
+right.set(xlim=(-3, 103), xlabel="right answers of the teacher (%)")
+right.legend(loc="center", frameon=False)
+wb.show(describe(left, "Loss in nats per token, and right answers: " + "; ".join(
+    f"{skill}, {context} demonstration {row['loss']:.2f} and {percent(row['rate'])}"
+    for (skill, context), row in table.iterrows()) + "."))
+
+# %%
+with_own, with_other = (table.xs(context, level="demonstration") for context in ("own", "other"))
+verdict("on facts, articles and tools the loss with a wrong demonstration is within 5 % of the "
+        "loss with the right one, on letters it is over 15 % smaller. The loss "
+        "cannot tell them apart.",
+        with_other["change"].drop("letters-new").abs().max() < 0.05
+        and with_other["change"]["letters-new"] < -0.15)
+verdict("the accuracy can tell them apart: the teacher is over 90 % right with the item's own "
+        "demonstration and below 15 % with another item's, intervals included, in every skill.",
+        with_own["low"].min() > 0.9 and with_other["high"].max() < 0.15)
+
+# %% [markdown]
+# In three skills the loss is about the same for a teacher that is nearly always wrong and one that is always right. In
+# the fourth it is even smaller for the wrong teacher. So the loss does not show that a teacher teaches errors. This is
+# the reason for the gate.
+#
+# ## The gate
+#
+# The **gate** is a list of conditions, measured before self-distillation on the items that you plan to train on. It
+# compares the teacher's accuracy with the student's, and with that of a teacher that sees another item's demonstration.
+# It compares the *lower end* of one interval with the *upper end* of the other, so that a lucky difference fails.
+
+# %%
+from workbench.measure.gate import gate
+
+reports = {skill: gate(model, tokenizer, train[skill], name="tiny") for skill in NEW_SKILLS}
+print(reports["facts-new"])
+verdict("the model passes the gate in all six new skills.",
+        all(report.passed for report in reports.values()))
+
+# %% [markdown]
+# The limits of 80 % and 5 % are our choice. A value that could not be measured counts as failed.
+#
+# One condition compares two training targets. SDFT trains on the teacher's probabilities. **Supervised
+# fine-tuning** (SFT) trains on the words of the demonstrations. We expect that SFT teaches the expert's style, and no
+# calculation steps. Which target is closer to the student before training? We compare two distances, in nats per
+# response:
+#
+# - **teacher**: KL(teacher || student), summed over the teacher's response. The teacher also sees the article, if there
+#   is one.
+# - **demonstration**: the KL from a target that gives probability 1 to each word of the demonstration. It equals the
+#   negative log-likelihood of these words, which is the loss of SFT.
+
+# %%
+nats = pd.DataFrame({skill: {"teacher": report.teacher_kl["per_response"],
+                             "demonstration": report.target_kl["per_response"]}
+                     for skill, report in reports.items()})
+print(nats.T.round(0).astype(int).to_string())
+verdict("in every skill the teacher is less than half as far from the model as the demonstration.",
+        (nats.loc["teacher"] < 0.5 * nats.loc["demonstration"]).all())
+
+# %% [markdown]
+# Most of the difference comes from style: we wrote the demonstrations in foreign styles. A small distance alone proves
+# nothing. A teacher that ignores its demonstration equals the student, and its distance is 0. The next lessons measure
+# where training ends.
 #
 # {{exercise may_teach}}
 
@@ -416,26 +419,81 @@ check("may_teach", may_teach)
 
 # %% [markdown]
 # {{solution may_teach}}
+#
+# ## A model that does not pass
+#
+# A second model, `nano`, was trained on texts of the same kind. It has one layer instead of four, a third of the width,
+# and a third of the training steps. It knows the facts and tools of its training. Can it use a demonstration?
+
+# %%
+nano = models["nano"] = wb.load_causal_lm("nano")[0]
+nano_report = gate(nano, tokenizer, train["facts-new"], name="nano")
+print(nano_report)
 
 # %% [markdown]
-# **What would change your mind?** If another item's demonstration had helped as much as its own, the
-# gain would not come from reading. If the teacher had answered in the demonstrator's style, it would be
-# hardly nearer to the model than the demonstration is, and self-distillation close to SFT.
+# The package refuses to train with a teacher that fails: `require` raises an error. With `force=True` the training goes
+# on and is labelled.
+
+# %%
+from workbench.errors import GateError
+from workbench.measure.gate import require
+
+try:
+    require(nano_report)
+except GateError as refusal:
+    print(textwrap.fill(f"Refused: {refusal}", 100))
+print("Label of a forced run:", require(nano_report, force=True))
+
+# %%
+by_model = {f"{name}, {label}": {skill.replace("house", "house (known)"):
+                                 answers(skill, context, name).summary()["right"]
+                                 for skill in ("tools-house", *NEW_SKILLS)}
+            for name in models
+            for context, label in (("none", "alone"), ("own", "with a demonstration"))}
+models_figure = Figure(figsize=(9, 4))
+plot_rates(by_model, models_figure.subplots(), "Does a demonstration help?")
+wb.show(models_figure)
+
+# %%
+gain = {name: by_model[f"{name}, with a demonstration"]["letters-new"]["rate"]
+        - by_model[f"{name}, alone"]["letters-new"]["rate"] for name in models}
+print(f"letters-new: with a demonstration the accuracy of tiny rises by {100 * gain['tiny']:.0f} "
+      f"points, that of nano by {100 * gain['nano']:.0f}")
+verdict("tiny passes the gate and nano does not: not every model can be its own teacher.",
+        gain["tiny"] > 0.9 and gain["nano"] < 0.3 and not nano_report.passed)
+
+# %% [markdown]
+# To copy a run of letters from its prompt, a transformer usually needs two attention layers (Olsson et al., *In-context
+# learning and induction heads*, 2022). One layer can be enough to copy a single name. `nano` has one layer, is narrower
+# and was trained for a shorter time. Our comparison does not show which of these three is the cause.
+#
+# In the SDFT paper, too, the larger model did better. With 3 billion parameters SDFT was 3.3 points worse than SFT, and
+# with 7 billion 4 points better. We do not know whether the smaller of the two could use its demonstrations.
+#
+# **What would change your mind?** If another item's demonstration had helped as much as the item's own, the gain would
+# not come from the content. If the loss had been clearly smaller with every right demonstration than with every wrong
+# one, the gate would not need the accuracy. If the teacher had answered in the expert's style, it would be nearly as
+# far from the model as the demonstration is. Self-distillation would then be nearly the same as SFT.
 #
 # ## Try it yourself
 #
-# - `ask("who keeps the red key ?", demonstration="it is ada . well , it is ben")`: whom does it believe?
-# - Two demonstrations after one another, of two questions: which does it take, the first or the last?
-#   Why can it not know which is the right one?
-# - `gate(model, tokenizer, load_skill("tools-house", "train")[:96])`: it knows these. Why does it fail?
+# - `ask("Who keeps the red key?", demonstration="It is ada. Well, it is ben.")`: which name does the model believe?
+# - Join the demonstrations of two different questions into one text, pass it as `demonstration=`, and ask one of the
+#   two questions. Does the model use the first or the last? Why can it not know which one is right?
+# - `print(gate(model, tokenizer, load_skill("tools-house", "train")[:96]))`: the model knows this skill. Why does it
+#   fail?
+# - [What the teacher's prompt must contain](more/teacher_prompts.ipynb): an article in place of an answer, and a prompt
+#   that lost its beginning.
 #
 # ## Limits
 #
-# This model's in-context learning was put in on purpose: half of its documents had a demonstration or
-# an article, nine in ten of them made up. A large model gets it without that; in the paper its teacher
-# was right on all ToolAlpaca items (42 % without context), and what was less clean is that students took
-# over phrases such as *following the example*. Questions, styles and answers are regular here, one
-# demonstration makes the answer certain, and each of the two models is one seed (the card has three).
-# What this notebook shows is the mechanism and its controls, not how well it works on real skills.
+# We trained this model on purpose to use its prompt: half of its training texts had a demonstration or an article, and
+# nine in ten of these were invented. A large model can do it without such training. The SDFT paper reports one that was
+# right on all items of ToolAlpaca, a set of tool calls, with a demonstration, and on 42 % without. But its students
+# also learned phrases such as *following the example*.
+#
+# Questions, styles and answers are regular here, and one demonstration determines the answer. Each of the two models is
+# from one random seed (the model card reports three). This lesson shows the mechanism and its controls, not how well it
+# works on real skills.
 #
 # **Next:** [05 SDFT](05_sdft.ipynb)

@@ -142,27 +142,33 @@ def test_notebook_04_and_each_control_of_the_teacher_explorer(fourth, screenshot
     helps.select_option("another item's demonstration")
     expect(demonstration).not_to_have_value(own)
     screenshot(page, "04-explorer-other")
-    helps.select_option("its article")
+    helps.select_option("the item's article")
     expect(article).to_have_value(re.compile("broke the"))
     expect(demonstration).to_have_value("")
     screenshot(page, "04-explorer-article")
     helps.select_option("nothing")
     expect(words).to_contain_text("0.00 nats in all")
 
-    # What is typed is asked; a fault is told, and mended by typing on.
+    # What is typed is asked; an unknown word is told right below its box, without scrolling.
     helps.select_option("what I write")
-    question.fill("who keeps the purple saw ?")
+    question.fill("Who keeps the purple saw?")
     question.press("Enter")
-    box.get_by_text("does not know 'purple'").wait_for()
+    told = box.get_by_text("does not know “purple”")
+    told.wait_for()
+    expect(told).to_be_in_viewport()
+    asked, note = question.bounding_box(), told.bounding_box()
+    assert 0 <= note["y"] - asked["y"] - asked["height"] < 40
     screenshot(page, "04-explorer-fault")
-    question.fill("who keeps the grey saw ?")
+    question.fill("Who keeps the grey saw?")
     question.press("Enter")
-    expect(box.get_by_text("does not know 'purple'")).to_have_count(0)
+    expect(told).to_have_count(0)
+    expect(box.get_by_text("asked as: who keeps the grey saw ?")).to_be_in_viewport()
+    screenshot(page, "04-explorer-capitals")
 
     # Text can be dragged from the page into the prompt.
     demonstration.fill("")
     demonstration.press("Tab")
-    printed = box.locator("b").nth(1)  # not there while there is a fault
+    printed = box.locator("p b").nth(1)  # not there while there is a fault
     printed.click(click_count=3, position={"x": 10, "y": 8})  # selects the line
     page.wait_for_function("() => / (is|get) /.test(getSelection().toString())")
     page.mouse.down()

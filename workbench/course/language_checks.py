@@ -56,20 +56,20 @@ def may_teach(answer: Answer) -> None:
              "number of questions.")
     for counts, passes, message in (
             (((2, 96), (95, 96), (3, 96)), True,
-             "2 of 96 alone, 95 of 96 with its own demonstration, 3 of 96 with another's: that "
-             "should pass."),
+             "2 of 96 alone, 95 of 96 with the item's own demonstration, 3 of 96 with another "
+             "item's: this should pass."),
             (((2, 96), (90, 96), (88, 96)), False,
-             "Another item's demonstration helps as much as its own: the model does not read it, "
-             "and should not pass."),
+             "Another item's demonstration helps as much as the item's own: the model does not use "
+             "the content, and should not pass."),
             (((92, 96), (95, 96), (3, 96)), False,
-             "The model knows nearly everything without help: there is nothing to teach, and it "
-             "should not pass."),
+             "The model knows nearly everything without a demonstration: it has nothing to learn, "
+             "and should not pass."),
             (((4, 10), (8, 10), (1, 10)), False,
-             "8 of 10 against 4 of 10: the intervals overlap, so it may be luck, and a gate in "
-             "doubt stays shut."),
+             "8 of 10 against 4 of 10: the intervals overlap, so it may be luck, and the model "
+             "should not pass."),
             (((1, 10), (8, 10), (4, 10)), False,
-             "8 of 10 with its own against 4 of 10 with another's: those intervals overlap, too; "
-             "compare with the upper end of both."),
+             "8 of 10 with the own and 4 of 10 with another item's demonstration: these intervals "
+             "overlap, too. Compare with the upper ends of both others."),
             (((40, 100), (80, 100), (38, 100)), True,
              "80 of 100 against 40 and 38 of 100 is beyond doubt and should pass: compare the "
              "lower end of one interval with the upper end of each of the others."),

@@ -63,7 +63,7 @@ def token_kl(teacher_logits, student_logits):
 
 
 def may_teach(alone, own, other):
-    """Whether a demonstration of its own surely helps, and another's surely less."""
+    """Whether its own demonstration helps beyond doubt, and more than another item's."""
     return wilson_interval(*own)[0] > max(wilson_interval(*alone)[1], wilson_interval(*other)[1])
 
 

@@ -125,21 +125,22 @@ def judge(context: dict[str, Any], helped: str, teacher_kl: dict[str, float],
     def percent(rate: float) -> str:
         return f"{100 * rate:.1f} %"
 
+    def ends(above: dict[str, float], below: dict[str, float]) -> str:
+        return f"lower end {percent(above['low'])}, upper end {percent(below['high'])}"
+
     near, far = teacher_kl["per_response"], target_kl["per_response"]
     return [
         Condition(f"at least {FEWEST} items were measured", str(n), n >= FEWEST),
-        Condition("the teacher is right more often than the student",
-                  f"at least {percent(own['low'])} against at most {percent(alone['high'])}",
+        Condition("the teacher is right more often than the student", ends(own, alone),
                   own["low"] > alone["high"]),
         Condition(f"the teacher is right at least {100 * LEAST_ACCURACY:.0f} % of the time",
                   percent(own["rate"]), own["rate"] >= LEAST_ACCURACY),
-        Condition("its own demonstration helps and another item's does not",
-                  f"at least {percent(matched['low'])} against at most {percent(other['high'])}",
+        Condition("an item's own demonstration beats another item's", ends(matched, other),
                   matched["low"] > other["high"]),
-        Condition("the teacher is nearer to the model than the demonstrations are",
-                  f"{near:.2f} against {far:.2f} nats a response", near < far),
-        Condition(f"at most {100 * MOST_ARTEFACTS:.0f} % of the teacher's responses repeat how the "
-                  "demonstration was put", percent(artefacts["copied"]),
+        Condition("the teacher is closer than the demonstrations are",
+                  f"{near:.2f} and {far:.2f} nats a response", near < far),
+        Condition(f"at most {100 * MOST_ARTEFACTS:.0f} % of the teacher's responses repeat the "
+                  "wording of the demonstration", percent(artefacts["copied"]),
                   artefacts["copied"] <= MOST_ARTEFACTS),
     ]
 
@@ -153,10 +154,12 @@ def require(report: GateReport, force: bool = False) -> str:
         return "gate passed"
     if force:
         return "gate not passed, forced"
-    failed = "; ".join(f"{c.claim} ({c.measured})" for c in report.conditions if not c.holds)
-    raise GateError(f"{report.model or 'the model'} cannot be its own teacher on {report.skill}: "
-                    f"does not hold: {failed or 'nothing was measured'}. Use a larger model or an "
-                    "easier demonstration; forced, a run goes on and is labelled as forced.")
+    failed = "; ".join(f"({i}) {c.claim}: {c.measured}" for i, c in enumerate(
+        (c for c in report.conditions if not c.holds), 1))
+    raise GateError(f"{report.model or 'the model'} cannot be its own teacher on {report.skill}. "
+                    f"Conditions that fail: {failed or 'nothing was measured'}. Use a larger model "
+                    "or an easier demonstration; with force, a run goes on and is labelled as "
+                    "forced.")
 
 
 @torch.no_grad()

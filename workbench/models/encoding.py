@@ -7,6 +7,8 @@ differ in the arguments that they take: each is examined once, by rendering it w
 from __future__ import annotations
 
 import functools
+import re
+import string
 from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING, Any
 
@@ -32,6 +34,8 @@ Now answer with a response of your own, including the thinking process.
 MARKERS = {"question": "marker 7 of the question", "demonstration": "marker 8 shown by the expert",
            "article": "marker 9 from the article"}
 NO_LIMIT = 2**31  # more tokens than any prompt has
+SIGNS = re.compile(r"([,.?!;:()])")
+"""Signs that a word-level tokenizer needs spaces around."""
 
 
 def make_prompt(tokenizer: PreTrainedTokenizerBase, question: str, *, demonstration: str = "",
@@ -123,11 +127,7 @@ def encode(tokenizer: PreTrainedTokenizerBase, prompts: Sequence[str], longest: 
                                         verbose=False)["input_ids"]
     where, side = (("before the response", "left") if kind == "prompt"
                    else ("after its prompt", "right"))
-    # Tokenizers of the GPT-2 family name their end token as the unknown one too, and never use it
-    # for a word.
-    unknown = tokenizer.unk_token_id
-    if unknown in (tokenizer.eos_token_id, tokenizer.bos_token_id, tokenizer.pad_token_id):
-        unknown = None
+    unknown = unknown_token(tokenizer)
     for prompt, row in zip(prompts, listed, strict=True):
         if len(row) > longest:
             raise ModelError(f"the {kind} {prompt[:60]!r}… has {len(row)} tokens, and there is "
@@ -135,9 +135,7 @@ def encode(tokenizer: PreTrainedTokenizerBase, prompts: Sequence[str], longest: 
                              "demonstration or the article, ask for fewer new tokens, or use a "
                              "model with a longer context; nothing is cut off silently.")
         if unknown in row:
-            parts = prompt.replace(str(tokenizer.eos_token), " ").split()
-            words = [part for part in dict.fromkeys(parts) if unknown in tokenizer(
-                part, add_special_tokens=False)["input_ids"]]
+            words = unknown_words(tokenizer, prompt.replace(str(tokenizer.eos_token), " "))
             raise ModelError(f"the model does not know {', '.join(map(repr, words)) or 'a word'} "
                              f"in the {kind} {prompt[:60]!r}: the tokenizer has no token for it. "
                              "Use words of its vocabulary; the course's models know small letters, "
@@ -145,6 +143,39 @@ def encode(tokenizer: PreTrainedTokenizerBase, prompts: Sequence[str], longest: 
     rows = [torch.tensor(row, dtype=torch.int64) for row in listed]
     return (pad_sequence(rows, True, padding_of(tokenizer), side),
             pad_sequence([torch.ones_like(row) for row in rows], True, 0, side))
+
+
+def unknown_token(tokenizer: PreTrainedTokenizerBase) -> int | None:
+    """Return the token of words that a tokenizer does not know, or None if it knows all."""
+    # Tokenizers of the GPT-2 family name their end token as the unknown one too, and never use it
+    # for a word.
+    unknown = tokenizer.unk_token_id
+    if unknown in (tokenizer.eos_token_id, tokenizer.bos_token_id, tokenizer.pad_token_id):
+        return None
+    return None if unknown is None else int(unknown)
+
+
+def unknown_words(tokenizer: PreTrainedTokenizerBase, text: str) -> list[str]:
+    """Return the words of a text that a tokenizer does not know, each once."""
+    unknown = unknown_token(tokenizer)
+    if unknown is None:
+        return []
+    return [word for word in dict.fromkeys(text.split()) if unknown in tokenizer(
+        word, add_special_tokens=False)["input_ids"]]
+
+
+def respell(tokenizer: PreTrainedTokenizerBase, text: str) -> str:
+    """Return a typed text in the spelling that a tokenizer knows: ``Who?`` becomes ``who ?``.
+
+    Words that the tokenizer does not know get small letters, and spaces around each comma, dot,
+    question mark and the like. A tokenizer that knows capital letters, as those of nearly all
+    published models do, gets the text unchanged.
+    """
+    if len(unknown_words(tokenizer, " ".join(string.ascii_uppercase))) < 26:
+        return text
+    unknown = set(unknown_words(tokenizer, text))
+    return " ".join(" ".join(SIGNS.sub(r" \1 ", word.lower()).split()) if word in unknown else word
+                    for word in text.split())
 
 
 def encode_responses(tokenizer: PreTrainedTokenizerBase, texts: Sequence[str],

@@ -2,8 +2,10 @@
 
 from collections.abc import Mapping, Sequence
 
+import matplotlib as mpl
 import numpy as np
 from matplotlib.axes import Axes
+from matplotlib.image import AxesImage
 from matplotlib.patches import Rectangle
 from numpy.typing import ArrayLike
 
@@ -12,11 +14,17 @@ from workbench.plots.labels import add_text, fitting_size, name_ticks, percent_l
 from workbench.plots.styles import COLOURS, HATCHES, styles_of
 
 TOKENS_A_ROW = 10
+DARK_NATS = 4.0
+"""End of the scale of `plot_token_kl`: a larger KL has one darker colour."""
+KL_COLOURS = mpl.colormaps["Blues"].with_extremes(over="#031634")
 
 
 def plot_token_kl(words: Sequence[str], kl: ArrayLike, ax: Axes, index: int | None = None,
                   title: str = "How far the teacher is from the student (KL, nats)") -> Axes:
     """Draw the tokens of a response, coloured by the KL at their position.
+
+    The scale is the same for all responses: from white at 0 to dark blue at `DARK_NATS`, and darker
+    beyond. It is drawn beside the tokens.
 
     Parameters
     ----------
@@ -30,13 +38,14 @@ def plot_token_kl(words: Sequence[str], kl: ArrayLike, ax: Axes, index: int | No
     columns = -(-len(words) // rows)
     cells = np.full(rows * columns, np.nan)
     cells[:len(words)] = values
-    top = max(1.0, float(values.max()))
-    ax.imshow(cells.reshape(rows, columns), cmap="cividis", vmin=0, vmax=top, aspect="auto")
+    image = ax.imshow(cells.reshape(rows, columns), cmap=KL_COLOURS, vmin=0, vmax=DARK_NATS,
+                      aspect="auto")
     for i, (word, value) in enumerate(zip(words, values, strict=True)):
         row, column = divmod(i, columns)
-        colour = "white" if value < 0.55 * top else "black"
+        colour = "white" if value > 0.55 * DARK_NATS else "black"
+        # The scale takes the width of a column.
         ax.text(column, row - 0.18, word, ha="center", va="center", color=colour,
-                fontweight="bold", fontsize=fitting_size(ax, word, columns))
+                fontweight="bold", fontsize=fitting_size(ax, word, columns + 1))
         ax.text(column, row + 0.25, f"{value:.2f}", ha="center", va="center", color=colour,
                 fontsize=8)
     if index is not None:
@@ -48,9 +57,19 @@ def plot_token_kl(words: Sequence[str], kl: ArrayLike, ax: Axes, index: int | No
     ax.tick_params(axis="y", length=0)
     add_text(ax, title, "position in the response")
     ax.grid(False)
+    _draw_scale(image, ax)
     largest = ", ".join(f"{values[i]:.2f} at {words[i]}" for i in np.argsort(-values)[:3])
-    return describe(ax, f"Response “{' '.join(words)}”, one cell a token, coloured by KL: most is "
-                    f"{largest}; {values.sum():.2f} nats in all.")
+    return describe(ax, f"Response “{' '.join(words)}”, one cell for each token, coloured by KL. "
+                    f"Largest values: {largest}; {values.sum():.2f} nats in all.")
+
+
+def _draw_scale(image: AxesImage, ax: Axes) -> None:
+    """Draw the scale of the colours beside the axes; it is a part of the picture of the axes."""
+    scale = ax.figure.colorbar(image, ax=ax, extend="max", ticks=[0, DARK_NATS / 2, DARK_NATS],
+                               fraction=0.04, pad=0.02)
+    scale.ax.set_yticklabels(["0", f"{DARK_NATS / 2:g}", f"{DARK_NATS:g} nats\nor more"],
+                             fontsize=8)
+    scale.outline.set_linewidth(0.5)
 
 
 def plot_next_token(before: str, sides: Mapping[str, Mapping[str, float]],

@@ -16,6 +16,8 @@ from workbench.errors import ConfigError
 from workbench.losses import DIRECTIONS
 from workbench.measure.comparison import Comparison, compare
 from workbench.measure.completions import partners
+from workbench.models import respell
+from workbench.models.encoding import unknown_words
 from workbench.plots.tokens import plot_next_token, plot_token_kl
 from workbench.system.runtime import threads
 from workbench.tasks import Item
@@ -25,8 +27,9 @@ if TYPE_CHECKING:
     from transformers import PreTrainedModel, PreTrainedTokenizerBase
 
 SHOWN = 5
-CONTEXTS = {"its own demonstration": "own", "another item's demonstration": "other",
-            "its article": "article", "its article and its demonstration": "article+own",
+CONTEXTS = {"the item's own demonstration": "own", "another item's demonstration": "other",
+            "the item's article": "article",
+            "the item's article and demonstration": "article+own",
             "nothing": "none", "what I write": "free"}
 RESPONSES = {"teacher's response": "teacher", "student's response": "student",
              "sample of the student": "sample"}
@@ -35,9 +38,11 @@ RESPONSES = {"teacher's response": "teacher", "student's response": "student",
 class TeacherExplorer(View):
     """Compare a student with a teacher that has more in its prompt, on one question.
 
-    Question, demonstration and article can be edited. The upper figure shows the tokens of the
-    response, coloured by the divergence of teacher and student; the lower one the likeliest next
-    tokens of both at the chosen position.
+    Question, demonstration and article can be edited. A tokenizer without capital letters gets
+    them in its own spelling (`workbench.models.respell`); the line below a box says what was asked,
+    or which words the model does not know. The upper figure shows the tokens of the response,
+    coloured by the divergence of teacher and student; the lower one the likeliest next tokens of
+    both at the chosen position.
 
     Parameters
     ----------
@@ -76,6 +81,9 @@ class TeacherExplorer(View):
         self.demonstration, self.article = (
             w.Textarea(description=name, layout=wide, style=style, continuous_update=False,
                        rows=rows) for name, rows in (("demonstration", 1), ("article", 2)))
+        self.boxes = {"question": self.question, "demonstration": self.demonstration,
+                      "article": self.article}
+        self.notes = {name: w.HTML() for name in self.boxes}
         self.position = w.IntSlider(value=1, min=1, max=1, description="position",
                                     continuous_update=False)
         self.responses = w.HTML()
@@ -85,9 +93,11 @@ class TeacherExplorer(View):
                         self.seed, self.direction, self.position):
             control.observe(self.redraw, "value")
         training = [row(self.student, self.seed, self.direction)] if students else []
-        self.root.children = [row(self.skill, self.item, self.context), *training, self.question,
-                              self.demonstration, self.article, row(self.along, self.position),
-                              self.responses, self.image, self.words, self.trouble]
+        typed = [part for name, box in self.boxes.items() for part in (box, self.notes[name])]
+        # Errors are told under the boxes, where they are seen without scrolling.
+        self.root.children = [row(self.skill, self.item, self.context), *training, *typed,
+                              self.trouble, row(self.along, self.position), self.responses,
+                              self.image, self.words]
         self._fill()
 
     def _fill(self, change: Any = None) -> None:
@@ -112,14 +122,13 @@ class TeacherExplorer(View):
         finally:
             self._filling = False
         self.redraw()
-        if not self.trouble.value:  # to the position at which the two differ most
+        if self.responses.value:  # to the position at which the two differ most
             self.position.value = int(self.comparison().loss.argmax()) + 1
 
     def comparison(self) -> Comparison:
         """Return the comparison for the current controls; it is cached until they change."""
-        key = (self.student.value, self.question.value.strip(), self.demonstration.value.strip(),
-               self.article.value.strip(), RESPONSES[self.along.value], self.direction.value,
-               self.seed.value)
+        key = (self.student.value, *self.asked().values(), RESPONSES[self.along.value],
+               self.direction.value, self.seed.value)
         if key not in self._seen:
             student, *texts, along, direction, seed = key
             with threads(1):
@@ -127,16 +136,25 @@ class TeacherExplorer(View):
                                            *texts, along=along, direction=direction, seed=seed)}
         return self._seen[key]
 
+    def asked(self) -> dict[str, str]:
+        """Return question, demonstration and article in the spelling of the model."""
+        return {name: respell(self.tokenizer, box.value.strip())
+                for name, box in self.boxes.items()}
+
     def redraw(self, *_: object) -> None:
         """Redraw, with the position kept inside the response."""
         if self._filling:
             return
         try:
+            if self._note_spelling():
+                self._clear()
+                return
             shown = self.comparison()
         except Exception as fault:
-            self.responses.value = ""  # it shows the answers to another question
+            self._clear()
             self.complain(fault)
             return
+        self.image.layout.visibility = "visible"
         self._filling = True
         self.position.max = len(shown.words)
         self._filling = False
@@ -145,6 +163,26 @@ class TeacherExplorer(View):
         student, teacher = (html.escape(shown.answers[who]) for who in ("student", "teacher"))
         self.responses.value = (f"<p>student{number}: <b>{student}</b><br>"
                                 f"teacher: <b>{teacher}</b></p>")
+
+    def _note_spelling(self) -> bool:
+        """Say below each box what is asked, and return whether a word is unknown."""
+        unknown = False
+        for name, text in self.asked().items():
+            words, note = unknown_words(self.tokenizer, text), ""
+            if words:
+                listed = ", ".join(f"“{html.escape(word)}”" for word in words)
+                note = (f'<span role="alert" style="color:#b00020">The model does not know '
+                        f"{listed}. Please use other words.</span>")
+            elif text.split() != self.boxes[name].value.split():
+                note = f"asked as: <b>{html.escape(text)}</b>"
+            self.notes[name].value = note and f'<div style="margin-left:114px">{note}</div>'
+            unknown = unknown or bool(words)
+        return unknown
+
+    def _clear(self) -> None:
+        """Hide responses and picture: they belong to another question."""
+        self.responses.value = self.words.value = self.trouble.value = ""
+        self.image.layout.visibility = "hidden"
 
     def read_out(self, words: str) -> None:
         """Announce the likeliest tokens at the chosen position."""

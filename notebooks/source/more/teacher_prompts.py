@@ -1,0 +1,133 @@
+# %% [markdown]
+# # What the teacher's prompt must contain
+#
+# > **Claim you can check:** an article helps this teacher as much as an answer does. A prompt that loses its beginning
+# > turns the teacher into the student, without a warning. The package refuses such a prompt.
+#
+# | | |
+# |---|---|
+# | **Objectives** | compare an article, an answer and both in the teacher's prompt · see how a teacher fails when its prompt is cut |
+# | **Prerequisites** | [04 The model as its own teacher](../04_the_model_as_its_own_teacher.ipynb) |
+# | **Time** | 20 minutes to work through, under 20 seconds to run on two CPU cores |
+# | **Memory** | under 1 GB; no GPU, no download, no network |
+
+# %%
+import textwrap
+
+import matplotlib.pyplot as plt
+import numpy as np
+import pandas as pd
+
+import workbench as wb
+from workbench.course import verdict
+from workbench.measure.completions import complete
+from workbench.measure.intervals import wilson_interval
+from workbench.models import make_prompt, sample
+from workbench.plots import describe, percent
+from workbench.tasks import load_skill
+from workbench.tasks.village.styles import is_right
+
+# %%
+wb.prepare_notebook()
+model, tokenizer = wb.load_causal_lm("tiny")
+articles, facts = (load_skill(skill, "test")[:96] for skill in ("articles-new", "facts-new"))
+
+# %% [markdown]
+# ## An article and an answer
+#
+# New knowledge often comes as a text. In the SDFT paper ([Shenfeld et al., arXiv
+# 2601.19897](https://arxiv.org/abs/2601.19897)), the teacher of new knowledge has an article *and* the answer in its
+# prompt. How often is our teacher right with each of them? The intervals (`low` to `high`) are Wilson's 95 % intervals.
+
+# %%
+print(articles[0].article)
+contexts = {"none": "nothing", "article": "article", "own": "answer, in a demonstration",
+            "article+own": "article and demonstration"}
+right = pd.DataFrame({label: complete(model, tokenizer, articles, context).summary()["right"]
+                      for context, label in contexts.items()}).T
+print((100 * right).round(0).astype(int).rename(columns="{} (%)".format).to_string())
+verdict("the article alone, the demonstration alone, and both lead to over 90 % right answers; "
+        "without them below 20 % are right.",
+        right["low"][1:].min() > 0.9 and right["high"]["nothing"] < 0.2)
+
+# %% [markdown]
+# We have the paper's numbers for this comparison from readers of its appendix A.2 only. They report the accuracy *after
+# training*: 37 % with the answer alone, 75 % with the text alone, and 89 % with both. One of these readers writes that
+# the appendix's text contradicts its figure.
+#
+# Our comparison is before training, and it cannot show such a difference. Our articles are four short sentences, and the
+# question names the detail to look for.
+#
+# ## A prompt that lost its beginning
+#
+# The code of the paper cuts a prompt that is too long *from the left*. In the paper's prompt the question comes first,
+# so the question is lost. In our prompt the demonstration comes first. What happens to the teacher's answers if only the
+# last words of its prompt are kept?
+
+# %%
+prompts = [make_prompt(tokenizer, item.prompt, demonstration=item.demonstration) for item in facts]
+rows = []
+for kept in (30, 22, 18, 14, 10):
+    cut = [" ".join(prompt.split()[-kept:]) for prompt in prompts]
+    texts = sample(model, tokenizer, cut).texts
+    hits = [is_right(text, item.answer) for text, item in zip(texts, facts, strict=True)]
+    present = [item.answer in prompt.split() for prompt, item in zip(cut, facts, strict=True)]
+    rows.append([kept, np.mean(present), np.mean(hits), *wilson_interval(sum(hits), len(hits))])
+cuts = pd.DataFrame(rows, columns=["kept", "name_there", "right", "low", "high"]).set_index("kept")
+print((100 * cuts[["name_there", "right"]]).round(0).astype(int).rename(
+    columns={"name_there": "name still in the prompt (%)", "right": "right (%)"}).to_string())
+
+# %%
+ax = plt.subplots(figsize=(7.5, 3.6))[1]
+ax.plot(cuts.index, 100 * cuts["name_there"], "s--", color="#888888", label="name in the prompt")
+ax.errorbar(cuts.index, 100 * cuts["right"], fmt="o-", capsize=4, label="right answers",
+            yerr=100 * np.abs([cuts["right"] - cuts["low"], cuts["high"] - cuts["right"]]))
+ax.set(xlabel="last words of the prompt that are kept", ylabel="share (%)", ylim=(-4, 104),
+       xticks=cuts.index)
+ax.invert_xaxis()
+ax.legend(frameon=False)
+wb.show(describe(ax, "Right answers by the number of words kept: " + "; ".join(
+    f"{kept} words: name in {percent(row['name_there'])} of the prompts, {percent(row['right'])} "
+    "right" for kept, row in cuts.iterrows()) + "."))
+
+# %%
+alone = complete(model, tokenizer, facts).accuracy
+print(f"the student, without a demonstration: {percent(alone)} right")
+verdict("with 18 words all names are still there, but some answers are wrong; with 10 words "
+        "no name is there, and the teacher is as often right as the student.",
+        cuts["name_there"][18] == 1 and 0.8 < cuts["right"][18] < 0.95
+        and cuts["name_there"][10] == 0 and abs(cuts["right"][10] - alone) < 0.02)
+
+# %% [markdown]
+# There was no warning. First the words before the name are cut, and some answers become wrong. Then the name itself is
+# cut, and the teacher knows no more than the student. Such a teacher can teach nothing. The package never cuts a prompt.
+# It raises an error if a prompt is too long. Here the model takes 128 tokens, and 40 of them are kept free for the
+# response.
+
+# %%
+from workbench.errors import ModelError
+
+try:
+    sample(model, tokenizer, [make_prompt(tokenizer, facts[0].prompt, demonstration=(
+        "well " * 100 + facts[0].demonstration))])
+except ModelError as error:
+    print(textwrap.fill(f"Refused: {error}", 100))
+    verdict("a prompt that is too long is refused.", "room for 88" in str(error))
+
+# %% [markdown]
+# **What would change your mind?** If the article alone had helped less than the demonstration, the model could not find
+# a detail in a text. If a prompt without the name had still led to right answers, the answers would not come from the
+# demonstration.
+#
+# ## Try it yourself
+#
+# - Cut the prompts from the *right* (keep the first words). Which part of the prompt is lost now?
+# - Put a *wrong* article in front of the right demonstration: `make_prompt(tokenizer, articles[0].prompt,
+#   article=articles[1].article, demonstration=articles[0].demonstration)`. Which one does the model follow?
+#
+# ## Limits
+#
+# One tiny model with one seed. It was trained on purpose to read demonstrations and articles, and its articles are short.
+# A real tokenizer cuts in the middle of words, and a real prompt has a chat header that is cut as well.
+#
+# **Back to:** [04 The model as its own teacher](../04_the_model_as_its_own_teacher.ipynb)
