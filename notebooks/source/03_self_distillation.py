@@ -3,8 +3,8 @@
 #
 # > **Claim you can check:** a student network that learns from a teacher's *soft labels* names most images of a digit that
 # > it never saw. In *self-distillation* a model is trained on its own predictions. On real digits with wrong labels,
-# > self-distillation of kernel ridge regression is much more accurate than plain training, and as accurate as one
-# > training with a tuned penalty. Three short proofs help to understand why.
+# > self-distillation of kernel ridge regression is much more accurate than plain training. It is only as accurate as
+# > kernel ridge regression with a tuned penalty. Three short proofs help to understand why.
 #
 # | | |
 # |---|---|
@@ -189,7 +189,7 @@ verdict("in both controls at most 15 % of these images are named correctly (chan
 # Look at the 8 in the row *shuffled answers*. These students call nearly every image an 8. So they also call the 8s
 # an 8, but they did not learn how an 8 looks.
 #
-# **So the small probabilities contain knowledge.** The teacher had learned it from right labels.
+# **So the small probabilities contain knowledge.** Here the teacher had learned from right labels.
 #
 # ## A model that learns from its own predictions
 #
@@ -254,8 +254,9 @@ verdict("the rounds written out here are equal to those of the package.", np.all
 # **Fact 1: label smoothing changes no prediction.** *Label smoothing* with share $\epsilon$ replaces each target by
 # $1-\epsilon$ times the target, plus $\epsilon/10$ for each of the ten classes.
 #
-# *Proof.* Fitting is linear. So all scores of an image are multiplied by $1-\epsilon$. Then the same number is added to
-# all of them. The class with the largest score stays the same.
+# *Proof.* Fitting is linear. So each score of an image becomes $1-\epsilon$ times the old score, plus the score for the
+# constant target $\epsilon/10$. This second number is equal for all classes. So the class with the largest score stays
+# the same.
 #
 # Self-distillation does change predictions, because it gives each image its own soft label.
 #
@@ -263,7 +264,7 @@ verdict("the rounds written out here are equal to those of the package.", np.all
 # the class with the largest score. A model has *memorised* its labels if the hard self-label of each training image is
 # the label that was given to it.
 #
-# *Proof.* Then the hard self-labels are equal to the given labels. So the student is fitted to the same labels again. It
+# *Proof.* Then the hard self-labels are equal to the given labels. So the student is fitted to the same labels again, and
 # is the same model.
 #
 # So if a later round changes a prediction of such a model, the reason is in the scores of the other classes.
@@ -387,14 +388,16 @@ wb.show(describe(study_ax, "Accuracy by penalty: " + "; ".join(
 #
 # ## When does self-distillation help, and when does it harm?
 #
-# Each further lesson answers a part of this question, and needs only this lesson.
+# It helps if the model is regularised too little, as above. But a tuned penalty helps as much, and too many rounds harm.
+# With networks and right labels, the small probabilities helped. With wrong labels they can harm, because the teacher
+# has learned the wrong labels. Seven further lessons measure this:
 #
 # | lesson | result |
 # |---|---|
 # | [One round, exactly](more/self_distillation_one_round.ipynb) | one round lowers the error if the penalty is too small; at the best penalty it gains nothing |
 # | [When is a wrong label corrected?](more/self_distillation_correction.ipynb) | in an idealised model, the round that corrects all wrong labels can be computed |
 # | [Many rounds](more/self_distillation_rounds.ipynb) | without labels, the model loses everything after a number of rounds with known bounds |
-# | [Networks and wrong labels](more/self_distillation_controls.ipynb) | the likeliest class in a teacher's answer helps; with wrong labels the other classes harm, because they contain the wrong labels |
+# | [Networks and wrong labels](more/self_distillation_controls.ipynb) | with wrong labels, the likeliest class in a teacher's soft label helps, and the other classes harm |
 # | [Generations](more/self_distillation_generations.ipynb) | a chain of networks, each taught by the one before, is not better than its first network on 500 digits |
 # | [Ensembles and next tokens](more/self_distillation_ensembles.ipynb) | a language model's own soft tokens, in the same context, teach it nothing |
 # | [Decisions and transfer](more/self_distillation_transfer.ipynb) | a teacher of actions needs a low temperature to act and a higher one to explore |
