@@ -371,7 +371,8 @@ study_ax = plt.subplots(figsize=(8, 3.8))[1]
 for ink, name, place, values in ((COLOURS[1], "one round", 80, one_round), (
         COLOURS[0], "soft rounds", 91.8, soft_rounds)):
     low, high = 100 * np.array([seed_interval(v) for v in values]).T
-    study_ax.errorbar(PENALTIES, (low + high) / 2, (high - low) / 2, color=ink, marker="o", capsize=3)
+    study_ax.errorbar(PENALTIES, (low + high) / 2, (high - low) / 2, color=ink, marker="o",
+                      capsize=3)
     study_ax.text(0.036, place, name, color=ink)
 study_ax.axhline(100 * ridge.mean(), color="black", linestyle=":")
 study_ax.text(1.3, 100 * ridge.mean(), "tuned ridge", va="center")

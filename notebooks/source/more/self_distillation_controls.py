@@ -166,9 +166,8 @@ verdict("prediction (b) holds for the moving average: its permuted control is mo
 # %% tags=["nbval-ignore-output"]
 for name in ("early stopping", "moving average"):
     print(f"{name:15} the wrong label is in second place for {percent(by_split[name][2].mean())}")
-mean, low, high = ahead("label smoothing", "moving average")
-print(f"accuracy of label smoothing minus moving average: {mean:.1f} points ({low:.1f} to "
-      f"{high:.1f})")
+print("accuracy of label smoothing minus moving average: {:.1f} points ({:.1f} to {:.1f})".format(
+    *ahead("label smoothing", "moving average")))
 verdict("the wrong label is in second place for over two in nine of these images.",
         min(by_split[name][2].mean() for name in ("early stopping", "moving average")) > 2 / 9)
 
