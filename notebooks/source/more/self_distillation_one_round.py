@@ -115,7 +115,8 @@ verdict("each student has the predicted risk (difference below 1e-10).", all(
     np.allclose(measured, predicted, 0, 1e-10) for *_, measured, predicted in tangents.values()))
 grid = np.geomspace(1e-3, 3, 200)
 ridge_risks = [np.mean((rest_y - rest_x @ ridge_fit(fit_x, fit_y, lam))**2) for lam in grid]
-print(f"the best penalty for ridge is {grid[np.argmin(ridge_risks)]:.2f}: {min(ridge_risks):.4f}")
+print(f"ridge on these patients: the best penalty is {grid[np.argmin(ridge_risks)]:.2f}, with risk "
+      f"{min(ridge_risks):.4f}")
 verdict("the student with penalty 1.0 and the best mixing has a lower risk than the best ridge.",
         tangents[1.0][3][0] < min(ridge_risks))
 
