@@ -139,13 +139,13 @@ def calibration_error(confidence, right, bins):
 
 
 def best_mixing(y, teacher, student):
-    """Share of the student for the smallest error of a mixture; below 0 away from the student."""
+    """Return the xi for which teacher + xi * (student - teacher) has the smallest squared error."""
     step = student - teacher
     return (y - teacher) @ step / (step @ step)
 
 
 def correction_round(within, across, per_class, penalty, margin):
-    """First round without a wrong label; infinite where the right one is not the most frequent."""
+    """First round without a wrong label; infinite if the right label is not the most frequent."""
     if margin <= 0:
         return np.inf
     between = 1 - within + per_class * (within - across)

@@ -97,10 +97,10 @@ def _wrong_classes(shares: Floats, rest: float, label: int, names: Sequence[str]
     ax.set_title(f"the wrong classes alone\n({share(rest)} of the soft label)", fontsize=11)
     ax.set_xlabel("share of the wrong classes (%)", fontsize=10)
     first, second = np.argsort(-shares, kind="stable")[:2]
-    return describe(ax, f"The wrong classes together have {share(rest)}. Of it, "
-                    f"{percent(shares[first])} go to {names[first]} and "
-                    f"{percent(shares[second])} to {names[second]}; equal shares would be "
-                    f"{percent(1 / (len(shares) - 1))}.")
+    return describe(ax, f"The wrong classes together have {share(rest)}. Of this part, "
+                    f"{percent(shares[first])} belong to {names[first]} and "
+                    f"{percent(shares[second])} to {names[second]}. With equal shares each would "
+                    f"have {percent(1 / (len(shares) - 1))}.")
 
 
 def _bars(values: Floats, colours: Sequence[str], names: Sequence[str], label: int, ax: Axes,

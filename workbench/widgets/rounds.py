@@ -22,8 +22,9 @@ CLASSES, PER_CLASS, WITHIN, ACROSS = 4, 30, 0.5, 0.1
 """The exact model: its classes, their examples, and the similarities of these."""
 LABELLED, SEEDS, GAMMA = 200, 5, 0.05
 """Digits: labelled examples, draws of them, and the width of the Gaussian kernel."""
-CERTAIN = "In closed form, without chance, and so without intervals."
-ECE = "For the ECE, predictions below 0 are set to 0, and each row is divided by its sum."
+CERTAIN = "The curves are computed exactly: nothing is random, so there are no intervals."
+ECE = ("ECE: how far the confidence is from the accuracy. For it, scores below 0 become 0, and "
+       "rows sum to 1.")
 
 
 @dataclass(frozen=True)

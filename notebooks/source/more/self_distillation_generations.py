@@ -64,7 +64,8 @@ def train_generations(config):
 # - **control: shuffled answers**: the teacher's answers are dealt out at random among the inputs of a batch;
 # - **longer training**: one network trains on through all generations, on labels alone.
 #
-# Each generation has 200 steps. (This is short if all labels are right: the search of lesson 03 chose 600 there.) Born
+# Each generation has 200 steps. (This is short if all labels are right: the search of
+# [Networks and wrong labels](self_distillation_controls.ipynb) chose 600 there.) Born
 # again and its control each had six settings to choose from: temperature 1 or 4, and a weight of the teacher of 0.5,
 # 0.8 or 1. Each setting was tried with three generations. We take the one with the highest accuracy on validation
 # digits, which have as many wrong labels. The search used five seeds on each of two splits, and none of these is used
@@ -244,7 +245,8 @@ explorer
 # where errors differ, and a student that imitates its teacher shares its errors. No ensemble here has a lower ECE:
 # averaging makes answers less confident, and these networks were not confident enough before.
 #
-# In the explorer, choose each of the three sources. In the *exact model* of lesson 03 the round that corrects the wrong
+# In the explorer, choose each of the three sources. In the *exact model* of
+# [When is a wrong label corrected?](self_distillation_correction.ipynb) the round that corrects the wrong
 # labels is known beforehand. With *digits, kernel* rounds help about as much as a larger penalty. *Digits, networks*
 # has the born-again networks from above: there, rounds hardly matter.
 #
@@ -452,7 +454,8 @@ wb.show(shown)
 #
 # ### Few labels, and other data
 #
-# The same question for networks, with the results of lesson 03 and of other data: what does self-distillation add to
+# The same question for networks, with the results of
+# [Networks and wrong labels](self_distillation_controls.ipynb) and of other data: what does self-distillation add to
 # *tuned early stopping*? Each method had twelve choices on each data set, by validation accuracy. Dots are differences
 # on test data, with 95 % intervals over six splits (means of five seeds). Diabetes is a regression: there the share of
 # explained variance takes the place of accuracy, and a wrong label is the label of another patient. The *untrained
@@ -485,7 +488,8 @@ wb.show(dot_fig)
 # control does *harm*.
 #
 # On breast cancer and wine with wrong labels, born again gains about two points, and both controls are behind: here the
-# teacher's answers help. But on wine its control with the other classes *permuted* (lesson 03; not drawn) is another
+# teacher's answers help. But on wine its control with the other classes *permuted*
+# ([Networks and wrong labels](self_distillation_controls.ipynb); not drawn) is another
 # 1.6 points ahead. (Breast cancer has two classes, so that nothing can be permuted.) So on wine the likeliest class
 # helps, and not what is said about the others. It is not the only way. On breast cancer weight decay gains three
 # points, and an ensemble of four, not drawn, over three; on wine that ensemble gains as much as born again. On diabetes

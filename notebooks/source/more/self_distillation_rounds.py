@@ -27,13 +27,14 @@ from workbench.plots.styles import COLOURS
 wb.prepare_notebook()
 
 # %% [markdown]
-# Lesson 03 proved claims 1 to 5. Here are two more. They are about kernel ridge regression: with the Gram matrix $K$,
-# the penalty $\lambda$ and the labels $y$, the fitted values are $K(K+\lambda I)^{-1}y$. Along an eigenvector of $K$
-# with the eigenvalue $s$, each round multiplies the labels by $s/(s+\lambda)$.
+# Lesson 03 proved three facts. Here are two more claims. They are about kernel ridge regression. The Gram matrix $K$ holds
+# the similarities of all pairs of training inputs. With the penalty $\lambda$ and the labels $y$, the fitted values are
+# $K(K+\lambda I)^{-1}y$. Along an eigenvector of $K$ with the eigenvalue $s$, each round multiplies the labels by
+# $s/(s+\lambda)$.
 #
 # ## Without labels: the collapse
 #
-# **6. The claim: without labels the model collapses, after a number of rounds with known bounds.** Let the kernel have
+# **The first claim: without labels the model collapses, after a number of rounds with known bounds.** Let the kernel have
 # positive eigenvalues only, so that it can fit any labels. Each round takes the *smoothest* function (the one with the
 # smallest $f^\top K^{-1}f$, the square of its kernel norm, for its values $f$ on the $n$ inputs) whose mean squared
 # distance from the predictions before is at most $\epsilon$ ([Mobahi et al., 2020](https://arxiv.org/abs/2002.05715)).
@@ -96,7 +97,7 @@ wb.show(describe(decay_ax, "Share of the labels left along the first and the las
 #
 # ## With labels: the best filter
 #
-# **7. The claim: with $k$ different eigenvalues, $k$ further rounds reach the best filter.** A *filter* multiplies the
+# **The second claim: with $k$ different eigenvalues, $k$ further rounds reach the best filter.** A *filter* multiplies the
 # labels along each eigenvector by a factor $g$, which depends on the eigenvalue $s>0$ alone. Ridge is the filter $g=p$
 # with $p=s/(s+\lambda)$. Each further round is fitted to a share $w$ of the labels and $1-w$ of the predictions before.
 # The share may differ from round to round, and may be negative. After $k$ further rounds $g=p\,P(p)$, where $P$ is a
@@ -151,8 +152,8 @@ verdict("ridge is at up to 8 times the floor; after 8 rounds the floor is reache
 
 # %% [markdown]
 # Bars are means of the eight cases, and points are the cases. Seven rounds are nearly enough, because the penalty is
-# chosen too. One round is ahead of the best ridge on average, because its penalty and its share are chosen *together*.
-# Claim 1 fixed the penalty. (If the truth is along one of the smallest eigenvalues, one round gains almost nothing.)
+# chosen too. One round is ahead of the best ridge on average, because its penalty and its share are chosen *together*. In
+# [One round, exactly](self_distillation_one_round.ipynb) the penalty was fixed. (If the truth is along one of the smallest eigenvalues, one round gains almost nothing.)
 # The best shares need the truth, so that this is a bound and not a method. With a few validation examples one would
 # choose a single number, the number of rounds, as in [lesson 03](../03_self_distillation.ipynb).
 #
@@ -169,7 +170,7 @@ verdict("ridge is at up to 8 times the floor; after 8 rounds the floor is reache
 #
 # ## Limits
 #
-# Both claims are about kernel ridge regression, and claim 6 about rounds that each choose a new penalty. The 500 runs
+# Both claims are about kernel ridge regression, and the first is about rounds that each choose a new penalty. The 500 runs
 # look at four kinds of spectra with random labels; the proof covers all others. They can show a mistake in the code or
 # the proof, and nothing about data. The rounds of a network are not filters.
 #

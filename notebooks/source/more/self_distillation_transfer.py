@@ -379,7 +379,7 @@ verdict("by hand and by the package the loss of LwF is the same.",
 # %% [markdown]
 # In the **task** scenario somebody says whether a digit is one of 0 to 4 or of 5 to 9. In the **class** scenario
 # nobody does, and all ten outputs compete. LwF's **controls** are an old network that is *untrained*, and answers
-# that are *shuffled* among the digits of a batch. **Born again** is the self-distillation of lesson 03: it learns 5
+# that are *shuffled* among the digits of a batch. **Born again** is self-distillation, as in lesson 03: it learns 5
 # to 9 twice, each time from the old weights, and the second time the first network teaches it about 5 to 9.
 #
 # Forgetting alone is no result: a network that learns nothing forgets nothing. So we ask how much of 0 to 4 is left

@@ -1,0 +1,186 @@
+# %% [markdown]
+# # When is a wrong label corrected?
+#
+# > **Claim you can check:** in an idealised model, rounds of self-distillation correct *all* wrong labels from a certain
+# > round on, and this round can be computed in advance. It depends on the margin between the right label and the most
+# > frequent wrong label, and not on the share of wrong labels.
+#
+# | | |
+# |---|---|
+# | **Objectives** | prove at which round all wrong labels are corrected · compute this round, and compare it with 18 measured ones · see what happens on real digits |
+# | **Prerequisites** | [03 Self-distillation](../03_self_distillation.ipynb); eigenvectors, logarithms |
+# | **Time** | about 45 minutes to work through, under 20 seconds to run |
+# | **Memory** | under 1 GB; no GPU, no download, no network |
+
+# %%
+import matplotlib.pyplot as plt
+import numpy as np
+
+import workbench as wb
+from workbench import kernel
+from workbench.course import check, verdict
+from workbench.plots import describe, percent
+from workbench.plots.styles import COLOURS
+
+wb.prepare_notebook()
+
+# %% [markdown]
+# ## The idea
+#
+# The model is kernel ridge regression, as in [lesson 03](../03_self_distillation.ipynb). Each class has a score, and the
+# class with the largest score is the prediction. A model with a small penalty memorises its labels, also the wrong ones.
+# But its scores are *soft*: the score of the right class is not 0. So later rounds may predict the right class for an
+# example whose label is wrong.
+#
+# ## The idealised model
+#
+# - An input has similarity 1 with itself, $c$ with the other inputs of its class, and $d$ with inputs of other classes. The
+#   number $d$ is smaller than $c$.
+# - Each class has $m$ examples. A share of the labels is wrong. Counting right and wrong labels together, each label
+#   occurs equally often.
+# - The **margin** $\Delta$ of a class is the share of its examples with the right label, minus the share with the most
+#   frequent wrong label. For example, 70 % with the right label and 20 % with the same wrong label give $\Delta=0.5$. We
+#   assume $\Delta>0$.
+#
+# In the first round the model is fitted to the labels. Each later round is fitted to the scores of the round before. As
+# in lesson 03, a round multiplies the component of an eigenvector with eigenvalue $s$ by $s/(s+\lambda)$, where $\lambda$
+# is the penalty.
+#
+# **Two factors matter.** Let $e=1-c+m(c-d)$.
+#
+# - $a=\dfrac{1-c}{1-c+\lambda}$ is the factor of one round for differences *inside* a class.
+# - $b=\dfrac{e}{e+\lambda}$ is the factor of one round for differences *between* classes. Because $e>1-c$, $b>a$.
+#
+# So differences inside a class, such as a wrong label, shrink faster than differences between classes.
+#
+# ## The claim and its proof
+#
+# **The claim.** All wrong labels of the class are corrected at the first round $t$ with
+# $$t>\frac{\log\big((1+\Delta)/\Delta\big)}{\log(b/a)}.$$
+#
+# **Proof.**
+#
+# *Step 1: the eigenvectors.* The matrix of similarities has three kinds of eigenvectors:
+#
+# - vectors that sum to 0 inside each class, with eigenvalue $1-c$: one round multiplies them by $a$;
+# - vectors that are constant inside each class and sum to 0 over the classes, with eigenvalue $e$: one round multiplies
+#   them by $b$;
+# - the constant vector.
+#
+# *Step 2: three parts of a target.* Take one example. Let $q_j$ be the share of label $j$ in its class. The target for
+# label $j$ is 1 if the example has this label, and 0 if not. We write the target as the sum of three parts, one of each kind:
+# (target $-\,q_j$), ($q_j\,-$ mean of $q_j$ over the classes), and this mean.
+#
+# *Step 3: the scores.* After $t$ rounds the first part is multiplied by $a^t$, and the second by $b^t$. So the score of the
+# example for label $j$ is
+# $$a^t\,(\text{target}-q_j)+b^t\,q_j,$$
+# plus a number that is equal for all labels, because the mean of $q_j$ is equal for all labels. We leave this number out.
+#
+# *Step 4: right against wrong.* Take an example with the wrong label $w$. Its right label is $r$.
+#
+# - The score of $w$ is $a^t(1-q_w)+b^tq_w$, because its target is 1.
+# - The score of $r$ is $-a^tq_r+b^tq_r$, because its target is 0.
+# - So the score of $r$ is larger if $b^t(q_r-q_w)>a^t(1+q_r-q_w)$.
+#
+# *Step 5: any other label $j$* has the score $(b^t-a^t)\,q_j$. The score of $r$ is larger, because $b>a$ and $q_r>q_j$.
+#
+# *Step 6: the last wrong label.* The condition of step 4 takes the most rounds for the most frequent wrong label. There
+# $q_r-q_w$ is smallest; it is $\Delta$. So all wrong labels are corrected if $b^t\Delta>a^t(1+\Delta)$. Divide by
+# $a^t\Delta$, and take logarithms. This is the claim.
+#
+# So the number of rounds depends on the margin $\Delta$, and not on the share of wrong labels.
+#
+# {{exercise correction_round}}
+
+# %%
+def correction_round(within, across, per_class, penalty, margin):
+    ...
+
+
+check("correction_round", correction_round)
+
+# %% [markdown]
+# {{solution correction_round}}
+#
+# ## Is the predicted round exact?
+#
+# We make five classes with twenty examples each. The similarity is 0.5 within a class and 0.1 across classes. There are six
+# kinds of noise. In `(6, 5, 5, 4)`, 6 examples of each class have the right label, and 5, 5 and 4 examples have three
+# different wrong labels. For each kind of noise we try three penalties.
+
+# %%
+NOISES = ((17, 3), (14, 3, 2, 1), (14, 6), (8, 6, 4, 2), (11, 9), (6, 5, 5, 4))
+true_class = np.repeat(np.arange(5), 20)
+similar = kernel.equal_similarity(0.5, 0.1, per_class=20, classes=5)
+
+
+def share_corrected(counts, penalty, rounds=40):
+    """Return the share of the wrong labels whose right class is predicted, after each round."""
+    shift = np.tile(np.repeat(np.arange(len(counts)), counts), 5)  # 0: the label is right
+    targets = np.eye(5)[(true_class + shift) % 5]
+    predicted = kernel.soft_rounds(similar, targets, penalty, rounds).argmax(-1)
+    return (predicted == true_class)[:, shift > 0].mean(1)
+
+
+# %%
+def predicted_round(counts, penalty):
+    margin = (counts[0] - max(counts[1:])) / 20
+    return kernel.correction_round(0.5, 0.1, 20, penalty, margin)
+
+
+exact = [predicted_round(counts, lam) == 1 + share_corrected(counts, lam).tolist().index(1)
+         for counts in NOISES for lam in (8.0, 0.5, 0.05)]
+verdict("in 18 of 18 cases (6 kinds of noise, 3 penalties) the predicted round is exact.",
+        sum(exact) == 18)
+
+# %% [markdown]
+# The figure shows the six cases with penalty 0.05. A diamond is the predicted round. Dark blue: no wrong label is
+# corrected. Grey: some are. Yellow: all are.
+
+# %%
+rounds_ax = plt.subplots(figsize=(9, 3.2))[1]
+for i, counts in enumerate(NOISES):
+    rounds_ax.pcolormesh(np.arange(0.5, 41), [i - 0.4, i + 0.4],
+                         share_corrected(counts, 0.05)[None], vmin=0, vmax=1)
+    rounds_ax.plot(predicted_round(counts, 0.05), i, "D", color=COLOURS[1])
+    rounds_ax.text(0, i, f"{percent(1 - counts[0] / 20)} wrong: {counts}", ha="right", va="center")
+rounds_ax.set(xlabel="round (penalty 0.05)", yticks=[], xlim=(0.5, 40.5), ylim=(5.5, -0.5))
+wb.show(describe(rounds_ax, "All wrong labels are corrected from the predicted round on: " + "; "
+                 .join(f"{counts} round {predicted_round(counts, 0.05):g}" for counts in NOISES)
+                 + "."))
+
+# %% [markdown]
+# Compare the two rows with 30 % of wrong labels. If all wrong labels of a class are equal, `(14, 6)`, the correction takes
+# longer than if there are three different ones. With 70 % of wrong labels, all of them are corrected: the right label
+# is still the most frequent one.
+#
+# ## Real digits
+#
+# The explorer shows the same model with other numbers. The dashed line is the predicted round. Raise the noise and the
+# penalty. Then choose *digits, kernel*. On real digits the similarities are not equal, so there is no predicted round.
+# After the best round the accuracy falls again.
+
+# %%
+from workbench.widgets import GenerationExplorer
+
+GenerationExplorer()
+
+# %% [markdown]
+# ## What would change your mind?
+#
+# If one of the 18 predicted rounds were wrong, the proof or the code would contain a mistake. If the number of rounds
+# depended on the share of wrong labels alone, the two rows with 30 % of wrong labels would be equal.
+#
+# ## Try it yourself
+#
+# - Print `share_corrected((10, 10), 0.05)`. Is any wrong label corrected? Why not?
+# - In the explorer choose *digits, kernel* and 40 % of wrong labels. Which penalty needs the fewest rounds to its best
+#   accuracy?
+#
+# ## Limits
+#
+# In the idealised model all inputs of a class are equally similar, and the accuracy is measured on the training examples.
+# Real inputs differ: see *digits, kernel*. The scores of a network do not follow this formula
+# ([Networks and wrong labels](self_distillation_controls.ipynb)).
+#
+# **Back to:** [03 Self-distillation](../03_self_distillation.ipynb)

@@ -1,0 +1,226 @@
+# %% [markdown]
+# # One round of self-distillation, exactly
+#
+# > **Claim you can check:** a student of ridge regression lies on a tangent of the ridge path. So its risk can be
+# > computed before it is fitted. If the penalty is too small, the student is better than its teacher. If the penalty is
+# > the best one, the student gains nothing.
+#
+# | | |
+# |---|---|
+# | **Objectives** | prove where the student lies, and predict its risk · find the best mixture of labels and predictions · see what is gained if the mixture is chosen on validation data |
+# | **Prerequisites** | [03 Self-distillation](../03_self_distillation.ipynb); ridge regression, derivatives |
+# | **Time** | about 45 minutes to work through, under 20 seconds to run |
+# | **Memory** | under 1 GB; no GPU, no download, no network |
+
+# %%
+import matplotlib.pyplot as plt
+import numpy as np
+from sklearn.datasets import load_diabetes
+
+import workbench as wb
+from workbench.course import check, verdict
+from workbench.measure.intervals import seed_interval
+from workbench.plots import describe
+from workbench.plots.styles import COLOURS
+
+wb.prepare_notebook()
+
+# %% [markdown]
+# ## The data and the model
+#
+# There are 442 patients with diabetes. Each has ten features. The value to predict is the progress of the disease a year
+# later, in units of its standard deviation. We use 60 patients for training and 60 for validation. All others are test
+# patients.
+#
+# The model is **ridge regression**: a linear model with coefficients $\beta$, one for each feature. The coefficients
+# minimise the mean squared error on the training data plus $\lambda$ times the sum of the squared coefficients. The
+# number $\lambda>0$ is the **penalty**. A larger penalty makes the coefficients smaller.
+#
+# Let $X$ be the matrix of the features ($n$ rows), $y$ the labels, and $S=X^\top X/n$. The solution is
+# $$\beta(\lambda)=(S+\lambda I)^{-1}X^\top y/n.$$
+# The curve of the coefficients $\beta(\lambda)$ over all penalties is called the **ridge path**.
+
+# %%
+patients, progress = load_diabetes(return_X_y=True)
+
+
+def three_parts(seed, n=60):
+    """Return features and progress of n training, n validation and all other patients."""
+    order = np.random.default_rng(seed).permutation(len(patients))
+    return [((patients[rows] - patients[order[:n]].mean(0)) / patients.std(0),
+             (progress[rows] - progress[order[:n]].mean()) / progress.std())
+            for rows in np.split(order, [n, 2 * n])]
+
+
+def ridge_fit(x, y, penalty):
+    return np.linalg.solve(x.T @ x / len(x) + penalty * np.eye(x.shape[1]), x.T @ y / len(x))
+
+
+# %% [markdown]
+# ## The student lies on a tangent of the ridge path
+#
+# The **teacher** is ridge regression on the labels. Its coefficients are $\beta=\beta(\lambda)$, and its predictions are
+# $X\beta$. The **student** is fitted with the same penalty to a mixture of the labels and these predictions:
+# $(1-\xi)\,y+\xi\,X\beta$. The number $\xi$ is called the **mixing**.
+#
+# **The claim.** The coefficients of the student are $\beta_\xi=\beta+\xi\lambda\,\beta'$. Here $\beta'$ is the
+# derivative of $\beta(\lambda)$ with respect to $\lambda$. So all students lie on a straight line, the *tangent* of the
+# ridge path at $\lambda$. At $\xi=0$ the student is the teacher.
+#
+# **Proof.**
+#
+# - First let the student be fitted to the predictions alone. Then $X^\top y/n$ becomes $X^\top X\beta/n=S\beta$. So its
+#   coefficients are $(S+\lambda I)^{-1}S\beta$.
+# - $(S+\lambda I)^{-1}S=I-\lambda(S+\lambda I)^{-1}$. So they are $\beta-\lambda(S+\lambda I)^{-1}\beta$.
+# - The derivative of $\beta(\lambda)$ is $\beta'=-(S+\lambda I)^{-1}\beta$. So they are $\beta+\lambda\beta'$.
+# - Fitting is linear in the labels. So the fit to the mixture is the same mixture of the fit to $y$, which is $\beta$,
+#   and of the fit to $X\beta$, which is $\beta+\lambda\beta'$. This is $\beta+\xi\lambda\beta'$.
+#
+# ## How large is the risk of the student?
+#
+# The **risk** is the mean squared error on new inputs. Let $R$ be the risk of the teacher and $R'$ its derivative with
+# respect to $\lambda$. Let $Q$ be the mean of $(x^\top\beta')^2$ over the new inputs $x$. The student differs from the
+# teacher by $\xi\lambda\beta'$, so its risk is a parabola in $\xi$:
+# $$R(\xi)=R+\xi\,\lambda R'+\xi^2\lambda^2Q.$$
+# The lowest point is at $\xi^*=-R'/(2\lambda Q)$. There the risk is lower than $R$ by $R'^2/(4Q)$. Three cases follow:
+#
+# - **The penalty is too small.** A larger one lowers the risk, so $R'<0$ and $\xi^*>0$. The student should learn from
+#   the predictions.
+# - **The penalty is the best one.** Then $R'=0$, and nothing is gained.
+# - **The penalty is too large.** Then $R'>0$ and $\xi^*<0$. The student should move away from the predictions.
+#
+# We check this for three penalties. First we print the risk that the formula predicts. The formula needs only the
+# teacher and the tangent. Then we fit the student and print its measured risk. (Here $\xi^*$ is computed from the test
+# patients, to check the formula. This would not be a fair comparison of methods.)
+
+# %%
+tangents, ((fit_x, fit_y), _, (rest_x, rest_y)) = {}, three_parts(0)
+print("penalty  teacher's risk  best xi   predicted risk there  measured risk there")
+for lam in (0.003, 0.2, 1.0):
+    teacher = ridge_fit(fit_x, fit_y, lam)
+    tangent = -np.linalg.solve(fit_x.T @ fit_x / len(fit_x) + lam * np.eye(10), teacher)
+    error, along = rest_y - rest_x @ teacher, rest_x @ tangent
+    slope, Q, risk = -2 * np.mean(error * along), np.mean(along**2), np.mean(error**2)
+    xis = np.array([-slope / (2 * lam * Q), *np.linspace(-2, 2.5, 10)])  # the first is the best
+    predicted = risk + xis * lam * slope + (xis * lam)**2 * Q
+    students = ridge_fit(fit_x, (fit_y + np.outer(xis, fit_x @ teacher - fit_y)).T, lam).T
+    measured = np.mean((rest_y - students @ rest_x.T)**2, axis=1)
+    print(f"{lam:<8} {risk:<15.4f} {xis[0]:<+9.2f} {predicted[0]:<21.4f} {measured[0]:.4f}")
+    tangents[lam] = xis, students, teacher + np.outer(xis * lam, tangent), measured, predicted
+
+# %%
+verdict("each student lies on the tangent (difference below 1e-10).", all(
+    np.allclose(made, line, 0, 1e-10) for _, made, line, _, _ in tangents.values()))
+verdict("each student has the predicted risk (difference below 1e-10).", all(
+    np.allclose(measured, predicted, 0, 1e-10) for *_, measured, predicted in tangents.values()))
+grid = np.geomspace(1e-3, 3, 200)
+ridge_risks = [np.mean((rest_y - rest_x @ ridge_fit(fit_x, fit_y, lam))**2) for lam in grid]
+print(f"ridge on these patients: the best penalty is {grid[np.argmin(ridge_risks)]:.2f}, with risk "
+      f"{min(ridge_risks):.4f}")
+verdict("the student with penalty 1.0 and the best mixing has a lower risk than the best ridge.",
+        tangents[1.0][3][0] < min(ridge_risks))
+
+# %% [markdown]
+# The left picture shows two of the ten coefficients. The black curve is the ridge path. Each straight line is a tangent.
+# The right picture shows the risk on the test patients. Lines are predictions of the formula, and dots are fitted
+# students.
+
+# %%
+tangent_figure, (path_ax, risk_ax) = plt.subplots(1, 2, figsize=(9.5, 3.8))
+ridge_path = [ridge_fit(fit_x, fit_y, lam)[[2, 8]] for lam in np.geomspace(1e-4, 300, 200)]
+path_ax.plot(*np.transpose(ridge_path), color="black")
+for ink, (lam, (xis, made, line, measured, predicted)) in zip(
+        COLOURS[:3], tangents.items(), strict=True):
+    path_ax.plot(*line[1:, [2, 8]].T, "-", *made[1:, [2, 8]].T, "o", color=ink, markersize=4)
+    path_ax.text(*line[5, [2, 8]] - [0.01, -0.02], f"penalty {lam}", ha="right", color=ink)
+    risk_ax.plot(xis[1:], predicted[1:], "-", xis[1:], measured[1:], "o", color=ink, markersize=4)
+    risk_ax.text(2.6, predicted[-1], f"penalty {lam}", va="center", color=ink)
+describe(path_ax, "The ridge path, and on each of three tangents to it ten fitted students.").set(
+    xlabel="coefficient of the body mass index", ylabel="coefficient of s5, a blood value")
+describe(risk_ax, "Risk against mixing, best: " + "; ".join(
+    f"xi {t[0][0]:+.2f} at penalty {lam}" for lam, t in tangents.items()) + ".").set(
+    xlabel="mixing $\\xi$ (0: the teacher)", ylabel="risk")
+wb.show(tangent_figure)
+
+# %% [markdown]
+# The best penalty is 0.17. At penalty 0.003, which is too small, the best mixing is far above 0. At penalty 0.2, which is
+# nearly the best one, it is near 0, and the gain is tiny. At penalty 1.0, which is too large, it is far below 0.
+#
+# {{exercise best_mixing}}
+
+# %%
+def best_mixing(y, teacher, student):
+    ...
+
+
+check("best_mixing", best_mixing)
+
+# %% [markdown]
+# {{solution best_mixing}}
+#
+# ## Does one round help if the mixing is chosen on validation data?
+#
+# In practice nobody knows the labels of the test patients. So the mixing is chosen on the 60 validation patients, in
+# 300 random splits. There are three cases:
+#
+# - (a) The penalty is 0.01, which is too small. The gain is measured against the teacher at 0.01.
+# - (b) The penalty is tuned first, on the same validation patients. The gain is measured against tuned ridge.
+# - (c) The penalty and the mixing are chosen together. The gain is measured against tuned ridge.
+#
+# **Prediction:** a gain in case (a), and no gain in case (b). The formula makes no prediction for case (c).
+
+# %%
+def gains_of(seed):
+    """Return how much lower the risk of the student is on test patients, in the three cases."""
+    (x, y), (valid_x, valid_y), (test_x, test_y) = three_parts(seed)
+    risks = []  # of the teacher and the student on validation, then of both on test patients
+    for lam in (0.01, *np.geomspace(1e-3, 3, 25)):
+        teacher = ridge_fit(x, y, lam)
+        step = ridge_fit(x, x @ teacher, lam) - teacher
+        xi = (valid_y - valid_x @ teacher) @ (valid_x @ step) / np.sum((valid_x @ step)**2)
+        risks.append([np.mean((b - a @ made)**2) for a, b in ((valid_x, valid_y), (test_x, test_y))
+                      for made in (teacher, teacher + xi * step)])
+    valid, valid_student, test, test_student = np.transpose(risks)
+    tuned, together = 1 + valid[1:].argmin(), 1 + valid_student[1:].argmin()
+    return [test[k] - test_student[m] for k, m in ((0, 0), (tuned, tuned), (tuned, together))]
+
+
+# %% tags=["nbval-ignore-output"]
+gained = np.array([gains_of(seed) for seed in range(300)])
+for name, values in zip(("(a) penalty 0.01", "(b) tuned penalty", "(c) both chosen together"),
+                        gained.T, strict=True):
+    low, high = seed_interval(values)
+    print(f"gain in risk, {name:25} {values.mean():+.4f} (95 % interval {low:+.4f} to {high:+.4f})")
+lowest, highest = seed_interval(gained)
+verdict("in case (a) there is a gain.", lowest[0] > 0)
+verdict("in cases (b) and (c) no gain is shown.", max(highest[1:]) < 0.005 and max(lowest[1:]) < 0)
+
+# %% [markdown]
+# In case (b) the student is even a little worse than tuned ridge. There the best mixing is about 0. An estimate from 60
+# patients has an error, so it is not exactly 0, and this error raises the risk a little. **With the best penalty, one
+# round gains nothing.**
+#
+# This holds only if the student has the penalty that is best for the teacher. With a larger penalty and a negative mixing
+# a student can be better than the best ridge: at penalty 1.0 above its risk is 0.5162, and the best ridge has 0.5194.
+# But then the penalty and the mixing must be chosen together, as in case (c), and 60 patients are too few to choose
+# both well.
+#
+# ## What would change your mind?
+#
+# If one student were not on the tangent, there would be a mistake in the proof or in the code. If the gain in case (b)
+# were clearly above 0, self-distillation would give something that a tuned penalty does not give.
+#
+# ## Try it yourself
+#
+# - In the loop over `0.003, 0.2, 1.0`, try other penalties. At which penalty is the best mixing nearest to 0?
+# - In `three_parts`, take 30 patients in place of 60 (`n=30`). Which of the three gains change most?
+#
+# ## Limits
+#
+# - The formula is about ridge regression with the squared error. It says nothing about networks.
+# - All splits use the same 442 patients, so the splits are not independent. For other patients the uncertainty is larger
+#   than these intervals show.
+# - This is one round with one penalty. Further rounds with different mixings can reach more: see
+#   [Many rounds](self_distillation_rounds.ipynb).
+#
+# **Back to:** [03 Self-distillation](../03_self_distillation.ipynb)
