@@ -366,8 +366,8 @@ verdict("mainly tools-new. The more skills are trained after it, the lower it en
 #
 # **Own answers or the teacher's?** SDFT trains on answers that the student samples during training (**on-policy**).
 # *off_policy_distillation* has the same teacher, but trains on answers that the teacher wrote beforehand. Over all six
-# orders SDFT ends 3 points higher on the new skills and 4 points higher in retention. Most of this comes from one order,
-# letters → tools → facts. The number of answers, the teacher's wording and the learning rate do not explain it. The
+# orders SDFT ends 3 points higher on the new skills and 4 points higher in retention. The largest part of this comes
+# from one order, letters → tools → facts. Neither the number of answers nor the teacher's wording explains it. The
 # measurements are in [Own answers in a row](more/own_answers_in_a_row.ipynb).
 #
 # ## An adapter for each skill
