@@ -97,9 +97,9 @@ own_config = wb.RunConfig(stream="skills", skills=NEW[:1], learner="replay", lr=
 own_stream = stream_of(own_config)
 own_learner = make_learner(own_config, own_stream)
 old_items = [item for part in own_stream.old_tasks for item in part.train.items[:8]]
-answers = sample(own_learner.model.models[0], own_learner.model.tokenizer,
-                 own_learner.ask([item.prompt for item in old_items]), temperature=1.0,
-                 max_new_tokens=40, rng=generator(own_learner.model.seeds[0], "own answers", 0)).texts
+questions = own_learner.ask([item.prompt for item in old_items])
+answers = sample(own_learner.model.models[0], own_learner.model.tokenizer, questions,
+                 temperature=1.0, max_new_tokens=40, rng=generator(0, "own answers", 0)).texts
 kept = [text for item, text in zip(old_items, answers, strict=True)
         if scorer_of(item).right(text, item)]
 print(old_items[0].prompt, old_items[0].demonstration, answers[0], sep="\n")
@@ -463,7 +463,8 @@ told_nothing = {method: final.loc[method] for method in ("sft", "sdft", "replay"
     "adapter, chosen by words": pd.DataFrame(
         {key: chosen_by_words(run) for key, run in adapter_runs}).T.rename_axis(["order", "seed"])}
 told_nothing["adapter, skill given"] = final.loc["adapter per skill"]
-final_means = pd.concat(told_nothing, names=["method"]).groupby(["method", "order"], sort=False).mean()
+final_means = pd.concat(told_nothing, names=["method"]).groupby(
+    ["method", "order"], sort=False).mean()
 
 # %%
 pair_figure, pair_axes = plt.subplots(1, 3, figsize=(11, 3.6), sharex=True, sharey=True)
@@ -472,7 +473,7 @@ for ax, order in zip(pair_axes, orders, strict=False):
     for method, table in told_nothing.items():
         colour, _, marker = METHOD_STYLES.get(method, METHOD_STYLES["adapter per skill"])
         new_mean, known_mean, _ = 100 * final_means.loc[method, order]
-        ax.plot(new_mean, known_mean, marker, color=colour, markersize=9, label=method, linestyle="",
+        ax.plot(new_mean, known_mean, marker, color=colour, markersize=9, label=method,
                 fillstyle="none" if method == "adapter, chosen by words" else "full")
         ax.plot(*(100 * table.loc[order][["new", "known"]].to_numpy().T), ".", color=colour,
                 markersize=3, alpha=0.6)

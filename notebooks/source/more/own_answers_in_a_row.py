@@ -70,7 +70,8 @@ def named(order):
 # %%
 from scipy import stats
 
-example = 100 * (measures.loc["sdft"] - measures.loc["off_policy_distillation"]).loc[orders[0]]["ACC"]
+example = 100 * (measures.loc["sdft", orders[0]]
+                 - measures.loc["off_policy_distillation", orders[0]])["ACC"]
 margin = stats.t.ppf(0.975, len(example) - 1) * example.std(ddof=1) / len(example) ** 0.5
 print(f"differences {[round(one, 1) for one in example]}, mean {example.mean():+.1f} points, "
       f"interval {example.mean() - margin:+.1f} to {example.mean() + margin:+.1f}")
@@ -116,7 +117,8 @@ print(over_orders.agg(in_points).to_string())
 # %%
 clear = off_policy.groupby("order", sort=False)[["ACC", "retention"]].agg(
     lambda one: seed_interval(one)[0] > 0).all(axis=1)
-other_means = off_policy.drop(orders[1], level="order").groupby("order")[["ACC", "retention"]].mean()
+other_orders = off_policy.drop(orders[1], level="order")
+other_means = other_orders.groupby("order")[["ACC", "retention"]].mean()
 verdict("SDFT ends a few points higher on average, on the new and on the known skills. The largest "
         "part of the difference comes from one order of six, letters → tools → facts.",
         over_orders[["ACC", "retention"]].apply(lambda one: seed_interval(one)[0] > 0).all()
@@ -178,9 +180,9 @@ fresh, faster = gaps["30 answers"], gaps["rate"]
 verdict("in the order letters → tools → facts SDFT is still better if off_policy_distillation has "
         "30 answers to a question.",
         all(seed_interval(fresh.loc[orders[1]][name])[0] > 0 for name in ("ACC", "retention")))
-verdict("at the larger rate the difference on the new skills is not clear: both intervals contain 0.",
-        all(seed_interval(faster.loc[order]["ACC"])[0] < 0 < seed_interval(faster.loc[order]["ACC"])[1]
-            for order in orders[:2]))
+rate_intervals = [seed_interval(faster.loc[order]["ACC"]) for order in orders[:2]]
+verdict("at the larger rate the difference on the new skills is not clear: both intervals contain "
+        "0.", all(low < 0 < high for low, high in rate_intervals))
 
 # %% [markdown]
 # So the number of answers is not the cause. The wording is not the cause either: in this order the oracle, whose answers
@@ -211,9 +213,10 @@ earlier_gap = {order: one.loc["sdft, task-start teacher"] - one.loc["sdft"]
 
 # %%
 print("task-start teacher minus pretrained teacher, in points")
-print(pd.DataFrame({"first two skills": {order: in_points(one) for order, one in earlier_gap.items()},
-                    "retention": {order: in_points(known_gap.loc[order]) for order in orders[:3]}})
-      .rename(index=named).to_string())
+print(pd.DataFrame({
+    "first two skills": {order: in_points(one) for order, one in earlier_gap.items()},
+    "retention": {order: in_points(known_gap.loc[order]) for order in orders[:3]}})
+    .rename(index=named).to_string())
 verdict("in no order does the task-start teacher improve the first two skills by as much as 5 "
         "points, and its student's retention is a little lower.",
         all(seed_interval(earlier_gap[order])[1] < 0.05
@@ -233,8 +236,8 @@ verdict("in no order does the task-start teacher improve the first two skills by
 # %%
 whole_percent = (100 * measures.groupby(["method", "order"]).mean()).map("{:.0f}".format)
 both = (whole_percent["ACC"] + " / " + whole_percent["retention"]).unstack("order")[orders]
-everyone = [name for name in both.index if name not in ("off-policy, 30 answers",
-                                                        "sdft, larger rate", "off-policy, larger rate")]
+controls = ("off-policy, 30 answers", "sdft, larger rate", "off-policy, larger rate")
+everyone = [name for name in both.index if name not in controls]
 print(both.loc[everyone].fillna("").rename_axis(index=None, columns=None).rename(
     columns=lambda order: " ".join(skill[0].upper() for skill in order.split())).to_string())
 
