@@ -113,7 +113,7 @@ def wald(right, total):
 
 
 def or_the_best(rule):
-    """A rule, and the point with the largest new where no point knows enough."""
+    """A rule, and the setting with the largest `new` if no setting has enough accuracy."""
     return lambda n, k, e: int(rule(n, k, e) if (n >= e).any() else n.argmax())
 
 
@@ -421,18 +421,18 @@ WRONG = [
     ("moving_average", lambda a, w, r: w.lerp_(a, 1 - r), "weights that were passed in"),
     ("moving_average", lambda a, w, r: w.mul_(r).add_(a, alpha=1 - r), "weights that were"),
     ("moving_average", lambda a, w, r: ((1 - r) * a + r * w).mean(), "shape (2,)"),
-    ("choose_point", lambda n, k, e: int(k.argmax()), "knows only 90 %"),
-    ("choose_point", lambda n, k, e: int(n.argmax()), "of those that know"),
+    ("choose_point", lambda n, k, e: int(k.argmax()), "on the new skill is 90 %"),
+    ("choose_point", lambda n, k, e: int(n.argmax()), "has a higher retention"),
     ("choose_point", lambda n, k, e: int(k[n >= e].argmax()) + 3, "counted from 0"),
-    ("choose_point", lambda n, k, e: int(np.where(n > e, k, -1).argmax()), "exactly enough"),
-    ("choose_point", lambda n, k, e: int(np.where(n >= e, k, -1).argmax()), "no point knows"),
+    ("choose_point", lambda n, k, e: int(np.where(n > e, k, -1).argmax()), "exactly `enough`"),
+    ("choose_point", lambda n, k, e: int(np.where(n >= e, k, -1).argmax()), "no setting has"),
     ("choose_point", lambda n, k, e: [i for i in np.argsort(-k) if n[i] >= e][0], "it fails"),
-    ("choose_point", or_the_best(lambda n, k, e: (n + k).argmax()), "knows only 90 %"),
-    ("choose_point", or_the_best(lambda n, k, e: (n * k).argmax()), "knows only 90 %"),
-    ("choose_point", or_the_best(lambda n, k, e: abs(n - e).argmin()), "of those that know"),
+    ("choose_point", or_the_best(lambda n, k, e: (n + k).argmax()), "on the new skill is 90 %"),
+    ("choose_point", or_the_best(lambda n, k, e: (n * k).argmax()), "on the new skill is 90 %"),
+    ("choose_point", or_the_best(lambda n, k, e: abs(n - e).argmin()), "has a higher retention"),
     ("choose_point", or_the_best(lambda n, k, e: np.where(n >= e, n, 9).argmin()),
-     "of those that know"),
-    ("choose_point", or_the_best(lambda n, k, e: (k * (n >= e)).argmax()), "keeps nothing"),
+     "has a higher retention"),
+    ("choose_point", or_the_best(lambda n, k, e: (k * (n >= e)).argmax()), "must still win"),
     ("signature", lambda X, n: gaussian(X, n, covariance=np.cov(X.T)), "divides by n - 1"),
     ("signature", lambda X, n: gaussian(X, n, constant=0), "2 pi is missing"),
     ("signature", lambda X, n: gaussian(X, n, constant=np.log(2 * np.pi)), "not once in all"),

@@ -27,6 +27,7 @@ from workbench.plots import (
     generations,
     labels,
     separation,
+    sequences,
     soft_labels,
     studies,
     tokens,
@@ -250,6 +251,12 @@ FIGURES = {
             {name: shares(size, 3, 4) for name in METHODS[:4]}, ["before", *(
                 f"after {task}" for task in TASKS[:3])], ax, "articles-new", measure="kept"),
             1, 3, size=(11, 3.6)),
+        "over seeds": lambda size=size: figure_of(lambda ax: sequences.plot_over_seeds(
+            {name: {name: shares(size, 3)} for name in METHODS}, ax, "retention"), 1, 2,
+            size=(11, 4.4)),
+        "stages": lambda size=size: figure_of(lambda ax: sequences.plot_stages(pd.DataFrame(
+            shares(size, 5, 4), TASKS, ["before", *(f"after {task}" for task in TASKS[:3])]), ax,
+            "sdft: accuracy (%)"), 1, 2, size=(10, 3.8)),
         "pareto explorer": lambda size=size: ParetoExplorer(points(size)).figure(),
         "drift explorer": lambda size=size: DriftExplorer(points(size)).figure(),
         "skills in a row": lambda size=size: SkillRetention(points(

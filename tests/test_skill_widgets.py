@@ -95,7 +95,7 @@ def test_skills_in_a_row_are_shown_per_order_and_method():
     table = widget.table()
     assert table.loc["sdft", "facts-new"] == "90 %" and table.loc["sft", "facts-new"] == "0 %"
     assert table.loc["sdft", "new skills, mean"].startswith("95 % (")
-    assert table.loc["sft", "what was known"] == "50 %"
+    assert table.loc["sft", "known skills"] == "50 %"
     assert len(widget.figure().axes) == 3, "a panel a skill, one for the rest, none empty"
     colours = {line.get_label(): line.get_color() for line in widget.figure().axes[0].lines}
     assert colours["sft"] == METHOD_STYLES["sft"][0] and colours["sdft"] == METHOD_STYLES["sdft"][0]

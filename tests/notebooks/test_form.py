@@ -89,8 +89,8 @@ RULES = (too_many_cells, long_cells, wide_lines, repeated_pictures, reassigned_n
 # Lessons that were written before these rules. Nothing may be added: a new lesson meets them all.
 OLDER = {
     too_many_cells: (),
-    long_cells: ("02_measuring_retention", "08_many_skills"),
-    wide_lines: ("02_measuring_retention", "08_many_skills"),
+    long_cells: ("02_measuring_retention",),
+    wide_lines: ("02_measuring_retention",),
     repeated_pictures: (),
     reassigned_names: (),
 }

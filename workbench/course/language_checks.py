@@ -136,29 +136,30 @@ def moving_average(answer: Answer) -> None:
 
 def choose_point(answer: Answer) -> None:
     """Check the rule by which settings are chosen."""
-    # The right point is neither the first nor the last that knows enough, nor the one that knows
-    # least of those, nor the one with the largest sum or product.
+    # Among the settings with enough accuracy, the right one is neither the first nor the last, nor
+    # the one with the lowest accuracy, nor the one with the largest sum or product.
     new = np.array([0.96, 0.97, 0.9, 0.99, 0.5])
     retention = np.array([0.6, 0.7, 1.0, 0.2, 0.9])
-    got = given_back(answer(new.copy(), retention.copy(), 0.95), "the number of a point")
+    got = given_back(answer(new.copy(), retention.copy(), 0.95), "the index of a setting")
     if got == 2:
-        raise Wrong("That point keeps most, but it knows only 90 % of the new skill where 95 % is "
-                    "asked: first drop the points that know too little.")
+        raise Wrong("That setting has the highest retention, but its accuracy on the new skill is "
+                    "90 %, and 95 % is asked. Compare only settings with enough accuracy.")
     if got in (0, 3):
-        raise Wrong("That point knows enough of the new skill, but of those that know *enough* "
-                    "another keeps more.")
+        raise Wrong("That setting has enough accuracy on the new skill, but another one with "
+                    "enough accuracy has a higher retention.")
     if got != 1:
         raise Wrong(f"On the example in the check you chose {got!r} and should choose 1, counted "
-                    "from 0 over all points, also those that were dropped.")
+                    "from 0 over all settings, also those with too little accuracy.")
     if answer(new.copy(), retention.copy(), 0.97) != 1:
-        raise Wrong("A point that knows exactly enough knows enough: compare with >=.")
+        raise Wrong("An accuracy of exactly `enough` is enough: compare with >=.")
     try:
         lost = answer(new.copy(), retention.copy(), 0.995)
     except (ValueError, IndexError) as error:
-        raise Wrong(f"Where no point knows enough, it fails ({error}). Return the one that knows "
-                    "the new skill best.") from error
+        raise Wrong(f"If no setting has enough accuracy, it fails ({error}). Return the setting "
+                    "with the highest accuracy on the new skill.") from error
     if lost != 3:
-        raise Wrong("Where no point knows enough, return the one that knows the new skill best.")
+        raise Wrong("If no setting has enough accuracy, return the one with the highest accuracy "
+                    "on the new skill.")
     if answer(np.array([0.5, 0.99]), np.array([0.9, 0.0]), 0.95) != 1:
-        raise Wrong("A point that knows enough and keeps nothing must still win against one that "
-                    "knows too little: give those that know too little less than 0.")
+        raise Wrong("A setting with enough accuracy and a retention of 0 must still win against "
+                    "one with too little accuracy: give the latter a retention below 0.")

@@ -80,7 +80,7 @@ def moving_average(average, weights, rate):
 
 
 def choose_point(new, retention, enough):
-    """Return the point that knows the new skill well enough and keeps most."""
+    """Return the setting with enough new-skill accuracy and the highest retention."""
     knows = new >= enough
     return int(np.argmax(np.where(knows, retention, -1) if knows.any() else new))
 

@@ -23,7 +23,7 @@ METHOD_LOOKS: tuple[tuple[Any, ...], ...] = (
     ("#000000", LINES[6], "X", "joint", "grpo"),
     ("#888888", ":", "<", "ewc-shuffled-fisher", "distill-untrained"),
     ("#882255", "-.", ">", "replay-shuffled-labels", "sft on teacher",
-     "composed, no reuse"),
+     "composed, no reuse", "replay of own answers"),
     ("#999933", "--", "d", "replay-present", "sdft student", "off-policy, larger rate",
      "off-policy, one sample", "label_smoothing", "o_lora"),
     ("#332288", ":", "<", "sdft ema", "sdft, task-start teacher", "sdft, all steps",

@@ -13,7 +13,7 @@ from workbench.plots import percent, percent_over_seeds, studies
 from workbench.runs.studies import ENOUGH, RUN, ends
 from workbench.widgets.view import View, choice, tick_boxes
 
-KNOWN = "what was known"
+KNOWN = "known skills"
 
 
 class StudyView(View):
@@ -115,7 +115,7 @@ class DriftExplorer(StudyView):
 
 
 class SkillRetention(StudyView):
-    """Curves of each new skill and of the known ones after each stage; see `StudyView`."""
+    """Curves of each new skill and of the known skills after each stage; see `StudyView`."""
 
     def __init__(self, points: pd.DataFrame, methods: Sequence[str] | None = None) -> None:
         super().__init__(points, methods)
@@ -124,7 +124,7 @@ class SkillRetention(StudyView):
         self.lay_out([self.order], self.ticks.values())
 
     def curves(self) -> dict[str, dict[str, Floats]]:
-        """Return, per new skill and for the known ones, a curve of each ticked method.
+        """Return, per new skill and for the known skills, a curve of each ticked method.
 
         A curve has shape (seeds, stages): before the first skill, then after each.
         """
@@ -146,7 +146,7 @@ class SkillRetention(StudyView):
         for i, (name, by_method) in enumerate(curves.items()):
             studies.plot_sequence(by_method, stages, figure.add_subplot(2, columns, i + 1),
                                   name, list(self.ticks),
-                                  "kept" if name == KNOWN else "accuracy",
+                                  "retention" if name == KNOWN else "accuracy",
                                   legend=i == columns - 1)
         return figure
 

@@ -51,7 +51,7 @@ wb.prepare_notebook()
 # %% [markdown]
 # ## Two papers meet
 #
-# Lesson 06 taught three skills one after the other. It kept an adapter for each, and a chooser compared the *words*
+# Lesson 08 taught three skills one after the other. It kept an adapter for each, and a chooser compared the *words*
 # of a question with stored questions. Here the choice is made by the method of lesson 10, and the adapters are the
 # composed modules of lesson 11:
 #
