@@ -79,6 +79,12 @@ def moving_average(average, weights, rate):
     return (1 - rate) * average + rate * weights
 
 
+def advantages(rewards):
+    """The reward of each answer minus the mean reward of the other answers to its question."""
+    others = (rewards.sum(1, keepdim=True) - rewards) / (rewards.shape[1] - 1)
+    return rewards - others
+
+
 def choose_point(new, retention, enough):
     """Return the point that knows the new skill well enough and keeps most."""
     knows = new >= enough
