@@ -420,7 +420,7 @@ WRONG = [
     ("advantages", lambda r: (r.sum(1, keepdim=True) - r) / (r.shape[1] - 1), "own reward"),
     ("advantages", lambda r: r - (r.sum(1, keepdim=True) - r) / r.shape[1], "there is one less"),
     ("advantages", lambda r: r - (r.sum(1, keepdim=True) - r), "subtract their mean"),
-    ("advantages", lambda r: (r - r.mean(1, keepdim=True)) / r.std(1, keepdim=True), "as GRPO does"),
+    ("advantages", lambda r: (r - r.mean(1, keepdim=True)) / r.std(1, keepdim=True), "as GRPO"),
     ("advantages", lambda r: r - r.mean(), "mixes the questions"),
     ("advantages", lambda r: r - (r.sum() - r) / (r.numel() - 1), "mixes the questions"),
     ("advantages", lambda r: r - r.mean(0), "means over columns"),

@@ -129,22 +129,22 @@ def advantages(answer: Answer) -> None:
     for mistake, words in (
             (rewards - mean, "That subtracts the mean of all answers to the question, the answer "
                              "itself included; leave its own reward out of the mean."),
-            (-wanted, "The sign is wrong: an answer that is better than the others has an advantage "
-                      "above 0."),
+            (-wanted, "The sign is wrong: an answer better than the others has an advantage above "
+                      "0."),
             (others, "That is the mean of the others; subtract it from the answer's own reward."),
             (rewards - (rewards.sum(1, keepdim=True) - rewards) / rewards.shape[1],
              "The sum of the others is divided by the number of all answers; there is one less."),
             (rewards - (rewards.sum(1, keepdim=True) - rewards),
              "That subtracts the sum of the others; subtract their mean."),
             ((rewards - mean) / rewards.std(1, keepdim=True),
-             "That divides by the standard deviation, as GRPO does; here only a mean is subtracted."),
+             "That divides by the standard deviation, as GRPO does; here only subtract a mean."),
             (rewards - rewards.mean(), "That mixes the questions: compare each answer only with "
                                        "answers to the same question, which are one row."),
             (rewards - rewards.mean(0), "That takes means over columns, and so over questions; the "
                                         "answers to one question are one row."),
             (rewards - (rewards.sum() - rewards) / (rewards.numel() - 1),
-             "That mixes the questions: compare each answer only with answers to the same question, "
-             "which are one row.")):
+             "That mixes the questions: compare each answer only with answers to the same "
+             "question, which are one row.")):
         if torch.allclose(value, mistake, atol=1e-5):
             raise Wrong(words)
     if not torch.allclose(value, wanted, atol=1e-5):

@@ -80,7 +80,7 @@ def moving_average(average, weights, rate):
 
 
 def advantages(rewards):
-    """The reward of each answer minus the mean reward of the other answers to its question."""
+    """Subtract from each reward the mean reward of the other answers to its question."""
     others = (rewards.sum(1, keepdim=True) - rewards) / (rewards.shape[1] - 1)
     return rewards - others
 

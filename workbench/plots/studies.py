@@ -111,8 +111,8 @@ def plot_drift(points: pd.DataFrame, methods: Sequence[str], prompts: str, ax: A
     ax.set_xscale("symlog", linthresh=0.1)
     add_text(ax, title, f"KL(pretrained || trained) {PROMPTS[prompts]}\n"
              "(nats per answer, log scale)", "forgotten (%)", legend=True)
-    return describe(ax, f"Forgetting against KL {PROMPTS[prompts]}, {len(drawn)} points in all: rank "
-                    f"correlation {drift_correlation(drawn, prompts):.2f}. Means: "
+    return describe(ax, f"Forgetting against KL {PROMPTS[prompts]}, {len(drawn)} points in all: "
+                    f"rank correlation {drift_correlation(drawn, prompts):.2f}. Means: "
                     f"{'; '.join(texts)}.")
 
 

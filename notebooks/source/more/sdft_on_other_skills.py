@@ -77,12 +77,12 @@ for skill, ax in panels.items():
         ax.plot(100 * row.index, 100 * row, **style, label=method, markersize=5)
         reached = row.dropna()
         words.append(f"{method} never reaches 30 %" if reached.empty else
-                     f"{method} {percent(reached.iloc[-1])} at {percent(reached.index[-1])} new")
+                     f"{method} {percent(reached.iloc[-1])} at {percent(reached.index[-1])}")
     ax.set_title(skill, fontsize=11)
     describe(ax, f"{skill}: {', '.join(words)}.")
 by_level.axes[0].set(ylim=(-5, 110), ylabel="highest retention (%)")
 by_level.axes[0].legend(loc="lower left", frameon=False)
-by_level.supxlabel("accuracy on the new skill, at least (%)")
+by_level.supxlabel("accuracy on the new skill, at least (%)", fontsize=11)
 wb.show(by_level)
 
 # %%
@@ -119,7 +119,7 @@ for ax, measure in zip(dots.subplots(1, 2, sharey=True), ("new", "retention"), s
     for shift, (method, style) in zip((-0.12, 0.12), styles.items(), strict=True):
         values = [final.query("order == @skill and method == @method")[measure] for skill in skills]
         means = 100 * np.array([v.mean() for v in values])
-        bounds = 100 * np.clip([seed_interval(v) for v in values], 0, 1.02).T
+        bounds = 100 * np.array([np.clip(seed_interval(v), 0, max(1, v.max())) for v in values]).T
         ax.errorbar(means, np.arange(5) + shift, xerr=abs(bounds - means), capsize=3, label=method,
                     color=style["color"], marker=style["marker"], linestyle="")
     title = "accuracy on the new skill" if measure == "new" else "retention of the known skills"
