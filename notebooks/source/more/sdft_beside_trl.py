@@ -63,7 +63,7 @@ wb.show(figure)
 # %%
 for measure, title in measures.items():
     gap = agreement["summary"][measure]["trl, own draws - workbench"]
-    print(f"{title}, own draws minus workbench, pairs of equal seed: {100 * gap['mean']:+.1f} points "
+    print(f"{title}, own draws minus workbench, paired: {100 * gap['mean']:+.1f} points "
           f"({100 * gap['low']:+.1f} to {100 * gap['high']:+.1f})")
     verdict("the interval of the difference contains 0, and the mean is below 5 points.",
             gap["low"] <= 0 <= gap["high"] and abs(gap["mean"]) < 0.05
@@ -130,7 +130,7 @@ print((asked.round(3) + 0.0).map("{:+.3f}".format).to_string())
 by_hand = teacher.exp() - student.exp()
 verdict("forward KL over the whole vocabulary asks for teacher minus student, by hand as well.",
         np.isclose(asked.loc["whole vocabulary", "forward"], float(by_hand[3]), atol=1e-6))
-verdict("renormalised over the student's likeliest words, no divergence teaches the wanted word.",
+verdict("renormalised over the student's likeliest words, none of them teaches the wanted word.",
         (asked.loc["student's top 2, renormalised"].abs() < 1e-7).all())
 
 # %% [markdown]
@@ -163,7 +163,7 @@ for skill in ("facts-new", "tools-new", "letters-new"):
 print(f"{vocabulary} words in the vocabulary; answers in which the teacher's likeliest word is "
       "outside\nthe student's top 100 at some place:")
 print(pd.Series(outside).map(percent).to_string())
-verdict("even here the student's top 100 of 289 words miss the wanted word in some answers of every "
+verdict("even here the student's top 100 of 289 words miss the wanted word in some answers of each "
         "skill.", vocabulary == 289 and min(outside.values()) > 0)
 
 # %% [markdown]

@@ -90,8 +90,8 @@ lead = (best.xs("sdft", level=1) - best.xs("sft", level=1)).loc[skills, :0.8].st
 print("SDFT minus SFT, highest retention, in points:")
 print((100 * lead).round().astype(int).unstack().rename(columns=percent)
       .rename_axis(index=None, columns=None).to_string(na_rep="-"))
-verdict("on the three skills that both methods learn, SDFT keeps over 20 points more at every level "
-        "up to 80 %.", (lead > 0.2).all() and set(lead.index.get_level_values(0))
+verdict("on the three skills that both methods learn, SDFT keeps over 20 points more at every "
+        "level up to 80 %.", (lead > 0.2).all() and set(lead.index.get_level_values(0))
         == {"tools-new", "letters-new", "articles-new"})
 
 # %% [markdown]
@@ -161,8 +161,8 @@ slower = ends(searched).query("method == 'sft' and rate == 3e-4 and order in @sk
 slower = slower.set_index("order")[["train_accuracy", "new", "retention", *known]]
 print(f"SFT at 3e-4, after {ends(searched)['step'].max()} steps")
 print(slower.T.map(percent).replace("not defined", "-").rename_axis(columns=None).to_string())
-verdict("trained on results without working, SFT memorises the training items and does not find the "
-        "rule.", slower.loc["working-new", "train_accuracy"] > 0.95 > 0.15
+verdict("trained on results without working, SFT memorises the training items and does not find "
+        "the rule.", slower.loc["working-new", "train_accuracy"] > 0.95 > 0.15
         > slower.loc["working-new", "new"])
 verdict("it also loses the old skill of working step by step (working-jar).",
         slower.loc["working-new", "working-jar"] < 0.05)
@@ -211,7 +211,7 @@ verdict("SDFT learns over 95 % in other phrasings only where it loses nearly all
 # %%
 hard = by_seed["new"].loc["letters-hard-new"]
 for method in styles:
-    print(f"{method}: {int((hard[method] > 0.5).sum())} of {len(hard)} seeds get more than half right")
+    print(f"{method}: {(hard[method] > 0.5).sum()} of {len(hard)} seeds get more than half right")
 sft_hard = settings.loc["letters-hard-new", "sft"]
 verdict("three of SDFT's fifteen seeds find most of the rule, at a rate that destroys all known "
         "skills.", (hard["sdft"] > 0.5).sum() == 3 and len(hard) == 15
