@@ -540,7 +540,7 @@ wb.show(razor_figure)
 # Each dot is a mean over five seeds, every 20 steps. The paths start at the lower left. Three methods stay in that
 # corner, which the second row enlarges: `rl`, `base-right` and `sft-random`. The two that must answer 0 or 1 go far to the
 # right and forget most. Inside the corner drift says less: with rotated images, at 0.2 nats, `sft-random` has forgotten
-# about three times as much as `rl`.
+# about four times as much as `rl`.
 #
 # The methods have learned different amounts at the same step. So we compare them at the first evaluation with
 # a parity accuracy of 93 % (mean of the seeds). Forgetting plays no part in this choice.
