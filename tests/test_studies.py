@@ -141,7 +141,7 @@ def test_a_diagnostic_is_drawn_of_the_run_at_the_rate(study_rows):
     np.testing.assert_allclose(ax.lines[0].get_xydata(), [[20, 1], [40, 4]])
     ax = plot_diagnostic(table, ["a"], "kl_new", Figure().subplots(), "drift", 1e-3)
     np.testing.assert_allclose(ax.lines[0].get_ydata(), [7, 9])
-    assert ax.get_ylabel() == "nats a response" and "a from" in ax.get_label()
+    assert ax.get_ylabel() == "nats per answer" and "a 9" in ax.get_label()
     assert set(UNITS) == set(DIAGNOSTICS)
 
 

@@ -108,11 +108,11 @@ def drift(page, screenshot):
     box, words = box_with(page, "KL measured")
     study = points(load_study("one_skill")).query("order == 'facts-new' and part == 'validation'")
     ends = study.query("step > 0 and method in ['sft', 'sdft']").groupby(["method", "rate"])
-    runs = f"{ends.ngroups} in all"
+    runs = f"{ends.ngroups} points in all"
     expect(words).to_contain_text(runs)
-    box.get_by_label("KL measured").select_option("on prompts of what was known")
-    expect(words).to_contain_text("on prompts of what was known, " + runs)
-    box.get_by_label("points").select_option("every look at each run")
+    box.get_by_label("KL measured").select_option("on prompts of the known skills")
+    expect(words).to_contain_text("on prompts of the known skills, " + runs)
+    box.get_by_label("points").select_option("every evaluation of each run")
     expect(words).not_to_contain_text(runs)
     box.get_by_label("grpo", exact=True).check()
     expect(words).to_contain_text("grpo ")

@@ -113,6 +113,49 @@ def sdft_loss(answer: Answer) -> None:
     expect(float(value), wanted, atol=1e-4)
 
 
+def advantages(answer: Answer) -> None:
+    """Check the advantages of several answers to each of two questions."""
+    rewards = torch.tensor([[1.0, 0.0, 0.0, 0.5], [0.0, 2.0, 0.0, 0.0]])
+    passed_in = rewards.clone()
+    value = given_back(answer(passed_in), "a tensor of advantages")
+    value = torch.as_tensor(value, dtype=torch.float32)
+    if not torch.equal(passed_in, rewards):
+        raise Wrong("The rewards that were passed in have been changed; return a new tensor.")
+    if value.shape != rewards.shape:
+        raise Wrong(f"Expected one advantage for each answer, shape {tuple(rewards.shape)}; got "
+                    f"shape {tuple(value.shape)}.")
+    wanted = solutions.advantages(rewards)
+    mean, others = rewards.mean(1, keepdim=True), rewards - wanted
+    for mistake, words in (
+            (rewards - mean, "That subtracts the mean of all answers to the question, the answer "
+                             "itself included; leave its own reward out of the mean."),
+            (-wanted, "The sign is wrong: an answer better than the others has an advantage above "
+                      "0."),
+            (others, "That is the mean of the others; subtract it from the answer's own reward."),
+            (rewards - (rewards.sum(1, keepdim=True) - rewards) / rewards.shape[1],
+             "The sum of the others is divided by the number of all answers; there is one less."),
+            (rewards - (rewards.sum(1, keepdim=True) - rewards),
+             "That subtracts the sum of the others; subtract their mean."),
+            ((rewards - mean) / rewards.std(1, keepdim=True),
+             "That divides by the standard deviation, as GRPO does; here only subtract a mean."),
+            (rewards - rewards.mean(), "That mixes the questions: compare each answer only with "
+                                       "answers to the same question, which are one row."),
+            (rewards - rewards.mean(0), "That takes means over columns, and so over questions; the "
+                                        "answers to one question are one row."),
+            (rewards - (rewards.sum() - rewards) / (rewards.numel() - 1),
+             "That mixes the questions: compare each answer only with answers to the same "
+             "question, which are one row.")):
+        if torch.allclose(value, mistake, atol=1e-5):
+            raise Wrong(words)
+    if not torch.allclose(value, wanted, atol=1e-5):
+        raise Wrong(f"For the rewards {rewards[0].tolist()} of one question the advantages are "
+                    f"{[round(x, 3) for x in wanted[0].tolist()]}, not "
+                    f"{[round(x, 3) for x in value[0].tolist()]}.")
+    if not (again := torch.as_tensor(answer(torch.ones(1, 8)))).eq(0).all():
+        raise Wrong("If all answers to a question have the same reward, every advantage is 0, not "
+                    f"{again.flatten()[0].item():g}.")
+
+
 def moving_average(answer: Answer) -> None:
     """Check one step of the average, and that nothing was changed in place."""
     average, weights = torch.tensor([1.0, -2.0]), torch.tensor([3.0, 2.0])

@@ -79,6 +79,12 @@ def moving_average(average, weights, rate):
     return (1 - rate) * average + rate * weights
 
 
+def advantages(rewards):
+    """Subtract from each reward the mean reward of the other answers to its question."""
+    others = (rewards.sum(1, keepdim=True) - rewards) / (rewards.shape[1] - 1)
+    return rewards - others
+
+
 def choose_point(new, retention, enough):
     """Return the setting with enough new-skill accuracy and the highest retention."""
     knows = new >= enough

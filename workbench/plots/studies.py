@@ -18,10 +18,10 @@ from workbench.plots.labels import add_text, name_ticks, percent_limits
 from workbench.plots.styles import styles_of
 from workbench.runs.studies import RUN, at_common_step, ends
 
-PROMPTS = {"kl_new": "on prompts of the new skill", "kl_old": "on prompts of what was known"}
+PROMPTS = {"kl_new": "on prompts of the new skill", "kl_old": "on prompts of the known skills"}
 """Columns of the KL, and the prompts that it is measured on."""
 UNITS = {"teacher_right": "%", "context_right": "%", "foreign_style": "%", "length": "tokens",
-         "kl_new": "nats a response", "kl_old": "nats a response", "entropy": "nats a token"}
+         "kl_new": "nats per answer", "kl_old": "nats per answer", "entropy": "nats per token"}
 """Units in which `workbench.runs.evaluation.DIAGNOSTICS` are drawn."""
 
 
@@ -107,13 +107,12 @@ def plot_drift(points: pd.DataFrame, methods: Sequence[str], prompts: str, ax: A
         kl, forgotten = own[prompts], 1 - own["retention"]
         ax.plot(kl, 100 * forgotten, alpha=0.7, markersize=6, label=method,
                 **(styles[method] | {"linestyle": ""}))
-        texts.append(f"{method} {kl.mean():.1f} nats and {percent(forgotten.mean())} forgotten on "
-                     "average")
+        texts.append(f"{method} {kl.mean():.1f} nats, {percent(forgotten.mean())}")
     ax.set_xscale("symlog", linthresh=0.1)
     add_text(ax, title, f"KL(pretrained || trained) {PROMPTS[prompts]}\n"
-             "(nats a response, log scale)", "forgotten (%)", legend=True)
-    return describe(ax, f"Points of forgetting against KL {PROMPTS[prompts]}, {len(drawn)} in all: "
-                    f"rank correlation {drift_correlation(drawn, prompts):.2f}. "
+             "(nats per answer, log scale)", "forgotten (%)", legend=True)
+    return describe(ax, f"Forgetting against KL {PROMPTS[prompts]}, {len(drawn)} points in all: "
+                    f"rank correlation {drift_correlation(drawn, prompts):.2f}. Means: "
                     f"{'; '.join(texts)}.")
 
 
@@ -133,13 +132,13 @@ def plot_diagnostic(points: pd.DataFrame, methods: Sequence[str], name: str, ax:
         run = points.query("method == @method and rate == @rate").dropna(subset=name)
         values = run[name] * (100 if UNITS[name] == "%" else 1)
         ax.plot(run["step"], values, label=method, linewidth=1.5, markersize=4, **styles[method])
-        texts.append(f"{method} from {values.iloc[0]:.3g} to {values.iloc[-1]:.3g}")
+        texts.append(f"{method} {values.iloc[-1]:.3g}")
     if UNITS[name] == "%":
         percent_limits(ax)
     else:
         ax.set_ylim(0, None)
     add_text(ax, title, "step", UNITS[name], legend, by_end=True)
-    return describe(ax, f"{title}, from the first look to the last: {'; '.join(texts)}.")
+    return describe(ax, f"{title} ({UNITS[name]}), at the end: {', '.join(texts)}.")
 
 
 def plot_sequence(curves: Mapping[str, Floats], names: Sequence[str], ax: Axes,

@@ -85,7 +85,7 @@ class DriftExplorer(StudyView):
         super().__init__(points, methods)
         self.prompts = choice("KL measured",
                               [(text, name) for name, text in studies.PROMPTS.items()])
-        self.when = choice("points", ["the end of each run", "every look at each run"])
+        self.when = choice("points", ["the end of each run", "every evaluation of each run"])
         self.lay_out([self.prompts, self.when], self.ticks.values())
 
     @property
@@ -97,7 +97,7 @@ class DriftExplorer(StudyView):
         """Return the scatter of forgetting against drift."""
         figure = Figure(figsize=(8.6, 4.2), layout="constrained")
         studies.plot_drift(self.drawn, self.ticked, self.prompts.value, figure.subplots(),
-                           f"{self.skill}: the further, the more is forgotten?")
+                           f"{self.skill}: forgetting against drift")
         return figure
 
     def table(self) -> pd.DataFrame:

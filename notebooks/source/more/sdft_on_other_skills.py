@@ -1,0 +1,255 @@
+# %% [markdown]
+# # More: SDFT on five other skills
+#
+# > **Claim you can check:** notebook 05 compares SFT and SDFT on one new skill. On three of five other skills SDFT also
+# > learns about as much as SFT or more, and keeps far more of the known skills. On the last two it fails: it learns one
+# > of them well only at a learning rate that destroys all known skills, and neither method learns the other reliably.
+#
+# | | |
+# |---|---|
+# | **Objectives** | compare two methods on skills of five kinds · tell memorised answers from a learned rule · say on which skills SDFT fails · find the known skill that SDFT forgets |
+# | **Prerequisites** | [05 SDFT](../05_sdft.ipynb) |
+# | **Time** | 25 minutes to work through, a few seconds to run on two CPU cores |
+# | **Memory** | under 1 GB; no GPU, no download, no network |
+
+# %%
+import numpy as np
+import pandas as pd
+from matplotlib.figure import Figure
+
+import workbench as wb
+from workbench.course import verdict
+from workbench.measure.intervals import seed_interval
+from workbench.plots import describe, percent, percent_over_seeds
+from workbench.plots.styles import styles_of
+from workbench.runs.studies import ends, load_study, points
+from workbench.tasks import KNOWN_SKILLS, load_skill
+
+wb.prepare_notebook()
+known = list(KNOWN_SKILLS)
+
+# %% [markdown]
+# ## Five skills
+#
+# In **SFT** the model imitates the expert's demonstration. In **SDFT** it answers itself, and imitates the
+# distribution that it would have with the demonstration in its prompt. Here is one training item of each skill. The expert
+# has a style of its own, with many words around the answer.
+
+# %%
+skills = ["tools-new", "letters-new", "working-new", "articles-new", "letters-hard-new"]
+for skill in skills:
+    item = load_skill(skill, "train")[0]
+    print(f"{skill}\n  question:      {item.prompt}\n  demonstration: {item.demonstration}\n"
+          f"  answer:        {item.answer}")
+
+# %% [markdown]
+# - *tools-new*: new functions to call. The test asks for the same functions in other words.
+# - *letters-new*: a new machine that changes letters by a rule. The test has other letters.
+# - *working-new*: sums with a jar and one new kind of step, *flip*. The model usually writes out its working. The expert
+#   gives only the result. The test has other sums.
+# - *articles-new*: facts from articles of the village newspaper. The test asks about the same facts in other words.
+# - *letters-hard-new*: a machine whose rule has two steps. The test has other letters.
+#
+# So on *letters* and *working* the model must find a rule. To remember the examples is not enough.
+#
+# ## How much is kept at each level of the new skill?
+#
+# The search was that of notebook 05: six learning rates for each method, an evaluation every 40 steps on validation
+# items, one seed. **Retention** is the accuracy on the five known skills divided by the accuracy before training. Each
+# point below answers one question: among all evaluations with at least this accuracy on the new skill, what is the
+# highest retention?
+
+# %%
+one_skill = points(load_study("one_skill"))  # one row for each evaluation of a run
+searched, tested = (one_skill.query("part == @part") for part in ("validation", "test"))
+levels = (0.3, 0.5, 0.7, 0.8, 0.9, 0.95)
+best = pd.DataFrame({level: searched[searched["new"] >= level].groupby(["order", "method"])[
+    "retention"].max() for level in levels})
+styles = styles_of(["sft", "sdft"])
+by_level = Figure(figsize=(10, 2.9), layout="constrained")
+panels = dict(zip(skills, by_level.subplots(1, 5, sharex=True, sharey=True), strict=True))
+
+# %%
+for skill, ax in panels.items():
+    words = []
+    for method, style in styles.items():
+        row = best.loc[skill, method] if (skill, method) in best.index else best.iloc[0] * np.nan
+        ax.plot(100 * row.index, 100 * row, **style, label=method, markersize=5)
+        reached = row.dropna()
+        words.append(f"{method} never reaches 30 %" if reached.empty else
+                     f"{method} {percent(reached.iloc[-1])} at {percent(reached.index[-1])}")
+    ax.set_title(skill, fontsize=11)
+    describe(ax, f"{skill}: {', '.join(words)}.")
+by_level.axes[0].set(ylim=(-5, 110), ylabel="highest retention (%)")
+by_level.axes[0].legend(loc="lower left", frameon=False)
+by_level.supxlabel("accuracy on the new skill, at least (%)", fontsize=11)
+wb.show(by_level)
+
+# %%
+lead = (best.xs("sdft", level=1) - best.xs("sft", level=1)).loc[skills, :0.8].stack().dropna()
+print("SDFT minus SFT, highest retention, in points:")
+print((100 * lead).round().astype(int).unstack().rename(columns=percent)
+      .rename_axis(index=None, columns=None).to_string(na_rep="-"))
+verdict("on the three skills that both methods learn, SDFT keeps over 20 points more at every "
+        "level up to 80 %.", (lead > 0.2).all() and set(lead.index.get_level_values(0))
+        == {"tools-new", "letters-new", "articles-new"})
+
+# %% [markdown]
+# A line that is missing or ends early means: no evaluation reached that level. SFT does not reach 30 % on *working-new*.
+# On *letters-hard-new* only SDFT reaches 30 %, in one run. On *articles-new* SDFT loses nearly everything from 90 % on.
+#
+# ## Five seeds, on test items
+#
+# One rule chose the setting of each method. Among the evaluations with at least 95 % new-skill accuracy it takes the
+# one with the highest retention. If there is none, it looks at evaluations within two questions of the method's best. The
+# chosen settings were run with five new seeds (fifteen for *letters-hard-new*) and measured on test items.
+
+# %%
+final = ends(tested).query("order in @skills and method in ['sft', 'sdft']")
+settings = final.groupby(["order", "method"]).agg(
+    rate=("rate", "first"), steps=("step", "first"), new=("new", percent_over_seeds),
+    retention=("retention", percent_over_seeds), trained=("train_accuracy", "mean"))
+print(settings.loc[[(skill, method) for skill in skills for method in styles]]
+      .assign(trained=lambda table: table["trained"].map(percent).replace("not defined", "-"))
+      .rename_axis([None, None]).to_string())
+
+# %%
+dots = Figure(figsize=(9, 3.4), layout="constrained")
+for ax, measure in zip(dots.subplots(1, 2, sharey=True), ("new", "retention"), strict=True):
+    for shift, (method, style) in zip((-0.12, 0.12), styles.items(), strict=True):
+        values = [final.query("order == @skill and method == @method")[measure] for skill in skills]
+        means = 100 * np.array([v.mean() for v in values])
+        bounds = 100 * np.array([np.clip(seed_interval(v), 0, max(1, v.max())) for v in values]).T
+        ax.errorbar(means, np.arange(5) + shift, xerr=abs(bounds - means), capsize=3, label=method,
+                    color=style["color"], marker=style["marker"], linestyle="")
+    title = "accuracy on the new skill" if measure == "new" else "retention of the known skills"
+    ax.set(title=title, xlabel="%", xlim=(-4, 106), yticks=range(5), yticklabels=skills)
+    means_of = final.groupby(["order", "method"])[measure].mean().map(percent)
+    describe(ax, f"{title}, SFT and SDFT: " + "; ".join(
+        f"{skill} {means_of[skill, 'sft']}, {means_of[skill, 'sdft']}" for skill in skills) + ".")
+
+# %%
+dots.axes[0].invert_yaxis()
+dots.axes[1].legend(loc="center", frameon=False)
+wb.show(dots)
+
+# %% [markdown]
+# *Trained* in the table is the accuracy on the training items at the end, where it was measured. The bars are 95 %
+# intervals over the seeds. They do not include the chance in the choice of the questions.
+
+# %%
+by_seed = final.pivot(index=["order", "seed"], columns="method")
+for skill in skills:
+    sft_new, sdft_new = by_seed["new"].loc[skill][["sft", "sdft"]].mean()
+    more = by_seed["retention"].loc[skill]
+    low, high = 100 * np.array(seed_interval(more["sdft"] - more["sft"]))
+    print(f"{skill}: SDFT minus SFT: new skill {100 * (sdft_new - sft_new):+.0f} points, retention "
+          f"{low:+.0f} to {high:+.0f}")
+    if skill in skills[:3]:
+        verdict(f"on {skill} SDFT learns about as much or more, and keeps far more.",
+                sdft_new > max(0.85, sft_new - 0.05) and low > 35)
+
+# %% [markdown]
+# ## Memorised, or learned?
+#
+# On *tools-new* the picture is as on the facts of notebook 05. On *letters-new* and *working-new* SFT reaches its best
+# new-skill accuracy only at the highest learning rate. That rate destroys all other skills, so the difference in
+# retention says little. Look at SFT at a lower learning rate:
+
+# %%
+slower = ends(searched).query("method == 'sft' and rate == 3e-4 and order in @skills[1:3]")
+slower = slower.set_index("order")[["train_accuracy", "new", "retention", *known]]
+print(f"SFT at 3e-4, after {ends(searched)['step'].max()} steps")
+print(slower.T.map(percent).replace("not defined", "-").rename_axis(columns=None).to_string())
+verdict("trained on results without working, SFT memorises the training items and does not find "
+        "the rule.", slower.loc["working-new", "train_accuracy"] > 0.95 > 0.15
+        > slower.loc["working-new", "new"])
+verdict("it also loses the old skill of working step by step (working-jar).",
+        slower.loc["working-new", "working-jar"] < 0.05)
+
+# %% [markdown]
+# On *letters-new* the expert's answer is three letters among some fifteen other words, and SFT learns the other words
+# first. On *working-new* the SDFT teacher writes out its working, in the model's own style, and the student goes on
+# doing so.
+#
+# SDFT ends at 92 and 88 % on these two, below the 95 % of the rule. The chosen evaluation was just above 95 % on
+# validation items; on other questions such a point is often a little below. What if SDFT trains for all 160 steps?
+
+# %%
+longer = ends(tested).query("method in ['sdft', 'sdft, all steps'] and order in @skills[1:3]")
+print(longer.groupby(["order", "method"]).agg(steps=("step", "first"),
+      new=("new", percent_over_seeds), retention=("retention", percent_over_seeds))
+      .rename_axis([None, None]).to_string())
+all_steps = longer[longer["method"] == "sdft, all steps"].groupby("order")["new"].mean()
+verdict("with all steps letters-new reaches 100 %, and working-new stays where it is.",
+        all_steps["letters-new"] > 0.98 and all_steps["working-new"] < 0.91)
+
+# %% [markdown]
+# *letters-new* pays for this with three points of retention. On *working-new* all training questions are right, and one new
+# question in eight is not.
+#
+# ## Where SDFT fails
+#
+# **Articles.** SDFT learns the facts in the two phrasings that it was trained on. In other phrasings it knows
+# about 70 % of them, and it loses most of one known skill, *facts-events*. It reaches over 95 % only at a learning rate that
+# destroys all known skills. The rule asks for 95 % first, and so it chose this rate.
+
+# %%
+articles = ends(searched).query("order == 'articles-new' and method == 'sdft'").set_index("rate")
+articles = articles.loc[[1e-4, 3e-4, 3e-3], ["train_accuracy", "new", "facts-events", "retention"]]
+print("SDFT on articles-new, by learning rate:")
+print(articles.map(percent).rename(columns={"train_accuracy": "trained phrasings",
+                                            "new": "other phrasings"})
+      .rename(index="{:g}".format).rename_axis(None).to_string())
+verdict("SDFT learns over 95 % in other phrasings only where it loses nearly all known skills.",
+        (articles.query("new > 0.95")["retention"] < 0.1).all() and articles["new"].max() > 0.95)
+
+# %% [markdown]
+# **Letters with a harder rule.** Neither method learns it reliably in the steps that the rule chose. SFT remembers the
+# examples and does not find the rule.
+
+# %%
+hard = by_seed["new"].loc["letters-hard-new"]
+for method in styles:
+    print(f"{method}: {(hard[method] > 0.5).sum()} of {len(hard)} seeds get more than half right")
+sft_hard = settings.loc["letters-hard-new", "sft"]
+verdict("three of SDFT's fifteen seeds find most of the rule, at a rate that destroys all known "
+        "skills.", (hard["sdft"] > 0.5).sum() == 3 and len(hard) == 15
+        and by_seed["retention"].loc["letters-hard-new"]["sdft"].mean() < 0.02)
+verdict("SFT knows its training items, and a fifth of the new ones.",
+        sft_hard["trained"] > 0.95 and 0.15 < hard["sft"].mean() < 0.25)
+
+# %% [markdown]
+# The teacher of *letters-hard-new* is always right. That is not enough here.
+#
+# ## What does SDFT forget?
+#
+# Each new skill has a **sibling**: the known skill whose questions use nearly the same words. Points of accuracy that
+# SDFT lost on each known skill, where it lost more than two:
+
+# %%
+siblings = {"facts-new": "facts-keepers", "tools-new": "tools-house",
+            "letters-new": "letters-machines"}
+for skill, sibling in siblings.items():
+    runs = tested.query("order == @skill and method == 'sdft'").groupby("seed")[known]
+    lost = (runs.first() - runs.last()).mean()
+    print(f"{skill}: {', '.join(f'{name} {100 * x:.0f}' for name, x in lost.items() if x > 0.02)}")
+    verdict(f"on {skill} SDFT loses mainly the sibling, {sibling}.",
+            lost.idxmax() == sibling and lost.nlargest(2).iloc[1] < 0.15)
+
+# %% [markdown]
+# **What would change your mind?** Suppose SFT at some learning rate had kept as much as SDFT at equal new-skill accuracy,
+# on *tools-new*, *letters-new* or *articles-new*. Then the result of notebook 05 would be an accident of one skill.
+#
+# ## Try it yourself
+#
+# - Add `"sdft"` at the rate 1e-4 to the table of *Memorised, or learned?* Which known skills does it keep?
+# - `ends(searched).query("order == 'letters-hard-new'")` has all methods that were tried there. Which one learns most?
+#
+# ## Limits
+#
+# Five skills of one small made-up world, one tiny model, one pretraining seed. Where no evaluation reached 95 %, the
+# methods are compared at different new-skill accuracies. The search has one seed for each setting, and every seed is
+# tested on the same 48 questions.
+#
+# **Back to:** [05 SDFT](../05_sdft.ipynb)
