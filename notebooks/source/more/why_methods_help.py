@@ -78,10 +78,10 @@ verdict("EWC, SI and LwF learn new tasks less well than joint training. Fine-tun
 # Does replay help because of the information in the old examples? Or would any extra term in the loss help as much?
 # We test two **controls**: copies of replay without its main idea.
 #
-# - Control 1: the stored examples get each other's labels at random.
-# - Control 2: the same number of examples is replayed, but they come from the current task.
+# - `replay-shuffled-labels`: the labels of the stored examples are shuffled.
+# - `replay-present`: the same number of examples is replayed, but they come from the current task.
 #
-# This is the whole code of control 1:
+# This is the whole code of the first control:
 
 # %%
 from workbench.learners.digits import controls
@@ -89,16 +89,15 @@ from workbench.learners.digits import controls
 print(inspect.getsource(controls.ReplayShuffledLabels))
 
 # %%
-replay_runs = {label: wb.run(wb.RunConfig(learner=name, seeds=SEEDS[:3])) for label, name in (
-    ("replay", "replay"), ("replay, labels shuffled", "replay-shuffled-labels"),
-    ("replay of the current task", "replay-present"), ("finetune", "finetune"))}
-replay_acc = {label: run.matrix().average_accuracy() for label, run in replay_runs.items()}
+replay_runs = {name: wb.run(wb.RunConfig(learner=name, seeds=SEEDS[:3])) for name in (
+    "replay", "replay-shuffled-labels", "replay-present", "finetune")}
+replay_acc = {name: run.matrix().average_accuracy() for name, run in replay_runs.items()}
 wb.show(plot_bars(replay_acc, title="Replay and its controls, new classes"))
 
 # %%
 verdict("replay needs old examples with their true labels.", replay_acc["replay"].mean() > 0.88
-        and replay_acc["replay, labels shuffled"].mean() < 0.5
-        and replay_acc["replay of the current task"].mean() < 0.25)
+        and replay_acc["replay-shuffled-labels"].mean() < 0.5
+        and replay_acc["replay-present"].mean() < 0.25)
 
 # %% [markdown]
 # ## EWC: does it need the right weights?
@@ -107,8 +106,8 @@ verdict("replay needs old examples with their true labels.", replay_acc["replay"
 # large if a small change of the weight changes the predicted probabilities a lot.
 #
 # Does it matter which weights are kept near their old values? Or would a penalty on any weights work as well? The
-# control has the same Fisher values, but assigns them to the weights of each layer at random. Its strength was tuned
-# like that of EWC: with the same five values, on the same validation data.
+# control, `ewc-shuffled-fisher`, has the same Fisher values, but assigns them to the weights of each layer at random.
+# Its strength was tuned like that of EWC: with the same five values, on the same validation data.
 
 # %%
 print(inspect.getsource(controls.EWCShuffledFisher))
@@ -116,17 +115,17 @@ print(inspect.getsource(controls.EWCShuffledFisher))
 # %%
 shuffled_fisher = wb.run(wb.RunConfig(stream="permuted-digits", learner="ewc-shuffled-fisher",
                                       options=best["ewc-shuffled-fisher"], seeds=SEEDS))
-ewc_acc = {"EWC": permuted["ewc"].matrix().average_accuracy(),
-           "EWC, Fisher information shuffled": shuffled_fisher.matrix().average_accuracy(),
-           "finetune": permuted["finetune"].matrix().average_accuracy()}
+ewc_runs = {"ewc": permuted["ewc"], "ewc-shuffled-fisher": shuffled_fisher,
+            "finetune": permuted["finetune"]}
+ewc_acc = {name: run.matrix().average_accuracy() for name, run in ewc_runs.items()}
 wb.show(plot_bars(ewc_acc, title="EWC and its control, shuffled pixels"))
 
 # %%
-gain = ewc_acc["EWC"] - ewc_acc["EWC, Fisher information shuffled"]
+gain = ewc_acc["ewc"] - ewc_acc["ewc-shuffled-fisher"]
 low, high = (100 * end for end in seed_interval(gain))
 print(f"EWC minus its control: {100 * gain.mean():.0f} points of accuracy "
       f"(95 % interval over seeds: {low:.0f} to {high:.0f}).")
-rest = ewc_acc["EWC, Fisher information shuffled"] - ewc_acc["finetune"]
+rest = ewc_acc["ewc-shuffled-fisher"] - ewc_acc["finetune"]
 verdict("it matters which weights EWC protects. But a penalty on random weights already gives a "
         "part of its gain.", gain.mean() > 0.02 < rest.mean())
 
