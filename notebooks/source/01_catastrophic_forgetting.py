@@ -205,8 +205,9 @@ explorer
 
 # %%
 p, _, correct = explorer.probabilities("class")
-print(f"The same digit in the class scenario: the network answers {p.argmax().item()} with "
-      f"probability {percent(p.max().item())}; the correct answer is {correct}.")
+print(f"The same digit in the class scenario: the network answers {p.argmax().item()} "
+      f"(probability {percent(p.max().item())}).")
+print(f"The correct answer is {correct}.")
 
 # %% [markdown]
 # {{exercise allowed_answer}}
