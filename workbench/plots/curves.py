@@ -141,7 +141,9 @@ def plot_bars(values: Mapping[str, ArrayLike], ax: Axes | None = None, title: st
         if len(shares) > 2:
             low, high = seed_interval(shares)
             if measure.startswith("accuracy"):
-                low, high = np.clip([low, high], 0, 100)
+                # Wider if a value lies beyond: the interval always holds the mean.
+                low, high = np.clip([low, high], min(0, shares.min(), shares.mean()),
+                                    max(100, shares.max(), shares.mean()))
             ax.errorbar(shares.mean(), i, xerr=[[shares.mean() - low], [high - shares.mean()]],
                         color="black", capsize=4, linewidth=1.2)
             text += f" (from {percent(float(low) / 100)} to {percent(float(high) / 100)})"
