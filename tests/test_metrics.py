@@ -246,7 +246,7 @@ def test_forgetting_may_be_negative_and_mammoths_may_not():
 
 def test_forward_transfer_is_undefined_in_the_class_scenario():
     zeros_ahead = np.tril(np.array(R))
-    with pytest.raises(UndefinedMetricError, match="future classes .* 0 by construction"):
+    with pytest.raises(UndefinedMetricError, match="class scenario.* always 0"):
         AccuracyMatrix(zeros_ahead, B, "class").forward_transfer()
     defined, undefined = summarise(AccuracyMatrix(zeros_ahead, B, "class"))
     assert set(undefined) == {"FWT"} and set(defined) == NAMES - {"FWT"}
@@ -477,3 +477,11 @@ def test_retention_does_not_depend_on_the_scale(run, factor):
     whole, part = AccuracyMatrix(run[0]), AccuracyMatrix(run[0] * factor)
     np.testing.assert_allclose(part.retention(), whole.retention(), rtol=1e-12)
     assert part.forgetting() == pytest.approx(factor * whole.forgetting(), abs=1e-12)
+
+
+def test_in_the_class_scenario_a_task_not_trained_yet_has_no_accuracy():
+    R = np.array([[[0.9, 0.0], [0.5, 0.8]]])
+    np.testing.assert_array_equal(AccuracyMatrix(R, scenario="class").answerable(),
+                                  [[[0.9, np.nan], [0.5, 0.8]]])
+    for scenario in ("task", "domain", None):
+        np.testing.assert_array_equal(AccuracyMatrix(R, scenario=scenario).answerable(), R)

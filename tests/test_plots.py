@@ -23,7 +23,7 @@ from workbench.measure.intervals import seed_interval
 from workbench.measure.metrics import AccuracyMatrix
 from workbench.plots import alt_text, display, percent_over_seeds
 from workbench.plots.labels import percent_limits
-from workbench.plots.styles import METHOD_STYLES, look, styles_of
+from workbench.plots.styles import METHOD_STYLES, NOT_MEASURED, look, styles_of
 from workbench.widgets.view import View
 
 R = np.array([[[0.91, 0.02, 0.0], [0.55, 0.8, 0.1], [0.204, 0.6, 0.997]],
@@ -109,6 +109,18 @@ def test_the_matrix_writes_every_cell_and_leaves_out_what_is_not_there(ax):
     assert {t.get_color() for t in ax.texts if t.get_text() == "–"} == {"black"}, "on white"
 
 
+@pytest.mark.parametrize("scenario", ["class", "domain", None])
+def test_the_matrix_shows_no_number_where_no_answer_was_allowed(scenario, ax):
+    plots.plot_accuracy_matrix(AccuracyMatrix(R, scenario=scenario), NAMES, ax)
+    texts = {t.get_position(): t.get_text() for t in ax.texts}
+    later = [(1, 0), (2, 0), (2, 1)]
+    assert ([texts[cell] for cell in later] == ["–"] * 3) == (scenario == "class")
+    assert ("not allowed" in ax.get_xlabel()) == (scenario == "class")
+    assert ("grey and have no number" in alt_text(ax.figure)) == (scenario == "class")
+    assert to_hex(ax.images[0].get_cmap().get_bad()) == NOT_MEASURED
+    assert texts[0, 2] == "25"
+
+
 def test_the_matrix_has_light_letters_on_dark_cells_and_dark_on_light(ax):
     draw("matrix", ax)
     colours = {t.get_position(): t.get_color() for t in ax.texts}
@@ -182,6 +194,21 @@ def test_task_curves_tell_the_last_step_reached(ax):
 def test_task_curves_before_any_training_are_told_to_be_empty(ax):
     plots.plot_task_curves([], np.zeros((1, 0, 3)), NAMES, 20, ax)
     assert "nothing trained yet" in alt_text(ax.figure)
+
+
+def test_the_interval_of_an_accuracy_in_bars_ends_at_100_percent_and_that_of_points_does_not(ax):
+    plots.plot_bars({"ewc": [0.9, 1.0, 1.0]}, ax)
+    assert "(from 82 % to 100 %)" in alt_text(ax.figure)
+    ax.clear()
+    plots.plot_bars({"ewc": [0.9, 1.0, 1.0]}, ax, measure="points")
+    assert "(from 82 % to 111 %)" in alt_text(ax.figure)
+
+
+def test_a_band_is_not_drawn_below_the_lowest_possible_value(ax):
+    values = np.array([0.0, 0.0, 0.6])[:, None] * np.ones(2)
+    plots.draw_band(ax, [0, 1], values, "retention", lowest=0, **look(0))
+    edge = ax.collections[0].get_paths()[0].vertices[:, 1]
+    assert edge.min() == 0 and edge.max() == pytest.approx(seed_interval(100 * values[:, 0])[1])
 
 
 def test_bars_tell_mean_interval_and_reference(ax):

@@ -141,13 +141,27 @@ def short(learner="sdft", steps=4) -> LiveDistillation:
 def test_live_training_ends_with_a_verdict_curves_and_answers():
     widget = short().start().wait()
     assert widget.trouble.value == "" and widget.record.status == "complete"
-    assert "sdft knows facts-new to" in widget.verdict_box.value or (
-        f"sdft knows {widget.skill.value} to" in widget.verdict_box.value)
+    assert f" % of {widget.skill.value} right (before: " in widget.verdict_box.value
+    assert widget.verdict_box.value.startswith("<p><b>sdft answers ")
     assert widget.answers.value.count("<tr>") == 1 + 2 * 6
     assert ("right" in widget.answers.value) and ("<b>" in widget.answers.value)
     assert list(widget.table().columns) == [widget.skill.value, *KNOWN_SKILLS]
     assert len(widget.table()) == 5, "before, and after each step"
     assert drawn(widget)
+
+
+def test_a_changed_setting_is_told_beside_the_answers_of_the_earlier_training():
+    widget = short()
+    assert widget.status.value == "<p>Press Start to train sdft.</p>"
+    widget.start().wait()
+    assert widget.status.value == "" and "<th>answer now</th>" in widget.answers.value
+    widget.learner.value = "sft"
+    assert widget.status.value == "<p>Settings changed: press Start to train sft.</p>"
+    assert "<th>answer in the earlier training</th>" in widget.answers.value
+    assert "earlier training: sdft on" in widget.words.value
+    assert "Earlier training: sdft answers" in widget.verdict_box.value
+    widget.learner.value = "sdft"
+    assert widget.status.value == "" and "<th>answer now</th>" in widget.answers.value
 
 
 def test_live_training_on_a_readers_own_text_has_no_old_skills_and_says_so(tmp_path):

@@ -23,6 +23,7 @@ import workbench as wb
 from workbench.errors import ConfigError
 from workbench.measure.metrics import AccuracyMatrix
 from workbench.plots import alt_text
+from workbench.plots.styles import NOT_MEASURED
 from workbench.tasks import SCENARIOS
 from workbench.widgets import LiveTraining, RetentionExplorer, ScenarioExplorer
 from workbench.widgets import live as live_module
@@ -131,6 +132,56 @@ def test_reset_while_it_trains_stops_and_forgets():
     assert not widget.running and widget.record is None and widget.bar.value == 0
     assert widget.table().empty and "nothing trained yet" in widget.words.value
     assert usable(widget) == {"Start", "Reset"} and widget.verdict_box.value == ""
+
+
+def test_a_changed_setting_makes_the_picture_pale_and_says_what_to_press(monkeypatch):
+    widget = training()
+    assert widget.status.value == "<p>Press Start to train finetune.</p>"
+    widget.learner.value = "replay"
+    assert widget.status.value == "<p>Press Start to train replay.</p>"
+    assert "replay, class scenario" in widget.words.value, "the empty picture has the new title"
+    widget.start().wait()
+    colour, told = widget.figure().axes[0].lines[0].get_color(), widget.verdict_box.value
+    assert widget.status.value == "" and not widget.outdated and "<b>replay" in told
+    widget.lr.value = 3e-3
+    assert widget.outdated
+    assert widget.status.value == "<p>Settings changed: press Start to train replay.</p>"
+    assert "Settings changed" in widget.announcement.value
+    pale = widget.figure().axes[0]
+    assert pale.get_title().startswith("earlier training: replay, class scenario")
+    assert to_hex(pale.lines[0].get_color()) > to_hex(colour)
+    assert widget.verdict_box.value == told.replace("<b>", "<b>Earlier training: ")
+    widget.pace.value = "watchable"  # no setting of the training
+    widget.lr.value = 1e-2
+    assert widget.status.value == "" and widget.verdict_box.value == told
+    assert widget.figure().axes[0].lines[0].get_color() == colour
+    widget.learner.value = "finetune"
+    widget.reset()
+    assert widget.status.value == "<p>Press Start to train finetune.</p>"
+    assert "earlier" not in widget.words.value and widget.verdict_box.value == ""
+
+
+def test_a_training_resumed_after_a_change_of_settings_is_that_of_the_old_ones():
+    widget = training(pace="slow").start()
+    until(lambda: widget.bar.value > 0)
+    widget.stop()
+    widget.pace.value, widget.learner.value = "as fast as it goes", "replay"
+    assert widget.outdated
+    widget.resume()
+    assert not widget.outdated or not widget.running, "no pale picture of a training that runs"
+    widget.wait()
+    until(lambda: "Earlier training: finetune" in widget.verdict_box.value)
+    assert widget.record.config.learner == "finetune"
+    assert "Settings changed" in widget.status.value
+
+
+def test_a_setting_that_cannot_be_used_is_told(monkeypatch):
+    def fail():
+        raise ConfigError("no such setting")
+    widget = training()
+    monkeypatch.setattr(widget, "config", fail)
+    widget.learner.value = "replay"
+    assert "no such setting" in widget.trouble.value
 
 
 def test_an_error_is_shown_inside_and_not_raised(monkeypatch, records):
@@ -327,9 +378,16 @@ def test_a_snapshot_of_training_has_the_curves_and_the_table(finished):
     shot = widget.snapshot()
     assert isinstance(shot.figure, Figure) and isinstance(shot.table, pd.DataFrame)
     assert list(shot.table.columns) == widget.record.task_names and shot.table.index[-1] == 200
+    early = shot.table.loc[(shot.table.index > 0) & (shot.table.index <= 40), "2 or 3":]
+    assert (early == "–").all().all() and not (shot.table.loc[0] == "–").any()
     end = widget.record.accuracy[:, -1].mean(0)
     assert list(shot.table.iloc[-1]) == [f"{100 * v:.0f} %" for v in end]
     assert f"{100 * end[-1]:.0f} %" in alt_text(shot.figure)
+
+
+def asked(R):
+    """The accuracies on tasks learned already: in the class scenario others allow no answer."""
+    return np.where(np.tri(R.shape[-1], dtype=bool), R, np.nan)
 
 
 @pytest.mark.parametrize("metric", ["accuracy", "retention", "loss since its best"])
@@ -338,7 +396,7 @@ def test_the_explorer_shows_the_metric_it_names(metric, explorer, records):
     R = records["replay"].accuracy
     T = R.shape[-1]
     if metric == "accuracy":
-        wanted = R
+        wanted = asked(R)
     elif metric == "retention":
         wanted = AccuracyMatrix(R).retention()
     else:
@@ -351,8 +409,10 @@ def test_the_explorer_shows_the_metric_it_names(metric, explorer, records):
         value = wanted[:, i, j].mean()
         assert button.description == ("–" if np.isnan(value) else f"{100 * value:.0f}")
         assert explorer.names[i] in button.tooltip and explorer.names[j] in button.tooltip
+        assert (to_hex(button.style.button_color) == NOT_MEASURED) == np.isnan(value)
     assert len(explorer.cells) == T * T and explorer.trouble.value == ""
     assert explorer.table().iloc[2, 0] == f"{100 * wanted[:, 2, 0].mean():.0f} %"
+    assert explorer.table().iloc[0, 2] == ""
 
 
 def test_a_chosen_cell_is_read_out_marked_and_drawn(explorer, records):
@@ -374,7 +434,7 @@ def test_one_seed_or_the_mean_of_all_is_shown(explorer, records):
     R = records["finetune"].accuracy
     assert [label for label, _ in explorer.seed.options] == ["mean of all", "0", "1"]
     explorer.seed.label = "1"
-    np.testing.assert_array_equal(explorer.values("finetune"), R[1:2])
+    np.testing.assert_array_equal(explorer.values("finetune"), asked(R[1:2]))
     assert explorer.cells[0, 0].description == f"{100 * R[1, 0, 0]:.0f}"
 
 
@@ -383,8 +443,8 @@ def test_only_seeds_that_all_runs_have_can_be_chosen(records):
     widget = RetentionExplorer({**records, "joint": other})
     assert [label for label, _ in widget.seed.options] == ["mean of all", "1"]
     widget.seed.label = "1"
-    np.testing.assert_array_equal(widget.values("joint"), other.accuracy[:1])
-    np.testing.assert_array_equal(widget.values("replay"), records["replay"].accuracy[1:])
+    np.testing.assert_array_equal(widget.values("joint"), asked(other.accuracy[:1]))
+    np.testing.assert_array_equal(widget.values("replay"), asked(records["replay"].accuracy[1:]))
 
 
 def test_ticks_choose_the_curves(explorer):
@@ -420,19 +480,26 @@ def test_the_scenarios_score_as_runs_of_their_own(scenario, scenarios):
 
 
 @pytest.mark.parametrize("scenario", SCENARIOS)
-def test_outputs_that_may_not_be_answered_are_hatched_and_have_no_probability(scenario, scenarios):
+def test_answers_that_are_not_allowed_have_a_cross_and_no_bar(scenario, scenarios):
     scenarios.scenario.value, scenarios.trained.value, scenarios.tested.value = scenario, 1, 0
     allowed = {"task": [0, 1], "domain": [0, 1], "class": [0, 1, 2, 3]}[scenario]
     p, mask, right = scenarios.probabilities(scenario)
     assert torch.equal(mask, scenarios.streams[scenario].mask(1, 0))
     assert mask.nonzero().flatten().tolist() == allowed
     assert right in allowed and p[~mask].eq(0).all() and float(p.sum()) == pytest.approx(1)
-    bars = scenarios.figure().axes[1].patches
-    assert [i for i, bar in enumerate(bars) if bar.get_hatch()] == [
-        i for i in range(len(p)) if i not in allowed]
+    forbidden = [i for i in range(len(p)) if i not in allowed]
+    ax = scenarios.figure().axes[1]
+    bars = {round(bar.get_x() + bar.get_width() / 2): bar for bar in ax.patches}
+    assert sorted(bars) == allowed, "no bar where no answer is allowed"
+    assert [line.get_xdata()[0] for line in ax.lines] == forbidden
+    assert all(line.get_marker() == "x" and line.get_ydata()[0] < 10 for line in ax.lines)
+    assert ("not allowed" in ax.get_xlabel()) == bool(forbidden)
     assert [bars[i].get_height() for i in allowed] == pytest.approx((100 * p[allowed]).tolist())
     assert to_hex(bars[right].get_facecolor()) == "#009e73", "the right answer is green"
     assert f"In the {scenario} scenario" in scenarios.words.value
+    told = ("Not allowed: " + ", ".join(map(str, forbidden)) if forbidden
+            else "All answers are allowed")
+    assert told in scenarios.words.value
 
 
 @pytest.mark.parametrize("kind", ["live", "explorer", "scenarios"])

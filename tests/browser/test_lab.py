@@ -35,7 +35,7 @@ def step_of(box):
 
 def test_notebook_01_and_each_control_of_its_widgets(first, screenshot):
     page = first
-    shown = page.get_by_role("img", name=re.compile("^Bars, accuracy on the first task"))
+    shown = page.get_by_role("img", name=re.compile("^Bars, accuracy on the task 0 or 1"))
     expect(shown).to_be_visible()
     live_training(page, screenshot)
     scenario_explorer(page, screenshot)
@@ -48,10 +48,18 @@ def live_training(page, screenshot):
     start, stop, resume, reset = (box.get_by_role("button", name=name, exact=True)
                                   for name in ("Start", "Stop", "Resume", "Reset"))
     words, picture = box.locator(".workbench-words"), box.locator("img")
-    # The cell has trained once; what it shows is dropped.
+    # The cell has trained once. The picture is pale once it does not fit the settings.
     expect(words).to_contain_text("at step 1000")
+    box.get_by_label("learner").select_option("replay")
+    box.get_by_text("Settings changed: press Start to train replay.").wait_for()
+    expect(words).to_contain_text("earlier training: finetune")
+    expect(box.get_by_text("Earlier training: finetune forgot the first task")).to_be_visible()
+    screenshot(page, "01-live-changed")
+    box.get_by_label("learner").select_option("finetune")
+    expect(words).not_to_contain_text("earlier training")
     reset.click()
     expect(words).to_contain_text("nothing trained yet")
+    box.get_by_text("Press Start to train finetune.", exact=True).wait_for()
     expect(stop).to_be_disabled()
     expect(resume).to_be_disabled()
     box.get_by_label("pace").select_option("slow")
@@ -93,6 +101,7 @@ def scenario_explorer(page, screenshot):
     box = output_with(page, "domain")
     box.scroll_into_view_if_needed()
     words = box.locator(".workbench-words")
+    expect(words).to_contain_text("Not allowed: 2, 3, 4, 5, 6, 7, 8, 9.")
     for scenario in ("task", "domain", "class"):
         box.get_by_role("button", name=scenario, exact=True).click()
         expect(words).to_contain_text(f"In the {scenario} scenario")
@@ -232,6 +241,9 @@ def test_each_control_of_the_retention_explorer(retention, screenshot):
     page.keyboard.press("Tab")
     page.keyboard.press("Enter")
     expect(words).to_contain_text("trained through “2 or 3”, tested on “4 or 5”")
+    box.get_by_label("show").select_option("accuracy")
+    expect(words).to_contain_text("tested on “4 or 5”: accuracy not defined")
+    expect(box.get_by_title("after 2 or 3, tested on 4 or 5")).to_have_text("–")
 
     box.get_by_title("after 4 or 5, tested on 0 or 1").click()
     expect(words).to_contain_text("finetune")

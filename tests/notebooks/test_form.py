@@ -86,24 +86,12 @@ def reassigned_names(notebook):
 
 
 RULES = (too_many_cells, long_cells, wide_lines, repeated_pictures, reassigned_names)
-# Lessons that were written before these rules. Nothing may be added: a new lesson meets them all.
-OLDER = {
-    too_many_cells: (),
-    long_cells: ("02_measuring_retention",),
-    wide_lines: ("02_measuring_retention",),
-    repeated_pictures: (),
-    reassigned_names: (),
-}
 
 
 @pytest.mark.parametrize("name", NOTEBOOKS)
 @pytest.mark.parametrize("rule", RULES, ids=lambda rule: rule.__name__)
 def test_a_lesson_has_the_form_that_its_readers_need(rule, name):
-    faults = rule(nbformat.read(NOTEBOOKS[name], as_version=4))
-    if name in OLDER[rule]:
-        assert faults, f"{name} meets this rule now: take it off the list"
-    else:
-        assert not faults, faults
+    assert rule(nbformat.read(NOTEBOOKS[name], as_version=4)) == []
 
 
 def notebook(*cells, **outputs):
@@ -157,8 +145,3 @@ def test_length_width_and_pictures_are_seen_one_above_the_limit_and_not_at_it():
     assert not wide_lines(notebook("1", texts=["x" * 100 + "\n" + "y" * 100]))
     assert repeated_pictures(notebook("1", pictures=["aa", "bb", "aa"]))
     assert not repeated_pictures(notebook("1", pictures=["aa", "bb"]))
-
-
-def test_the_list_of_older_lessons_names_rules_and_notebooks_that_there_are():
-    assert set(OLDER) == set(RULES)
-    assert {name for names in OLDER.values() for name in names} <= set(NOTEBOOKS)

@@ -63,7 +63,7 @@ def as_array(value: Any, shape: tuple[int, ...], what: str) -> Floats:
 
 
 def retention(answer: Answer) -> None:
-    """Check a share of what was there before."""
+    """Check the share of the earlier accuracy that is left."""
     value = one_number(answer(0.8, 0.2))
     refuse_mistakes(abs(value), [
         (0.6, "That is a difference in points; a share is a quotient."),
@@ -76,8 +76,8 @@ def retention(answer: Answer) -> None:
         raise Wrong(f"90 % that stayed 90 % should give 1, not {again:g}.")
     grown = one_number(answer(0.5, 0.6))
     if not near(grown, 1.2):
-        raise Wrong(f"50 % that grew to 60 % should give 1.2, not {grown:g}: a share of what was "
-                    "there before can be above 1.")
+        raise Wrong(f"50 % that grew to 60 % should give 1.2, not {grown:g}: the share can be "
+                    "above 1.")
 
 
 def allowed_answer(answer: Answer) -> None:

@@ -57,6 +57,16 @@ class AccuracyMatrix:
         self._column: NDArray[np.intp] = np.arange(self.tasks)
         self._row = self._column[:, None]
 
+    def answerable(self) -> Floats:
+        """Return R, with NaN where the scenario allows no right answer.
+
+        In the class scenario, the answers of a task are not allowed before it is trained. Its
+        accuracy is then always 0, and says nothing about the network.
+        """
+        if self.scenario != "class":
+            return self.R
+        return np.where(self._column <= self._row, self.R, np.nan)
+
     def average_accuracy(self) -> Score:
         """Return ACC = mean_j R[T-1, j] (Lopez-Paz & Ranzato, GEM, 2017).
 
@@ -98,9 +108,8 @@ class AccuracyMatrix:
         nothing; Continuum averages the *lower* triangle. Undefined in the class scenario.
         """
         if self.scenario == "class":
-            raise UndefinedMetricError("FWT means nothing in the class scenario: future classes "
-                                       "may not be answered under a mask of seen classes, so "
-                                       "R[j-1, j] is 0 by construction")
+            raise UndefinedMetricError("FWT is undefined in the class scenario: classes not seen "
+                                       "yet are masked, so R[j-1, j] is always 0")
         ahead = np.diagonal(self._cells("FWT", self._column == self._row + 1), 1, -2, -1)
         if self.b is None:
             raise UndefinedMetricError("FWT needs b, the accuracies before training; none given")

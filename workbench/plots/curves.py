@@ -3,9 +3,11 @@
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+import matplotlib as mpl
 import matplotlib.pyplot as plt
 import numpy as np
 from matplotlib.axes import Axes
+from matplotlib.colors import to_rgb
 from numpy.typing import ArrayLike
 
 from workbench.measure.accuracies import Floats
@@ -13,15 +15,20 @@ from workbench.measure.intervals import seed_interval
 from workbench.measure.metrics import AccuracyMatrix
 from workbench.plots.display import describe, percent
 from workbench.plots.labels import add_legend, add_text, name_ticks, percent_limits
-from workbench.plots.styles import COLOURS, HATCHES, look, styles_of
+from workbench.plots.styles import COLOURS, HATCHES, NOT_MEASURED, look, styles_of
 
 
 def plot_accuracy_matrix(matrix: AccuracyMatrix, names: Sequence[str], ax: Axes | None = None,
                          title: str = "Accuracy (%)") -> Axes:
-    """Draw the mean accuracy matrix as a heat map: a row per task learned, a column per test."""
+    """Draw the mean accuracy matrix as a heat map: a row per task learned, a column per test.
+
+    A cell without a measured value is grey and has no number. In the class scenario these are also
+    the tasks not learned yet: their answers are not allowed, so no network could be right.
+    """
     ax = ax or plt.subplots()[1]
-    R = matrix.R.reshape(-1, *matrix.R.shape[-2:]).mean(0)
-    ax.imshow(R, vmin=0, vmax=1, cmap="cividis", aspect="auto")
+    R = matrix.answerable().reshape(-1, *matrix.R.shape[-2:]).mean(0)
+    ax.imshow(R, vmin=0, vmax=1, cmap=mpl.colormaps["cividis"].with_extremes(bad=NOT_MEASURED),
+              aspect="auto")
     for (i, j), value in np.ndenumerate(R):
         text = "–" if np.isnan(value) else f"{100 * value:.0f}"
         ax.text(j, i, text, ha="center", va="center",
@@ -29,12 +36,13 @@ def plot_accuracy_matrix(matrix: AccuracyMatrix, names: Sequence[str], ax: Axes 
                 fontweight="bold" if i == j else "normal")
     name_ticks(ax, [f"after {n}" for n in names], "y")
     name_ticks(ax, names)
-    add_text(ax, title, "tested on")
+    early = bool((np.isnan(R) & ~np.isnan(matrix.R.mean(tuple(range(matrix.R.ndim - 2))))).any())
+    add_text(ax, title, "tested on" + early * "\n(–: not learned yet, its answers are not allowed)")
     ax.grid(False)
     return describe(ax, f"Heat map, {title.lower()}: right after learning each task "
                     f"{percent(np.diagonal(R).mean())} on average; after the last task "
-                    + ", ".join(f"{percent(v)} on {n}"
-                                for n, v in zip(names, R[-1], strict=True)) + ".")
+                    + ", ".join(f"{percent(v)} on {n}" for n, v in zip(names, R[-1], strict=True))
+                    + "." + early * " Cells of tasks not learned yet are grey and have no number.")
 
 
 def plot_retention(series: Mapping[str, ArrayLike], names: Sequence[str], ax: Axes | None = None,
@@ -60,11 +68,11 @@ def plot_retention(series: Mapping[str, ArrayLike], names: Sequence[str], ax: Ax
 
 
 def draw_band(ax: Axes, x: ArrayLike, values: Floats, label: str, bounded: bool = False,
-              **style: Any) -> None:
+              lowest: float = -np.inf, **style: Any) -> None:
     """Draw the mean over seeds (first axis) in percent, its 95 % t interval, and each seed.
 
-    With `bounded`, the interval is cut at 0 and 100 %: an accuracy cannot lie beyond, a retention
-    can.
+    With `bounded`, the interval is cut at 0 and 100 %, as an accuracy cannot lie beyond. A
+    retention can be above 100 % but not below 0: its `lowest` is 0.
     """
     values = 100 * np.asarray(values)
     ax.plot(x, values.mean(0), label=label, **style)
@@ -72,6 +80,7 @@ def draw_band(ax: Axes, x: ArrayLike, values: Floats, label: str, bounded: bool 
         low, high = seed_interval(values)
         if bounded and not ((values < 0) | (values > 100)).any():
             low, high = np.maximum(low, 0), np.minimum(high, 100)
+        low = np.maximum(low, 100 * lowest)
         ax.fill_between(x, low, high, color=style["color"], alpha=0.15, linewidth=0)
     if len(values) > 1:
         ax.plot(x, values.T, color=style["color"], alpha=0.25, linewidth=0.7)
@@ -79,20 +88,24 @@ def draw_band(ax: Axes, x: ArrayLike, values: Floats, label: str, bounded: bool 
 
 def plot_task_curves(steps: ArrayLike, curve: Floats, names: Sequence[str],
                      steps_per_task: int, ax: Axes | None = None,
-                     title: str = "Accuracy while training") -> Axes:
+                     title: str = "Accuracy while training", pale: bool = False) -> Axes:
     """Draw the accuracy on every task against the training step.
 
     Parameters
     ----------
     curve : ndarray, shape (seeds, points, tasks)
         Accuracy at each of `steps` since the start; points not reached yet are NaN.
+    pale : bool
+        Whether to draw the curves in pale colours, because they are of an earlier training.
     """
     ax = ax or plt.subplots()[1]
     steps = np.asarray(steps)
     there = ~np.isnan(curve).any((0, 2))
     for j, name in enumerate(names):
-        draw_band(ax, steps[there], curve[:, there, j], name, bounded=True, markevery=0.1,
-                  **look(j))
+        style = look(j)
+        if pale:
+            style["color"] = tuple(0.25 * part + 0.75 for part in to_rgb(style["color"]))
+        draw_band(ax, steps[there], curve[:, there, j], name, bounded=True, markevery=0.1, **style)
     for k in range(1, len(names)):
         ax.axvline(k * steps_per_task, color="grey", linewidth=0.8)
     ax.set_xlim(0, len(names) * steps_per_task)
@@ -115,6 +128,8 @@ def plot_bars(values: Mapping[str, ArrayLike], ax: Axes | None = None, title: st
     ----------
     values : mapping of str to array-like, shape (seeds,)
         Shares from 0 to 1.
+    measure : str
+        Label of the axis. Intervals of an ``accuracy`` are cut at 0 and 100 %.
     reference : (str, float), optional
         A level to compare with, such as ``("chance", 0.1)``.
     """
@@ -126,8 +141,11 @@ def plot_bars(values: Mapping[str, ArrayLike], ax: Axes | None = None, title: st
                 hatch=HATCHES[i % len(HATCHES)])
         text = f"{label} {percent(shares.mean() / 100)}"
         if len(shares) > 2:
-            low, high = (float(np.clip(end, min(0, shares.min()), max(100, shares.max())))
-                         for end in seed_interval(shares))
+            low, high = seed_interval(shares)
+            if measure.startswith(("accuracy", "retention")):
+                # Wider if a value lies beyond: the interval always holds the mean.
+                low, high = np.clip([low, high], min(0, shares.min(), shares.mean()),
+                                    max(100, shares.max(), shares.mean()))
             ax.errorbar(shares.mean(), i, xerr=[[shares.mean() - low], [high - shares.mean()]],
                         color="black", capsize=4, linewidth=1.2)
             text += f" (from {percent(low / 100)} to {percent(high / 100)})"

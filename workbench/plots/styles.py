@@ -12,6 +12,8 @@ COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#0
 LINES = ("-", "--", "-.", ":", (0, (5, 1, 1, 1)), (0, (3, 1)), (0, (1, 1)))
 MARKERS = ("o", "s", "^", "D", "v", "P", "X", "<", ">")
 HATCHES = ("", "//", "..", "xx", "\\\\", "--", "++")
+NOT_MEASURED = "#e4e4e4"
+"""Colour of a cell without a measured value."""
 METHOD_LOOKS: tuple[tuple[Any, ...], ...] = (
     # A method for digits has the style of its counterpart for language models.
     ("#D55E00", "--", "s", "finetune", "sft"),

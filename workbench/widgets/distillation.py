@@ -62,32 +62,37 @@ class LiveDistillation(LiveTraining):
         """Return a sentence on what was learned and kept."""
         record = self.record
         if record is None or record.status != "complete":
-            return "No verdict yet: the training has not come to its end."
-        learned = (f"{record.config.learner} knows {record.task_names[0]} to "
-                   f"{percent(record.accuracy[0, 0, 0])} "
-                   f"(before: {percent(record.baseline[0, 0])})")
+            return "No verdict yet: the training has not ended."
+        learned = (f"{record.config.learner} answers {percent(record.accuracy[0, 0, 0])} of "
+                   f"{record.task_names[0]} right (before: {percent(record.baseline[0, 0])}).")
         before, after = record.old_accuracy[0, 0], record.old_accuracy[0, 1]
         if not before.any():
-            return f"{learned}. Retention was not measured: no old skill was known before."
+            return f"{learned} Retention was not measured: no old skill was known before."
         retained = float(retention(before, after))
         worst = int((before - after).argmax())
-        return (f"{learned} and kept {percent(retained)} of what was known; least of "
-                f"{record.old_names[worst]}, {percent(after[worst])} after "
-                f"{percent(before[worst])}.")
+        return (f"{learned} It kept {percent(retained)} of its old skills. The largest loss is in "
+                f"{record.old_names[worst]}: from {percent(before[worst])} to "
+                f"{percent(after[worst])}.")
 
     def _clear(self) -> None:
         super()._clear()
         self.answers.value = ""
+
+    def _tell_status(self, changed: bool = False) -> None:
+        super()._tell_status(changed)
+        responses = self._seen[-1].responses if self._seen else ()
+        self.answers.value = _as_table(responses, self.outdated)
 
     def _observe(self, seen: Progress) -> None:
         self.answers.value = _as_table(seen.responses)
         super()._observe(seen)
 
 
-def _as_table(responses: Sequence[Response]) -> str:
+def _as_table(responses: Sequence[Response], earlier: bool = False) -> str:
     rows = "".join(
         f"<tr><td>{html.escape(one.task)}</td><td>{html.escape(one.question)}</td>"
         f"<td><b>{html.escape(one.response)}</b></td><td>{'right' if one.right else 'wrong'}</td>"
         "</tr>" for one in responses)
-    return (f"<table><thead><tr><th>skill</th><th>question</th><th>answer now</th><th></th></tr>"
+    answer = "answer in the earlier training" if earlier else "answer now"
+    return (f"<table><thead><tr><th>skill</th><th>question</th><th>{answer}</th><th></th></tr>"
             f"</thead><tbody>{rows}</tbody></table>" if rows else "")

@@ -31,7 +31,9 @@ class LiveTraining(View):
     """Train on a stream of digits and watch the accuracy on every task, step by step.
 
     The training runs in its own thread, because no click arrives while a cell runs. It writes a
-    record with checkpoints, from which Resume continues. The parameters are those of `RunConfig`.
+    record with checkpoints, from which Resume continues. After a change of the settings the picture
+    shows the earlier training in pale colours, until the next start. The parameters are those of
+    `RunConfig`.
     """
 
     force = False
@@ -60,11 +62,14 @@ class LiveTraining(View):
         for name, action in actions.items():
             self.buttons[name].on_click(lambda _, action=action: action())
         self.bar = w.IntProgress(max=1, layout=w.Layout(width="60%"))
-        self.verdict_box = w.HTML()
+        self.status, self.verdict_box = w.HTML(), w.HTML()
         self.root.children = [row(*self.settings, self.pace),
-                              row(*self.buttons.values(), self.bar), self.image, *below,
-                              self.verdict_box, self.words, self.trouble]
+                              row(*self.buttons.values(), self.bar), self.status, self.image,
+                              *below, self.verdict_box, self.words, self.trouble]
+        self._pale = False
         self._clear()
+        for control in self.settings:
+            control.observe(self._settings_changed, "value")
 
     def config(self) -> RunConfig:
         """Return the settings chosen in the controls."""
@@ -116,13 +121,18 @@ class LiveTraining(View):
         return self._background.running
 
     @property
+    def outdated(self) -> bool:
+        """Whether the picture shows a training with other settings than those chosen now."""
+        return bool(self._seen) and not self.running and self.config() != self._drawn[0]
+
+    @property
     def _stopped(self) -> bool:
         return self.record is not None and self.record.status == "stopped"
 
     def verdict(self) -> str:
         """Return a sentence on the accuracy on the first task and on all tasks."""
         if self.record is None or self.record.status != "complete":
-            return "No verdict yet: the training has not come to its end."
+            return "No verdict yet: the training has not ended."
         own = self.record.accuracy[:, 0, 0].mean()
         end = self.record.accuracy[:, -1].mean(0)
         kept = end[0] / own if own else float("nan")
@@ -135,19 +145,29 @@ class LiveTraining(View):
         """Return the curves so far."""
         figure = Figure(figsize=(8.5, 3.6), layout="constrained")
         ax = figure.subplots()
-        seen, (config, title, names) = list(self._seen), self._drawn
+        seen, (config, title, names), pale = list(self._seen), self._drawn, self.outdated
+        if pale:
+            title = f"earlier training: {title}"
         curve = (np.array([one.scores for one in seen]).transpose(1, 0, 2) if seen
                  else np.zeros((1, 0, len(names))))
-        plot_task_curves([one.steps_taken for one in seen], curve, names, config.steps, ax, title)
+        plot_task_curves([one.steps_taken for one in seen], curve, names, config.steps, ax, title,
+                         pale)
         ax.set_xlim(0, config.tasks * config.steps)
         return figure
 
     def table(self) -> pd.DataFrame:
-        """Return the mean accuracy on every task, at about ten moments."""
+        """Return the mean accuracy on every task, at about ten moments.
+
+        In the class scenario a task has a dash until its training begins, because its answers are
+        not allowed before. At step 0 all answers are allowed.
+        """
         seen = list(self._seen)
         shown = [seen[i] for i in sorted({round(i) for i in np.linspace(0, len(seen) - 1, 11)})
                  ] if seen else []
-        rows = [[percent(value) for value in one.scores.mean(0)] for one in shown]
+        config = self._drawn[0]
+        rows = [["–" if config.scenario == "class" and 0 < one.steps_taken <= j * config.steps
+                 else percent(value) for j, value in enumerate(one.scores.mean(0))]
+                for one in shown]
         return pd.DataFrame(rows, index=pd.Index([one.steps_taken for one in shown], name="step"),
                             columns=self._drawn[2])
 
@@ -176,7 +196,7 @@ class LiveTraining(View):
         try:
             self.record = work()
             self.redraw()
-            self.verdict_box.value = f"<p><b>{self.verdict()}</b></p>"
+            self._show_verdict()
             word = "stopped" if self._stopped else "ended"
             self.announce(f"Training has {word} at step {self.record.steps_taken}.")
         except Exception as fault:
@@ -200,6 +220,36 @@ class LiveTraining(View):
     def read_out(self, words: str) -> None:
         """Announce no figure: they change too often."""
 
+    def _settings_changed(self, *_: object) -> None:
+        """Show that the picture is of an earlier training, or the settings of an empty picture."""
+        try:
+            if not self._seen and not self.running:
+                config = self.config()
+                self._drawn = config, *self.labels(config)
+                self.redraw()
+            self._tell_status(changed=True)
+        except Exception as fault:
+            self.complain(fault)
+
+    def _tell_status(self, changed: bool = False) -> None:
+        """Say what to press, and draw the picture pale, or no longer pale, if that has changed."""
+        outdated, text = self.outdated, ""
+        if outdated or not (self._seen or self.running):
+            text = (f"{'Settings changed: p' if outdated else 'P'}ress Start to train "
+                    f"{self.learner.value}.")
+        self.status.value = f"<p>{text}</p>" if text else ""
+        if outdated != self._pale:
+            self._pale, trouble = outdated, self.trouble.value
+            self.redraw()
+            self.trouble.value = self.trouble.value or trouble
+            self._show_verdict()
+        if changed and text:
+            self.announce(text)
+
+    def _show_verdict(self) -> None:
+        earlier = "Earlier training: " if self.outdated else ""
+        self.verdict_box.value = f"<p><b>{earlier}{self.verdict()}</b></p>" if self.record else ""
+
     def _enable(self) -> None:
         """Enable the buttons that have an effect now.
 
@@ -213,3 +263,4 @@ class LiveTraining(View):
                 control.disabled = running
             self.buttons["Stop"].disabled = not running
             self.buttons["Resume"].disabled = running or not self._stopped
+            self._tell_status()

@@ -14,13 +14,13 @@ from workbench.measure.accuracies import Floats
 from workbench.measure.metrics import AccuracyMatrix
 from workbench.plots import describe, draw_band, percent
 from workbench.plots.labels import add_legend, add_text, name_ticks, percent_limits
-from workbench.plots.styles import styles_of
+from workbench.plots.styles import NOT_MEASURED, styles_of
 from workbench.runs.record import RunRecord
 from workbench.widgets.view import View, choice, row, tick_boxes
 
 METRICS = {
     "accuracy": "accuracy (%)",
-    "retention": "accuracy in % of that right after learning",
+    "retention": "retention: accuracy in % of the accuracy right after learning",
     "loss since its best": "accuracy lost since its best (points)",
 }
 
@@ -29,8 +29,10 @@ class RetentionExplorer(View):
     """Compare learners and seeds; a cell is chosen with the mouse or the keyboard.
 
     On the left is the matrix of one learner, as buttons: Tab reaches a cell, Enter chooses it. On
-    the right are the curves of the chosen task for all ticked learners. The records must be of the
-    same stream and scenario; otherwise a ConfigError is raised.
+    the right are the curves of the chosen task for all ticked learners. A cell without a value is
+    grey and shows a dash. In the class scenario these are the tasks not learned yet, whose answers
+    are not allowed. The records must be of the same stream and scenario; otherwise a ConfigError is
+    raised.
     """
 
     def __init__(self, records: RunRecord | Mapping[str, RunRecord]) -> None:
@@ -62,9 +64,9 @@ class RetentionExplorer(View):
     def values(self, learner: str) -> Floats:
         """Return the chosen metric of one learner: shape (seeds, trained, tested)."""
         record = self.records[learner]
-        R = record.accuracy
-        if self.seed.value >= 0:
-            R = R[[record.config.seeds.index(self.seed.value)]]
+        chosen = self.seed.value
+        seeds = slice(None) if chosen < 0 else [record.config.seeds.index(chosen)]
+        R = record.matrix().answerable()[seeds]
         if self.metric.value == "retention":
             return AccuracyMatrix(R).retention()
         if self.metric.value == "loss since its best":
@@ -104,7 +106,7 @@ class RetentionExplorer(View):
             if tick.value:
                 curve = self.values(label)[:, j:, j]
                 draw_band(ax, np.arange(j, len(self.names)), curve, label,
-                          bounded=self.metric.value != "retention", **styles[label])
+                          bounded=self.metric.value != "retention", lowest=0, **styles[label])
                 texts.append(f"{label} {percent(curve.mean(0)[-1])} at the end")
         ax.axvline(i, color="grey", linestyle=":", linewidth=1.5)
         chosen = 100 * self.values(self.learner.value)[:, i, j].mean()
@@ -143,7 +145,7 @@ class RetentionExplorer(View):
         for (i, j), button in self.cells.items():
             value, chosen, known = values[i, j], (i, j) == self.cell, not np.isnan(values[i, j])
             button.description = f"{100 * value:.0f}" if known else "–"
-            shade = mpl.colormaps["cividis"](float(np.clip(value, 0, 1))) if known else "white"
+            shade = mpl.colormaps["cividis"](float(np.clip(value, 0, 1))) if known else NOT_MEASURED
             button.style.button_color = to_hex(shade)
             button.style.text_color = "white" if known and value < 0.55 else "black"
             button.style.font_weight = "bold" if chosen else "normal"

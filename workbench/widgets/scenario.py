@@ -1,8 +1,11 @@
 """`ScenarioExplorer`: one digit under three scenarios."""
 
+from collections.abc import Sequence
+
 import ipywidgets as w
 import pandas as pd
 import torch
+from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from torch import Tensor
 
@@ -16,6 +19,27 @@ from workbench.system.runtime import threads
 from workbench.tasks import SCENARIOS, Stream, make_stream
 from workbench.tasks.stream import masked
 from workbench.widgets.view import View, choice
+
+FORBIDDEN_COLOUR = "#999999"
+"""Colour of the cross and the label of an answer that is not allowed."""
+
+
+def draw_answers(ax: Axes, p: Tensor, mask: Tensor, labels: Sequence[str], right: int) -> None:
+    """Draw the probability of each allowed answer, and a cross in the place of any other.
+
+    `p` has the probabilities and `mask` says which answers are allowed, both of shape (outputs,).
+    """
+    for c in range(len(labels)):
+        if mask[c]:
+            ax.bar(c, 100 * float(p[c]), color=COLOURS[2 if c == right else 0])
+        else:
+            ax.plot(c, 4, "x", color=FORBIDDEN_COLOUR, markersize=9, markeredgewidth=2)
+    ax.set_ylim(0, 103)
+    ax.set_xticks(range(len(labels)), labels)
+    ax.grid(False, axis="x")
+    for c, tick in enumerate(ax.get_xticklabels()):
+        tick.set_color(COLOURS[2] if c == right else "black" if mask[c] else FORBIDDEN_COLOUR)
+        tick.set_fontweight("bold" if c == right else "normal")
 
 
 class ScenarioExplorer(View):
@@ -83,24 +107,26 @@ class ScenarioExplorer(View):
         left.axis("off")
         left.set_title("the digit")
         labels = ["even", "odd"] if scenario == "domain" else [str(c) for c in range(len(p))]
-        answer = int(p.argmax())
-        for c, label in enumerate(labels):
-            allowed = bool(mask[c])
-            middle.bar(label, 100 * float(p[c]) if allowed else 100, hatch="" if allowed else "//",
-                       color=COLOURS[2 if c == right else 0] if allowed else "#eeeeee",
-                       edgecolor="white" if allowed else "#bbbbbb")
-        middle.set_ylim(0, 103)
-        add_text(middle, f"{scenario} scenario: it says {labels[answer]}",
-                 "right answer green; hatched: may not be answered", "probability (%)")
+        answer, forbidden = int(p.argmax()), (~mask).nonzero().flatten().tolist()
+        draw_answers(middle, p, mask, labels, right)
+        add_text(middle, f"{scenario} scenario: the network answers {labels[answer]}, "
+                 f"correct is {labels[right]}",
+                 "green: correct answer" + bool(forbidden) * "\n×: answer not allowed",
+                 "probability (%)")
         accuracies = {s: self.accuracy(s, self.trained.value, j) for s in SCENARIOS}
         for k, (s, value) in enumerate(accuracies.items()):
-            last.bar(s, 100 * value, color=COLOURS[k], alpha=1 if s == scenario else 0.4)
-        last.set_ylim(0, 103)
-        add_text(last, "accuracy on the task (%)")
+            last.bar(s, 100 * value, color=COLOURS[3 + k], alpha=1 if s == scenario else 0.4)
+            last.text(k, 100 * value + 1, f"{100 * value:.0f}", ha="center", va="bottom")
+        last.set_ylim(0, 112)
+        last.set_yticks([])
+        last.grid(False)
+        add_text(last, f"accuracy (%)\non {self.tested.label}")
         describe(middle, f"A digit from the task {self.tested.label}, after training through "
                  f"{self.trained.label}. In the {scenario} scenario ({SCENARIOS[scenario]}) the "
-                 f"network says {labels[answer]} with {percent(float(p[answer]))}; right is "
-                 f"{labels[right]}.")
+                 f"network answers {labels[answer]} with probability {percent(float(p[answer]))}; "
+                 f"the correct answer is {labels[right]}. "
+                 + (f"Not allowed: {', '.join(labels[c] for c in forbidden)}." if forbidden
+                    else "All answers are allowed."))
         describe(last, "Accuracy on that task: "
                  + ", ".join(f"{s} {percent(v)}" for s, v in accuracies.items()) + ".")
         return figure

@@ -1,6 +1,6 @@
-"""Negative controls: methods with their idea taken out and everything else left in.
+"""Negative controls: methods without their main idea, and otherwise unchanged.
 
-If a control does as well as the method, the idea is not what helps.
+If a control does as well as the method, the idea is not the reason why the method helps.
 """
 
 import torch
@@ -11,7 +11,7 @@ from workbench.tasks import Task
 
 
 class ReplayShuffledLabels(Replay):
-    """Replay whose stored examples have had their labels shuffled among themselves."""
+    """Replay in which the labels of the stored examples are shuffled."""
 
     def end(self, task: Task) -> None:
         """Store examples, and shuffle the labels of all that are stored."""
@@ -22,20 +22,20 @@ class ReplayShuffledLabels(Replay):
 
 
 class ReplayPresent(Replay):
-    """Replay of as many examples, but of the task at hand."""
+    """Replay of the same number of examples, but of the current task."""
 
     def begin(self, task: Task) -> None:
-        """Store examples of this task in place of those of the last."""
+        """Store examples of this task, and remove those of the task before."""
         self.state.clear()
         super().begin(task)
         super().end(task)
 
     def end(self, task: Task) -> None:
-        """Store nothing of a task that is over."""
+        """Store nothing of a task that has ended."""
 
 
 class EWCShuffledFisher(EWC):
-    """EWC with the Fisher information dealt out at random among the weights of each layer."""
+    """EWC with the Fisher information of each layer assigned to its weights at random."""
 
     def end(self, task: Task) -> None:
         """Keep the weights and the shuffled Fisher information."""
