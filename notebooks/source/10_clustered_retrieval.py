@@ -104,8 +104,7 @@ wb.show(axes[0].set_ylabel("feature 2").figure)
 # ## Beside simple baselines
 #
 # Now we use real data: the digits, in five tasks of two digits each. The features are the 64 pixels. The tasks are
-# learned one after another, and no method but the last sees the inputs of an earlier task again. The rows of the
-# figure are
+# learned one after another. Only the joint router sees the inputs of an earlier task again. The rows of the figure are
 #
 # | row | how the task is found |
 # |---|---|
@@ -258,7 +257,7 @@ for (x, y), _, (new, digit) in splits:
                           for one in fitted.signatures_])
     plug_in.append([bound, 1 - fitted.score(x, y // 2), 1 - fitted.score(new, digit // 2)])
 plug_in = pd.DataFrame(plug_in, columns=["B1 of the fit", "error, fitted inputs", "held-out error"])
-print(plug_in.rename_axis("split").map("{:.4f}".format).to_string())
+print(plug_in.map("{:.4f}".format).to_string(col_space=22))
 verdict("B1 of the fitted clusters is 0.0000 in each of five splits, but at least 3 % of the new "
         "inputs get a wrong task.", plug_in["B1 of the fit"].max() < 5e-5
         and plug_in["held-out error"].min() > 0.03)
@@ -274,7 +273,7 @@ verdict("B1 of the fitted clusters is 0.0000 in each of five splits, but at leas
 #
 # ## Sets of tasks with a proven error rate
 #
-# Can we promise anything without knowing the densities? We can if the retriever may name a *set* of tasks. We need
+# Is there a proof that needs no densities? There is one if the retriever may name a *set* of tasks. We need
 #
 # - a **score** that is high if an input does not look like task $k$. We use the squared Mahalanobis distance to the
 #   nearest cluster of its signature;
@@ -309,7 +308,7 @@ check("p_value", p_value)
 # %% [markdown]
 # {{solution p_value}}
 #
-# Now the digits again. The validation digits are held out: 36 for most tasks. The tasks are learned one after another.
+# Now the digits again. The validation digits are held out: about 36 per task. The tasks are learned one after another.
 # After each task we compute the p-values of all test digits for the *first* task.
 
 # %%
@@ -346,7 +345,7 @@ verdict("over tasks and splits, the sets contain the right task about as often a
 # %% [markdown]
 # For 36 held-out inputs the proof gives $1-\lfloor 0.1\cdot 37\rfloor/37=92$ %. The rate holds on average over new
 # inputs and over random choices of the held-out inputs. It need not hold for one given choice of 36 held-out inputs,
-# or for each class. (To be exact: the shrinkage was chosen on validation digits. For an exact promise, hold out inputs
+# or for each class. (To be exact: the shrinkage was chosen on validation digits. The proof needs inputs
 # on which nothing at all was chosen.) A set can also be empty, or have all tasks: the proof does not say that sets are
 # small.
 #
@@ -507,6 +506,6 @@ verdict("in batches of one task, retrieval seems perfect. For single inputs it f
 # The data are small: digits of 64 pixels, and messages that a language model wrote. The digit tasks overlap little. All
 # splits use the same 1,797 digits, so for new digits the uncertainty is larger than the intervals show. The settings of
 # the classifiers are defaults, while the shrinkage of the signatures was chosen. Conformal sets assume that new inputs
-# of a task are like its held-out inputs: if the inputs shift, the promise is void.
+# of a task are like its held-out inputs: if the inputs shift, the proof does not apply.
 #
 # **Next:** [11 Module composition](11_module_composition.ipynb)

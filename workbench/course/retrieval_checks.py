@@ -36,13 +36,14 @@ def signature(answer: Answer) -> None:
 
     squared, log_det = (gap @ np.linalg.inv(biased) * gap).sum(1), np.linalg.slogdet(biased)[1]
     refuse_mistakes(value, [
-        (density(unbiased), "That divides by n - 1; the maximum-likelihood covariance divides by n, "
-                            "the number of rows."),
+        (density(unbiased), "That divides by n - 1; the maximum-likelihood covariance divides by "
+                            "n, the number of rows."),
         (wanted + constant / 2, "The constant with 2 pi is missing: it counts once for each "
                                 "feature."),
         (wanted - np.log(2 * np.pi) / 2 + constant / 2,
          "The constant with 2 pi counts once for each feature, not once in all."),
-        (wanted + log_det / 2, "The determinant is missing: a narrow Gaussian has a higher density."),
+        (wanted + log_det / 2, "The determinant is missing: a narrow Gaussian has a higher "
+                               "density."),
         (wanted - log_det / 2, "The log determinant needs the factor 1/2 too."),
         (wanted + log_det, "The sign of the log determinant is wrong: a narrow Gaussian has a "
                            "higher density."),
@@ -85,8 +86,8 @@ def bhattacharyya_bound(answer: Answer) -> None:
         (np.log(wanted), "That is minus the distance D_B; take its exponential."),
         (1 / wanted, "The sign of the exponent is wrong: clusters that are far apart are seldom "
                      "confused."),
-        (wanted / 2, "That is half of B1. For two tasks it is a bound as well, but B1, the sum over "
-                     "clusters, has no factor 1/2."),
+        (wanted / 2, "That is half of B1. For two tasks it is a bound as well, but B1, the sum "
+                     "over clusters, has no factor 1/2."),
         (2 * wanted, "That is the sum over both tasks; each is drawn half of the time."),
         (np.exp(-squared / 8), "The part with the determinants is missing."),
         (np.exp(-squared / 8 - 2 * spread), "The part with the determinants needs the factor 1/2."),
@@ -110,7 +111,7 @@ def bhattacharyya_bound(answer: Answer) -> None:
 
 
 def surviving_score(answer: Answer) -> None:
-    """""Check a score on adapters that were scaled down in two ways."""""
+    """Check a score on adapters that were scaled down in two ways."""
     usual = np.array([8.0, 9.0, 10.0])
     spread = np.array([0.5, 0.6, 0.7, 0.8, 1, 1.1, 1.4, 1.6, 1.8])
     held_out = [level * np.roll(spread, k) for k, level in enumerate(usual)]
@@ -141,8 +142,8 @@ def surviving_score(answer: Answer) -> None:
                     "score everywhere. Its log determinant fell by 90, and the distances stayed "
                     "the same. Do not use log_dets.")
     if not (winners(0.05, -60).argmax(1) == right).all():
-        raise Wrong("Right if the distances stay the same. But if all distances of the last task are "
-                    "divided by 20, including those of its held-out inputs, this task has the "
+        raise Wrong("Right if the distances stay the same. But if all distances of the last task "
+                    "are divided by 20, including those of its held-out inputs, this task has the "
                     "highest score too often. Compare the distance of an input with those of the "
                     "task's own held-out inputs.")
     alone = np.concatenate([as_array(answer(row[None].copy(), log_dets.copy(), held_out), (1, 3),
@@ -173,8 +174,8 @@ def p_value(answer: Answer) -> None:
                                  (0.0, 1, "lower than all")):
         again = one_number(answer(score, held_out.copy()))
         if not near(again, wanted):
-            raise Wrong(f"A score that is {words} held-out scores should have the p-value {wanted:g}, "
-                        f"not {again:.4f}.")
+            raise Wrong(f"A score that is {words} held-out scores should have the p-value "
+                        f"{wanted:g}, not {again:.4f}.")
     if not near(one_number(answer(4.0, held_out[:3].copy())), 3 / 4):
         raise Wrong("Right for 11 held-out scores, but not for 3: use len(held_out).")
 
@@ -202,8 +203,8 @@ def find_the_leak(answer: Answer) -> None:
     order = rng.permutation(len(tasks))
     again = one_number(answer(scores[order], tasks[order]))
     if not near(again, right.mean()):
-        raise Wrong("The result depends on the order of the inputs. Each input must be judged by its "
-                    "own scores.")
+        raise Wrong("The result depends on the order of the inputs. Each input must be judged by "
+                    "its own scores.")
 
 
 def decomposition(answer: Answer) -> None:

@@ -18,8 +18,8 @@ def plot_dots(series: Mapping[str, Mapping[str, Share]], ax: Axes | None = None,
               measure: str = "accuracy (%)", reference: tuple[str, float] | None = None) -> Axes:
     """Draw a row for each method, with a dot and an interval for each series.
 
-    The value of the first series is written beside the axes, in its colour. A share without an interval, such as
-    ``(0.5, 0.5, 0.5)``, is a dot alone.
+    The value of the first series is written beside the axes, in its colour. A share without an
+    interval, such as ``(0.5, 0.5, 0.5)``, is a dot alone.
 
     Parameters
     ----------
@@ -49,7 +49,7 @@ def plot_dots(series: Mapping[str, Mapping[str, Share]], ax: Axes | None = None,
     name_ticks(ax, names, "y")
     add_text(ax, title, measure)
     if len(series) > 1 or reference is not None:  # below the axes: it makes them no narrower
-        down = ScaledTranslation(0, -40 / 72, ax.get_figure(True).dpi_scale_trans)
+        down = ScaledTranslation(0, -40 / 72, ax.figure.dpi_scale_trans)
         ax.legend(frameon=False, fontsize=9, loc="upper center", ncols=4,
                   bbox_to_anchor=(0.5, 0), bbox_transform=ax.transAxes + down)
     texts = ["; ".join(f"{name} {percent(shares[name][0])}" + (

@@ -156,8 +156,8 @@ def plot_inputs(outcome: Outcome, ax: Axes) -> Axes:
 def plot_error_against_separation(table: pd.DataFrame, ax: Axes) -> Axes:
     """Draw a `workbench.retrieval.simulation.sweep`: errors and bounds on a log axis.
 
-    Series that the table does not have are left out. The held-out error of the log density has its 95 % band. Values under `FLOOR` and bounds of 1 or
-    more are not drawn.
+    Series that the table does not have are left out. The held-out error of the log density has its
+    95 % band. Values under `FLOOR` and bounds of 1 or more are not drawn.
     """
     there = set(table["name"])
     texts, style = [], {name: look(i) for name, i in SERIES.items() if name in there}

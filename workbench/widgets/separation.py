@@ -34,8 +34,8 @@ class SeparationLab(View):
         self.samples = steps("inputs per task", (20, 50, 100, 200, 400), start.samples)
         self.scale = steps(f"scale of adapter {start.names[-1]}",
                            (0.125, 0.25, 0.5, 1.0, 2.0, 4.0, 8.0), start.scale, "{:g} ×")
-        self.alpha = steps("alpha: error rate of sets", (0.01, 0.02, 0.05, 0.1, 0.2, 0.3), start.alpha,
-                           "{:.0%}")
+        self.alpha = steps("alpha: error rate of sets", (0.01, 0.02, 0.05, 0.1, 0.2, 0.3),
+                           start.alpha, "{:.0%}")
         self.covariance = choice("covariance", [(text, name) for name, text in COVARIANCES.items()],
                                  start.covariance)
         tails = [(_tail(f), f) for f in sorted({*FREEDOM, start.freedom}, reverse=True)]

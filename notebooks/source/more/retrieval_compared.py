@@ -8,7 +8,7 @@
 # | | |
 # |---|---|
 # | **Objectives** | write a signature for many inputs and features · compare retrievers with intervals and controls · read the messages whose task is not found · compare distances in a picture with distances in the features |
-# | **Prerequisites** | [10 Clustered retrieval](../10_clustered_retrieval.ipynb): signatures, shrinkage, the normal rows and controls of its figure |
+# | **Prerequisites** | [10 Clustered retrieval](../10_clustered_retrieval.ipynb): signatures, shrinkage and controls |
 # | **Time** | 55 minutes to work through, under 1 minute to run |
 # | **Memory** | under 1.5 GB; no GPU, no download, no network |
 
@@ -263,7 +263,7 @@ nearest = pd.DataFrame({a: {
     "in the picture": picture.index[near_by[a]], "in all features": far_off[a].drop(a).idxmin(),
     "distance": f"{far_off[a].drop(a).min():.1f}",
     "if shuffled": f"{by_chance[a].drop(a).min():.1f}"} for a in order}).T
-print(nearest.rename_axis("task").to_string())
+print(nearest.to_string(col_space=18))
 
 # %% tags=["nbval-ignore-output"]
 lost_share = 1 - score["task found"]["signature: gmm"]

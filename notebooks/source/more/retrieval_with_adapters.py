@@ -7,7 +7,7 @@
 #
 # | | |
 # |---|---|
-# | **Objectives** | make conformal sets under adapters · say what is not promised for inputs of a task that was never learned · choose a score that still works if the features of one adapter are scaled down |
+# | **Objectives** | make conformal sets under adapters · see how inputs of a task that was never learned are treated · choose a score that still works if the features of one adapter are scaled down |
 # | **Prerequisites** | [09 Adapters and routing](../09_adapters_and_routing.ipynb), [10 Clustered retrieval](../10_clustered_retrieval.ipynb): signatures, p-values and conformal sets |
 # | **Time** | 45 minutes to work through, under 1 minute to run |
 # | **Memory** | under 1.5 GB; no GPU, no download, no network |
@@ -102,8 +102,7 @@ verdict("the sets contain the right task at least as often as we asked (90 %).",
 # seeds have the same 36. The proof is about the average over all such samples.
 #
 # To be exact: the shrinkage (the multiple of the mean variance that is added to every variance) was chosen on
-# validation digits, although for other features. For an exact promise, hold out inputs on which nothing at all was
-# chosen.
+# validation digits, although for other features. The proof needs inputs on which nothing at all was chosen.
 #
 # The proof does not cover inputs of a task that was never learned. With the first task alone, about a quarter of such
 # inputs were not rejected.
@@ -213,6 +212,6 @@ check("surviving_score", surviving_score)
 #
 # Three tasks with two digits each, one split of the images, one order of the tasks, adapters of one kind. Real adapters
 # differ in more than a scale. Conformal sets assume that new inputs of a task are like its held-out inputs: if the inputs
-# shift, the promise is void.
+# shift, the proof does not apply.
 #
 # **Back to:** [10 Clustered retrieval](../10_clustered_retrieval.ipynb)
