@@ -23,11 +23,6 @@ import workbench as wb
 from workbench.course import check, verdict
 from workbench.measure.intervals import seed_interval, wilson_interval
 from workbench.plots import percent, plot_dots
-from workbench.retrieval.class_as_task import ClassAsTask
-from workbench.retrieval.classifiers import MomentClassifier
-from workbench.retrieval.prompt_pool import PromptPool
-from workbench.retrieval.retrievers import ClusteredRetriever
-from workbench.retrieval.signatures import Signature
 
 wb.prepare_notebook()
 
@@ -74,6 +69,8 @@ check("signature", signature)
 from sklearn.base import clone
 from sklearn.linear_model import LogisticRegression
 
+from workbench.retrieval.class_as_task import ClassAsTask
+
 
 def retrieve(retriever, x, task, label, new, order):
     """Learn the tasks in this order, and return the retrieved task of new inputs."""
@@ -89,6 +86,11 @@ def retrieve(retriever, x, task, label, new, order):
 
 
 # %%
+from workbench.retrieval.classifiers import MomentClassifier
+from workbench.retrieval.prompt_pool import PromptPool
+from workbench.retrieval.retrievers import ClusteredRetriever
+from workbench.retrieval.signatures import Signature
+
 RETRIEVERS = {f"signature: {kind}": ClusteredRetriever(Signature(kind), "euclidean")
               for kind in ("mean", "kmeans")}
 RETRIEVERS |= {f"signature: {kind}": ClusteredRetriever(Signature(kind, ridge=0, shrinkage=0.1))
@@ -204,6 +206,7 @@ def with_interval(is_right):
     return is_right.mean(), *wilson_interval(int(is_right.sum()), len(is_right))
 
 
+# %%
 table = {"task found": {}, "task found, first task": {}, "class right": {}}
 for name, tasks in found.items():
     allowed = np.where(owners == tasks[:, None], head.scores(asked_x), -np.inf)

@@ -66,6 +66,7 @@ def p_values_of_the_first_task(router):
     return p_values(distances, router.retriever.held_out_[0])
 
 
+# %%
 stages = []
 for task in stream.tasks:
     learner.begin(task)
