@@ -366,7 +366,8 @@ from workbench.models.minilm import shipped_embeddings
 from workbench.tasks.utterances import read_utterances
 
 messages, embedded = pd.DataFrame(read_utterances()), shipped_embeddings().double().numpy()
-print(messages.groupby("task").first()["text"].head(3).to_string(header=False))
+for name, text in messages.groupby("task")["text"].first().head(3).items():
+    print(f"{name}: {text}")
 is_test, is_train = ((messages["split"] == part).to_numpy() for part in ("test", "train"))
 order = list(dict.fromkeys(messages["task"]))
 of_messages = ClusteredRetriever(Signature("gmm", 5, "tied", ridge=0, shrinkage=1)).fit(
@@ -375,6 +376,12 @@ all_scores = pd.DataFrame(of_messages.scores(embedded), columns=of_messages.clas
 retrieved_task = all_scores.idxmax(axis=1).where(is_test, None)
 found = (retrieved_task == messages["task"])[is_test].mean()
 verdict(f"the task of {percent(found)} of the test messages is found.", 0.8 < found < 0.95)
+
+# %%
+tested = all_scores[is_test].set_index(messages["task"][is_test])
+retention = {name: [np.nan] * k + [float((tested.loc[name].iloc[:, :j + 1].idxmax(axis=1) == name)
+                                         .mean()) for j in range(k, len(order))]
+             for k, name in enumerate(order)}  # after each task from its own on
 
 # %% [markdown]
 # Choose points with the lasso, or by task and group, and read them.
@@ -386,12 +393,6 @@ verdict(f"the task of {percent(found)} of the test messages is found.", 0.8 < fo
 #   The signature of a task never changes. But each new task is one more with which its messages can be confused.
 # - Then tick *tasks shuffled*, the control. UMAP, the method that makes the picture, does not use the tasks, so the
 #   points stay where they are. The distances between the tasks become smaller.
-
-# %%
-tested = all_scores[is_test].set_index(messages["task"][is_test])
-retention = {name: [np.nan] * k + [float((tested.loc[name].iloc[:, :j + 1].idxmax(axis=1) == name)
-                                         .mean()) for j in range(k, len(order))]
-             for k, name in enumerate(order)}  # after each task from its own on
 
 # %%
 from workbench.widgets import ClusterExplorer

@@ -18,6 +18,8 @@ import textwrap
 import matplotlib.pyplot as plt
 import numpy as np
 import pandas as pd
+from sklearn.base import clone
+from sklearn.linear_model import LogisticRegression
 
 import workbench as wb
 from workbench.course import check, verdict
@@ -66,9 +68,6 @@ check("signature", signature)
 # tasks.
 
 # %%
-from sklearn.base import clone
-from sklearn.linear_model import LogisticRegression
-
 from workbench.retrieval.class_as_task import ClassAsTask
 
 
