@@ -328,7 +328,7 @@ for (x, y), (held, held_digit), (new, digit) in splits:
     contained.append([members[digit // 2 == k, k].mean() for k in range(5)])
     sizes.append(members.sum(1).mean())
 
-# %%
+# %% tags=["nbval-ignore-output"]
 coverage = {f"{2 * k} or {2 * k + 1}": (values.mean(), *np.clip(seed_interval(values), 0, 1))
             for k, values in enumerate(np.array(contained).T)}
 covered = plot_dots({"by task": coverage}, plt.subplots(figsize=(8, 3.2))[1],
