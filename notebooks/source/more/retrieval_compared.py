@@ -230,7 +230,7 @@ verdict("no retriever finds the task of 95 % of the messages, not even the route
 # the same features, and does not find 95 % either. This points to the features and to the messages, not to retrieval by
 # signatures.
 #
-# ## Read the messages that are lost
+# ## Read the messages that get a wrong task
 #
 # Here are messages for which both the joint router and the signature gmm retrieve a wrong task. **Read them**, and say
 # which assistant each one is for. Many are fragments or only describe a situation. Some are clear. A language model
@@ -238,11 +238,11 @@ verdict("no retriever finds the task of 95 % of the messages, not even the route
 # reader was sure of its task (`data/intents/README.md`). So the task can be told, at least by such a model.
 
 # %% tags=["nbval-ignore-output"]
-# Which messages are lost depends on the last digits, which differ between processors.
+# Which messages these are depends on the last digits, which differ between processors.
 taken = found["signature: gmm"]
 lost = np.flatnonzero((taken != asked_task) & (found["joint router"] != asked_task))
 texts = messages.loc[messages["split"] == "test", "text"].to_numpy()
-print(f"{len(lost)} of {len(texts)} messages are lost by both; every second of them:")
+print(f"{len(lost)} of {len(texts)} messages get a wrong task from both; every second of them:")
 for i in lost[::2]:
     print(f"  {asked_task[i]} (retrieved: {taken[i]}): {textwrap.shorten(texts[i], 60)}")
 
@@ -285,7 +285,7 @@ verdict(f"the bound for Gaussians with these means and this covariance (the norm
 #
 # - Simple classifiers find the task as often as signatures: FeCAM and RanPAC on digits, the nearest class mean on
 #   messages. Show them beside any retriever.
-# - Where every method loses about the same messages, look at the features and at the messages.
+# - If all methods fail on about the same messages, look at the features and at the messages.
 # - Gaps in a picture are not distances in the features.
 #
 # *dpgmm* follows the Dirichlet-process mixture of PROTEUS ([arXiv 2603.13235](https://arxiv.org/abs/2603.13235)),
