@@ -71,7 +71,7 @@ PLAN: dict[str, dict[str, tuple[str, ...]]] = {
         "tools-new": ("sft", "sdft"),
         "letters-new": ("sft", "sdft", "sdft, all steps"),
         "working-new": ("sft", "sdft", "off_policy_distillation", "off-policy, one sample",
-                        "sdft, all steps", *RENEWED),
+                        "sdft, all steps"),
         "articles-new": ("sft", "sdft"),
         "letters-hard-new": ("sft", "sdft", "off_policy_distillation", "off-policy, as sdft")},
     "noisy_teacher": {
