@@ -38,7 +38,7 @@ wb.prepare_notebook()
 # turned by 90, 180 and 270 degrees (`scripts/pretrain_digits.py`). It turns an image into 64 numbers, its
 # **features**.
 #
-# Three tasks come one after another. Each task has two digits that the backbone has never seen: 4 or 5, then 6 or 7,
+# Three tasks, numbered 0, 1 and 2, come one after another. Each task has two digits that the backbone has never seen: 4 or 5, then 6 or 7,
 # then 8 or 9. A test image can be any of the six digits, and its task is not told. Notebook 01 called this the
 # *class scenario*.
 
@@ -308,6 +308,8 @@ def right_tasks(chosen, tasks):
 # %%
 from dataclasses import replace
 
+from workbench.measure.intervals import seed_interval
+
 five = wb.make_stream("digits-tasks", tasks=5)
 five_learner = wb.make_learner(replace(config, tasks=5), five)
 for task in five.tasks:
@@ -319,9 +321,6 @@ of_three = right_tasks(chosen, stream.tasks)
 of_five = right_tasks(retrieved_tasks(five_learner, five.tasks), five.tasks)
 
 # %%
-from workbench.measure.intervals import seed_interval
-
-
 def plot_dots(groups, ax, title, xlabel):
     """Draw the mean over seeds and its 95 % interval; a row for each method, a mark for a group."""
     texts, looks = [], (("#0072B2", "o"), ("#D55E00", "s"))
@@ -497,7 +496,7 @@ def ridge_on_backbone(seed, tasks):
 one_config = replace(config, learner="finetune", options={})
 sequential, joint = (wb.run(replace(one_config, learner=name)).accuracy[:, -1].mean(1)
                      for name in ("finetune", "joint"))
-learner.head = "global"
+learner.head = "global"  # now the ridge regression answers
 global_head = {f"{name}, global head": accuracy(chosen[name]) for name in ("gmm", "gmm, shared")}
 learner.head = "task"
 methods = {"random adapter": accuracy(at_random), "sequential": sequential, **merged,
@@ -560,7 +559,7 @@ wb.show(figure_5)
 # *gmm, shared* looks clearly better. This is why one split is not enough: five seeds vary the training, but not the
 # images.
 #
-# The oracle is at most about four points above these methods, so little can be gained by a better choice here. One
+# The oracle is about four points above *RanPAC, no adapter*, so a better choice can gain little here. One
 # adapter per task can still be useful. The features of the backbone may be useless for a task, or a task must be
 # added, replaced or deleted without any change to the others.
 #
@@ -587,7 +586,8 @@ costs = pd.DataFrame([
 print(costs.to_string(index=False, formatters={"numbers stored": "{:,}".format}))
 
 # %% [markdown]
-# The table counts only the necessary passes. To choose, *gmm* computes the features with every adapter; those of the
+# The table counts only the necessary passes. *prompt-keys* and *gmm, shared* need one pass without an adapter for the
+# choice, and one with the chosen adapter for the answer. To choose, *gmm* computes the features with every adapter; those of the
 # chosen adapter can be used again for the answer. (`workbench retrieve` computes them once more, and counts this
 # pass.) With *svd* and *linear* the merged adapter is as large as one adapter; with *cat* it is as large as three.
 #

@@ -44,8 +44,7 @@ wb.prepare_notebook()
 # Both products are sums over the training images. So each task can add its own part, and its images need not be stored.
 
 # %%
-stream = wb.make_stream("digits-tasks", tasks=3)
-backbone = load_backbone("digits")
+stream, backbone = wb.make_stream("digits-tasks", tasks=3), load_backbone("digits")
 random_matrix = np.random.default_rng(0).normal(size=(64, 500))
 
 
@@ -176,6 +175,7 @@ def without_adapter(seed):
     return np.mean([ridge.score(backbone(test.x).detach().numpy(), test.y) for test in tests])
 
 
+# %%
 retrieval = wb.run(replace(config, learner="adapters", retriever="gmm"))
 sequential, joint = (wb.run(replace(config, learner=name)).accuracy[:, -1].mean(1)
                      for name in ("finetune", "joint"))
@@ -198,6 +198,8 @@ ax.set(xlabel="test images with the right digit (%)", xlim=(0, 103), yticks=rang
 ax.invert_yaxis()
 describe(ax, f"Dots with 95 % intervals over seeds, accuracy on six digits: {'; '.join(texts)}.")
 wb.show(figure)
+
+# %%
 verdict("both methods with one adapter, at their best rate, and RanPAC without an adapter are "
         "within 3 points of 'gmm, global head'.", max(
             abs(methods[name].mean() - methods["gmm, global head"].mean())
