@@ -330,7 +330,7 @@ def plot_dots(groups, ax, title, xlabel):
             row = i + 0.24 * (k - (len(groups) - 1) / 2)
             ax.plot([low, high], [row, row], color=looks[k][0])
             ax.plot(mean, row, looks[k][1], color=looks[k][0], label="" if i else group)
-            texts.append(f"{method} ({group}) {mean:.0f} % ({low:.0f} to {high:.0f})")
+            texts.append(f"{method} ({group}) {mean:.0f} % ({low:.0f} % to {high:.0f} %)")
     ax.set(title=title, xlabel=xlabel, xlim=(0, 103), ylim=(len(by_method) - 0.4, -0.6))
     ax.set_yticks(range(len(by_method)), by_method)
     describe(ax, f"Dots with 95 % intervals over seeds, {title}: {'; '.join(texts)}.")
@@ -430,8 +430,8 @@ verdict("cat is exact, svd loses a part, and linear loses more than svd.",
 
 
 # %% [markdown]
-# These are the updates of the first layer, for the adapters that we trained by hand. A zero update would have the
-# value 1. So *linear*, with a value above 1, is a worse approximation of the mean update than no update.
+# The numbers are for the first layer, and for the adapters that we trained by hand. A zero update would have the value
+# 1. The value of *linear* is above 1, so *linear* is a worse approximation of the mean update than no update.
 #
 # How accurate are merged adapters? A merged adapter gives one set of features. The three heads give two logits each,
 # and the largest of the six logits is the answer. This compares logits of separately trained heads, which are not
@@ -553,19 +553,18 @@ describe(differences, f"{differences.get_label()} First split: {gained.loc[0].ro
 wb.show(figure_5)
 
 # %% [markdown]
-# The blue dots are means over the five splits, with 95 % intervals.
-# **Neither kind of retrieval is shown to be better or worse than RanPAC without an adapter.** The test is weak: there
-# are only five splits, and they share images. It can miss a true difference of two points. On the first split alone,
-# *gmm, shared* looks clearly better. This is why one split is not enough: five seeds vary the training, but not the
-# images.
+# The blue dots are means over the five splits, with 95 % intervals. **Neither kind of retrieval is shown to be better or
+# worse than RanPAC without an adapter.** This test can miss a true difference of two points, because there are only
+# five splits, and they share images. On the first split alone, *gmm, shared* looks clearly better. So one split is not
+# enough: five seeds vary the training, but not the images.
 #
-# The oracle is about four points above *RanPAC, no adapter*, so a better choice can gain little here. One
-# adapter per task can still be useful. The features of the backbone may be useless for a task, or a task must be
-# added, replaced or deleted without any change to the others.
+# The oracle is about four points above *RanPAC, no adapter*, so a better choice can gain little here. One adapter per
+# task may still be worth its cost, for example if the features of the backbone are useless for a task, or if tasks must
+# be added, replaced or deleted without any change to the others.
 #
-# There is a third way between one adapter per task and none: one adapter for all tasks. The lesson
-# [One adapter for all tasks](more/one_adapter_for_all_tasks.ipynb) tries two such methods. At its best learning rate
-# each is about as good as *gmm, global head*, and it needs no choice.
+# A third possibility is one adapter for all tasks. The lesson
+# [One adapter for all tasks](more/one_adapter_for_all_tasks.ipynb) tries two such methods, which need no choice. At its
+# best learning rate, each of them is about as good as *gmm, global head*.
 #
 # ## The cost of each method
 #
@@ -587,8 +586,8 @@ print(costs.to_string(index=False, formatters={"numbers stored": "{:,}".format})
 
 # %% [markdown]
 # The table counts only the necessary passes. *prompt-keys* and *gmm, shared* need one pass without an adapter for the
-# choice, and one with the chosen adapter for the answer. To choose, *gmm* computes the features with every adapter; those of the
-# chosen adapter can be used again for the answer. (`workbench retrieve` computes them once more, and counts this
+# choice, and one with the chosen adapter for the answer. To choose, *gmm* computes the features with every adapter, and
+# the answer uses those of the chosen adapter again. (`workbench retrieve` computes them once more, and counts this
 # pass.) With *svd* and *linear* the merged adapter is as large as one adapter; with *cat* it is as large as three.
 #
 # *entropy* and *gmm* need one pass for each adapter. With 64 tasks these are 64 passes. The package has a retriever
@@ -618,7 +617,8 @@ print(costs.to_string(index=False, formatters={"numbers stored": "{:,}".format})
 # - With one adapter per task no adapter forgets. But the choice of the adapter can fail.
 # - Report how often the task is right, and how often the class is right. Show the oracle and a random choice beside
 #   your method.
-# - The confidences of separately trained heads are not comparable. Keys that all tasks share and train forget.
+# - The confidences of separately trained heads are not comparable. Keys forget the earlier tasks if every
+#   task trains them.
 # - Show the strongest simple baseline in the same figure, and repeat the comparison on other splits. Here this baseline
 #   is as good as retrieval.
 #

@@ -192,7 +192,7 @@ for i, (method, accuracies) in enumerate(methods.items()):
     mean, (low, high) = 100 * accuracies.mean(), np.clip(seed_interval(100 * accuracies), 0, 100)
     ax.plot([low, high], [i, i], color="#0072B2")
     ax.plot(mean, i, "o", color="#0072B2")
-    texts.append(f"{method} {mean:.0f} % ({low:.0f} to {high:.0f})")
+    texts.append(f"{method} {mean:.0f} % ({low:.0f} % to {high:.0f} %)")
 ax.set(xlabel="test images with the right digit (%)", xlim=(0, 103), yticks=range(len(methods)),
        yticklabels=methods, title="Accuracy on six digits after three tasks")
 ax.invert_yaxis()
