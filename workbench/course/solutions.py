@@ -124,9 +124,9 @@ def find_the_leak(scores, tasks):
 
 def decomposition(task_right, class_right):
     """P(task right), and P(class right) given that the task is right, and that it is wrong."""
-    given = [class_right[rows].mean() if rows.any() else np.nan
-             for rows in (task_right, ~task_right)]
-    return task_right.mean(), *given
+    shares = [class_right[rows].mean() if rows.any() else np.nan
+              for rows in (task_right, ~task_right)]
+    return task_right.mean(), *shares
 
 
 def soft_loss(student, teacher, y, temperature, weight):
