@@ -23,6 +23,7 @@ from workbench.plots import (
     composition,
     costs,
     curves,
+    dots,
     draw_band,
     generations,
     labels,
@@ -237,6 +238,11 @@ FIGURES = {
         "differences": lambda size=size: plots.plot_differences(
             {name: 4 - shares(size, 3) for name in METHODS}, title="What is it about replay?",
             measure="points more than without").figure,
+        "dots": lambda size=size: figure_of(lambda ax: dots.plot_dots(
+            {name: dict.fromkeys(METHODS, (value, 0.9 * value, 1.1 * value)) for name, value in zip(
+                ("all tasks", "the first task"), shares(size, 2), strict=True)}, ax,
+            "Share of the inputs whose task is found", "task found (%)", ("asked for", 0.9)),
+            size=(7, 4.6)),
         "rates": lambda size=size: figure_of(lambda ax: tokens.plot_rates(
             rates(size), ax, "New skills, by what stands in the prompt"), size=(9, 3.8)),
         "pareto": lambda size=size: figure_of(lambda ax: studies.plot_pareto(
@@ -383,8 +389,8 @@ def test_a_figure_drawn_again_is_the_same_picture(size):
 
 def test_all_plots_and_widgets_are_looked_at():
     text = Path(__file__).read_text()
-    for module in (composition, costs, curves, generations, separation, soft_labels, studies,
-                   tokens):
+    for module in (composition, costs, curves, dots, generations, separation, soft_labels,
+                   studies, tokens):
         for name, thing in inspect.getmembers(module, inspect.isfunction):
             if name.startswith("plot_") and thing.__module__ == module.__name__:
                 assert f".{name}(" in text, name

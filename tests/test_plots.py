@@ -315,6 +315,18 @@ def test_a_mean_is_told_with_its_interval_over_seeds():
     assert percent_over_seeds(0.5) == percent_over_seeds([0.5]) == "50 %"
 
 
+def test_shares_are_dots_with_their_intervals_and_values(ax):
+    shares = {"one": (0.5, 0.4, 0.6), "other": (0.25, 0.25, 0.25)}
+    plots.plot_dots({"all": shares, "first": shares}, ax, "Found", reference=("chance", 0.1))
+    words = alt_text(ax.figure)
+    assert "all: one 50 % (40 % to 60 %); other 25 %. first: one 50 %" in words
+    assert words.endswith("chance: 10 %.")
+    dots = [line.get_xdata()[0] for line in ax.lines if line.get_marker() == "o"]
+    assert dots == [50, 25]
+    assert [text.get_text() for text in ax.texts] == ["50 %", "25 %"]
+    assert [text.get_text() for text in ax.get_legend().get_texts()] == ["all", "first", "chance"]
+
+
 def test_differences_are_dots_with_their_intervals_and_a_line_at_0(ax):
     gains = {"one": [1.0, 2.0, 3.0], "other": [-1.0, 0.0, 1.0]}
     plots.plot_differences(gains, ax, "3 tasks", "points")

@@ -304,7 +304,7 @@ def test_errors_against_separation_are_drawn_and_told():
 def test_where_the_paper_says_nothing_there_is_no_line_and_the_words_say_so():
     figure = Figure()
     ax = plot_error_against_separation(sweep(Toy(dimension=16), [1, 2]), figure.subplots())
-    assert not any("left of it" in str(line.get_label()) for line in ax.lines)
+    assert not any("to the left" in str(line.get_label()) for line in ax.lines)
     assert "paper's condition nowhere between 0.001 and 100 %" in alt_text(figure)
 
 

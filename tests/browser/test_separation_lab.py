@@ -13,8 +13,8 @@ wb.prepare_notebook()
 SeparationLab()
 """
 MOVES = {"separation (sd)": "Home", "dimension (features)": "ArrowLeft",
-         "clusters a task": "ArrowRight", "samples a task": "End", "scale of adapter E": "Home",
-         "alpha: sets may miss": "ArrowLeft"}
+         "clusters per task": "ArrowRight", "inputs per task": "End", "scale of adapter E": "Home",
+         "alpha: error rate of sets": "ArrowLeft"}
 """The label of each slider, and a key that moves it."""
 
 
@@ -40,7 +40,7 @@ def test_each_control_of_the_separation_lab(page, screenshot):
         expect(picture).not_to_have_attribute("src", shown)
     expect(words).to_contain_text("lie on a circle, 0 apart")
     expect(words).to_contain_text("out of 16")
-    expect(words).to_contain_text("asked 95.0 %")
+    expect(words).to_contain_text("Asked for: 95.0 %")
     expect(words).to_contain_text("assumes one embedding")
     box.get_by_label("tails").select_option("t, 3 degrees of freedom")
     expect(words).to_contain_text("assumes Gaussian clusters")

@@ -36,16 +36,17 @@ def signature(answer: Answer) -> None:
 
     squared, log_det = (gap @ np.linalg.inv(biased) * gap).sum(1), np.linalg.slogdet(biased)[1]
     refuse_mistakes(value, [
-        (density(unbiased), "That divides by n - 1; a signature is the likeliest Gaussian, whose "
-                            "covariance divides by n, the number of rows."),
+        (density(unbiased), "That divides by n - 1; the maximum-likelihood covariance divides by "
+                            "n, the number of rows."),
         (wanted + constant / 2, "The constant with 2 pi is missing: it counts once for each "
                                 "feature."),
         (wanted - np.log(2 * np.pi) / 2 + constant / 2,
          "The constant with 2 pi counts once for each feature, not once in all."),
-        (wanted + log_det / 2, "The determinant is missing: a narrow Gaussian is higher."),
+        (wanted + log_det / 2, "The determinant is missing: a narrow Gaussian has a higher "
+                               "density."),
         (wanted - log_det / 2, "The log determinant needs the factor 1/2 too."),
-        (wanted + log_det, "The sign of the log determinant is wrong: a narrow Gaussian is "
-                           "higher."),
+        (wanted + log_det, "The sign of the log determinant is wrong: a narrow Gaussian has a "
+                           "higher density."),
         (wanted - (np.exp(log_det) - log_det) / 2, "That has the determinant; take its logarithm."),
         (squared, "That is the squared Mahalanobis distance; the log density needs the "
                   "determinant and a constant too."),
@@ -55,7 +56,7 @@ def signature(answer: Answer) -> None:
         (wanted - squared / 2, "The factor 1/2 of the squared distance is missing."),
         (density(np.diag(np.diag(biased))), "That uses the variances only; use the whole "
                                             "covariance."),
-        (density(biased, new), "The mean is not taken off the new rows."),
+        (density(biased, new), "The mean was not subtracted from the new rows."),
         (-0.5 * ((gap @ biased * gap).sum(1) + log_det + constant),
          "The covariance stands where its inverse belongs.")])
     if not near(value, wanted):
@@ -83,22 +84,23 @@ def bhattacharyya_bound(answer: Answer) -> None:
     refuse_mistakes(value, [
         (-np.log(wanted), "That is the distance D_B; the bound is the exponential of minus it."),
         (np.log(wanted), "That is minus the distance D_B; take its exponential."),
-        (1 / wanted, "The sign of the exponent is wrong: far clusters are seldom mistaken."),
-        (wanted / 2, "That is half of B1. For two tasks it is a bound as well, but the sum over "
-                     "clusters that this lesson calls B1 has no factor 1/2."),
+        (1 / wanted, "The sign of the exponent is wrong: clusters that are far apart are seldom "
+                     "confused."),
+        (wanted / 2, "That is half of B1. For two tasks it is a bound as well, but B1, the sum "
+                     "over clusters, has no factor 1/2."),
         (2 * wanted, "That is the sum over both tasks; each is drawn half of the time."),
         (np.exp(-squared / 8), "The part with the determinants is missing."),
         (np.exp(-squared / 8 - 2 * spread), "The part with the determinants needs the factor 1/2."),
         (np.exp(-squared / 8 + spread), "The sign of the part with the determinants is wrong: "
                                         "it is never below 0."),
         (np.exp(-spread), "The part with the means is missing."),
-        *((np.exp(-squared / k - spread), f"The squared distance of the means counts 1/8, not "
-                                          f"1/{k}.") for k in (1, 2, 4)),
+        *((np.exp(-squared / k - spread), f"The squared distance of the means has the factor 1/8, "
+                                          f"not 1/{k}.") for k in (1, 2, 4)),
         (np.exp(-np.sqrt(squared) / 8 - spread), "The distance of the means has to be squared."),
         *((np.exp(-summed - part), "The sum of the covariances stands where their mean belongs.")
           for part in (spread, spread + 1.5 * np.log(2))),
         (np.exp(-squared / 8 - spread - np.linalg.slogdet(A @ B)[1] / 4),
-         "The determinants of the two covariances are missing below the line.")])
+         "The determinants of the two covariances are missing in the denominator.")])
     expect(value, wanted)
     d, narrow = 400, np.eye(400) / 900
     with warnings.catch_warnings(action="ignore"):
@@ -109,7 +111,7 @@ def bhattacharyya_bound(answer: Answer) -> None:
 
 
 def surviving_score(answer: Answer) -> None:
-    """Check a score on adapters that were shrunken in two ways."""
+    """Check a score on adapters that were scaled down in two ways."""
     usual = np.array([8.0, 9.0, 10.0])
     spread = np.array([0.5, 0.6, 0.7, 0.8, 1, 1.1, 1.4, 1.6, 1.8])
     held_out = [level * np.roll(spread, k) for k, level in enumerate(usual)]
@@ -133,20 +135,22 @@ def surviving_score(answer: Answer) -> None:
         raise Wrong("The sign is wrong: the best task must have the highest score, and a distance "
                     "is lowest there.")
     if not (plain.argmax(1) == right).all():
-        raise Wrong(f"Before anything is shrunken it finds {plain.argmax(1).tolist()}, and the "
-                    f"tasks are {right.tolist()}.")
+        raise Wrong(f"Before any features are scaled down, your scores are highest for the tasks "
+                    f"{plain.argmax(1).tolist()}, but the right tasks are {right.tolist()}.")
     if not (winners(1, -90).argmax(1) == right).all():
-        raise Wrong("Once the features of the last adapter are shrunken it wins everywhere: their "
-                    "log determinant fell by 90, and distances stayed. Leave log_dets out.")
+        raise Wrong("If the features of the last adapter are scaled down, its task has the highest "
+                    "score everywhere. Its log determinant fell by 90, and the distances stayed "
+                    "the same. Do not use log_dets.")
     if not (winners(0.05, -60).argmax(1) == right).all():
-        raise Wrong("Right where the distances stay, but where all distances of the last task are "
-                    "a twentieth, those of its held-out inputs too, it wins too often. Compare an "
-                    "input's distance with those of the task's own held-out inputs.")
+        raise Wrong("Right if the distances stay the same. But if all distances of the last task "
+                    "are divided by 20, including those of its held-out inputs, this task has the "
+                    "highest score too often. Compare the distance of an input with those of the "
+                    "task's own held-out inputs.")
     alone = np.concatenate([as_array(answer(row[None].copy(), log_dets.copy(), held_out), (1, 3),
                                    "a score for each of 3 tasks") for row in distances])
     if not near(alone, plain):
-        raise Wrong("The score of an input changes with the inputs beside it: compare with the "
-                    "held-out inputs, not with the others that are tested.")
+        raise Wrong("The score of an input depends on the other inputs that are tested. Compare it "
+                    "with the held-out inputs only.")
 
 
 def p_value(answer: Answer) -> None:
@@ -154,23 +158,24 @@ def p_value(answer: Answer) -> None:
     # Of 11 held-out scores 2 are below, 2 equal and 7 above: no mistake gives the right share.
     held_out = np.array([7.0, 3.0, 4.0, 9.0, 5.0, 1.0, 8.0, 4.0, 6.0, 11.0, 10.0])
     value = one_number(answer(4.0, held_out.copy()))
-    both = "the new input counts too, and so does a held-out score that is equal"
-    less = "That counts the scores that are less strange; count those at least as strange."
+    both = "the new score counts too, and so does a held-out score that is equal"
+    less = "That counts the scores that are lower; count those that are at least as high."
     refuse_mistakes(value, [
-        (9 / 11, "The new input counts too, above and below the line: without it the p-value can "
-                 "be 0, and the rate of errors is not kept."),
-        (9 / 12, "The 1 above the line is missing: the new input is as strange as itself."),
-        (10 / 11, "The 1 below the line is missing: with the new input there are n + 1."),
+        (9 / 11, "The new score counts too, in the numerator and in the denominator. Without it "
+                 "the p-value can be 0, and the error rate is too high."),
+        (9 / 12, "The 1 in the numerator is missing: the new score is as high as itself."),
+        (10 / 11, "The 1 in the denominator is missing: with the new score there are n + 1."),
         (8 / 12, "A held-out score that is equal counts: compare with >=."),
         (7 / 11, f"Two things are missing: {both}."), (7 / 12, f"Two things are missing: {both}."),
         *((wrong, less) for wrong in (5 / 12, 4 / 11, 4 / 12, 3 / 12, 2 / 11, 3 / 11, 2 / 12)),
         (10, "That is a number of inputs; return a share.")])
     expect(value, 10 / 12)
-    for score, wanted, words in ((99.0, 1 / 12, "stranger than all"),
-                                 (0.0, 1, "the least strange")):
+    for score, wanted, words in ((99.0, 1 / 12, "higher than all"),
+                                 (0.0, 1, "lower than all")):
         again = one_number(answer(score, held_out.copy()))
         if not near(again, wanted):
-            raise Wrong(f"An input that is {words} should have {wanted:g}, not {again:.4f}.")
+            raise Wrong(f"A score that is {words} held-out scores should have the p-value "
+                        f"{wanted:g}, not {again:.4f}.")
     if not near(one_number(answer(4.0, held_out[:3].copy())), 3 / 4):
         raise Wrong("Right for 11 held-out scores, but not for 3: use len(held_out).")
 
@@ -188,7 +193,7 @@ def find_the_leak(answer: Answer) -> None:
     refuse_mistakes(value, [
         (sum(len(rows) * (scores[rows].mean(0).argmax() == tasks[rows[0]]) for rows in batches)
          / len(tasks), "That is the number with the leak: the inputs of one batch still choose "
-                       "together, and all of them are of one task."),
+                       "together, and all of them have the same task."),
         (np.mean([right[tasks == k].mean() for k in range(3)]),
          "That is the mean over tasks; every input counts once, and the tasks have different "
          "numbers of inputs."),
@@ -198,8 +203,8 @@ def find_the_leak(answer: Answer) -> None:
     order = rng.permutation(len(tasks))
     again = one_number(answer(scores[order], tasks[order]))
     if not near(again, right.mean()):
-        raise Wrong("In another order of the inputs the number is another one: each input must be "
-                    "judged by its own scores.")
+        raise Wrong("The result depends on the order of the inputs. Each input must be judged by "
+                    "its own scores.")
 
 
 def decomposition(answer: Answer) -> None:

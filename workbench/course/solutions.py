@@ -94,7 +94,7 @@ def signature(X, new):
 
 
 def bhattacharyya_bound(mean_a, cov_a, mean_b, cov_b):
-    """B1 of two Gaussians: the integral of the root of the product of their densities."""
+    """B1 of two Gaussians: the integral of the square root of the product of their densities."""
     gap, middle = mean_a - mean_b, (cov_a + cov_b) / 2
     log_dets = [np.linalg.slogdet(cov)[1] for cov in (middle, cov_a, cov_b)]
     distance = gap @ np.linalg.solve(middle, gap) / 8
@@ -102,17 +102,17 @@ def bhattacharyya_bound(mean_a, cov_a, mean_b, cov_b):
 
 
 def surviving_score(distances, log_dets, held_out):
-    """Distances in units of what is usual for the task itself; higher is better."""
+    """Minus the distances, divided by the mean held-out distance of the task."""
     return -distances / [own.mean() for own in held_out]
 
 
 def p_value(score, held_out):
-    """Rank of a score among held-out ones of the task, as a share; higher scores are stranger."""
+    """Share of the held-out scores and the new score that are at least as high as the new one."""
     return (1 + (held_out >= score).sum()) / (len(held_out) + 1)
 
 
 def find_the_leak(scores, tasks):
-    """Share of the inputs whose task is found, each by its own scores alone."""
+    """Share of the inputs whose task is found; each input is judged by its own scores."""
     return (scores.argmax(1) == tasks).mean()
 
 

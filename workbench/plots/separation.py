@@ -82,12 +82,13 @@ def plot_errors(errors: pd.DataFrame, ax: Axes) -> Axes:
     for y, (above, below) in enumerate(pairwise(kinds)):
         if above != below:
             ax.axhline(y + 0.5, color="#bbbbbb", linewidth=0.8)
-    ax.set_xlabel("wrong task (%, log scale); hollow: does not hold here", fontsize=10)
+    ax.set_xlabel("wrong task (%, log scale); hollow: no valid bound here", fontsize=10)
     ax.set_title("errors, and bounds on the error with true densities", fontsize=11)
     parts = {kind: "; ".join(text for text, k in zip(texts, kinds, strict=True) if k == kind)
              for kind in LOOKS}
     return describe(ax, f"Inputs given to a wrong task: {parts['measured']}. With the "
-                    f"{parts['true']}. Bounds on the latter: {parts['bound']}.")
+                    f"{parts['true']}. Bounds on the error with true densities: "
+                    f"{parts['bound']}.")
 
 
 def coverage(value: float) -> str:
@@ -113,20 +114,21 @@ def plot_sets(outcome: Outcome, ax: Axes) -> Axes:
     ax.set_yticks([0, 1], ["conformal", "chi-square"], fontsize=9)
     ax.tick_params("x", labelsize=9)
     ax.set_xlabel(f"sets with the right task (%); asked: {100 * sets['asked']:g}\n"
-                  f"conformal: {sets['size']:.2f} tasks a set, {share(sets['empty'])} empty",
+                  f"conformal: {sets['size']:.2f} tasks per set, {share(sets['empty'])} empty",
                   fontsize=9)
-    return describe(ax, f"Conformal sets hold the right task for {coverage(sets['coverage'])} of "
-                    f"inputs; asked {coverage(sets['asked'])}, expected "
-                    f"{coverage(sets['expected'])}, with {coverage(sets['low'])} to "
-                    f"{coverage(sets['high'])} in 95 % of draws. They have "
-                    f"{sets['size']:.2f} tasks on average and {share(sets['empty'])} are empty. "
-                    f"A chi-square cut-off holds it for {coverage(sets['chi-square coverage'])}.")
+    return describe(ax, f"Conformal sets contain the right task for {coverage(sets['coverage'])} "
+                    f"of the inputs. Asked for: {coverage(sets['asked'])}; expected by the theory: "
+                    f"{coverage(sets['expected'])}; in 95 % of draws between "
+                    f"{coverage(sets['low'])} and {coverage(sets['high'])}. A set has "
+                    f"{sets['size']:.2f} tasks on average; {share(sets['empty'])} of the sets are "
+                    "empty. Sets with a chi-square cut-off contain the right task for "
+                    f"{coverage(sets['chi-square coverage'])}.")
 
 
 def plot_inputs(outcome: Outcome, ax: Axes) -> Axes:
     """Draw the first two features of some inputs, with each task's name beside its clusters."""
     toy = outcome.toy
-    reach = 1.1 * (np.abs(outcome.centres[..., :2]).max() + 4)
+    reach = 1.1 * (np.abs(outcome.centres[..., :2]).max() + 5)
     hidden = 0
     for k, (name, x) in enumerate(zip(toy.names, outcome.inputs[:, :SHOWN, :2], strict=True)):
         seen = (np.abs(x) < reach).all(1)
@@ -137,7 +139,7 @@ def plot_inputs(outcome: Outcome, ax: Axes) -> Axes:
             # Outside the points; without separation in the order of the circle.
             angle = 2 * np.pi * (k + c * toy.tasks) / (toy.tasks * toy.clusters)
             away = centre if toy.separation else np.array([np.cos(angle), np.sin(angle)])
-            across, up = centre + 3.2 * away / np.linalg.norm(away)
+            across, up = centre + 4.4 * away / np.linalg.norm(away)
             ax.text(across, up, name, ha="center", va="center", fontsize=11, fontweight="bold")
     ax.set_xlim(-reach, reach)
     ax.set_ylim(-reach, reach)
@@ -154,11 +156,12 @@ def plot_inputs(outcome: Outcome, ax: Axes) -> Axes:
 def plot_error_against_separation(table: pd.DataFrame, ax: Axes) -> Axes:
     """Draw a `workbench.retrieval.simulation.sweep`: errors and bounds on a log axis.
 
-    The held-out error of the log density has its 95 % band. Values under `FLOOR` and bounds of 1 or
-    more are not drawn.
+    Series that the table does not have are left out. The held-out error of the log density has its
+    95 % band. Values under `FLOOR` and bounds of 1 or more are not drawn.
     """
-    texts, style = [], {name: look(i) for name, i in SERIES.items()}
-    for name in SERIES:
+    there = set(table["name"])
+    texts, style = [], {name: look(i) for name, i in SERIES.items() if name in there}
+    for name in style:
         rows = table[table["name"] == name].set_index("separation")
         value = rows["value"].where((rows["value"] >= FLOOR) & (rows["value"] < 1)).dropna()
         ax.plot(value.index, value, label=name, markersize=4, linewidth=1.6, **style[name])
@@ -172,7 +175,7 @@ def plot_error_against_separation(table: pd.DataFrame, ax: Axes) -> Axes:
     if len(paper):
         first = float(paper["separation"].min())
         ax.axvline(first, color=style["paper's condition"]["color"], linestyle=":", linewidth=1.2,
-                   label="left of it the paper's condition says nothing")
+                   label="the paper's condition says nothing to the left of this line")
         texts.append(f"the paper's condition {NOTHING} below {first:g}")
     ax.set_yscale("log")
     ax.set_ylim(FLOOR / 1.3, 1.3)

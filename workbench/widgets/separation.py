@@ -30,12 +30,12 @@ class SeparationLab(View):
             readout_format=".1f", **slider_style("separation (sd)"))
         self.dimension = steps("dimension (features)", (2, 4, 8, 16, 32, 64), start.dimension)
         self.clusters = w.IntSlider(value=start.clusters, min=1, max=max(3, start.clusters),
-                                    **slider_style("clusters a task"))
-        self.samples = steps("samples a task", (20, 50, 100, 200, 400), start.samples)
+                                    **slider_style("clusters per task"))
+        self.samples = steps("inputs per task", (20, 50, 100, 200, 400), start.samples)
         self.scale = steps(f"scale of adapter {start.names[-1]}",
                            (0.125, 0.25, 0.5, 1.0, 2.0, 4.0, 8.0), start.scale, "{:g} ×")
-        self.alpha = steps("alpha: sets may miss", (0.01, 0.02, 0.05, 0.1, 0.2, 0.3), start.alpha,
-                           "{:.0%}")
+        self.alpha = steps("alpha: error rate of sets", (0.01, 0.02, 0.05, 0.1, 0.2, 0.3),
+                           start.alpha, "{:.0%}")
         self.covariance = choice("covariance", [(text, name) for name, text in COVARIANCES.items()],
                                  start.covariance)
         tails = [(_tail(f), f) for f in sorted({*FREEDOM, start.freedom}, reverse=True)]
