@@ -17,15 +17,12 @@
 
 # %%
 import json
-import tempfile
 from dataclasses import replace
-from pathlib import Path
 
 import matplotlib.pyplot as plt
 import numpy as np
 import pandas as pd
 import torch
-from torch.nn import functional as F
 
 import workbench as wb
 from workbench.course import check, verdict
@@ -108,6 +105,7 @@ def learn(learner, task, rate=config.lr):
     learner.end(task)
 
 
+# %%
 package = wb.make_learner(replace(config, seeds=(0,)), stream)
 learn(package, stream.tasks[0])
 
@@ -124,7 +122,8 @@ SCALE, FASTER = 2, 30
 hand = {}
 for layer in module.layers:
     (old_A, old_B), (new_A, new_B) = module.units(layer), module.new(layer)
-    beginning = {"A": old_A, "B": old_B, "s": torch.zeros(4), "new A": new_A, "new B": new_B / SCALE}
+    beginning = {"A": old_A, "B": old_B, "s": torch.zeros(4),
+                 "new A": new_A, "new B": new_B / SCALE}
     hand[layer] = {name: numbers.detach().clone() for name, numbers in beginning.items()}
 head = [numbers[0].detach().clone() for numbers in package.model.heads[1]]
 
@@ -151,6 +150,8 @@ def by_hand(x, layer):
 #   So every result with the penalty in this lesson includes this initialisation.
 
 # %%
+from torch.nn import functional as F
+
 trained = [own[name].requires_grad_() for own in hand.values() for name in ("s", "new A", "new B")]
 trained += [numbers.requires_grad_() for numbers in head]
 optimizer = torch.optim.Adam(trained, lr=config.lr)
@@ -184,13 +185,15 @@ verdict("after 40 steps by hand and by the package the coefficients and the new 
 # learned so far.
 
 # %%
+from itertools import pairwise
+
 learner, kept = wb.make_learner(config, stream), []
 for task in stream.tasks:
     learn(learner, task)
     kept.append({name: t.clone() for name, t in learner.model.state_dict().items()})
 verdict("the third task changes no bit of the first two modules and their heads, and the second "
         "task changes no bit of the first module and its head.",
-        all(torch.equal(later[name], numbers) for earlier, later in zip(kept, kept[1:], strict=False)
+        all(torch.equal(later[name], numbers) for earlier, later in pairwise(kept)
             for name, numbers in earlier.items()))
 
 # %% [markdown]
@@ -201,6 +204,9 @@ verdict("the third task changes no bit of the first two modules and their heads,
 # ordinary adapter, and peft can load it without our package. Its rank is the number of all units.
 
 # %%
+import tempfile
+from pathlib import Path
+
 from peft import PeftModel
 
 from workbench.models.backbones import load_backbone
@@ -244,11 +250,12 @@ verdict("loaded by peft, the exported adapter gives the same features to 1e-5.",
 from workbench.runs.studies import RESULTS
 
 study = json.loads((RESULTS / "composition.json").read_text())  # by scripts/study_composition.py
+OPTIONS = {"composed": {"orthogonality": 0.5}, "no reuse": {"reuse": "none"}}
 
 
-def with_modules(stream, variant, options):
+def with_modules(stream, variant):
     """A learner with a module for each task, trained at the rate that the study chose."""
-    made = wb.make_learner(replace(config, tasks=len(stream), options=options), stream)
+    made = wb.make_learner(replace(config, tasks=len(stream), options=OPTIONS[variant]), stream)
     for task in stream.tasks:
         learn(made, task, study[f"parts: {variant}, {len(stream)} tasks"]["rate"])
     return made
@@ -271,8 +278,7 @@ def without_adapter(stream, model, rule, images):
 def compare(tasks):
     """Correct answers of each method, shape (seeds, images), and where the task is found."""
     digits = wb.make_stream("digits-tasks", tasks=tasks)
-    composed = with_modules(digits, "composed", config.options)
-    separate = with_modules(digits, "no reuse", {"reuse": "none"})
+    composed, separate = (with_modules(digits, variant) for variant in OPTIONS)
     x, y = (torch.cat([getattr(task.test, name) for task in digits.tasks]) for name in "xy")
     truth = torch.cat([torch.full((len(task.test),), task.index) for task in digits.tasks])
     random = torch.as_tensor(np.random.default_rng(0).integers(tasks, size=len(x)))
@@ -367,6 +373,7 @@ def gain(variant, tasks, measure="accuracy"):
                                for name in (variant, "no reuse")))
 
 
+# %%
 figure_2, axes_2 = plt.subplots(1, 2, figsize=(9, 2.8), sharex=True, sharey=True)
 for ax, tasks in zip(axes_2, (3, 5), strict=True):
     plot_differences({name: gain(name, tasks) for name in VARIANTS}, ax, f"Accuracy, {tasks} tasks",

@@ -23,7 +23,6 @@ import torch
 
 import workbench as wb
 from workbench.course import verdict
-from workbench.learners import fit, make_optimizer
 from workbench.measure.intervals import seed_interval
 from workbench.plots import percent, plot_differences, plot_dots
 from workbench.runs.studies import RESULTS
@@ -77,12 +76,12 @@ from workbench.retrieval.prompt_pool import PromptPool
 from workbench.retrieval.retrievers import ClusteredRetriever
 from workbench.retrieval.signatures import Signature
 
+OPTIONS = {"composed": {"orthogonality": 0.5}, "no reuse": {"reuse": "none"}}
 RETRIEVERS = {"k-means": ClusteredRetriever(Signature("kmeans", 2), "euclidean"),
               "RanPAC's class": ClassAsTask(MomentClassifier("ranpac")),
               "learned keys": PromptPool()}
 RULES = {rule: MomentClassifier(rule.lower()) for rule in ("NCM", "SLDA", "FeCAM", "RanPAC")}
-config = wb.RunConfig(stream="digits-tasks", learner="composed", seeds=(0, 1, 2, 3, 4), steps=150,
-                      options={"orthogonality": 0.5})
+config = wb.RunConfig(stream="digits-tasks", learner="composed", seeds=(0, 1, 2, 3, 4), steps=150)
 study = json.loads((RESULTS / "composition.json").read_text())
 
 # %%
@@ -90,6 +89,14 @@ from sklearn.base import clone
 from sklearn.linear_model import LogisticRegression
 
 
+def learn_by_task(one, x, y, k, name):
+    """Give a retriever or a classifier the features and classes of task k."""
+    own = np.full(len(x), k)
+    both = (own, y) if isinstance(one, ClassAsTask) else (own,)
+    one.partial_fit(x, *((y,) if name in RULES else both))
+
+
+# %%
 def on_frozen(stream, model, new):
     """Tasks that retrievers find, and classes of simple classifiers, in frozen features."""
     train = [model.features(task.train.x, ["__base__"])[:, 0].double() for task in stream.tasks]
@@ -99,14 +106,15 @@ def on_frozen(stream, model, new):
     for name, one in (RETRIEVERS | RULES).items():
         fitted = clone(one)
         for k, (x, y) in enumerate(zip(train, labels, strict=True)):
-            own = np.full(len(x), k)
-            fitted.partial_fit(x, *((y,) if name in RULES else (own, y) if isinstance(
-                one, ClassAsTask) else (own,)))
+            learn_by_task(fitted, x, y, k, name)
         answers[name] = fitted.predict(new)
     return answers
 
 
 # %%
+from workbench.learners import fit, make_optimizer
+
+
 def test_images(stream):
     """All test images, and the label and the task of each."""
     tests = [task.test for task in stream.tasks]
@@ -114,6 +122,7 @@ def test_images(stream):
     return torch.cat([one.x for one in tests]), torch.cat([one.y for one in tests]), tasks
 
 
+# %%
 def with_modules(stream, part, options, rate=None):
     """A learner with a module for each task; by default at the rate that the study chose."""
     learner = wb.make_learner(replace(config, tasks=len(stream), options=options), stream)
@@ -129,8 +138,7 @@ def with_modules(stream, part, options, rate=None):
 def compare(tasks):
     """Correct answers of each method, where its task is found, and the composed learner."""
     digits = wb.make_stream("digits-tasks", tasks=tasks)
-    composed = with_modules(digits, "composed", config.options)
-    separate = with_modules(digits, "no reuse", {"reuse": "none"})
+    composed, separate = (with_modules(digits, *one) for one in OPTIONS.items())
     x, y, truth = test_images(digits)
     frozen = on_frozen(digits, composed.model, composed.model.features(x, ["__base__"])[:, 0])
     chosen = {"told": truth, "signatures": composed.retrieve(x),
@@ -155,9 +163,8 @@ single = {f"one model, {name}": wb.run(replace(config, learner=learner, lr=rate,
           .accuracy[:, -1].mean(1) for name, (learner, rate, options) in MODELS.items()}
 
 # %% [markdown]
-# The number beside each row is the accuracy in the left panel with three tasks, and in the right panel with five. The
-# intervals are over five seeds on one split of the images. Classifiers on the frozen backbone do not depend on the seed,
-# so they have no interval.
+# The 95 % intervals are over five seeds, on one split of the images. Classifiers on the frozen backbone do not depend on
+# the seed, so they have no interval.
 
 # %%
 def shares(values):
@@ -166,10 +173,11 @@ def shares(values):
     return values.mean(), *ends
 
 
+KINDS = ["composed", "separate", "no adapter", "one model"]
 figure, axes = plt.subplots(1, 2, figsize=(11, 5.6))
 for ax, (title, table) in zip(axes, (("3 tasks", three | single), ("5 tasks", five)), strict=True):
-    rows = sorted(table, key=lambda name: (name.split(",")[0], -table[name].mean()))
-    plot_dots({title: {name: shares(table[name]) for name in rows}}, ax, title)
+    rows = sorted(table, key=lambda name: (KINDS.index(name.split(",")[0]), -table[name].mean()))
+    plot_dots({title: {name: shares(table[name]) for name in rows}}, ax, f"Accuracy, {title}")
 wb.show(figure)
 verdict("3 tasks: O-LoRA, SD-LoRA and OSF, with their own heads, stay more than 10 points below.",
         max(single[f"one model, {name}"].mean() for name in ("O-LoRA", "SD-LoRA", "OSF"))
@@ -209,7 +217,7 @@ drawn = torch.as_tensor(np.random.default_rng(0).integers(5, size=len(x))).expan
 right_if_wrong = {
     rate: (made.predict(x, drawn).argmax(-1) == y)[drawn != truth].double().mean()
     for rate, made in (("0.0003", composed_five),
-                       ("0.001", with_modules(five_digits, "composed", config.options, 1e-3)))}
+                       ("0.001", with_modules(five_digits, "composed", OPTIONS["composed"], 1e-3)))}
 print("5 tasks, P(right | task wrong) by rate:",
       ", ".join(f"{rate}: {percent(share)}" for rate, share in right_if_wrong.items()))
 verdict("5 tasks: at the larger rate, answers with a wrong module are right about half as often.",
@@ -248,15 +256,15 @@ PANELS = ((3, "accuracy", "accuracy"), (5, "accuracy", "accuracy"), (5, "retriev
 figure_2, axes_2 = plt.subplots(1, 3, figsize=(11, 3.4), sharex=True, sharey=True)
 for ax, (tasks, measure, words) in zip(axes_2, PANELS, strict=True):
     plot_differences({name: gain(name, tasks, measure) for name in variants[1:]}, ax,
-                     f"{tasks} tasks: {words}", "points more than no reuse")
+                     f"{tasks} tasks: {words}", "points over no reuse")
 wb.show(figure_2)
 verdict("5 tasks: the penalties l1 and l2 do not change the gain of composed by half a point.",
         max(abs(gain(f"composed, {name}", 5).mean() - gain("composed", 5).mean())
             for name in ("l1", "l2")) < 0.5)
 told = [100 * np.array(study[f"parts: {name}, {tasks} tasks"]["oracle"]).mean()
         for name in variants for tasks in (3, 5)]
-verdict(f"if the task is told, every variant is right for {min(told):.1f} to {max(told):.1f} % of the "
-        "images.", min(told) > 98)
+verdict(f"if the task is told, every variant is right for {min(told):.1f} to {max(told):.1f} % of "
+        "the images.", min(told) > 98)
 
 # %% [markdown]
 # With five tasks, the penalty alone (*orthogonal, no reuse*) gains a point, and *coefficients 1* gains almost as much

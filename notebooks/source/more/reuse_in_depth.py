@@ -110,7 +110,7 @@ CompositionExplorer(learner, stream)
 
 # %% [markdown]
 # For the third task and this seed: with all reused units off, the accuracy stays at 99 %. With all new units off it
-# falls to 91 %. So large coefficients, and a large norm, do not show that reuse helps.
+# falls to 91 %, and with no unit at all to 88 %. So large coefficients, and a large norm, do not show that reuse helps.
 
 # %%
 from workbench.measure.composition import right_without
@@ -124,8 +124,8 @@ verdict("third task, seed 0: without any reused unit the accuracy is the same; w
 # %% [markdown]
 # ## Do two modules use the same directions of the input?
 #
-# A new part looks at its input only through the rows of its $A$. All weighted sums of these rows are a subspace. The
-# **principal angles** measure how close two subspaces are. The first one is the smallest angle between a vector of one
+# A new part computes the dot products of its input with the rows of its $A$, and uses nothing else of the input. The
+# weighted sums of these rows form a subspace. The **principal angles** measure how close two subspaces are. The first one is the smallest angle between a vector of one
 # subspace and a vector of the other. If its cosine is 1, the subspaces share a direction. If its cosine is 0, every
 # vector of one is orthogonal to every vector of the other.
 #
@@ -174,7 +174,7 @@ verdict("with the penalty the largest cosine of new and earlier units is below 0
 #
 # The first task has all its training images, and each later task has 30. We measure the accuracy on the last task after
 # 5, 10, 20, 40, 80 and 160 steps. The model is told the task. There are five splits of the images, with two seeds each
-# (`scripts/study_composition.py`).
+# (`scripts/study_composition.py`). A thin line is one split, and a band is the 95 % interval over splits.
 #
 # *No reuse* trains an adapter of its own for the last task. *Reuse* trains coefficients of the earlier units, and a new
 # part. There are two ways to set the learning rate. Either both have **one rate**, 0.003. Or each has its **chosen
@@ -188,6 +188,7 @@ from workbench.runs.studies import RESULTS
 
 study = json.loads((RESULTS / "composition.json").read_text())
 SHARED, NOTHING = "digits-shifted", "permuted-digits"
+STARTS = ("no reuse", "reuse", "warm start", "coefficients 1", "foreign units")
 RATES = {"one rate": "transfer at 0.003", "chosen rates": "transfer"}
 
 
@@ -201,13 +202,13 @@ at = study[f"transfer: {SHARED}, reuse, rank 4"]["steps"]
 figure_2, axes_2 = plt.subplots(2, 2, figsize=(9.5, 6), sharey="col", layout="constrained")
 for ax, (rate, which) in zip(axes_2.flat, [(rate, which) for rate in RATES
                                           for which in (SHARED, NOTHING)], strict=True):
-    for i, start in enumerate(("no reuse", "reuse")):
+    for i, start in enumerate(STARTS[:2]):
         draw_band(ax, range(len(at)), curve(which, start, rate), start, color=COLOURS[i])
     ax.set(title=f"{which}, {rate}", xlabel="steps", xticks=range(len(at)), xticklabels=at)
     describe(ax, f"{ax.get_title()}, accuracy after {at} steps: " + "; ".join(
-        f"{one} {np.round(100 * curve(which, one, rate).mean(0))}" for one in ("no reuse", "reuse")))
+        f"{one} {np.round(100 * curve(which, one, rate).mean(0))}" for one in STARTS[:2]))
 axes_2[0, 0].legend(frameon=False, loc="lower right")
-figure_2.supylabel("accuracy on the last task (%), with 95 % intervals over splits")
+figure_2.supylabel("accuracy on the last task (%)")
 wb.show(figure_2)
 
 # %% [markdown]
@@ -247,7 +248,6 @@ verdict("at the rate chosen for each, all intervals contain 0, after 5 steps and
 # kept for the last task.
 
 # %%
-STARTS = ("no reuse", "reuse", "warm start", "coefficients 1", "foreign units")
 goal = 0.9 * curve(SHARED, "no reuse")[:, -1].mean()
 lines = []
 for start, rank in [(start, 4) for start in STARTS] + [(start, 1) for start in STARTS[:2]]:
@@ -255,8 +255,8 @@ for start, rank in [(start, 4) for start in STARTS] + [(start, 1) for start in S
     coefficients = 6 * rank * (start in ("reuse", "foreign units"))  # of 3 tasks, in 2 layers
     lines.append((start, rank, percent_over_seeds(values[:, -1]),
                   at[int(np.argmax(values.mean(0) >= goal))], rank * (64 + 128) * 2 + coefficients))
-print(pd.DataFrame(lines, columns=["start", "rank", "accuracy at the end", f"steps to {percent(goal)}",
-                                   "numbers"]).to_string(index=False))
+columns = ["start", "rank", "accuracy at the end", f"steps to {percent(goal)}", "numbers"]
+print(pd.DataFrame(lines, columns=columns).to_string(index=False))
 
 # %%
 pairs = {"reuse - no reuse": (SHARED, "reuse", "no reuse"),
