@@ -184,8 +184,8 @@ verdict("3 tasks: O-LoRA, SD-LoRA and OSF, with their own heads, stay more than 
         < three["composed, signatures"].mean() - 0.1)
 
 # %% [markdown]
-# The way to find the task decides: *composed* ranges from 36 % with learned keys to 99 % with the task told. RanPAC's
-# class finds the task best. But RanPAC alone, without any module, is as accurate.
+# The way to find the task decides. With three tasks, *composed* ranges from 36 % with learned keys to 99 % with the task
+# told. RanPAC's class finds the task best. But RanPAC alone, without any module, is as accurate.
 #
 # ### Errors of retrieval, and errors of the answer
 #
