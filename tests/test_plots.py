@@ -365,3 +365,9 @@ def test_differences_are_dots_with_their_intervals_and_a_line_at_0(ax):
     spans = [collection.get_segments()[0][:, 0].tolist() for collection in ax.collections]
     np.testing.assert_allclose(spans[0], [low, high])
     assert [label.get_text() for label in ax.get_yticklabels()] == ["one", "other"]
+
+
+def test_differences_on_axes_that_share_their_rows_begin_at_the_top():
+    for ax in (axes := plt.subplots(1, 2, sharey=True)[1]):
+        plots.plot_differences({"one": [1.0, 2.0], "other": [0.0, 1.0]}, ax)
+    assert all(ax.get_ylim()[0] > 1 and ax.get_ylim()[1] < 0 for ax in axes)

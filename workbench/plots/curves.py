@@ -178,7 +178,7 @@ def plot_differences(values: Mapping[str, ArrayLike], ax: Axes | None = None, ti
                     capsize=4, linewidth=1.4)
         texts.append(f"{label} {mean:+.1f} (from {low:+.1f} to {high:+.1f})")
     ax.axvline(0, color="#555555", linewidth=1)
-    ax.invert_yaxis()
+    ax.set_ylim(len(values) - 0.5, -0.5)  # not inverted: two axes may share it
     name_ticks(ax, list(values), "y")
     add_text(ax, title, measure)
     return describe(ax, f"Dots, {title or measure}, {measure}, with 95 % intervals: "
