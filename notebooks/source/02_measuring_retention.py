@@ -240,9 +240,9 @@ explorer
 # %% [markdown]
 # ## Second comparison: new classes (class scenario)
 #
-# Now each task brings two new digits, and the network must tell all digits apart. Three seeds are enough here: the
-# methods that store examples are about 70 points better than the others, and the intervals are less than 10 points
-# wide.
+# Now each task brings two new digits, and the network must tell all digits apart. Three seeds are enough here: at the
+# end, the methods that store examples are about 70 points better than the others, and the intervals of these gains are
+# less than 10 points wide.
 
 # %%
 classes = compare("split-digits", "class", seeds=SEEDS[:3])

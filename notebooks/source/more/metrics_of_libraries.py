@@ -74,8 +74,8 @@ verdict("on this matrix, the three rules for forgetting give three different num
 
 # %%
 package, _ = wb.summarise(wb.AccuracyMatrix(R))
-verdict("the package gives the same numbers as four of our rules: the two marked “this course”, ACC "
-        "(GEM) and AIA (PILOT).",
+verdict("the package gives the same numbers as four of our rules: the two marked “this course”, "
+        "ACC (GEM) and AIA (PILOT).",
         np.allclose(small.iloc[[0, 2, 5, 6]],
                     [package[name] for name in ("BWT", "forgetting", "ACC", "AIA")]))
 
@@ -98,8 +98,8 @@ print(real.round(3).to_string())
 
 # %%
 spread = {name: real.loc[name].max() - real.loc[name].min() for name in real.index.levels[0]}
-verdict("in both runs the rules for forgetting agree within half a point. The two rules for backward "
-        "transfer differ by more than 2 points, and those for the average accuracy by more than 3.",
+verdict("in both runs the rules for forgetting agree within half a point. The two rules for "
+        "backward transfer differ by more than 2 points, and those for the average accuracy by more than 3.",
         (spread["forgetting"] < 0.005).all() and (spread["backward transfer"] > 0.02).all()
         and (spread["average accuracy"] > 0.03).all())
 

@@ -40,8 +40,8 @@ for lr in (1e-4, 3e-4, 1e-3, 3e-3):
     rates[lr] = record.accuracy[:, 1].mean(0)
     old, new = (percent(value) for value in rates[lr])
     print(f"learning rate {lr:6g}: accuracy on “0 or 1” {old:>4s}, on “2 or 3” {new:>4s}")
-verdict("with every learning rate that reaches more than 95 % on the second task, the accuracy on the "
-        "first task falls below 5 %.",
+verdict("with every learning rate that reaches more than 95 % on the second task, the accuracy on "
+        "the first task falls below 5 %.",
         all(old < 0.05 for old, new in rates.values() if new > 0.95))
 
 # %% [markdown]
@@ -93,7 +93,8 @@ wb.show(plot_differences(lag, title="Intransigence with shuffled pixels",
 
 # %%
 verdict("EWC, SI and LwF learn new tasks less well than joint training. Fine-tuning, replay and "
-        "DER++ learn them as well, or slightly better.", all(lag[name].mean() > 1 for name in ("ewc", "si", "lwf"))
+        "DER++ learn them as well, or slightly better.",
+        all(lag[name].mean() > 1 for name in ("ewc", "si", "lwf"))
         and all(lag[name].mean() < 0 for name in ("finetune", "replay", "derpp")))
 
 # %% [markdown]
