@@ -99,7 +99,8 @@ print(real.round(3).to_string())
 # %%
 spread = {name: real.loc[name].max() - real.loc[name].min() for name in real.index.levels[0]}
 verdict("in both runs the rules for forgetting agree within half a point. The two rules for "
-        "backward transfer differ by more than 2 points, and those for the average accuracy by more than 3.",
+        "backward transfer differ by more than 2 points, and those for the average accuracy by "
+        "more than 3.",
         (spread["forgetting"] < 0.005).all() and (spread["backward transfer"] > 0.02).all()
         and (spread["average accuracy"] > 0.03).all())
 
