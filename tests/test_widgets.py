@@ -418,7 +418,7 @@ def test_the_explorer_shows_the_metric_it_names(metric, explorer, records):
 def test_a_chosen_cell_is_read_out_marked_and_drawn(explorer, records):
     explorer.cells[1, 0].click()
     value = f"{100 * records['finetune'].accuracy[:, 1, 0].mean():.0f} %"
-    printed = ("finetune, trained through “2 or 3”, tested on “0 or 1”: "
+    printed = ("finetune, trained on all tasks up to “2 or 3”, tested on “0 or 1”: "
             f"accuracy {value}.")
     assert explorer.sentence() == printed and printed in explorer.reading.value
     assert printed in html.unescape(explorer.words.value)

@@ -1,8 +1,9 @@
 # %% [markdown]
 # # 1. Catastrophic forgetting
 #
-# > **Claim you can check:** when a network is trained on a second task, it forgets the first within a few dozen
-# > steps. How much it forgets depends on the network and on the question: on the answers it may choose from.
+# > **Claim you can check:** a network learns one task after another, and chooses its answer among all digits that it
+# > has seen. Then it forgets the first task within a few dozen steps of training on the second. If it may choose among
+# > fewer answers, it makes far fewer errors.
 #
 # | | |
 # |---|---|
@@ -28,20 +29,22 @@ SEEDS = (0, 1, 2, 3, 4)
 # %% [markdown]
 # ## Three scenarios: the same digits, three questions
 #
-# A network learns five tasks, one after another: *0 or 1*, *2 or 3*, and so on to *8 or 9*. After the second task we
-# show it a 2. We can ask it three different questions (van de Ven et al., 2022):
+# **Continual learning** means learning several tasks one after another. Our network learns five tasks: *0 or 1*,
+# *2 or 3*, and so on to *8 or 9*. After the second task we show it a 2. We can ask it three different questions (van de
+# Ven et al., 2022):
 #
-# | scenario | question | answers that it may choose from |
+# | scenario | question | allowed answers |
 # |---|---|---|
 # | **task** | "This digit is a 2 or a 3. Which one?" | 2, 3 |
 # | **domain** | "Is it the first or the second digit of its task?" | first, second: the same two for all tasks |
 # | **class** | "Which of all digits seen so far is it?" | 0, 1, 2, 3 |
 #
 # In the domain scenario, the first digit of each task is even and the second is odd. So the question is "even or
-# odd?". Most texts on continual learning mean the class scenario. It is the hardest: the network must distinguish a 0
-# from a 2, but it never saw both in one batch of training examples.
+# odd?". The class scenario is the hardest: the network must distinguish a 0 from a 2, but it never saw both in one
+# batch of training examples.
 #
-# The **output mask** says which answers are allowed: 1 for an allowed output, 0 for a forbidden one.
+# A network has one output for each possible answer. The **output mask** says which answers are allowed: 1 for an
+# allowed output, 0 for a forbidden one.
 
 # %%
 from workbench.tasks import make_stream
@@ -54,8 +57,8 @@ for scenario in ("task", "domain", "class"):
 # %% [markdown]
 # ## The loop that forgets
 #
-# We begin with the class scenario, and write the training by hand. A network with two hidden layers learns one task
-# after another. Its outputs are called **logits**; the softmax turns them into probabilities.
+# We begin with the class scenario, and write the training by hand. The network has two hidden layers. The numbers at
+# its outputs are called **logits**; the softmax turns them into probabilities.
 
 # %%
 from workbench.models import StackedMLP
@@ -86,6 +89,7 @@ for i, task in enumerate(stream.tasks):
     optimizer = torch.optim.Adam(network.parameters(), lr=1e-3)
     for batch in batch_order(seed=0, task=i, examples=len(task.train), steps=200, batch_size=32):
         logits = network(task.train.x[batch])
+        # In training too, only the answers of the tasks 0 to i are allowed.
         logits = logits.masked_fill(~task.masks[i], -torch.inf)
         loss = F.cross_entropy(logits, task.train.y[batch])
         optimizer.zero_grad()
@@ -95,15 +99,17 @@ for i, task in enumerate(stream.tasks):
     R_by_hand[i] = [accuracy(t, trained=i) for t in stream.tasks]
 
 # %% [markdown]
-# `R_by_hand[i, j]` is the accuracy on task `j` after training on the tasks 0 to `i`, one after another. There is
-# nothing in this loop but fine-tuning.
+# `R_by_hand[i, j]` is the accuracy on task `j` after training on the tasks 0 to `i`, one after another. This loop is
+# plain fine-tuning. It does nothing against forgetting.
 #
 # The package trains five networks at the same time. Its first network starts from the same weights as ours, and sees
-# the same batches. So its results must be the same.
+# the same batches. So its results must be the same, except for rounding. Small rounding errors grow during training.
+# So the losses of the first task must agree within 0.0001, and the accuracies within 3 points.
 
 # %%
 naive = wb.run(wb.RunConfig(learner="finetune", scenario="class", seeds=SEEDS, evaluate_every=10))
-verdict("the loop above and the package give the same losses and accuracies.",
+verdict("the loop above and the package give the same losses in the first task, and the same "
+        "accuracies within 3 points.",
         np.allclose(losses_by_hand[:200], naive.losses[0, 0], atol=1e-4)
         and np.allclose(R_by_hand, naive.accuracy[0], atol=0.03))
 
@@ -117,11 +123,13 @@ verdict("in the end the networks recognise only the last two digits.",
 # %% [markdown]
 # ## Watch it
 #
-# The next cell trains three networks once. A line is the accuracy on one task. It is 0 before that task begins,
-# because its answers are not allowed yet. (Only at step 0 all ten answers are allowed.)
+# The next cell trains three networks. Each thick line is the mean accuracy of the three networks on one task. The
+# accuracy is 0 before a task begins, because its answers are not allowed yet. Step 0 is an exception: before any
+# training, all ten answers are allowed.
 #
-# To watch a training, press **Start**. Then choose another learner, scenario or learning rate. **Stop** works at any
-# moment, and **Resume** continues. Without a running kernel you see a still picture.
+# To watch a training, press **Start**. Afterwards, choose another scenario, learning rate or *learner*. The learner is
+# the training method, here `finetune`. **Stop** works at any moment, and **Resume** continues. Without a running
+# kernel you see a still picture.
 
 # %%
 from workbench.widgets import LiveTraining
@@ -135,13 +143,13 @@ live
 # %% [markdown]
 # ## Two other explanations, and their controls
 #
-# **"The network is too small for ten digits."** If this were true, **joint training** would fail too. It trains on
-# all digits seen so far.
+# **"The network is too small for ten digits."** If this were true, **joint training** would fail too. In joint
+# training, the network sees the data of all tasks so far in each step.
 #
 # **"Any further training destroys the earlier learning."** If this were true, further training on the *same* digits
-# would also reduce the accuracy. As a control, we train on *0 or 1* five times in a row. All five rounds must use the
-# same two outputs, so this is the domain scenario. For a fair comparison, we also fine-tune on the five different
-# tasks in the domain scenario.
+# would also reduce the accuracy. As a control, we train on *0 or 1* five times in a row. All five rounds use the same
+# two outputs, as in the domain scenario. So we compare this control with fine-tuning on the five different tasks in
+# the domain scenario.
 
 # %%
 from workbench.tasks.stream import build_stream
@@ -156,17 +164,19 @@ again = wb.run_stream(wb.make_learner(domain, same), same, domain)
 others = wb.run(domain)
 
 # %%
-first_task = {"class: right after learning it": naive.accuracy[:, 0, 0],
-              "class: after four other tasks": naive.accuracy[:, -1, 0],
+first_task = {"class: before the four other tasks": naive.accuracy[:, 0, 0],
+              "class: after the four other tasks": naive.accuracy[:, -1, 0],
               "class: joint training on all tasks": joint.accuracy[:, -1, 0],
-              "domain: after four other tasks": others.accuracy[:, -1, 0],
-              "domain: after four more rounds of 0 or 1": again.accuracy[:, -1, 0]}
-wb.show(plot_bars(first_task, title="Accuracy on the task 0 or 1"))
+              "domain: after the four other tasks": others.accuracy[:, -1, 0],
+              "domain: after four more rounds of “0 or 1”": again.accuracy[:, -1, 0]}
+wb.show(plot_bars(first_task, title="Accuracy on the task “0 or 1”"))
 
 # %% [markdown]
 # In the domain scenario there are two answers. So guessing gives 50 %, and 55 % is hardly better than guessing.
 
 # %%
+print("Accuracy of joint training on all ten digits (class scenario): "
+      f"{percent(joint.accuracy[:, -1].mean())}")
 verdict("the network is large enough, and further training alone does no harm. The networks forget "
         "because the training data change.",
         again.accuracy[:, -1, 0].mean() > 0.95 and joint.accuracy[:, -1].mean() > 0.94
@@ -175,26 +185,34 @@ verdict("the network is large enough, and further training alone does no harm. T
 # %% [markdown]
 # ## How much is forgotten in each scenario?
 #
-# We train in each scenario, with the same digits, the same number of steps and the same learning rate.
+# We train five networks in each scenario, with the same digits, the same number of steps and the same learning rate.
+# The table shows the accuracy on each task at the end, and three means over the five tasks. For the mean *right after
+# learning*, each task is tested just after its own training.
 
 # %%
 scenarios = {"task": wb.run(wb.RunConfig(learner="finetune", scenario="task", seeds=SEEDS)),
              "domain": others, "class": naive}
 final = {name: record.accuracy[:, -1].mean(1) for name, record in scenarios.items()}
-rows = pd.Index([*naive.task_names, "mean", "mean before training"], name="accuracy on")
+learned = {name: record.matrix().learning_accuracy() for name, record in scenarios.items()}
+
+# %%
+rows = pd.Index([*naive.task_names, "mean at the end", "mean right after learning",
+                 "mean before training"], name="accuracy on")
 by_scenario = pd.DataFrame({name: [*record.accuracy[:, -1].mean(0), final[name].mean(),
-                                   record.baseline.mean()]
+                                   learned[name].mean(), record.baseline.mean()]
                             for name, record in scenarios.items()}, index=rows)
 print(by_scenario.map(percent).to_string())
 verdict("fine-tuning forgets almost nothing in the task scenario, some in the domain scenario, and "
         "everything except the last task in the class scenario.",
         final["task"].mean() > 0.9 > 0.87 > final["domain"].mean() > 0.8 > 0.21
-        > final["class"].mean())
+        > final["class"].mean() and min(value.mean() for value in learned.values()) > 0.97)
 
 # %% [markdown]
 # The high accuracy in the task scenario does not prove that the network knows more. The question is easier: the
-# network cannot confuse a 0 with a 9, because 9 is not an allowed answer. Look at single digits. A cross marks an
-# answer that is not allowed.
+# network cannot confuse a 0 with a 9, because 9 is not an allowed answer.
+#
+# The next cell shows the answers to one test digit. It trains one network in each scenario. So its accuracies differ a
+# little from the means of five networks in the table. A cross marks an answer that is not allowed.
 
 # %%
 from workbench.widgets import ScenarioExplorer
@@ -205,8 +223,8 @@ explorer
 
 # %%
 p, _, correct = explorer.probabilities("class")
-print(f"The same digit in the class scenario: the network answers {p.argmax().item()} "
-      f"(probability {percent(p.max().item())}).")
+print("The network trained in the class scenario answers to the same digit: "
+      f"{p.argmax().item()} (probability {percent(p.max().item())}).")
 print(f"The correct answer is {correct}.")
 
 # %% [markdown]
@@ -225,9 +243,9 @@ check("allowed_answer", allowed_answer)
 # %% [markdown]
 # ## What did the network lose?
 #
-# Take the networks of the class scenario after all five tasks. Now ask them the *task* question: only 0 and 1 are
-# allowed. If they can still tell a 0 from a 1, then the hidden layers have kept something. Then only the comparison
-# with the newer digits is broken.
+# Take the networks of the class scenario after all five tasks. Do not train them further, but ask them the *task*
+# question: only 0 and 1 are allowed. Suppose that they can still tell a 0 from a 1. Then the networks still contain
+# this knowledge. They only give too large logits to the newer digits.
 
 # %%
 from workbench.runs.evaluation import evaluate
@@ -252,7 +270,8 @@ verdict("the networks can still tell most 0s from 1s. But the outputs of newer d
 
 # %% [markdown]
 # So "forgotten" can mean two things. The knowledge is gone, or it is still in the network but does not decide the
-# answer. If you report one number per method, say which of the two it measures.
+# answer. The accuracy in the class scenario cannot tell these two cases apart. So always say in which scenario an
+# accuracy was measured.
 #
 # {{exercise masked_loss}}
 
@@ -267,32 +286,16 @@ check("masked_loss", masked_loss)
 # {{solution masked_loss}}
 
 # %% [markdown]
-# ## Does a smaller learning rate help?
-#
-# Smaller steps change the network less. The comparison is fair only if the network also learns the new task. So we
-# print both accuracies.
-
-# %%
-rates = {}
-for lr in (1e-4, 3e-4, 1e-3, 3e-3):
-    record = wb.run(wb.RunConfig(learner="finetune", tasks=2, lr=lr, seeds=SEEDS))
-    rates[lr] = record.accuracy[:, 1].mean(0)
-    old, new = (percent(value) for value in rates[lr])
-    print(f"learning rate {lr:6g}: accuracy on 0 or 1 {old:>4s}, on 2 or 3 {new:>4s}")
-verdict("at every learning rate that is large enough to learn the second task, less than half of "
-        "the accuracy on the first is left.",
-        all(old < 0.5 for old, new in rates.values() if new > 0.95))
-
-# %% [markdown]
-# **What would change your mind?** If training on the same digits had lost as much accuracy, "forgetting" would be the
-# wrong word. If joint training had ended near 20 %, the network would be too small.
+# **What would change your mind?** Suppose that the accuracy had also fallen after more training on the *same* digits.
+# Then the new digits would not be the cause. If joint training had ended near 20 %, the network would be too small.
 #
 # ## Try it yourself
 #
 # - Use `LiveTraining(stream="rotated-digits")`. Its tasks are the same digits, turned by 30 degrees more in each task.
 #   What happens?
 # - Run five tasks with `hidden=(1000, 1000)` in `RunConfig`. Does a wider network forget less?
-# - In the domain scenario the tasks lose different amounts: look at the table. Which tasks lose most, and why?
+# - In the domain scenario, the accuracy at the end is 55 % on *0 or 1*, but 95 % on *2 or 3*. We have not found out why.
+#   Can you find a reason? The explorer shows the answers to single digits.
 #
 # ## Limits
 #

@@ -106,8 +106,8 @@ def scenario_explorer(page, screenshot):
         box.get_by_role("button", name=scenario, exact=True).click()
         expect(words).to_contain_text(f"In the {scenario} scenario")
         screenshot(page, f"01-scenario-{scenario}")
-    box.get_by_label("trained through").select_option("2 or 3")
-    expect(words).to_contain_text("after training through 2 or 3")
+    box.get_by_label("trained up to").select_option("2 or 3")
+    expect(words).to_contain_text("after training on all tasks up to 2 or 3")
     box.get_by_label("a digit of task").select_option("6 or 7")
     expect(words).to_contain_text("A digit from the task 6 or 7")
     picture = box.locator("img")
@@ -220,11 +220,12 @@ def test_each_control_of_the_retention_explorer(retention, screenshot):
     page = retention
     box = page.locator(".jp-OutputArea-output").filter(has=page.get_by_label("matrix of")).first
     words = box.locator(".workbench-words")
-    expect(words).to_contain_text("finetune, trained through “4 or 5”, tested on “0 or 1”")
+    expect(words).to_contain_text(
+        "finetune, trained on all tasks up to “4 or 5”, tested on “0 or 1”")
     screenshot(page, "retention-start")
 
     box.get_by_label("matrix of").select_option("replay")
-    expect(words).to_contain_text("replay, trained through")
+    expect(words).to_contain_text("replay, trained on all tasks up to")
     box.get_by_label("show").select_option("retention")
     expect(words).to_contain_text("retention")
     picture = box.locator("img")
@@ -236,11 +237,11 @@ def test_each_control_of_the_retention_explorer(retention, screenshot):
     cell = box.get_by_title("after 2 or 3, tested on 2 or 3")
     expect(cell).to_have_attribute("title", re.compile(r": \d+ %$"))
     cell.click()
-    expect(words).to_contain_text("trained through “2 or 3”, tested on “2 or 3”")
+    expect(words).to_contain_text("trained on all tasks up to “2 or 3”, tested on “2 or 3”")
     # The keyboard: Tab leads to the next cell, Enter chooses it.
     page.keyboard.press("Tab")
     page.keyboard.press("Enter")
-    expect(words).to_contain_text("trained through “2 or 3”, tested on “4 or 5”")
+    expect(words).to_contain_text("trained on all tasks up to “2 or 3”, tested on “4 or 5”")
     box.get_by_label("show").select_option("accuracy")
     expect(words).to_contain_text("tested on “4 or 5”: accuracy not defined")
     expect(box.get_by_title("after 2 or 3, tested on 4 or 5")).to_have_text("–")

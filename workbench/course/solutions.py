@@ -33,7 +33,7 @@ def backward_transfer(R):
 
 
 def retention_matrix(R):
-    """Accuracy on task j after task k in units of that right after task j; NaN before it."""
+    """Accuracy on task j after task k, divided by the accuracy right after task j, or NaN."""
     learned = np.tril(np.ones_like(R, dtype=bool))
     return np.where(learned, R / np.diagonal(R), np.nan)
 
@@ -44,7 +44,7 @@ def ewc_penalty(weights, anchor, fisher):
 
 
 def reservoir(items, capacity, rng):
-    """Even sample of a stream of unknown length, in one pass and with little memory."""
+    """Sample in which each item has the same probability; the items are read once."""
     kept = []
     for k, item in enumerate(items):
         if len(kept) < capacity:

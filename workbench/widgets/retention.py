@@ -84,7 +84,7 @@ class RetentionExplorer(View):
         """Return a sentence on the value in the chosen cell."""
         i, j = self.cell
         value = self.values(self.learner.value)[:, i, j].mean()
-        return (f"{self.learner.value}, trained through “{self.names[i]}”, tested on "
+        return (f"{self.learner.value}, trained on all tasks up to “{self.names[i]}”, tested on "
                 f"“{self.names[j]}”: {self.metric.value} {percent(value)}.")
 
     def redraw(self, *_: object) -> None:

@@ -70,7 +70,7 @@ class ScenarioExplorer(View):
         numbered = [(name, i) for i, name in enumerate(self.names)]
         self.scenario = w.ToggleButtons(options=list(SCENARIOS), value="class",
                                         description="scenario")
-        self.trained = choice("trained through", numbered, 0)
+        self.trained = choice("trained up to", numbered, 0)
         self.tested = choice("a digit of task", numbered, 0)
         self.example = w.BoundedIntText(value=0, min=0, max=30, description="number",
                                         layout=w.Layout(width="160px"))
@@ -85,7 +85,7 @@ class ScenarioExplorer(View):
         return logits[0].softmax(-1), stream.mask(i, j), int(test.y[n])
 
     def accuracy(self, scenario: str, trained: int, tested: int) -> float:
-        """Return the accuracy on one task's test digits, after training through another."""
+        """Return the accuracy on one task's test digits, after all training up to another."""
         test = self.streams[scenario].tasks[tested].test
         right = self._logits(scenario, trained, tested, test.x).argmax(-1) == test.y
         return float(right.double().mean())
@@ -121,10 +121,10 @@ class ScenarioExplorer(View):
         last.set_yticks([])
         last.grid(False)
         add_text(last, f"accuracy (%)\non {self.tested.label}")
-        describe(middle, f"A digit from the task {self.tested.label}, after training through "
-                 f"{self.trained.label}. In the {scenario} scenario ({SCENARIOS[scenario]}) the "
-                 f"network answers {labels[answer]} with probability {percent(float(p[answer]))}; "
-                 f"the correct answer is {labels[right]}. "
+        describe(middle, f"A digit from the task {self.tested.label}, after training on all tasks "
+                 f"up to {self.trained.label}. In the {scenario} scenario ({SCENARIOS[scenario]}) "
+                 f"the network answers {labels[answer]} with probability "
+                 f"{percent(float(p[answer]))}; the correct answer is {labels[right]}. "
                  + (f"Not allowed: {', '.join(labels[c] for c in forbidden)}." if forbidden
                     else "All answers are allowed."))
         describe(last, "Accuracy on that task: "

@@ -1,14 +1,14 @@
 # %% [markdown]
 # # Measures in different libraries
 #
-# > **Claim you can check:** libraries use the same name for different formulas. On one and the same accuracy matrix
-# > they give three numbers for forgetting, two for backward transfer, and three for the average accuracy.
+# > **Claim you can check:** libraries and papers use the same name for different formulas. For one and the same accuracy
+# > matrix, they give three numbers for forgetting, two for backward transfer, and three for the average accuracy.
 #
 # | | |
 # |---|---|
 # | **Objectives** | read a measure from its formula, not from its name · compute each rule by hand · see when the rules disagree |
 # | **Prerequisites** | [02 Measuring retention](../02_measuring_retention.ipynb) |
-# | **Time** | 20 minutes to work through, under 1 minute to run on two CPU cores |
+# | **Time** | 40 minutes to read and to do the exercise, under 1 minute to run on two CPU cores |
 # | **Memory** | under 1 GB; no GPU, no download, no network |
 
 # %%
@@ -16,39 +16,43 @@ import numpy as np
 import pandas as pd
 
 import workbench as wb
-from workbench.course import verdict
+from workbench.course import check, verdict
 
 wb.prepare_notebook()
 
 # %% [markdown]
 # ## One matrix, eight rules
 #
-# `R[i, j]` is the accuracy on task `j` after training on the tasks 0 to `i`. In this matrix, the first task improves
-# after the second and then loses much. The second task improves after the third.
+# `R[i, j]` is the accuracy on task `j` after training on the tasks 0 to `i`. In this matrix, the accuracy on the first
+# task rises after training on the second task (0.90 to 0.95), and falls after the third (to 0.60). The accuracy on the
+# second task rises after training on the third (0.85 to 0.88).
 
 # %%
 R = np.array([[0.90, 0.50, 0.20], [0.95, 0.85, 0.40], [0.60, 0.88, 0.80]])
 
 # %% [markdown]
-# We read the rules in the source code of the libraries (versions in `docs/REFERENCES.md`). The papers are those of
-# Chaudhry et al. (2018), Díaz-Rodríguez et al. (2018), and Lopez-Paz & Ranzato (2017), whose method is called GEM.
+# FACIL, Avalanche, Mammoth and PILOT are libraries. We read their rules in their source code (versions in
+# `docs/REFERENCES.md`). The other names in the table are papers: Chaudhry et al. (2018), Díaz-Rodríguez et al. (2018),
+# and GEM, by Lopez-Paz & Ranzato (2017).
 #
 # | measure | used by | rule |
 # |---|---|---|
-# | backward transfer | GEM, Mammoth, this course | mean of last row minus diagonal, over all tasks except the last |
-# | backward transfer | Díaz-Rodríguez | mean of `R[i, j] - R[j, j]` over all cells with `i > j` |
-# | forgetting | Chaudhry, FACIL, this course | best accuracy *before* the last row, minus the last row |
-# | forgetting | Avalanche | diagonal minus last row |
-# | forgetting | Mammoth, PILOT | best accuracy *with* the last row, minus the last row |
+# | backward transfer | GEM, Mammoth, this course | for each task except the last: last row minus diagonal; then the mean |
+# | backward transfer | Díaz-Rodríguez | for each cell below the diagonal: `R[i, j] - R[j, j]`; then the mean |
+# | forgetting | Chaudhry, FACIL, this course | for each task except the last: best accuracy in all rows *before* the last, minus last row; then the mean |
+# | forgetting | Avalanche | for each task except the last: diagonal minus last row; then the mean |
+# | forgetting | Mammoth, PILOT | for each task except the last: best accuracy in all rows *including* the last, minus last row; then the mean |
 # | average accuracy | GEM (ACC) | mean of the last row |
-# | average accuracy | PILOT (AIA, average incremental accuracy) | mean accuracy on the tasks seen so far, then mean over all rows |
-# | average accuracy | Díaz-Rodríguez | mean of all cells with `i >= j` |
+# | average accuracy | PILOT (AIA, average incremental accuracy) | for each row: mean accuracy on the tasks trained so far; then the mean |
+# | average accuracy | Díaz-Rodríguez | mean of all cells on and below the diagonal |
+#
+# The best accuracy on a task is searched only in the rows from its own training on.
 
 # %%
 def rules(R):
     """The value of each rule for one matrix."""
     rows, columns = np.indices(R.shape)
-    own, last, old = np.diagonal(R), R[-1], slice(0, len(R) - 1)  # old: all tasks but the last
+    own, last, old = np.diagonal(R), R[-1], slice(0, len(R) - 1)  # old: all tasks except the last
     trained = np.where(rows >= columns, R, -np.inf)
     return {("backward transfer", "GEM, Mammoth, this course"): (last - own)[old].mean(),
             ("backward transfer", "Díaz-Rodríguez"): (R - own)[rows > columns].mean(),
@@ -64,46 +68,92 @@ def rules(R):
 # %%
 small = pd.Series(rules(R), name="value")
 print(small.round(4).to_string())
-verdict("on this matrix, three rules for forgetting give three numbers. Always say which formula a "
-        "number is from.",
+verdict("on this matrix, the three rules for forgetting give three different numbers. Always say "
+        "which formula you used.",
         np.allclose(small, [-.135, -.0733, .16, .135, .175, .76, .8533, .83], atol=1e-3))
 
 # %%
 package, _ = wb.summarise(wb.AccuracyMatrix(R))
-verdict("the rules marked “this course”, ACC and AIA are those of the package.",
+verdict("the package gives the same numbers as four of our rules: the two marked “this course”, "
+        "ACC (GEM) and AIA (PILOT).",
         np.allclose(small.iloc[[0, 2, 5, 6]],
                     [package[name] for name in ("BWT", "forgetting", "ACC", "AIA")]))
 
 # %% [markdown]
 # ## Does it matter in a real run?
 #
-# The rules for forgetting differ only if a task improves after it was learned. Here we compute them for replay, with
-# new classes in each task, and for fine-tuning with shuffled pixels. Each number is the mean over five seeds.
+# The rules for forgetting differ only if the accuracy on a task rises after the task was learned. Here we compute all
+# eight rules for two runs of lesson 02: replay with new classes in each task, and fine-tuning with shuffled pixels. Each
+# number is the mean over five seeds.
 
 # %%
 SEEDS = (0, 1, 2, 3, 4)
-runs = {"replay, new classes": wb.run(wb.RunConfig(learner="replay", seeds=SEEDS)),
-        "fine-tuning, shuffled pixels": wb.run(wb.RunConfig(stream="permuted-digits", seeds=SEEDS))}
+runs = {"replay, new classes": wb.run(wb.RunConfig(
+            stream="split-digits", scenario="class", learner="replay", seeds=SEEDS)),
+        "fine-tuning, shuffled pixels": wb.run(wb.RunConfig(
+            stream="permuted-digits", scenario="domain", learner="finetune", seeds=SEEDS))}
 real = pd.DataFrame({name: pd.concat([pd.Series(rules(one)) for one in run.accuracy], axis=1)
                      .mean(axis=1) for name, run in runs.items()})
 print(real.round(3).to_string())
 
 # %%
-spread = real.loc["forgetting"].max() - real.loc["forgetting"].min()
-verdict("in both runs the rules for forgetting agree within one point. The rules for the average "
-        "accuracy differ by more.",
-        (spread < 0.01).all()
-        and (real.loc["average accuracy"].max() - real.loc["average accuracy"].min() > 0.03).all())
+spread = {name: real.loc[name].max() - real.loc[name].min() for name in real.index.levels[0]}
+verdict("in both runs the rules for forgetting agree within half a point. The two rules for "
+        "backward transfer differ by more than 2 points, and those for the average accuracy by "
+        "more than 3.",
+        (spread["forgetting"] < 0.005).all() and (spread["backward transfer"] > 0.02).all()
+        and (spread["average accuracy"] > 0.03).all())
 
 # %% [markdown]
-# **What would change your mind?** If a library computed another number on this matrix than our rule for it, our
-# reading of its source would be wrong. Newer versions may also have changed.
+# ## Forward transfer
+#
+# **Forward transfer** (FWT, from the paper of GEM) asks: how much do the earlier tasks help a task that is not trained
+# yet? It needs one more row of numbers: `b[j]`, the accuracy on task `j` before any training. For each task except the
+# first, take `R[j-1, j] - b[j]`; then the mean.
+
+# %%
+b = np.array([0.10, 0.12, 0.15])
+forward = np.mean([R[j - 1, j] - b[j] for j in range(1, len(R))])
+print(f"forward transfer: {forward:.3f}")
+verdict("forward transfer computed by hand is that of the package.",
+        np.isclose(forward, wb.AccuracyMatrix(R, b).forward_transfer()))
+
+# %% [markdown]
+# In the class scenario FWT has no meaning. The network may not answer with classes that it has not seen yet, so
+# `R[j-1, j]` is always 0. The package raises an error in place of a number.
+
+# %%
+from workbench.errors import UndefinedMetricError
+
+try:
+    runs["replay, new classes"].matrix().forward_transfer()
+except UndefinedMetricError as reason:
+    print(reason)
+
+# %% [markdown]
+# ## Write one measure yourself
+#
+# {{exercise retention_matrix}}
+
+# %%
+def retention_matrix(R):
+    ...
+
+
+check("retention_matrix", retention_matrix)
+
+# %% [markdown]
+# {{solution retention_matrix}}
+#
+# **What would change your mind?** Suppose that a library gives another number for this matrix than the rule that we
+# wrote for this library. Then we have read its source code wrongly, or a newer version has changed the rule.
 #
 # ## Try it yourself
 #
-# - Change one cell of `R` so that all three rules for forgetting agree.
-# - Why can the rule of Mammoth and PILOT never be negative? Which information is lost?
-# - Avalanche fills its matrix with 0 where a task was not tested. Which of the rules would that change?
+# - Change two cells of `R` so that all three rules for forgetting agree. Why is one cell not enough?
+# - Why can the forgetting of Mammoth and PILOT never be negative? Which information is lost?
+# - Suppose that a library never tests a task before its training, and writes 0 into all cells above the diagonal. Which
+#   measures of this lesson would change?
 #
 # ## Limits
 #

@@ -2,14 +2,14 @@
 # # Why do the methods help?
 #
 # > **Claim you can check:** replay helps because the stored examples have their true labels. EWC helps partly because
-# > it protects the important weights: with the same penalty on random weights, it is 6 points worse. But a penalty on
-# > random weights also helps.
+# > it protects the important weights. In a control, the measured importance is assigned to the weights at random. This
+# > control is 5.8 points worse than EWC, but still 4.9 points better than fine-tuning.
 #
 # | | |
 # |---|---|
 # | **Objectives** | choose a strength fairly · see what a penalty costs · remove the main idea of a method, and measure what is left |
 # | **Prerequisites** | [02 Measuring retention](../02_measuring_retention.ipynb) |
-# | **Time** | 50 minutes to read and to do the two exercises, under 1 minute to run on two CPU cores |
+# | **Time** | 60 minutes to read and to do the two exercises, under 1 minute to run on two CPU cores |
 # | **Memory** | under 1 GB; no GPU, no download, no network |
 
 # %%
@@ -26,36 +26,60 @@ wb.prepare_notebook()
 SEEDS = (0, 1, 2, 3, 4)
 
 # %% [markdown]
+# ## A simpler remedy: a smaller learning rate
+#
+# Before we study methods, we test whether they are needed. Smaller training steps change the network less. Does
+# fine-tuning then forget less? The comparison is fair only if the network also learns the new task. So we print both
+# accuracies, for the first two tasks with new classes.
+
+# %%
+rates = {}
+for lr in (1e-4, 3e-4, 1e-3, 3e-3):
+    record = wb.run(wb.RunConfig(learner="finetune", scenario="class", tasks=2, lr=lr,
+                                 seeds=SEEDS))
+    rates[lr] = record.accuracy[:, 1].mean(0)
+    old, new = (percent(value) for value in rates[lr])
+    print(f"learning rate {lr:6g}: accuracy on “0 or 1” {old:>4s}, on “2 or 3” {new:>4s}")
+verdict("with every learning rate that reaches more than 95 % on the second task, the accuracy on "
+        "the first task falls below 5 %.",
+        all(old < 0.05 for old, new in rates.values() if new > 0.95))
+
+# %% [markdown]
 # ## How the strengths were chosen
 #
-# Every method with a strength got five values. The table has the accuracy on validation data, with three seeds that no
-# other experiment uses. The highest value of each line is used. `alpha` is the weight of the stored logits in DER++.
-# `ewc-shuffled-fisher` is a control of EWC; it is explained below.
+# Every method with a strength got five values. For each value, the table shows the mean ACC (final average accuracy) on
+# validation data over three seeds. No other experiment uses these seeds. For each method we take the value with the
+# highest ACC. In DER++ the strength is called `alpha`: the weight of the stored logits. `ewc-shuffled-fisher` is a
+# control of EWC; it is explained below.
 
 # %%
 tuning = json.loads(Path("../../data/results/tuning_digits.json").read_text())
-search = tuning["results"]["permuted-digits"]
-for name, one in search.items():
-    scores = "  ".join(f"{float(value):>4g}: {percent(score)}"
-                       for value, score in one["scores"].items())
-    print(f"{name:20s} {one['option']:9s} {scores}")
+for title, key in (("Shuffled pixels", "permuted-digits"), ("New classes", "split-digits")):
+    print(title)
+    for name, one in tuning["results"][key].items():
+        scores = "  ".join(f"{float(value):>4g}: {percent(score)}"
+                           for value, score in one["scores"].items())
+        print(f"  {name:20s} {one['option']:9s} {scores}")
 
 # %% [markdown]
-# The search takes several minutes. `scripts/tune_digits.py` made it. We repeat one entry.
+# With new classes, no strength of EWC, SI or LwF helps. The search takes several minutes. `scripts/tune_digits.py` made
+# it. We repeat one entry.
 
 # %%
-si_best = search["si"]["best"]
+search = tuning["results"]["permuted-digits"]
+si_best, si_score = search["si"]["best"], max(search["si"]["scores"].values())
 si_config = wb.RunConfig(stream="permuted-digits", learner="si", seeds=tuning["seeds"])
 repeated = wb.tune(si_config, "strength", [si_best])[si_best]
-verdict("the repeated score of SI at its best strength is the score in the table.",
-        abs(repeated - max(search["si"]["scores"].values())) < 0.05)
+print(f"SI at strength {si_best:g}: {percent(repeated)} now, {percent(si_score)} in the table")
+verdict("the repeated score of SI agrees with the table within 3 points.",
+        abs(repeated - si_score) < 0.03)
 
 # %% [markdown]
 # ## What a penalty costs
 #
-# A penalty makes it harder to learn the next task. **Intransigence** measures this: the accuracy of joint training
-# right after a task, minus the accuracy of the method at the same moment. A positive value means that the method
-# learned the tasks less well than joint training.
+# A penalty makes it harder to learn the next task. **Intransigence** measures this. Take the accuracy on each task right
+# after it was learned, and the mean over the tasks. Intransigence is this mean for joint training, minus this mean for
+# the method. A positive value means that the method learned the tasks less well than joint training.
 
 # %%
 METHODS = ("finetune", "ewc", "si", "lwf", "replay", "derpp", "joint")
@@ -69,14 +93,18 @@ wb.show(plot_differences(lag, title="Intransigence with shuffled pixels",
 
 # %%
 verdict("EWC, SI and LwF learn new tasks less well than joint training. Fine-tuning, replay and "
-        "DER++ do not.", all(lag[name].mean() > 1 for name in ("ewc", "si", "lwf"))
+        "DER++ learn them as well, or slightly better.",
+        all(lag[name].mean() > 1 for name in ("ewc", "si", "lwf"))
         and all(lag[name].mean() < 0 for name in ("finetune", "replay", "derpp")))
 
 # %% [markdown]
+# Why can fine-tuning learn a new task better than joint training? A likely reason: joint training must fit all tasks
+# at the same time.
+#
 # ## Replay: does it need the true labels?
 #
 # Does replay help because of the information in the old examples? Or would any extra term in the loss help as much?
-# We test two **controls**: copies of replay without its main idea.
+# We test two **controls**: copies of replay without its main idea. Each task brings two new classes.
 #
 # - `replay-shuffled-labels`: the labels of the stored examples are shuffled.
 # - `replay-present`: the same number of examples is replayed, but they come from the current task.
@@ -102,15 +130,14 @@ verdict("replay needs old examples with their true labels.", replay_acc["replay"
 # %% [markdown]
 # ## EWC: does it need the right weights?
 #
-# The penalty of EWC keeps each weight near its old value, in proportion to its **Fisher information**. This number is
-# large if a small change of the weight changes the predicted probabilities a lot.
+# The penalty of EWC keeps each weight near its old value. The larger the **Fisher information** of a weight, the more
+# strongly the penalty holds this weight. The Fisher information is large if a small change of the weight changes the
+# predicted probabilities a lot.
 #
-# Does it matter which weights are kept near their old values? Or would a penalty on any weights work as well? The
-# control, `ewc-shuffled-fisher`, has the same Fisher values, but assigns them to the weights of each layer at random.
-# Its strength was tuned like that of EWC: with the same five values, on the same validation data.
-
-# %%
-print(inspect.getsource(controls.EWCShuffledFisher))
+# Does it matter which weights the penalty holds most strongly? The control `ewc-shuffled-fisher` has the same Fisher
+# values as EWC, but it assigns them to the weights of each layer at random. So it still holds all weights near their
+# old values, but not the important weights more strongly than others. Its strength was chosen like that of EWC: among
+# the same five values, on the same validation data. The best strength is 30 for EWC, and 3 for the control.
 
 # %%
 shuffled_fisher = wb.run(wb.RunConfig(stream="permuted-digits", learner="ewc-shuffled-fisher",
@@ -121,13 +148,15 @@ ewc_acc = {name: run.matrix().average_accuracy() for name, run in ewc_runs.items
 wb.show(plot_bars(ewc_acc, title="EWC and its control, shuffled pixels"))
 
 # %%
-gain = ewc_acc["ewc"] - ewc_acc["ewc-shuffled-fisher"]
-low, high = (100 * end for end in seed_interval(gain))
-print(f"EWC minus its control: {100 * gain.mean():.0f} points of accuracy "
-      f"(95 % interval over seeds: {low:.0f} to {high:.0f}).")
-rest = ewc_acc["ewc-shuffled-fisher"] - ewc_acc["finetune"]
-verdict("it matters which weights EWC protects. But a penalty on random weights already gives a "
-        "part of its gain.", gain.mean() > 0.02 < rest.mean())
+gains = {"EWC minus its control": ewc_acc["ewc"] - ewc_acc["ewc-shuffled-fisher"],
+         "control minus fine-tuning": ewc_acc["ewc-shuffled-fisher"] - ewc_acc["finetune"]}
+for name, gain in gains.items():
+    low, high = (100 * end for end in seed_interval(gain))
+    print(f"{name}: {100 * gain.mean():.1f} points of ACC "
+          f"(95 % interval over seeds: {low:.1f} to {high:.1f})")
+verdict("it matters which weights EWC protects. But the control, which protects weights at random, "
+        "already has a part of the gain of EWC over fine-tuning.",
+        all(gain.mean() > 0.02 and seed_interval(gain)[0] > 0 for gain in gains.values()))
 
 # %% [markdown]
 # ## Write two parts yourself
@@ -144,7 +173,8 @@ check("ewc_penalty", ewc_penalty)
 # %% [markdown]
 # {{solution ewc_penalty}}
 #
-# DER++ must choose which 100 examples to store while the examples arrive one by one. A **reservoir** does this.
+# The second part belongs to DER++, which stores 100 examples. The examples arrive one by one, so DER++ must decide for
+# each example at once whether to store it. The method for this is called **reservoir sampling**.
 #
 # {{exercise reservoir}}
 
@@ -160,8 +190,8 @@ check("reservoir", reservoir)
 
 # %% [markdown]
 # **What would change your mind?** If shuffled labels had helped as much as true labels, replay would only be a
-# regulariser: an extra term that keeps the network from fitting the new task too closely. If the random penalty had
-# worked as well as EWC, the Fisher information would not matter.
+# regulariser: an extra term that keeps the network from fitting the new task too closely. If `ewc-shuffled-fisher` had
+# worked as well as EWC, it would not matter which weight has which Fisher information.
 #
 # ## Try it yourself
 #
