@@ -83,6 +83,7 @@ def judge(tasks, learner):
     return [float(right.double().mean()) for right in pairs]
 
 
+# %%
 systems = [teach(split) for split in SPLITS]
 working = pd.DataFrame([judge(*system) for system in systems], columns=MEASURES)
 print(working.apply(percent_over_seeds).to_string())

@@ -132,7 +132,7 @@ verdict("RanPAC with a ridge of 1e-8: 900 random features work in double precisi
         "than 90 %.", double[900] > 0.85 and max(double[700], single[700], single[900]) < 0.5
         and head_means["chosen ridge"].min() > 0.9)
 
-# %%
+# %% tags=["nbval-ignore-output"]
 peak, ax_peak = plt.subplots(figsize=(8, 3.4))
 for style, name in zip(styles_of("abc").values(), RIDGES, strict=True):
     shares = 100 * np.array([heads["RanPAC", size][name] for size in SIZES])

@@ -173,12 +173,14 @@ def facts(questions):
 
 
 keepers = stream.old_tasks[known.index("facts-keepers")]
-new_facts, old_facts = (set(facts(task.train.inputs)) for task in (stream.tasks[0], keepers))
+new_facts, old_facts = (set(facts(one.train.inputs)) for one in (stream.tasks[0], keepers))
 for text, choice in zip(keepers.test.inputs, chosen["each"]["facts-keepers"], strict=True):
     if choice == 0:
         colour, thing = facts([text])[0]
         print(f"  {text:40s} new facts about a {thing}: "
               f"{', '.join(sorted(one for one, other in new_facts if other == thing))}")
+
+# %%
 verdict(f"no fact is in both skills ({len(new_facts)} new, {len(old_facts)} known). Every colour "
         "and every object of the new facts also occurs in known facts.",
         not new_facts & old_facts and all({fact[i] for fact in new_facts} <= {
@@ -322,6 +324,7 @@ def without_their_facts(skill):
     return np.mean(right_side)
 
 
+# %% tags=["nbval-ignore-output"]
 unseen = [without_their_facts(skill) for skill in ("facts-new", "facts-keepers")]
 verdict("if a fact was left out of its signature, the right skill is found for {} of the questions "
         "on new facts, and for {} of those on known facts. So the retriever recognises single "
