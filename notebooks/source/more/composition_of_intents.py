@@ -56,15 +56,18 @@ print("made by:", study["made by"]["command"])
 #
 # | method | what it does |
 # |---|---|
-# | composed | a module per task: the units of earlier tasks with learned coefficients, and a new part. A penalty keeps the new part orthogonal to the units |
+# | composed | a module per task: the units (rank-one parts) of earlier adapters with learned coefficients, and a new part. A penalty keeps the new part orthogonal to the units |
 # | composed, not orthogonal | the same without the penalty |
 # | faster 10, faster 1 | as before, with slower coefficients. Usually they learn 30 times faster than other weights; here 10 times faster, or equally fast |
 # | adapters | a separate adapter per task, without reuse |
 # | joint | one adapter and one head learn all 40 intents at once, with the same number of steps in total |
-# | NCM, SLDA, RanPAC | simple classifiers of lesson 10, without adapters |
+# | NCM | the class with the nearest mean; no adapter |
+# | SLDA | class means, and one covariance for all classes; no adapter |
+# | RanPAC | ridge regression on random features; no adapter |
 #
-# All settings (learning rate; clusters, shrinkage and features of the signatures) were chosen on validation messages,
-# from the same values for all methods. The stored results are from `scripts/study_intents.py`.
+# All settings were chosen on validation messages, from the same values for all methods: the learning rate, and the number
+# of clusters, the shrinkage and the features of the signatures. (*Shrinkage* makes a covariance matrix more like that of a
+# sphere.) The stored results are from `scripts/study_intents.py`.
 
 # %%
 COMPOSED = ("composed", "composed, not orthogonal", "faster 10", "faster 1", "adapters")
@@ -72,7 +75,7 @@ SETUPS = ("embeddings, 8 tasks", "embeddings, 4 tasks", "LoRA, 4 tasks")
 
 
 def chosen(setup, method):
-    """What was measured with the features of signatures that validation chose, by seed."""
+    """Return the results by seed, with the features of signatures that validation chose."""
     own = study[f"{setup}: {method}"]
     return {name: np.array(values) for name, values in own[f"{own['view']}, global"].items()}
 
@@ -121,12 +124,17 @@ def points_text(points):
     return "{:+.1f} ({:+.1f} to {:+.1f})".format(points.mean(), *seed_interval(points))
 
 
+# %% [markdown]
+# The next figure shows accuracy minus that of separate adapters. Each panel has one choice of features for the signatures
+# (adapted or shared) and one head (global or task).
+
 # %%
 KINDS = ("adapted, global", "shared, global", "adapted, task", "shared, task")
-kind_figure, kind_axes = plt.subplots(1, 4, figsize=(11.5, 2.4), sharex=True)
+kind_figure, kind_axes = plt.subplots(1, 4, figsize=(11.5, 2.6), sharex=True)
 for ax, kind in zip(kind_axes, KINDS, strict=True):
     plot_differences({name.removeprefix("composed, "): gain_over_adapters(name, kind)
-                      for name in COMPOSED[:-1]}, ax, kind, "points")
+                      for name in COMPOSED[:-1]}, ax, kind, "gain in points")
+    ax.set_ylim(3.5, -0.5)
     if ax is not kind_axes[0]:
         ax.set_yticks(range(4), [])
 wb.show(kind_figure)
@@ -143,9 +151,6 @@ verdict("the simple classifiers NCM and SLDA, which train no adapter, are at lea
         > max(eight[name].mean() for name in (*COMPOSED, "joint")))
 
 # %% [markdown]
-# The figure shows accuracy minus that of separate adapters. Each panel has one choice of features for the signatures
-# (adapted or shared) and one head (global or task).
-#
 # One variant, *faster 10*, is better by about 1 point if the signatures use adapted features. With shared features it is
 # equal or worse. The figure has sixteen 95 % intervals. Even without any true difference, about one of them would not
 # contain 0, by chance. So we do not count this as a gain.
@@ -174,14 +179,14 @@ def parts_of(setup, method):
 # %%
 split = pd.DataFrame({name: parts_of(SETUPS[0], name) for name in COMPOSED}).T
 print(split.map(percent).to_string())
-ax = plt.subplots(figsize=(8, 2.8))[1]
-split.iloc[:, :3].mul(100).plot.barh(stacked=True, ax=ax, width=0.7, edgecolor="white",
+bars = plt.subplots(figsize=(8, 2.8))[1]
+split.iloc[:, :3].mul(100).plot.barh(stacked=True, ax=bars, width=0.7, edgecolor="white",
                                      color=["#009E73", "#D55E00", "#E69F00"])
-ax.plot(100 * split.iloc[:, 3], range(len(split)), "kD", label="right if task told")
-ax.set(xlabel="share of test messages (%)", xlim=(0, 100))
-ax.invert_yaxis()
-ax.legend(loc="upper left", bbox_to_anchor=(1, 1), frameon=False)
-wb.show(describe(ax, f"Stacked bars, {', '.join(split.columns)}: " + "; ".join(
+bars.plot(100 * split.iloc[:, 3], range(len(split)), "kD", label="right if task told")
+bars.set(xlabel="share of test messages (%)", xlim=(0, 100))
+bars.invert_yaxis()
+bars.legend(loc="upper left", bbox_to_anchor=(1, 1), frameon=False)
+wb.show(describe(bars, f"Stacked bars, {', '.join(split.columns)}: " + "; ".join(
     f"{name} {', '.join(map(percent, row))}" for name, row in split.iterrows()) + "."))
 
 # %% [markdown]
@@ -225,7 +230,7 @@ def plot_inside(setup, ax):
     ax.set(title=setup, xlabel="%", yticks=range(len(MEASURES)), yticklabels=MEASURES)
 
 # %%
-inside_figure, inside_axes = plt.subplots(1, 2, figsize=(9.5, 3.4), sharey=True)
+inside_figure, inside_axes = plt.subplots(1, 2, figsize=(9.5, 3.4), sharex=True, sharey=True)
 for setup, axes in zip(SETUPS[1:], inside_axes, strict=True):
     plot_inside(setup, axes)
 inside_axes[0].invert_yaxis()
@@ -250,11 +255,11 @@ for rule in ("NCM", "SLDA", "RanPAC"):
 inside_gains = {name: 100 * (chosen(SETUPS[2], name)["accuracy"]
                              - chosen(SETUPS[2], "adapters")["accuracy"]) for name in THREE[:2]}
 for name, points in inside_gains.items():
-    print(f"inside MiniLM, {name} minus adapters: {points_text(points)} points")
+    print(f"inside MiniLM, '{name}' minus 'adapters': {points_text(points)} points")
 verdict("inside MiniLM we cannot say that reuse is better or worse than separate adapters.",
         all(seed_interval(points)[0] < 0 < seed_interval(points)[1]
             for points in inside_gains.values()))
-verdict("no method with steps inside MiniLM is above NCM on the frozen embeddings.",
+verdict("no method with steps inside MiniLM is better than NCM on the fixed embeddings.",
         np.mean(study["classifiers, 4 tasks"]["NCM"]) > max(
             np.mean(study[f"LoRA, 4 tasks: {name}"]["accuracy"]) if name == "joint" else
             chosen(SETUPS[2], name)["accuracy"].mean() for name in (*THREE, "joint")))

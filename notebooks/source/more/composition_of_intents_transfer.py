@@ -4,8 +4,8 @@
 # > **Claim you can check:** the tasks are messages to assistants, and each message has an *intent*: its purpose, such as
 # > "block my card". A task is not learned better after an earlier task of the *same* assistant than after one of another
 # > assistant. A positive control shows that the measurement can detect transfer: if the earlier task had the *same
-# > intents*, a copy of the old adapter gains 4 points. If it had other intents, a copy loses up to 4 points, and learned
-# > coefficients do no harm.
+# > intents*, a copy of the old adapter gains 4 points. If it had other intents, a copy is harmful: with 5 messages on
+# > fixed embeddings it loses 3 to 4 points. Learned coefficients do no harm.
 #
 # | | |
 # |---|---|
@@ -23,6 +23,8 @@ import numpy as np
 import pandas as pd
 
 import workbench as wb
+
+# %%
 from workbench.course import verdict
 from workbench.measure.intervals import seed_interval
 from workbench.plots import describe, percent
@@ -38,7 +40,10 @@ study = json.loads((RESULTS / "composed_intents.json").read_text())
 # Lesson 11 builds the module of a new task from the units of earlier tasks, each with a learned coefficient. The first
 # part found no gain from this on eight assistants (bank, travel agency, ...). But they have little in common. So we now
 # make streams whose tasks share something. The features are embeddings of MiniLM, 384 numbers per message, and an
-# adapter of rank 4 changes them linearly. The later task is always the same: **three intents of one assistant, with 5 or 10 messages each**. The earlier task is one of three:
+# adapter of rank 4 changes them linearly. A *unit* is a rank-one part of an adapter.
+#
+# The later task is always the same: **three intents of one assistant, with 5 or 10 messages each**. The earlier task is
+# one of three:
 #
 # | earlier task | its messages | its role |
 # |---|---|---|
@@ -57,8 +62,7 @@ study = json.loads((RESULTS / "composed_intents.json").read_text())
 # | warm start | a copy of the earlier adapter |
 #
 # There are eight assistants, and ten draws of intents and messages. The learning rate of each curve was chosen on
-# validation messages of two other draws. The stored results are from
-# `scripts/study_intents.py`.
+# validation messages of two other draws. The stored results are from `scripts/study_intents.py`.
 
 # %%
 EARLIER = ("same intents", "same domain", "another domain")
@@ -77,6 +81,7 @@ def gains_of(backbone, earlier, start, few):
                   - curves_of(backbone, earlier, "no reuse", few)).mean(1)
 
 
+# %%
 def points_text(points):
     """The mean with its interval."""
     return "{:+.1f} ({:+.1f} to {:+.1f})".format(points.mean(), *seed_interval(points))
@@ -145,8 +150,9 @@ verdict("if the earlier task was of the same domain, reuse gains less than a poi
                 for one in shared_less_foreign.values()))
 
 # %%
+copied = later_gains[5]["warm start", "same domain"]
 verdict("with 5 messages, a copy of the adapter for two other intents of the same assistant loses "
-        "at least 2 points.", seed_interval(later_gains[5]["warm start", "same domain"])[1] < -2)
+        "about 4 points.", seed_interval(copied)[1] < -2 and abs(copied.mean() + 4) < 0.5)
 
 # %% [markdown]
 # - **The measurement detects transfer.** If the earlier task had the same intents, a copy of the old adapter gains 4
@@ -158,8 +164,8 @@ verdict("with 5 messages, a copy of the adapter for two other intents of the sam
 # - **Learned coefficients do no harm.** If the earlier intents are foreign, their gain is about 0. Coefficients that
 #   begin at 0 cannot hurt as much as a copy, and cannot help as much.
 # - **A fresh adapter does not help either.** *Head only* is as good as a fresh adapter, and better after 20 steps. With
-#   few messages on fixed embeddings an adapter cannot improve the result. So an earlier adapter has nothing useful to
-#   give.
+#   few messages on fixed embeddings an adapter cannot improve the result. So an adapter of other intents has nothing
+#   useful to give.
 #
 # ### The same with steps inside MiniLM
 #
