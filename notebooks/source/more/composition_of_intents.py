@@ -139,7 +139,8 @@ for ax, kind in zip(kind_axes, KINDS, strict=True):
         ax.set_yticks(range(4), [])
 wb.show(kind_figure)
 by_choice = {name: 100 * (eight[name] - eight["adapters"]) for name in COMPOSED[:-1]}
-print("with the settings chosen on validation messages, accuracy minus that of adapters, in points:")
+print("with the settings chosen on validation messages, accuracy minus that of adapters, in "
+      "points:")
 print(*(f"  {name}: {points_text(own)}" for name, own in by_choice.items()), sep="\n")
 
 # %%

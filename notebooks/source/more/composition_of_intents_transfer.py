@@ -136,8 +136,8 @@ for few, table in later_gains.items():
     print(shown_gains(table).to_string(), end="\n\n")
 
 # %%
-verdict("positive control: if the earlier task had the same intents, a warm start and learned reuse "
-        "both gain.", all(seed_interval(table[start, "same intents"])[0] > 0
+verdict("positive control: if the earlier task had the same intents, a warm start and learned "
+        "reuse both gain.", all(seed_interval(table[start, "same intents"])[0] > 0
                           for table in later_gains.values() for start in ("warm start", "reuse")))
 shared_less_foreign = {few: table["reuse", "same domain"] - table["reuse", "another domain"]
                        for few, table in later_gains.items()}

@@ -277,8 +277,8 @@ letters_last = [order for order in orders if order.endswith("letters-new")]
 counts = knows_letters.loc[letters_last].sum()
 
 # %%
-verdict(f"if two skills came before, the letters are learned in {counts.iloc[0]:.0f} of 10 runs with "
-        f"reuse, and in {counts.iloc[1]:.0f} of 10 without.", tuple(counts) == (10, 4))
+verdict(f"if two skills came before, the letters are learned in {counts.iloc[0]:.0f} of 10 runs "
+        f"with reuse, and in {counts.iloc[1]:.0f} of 10 without.", tuple(counts) == (10, 4))
 verdict("in these two orders each seed has the same outcome.", bool(
     (knows_letters.loc[letters_last].groupby("seed").nunique() == 1).all(axis=None)))
 

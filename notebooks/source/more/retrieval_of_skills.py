@@ -290,8 +290,8 @@ rng, of_new = np.random.default_rng(1), [np.isin(skill_of[part], new) for part i
 own_rows, own_skills = projected["train"][of_new[0]], skill_of["train"][of_new[0]]
 by_guess = np.mean([clone(ours).fit(own_rows, rng.permutation(own_skills)).score(
     projected["test"][of_new[1]], skill_of["test"][of_new[1]]) for _ in range(20)])
-verdict(f"second control, new skills only: if their labels are shuffled, {percent(by_guess)} of the "
-        "questions get the right skill (mean of 20 shuffles). A guess among three gives 33 %.",
+verdict(f"second control, new skills only: if their labels are shuffled, {percent(by_guess)} of "
+        "the questions get the right skill (mean of 20 shuffles). A guess among three gives 33 %.",
         0.22 < by_guess < 0.42)
 
 # %% [markdown]
@@ -360,9 +360,9 @@ draw_shares(set_ax, in_set.to_numpy())
 set_ax.set(title="sets that contain a skill (%)", xticks=range(8), yticks=range(8), yticklabels=[
     f"{name} (mean size {size[name]:.2f})" for name in names], ylabel="questions on",
     xticklabels=[name.replace("-", "-\n") for name in names])
-wb.show(describe(set_ax, "Heat map, skills in conformal sets. Sets with the right skill: " + ", ".join(
-    f"{name} {percent(share)}" for name, share in zip(names, coverage, strict=True)) + ". Sets of "
-    f"new facts with known facts: {percent(in_set.loc['facts-new', 'facts-keepers'])}."))
+listed = ", ".join(f"{name} {percent(share)}" for name, share in zip(names, coverage, strict=True))
+wb.show(describe(set_ax, f"Heat map, skills in conformal sets. Sets with the right skill: {listed}. "
+    f"Sets of new facts with known facts: {percent(in_set.loc['facts-new', 'facts-keepers'])}."))
 verdict(f"the sets contain the right skill for {percent(coverage.mean())} of the questions. About "
         "three quarters of the sets of new facts also contain the known facts.",
         0.88 < coverage.mean() < 0.97 and 0.6 < in_set.loc["facts-new", "facts-keepers"] < 0.9)
