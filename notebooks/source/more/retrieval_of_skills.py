@@ -362,7 +362,8 @@ set_ax.set(title="sets that contain a skill (%)", xticks=range(8), yticks=range(
     xticklabels=[name.replace("-", "-\n") for name in names])
 listed = ", ".join(f"{name} {percent(share)}" for name, share in zip(names, coverage, strict=True))
 wb.show(describe(set_ax, "Heat map, skills in conformal sets. Sets with the right skill: "
-    f"{listed}. Sets of new facts with known facts: {percent(in_set.loc['facts-new', 'facts-keepers'])}."))
+    f"{listed}. Sets of new facts with known facts: "
+    f"{percent(in_set.loc['facts-new', 'facts-keepers'])}."))
 verdict(f"the sets contain the right skill for {percent(coverage.mean())} of the questions. About "
         "three quarters of the sets of new facts also contain the known facts.",
         0.88 < coverage.mean() < 0.97 and 0.6 < in_set.loc["facts-new", "facts-keepers"] < 0.9)
