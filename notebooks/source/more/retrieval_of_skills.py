@@ -1,0 +1,406 @@
+# %% [markdown]
+# # Retrieval of language skills
+#
+# > **Claim you can check:** a few Gaussian clusters of hidden states find the skill of a question, without a trained
+# > retriever. This is easy if the skills have different kinds of questions. It also works for new and known *facts*,
+# > which are asked for in the same words, but only because the retriever recognises the single facts. If a new fact was
+# > left out when its signature was fitted, it is mostly taken for a known fact.
+#
+# | | |
+# |---|---|
+# | **Objectives** | retrieve the skill of a question by hidden states · see which questions are lost, and why · compare with simpler methods and with controls · test whether a retriever recognises a kind of question or single facts · read conformal sets |
+# | **Prerequisites** | [08 Many skills in a row](../08_many_skills.ipynb), [10 Clustered retrieval](../10_clustered_retrieval.ipynb) |
+# | **Time** | 45 minutes to work through, under 1 minute to run on two CPU cores |
+# | **Memory** | under 1 GB; no GPU, no download, no network |
+#
+# The second part, [Composed modules for language skills](composition_of_skills.ipynb), trains a module for each skill.
+
+# %%
+import re
+
+import matplotlib.pyplot as plt
+import numpy as np
+import pandas as pd
+import torch
+
+import workbench as wb
+from workbench.course import verdict
+from workbench.measure.intervals import wilson_interval
+from workbench.plots import describe, percent
+
+wb.prepare_notebook()
+
+# %%
+from sklearn.base import clone
+from sklearn.feature_extraction.text import TfidfVectorizer
+from sklearn.neighbors import KNeighborsClassifier
+
+from workbench.models import load_causal_lm
+from workbench.models.encoding import make_prompt
+from workbench.retrieval.classifiers import MomentClassifier
+from workbench.retrieval.conformal import ConformalTaskSets
+from workbench.retrieval.projections import separations
+from workbench.retrieval.prompts import PromptRetriever
+from workbench.runs.experiment import stream_of
+
+# %% [markdown]
+# ## The skills, and the retriever
+#
+# In lesson 08 a small language model learned three new skills. It knew five others before:
+#
+# | skill | a question |
+# |---|---|
+# | new: `facts-new` | who keeps the red drum ? |
+# | new: `tools-new` | can you oil the gate in the cellar ? |
+# | new: `letters-new` | put b f g through the loom . |
+# | known: `facts-keepers` | who keeps the blue coat ? |
+# | known: `facts-events` | who mended the stair after the quake ? |
+# | known: `tools-house` | lend the book to finn . |
+# | known: `letters-machines` | put f g c through the mirror . |
+# | known: `working-jar` | the jar holds 10 . add 3 , then take 2 . how many ? |
+#
+# Suppose that each new skill has its own module. Then each question needs the right module, and a question on a known
+# skill needs none. The choice has two steps:
+#
+# 1. The **pretrained** model reads the prompt. Its weights never change. The mean of its hidden states after the first
+#    layer describes the prompt. Only the 64 most important directions are kept (principal components).
+# 2. Each skill has a **signature**: four Gaussian clusters of such descriptions. The skill whose signature gives the
+#    highest density is **retrieved**.
+#
+# No question is stored, only means and covariances. Here is the description of one prompt, written out:
+
+# %%
+config = wb.RunConfig(stream="skills", skills=("facts-new", "tools-new", "letters-new"),
+                      learner="composed_per_skill", lora_rank=8, items=48)
+stream = stream_of(config)
+tasks = (*stream.tasks, *stream.old_tasks)
+new, known = ([task.name for task in some] for some in (stream.tasks, stream.old_tasks))
+model, tokenizer = load_causal_lm("tiny")
+question = stream.tasks[0].test.inputs[0]
+encoded = tokenizer(make_prompt(tokenizer, question), return_tensors="pt",
+                    add_special_tokens=False)
+with torch.no_grad():
+    layers = model(**encoded, output_hidden_states=True).hidden_states
+by_hand = layers[1][0].mean(0).double().numpy()
+verdict("the description written out here is that of the package.", np.allclose(
+    by_hand, PromptRetriever(model, tokenizer, layer=1).states([question])[0], atol=1e-5))
+
+# %% [markdown]
+# ## To which skill does a question belong?
+#
+# The retriever must separate known questions from new ones. There are three ways: no signature for the known skills;
+# **one** common signature for all five; or **one for each**. A known question that goes to another *known* skill counts
+# as right, because the pretrained model answers both. There are 48 test questions per skill.
+
+# %%
+def learned(way, layer=1):
+    """A retriever that has learned the known skills in one of three ways, and then the new."""
+    one = PromptRetriever(model, tokenizer, layer)
+    if way != "none":
+        one.learn_known([task.train.inputs for task in stream.old_tasks], way == "each")
+    for task in stream.tasks:
+        one.learn(task.index, task.train.inputs, task.validation.inputs)
+    return one
+
+
+WAYS = {"none": "no known signature", "one": "one for all known skills",
+        "each": "one for each known skill"}
+retrievers = {way: learned(way) for way in WAYS}
+chosen = {way: {task.name: one.choose(task.test.inputs) for task in tasks}
+          for way, one in retrievers.items()}
+
+# %% tags=["nbval-ignore-output"]
+names, side = new + known, [0, 1, 2, 3, 3, 3, 3, 3]  # the right column of each skill
+shares = {way: np.array([np.bincount(np.where(chosen[way][name] < 0, 3, chosen[way][name]),
+                                     minlength=4) / 48 for name in names]) for way in WAYS}
+right = pd.DataFrame({way: shares[way][range(8), side] for way in WAYS}, names)
+
+
+def draw_shares(ax, table):
+    """Draw shares as a heat map with a number in each cell that is not 0."""
+    ax.imshow(table, vmin=0, vmax=1, cmap="cividis", aspect="auto")
+    for i, j in zip(*table.nonzero(), strict=True):
+        ax.text(j, i, f"{100 * table[i, j]:.0f}", ha="center", va="center",
+                color="white" if table[i, j] < 0.55 else "black")
+    ax.grid(False)
+
+
+# %% tags=["nbval-ignore-output"]
+retrieval_figure, axes = plt.subplots(1, 3, figsize=(10.5, 3.8), sharey=True)
+for ax, way in zip(axes, WAYS, strict=True):
+    draw_shares(ax, shares[way])
+    ax.set(xticks=range(4), xticklabels=["facts", "tools", "letters", "known"],
+           yticks=range(8), yticklabels=names, xlabel="retrieved (%)")
+    ax.set_title(WAYS[way], fontsize=11)
+    describe(ax, f"Heat map, {WAYS[way]}. Questions that go to the right column: " + ", ".join(
+        f"{name} {percent(share)}" for name, share in right[way].items()) + ".")
+wb.show(retrieval_figure)
+
+# %% tags=["nbval-ignore-output"]
+ends_of_144 = wilson_interval(144, 144)
+verdict(f"all 144 questions on the three new skills go to their own skill, in all three ways (95 % "
+        f"interval {percent(ends_of_144[0])} to 100 %). We had required 95 %.",
+        right[:3].min(axis=None) == 1)
+verdict("with one signature for all known skills, about half of the known facts go to the new "
+        "facts.", 0.35 < right.loc["facts-keepers", "one"] < 0.65)
+verdict("with one signature for each known skill, more than 90 % of the questions on every skill "
+        "are retrieved correctly.", right["each"].min() > 0.9)
+
+# %% [markdown]
+# The left panel shows why the known skills need signatures: without them *every* known question goes to some module.
+#
+# A common signature has four clusters with one covariance, and this must be wide enough for five very different skills.
+# More clusters do not solve this (measured beforehand):
+#
+# | signature of the known skills | known facts found |
+# |---|---|
+# | 4 clusters | 48 % |
+# | 16 clusters | 56 % |
+# | 8 clusters, each with its own covariance | 67 % |
+# | one signature for each skill | 92 % |
+#
+# Clusters are found without labels, so they do not match the skills.
+#
+# ## Which questions are lost?
+#
+# All lost questions ask who keeps an object. New and known facts are asked for in the same eight phrases. Every colour
+# and every object of a new fact also occurs in a known fact. Only the *pair* is new. The cell prints the known questions
+# that were taken for new ones, each with the new facts about the same object.
+
+# %% tags=["nbval-ignore-output"]
+def facts(questions):
+    """The colour and the object of each question about keepers."""
+    return [tuple(re.search(r"the (\w+) (\w+)", one).groups()) for one in questions]
+
+
+keepers = stream.old_tasks[known.index("facts-keepers")]
+new_facts, old_facts = (set(facts(one.train.inputs)) for one in (stream.tasks[0], keepers))
+for text, choice in zip(keepers.test.inputs, chosen["each"]["facts-keepers"], strict=True):
+    if choice == 0:
+        colour, thing = facts([text])[0]
+        print(f"  {text:40s} new facts about a {thing}: "
+              f"{', '.join(sorted(one for one, other in new_facts if other == thing))}")
+
+# %%
+verdict(f"no fact is in both skills ({len(new_facts)} new, {len(old_facts)} known). Every colour "
+        "and every object of the new facts also occurs in known facts.",
+        not new_facts & old_facts and all({fact[i] for fact in new_facts} <= {
+            fact[i] for fact in old_facts} for i in (0, 1)))
+
+# %% [markdown]
+# Lesson 10 predicts such a case from the distance between two skills. We fit one covariance for all skills. The
+# **Mahalanobis distance** $\Delta$ between two means is their distance in standard deviations of this covariance. If both
+# skills were exactly Gaussian, the share of wrong choices between the two would be $\Phi(-\Delta/2)$, with the normal
+# distribution function $\Phi$ (column *expected error*). Even random groups of questions have means that are a little
+# apart. So the column *if shuffled* has the smallest distance after the skills of the questions were shuffled.
+
+# %%
+def together(part):
+    """The states of all skills after the first layer, and the skill of each."""
+    own = [getattr(task, part).inputs for task in tasks]
+    return (retrievers["each"].states([text for texts in own for text in texts]),
+            np.repeat(names, [len(texts) for texts in own]))
+
+
+states, skill_of = {}, {}
+for part in ("train", "validation", "test"):
+    states[part], skill_of[part] = together(part)
+projected = {part: retrievers["each"].project(values) for part, values in states.items()}
+shuffled = np.random.default_rng(0).permutation(skill_of["train"])
+apart, pair_bound, _ = separations(projected["train"], skill_of["train"])
+by_chance = separations(projected["train"], shuffled)[0]
+
+# %% tags=["nbval-ignore-output"]
+nearest = {name: apart[name].drop(name).idxmin() for name in names}
+print(pd.DataFrame({name: {"nearest skill": other, "distance": f"{apart.loc[name, other]:.1f}",
+                           "if shuffled": f"{by_chance[name].drop(name).min():.1f}",
+                           "expected error": f"{100 * pair_bound.loc[name, other]:.2g} %"}
+                    for name, other in nearest.items()}).T.to_string())
+verdict("new and known facts are nearer to each other than any other two skills.",
+        apart.loc["facts-new", "facts-keepers"] == apart.where(apart > 0).min(axis=None))
+
+# %% [markdown]
+# The distance between new and known facts is 1.9, two to three times that of shuffled skills. For tools (3.8) and letters (4.4)
+# it is more than four times that of shuffled skills. So a rule with one common covariance must confuse many new facts
+# with known facts. Our signatures do better because each skill has its *own* covariance. The next table shows this.
+#
+# ## Do simpler methods do as well?
+#
+# All methods in the table get the same questions. The first column is the method:
+#
+# - *signatures*, layer 0 to 4: descriptions from another layer; layer 0 are the word embeddings. *One cluster*: one
+#   Gaussian per skill instead of four;
+# - *NCM* chooses the nearest mean. *SLDA* uses one covariance for all skills. *RanPAC* is a ridge regression on random
+#   features. All three get the same hidden states;
+# - *words*: the chooser of lesson 08. It finds the stored question with the most similar words and takes its skill (TF-IDF:
+#   rare words count more than frequent words). *Words and pairs* also uses pairs of neighbouring words;
+# - *control*: signatures that are fitted after the labels of all eight skills were shuffled.
+#
+# The interval is Wilson's, over the 96 questions on new and known facts.
+
+# %%
+def skills_of(numbers):
+    """Names of retrieved skills; the numbers of known ones are negative."""
+    return np.array([new[k] if k >= 0 else known[-1 - k] for k in numbers])
+
+
+test_texts = [text for task in tasks for text in task.test.inputs]
+train_texts = [text for task in tasks for text in task.train.inputs]
+of_layers = {1: retrievers["each"], 0: learned("each", 0), 4: learned("each", 4)}
+found = {f"signatures, layer {i}": skills_of(one.choose(test_texts))
+         for i, one in of_layers.items()}
+ours = retrievers["each"].retriever
+found["signatures, one cluster"] = clone(ours).set_params(signature__clusters=1).fit(
+    projected["train"], skill_of["train"]).predict(projected["test"])
+found |= {rule: MomentClassifier(rule.lower()).fit(states["train"], skill_of["train"]).predict(
+    states["test"]) for rule in ("NCM", "SLDA", "RanPAC")}
+
+# %%
+for n, name in ((1, "words (lesson 08)"), (2, "words and pairs")):
+    words = TfidfVectorizer(token_pattern=r"\S+", ngram_range=(1, n)).fit(train_texts)
+    found[name] = KNeighborsClassifier(1, metric="cosine").fit(
+        words.transform(train_texts), skill_of["train"]).predict(words.transform(test_texts))
+found["control: skills shuffled"] = clone(ours).fit(projected["train"], shuffled).predict(
+    projected["test"])
+found_share = {}
+for name, skills in found.items():
+    correct = pd.Series((skills == skill_of["test"]) | (
+        np.isin(skills, known) & np.isin(skill_of["test"], known)))
+    by_skill = correct.groupby(skill_of["test"]).mean()
+    both = [by_skill["facts-new"], by_skill["facts-keepers"]]
+    bounds = wilson_interval(round(48 * sum(both)), 96)
+    rest = by_skill.drop(["facts-new", "facts-keepers"]).mean()
+    found_share[name] = [*both, np.mean(both), *bounds, rest]
+
+# %% tags=["nbval-ignore-output"]
+columns = ["facts-new", "facts-keepers", "mean", "low", "high", "other six skills"]
+table = pd.DataFrame(found_share, columns).T
+written = table.map(percent)
+written["mean of both (interval)"] = [f"{one['mean']} ({one['low']} to {one['high']})"
+                                      for _, one in written.iterrows()]
+print(written[[*columns[:2], "mean of both (interval)", columns[-1]]].to_string())
+main = table.loc["signatures, layer 1"]
+verdict("signatures find more of the questions on facts than the words of lesson 08, NCM, SLDA and "
+        "RanPAC. We cannot say that they are better than pairs of words or a single cluster.",
+        main["low"] > table.loc[["words (lesson 08)", "NCM", "SLDA", "RanPAC"], "mean"].max()
+        and table.loc[["words and pairs", "signatures, one cluster"], "high"].min() > main["mean"])
+
+# %% tags=["nbval-ignore-output"]
+rng, of_new = np.random.default_rng(1), [np.isin(skill_of[part], new) for part in ("train", "test")]
+own_rows, own_skills = projected["train"][of_new[0]], skill_of["train"][of_new[0]]
+by_guess = np.mean([clone(ours).fit(own_rows, rng.permutation(own_skills)).score(
+    projected["test"][of_new[1]], skill_of["test"][of_new[1]]) for _ in range(20)])
+verdict(f"second control, new skills only: if their labels are shuffled, {percent(by_guess)} of "
+        "the questions get the right skill (mean of 20 shuffles). A guess among three gives 33 %.",
+        0.22 < by_guess < 0.42)
+
+# %% [markdown]
+# - **Four clusters are no better than one.** The gain over SLDA comes from a covariance for each skill. The states of
+#   the new facts lie near a small subspace of the 64 dimensions, and those of other facts lie outside.
+# - **Pairs of words do as well.** They need only the two words of the fact, such as *red drum*, from a stored question. A
+#   signature stores no question, but the model has to read each prompt once more.
+# - **The first layer is the best of the three.** Word embeddings (layer 0) contain words but no pairs. In the last layer
+#   new and known facts are mixed. Layer and number of components were chosen on validation questions.
+# - **The controls know nothing about skills**, and find no more than a guess. With all eight skills shuffled, most
+#   questions go to a known skill, because most labels are known skills. This is why the control finds 79 % of the known
+#   facts and 8 % of the new ones.
+#
+# ## Does it recognise the *kind* of question, or the facts?
+#
+# Each test question on facts asks for a fact that also occurs in a training question, in another phrase. This is fair,
+# because a fact that was never taught cannot be answered. But it does not show that the retriever can distinguish *new
+# facts* from *known facts* as kinds of facts. So we fit the signature of a skill without one sixth of its facts, and test
+# on questions about these facts. We do this six times, so that each fact is left out once.
+
+# %% tags=["nbval-ignore-output"]
+def without_their_facts(skill):
+    """Share of questions whose skill is found if their facts are left out of its signature."""
+    own, right_side = np.flatnonzero(skill_of["train"] == skill), []
+    asked = np.array([" ".join(fact) for fact in facts([train_texts[i] for i in own])])
+    for out in np.array_split(np.random.default_rng(0).permutation(np.unique(asked)), 6):
+        left = own[np.isin(asked, out)]
+        fitted = clone(ours).fit(np.delete(projected["train"], left, axis=0),
+                                 np.delete(skill_of["train"], left))
+        right_side += list(fitted.predict(projected["train"][left]) == skill)
+    return np.mean(right_side)
+
+
+# %% tags=["nbval-ignore-output"]
+unseen = [without_their_facts(skill) for skill in ("facts-new", "facts-keepers")]
+verdict("if a fact was left out of its signature, the right skill is found for {} of the questions "
+        "on new facts, and for {} of those on known facts. So the retriever recognises single "
+        "facts, and not the kind of fact.".format(*map(percent, unseen)), unseen[0] < 0.5)
+
+# %% [markdown]
+# Tools and letters are different. Their test questions have combinations that no training question has, and all are
+# found. These skills have words of their own, such as *loom*. In this made-up village, different kinds of questions look
+# very different. This is the main reason why retrieval is easy here.
+#
+# ## How certain is a choice?
+#
+# A **conformal set** (lesson 10) contains all skills to which a question may belong. Its threshold is set on the
+# validation questions, 48 per skill, which were not used for fitting. We ask that the set contains the right skill in at
+# least 90 % of the cases. With 48 questions the theory gives $1-\lfloor0.1\cdot49\rfloor/49=92$ %. (The p-values are
+# multiples of 1/49, and four of them are at most 0.1.) How many skills are in a set?
+
+# %%
+rows = np.concatenate([projected["train"], projected["validation"]])
+owner = np.concatenate([skill_of["train"], skill_of["validation"]])
+with_held_out = clone(ours).fit(rows, owner, np.arange(len(rows)) >= len(train_texts))
+order_of_names = list(with_held_out.classes_)
+task_sets = ConformalTaskSets(dict(zip(order_of_names, with_held_out.held_out_, strict=True)))
+members = pd.DataFrame(task_sets.predict(with_held_out.distances(projected["test"]), alpha=0.1),
+                       columns=order_of_names)[names]
+in_set = members.groupby(skill_of["test"]).mean().loc[names]
+coverage, size = np.diagonal(in_set), in_set.sum(axis=1)
+
+# %% tags=["nbval-ignore-output"]
+set_figure, set_ax = plt.subplots(figsize=(9.5, 3.9))
+draw_shares(set_ax, in_set.to_numpy())
+set_ax.set(title="sets that contain a skill (%)", xticks=range(8), yticks=range(8), yticklabels=[
+    f"{name} (mean size {size[name]:.2f})" for name in names], ylabel="questions on",
+    xticklabels=[name.replace("-", "-\n") for name in names])
+listed = ", ".join(f"{name} {percent(share)}" for name, share in zip(names, coverage, strict=True))
+wb.show(describe(set_ax, "Heat map, skills in conformal sets. Sets with the right skill: "
+    f"{listed}. Sets of new facts with known facts: "
+    f"{percent(in_set.loc['facts-new', 'facts-keepers'])}."))
+verdict(f"the sets contain the right skill for {percent(coverage.mean())} of the questions. About "
+        "three quarters of the sets of new facts also contain the known facts.",
+        0.88 < coverage.mean() < 0.97 and 0.6 < in_set.loc["facts-new", "facts-keepers"] < 0.9)
+
+# %% [markdown]
+# Retrieval gives only the best skill. For new facts it was right in 48 of 48 cases. The set shows how certain this is.
+# For three quarters of the questions on new facts, the signature of the *known* facts fits as well as it fits many known
+# questions. In these cases the honest answer is "one of these two skills", and a system could ask the user. The same is
+# true for half of the questions on new tools.
+#
+# (The guarantee of 92 % is an average over questions. It does not hold exactly here, because the layer was chosen on the
+# same validation questions.)
+#
+# ## What to remember
+#
+# - Hidden states of the pretrained model separate kinds of questions, without a trained retriever.
+# - Ask which questions the retriever has *not* seen. New facts are found because they were seen in other words.
+# - If two skills differ only in pairs of words, they can just be separated. The distance between them is small, and
+#   conformal sets show for each question that both skills are possible.
+#
+# **What would change your mind?** If shuffled skills had been retrieved more often than by chance, information from the
+# test must have been used in fitting. If most facts that were left out had gone to the right skill, the retriever would
+# recognise the kind of fact.
+#
+# ## Try it yourself
+#
+# - `learned("each", layer=2)`: which questions are lost in the second layer?
+# - `skills_of(retrievers["each"].choose(["who keeps the red loom ?"]))`: nobody keeps this object. Which skill is
+#   retrieved?
+# - Ask for sets with 97 %: `task_sets.predict(with_held_out.distances(projected["test"]), alpha=0.03)`. How many
+#   skills are in a set?
+#
+# ## Limits
+#
+# There is one small pretrained model and a made-up village, with 48 test questions for each skill. The retriever has no
+# seed: it depends only on the pretrained model and on the questions. Layer and number of components were chosen on
+# validation questions. The retriever has seen the questions of the **known** skills, and the skill of each. It stores
+# only means and covariances of them. Facts are tested in new phrases only.
+#
+# **Back to:** [11 Module composition](../11_module_composition.ipynb)
