@@ -133,6 +133,10 @@ def build(path: Path, folder: Path, solutions: bool = True) -> dict[str, float]:
             "megabytes": int(notebook.cells.pop().outputs[0]["text"])}
     for cell in notebook.cells:
         cell.metadata.pop("execution", None)
+        for output in cell.get("outputs", []):
+            if "text/html" in (data := output.get("data", {})):
+                # A table of the doctor names the folder in which the lesson was built.
+                data["text/html"] = data["text/html"].replace(f"{notebooks.resolve().parent}/", "")
     notebook.metadata.pop("widgets", None)
     notebook.metadata["workbench"] = {"used": used, "budget": budget(name)}
     nbformat.validate(notebook)

@@ -182,6 +182,15 @@ def test_what_a_cell_prints_is_stored_as_one_output_however_slowly_it_came(proje
     assert [output.text for output in outputs] == ["a\nb\n"]
 
 
+def test_the_folder_in_which_a_lesson_was_built_is_not_stored(project):
+    lesson = project / "notebooks" / "source" / "07_a_lesson.py"
+    lesson.write_text("# %%\nfrom pathlib import Path\nfrom IPython.display import HTML\n"
+                      "HTML(f'in {Path.cwd()}/x')\n")
+    build(lesson, project / "other")
+    output, = nbformat.read(project / "other" / "07_a_lesson.ipynb", as_version=4).cells[0].outputs
+    assert output.data["text/html"] == "in notebooks/x"
+
+
 def test_paths_in_cells_mean_the_same_in_every_edition(project):
     (project / "data.txt").write_text("here")
     (project / "notebooks" / "source" / "07_a_lesson.py").write_text(
