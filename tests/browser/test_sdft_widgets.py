@@ -112,7 +112,7 @@ def drift(page, screenshot):
     expect(words).to_contain_text(runs)
     box.get_by_label("KL measured").select_option("on prompts of what was known")
     expect(words).to_contain_text("on prompts of what was known, " + runs)
-    box.get_by_label("points").select_option("every look at each run")
+    box.get_by_label("points").select_option("every test of each run")
     expect(words).not_to_contain_text(runs)
     box.get_by_label("grpo", exact=True).check()
     expect(words).to_contain_text("grpo ")
