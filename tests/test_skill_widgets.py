@@ -65,7 +65,7 @@ def test_drift_says_how_well_it_tells_what_is_forgotten(study):
     assert drawn(widget) and "3 in all" in widget.words.value
     assert widget.table().loc["all together", "rank correlation"] == "1.00"
     assert widget.table().loc["b", "rank correlation"] == "–", "from one point nothing follows"
-    widget.when.value = "every look at each run"
+    widget.when.value = "every test of each run"
     assert "6 in all" in widget.words.value and widget.trouble.value == ""
     widget.ticks["a"].value = False
     assert list(widget.table().index) == ["b", "all together"]

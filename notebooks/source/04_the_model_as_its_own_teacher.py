@@ -262,7 +262,7 @@ print(f"demonstration: {jar.demonstration}\n"
       f"teacher:       {ask(jar.prompt, demonstration=jar.demonstration)}\n")
 style = min(answers(skill, "own").own_style.mean() for skill in NEW_SKILLS)
 steps = answers("working-new", "own").working.mean()
-print(f"responses in the model's own style: at least {percent(style)} in every skill\n"
+print(f"responses in the model's own style (lowest of the six skills): {percent(style)}\n"
       f"responses to working-new with every step written: {percent(steps)}")
 verdict("the teacher takes over the expert's answer and keeps the model's own style and steps.",
         style > 0.9 and steps > 0.85)

@@ -77,7 +77,7 @@ verdict("on long answers too, training on the student's answers or on the teache
 # *letters-hard-new* is a letter machine with a rule of two steps. With some seeds the student of SDFT learns this rule.
 # Does training on the teacher's answers teach it more often? `off_policy_distillation` is tested at the setting (learning
 # rate and step) that was chosen for it. `off-policy, as sdft` is tested at SDFT's setting. We used fifteen seeds. With
-# the first five alone SDFT seemed to be twenty points better.
+# the first five alone SDFT seemed to be twenty points better than `off-policy, as sdft`.
 
 # %%
 hard = tested.query("order == 'letters-hard-new'")
@@ -124,8 +124,8 @@ noisy_tested = noisy[noisy["part"] == "test"]
 still_known = noisy_tested.iloc[0][list(KNOWN_SKILLS)]
 print("accuracy on the known skills:")
 print(still_known.map(percent).to_string())
-verdict(f"the teacher is right on {percent(with_demonstration)} of the questions. The mean accuracy of "
-        f"the noisy model on the known skills is still {percent(still_known.mean())}.",
+verdict(f"the teacher is right on {percent(with_demonstration)} of the questions. The mean "
+        f"accuracy of the noisy model on the known skills is still {percent(still_known.mean())}.",
         0.2 < with_demonstration < 0.5 and still_known.mean() > 0.7)
 
 # %% [markdown]

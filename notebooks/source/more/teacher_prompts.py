@@ -1,7 +1,7 @@
 # %% [markdown]
 # # What the teacher's prompt must contain
 #
-# > **Claim you can check:** with an article this teacher is as often right as with a demonstration: always. With
+# > **Claim you can check:** with an article this teacher is as often right as with a demonstration: 100 %. With
 # > a wrong demonstration it is wrong. If the beginning of its prompt is cut off, it knows no more than the student, and no
 # > warning is given. The package never cuts a prompt.
 #
@@ -109,7 +109,7 @@ for kept in (30, 22, 18, 14, 10):
     present = [item.answer in prompt.split() for prompt, item in zip(cut, facts, strict=True)]
     rows.append([kept, np.mean(present), np.mean(hits), *wilson_interval(sum(hits), len(hits))])
 cuts = pd.DataFrame(rows, columns=["kept", "name_there", "right", "low", "high"]).set_index("kept")
-print((100 * cuts[["name_there", "right"]]).round(0).astype(int).rename(
+print((100 * cuts[["name_there", "right"]]).round(0).astype(int).rename_axis("words kept").rename(
     columns={"name_there": "name still in the prompt (%)", "right": "right (%)"}).to_string())
 
 # %%

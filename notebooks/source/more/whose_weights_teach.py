@@ -20,8 +20,8 @@ import workbench as wb
 from workbench.course import check, verdict
 from workbench.plots import describe, percent
 from workbench.plots.labels import add_text, percent_limits
-from workbench.plots.styles import styles_of
 from workbench.plots.studies import table_by_rate
+from workbench.plots.styles import styles_of
 from workbench.runs.studies import at_common_step, load_study, points
 
 # %%
@@ -38,7 +38,7 @@ searched = one_skill.query("part == 'validation' and order == 'facts-new'")
 # | method | the teacher's weights |
 # |---|---|
 # | `sdft` | those of the pretrained model, which do not change |
-# | `sdft ema` | a **moving average** of the student's weights: after each step it moves 2 % of the way to the student |
+# | `sdft ema` | a **moving average** of the student's weights: in each step it moves 2 % of the way to the student |
 # | `sdft student` | the student's present weights |
 #
 # Published results disagree on which is best. The table compares the three teachers on *facts-new*, with one seed and on
@@ -74,8 +74,8 @@ wb.show(collapse_figure)
 # %%
 collapse = runs["sdft student"].query("step > 0")["new"]
 print("sdft student at 3e-4, new skill every 20 steps:", ", ".join(map(percent, collapse)))
-verdict("at 3e-4 a student that teaches itself first learns the skill. Then it collapses: at the end "
-        "it gives no right answer.", collapse.max() > 0.9 and collapse.iloc[-1] < 0.1)
+verdict("at 3e-4 a student that teaches itself first learns the skill. Then it collapses: at the "
+        "end it gives no right answer.", collapse.max() > 0.9 and collapse.iloc[-1] < 0.1)
 
 # %% [markdown]
 # A likely reason for the collapse, which we did not test: if teacher and student have the same weights, an error of the
