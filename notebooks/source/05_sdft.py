@@ -97,6 +97,8 @@ for token, student_p, teacher_p, nats_here in zip(
           f"{percent(teacher_p[token]):>5s}, KL {abs(nats_here):5.2f} nats")
 verdict("the gradient of the loss with respect to the student's logits is q - p.",
         torch.allclose(student_logits.grad, log_q.exp() - log_p.exp(), atol=1e-6))
+
+# %%
 verdict("over 90 % of the loss is on the name.", word_loss[3] > 0.9 * word_loss.sum())
 same_prompt = logits_of(model, [question], answer)[0].log_softmax(-1)
 verdict("without a demonstration both prompts are equal, so the loss is 0 at every word, even if "
@@ -415,6 +417,8 @@ from workbench.plots import percent_over_seeds
 for method in ("sft", "sdft"):
     print(f"{method:5s} new skill {percent_over_seeds(by_seed['new'][method])}, retention "
           f"{percent_over_seeds(by_seed['retention'][method])}")
+
+# %%
 kept, learned = by_seed["retention"], by_seed["new"][["sft", "sdft"]].mean()
 gain = kept["sdft"] - kept["sft"]  # of the same seed
 low, high = seed_interval(gain)
