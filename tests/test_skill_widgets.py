@@ -46,13 +46,13 @@ def drawn(widget) -> bool:
 
 def test_pareto_compares_at_the_accuracy_of_the_slider(study):
     widget = ParetoExplorer(study)
-    words = "a ends at 100 % new and a retention of 75 % on average"
+    words = "On average a ends at 100 % on the new skill and a retention of 75 %"
     assert drawn(widget) and words in widget.words.value
     table = widget.table()
-    assert table.loc["a", "runs that get there"] == "2 of 2" and table.loc["a", "steps"] == "40"
+    assert table.loc["a", "runs that reach it"] == "2 of 2" and table.loc["a", "steps"] == "40"
     assert table.loc["a", "retention, mean"] == "75 %"
     assert table.loc["a", "retention, best"] == "80 %"
-    assert table.loc["b", "runs that get there"] == "0 of 1" and table.loc["b", "steps"] == "–"
+    assert table.loc["b", "runs that reach it"] == "0 of 1" and table.loc["b", "steps"] == "–"
     widget.level.value = 0.4
     assert widget.table().loc["a", "steps"] == "20" and widget.table().loc["b", "steps"] == "40"
     assert list(ParetoExplorer(study, ["b"]).table().index) == ["b"]

@@ -2,9 +2,9 @@
 # # 4. The model as its own teacher
 #
 # > **Claim you can check:** a model answers far better with a demonstration in its prompt, and it still answers in its
-# > own style. The content of the demonstration helps, not its mere presence. The size of the training loss cannot tell
-# > a right demonstration from a wrong one; only accuracy can. A test before training, the *gate*, therefore measures
-# > the accuracy. A model that cannot use a demonstration does not pass the gate.
+# > own style. The content of the demonstration helps, not its mere presence. The size of the training loss does not show
+# > whether a demonstration is right. The accuracy shows it. A test before training, the *gate*, therefore measures the
+# > accuracy. A model that cannot use a demonstration does not pass the gate.
 #
 # | | |
 # |---|---|
@@ -50,8 +50,15 @@ test = {skill: load_skill(skill, "test")[:96] for skill in KNOWN_SKILLS + NEW_SK
 # %%
 model, tokenizer = wb.load_causal_lm("tiny")
 print(f"{model.num_parameters() / 1e6:.1f} million parameters, "
-      f"{model.config.num_hidden_layers} layers, {len(tokenizer)} words, "
-      f"at most {model.config.max_position_embeddings} tokens")
+      f"{model.config.num_hidden_layers} layers, a vocabulary of {len(tokenizer)} tokens, "
+      f"at most {model.config.max_position_embeddings} tokens at once")
+
+# %% [markdown]
+# A **token** of this model is a whole word or a punctuation mark. Prompt and response together have at most 128 tokens.
+#
+# The model learned five skills in its training. We ask one question of each, in this order: *letters-machines* (the
+# output of a letter machine), *facts-keepers* (who keeps a thing), *facts-events* (who did something in an event),
+# *tools-house* (a function call) and *working-jar* (a calculation).
 
 # %%
 def ask(question, model=model, **context):
@@ -66,9 +73,8 @@ for item in (test[skill][0] for skill in KNOWN_SKILLS):
     print(f"{item.prompt}\n    {ask(item.prompt)}\n    (right: {item.answer})")
 
 # %% [markdown]
-# The model has its own style. A response begins with *the answer is* or with *so we get*. The model prefers the second
-# with 51 to 49 %, and we take the likeliest response, so you see only the second. When it calculates, it writes every
-# step.
+# The model has its own style. It begins an answer with *so we get* (probability 51 %) or with *the answer is* (49 %). We
+# take the likeliest response, so you see only *so we get*. When the model calculates, it writes every step.
 #
 # A question, its right answer and an expert's response to it are together an **item**. We score a response by its
 # content, whatever its style. How good is the model on questions that were not in its training? We also print
@@ -102,8 +108,8 @@ verdict("on the skills of its training the model answers over 93 % of new questi
 # | tools-new | a call of a function of the house |
 # | working-new | a calculation with an unknown step, *flip* |
 #
-# The training texts contained neither these questions nor their answers. They did contain the same words, in invented
-# exercises with random answers. The model answers fluently all the same, and nearly always wrongly.
+# The training texts contained neither these questions nor their answers. They did contain the same words, but in practice
+# exercises whose answers were drawn at random. The model answers fluently all the same, and nearly always wrongly.
 
 # %%
 for item in (test[skill][0] for skill in NEW_SKILLS):
@@ -115,8 +121,7 @@ for item in (test[skill][0] for skill in NEW_SKILLS):
 # An expert's response to a question is called its **demonstration**. The **student's** prompt is the question. The
 # **teacher's** prompt is the demonstration followed by the same question. Both have the same weights.
 #
-# The experts write in styles that the model has never met. It knows their words, but in random order around other
-# answers.
+# The experts write in styles that the training texts did not contain. The model knows the single words of these styles.
 #
 # The demonstration answers *this very question*, so a right answer of the teacher is no proof of knowledge. We ask
 # something else: can the model find the answer in the demonstration and say it in its own style? Later lessons test
@@ -146,8 +151,9 @@ verdict("the demonstration changes the answer to the right one, and the style st
 #
 # $$\mathrm{KL}(p \,\|\, q) = \sum_v p(v)\,[\log p(v) - \log q(v)]$$
 #
-# The KL is 0 if both agree, and otherwise positive. With the natural logarithm its unit is the **nat**. A KL of 1.4
-# nats can mean that the teacher is certain of a word to which the student gives a quarter of the probability.
+# The KL is 0 if both agree, and otherwise positive. With the natural logarithm its unit is the **nat**. Example: the
+# teacher gives a word the probability 1, and the student gives it 1/4. Then the KL is $\log 4$, about 1.4 nats. (This
+# order, KL(teacher || student), is called the *forward* KL. Lesson 06 compares it with the other order.)
 #
 # We compute the KL by hand. We put the same response after both prompts and compare the probabilities at each token.
 # Here the response is the teacher's likeliest one, because it contains the right answer.
@@ -201,8 +207,7 @@ check("token_kl", token_kl)
 #
 # Choose a question or type your own, for example *Who keeps the red key?* Choose the context in the prompt, or write it
 # yourself. The coloured cells are the tokens of the response. Move *position* to see which words student and teacher
-# expect there. In training the *student* writes the response: choose it at *compare along* to see the KL along its
-# response.
+# expect there. The menu *compare along* chooses the response. In training the *student* writes it.
 
 # %%
 from workbench.widgets import TeacherExplorer
@@ -244,39 +249,8 @@ verdict("of the four prompts only that with the item's own demonstration helps: 
         accuracy["own"].min() > 0.9 and accuracy.drop(columns="own").max().max() < 0.2)
 
 # %% [markdown]
-# With another item's demonstration the model is wrong. Does it ignore this demonstration, or does it repeat the answer
-# in it? In *articles-new* we count two cases apart: the two answers can be of the same kind (two names), or of
-# different kinds (a name and a number).
-
-# %%
-from workbench.measure.completions import partners
-from workbench.tasks.village.styles import is_right, kind_of
-
-repeats = {}
-for skill in NEW_SKILLS:
-    texts = answers(skill, "other").samples.texts
-    for item, other, text in zip(test[skill], partners(test[skill]), texts, strict=True):
-        same_kind = kind_of(item.answer) == kind_of(other.answer)
-        label = skill if same_kind else f"{skill}, answers of different kinds"
-        repeats.setdefault(label, []).append(is_right(text, other.answer))
-for label, hits in repeats.items():
-    print(f"{label:42} repeats the wrong answer: {percent(sum(hits) / len(hits)):>5}")
-
-# %%
-tool, shown = test["tools-new"][0], partners(test["tools-new"])[0].demonstration
-print(f"question:      {tool.prompt}\ndemonstration: {shown}\n"
-      f"answer:        {ask(tool.prompt, demonstration=shown)}\n(right:        {tool.answer})")
-calls = answers("tools-new", "other").samples.texts
-mixed = [is_right(text, item.answer.replace(item.answer.split()[1], other.answer.split()[1]))
-         for text, item, other in zip(calls, test["tools-new"], partners(test["tools-new"]),
-                                      strict=True)]
-verdict("with another item's demonstration, all calls have the function of the demonstration and "
-        "the room of the question.", all(mixed))
-
-# %% [markdown]
-# In most skills the model repeats the wrong answer. The exception: if the demonstration answers another kind of
-# question, the model repeats its answer in 33 % of the cases only. In *tools-new* it combines demonstration and
-# question. So a teacher with a wrong demonstration is nearly always wrong.
+# So a teacher with a wrong demonstration is nearly always wrong. In most skills it repeats the wrong answer. The details
+# are in [What the teacher's prompt must contain](more/teacher_prompts.ipynb).
 #
 # ### Does the teacher keep the model's style?
 #
@@ -288,20 +262,23 @@ print(f"demonstration: {jar.demonstration}\n"
       f"teacher:       {ask(jar.prompt, demonstration=jar.demonstration)}\n")
 style = min(answers(skill, "own").own_style.mean() for skill in NEW_SKILLS)
 steps = answers("working-new", "own").working.mean()
-print(f"in the model's style, least of all skills: {percent(style)}; every step: {percent(steps)}")
+print(f"responses in the model's own style (lowest of the six skills): {percent(style)}\n"
+      f"responses to working-new with every step written: {percent(steps)}")
 verdict("the teacher takes over the expert's answer and keeps the model's own style and steps.",
         style > 0.9 and steps > 0.85)
 
 # %% [markdown]
 # ## The size of the loss does not show whether a demonstration is right
 #
-# SDFT trains the student to lower the KL along responses that the *student* samples. To sample means to draw each token
-# at random with the student's probabilities (temperature 1). Does the size of this loss show whether the teacher is
-# right? **Prediction:** no. The loss measures how far the demonstration moves the model, to a right or a wrong answer.
+# SDFT trains the student to lower the KL at the tokens of responses that the *student* samples. To sample means to draw
+# each token at random with the student's probabilities. This mean KL per token is the **training loss**. Does its size
+# show whether the teacher is right? **Prediction:** no. The loss measures how far the demonstration moves the model. The
+# model can move to a right answer or to a wrong one.
 #
 # We measure the loss before training, on 64 training items of four skills, with the item's own demonstration and with
-# another item's. Beside it we measure the accuracy of both teachers. `loss_low` and `loss_high` are the 95 % interval
-# (Student's t) over five samples of the student's responses. `change` compares with the own demonstration.
+# another item's. We also measure the accuracy of both teachers. The student answers all 64 items five times, each time
+# with another random seed. `loss_low` and `loss_high` are the ends of the 95 % interval (Student's t) of the mean loss.
+# `change` compares the loss with that for the own demonstration.
 
 # %%
 from workbench.measure.gate import distance
@@ -352,24 +329,26 @@ wb.show(describe(left, "Loss in nats per token, and right answers: " + "; ".join
 # %%
 with_own, with_other = (table.xs(context, level="demonstration") for context in ("own", "other"))
 verdict("on facts, articles and tools the loss with a wrong demonstration is within 5 % of the "
-        "loss with the right one, on letters it is over 15 % smaller. The loss "
-        "cannot tell them apart.",
+        "loss with the right one, on letters it is over 15 % smaller. So the size of the loss does "
+        "not show which demonstration is right.",
         with_other["change"].drop("letters-new").abs().max() < 0.05
         and with_other["change"]["letters-new"] < -0.15)
-verdict("the accuracy can tell them apart: the teacher is over 90 % right with the item's own "
-        "demonstration and below 15 % with another item's, intervals included, in every skill.",
+verdict("the accuracy shows it: in every skill the teacher is over 90 % right with the item's own "
+        "demonstration and below 15 % with another item's, intervals included.",
         with_own["low"].min() > 0.9 and with_other["high"].max() < 0.15)
 
 # %% [markdown]
-# In three skills the loss is about the same for a teacher that is nearly always wrong and one that is always right. In
-# the fourth it is even smaller for the wrong teacher. So the loss does not show that a teacher teaches errors. This is
-# the reason for the gate.
+# With a wrong demonstration the loss is a little larger in *facts-new* and *tools-new*, about the same in *articles-new*,
+# and much smaller in *letters-new*. The direction changes from skill to skill. In practice we also see only one of the
+# two losses. So the loss does not show that a teacher teaches errors. This is the reason for the gate.
 #
 # ## The gate
 #
-# The **gate** is a list of conditions, measured before self-distillation on the items that you plan to train on. It
-# compares the teacher's accuracy with the student's, and with that of a teacher that sees another item's demonstration.
-# It compares the *lower end* of one interval with the *upper end* of the other, so that a lucky difference fails.
+# The **gate** is a list of conditions, measured before self-distillation on the items that you plan to train on. Two
+# conditions compare accuracies: the teacher's with the student's, and the teacher's with that of a teacher that sees
+# another item's demonstration. The *lower end* of the teacher's interval must be above the *upper end* of the other
+# interval. So a difference that may be chance does not pass. One more condition compares two distances from the student.
+# It is explained below the output.
 
 # %%
 from workbench.measure.gate import gate
@@ -382,15 +361,14 @@ verdict("the model passes the gate in all six new skills.",
 # %% [markdown]
 # The limits of 80 % and 5 % are our choice. A value that could not be measured counts as failed.
 #
-# One condition compares two training targets. SDFT trains on the teacher's probabilities. **Supervised
-# fine-tuning** (SFT) trains on the words of the demonstrations. We expect that SFT teaches the expert's style, and no
-# calculation steps. Which target is closer to the student before training? We compare two distances, in nats per
-# response:
+# The condition on distances compares two training targets. SDFT trains on the teacher's probabilities. **Supervised
+# fine-tuning** (SFT) trains on the words of the demonstrations. Which target is closer to the student before training?
+# Both distances are in nats per response:
 #
-# - **teacher**: KL(teacher || student), summed over the teacher's response. The teacher also sees the article, if there
-#   is one.
-# - **demonstration**: the KL from a target that gives probability 1 to each word of the demonstration. It equals the
-#   negative log-likelihood of these words, which is the loss of SFT.
+# - **teacher**: KL(teacher || student), summed over the teacher's response. (In *articles-new* the gate's teacher also
+#   sees the item's newspaper article. The comparisons above were made without articles.)
+# - **demonstration**: KL(target || student), where the target gives probability 1 to each word of the demonstration. This
+#   KL is minus the log-probability of the words, which is the loss of SFT.
 
 # %%
 nats = pd.DataFrame({skill: {"teacher": report.teacher_kl["per_response"],
@@ -401,9 +379,9 @@ verdict("in every skill the teacher is less than half as far from the model as t
         (nats.loc["teacher"] < 0.5 * nats.loc["demonstration"]).all())
 
 # %% [markdown]
-# Most of the difference comes from style: we wrote the demonstrations in foreign styles. A small distance alone proves
-# nothing. A teacher that ignores its demonstration equals the student, and its distance is 0. The next lessons measure
-# where training ends.
+# We wrote the demonstrations in foreign styles, so a large distance is no surprise. Why is this a condition? If the
+# teacher is as far away as the demonstrations, SDFT has no advantage over SFT. A small distance alone proves nothing: a
+# teacher that ignores its demonstration equals the student, and its distance is 0. So the gate also needs the accuracies.
 #
 # {{exercise may_teach}}
 
@@ -423,7 +401,8 @@ check("may_teach", may_teach)
 # ## A model that does not pass
 #
 # A second model, `nano`, was trained on texts of the same kind. It has one layer instead of four, a third of the width,
-# and a third of the training steps. It knows the facts and tools of its training. Can it use a demonstration?
+# and a third of the training steps. It learned the tools of its training: 95 % on *tools-house*. Can it use a
+# demonstration?
 
 # %%
 nano = models["nano"] = wb.load_causal_lm("nano")[0]
@@ -431,8 +410,8 @@ nano_report = gate(nano, tokenizer, train["facts-new"], name="nano")
 print(nano_report)
 
 # %% [markdown]
-# The package refuses to train with a teacher that fails: `require` raises an error. With `force=True` the training goes
-# on and is labelled.
+# The package refuses to train with a teacher that does not pass: `require` raises an error. With `force=True` the
+# training runs all the same, and its record has the label printed below.
 
 # %%
 from workbench.errors import GateError
@@ -463,34 +442,35 @@ verdict("tiny passes the gate and nano does not: not every model can be its own 
         gain["tiny"] > 0.9 and gain["nano"] < 0.3 and not nano_report.passed)
 
 # %% [markdown]
-# To copy a run of letters from its prompt, a transformer usually needs two attention layers (Olsson et al., *In-context
-# learning and induction heads*, 2022). One layer can be enough to copy a single name. `nano` has one layer, is narrower
-# and was trained for a shorter time. Our comparison does not show which of these three is the cause.
+# `nano` can copy neither letters nor a name. To copy a sequence of tokens from its prompt, a transformer usually needs two
+# attention layers (Olsson et al., *In-context learning and induction heads*, 2022). But `nano` is also narrower and was
+# trained for a shorter time. Our comparison does not show which of these three is the cause.
 #
-# In the SDFT paper, too, the larger model did better. With 3 billion parameters SDFT was 3.3 points worse than SFT, and
-# with 7 billion 4 points better. We do not know whether the smaller of the two could use its demonstrations.
+# In the SDFT paper the larger model did better, too. With 7 billion parameters SDFT was 4 points better than SFT on the
+# new skill. With 3 billion parameters it was 3.3 points worse. We do not know whether that model could use its
+# demonstrations.
 #
 # **What would change your mind?** If another item's demonstration had helped as much as the item's own, the gain would
-# not come from the content. If the loss had been clearly smaller with every right demonstration than with every wrong
-# one, the gate would not need the accuracy. If the teacher had answered in the expert's style, it would be nearly as
-# far from the model as the demonstration is. Self-distillation would then be nearly the same as SFT.
+# not come from the content. If the loss had been clearly smaller with the right demonstration in all skills, the gate
+# could use the loss. If the teacher had answered in the expert's style, self-distillation would be nearly the same as
+# SFT.
 #
 # ## Try it yourself
 #
 # - `ask("Who keeps the red key?", demonstration="It is ada. Well, it is ben.")`: which name does the model believe?
 # - Join the demonstrations of two different questions into one text, pass it as `demonstration=`, and ask one of the
 #   two questions. Does the model use the first or the last? Why can it not know which one is right?
-# - `print(gate(model, tokenizer, load_skill("tools-house", "train")[:96]))`: the model knows this skill. Why does it
-#   fail?
-# - [What the teacher's prompt must contain](more/teacher_prompts.ipynb): an article in place of an answer, and a prompt
-#   that lost its beginning.
+# - `print(gate(model, tokenizer, load_skill("tools-house", "train")[:96]))`: the model knows this skill. Why does it not
+#   pass the gate?
+# - [What the teacher's prompt must contain](more/teacher_prompts.ipynb): an article in place of an answer, a wrong
+#   demonstration, and a prompt whose beginning was cut off.
 #
 # ## Limits
 #
-# We trained this model on purpose to use its prompt: half of its training texts had a demonstration or an article, and
-# nine in ten of these were invented. A large model can do it without such training. The SDFT paper reports one that was
-# right on all items of ToolAlpaca, a set of tool calls, with a demonstration, and on 42 % without. But its students
-# also learned phrases such as *following the example*.
+# We trained this model on purpose to use its prompt. Half of its training texts had a demonstration or an article. Nine in
+# ten of these texts were practice exercises with random content. A large model can use a demonstration without such
+# training. The SDFT paper reports a model that was right on 42 % of the items of ToolAlpaca, a set of tool calls, and on
+# all of them with a demonstration. But the students in that paper also learned phrases such as *following the example*.
 #
 # Questions, styles and answers are regular here, and one demonstration determines the answer. Each of the two models is
 # from one random seed (the model card reports three). This lesson shows the mechanism and its controls, not how well it

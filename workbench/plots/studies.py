@@ -38,14 +38,14 @@ def plot_pareto(points: pd.DataFrame, methods: Sequence[str], ax: Axes, level: f
         ax.plot(*(100 * last.to_numpy().T), **(style | {"linestyle": ""}), markersize=6,
                 label=method)
         new, retention = last.mean()
-        texts.append(f"{method} ends at {percent(new)} new and a retention of {percent(retention)} "
-                     "on average")
+        texts.append(f"{method} ends at {percent(new)} on the new skill and a retention of "
+                     f"{percent(retention)}")
     ax.axvline(100 * level, color="grey", linestyle=":", linewidth=1.2)
     percent_limits(ax, "x")
     percent_limits(ax)
     add_text(ax, title, "accuracy on the new skill (%)", "retention (%)", legend=True)
-    return describe(ax, "Paths from before training, when all is kept, one per run: "
-                    f"{'; '.join(texts)}.")
+    return describe(ax, "One path for each run. It starts before training, where the retention is "
+                    f"100 %. On average {'; '.join(texts)}.")
 
 
 def plot_learned_and_retained(points: pd.DataFrame, methods: Sequence[str],

@@ -67,7 +67,7 @@ class ParetoExplorer(StudyView):
         for method in self.ticked:
             own = trained[trained["method"] == method]
             there = own[own["new"] >= self.level.value].groupby(RUN, sort=False).head(1)
-            rows[method] = {"runs that get there": f"{len(there)} of {own.groupby(RUN).ngroups}"}
+            rows[method] = {"runs that reach it": f"{len(there)} of {own.groupby(RUN).ngroups}"}
             if len(there):
                 best = there.iloc[int(there["retention"].argmax())]
                 rows[method] |= {"steps": f"{there['step'].median():.0f}",
@@ -75,7 +75,7 @@ class ParetoExplorer(StudyView):
                                  "retention, best": percent(best["retention"]),
                                  "learning rate of the best": f"{best['rate']:g}"}
         table = pd.DataFrame(rows).T.fillna("–")
-        return table.rename_axis(f"first at {percent(self.level.value)}")
+        return table.rename_axis(f"new skill: {percent(self.level.value)}")
 
 
 class DriftExplorer(StudyView):
