@@ -156,8 +156,8 @@ verdict("over all six together, forgetting follows the drift on old prompts more
         correlation.loc["old prompts", "all six"] > correlation.loc["new prompts", "all six"] + 0.05)
 verdict("from 3e-4 on, SDFT keeps about the same drift on new prompts, and forgets more and more.",
         np.ptp(sdft_high["kl_new"]) < 2 and np.ptp(sdft_high["retention"]) > 0.5)
-verdict("sft_kl at 1e-3 has half of the drift on new prompts that sdft has at 3e-4, and forgets over "
-        "four times as much.", kl_run["kl_new"] < 0.5 * sdft_run["kl_new"]
+verdict("sft_kl at 1e-3 has less than half of the drift on new prompts that sdft has at 3e-4, and "
+        "forgets over four times as much.", kl_run["kl_new"] < 0.5 * sdft_run["kl_new"]
         and 1 - kl_run["retention"] > 4 * (1 - sdft_run["retention"]))
 
 # %% [markdown]
@@ -182,7 +182,7 @@ verdict("sft_kl at 1e-3 has half of the drift on new prompts that sdft has at 3e
 # %%
 from workbench.plots.studies import plot_diagnostic
 
-titles = {"foreign_style": "answers not in the model's own style", "length": "length of an answer",
+titles = {"foreign_style": "answers not in its own style", "length": "length of an answer",
           "entropy": "entropy of its own answers",
           "context_right": "right with a demonstration"}
 four = Figure(figsize=(8.6, 4.8), layout="constrained")
@@ -197,7 +197,7 @@ wb.show(four)
 #   learned.
 # - **Length.** SFT answers have 17 tokens (words), as the expert's do. SDFT answers have 6.
 # - **Entropy.** SFT becomes almost certain. `sft_kl` is the least certain. Its loss rewards the expert's words, and its
-#   penalty rewards the pretrained model's words. So it mixes two styles.
+#   penalty rewards the pretrained model's words. So the model mixes two styles.
 # - **Right with a demonstration.** We put the demonstration into the prompt and ask again. SFT can hardly use it any more:
 #   it is right on 12 % of the questions with the demonstration, and on 94 % without. Notebook 04 has a test before SDFT, the
 #   *gate*: the model must answer right with a demonstration. This model would fail it.
@@ -253,8 +253,8 @@ check("advantages", advantages)
 # {{solution advantages}}
 #
 # Does this step raise the expected reward? We can check it exactly. Let a model have three possible answers, with
-# probabilities $p_c$ and rewards $r_c$. The gradient of the expected reward with respect to the logit of answer $c$ is
-# $p_c (r_c - \bar r)$, where $\bar r$ is the expected reward. We sample three answers, so there are 3 × 3 × 3 = 27
+# probabilities $p_c$ and rewards $r_c$. The gradient of the expected reward with respect to the logit of answer $c$ (its score
+# before the softmax) is $p_c (r_c - \bar r)$, where $\bar r$ is the expected reward. We sample three answers, so there are 3 × 3 × 3 = 27
 # combinations. For each we compute the step. The expected step is the sum of these steps, each times the probability of its
 # combination.
 
@@ -299,8 +299,8 @@ verdict("the model guesses a name now and then; it never guesses three letters."
         pass_at_8["facts-new"] > 0.05 and pass_at_8["letters-new"] == 0)
 
 # %% [markdown]
-# Next, the stored runs of `grpo` on *facts-new*, at the end of their 160 steps. A step asks 4 of the 96 training questions.
-# On *letters-new* no answer is ever right. To see what GRPO does then, we train five steps here.
+# Next, the stored runs of `grpo` on *facts-new*, at the end of their 160 steps. A step asks 4 of the 96 training questions,
+# and samples 8 answers to each. On *letters-new* no answer is ever right. To see what GRPO does then, we train five steps here.
 
 # %%
 grpo_ends = ends(tuned).query("method == 'grpo'").set_index("rate")[["new", "retention"]]
@@ -508,7 +508,7 @@ wb.show(razor_figure)
 # %% [markdown]
 # Each dot is a mean over five seeds, every 20 steps. All paths start at the lower left. `sft-one` and `rl-one` go far to the
 # right and forget most: a single answer is allowed, and the base seldom gives it. `rl` and `base-right` stay in the
-# corner.
+# corner. (The two straight lines there are `sft-one` and `rl-one`, which leave the corner within 20 steps.)
 #
 # At the same step the methods have learned different amounts. So for each method we take the first evaluation at which the
 # mean parity accuracy of the five seeds is at least 93 %. Forgetting plays no part in this choice.
@@ -558,7 +558,7 @@ verdict("at the end of training base-right has less drift than rl, and has forgo
 #
 # - In the first picture choose *every evaluation of each run*, and tick one method at a time. Where does the curve
 #   bend?
-# - Change the reward of `rl-one` in `targets_of` to *the digit itself*. Will it forget as much as `rl-one`? Guess first.
+# - Change the reward of `rl-one` in `targets_of` to *the digit itself*. Will it forget as much as before? Guess first.
 #
 # ## Limits
 #

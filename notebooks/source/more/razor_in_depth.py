@@ -9,7 +9,7 @@
 # |---|---|
 # | **Objectives** | compute the loss of GRPO by hand · compare drift and forgetting in 13 methods · compare six methods on digits · say how much of the forgetting the drift explains |
 # | **Prerequisites** | [07 Drift and forgetting](../07_drift_and_forgetting.ipynb) |
-# | **Time** | 35 minutes to work through, under 1 minute to run on two CPU cores |
+# | **Time** | 45 minutes to work through, under 1 minute to run on two CPU cores |
 # | **Memory** | under 1.5 GB; no GPU, no download, no network |
 
 # %%

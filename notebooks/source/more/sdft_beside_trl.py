@@ -10,7 +10,7 @@
 # |---|---|
 # | **Objectives** | compare two implementations fairly · list the settings in which they differ · see what a loss over the student's 100 likeliest words ignores |
 # | **Prerequisites** | [05 SDFT](../05_sdft.ipynb) |
-# | **Time** | 20 minutes to work through, a few seconds to run on two CPU cores |
+# | **Time** | 30 minutes to work through, a few seconds to run on two CPU cores |
 # | **Memory** | under 1 GB; no GPU, no download, no network; TRL is not needed |
 
 # %%
@@ -40,9 +40,9 @@ agreement = json.loads((RESULTS / "trl_agreement.json").read_text())
 # - **trl, same draws**: TRL, with exactly the answers that ours had sampled;
 # - **trl, own draws**: TRL, with answers that it sampled itself.
 #
-# We tested all models with the workbench. Neither implementation clipped the gradient (made long gradients shorter). The
-# workbench clips by default, and then learns more, as in notebook 05. **Retention** is the accuracy on the five known
-# skills divided by the accuracy before training.
+# We tested all models with the workbench. Neither implementation clipped the gradient (made long gradients
+# shorter). The runs of notebook 05 clip it, and then our implementation learns more. **Retention** is the accuracy on the
+# five known skills divided by the accuracy before training.
 
 # %%
 sides = ("workbench", "trl, same draws", "trl, own draws")

@@ -10,7 +10,7 @@
 # |---|---|
 # | **Objectives** | compare two methods on five kinds of skills · tell memorised answers from a learned rule · say on which skills SDFT fails · find the known skill that SDFT forgets |
 # | **Prerequisites** | [05 SDFT](../05_sdft.ipynb) |
-# | **Time** | 25 minutes to work through, a few seconds to run on two CPU cores |
+# | **Time** | 45 minutes to work through, a few seconds to run on two CPU cores |
 # | **Memory** | under 1 GB; no GPU, no download, no network |
 
 # %%
