@@ -153,7 +153,7 @@ sdft_high, kl_run, sdft_run = high.loc["sdft"], high.loc["sft_kl", 1e-3], high.l
 verdict("in each of the six methods the drift on old prompts rises with forgetting.",
         (correlation.loc["old prompts"] > 0.9).all())
 verdict("over all six together, forgetting follows the drift on old prompts more closely.",
-        correlation.loc["old prompts", "all six"] > correlation.loc["new prompts", "all six"] + 0.05)
+        correlation["all six"]["old prompts"] > correlation["all six"]["new prompts"] + 0.05)
 verdict("from 3e-4 on, SDFT keeps about the same drift on new prompts, and forgets more and more.",
         np.ptp(sdft_high["kl_new"]) < 2 and np.ptp(sdft_high["retention"]) > 0.5)
 verdict("sft_kl at 1e-3 has less than half of the drift on new prompts that sdft has at 3e-4, and "
@@ -214,8 +214,8 @@ able = able.rename(columns={"context_right": "with it", "new": "without it"})
 print("right answers after training, with a demonstration in the prompt and without it:")
 print(able.swaplevel(axis=1)[["sft", "sdft"]].map(percent).rename_axis(
     index=None, columns=[None, None]).to_string())
-verdict("on facts-new at 3e-4 SFT ends in the expert's style, and can hardly use a demonstration; SDFT "
-        "keeps both.",
+verdict("on facts-new at 3e-4 SFT ends in the expert's style, and can hardly use a demonstration; "
+        "SDFT keeps both.",
         last.loc["sft", "foreign_style"] > 0.9 and last.loc["sdft", "foreign_style"] == 0
         and last.loc["sft", "context_right"] < 0.2 and last.loc["sdft", "context_right"] == 1)
 
@@ -421,7 +421,8 @@ distance = {name: float(torch.special.xlogy(of_this_4[name], of_this_4[name] / b
 print(pd.Series(distance).map("{:.2f} nats".format).to_string())
 any_right = np.random.default_rng(0).dirichlet(np.ones(5), 10_000)  # 10,000 other targets
 others = (any_right * np.log(any_right / base_p[0, ::2].numpy())).sum(1)
-verdict("of 10,000 random targets without wrong answers, none is as close to the base as base-right.",
+verdict("of 10,000 random targets without wrong answers, none is as close to the base as "
+        "base-right.",
         distance["base-right"] < min(others))
 verdict("its distance is minus the logarithm of the base's probability of a right answer.",
         np.isclose(distance["base-right"], -np.log(float(base_p[0, ::2].sum())), rtol=1e-4))
@@ -520,9 +521,10 @@ at_least_93 = toy_means.query("step > 0 and parity >= 0.93").reset_index("step")
 matched = toy.merge(at_least_93.groupby("method")["step"].first().reset_index())
 by_method = matched.groupby("method")
 drifts, forgotten = by_method["drift"].mean(), by_method["forgotten"].mean()
-print(pd.DataFrame({"drift": drifts.map("{:.2f} nats".format), "forgotten": by_method["forgotten"].agg(
-    lambda lost: percent_over_seeds(lost.clip(lower=0)))}).loc[drifts.sort_values().index]
-    .rename_axis(None).to_string())
+print(pd.DataFrame({
+    "drift": drifts.map("{:.2f} nats".format),
+    "forgotten": by_method["forgotten"].agg(lambda lost: percent_over_seeds(lost.clip(lower=0)))})
+    .loc[drifts.sort_values().index].rename_axis(None).to_string())
 verdict("sft-one and rl-one go far and forget over half; base-right and rl forget under a tenth.",
         forgotten[["base-right", "rl"]].max() < 0.1
         and forgotten[["sft-one", "rl-one"]].min() > 0.5)

@@ -19,11 +19,10 @@ import numpy as np
 import pandas as pd
 import torch
 import torch.nn.functional as F
-from matplotlib.figure import Figure
 
 import workbench as wb
 from workbench.course import solutions, verdict
-from workbench.plots import describe, percent, percent_over_seeds
+from workbench.plots import percent
 from workbench.plots.studies import drift_correlation
 from workbench.plots.styles import styles_of
 from workbench.runs.studies import load_study, points
@@ -136,7 +135,8 @@ def base_network(x, digits, old_x, old_digits, rng):
 SEEDS = (0, 1, 2, 3, 4)
 METHODS = ("sft-one", "sft-digit", "sft-random", "base-right", "rl", "rl-one")
 data = {}
-for old_task, stream, count in (("rotated", "rotated-digits", 4), ("shuffled", "permuted-digits", 2)):
+for old_task, stream, count in (("rotated", "rotated-digits", 4),
+                                ("shuffled", "permuted-digits", 2)):
     upright, *_, changed = wb.make_stream(stream, tasks=count).tasks
     data[old_task] = [with_flag(part, flag) for task, flag in ((upright, 1.0), (changed, -1.0))
                       for part in (task.train, task.test)]
@@ -199,12 +199,13 @@ def label_weights(method, table, p, rng):
         weights = solutions.advantages(table.gather(1, answers))
     return torch.zeros_like(p).scatter_add(1, answers, weights / 8)
 
-
+# %%
 def drift_and_accuracy(network, base, x, digits, different):
     """Return KL(base || network), and the accuracy with so many different answers."""
     log_base, log_now = base(x).log_softmax(1), network(x).detach().log_softmax(1)
     right = log_now.argmax(1) % different == digits % different
-    return [float((log_base.exp() * (log_base - log_now)).sum(1).mean()), float(right.double().mean())]
+    drift = (log_base.exp() * (log_base - log_now)).sum(1).mean()
+    return [float(drift), float(right.double().mean())]
 
 # %%
 def train_digits(method, base, x, digits, new, old, seed):
@@ -249,6 +250,10 @@ def draw_paths(ax, means, widest, highest, column=0.0):
     ax.set(xlim=(-0.03 * widest, 1.05 * widest), ylim=(-0.05 * highest, highest))
 
 # %%
+from matplotlib.figure import Figure
+
+from workbench.plots import describe
+
 razor_figure = Figure(figsize=(9, 6), layout="constrained")
 for (above, below), old_task in zip(razor_figure.subplots(2, 2).T, data, strict=True):
     means = toy_means.loc[old_task]
@@ -284,6 +289,8 @@ verdict("at the same drift sft-random has forgotten over three times as much as 
 # mean parity accuracy of the five seeds is at least 93 %. Forgetting plays no part in this choice.
 
 # %%
+from workbench.plots import percent_over_seeds
+
 at_least_93 = toy_means.query("step > 0 and parity >= 0.93").reset_index("step")
 matched = toy.merge(at_least_93.groupby(["old task", "method"])["step"].first().reset_index())
 by_method = matched.groupby(["old task", "method"])

@@ -66,8 +66,8 @@ for measure, title in measures.items():
     gap = agreement["summary"][measure]["trl, own draws - workbench"]
     print(f"{title}, own draws minus workbench, paired: {100 * gap['mean']:+.1f} points "
           f"({100 * gap['low']:+.1f} to {100 * gap['high']:+.1f})")
-    verdict("the results agree: the interval of the difference contains 0, and the mean difference is "
-            "below 5 points.",
+    verdict("the results agree: the interval of the difference contains 0, and the mean difference "
+            "is below 5 points.",
             gap["low"] <= 0 <= gap["high"] and abs(gap["mean"]) < 0.05
             and agreement["summary"][measure]["trl, own draws"]["overlaps"])
 largest = max(seed["largest_relative_loss_gap"] for seed in agreement["seeds"])
@@ -183,11 +183,11 @@ for skill in ("facts-new", "tools-new", "letters-new"):
     outside[skill] = float(((rank >= 100) & (mask == 1)).any(1).double().mean())
 
 # %%
-print(f"{vocabulary} words in the vocabulary. Share of answers with a position at which the teacher's\n"
-      "likeliest word is not among the student's 100 likeliest:")
+print(f"{vocabulary} words in the vocabulary. Share of answers with a position at which the\n"
+      "teacher's likeliest word is not among the student's 100 likeliest:")
 print(pd.Series(outside).map(percent).to_string())
-verdict("even with 289 words, the student's top 100 miss the teacher's likeliest word in some answers "
-        "of each skill.", vocabulary == 289 and min(outside.values()) > 0)
+verdict("even with 289 words, the student's top 100 miss the teacher's likeliest word in some "
+        "answers of each skill.", vocabulary == 289 and min(outside.values()) > 0)
 verdict("on tools-new and letters-new they miss it in most answers.",
         min(outside["tools-new"], outside["letters-new"]) > 0.5)
 

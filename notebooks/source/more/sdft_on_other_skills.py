@@ -95,9 +95,10 @@ lead = (best.xs("sdft", level=1) - best.xs("sft", level=1)).loc[skills, :0.8].st
 print("SDFT minus SFT, highest retention, in points:")
 print((100 * lead).round().astype(int).unstack().rename(columns=percent)
       .rename_axis(index=None, columns=None).to_string(na_rep="-"))
-verdict("on tools-new, letters-new and articles-new both methods reach 80 %, and SDFT keeps over 20 "
-        "points more at every level up to 80 %.", (lead > 0.2).all() and set(lead.index.get_level_values(0))
-        == {"tools-new", "letters-new", "articles-new"})
+verdict("on tools-new, letters-new and articles-new both methods reach 80 %, and SDFT keeps over "
+        "20 points more at every level up to 80 %.",
+        (lead > 0.2).all()
+        and set(lead.index.get_level_values(0)) == {"tools-new", "letters-new", "articles-new"})
 
 # %% [markdown]
 # A line that is missing or ends early means: no evaluation reached that accuracy. SFT does not reach 30 % on *working-new*.
@@ -151,8 +152,8 @@ for skill in skills:
     sft_new, sdft_new = by_seed["new"].loc[skill][["sft", "sdft"]].mean()
     more = by_seed["retention"].loc[skill]
     low, high = 100 * np.array(seed_interval(more["sdft"] - more["sft"]))
-    print(f"{skill}, SDFT minus SFT: new skill, mean {100 * (sdft_new - sft_new):+.0f} points; "
-          f"retention, 95 % interval {low:+.0f} to {high:+.0f} points")
+    print(f"{skill}, SDFT - SFT, points: new skill, mean {100 * (sdft_new - sft_new):+.0f}; "
+          f"retention, 95 % interval {low:+.0f} to {high:+.0f}")
     if skill in skills[:3]:
         verdict(f"on {skill} SDFT learns about as much or more, and keeps far more.",
                 sdft_new > max(0.85, sft_new - 0.05) and low > 35)
@@ -207,10 +208,11 @@ verdict("with all steps letters-new reaches 100 %, and working-new stays where i
 
 # %%
 articles = ends(searched).query("order == 'articles-new' and method == 'sdft'").set_index("rate")
-articles = articles.loc[[1e-4, 3e-4, 1e-3, 3e-3], ["train_accuracy", "new", "facts-events", "retention"]]
+articles = articles.loc[[1e-4, 3e-4, 1e-3, 3e-3],
+                        ["train_accuracy", "new", "facts-events", "retention"]]
 print("SDFT on articles-new, last evaluation of each learning rate (-: not measured):")
-print(articles.map(percent).replace("not defined", "-").rename(columns={"train_accuracy": "trained phrasings",
-                                            "new": "other phrasings"})
+print(articles.map(percent).replace("not defined", "-")
+      .rename(columns={"train_accuracy": "trained phrasings", "new": "other phrasings"})
       .rename(index="{:g}".format).rename_axis(None).to_string())
 verdict("SDFT learns over 95 % in other phrasings only where it loses nearly all known skills.",
         (articles.query("new > 0.95")["retention"] < 0.1).all() and articles["new"].max() > 0.95)
@@ -225,7 +227,8 @@ for method in styles:
     print(f"{method}: {(hard[method] > 0.5).sum()} of {len(hard)} seeds get more than half right")
 sft_hard = settings.loc["letters-hard-new", "sft"]
 verdict("with three of fifteen seeds SDFT answers more than half of the test questions right, at a "
-        "learning rate that destroys all known skills.", (hard["sdft"] > 0.5).sum() == 3 and len(hard) == 15
+        "learning rate that destroys all known skills.",
+        (hard["sdft"] > 0.5).sum() == 3 and len(hard) == 15
         and by_seed["retention"].loc["letters-hard-new"]["sdft"].mean() < 0.02)
 verdict("SFT answers nearly all training items right, and a fifth of the test items.",
         sft_hard["trained"] > 0.95 and 0.15 < hard["sft"].mean() < 0.25)
