@@ -225,6 +225,10 @@ def train_digits(method, base, x, digits, new, old, seed):
     return pd.DataFrame(rows, columns=["step", "drift", "parity", "drift_old", "old"])
 
 # %%
+from matplotlib.figure import Figure
+
+from workbench.plots import describe
+
 toy = pd.concat({(old_task, method, seed): train_digits(
     method, bases[old_task, seed], *new_train, new_test, old_test, seed)
                  for old_task, (new_train, new_test, _, old_test) in data.items()
@@ -250,10 +254,6 @@ def draw_paths(ax, means, widest, highest, column=0.0):
     ax.set(xlim=(-0.03 * widest, 1.05 * widest), ylim=(-0.05 * highest, highest))
 
 # %%
-from matplotlib.figure import Figure
-
-from workbench.plots import describe
-
 razor_figure = Figure(figsize=(9, 6), layout="constrained")
 for (above, below), old_task in zip(razor_figure.subplots(2, 2).T, data, strict=True):
     means = toy_means.loc[old_task]
