@@ -2,8 +2,8 @@
 # # A language model's own soft labels
 #
 # > **Claim you can check:** if a language model is trained on its own next-token probabilities, for the same prompt, it learns
-# > nothing. Soft labels of a teacher with the same prompt are no better here than the demonstrations themselves. SDFT teaches
-# > something because its teacher sees a demonstration in the prompt.
+# > nothing. In our tests, soft labels of a trained teacher with the same prompt teach a new skill no better than the
+# > demonstrations themselves. SDFT teaches something because its teacher sees a demonstration in the prompt.
 #
 # | | |
 # |---|---|
@@ -176,7 +176,7 @@ for ax, (title, case) in zip(soft_axes, CASES.items(), strict=True):
         ax.plot([low, high], [i, i], color=colour)
         ax.plot(differences[name].mean(), i, "o", color=colour)
     ax.axvline(0, color="black", linewidth=1)
-    ax.set(title=title, xlabel="points minus hard", yticks=range(5), yticklabels=differences)
+    ax.set(title=title, xlabel="difference from hard (points)", yticks=range(5), yticklabels=differences)
     means = (f"{name} {mean:+.1f}" for name, mean in differences.mean().items())
     describe(ax, f"{title}, points minus hard: {', '.join(means)}.")
 wb.show(soft_figure)

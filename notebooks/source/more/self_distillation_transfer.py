@@ -113,10 +113,13 @@ for split, labels in itertools.product(SPLITS, LABELS):
 # %% tags=["nbval-ignore-output"]
 starts = pd.Series(start_accuracies).unstack()  # rows: start and split; columns: labels
 print(starts.groupby(level=0, sort=False).agg(percent_over_seeds).to_string())
+TITLES = ("warm minus fresh start", "read-out: old network minus")
 PAIRS = (*((f"warm, {n} steps", f"fresh, {n} steps") for n in (20, 200)),
          *(("read-out: old", f"read-out: {other}") for other in ("random", "pixels")))
 differences = {(a, b): 100 * (starts.loc[a] - starts.loc[b]) for a, b in PAIRS}
 early, late = (seed_interval(differences[pair].to_numpy()) for pair in PAIRS[:2])
+for labels, low, high in zip(LABELS, *early, strict=True):
+    print(f"warm minus fresh start, 20 steps, {labels} labels: {low:+.1f} to {high:+.1f} points")
 verdict("no interval shows a gain of the warm start over the fresh one. After 20 steps with 80 labels "
         "it is worse.", (early[0] < 0).all() and (late[0] < 0).all() and early[1][-1] < 0)
 
@@ -130,10 +133,10 @@ for i, ((panel, label), gain) in enumerate(zip(PLACES, differences.values(), str
     half = gain.mean() - seed_interval(gain.to_numpy())[0]
     start_axes[panel].errorbar(np.arange(len(LABELS)) + 0.08 * (i % 2), gain.mean(), half,
                                fmt="o-", capsize=4, color=COLOURS[i % 2], label=label)
-    describe(start_axes[panel], f"{start_axes[panel].get_label()} {label}: " + ", ".join(
-        f"{mean:+.1f}" for mean in gain.mean()) + " points.")
-for ax, title in zip(start_axes, ("warm minus fresh start", "read-out: old network minus ..."),
-                     strict=True):
+    described = start_axes[panel].get_label() or TITLES[panel]
+    describe(start_axes[panel], f"{described} {label}: {', '.join(map('{:+.1f}'.format, gain.mean()))} "
+                                "points;")
+for ax, title in zip(start_axes, TITLES, strict=True):
     ax.set(title=title, xlabel="labels of 5 to 9", ylabel="points of accuracy",
            xticks=range(len(LABELS)), xticklabels=LABELS)
     ax.axhline(0, color="black", linewidth=1)
@@ -255,8 +258,8 @@ for ax, (scenario, start) in zip(path_axes, (("task", 80), ("class", 0)), strict
     for name, style in styles_of(chosen["transfer"][scenario]).items():
         mean = 100 * np.mean([paths[scenario, name, split] for split in SPLITS], axis=(0, 2))
         ax.plot(mean[:, 1], mean[:, 0], label=name, **style | {"markevery": 3})
-        describe(ax, f"{ax.get_label()} {scenario} scenario, {name} ends at {mean[-1, 1]:.0f} % "
-                     f"new and {mean[-1, 0]:.0f} % old.")
+        describe(ax, f"{ax.get_label() or f'{scenario} scenario, % new and % old in the end:'} "
+                     f"{name} {mean[-1, 1]:.0f} and {mean[-1, 0]:.0f};")
     ax.axvline(100 * chosen["levels"][scenario], color="grey", linestyle=":")
     ax.set(title=f"{scenario} scenario", xlabel="accuracy on 5 to 9 (%)", xlim=(start, 100),
            ylim=(0.85 * start, 101))
