@@ -129,8 +129,8 @@ left.set(yscale="log", xlim=(0.5, 20.5), title="lines predicted, dots measured",
 other.stackplot(counted, predicted[0.03].T, labels=("signal lost", "noise left"), colors=COLOURS[4:])
 plt.setp([left, other], xlabel="round", ylabel="risk", xticks=(1, 5, 10, 15))
 other.legend(loc="upper left", title="penalty 0.03, predicted")
-bottoms = (f"{lam}: {values.mean(0).argmin() + 1}" for lam, values in measured.items())
-describe(left, f"Risk by round. Penalty, and round of lowest measured risk: {', '.join(bottoms)}.")
+bottoms = (f"{v.mean(0).argmin() + 1} for penalty {lam}" for lam, v in measured.items())
+describe(left, f"Risk by round. The lowest measured risk is at round {', '.join(bottoms)}.")
 wb.show(risk_fig)
 
 # %%
@@ -248,7 +248,8 @@ wb.show(shown)
 
 # %% [markdown]
 # The figure is for 100 labels. With the middle penalties the error first falls and then rises. The lowest point comes sooner
-# for larger penalties. With the smallest penalties, six rounds are too few to see a rise.
+# for larger penalties. With the smallest penalties on the same inputs, or on one large set, six rounds are too few to see a
+# rise.
 #
 # With the same inputs, and with one large set, the lowest error is about the same for most penalties. With fresh inputs, the
 # lowest error is smaller for larger penalties, which need fewer rounds.
