@@ -9,7 +9,7 @@
 # |---|---|
 # | **Objectives** | prove what an ensemble guarantees · compare it with networks that teach each other and with one taught network, each with twelve settings and with controls · measure whether a student imitates its teacher |
 # | **Prerequisites** | [03 Self-distillation](../03_self_distillation.ipynb); the expected calibration error (ECE) of [Generations and calibration](self_distillation_generations.ipynb) |
-# | **Time** | about 50 minutes to work through, under 30 seconds to run on two CPU cores |
+# | **Time** | about 55 minutes to work through, under 1 minute to run on two CPU cores |
 # | **Memory** | under 1 GB; no GPU, no download, no network |
 
 # %%
@@ -51,6 +51,7 @@ chosen = json.loads((RESULTS / "self_distillation_further.json").read_text())
 # Jensen's inequality, $-\log\frac14\sum_kp_k(y)\le\frac14\sum_k-\log p_k(y)$ for each input.
 #
 # There is no such guarantee for accuracy or for calibration. Here is an ensemble, written out and compared with the package's.
+# A *nat* is the unit of the natural logarithm.
 
 # %%
 def train(config):
@@ -87,7 +88,7 @@ verdict("the ensemble written here and the package's give the same answers. For 
 #
 # | method | what it is | its own settings |
 # |---|---|---|
-# | one network | labels alone | weight decay 0, 3 or 10 |
+# | one network | labels alone | weight decay (it pulls the weights towards 0): 0, 3 or 10 |
 # | label smoothing | a share of each label is spread evenly over all classes | share 0.3, 0.6 or 0.9 |
 # | ensemble of 4 | see above | weight decay 0, 3 or 10 |
 # | mutual, 4 peers | see above | strength (factor of the loss on the peers' answers) 0.5, 1 or 3 |
@@ -177,7 +178,7 @@ print("mean of the largest probability in an untrained teacher's answers:",
 # - **Taught by 4**: we see no gain in either case.
 # - **With 100 labels, a student of a teacher that knows nothing is better than a student of the ensemble**, by 0.2 to 2.3 points
 #   (paired). The untrained teacher answers about 10 % for each class, for every digit. Its student learns to be less sure, as
-#   with label smoothing. So this gain of about two points is regularisation, and not knowledge. With wrong labels, we see no
+#   with label smoothing. So this gain of about two points is regularisation, and not an effect of knowledge. With wrong labels, we see no
 #   gain of label smoothing or of the untrained teacher; their intervals are wide.
 # - **Label smoothing and the untrained teacher harm calibration.** Both have an ECE above 50 %. With 100 labels both are right
 #   in nine of ten cases, but their mean confidence is only 36 % and 18 %. Their probabilities can rank the classes. Do not

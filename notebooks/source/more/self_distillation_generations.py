@@ -9,7 +9,7 @@
 # |---|---|
 # | **Objectives** | train a chain of networks · measure accuracy, calibration and agreement · compare with a control, and with an ensemble of equal cost |
 # | **Prerequisites** | [03 Self-distillation](../03_self_distillation.ipynb) |
-# | **Time** | about 55 minutes to work through, under 30 seconds to run on two CPU cores |
+# | **Time** | about 55 minutes to work through, under 1 minute to run on two CPU cores |
 # | **Memory** | under 1 GB; no GPU, no download, no network |
 
 # %%
