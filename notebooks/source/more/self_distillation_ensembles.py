@@ -230,7 +230,7 @@ for ((case, name), config), split in itertools.product(NETWORKS.items(), SPLITS)
     same_seen = torch.stack([one.predict(task.train.x).argmax(-1) == seen for one in learners])
     agreements[case[:10], name, split] = [part.double().mean().item() for part in (
         same_seen, same, same[:, guide != task.test.y])]
-AGREE = ["labelled digits", "new digits", "where teacher is wrong"]
+AGREE = ["labelled", "new", "teacher wrong"]
 fidelity = pd.DataFrame(agreements, AGREE).T
 print(fidelity.groupby(level=[0, 1], sort=False).agg(percent_over_seeds).to_string())
 
@@ -245,8 +245,9 @@ verdict("with 100 labels, the student repeats more of its teacher's mistakes tha
         copy_ends["100 labels"][0] > 0 and copy_ends["200 labels"][1] < 5)
 
 # %% [markdown]
-# The last column is the agreement on the new digits that the ensemble classifies wrongly. There the student repeats 86 % of the
-# teacher's mistakes with 100 labels, and 75 % with wrong labels. Did it learn these mistakes from its teacher?
+# The columns are the labelled digits, the new digits, and the new digits that the teacher (the ensemble) classifies wrongly.
+# There the student repeats 86 % of the teacher's mistakes with 100 labels, and 75 % with wrong labels. Did it learn these
+# mistakes from its teacher?
 #
 # *One network* repeats far fewer of them. But it was trained for more steps, and with weight decay. The fair control is *same
 # steps, no teacher*. It repeats 77 % and 73 %.

@@ -66,11 +66,11 @@ def gain(data, method, base="early stopping"):
     return low, by_split.mean(), high
 
 
+# %%
 print("born again minus tuned early stopping, in points (95 % interval over six splits):")
 for data in tuning:
     print(f"  {data:28} {gain(data, METHODS[0])[1]:+5.1f} ", "({0:+.1f} to {2:+.1f})".format(
         *gain(data, METHODS[0])))
-
 
 # %% tags=["nbval-ignore-output"]
 dot_fig, dots = plt.subplots(figsize=(9, 1.2 + 0.6 * len(tuning)))

@@ -147,8 +147,8 @@ wb.show(start_figure)
 # **We see no advantage of knowing 0 to 4.**
 #
 # - After 200 steps we see no difference between the two starts.
-# - After 20 steps, at the same learning rate, the warm start is worse with 80 labels. With 10, 20 and 40 labels its mean is also
-#   lower, but the intervals contain 0.
+# - After 20 steps, at the same learning rate, the warm start is worse with 40 and with 80 labels. With 10 and 20 labels its mean
+#   is also lower, but the intervals contain 0.
 # - The old features are nowhere better than the pixels. With 10 labels they are even worse than those of a random network. With
 #   80 labels they are a little better than those.
 #
