@@ -133,8 +133,8 @@ by_chain = {name: [f"{low:+.1f} to {high:+.1f}" for low, high in zip(
 print("change from the first to the last generation, in points (95 % intervals):")
 print(pd.DataFrame(by_chain, index=titles).T.to_string())
 means = {name: values.mean(1) for name, values in change.items()}
-verdict("soft and flat answers lower the memorised labels by over 25 points, and change accuracy by "
-        "less than 3 points. Hard and sharp answers add sure errors, and soft ones remove some.",
+verdict("soft and flat answers lower the memorised labels by over 25 points, and change accuracy "
+        "by less than 3 points. Hard and sharp answers add sure errors, and soft ones remove some.",
         all(means[name][3] < -25 and abs(means[name][0]) < 3 for name in ("soft", "flat"))
         and min(means["hard"][1], means["sharp"][1]) > 1 > 0 > means["soft"][1])
 
@@ -173,6 +173,7 @@ verdict("soft and flat answers lower the memorised labels by over 25 points, and
 # every input.
 
 # %%
+SPLITS = range(3)
 # The shares of wrong labels of eight teachers each: random errors, and the next digit.
 RANDOM, NEXT = (0, 0.2, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9), (0, 0.1, 0.2, 0.3, 0.35, 0.4, 0.5, 0.7)
 
@@ -226,7 +227,7 @@ def students(split):
 # %% tags=["nbval-ignore-output"]
 KINDS = ("random errors", "random errors, hard answers", "random errors, no own labels",
          "systematic errors")
-quality, helped, others = (np.concatenate(v, -1) for v in zip(*map(students, range(3)), strict=True))
+quality, helped, others = (np.concatenate(v, -1) for v in zip(*map(students, SPLITS), strict=True))
 gain_fig, both = plt.subplots(1, 2, figsize=(10, 4.4))
 for i, (kind, good) in enumerate(zip(KINDS, 100 * quality.mean(-1), strict=True)):
     gain, label = 100 * (helped[i] - others[0]), both[0].get_label() if i else ""
@@ -234,7 +235,7 @@ for i, (kind, good) in enumerate(zip(KINDS, 100 * quality.mean(-1), strict=True)
         a.errorbar(good, gain.mean(-1), np.ptp(seed_interval(gain.T), 0) / 2, **look(i), label=kind)
         a.axhline(0, color="black", linewidth=1)
     describe(both[0], f"{label} {kind}: {gain[0].mean():+.0f} points with the best teacher, "
-                      f"{gain[-1].mean():+.0f} with the worst.").set_ylabel("points above student alone")
+             f"{gain[-1].mean():+.0f} with the worst.").set_ylabel("points above student alone")
 both[1].set(title="the same, enlarged", xlim=(57, 96), ylim=(-24, 14))
 gain_fig.supxlabel("accuracy of the teacher in %", fontsize=11)
 gain_fig.legend(*both[0].get_legend_handles_labels(), loc="outside upper center", ncols=2)
@@ -258,13 +259,14 @@ for kind, good, gain in zip(KINDS, quality, helped - alone, strict=True):
 print(f"{'a teacher helps if its accuracy is above':41} limit   limit minus student alone (points)")
 for kind, limit in limits.items():
     low, high = seed_interval(limit - 100 * alone)
-    print(f"  {kind:38}  {limit.mean():.0f} %   {(low + high) / 2:+5.1f} ({low:+.1f} to {high:+.1f})")
+    mean = (low + high) / 2
+    print(f"  {kind:38}  {limit.mean():.0f} %   {mean:+5.1f} ({low:+.1f} to {high:+.1f})")
 gaps = {kind: (limit - 100 * alone).mean() for kind, limit in limits.items()}
 own_gaps = [gap for kind, gap in gaps.items() if "no own" not in kind]
-verdict("without own labels, a teacher stops helping when it is as accurate as the student alone, to "
-        "2 points.", abs(gaps["random errors, no own labels"]) < 2)
-verdict("with own labels, a teacher stops helping only when it is 5 to 20 points less accurate than "
-        "the student alone.", -20 < min(own_gaps) and max(own_gaps) < -5)
+verdict("without own labels, a teacher stops helping when it is as accurate as the student alone, "
+        "to 2 points.", abs(gaps["random errors, no own labels"]) < 2)
+verdict("with own labels, a teacher stops helping only when it is 5 to 20 points less accurate "
+        "than the student alone.", -20 < min(own_gaps) and max(own_gaps) < -5)
 
 # %% [markdown]
 # **The guess is right only for a student without own labels.** Such a student becomes as accurate as its teacher. In the

@@ -233,7 +233,8 @@ def draw_map(ax):
                 color=("black", "#D55E00")[int(bad[i])], ha="center", va="center")
     ax.imshow([[kind == "#" for kind in row] for row in MAP], cmap="Greys", alpha=0.5)
     ax.set(xticks=[], yticks=[], title="best actions of the median teacher")
-    describe(ax, f"Map: {bad.sum()} of {inside.sum()} best actions of the median teacher are wrong.")
+    describe(ax, f"Map: {bad.sum()} of {inside.sum()} best actions of the median teacher are "
+                 "wrong.")
 
 
 # %% tags=["nbval-ignore-output"]

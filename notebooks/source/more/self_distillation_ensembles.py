@@ -162,10 +162,12 @@ few_low, few_high, noisy_low, noisy_high = (
     pd.Series(end, gains.columns) for own_case in chosen["ensembles"]
     for end in seed_interval(gains.loc[own_case].to_numpy()))
 verdict("in both cases, the interval of 'taught by 4' begins below 0, and the ensemble gains "
-        "less than 2 points. With 100 labels, label smoothing and an untrained teacher gain.", max(few_low["taught by 4"], noisy_low["taught by 4"]) < 0
+        "less than 2 points. With 100 labels, label smoothing and an untrained teacher gain.",
+        max(few_low["taught by 4"], noisy_low["taught by 4"]) < 0
         and max(few_high["ensemble of 4"], noisy_high["ensemble of 4"]) < 2
         and few_low[["label smoothing", "control: untrained"]].min() > 0)
-untrained_answers = trained["100 labels", "control: untrained", 0][0].teacher.predict(digits.test.x).exp()
+untrained_teacher = trained["100 labels", "control: untrained", 0][0].teacher
+untrained_answers = untrained_teacher.predict(digits.test.x).exp()
 print("mean of the largest probability in an untrained teacher's answers:",
       percent(untrained_answers.max(-1).values.mean()))
 
@@ -240,8 +242,8 @@ copy_ends = {case: seed_interval(own["taught by 4"] - own["same steps, no teache
              for case, own in copied.groupby(level=0)}
 for case, (low, high) in copy_ends.items():
     print(f"{case}: the student repeats {low:+.1f} to {high:+.1f} points more of the mistakes")
-verdict("with 100 labels, the student repeats more of its teacher's mistakes than a network without "
-        "a teacher. With wrong labels the difference is less than 5 points.",
+verdict("with 100 labels, the student repeats more of its teacher's mistakes than a network "
+        "without a teacher. With wrong labels the difference is less than 5 points.",
         copy_ends["100 labels"][0] > 0 and copy_ends["200 labels"][1] < 5)
 
 # %% [markdown]

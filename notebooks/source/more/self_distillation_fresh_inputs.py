@@ -126,7 +126,8 @@ for i, (lam, values) in enumerate(measured.items()):
                   fmt="o", markersize=4, linewidth=1)
 left.set(yscale="log", xlim=(0.5, 20.5), title="lines predicted, dots measured", ylabel="risk",
          yticks=(0.1, 0.2, 0.5, 1), yticklabels=("0.1", "0.2", "0.5", "1"))
-other.stackplot(counted, predicted[0.03].T, labels=("signal lost", "noise left"), colors=COLOURS[4:])
+other.stackplot(counted, predicted[0.03].T, labels=("signal lost", "noise left"),
+                colors=COLOURS[4:])
 plt.setp([left, other], xlabel="round", ylabel="risk", xticks=(1, 5, 10, 15))
 other.legend(loc="upper left", title="penalty 0.03, predicted")
 bottoms = (f"{v.mean(0).argmin() + 1} for penalty {lam}" for lam, v in measured.items())

@@ -139,12 +139,12 @@ verdict("the loop above and wb.run give the same accuracies.", np.allclose(
 curves_fig, panels = plt.subplots(2, 3, figsize=(10, 5.6), sharex=True, sharey="col")
 for (noise, part), row in zip(table.groupby("noise"), panels, strict=True):
     for ax, measure in zip(row, ("accuracy", "ece", "agreement"), strict=True):
-        ax.set_title(f"{measure.replace('ece', 'ECE')} in %, {percent(noise)} wrong labels", size=11)
-        for i, method in enumerate(METHODS):
-            values = 100 * part[part["method"] == method].pivot(index="seed", columns="generation",
-                                                                values=measure)
+        name = f"{measure.replace('ece', 'ECE')} in %, {percent(noise)} wrong labels"
+        for i, (method, own) in enumerate(part.groupby("method", sort=False)):
+            values = 100 * own.pivot(index="seed", columns="generation", values=measure)
             ax.plot(values.columns, values.mean(), **look(i), markersize=4, label=method)
             ax.fill_between(values.columns, *seed_interval(values), color=COLOURS[i], alpha=0.2)
+        ax.set_title(name, size=11)
     describe(row[0], f"{percent(noise)} wrong labels, generation {LAST}: " + "; ".join(
         f"{method} accuracy {accuracy:.0f} %, ECE {ece:.0f} %"
         for method, accuracy, ece in ends.loc[noise].xs(LAST, level=1).itertuples()) + ".")

@@ -176,7 +176,8 @@ for ax, (title, case) in zip(soft_axes, CASES.items(), strict=True):
         ax.plot([low, high], [i, i], color=colour)
         ax.plot(differences[name].mean(), i, "o", color=colour)
     ax.axvline(0, color="black", linewidth=1)
-    ax.set(title=title, xlabel="difference from hard (points)", yticks=range(5), yticklabels=differences)
+    ax.set(title=title, xlabel="difference from hard (points)", yticks=range(5),
+           yticklabels=differences)
     means = (f"{name} {mean:+.1f}" for name, mean in differences.mean().items())
     describe(ax, f"{title}, points minus hard: {', '.join(means)}.")
 wb.show(soft_figure)

@@ -125,8 +125,10 @@ for data, mean in ensembles.items():
     print(f"ensemble of 4 minus early stopping, {data}: {mean:+.1f} points")
 print("permuted control minus born again, {}: {:+.1f} points".format(
     WINE, gain(WINE, "control: born again, permuted", "born again")[1]))
-verdict("on breast cancer and wine, born again is 1 to 3 points better than early stopping, and both "
-        "controls are worse than born again.", all(
+
+# %%
+verdict("on breast cancer and wine, born again is 1 to 3 points better than early stopping, and "
+        "both controls are worse than born again.", all(
             1 < gain(data, "born again")[1] < 3 and gain(data, "born again")[1] > max(
                 gain(data, control)[1] for control in METHODS[1:4:2]) for data in (BREAST, WINE)))
 verdict("on breast cancer the ensemble gains more than born again, and on wine as much to 1 point.",

@@ -190,7 +190,7 @@ bars_ax.set(xlabel="rounds of self-distillation after ridge (0: ridge alone)",
             ylabel="risk divided by the floor", ylim=(0, 9.2))
 wb.show(describe(bars_ax, "Mean risk divided by the floor, after 0 to 8 rounds: "
                  f"{', '.join(f'{mean:.2f}' for mean in risk_ratio.mean(1))}."))
-verdict("the risk of ridge is up to 8 times the floor. After 8 rounds the floor is reached, to 1e-6.",
+verdict("the risk of ridge is up to 8 times the floor. After 8 rounds it is the floor.",
         7.9 < risk_ratio[0, 7] < 8.1 and abs(risk_ratio[8] - 1).max() < 1e-6)
 
 # %% [markdown]

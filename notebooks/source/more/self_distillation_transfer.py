@@ -120,8 +120,8 @@ differences = {(a, b): 100 * (starts.loc[a] - starts.loc[b]) for a, b in PAIRS}
 early, late = (seed_interval(differences[pair].to_numpy()) for pair in PAIRS[:2])
 for labels, low, high in zip(LABELS, *early, strict=True):
     print(f"warm minus fresh start, 20 steps, {labels} labels: {low:+.1f} to {high:+.1f} points")
-verdict("no interval shows a gain of the warm start over the fresh one. After 20 steps with 80 labels "
-        "it is worse.", (early[0] < 0).all() and (late[0] < 0).all() and early[1][-1] < 0)
+verdict("no interval shows a gain of the warm start over the fresh one. After 20 steps with 80 "
+        "labels it is worse.", (early[0] < 0).all() and (late[0] < 0).all() and early[1][-1] < 0)
 
 # %% [markdown]
 # The paired differences are clearer. On the left the whole network is trained. On the right the features are frozen.
@@ -134,8 +134,8 @@ for i, ((panel, label), gain) in enumerate(zip(PLACES, differences.values(), str
     start_axes[panel].errorbar(np.arange(len(LABELS)) + 0.08 * (i % 2), gain.mean(), half,
                                fmt="o-", capsize=4, color=COLOURS[i % 2], label=label)
     described = start_axes[panel].get_label() or TITLES[panel]
-    describe(start_axes[panel], f"{described} {label}: {', '.join(map('{:+.1f}'.format, gain.mean()))} "
-                                "points;")
+    points = ", ".join(f"{mean:+.1f}" for mean in gain.mean())
+    describe(start_axes[panel], f"{described} {label}: {points} points;")
 for ax, title in zip(start_axes, TITLES, strict=True):
     ax.set(title=title, xlabel="labels of 5 to 9", ylabel="points of accuracy",
            xticks=range(len(LABELS)), xticklabels=LABELS)
