@@ -118,16 +118,15 @@ measured = {lam: np.array([measured_risk(*problem, lam, ROUNDS, k) for k in rang
 
 # %% tags=["nbval-ignore-output"]
 risk_fig, (left, other) = plt.subplots(1, 2, figsize=(10, 4), width_ratios=(3, 2))
-counted = range(1, ROUNDS + 1)
+index = range(1, ROUNDS + 1)
 for i, (lam, values) in enumerate(measured.items()):
-    left.plot(counted, predicted[lam].sum(1), color=COLOURS[i])
+    left.plot(index, predicted[lam].sum(1), color=COLOURS[i])
     left.text(16.4, predicted[lam][-1].sum(), f"penalty {lam}", color=COLOURS[i], va="center")
-    left.errorbar(counted, values.mean(0), np.ptp(seed_interval(values), 0) / 2, color=COLOURS[i],
+    left.errorbar(index, values.mean(0), np.ptp(seed_interval(values), 0) / 2, color=COLOURS[i],
                   fmt="o", markersize=4, linewidth=1)
 left.set(yscale="log", xlim=(0.5, 20.5), title="lines predicted, dots measured", ylabel="risk",
          yticks=(0.1, 0.2, 0.5, 1), yticklabels=("0.1", "0.2", "0.5", "1"))
-other.stackplot(counted, predicted[0.03].T, labels=("signal lost", "noise left"),
-                colors=COLOURS[4:])
+other.stackplot(index, predicted[0.03].T, labels=("signal lost", "noise left"), colors=COLOURS[4:])
 plt.setp([left, other], xlabel="round", ylabel="risk", xticks=(1, 5, 10, 15))
 other.legend(loc="upper left", title="penalty 0.03, predicted")
 bottoms = (f"{v.mean(0).argmin() + 1} for penalty {lam}" for lam, v in measured.items())

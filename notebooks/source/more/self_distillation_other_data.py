@@ -27,9 +27,6 @@ from workbench.plots.styles import look
 from workbench.runs.studies import RESULTS
 
 wb.prepare_notebook()
-stored = json.loads((RESULTS / "self_distillation.json").read_text())["results"]
-tuning = {data: stored[data] for data in sorted(stored, key=lambda data: (
-    not data.startswith("digits"), "labels" in data, data))}
 
 # %% [markdown]
 # ## The question
@@ -54,6 +51,9 @@ tuning = {data: stored[data] for data in sorted(stored, key=lambda data: (
 # accuracy, and a wrong label is the label of another patient.
 
 # %% tags=["nbval-ignore-output"]
+stored = json.loads((RESULTS / "self_distillation.json").read_text())["results"]
+tuning = {data: stored[data] for data in sorted(stored, key=lambda data: (
+    not data.startswith("digits"), "labels" in data, data))}
 METHODS = ("born again", "control: shuffled answers", "moving average",
            "control: untrained teacher", "weight decay")
 
