@@ -391,17 +391,22 @@ wb.show(describe(study_ax, "Accuracy by penalty: " + "; ".join(
 #
 # It helps if the model is regularised too little, as above. But a tuned penalty helps as much, and too many rounds harm.
 # With networks and right labels, the small probabilities helped. With wrong labels they can harm, because the teacher
-# has learned the wrong labels. Seven further lessons measure this:
+# has learned the wrong labels. Twelve further lessons measure this:
 #
 # | lesson | result |
 # |---|---|
 # | [One round, exactly](more/self_distillation_one_round.ipynb) | one round lowers the error if the penalty is too small; at the best penalty it gains nothing |
 # | [When is a wrong label corrected?](more/self_distillation_correction.ipynb) | in an idealised model, the round that corrects all wrong labels can be computed |
 # | [Many rounds](more/self_distillation_rounds.ipynb) | without labels, the model loses everything after a number of rounds with known bounds |
+# | [Rounds on fresh inputs](more/self_distillation_fresh_inputs.ipynb) | rounds on new inputs remove noise first and signal later; the same inputs gain as much |
 # | [Networks and wrong labels](more/self_distillation_controls.ipynb) | with wrong labels, the likeliest class in a teacher's soft label helps, and the other classes harm |
-# | [Generations](more/self_distillation_generations.ipynb) | a chain of networks, each taught by the one before, is not better than its first network on 500 digits |
-# | [Ensembles and next tokens](more/self_distillation_ensembles.ipynb) | a language model's own soft tokens, in the same context, teach it nothing |
-# | [Decisions and transfer](more/self_distillation_transfer.ipynb) | a teacher of actions needs a low temperature to act and a higher one to explore |
+# | [Generations and calibration](more/self_distillation_generations.ipynb) | a chain of networks, each taught by the one before, is not better than its first network on 500 digits |
+# | [Few labels and other data](more/self_distillation_other_data.ipynb) | on two other data sets born-again networks gain two points, and other methods gain as much |
+# | [Teachers that mislead](more/misleading_teachers.ipynb) | a teacher that is worse than its student can help, if the student has some right labels of its own |
+# | [Ensembles](more/self_distillation_ensembles.ipynb) | an ensemble gains less than one point on average, and a network taught by it gains nothing that we see |
+# | [A language model's own soft labels](more/self_distillation_next_tokens.ipynb) | for the same prompt, a language model's own soft labels teach it nothing |
+# | [A teacher for decisions](more/self_distillation_decisions.ipynb) | a teacher of actions needs a low temperature to act and a higher one to explore |
+# | [Transfer](more/self_distillation_transfer.ipynb) | old soft labels on new images keep the old digits only if the task of each image is given |
 #
 # ## What would change your mind?
 #
@@ -410,7 +415,7 @@ wb.show(describe(study_ax, "Accuracy by penalty: " + "; ".join(
 # - If self-distillation added something that a tuned penalty cannot give, it would be more accurate than tuned ridge. Here
 #   it was not. It can be, if its settings are computed from the truth ([Many
 #   rounds](more/self_distillation_rounds.ipynb)). With only 100 noisy labels it was one or two points more accurate
-#   ([Generations](more/self_distillation_generations.ipynb)).
+#   ([Rounds on fresh inputs](more/self_distillation_fresh_inputs.ipynb)).
 #
 # ## Try it yourself
 #

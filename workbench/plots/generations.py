@@ -10,7 +10,7 @@ from matplotlib.ticker import MaxNLocator
 
 from workbench.measure.accuracies import Floats
 from workbench.plots.curves import draw_band
-from workbench.plots.display import describe, percent, percent_over_seeds
+from workbench.plots.display import describe, percent
 from workbench.plots.labels import percent_limits
 from workbench.plots.styles import COLOURS, look
 
@@ -56,13 +56,12 @@ def plot_generations(rounds: pd.DataFrame, figure: Figure, heading: str = "", no
     for ax, (measure, title) in zip(axes, MEASURES.items(), strict=True):
         values = over_seeds(rounds, measure)
         draw_band(ax, range(1, last + 1), values, measure, bounded=True, markersize=4, **look(0))
-        text = (f"{title.split(' (')[0]} {percent_over_seeds(values[:, 0])} at {word} 1 and "
-                f"{percent_over_seeds(values[:, -1])} at {word} {last}")
+        text = (f"{title.split(' (')[0].replace('round', word)} {percent(values[:, 0].mean())} at "
+                f"{word} 1 and {percent(values[:, -1].mean())} at {word} {last}")
         if measure != "agreement":
             text += _best(values.mean(0), measure, word)
         if measure == "accuracy":
-            text = (f"{heading.rstrip('.')}. {' '.join(note.split()).rstrip('.')}. Curves by "
-                    f"{word}: {text}")
+            text = f"{heading.rstrip('.')}. {note.split('. ')[0].rstrip('.')}. By {word}: {text}"
             if baseline is not None:
                 ax.axhline(100 * baseline, color=BASELINE, linestyle=":", linewidth=1.5)
             if "memorised" in rounds:

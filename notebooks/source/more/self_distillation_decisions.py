@@ -1,0 +1,312 @@
+# %% [markdown]
+# # A teacher for decisions
+#
+# > **Claim you can check:** a teacher can also give soft labels for *actions*. In one small world, the best temperature of the
+# > teacher depends on the purpose. To act well, the temperature must be low. To explore the world, it must be higher.
+#
+# | | |
+# |---|---|
+# | **Objectives** | understand Q-learning in a world of 31 cells · distil actions into a student · find the best temperature for acting and the best one for exploring |
+# | **Prerequisites** | [03 Self-distillation](../03_self_distillation.ipynb); nothing about reinforcement learning |
+# | **Time** | about 55 minutes to work through, under 30 seconds to run on two CPU cores |
+# | **Memory** | under 1 GB; no GPU, no download, no network |
+
+# %%
+import matplotlib.pyplot as plt
+import numpy as np
+import pandas as pd
+import torch
+from scipy.special import softmax
+
+import workbench as wb
+from workbench.course import verdict
+from workbench.measure.intervals import seed_interval
+from workbench.plots import describe
+
+wb.prepare_notebook()
+
+# %% [markdown]
+# ## A small world
+#
+# In **reinforcement learning** nobody gives the right action. A learner acts in a world and gets rewards. Our world is a map of
+# cells with two rooms and one door.
+#
+# | word | meaning here |
+# |---|---|
+# | **action** | a move up, right, down or left. One move in ten goes in a random direction |
+# | **reward** | 1 in the goal G, -1 in a pit x, and 0 elsewhere |
+# | **episode** | a walk that begins in the top left corner, S. It ends in the goal or in a pit |
+# | **policy** $\pi$ | for each cell, the probabilities of the four actions |
+# | **discount** $\gamma=0.95$ | a reward at move $t$ counts $\gamma^{t-1}$ times. So early rewards count more |
+# | **value** $V$ of a cell | the expected sum of discounted rewards from this cell on |
+# | **return** of a policy | the mean value of all cells. So a good policy knows the way from everywhere |
+# | **$Q(s,a)$** | the expected sum of discounted rewards after action $a$ in cell $s$ |
+# | **greedy** | a greedy policy always takes the action with the largest $Q$ |
+#
+# The next cell builds the map. It also computes the table $Q$ of the best possible policy by *value iteration*: it starts with
+# 0, and replaces each entry by its reward plus the discounted best value of the next cell, again and again.
+
+# %%
+MAP = ["S..#...", "...#.x.", ".......", ".x.#...", "...#..G"]
+DISCOUNT, GREEDY, grid_rng = 0.95, 1e-9, np.random.default_rng(0)
+cells = [(r, c) for r, row in enumerate(MAP) for c, kind in enumerate(row) if kind != "#"]
+reward = np.select([[MAP[r][c] == kind for r, c in cells] for kind in "Gx"], [1.0, -1.0])
+inside, moves = reward == 0, ((-1, 0), (0, 1), (1, 0), (0, -1))  # up, right, down, left
+ahead = np.array([[cells.index(to) if (to := (r + a, c + b)) in cells else i for a, b in moves]
+                  for i, (r, c) in enumerate(cells)])  # the next cell, or the same at a wall
+chance = np.zeros((len(cells), 4, len(cells)))  # of the next cell, by cell and action
+for action, actual in np.ndindex(4, 4):
+    chance[np.arange(len(cells)), action, ahead[:, actual]] += 0.9 * (action == actual) + 0.025
+chance *= inside[:, None, None]
+best_table = np.zeros((len(cells), 4))
+for _ in range(1000):  # value iteration
+    best_table = chance @ (reward + DISCOUNT * best_table.max(-1))
+
+# %% [markdown]
+# Let $P_\pi$ be the matrix of the probabilities to go from one cell to another with policy $\pi$, and let $r$ be the rewards of
+# the cells. The values solve the linear system $(I-\gamma P_\pi)V=P_\pi r$. So the return of a policy can be computed
+# exactly.
+#
+# ## Policy distillation
+#
+# The teacher is a table $Q(s,a)$. **Policy distillation** ([Rusu et al., 2015](https://arxiv.org/abs/1511.06295)) turns the table
+# into soft labels with a temperature $T$, and fits a student policy $\pi$ to them:
+#
+# $$\min_\pi \sum_s \mathrm{KL}\big(p_T(\cdot\,|\,s)\,\|\,\pi(\cdot\,|\,s)\big),\qquad
+# p_T(a\,|\,s)\propto e^{Q(s,a)/T}.$$
+#
+# At a low temperature $p_T$ is nearly greedy. (In the code, `GREEDY` is a temperature so low that only the best action is left.) At
+# a high temperature all actions are nearly equally likely.
+#
+# In the next cell, `mean_return` computes the return, and `distil` does policy distillation. The student's logits are linear in
+# some features of a cell.
+
+# %%
+def mean_return(policy):  # exact, of policies (..., cells, 4)
+    step = np.einsum("...sa,sat->...st", policy, chance)
+    system = np.eye(len(cells)) - DISCOUNT * step
+    return np.linalg.solve(system, (step @ reward)[..., None])[..., inside, 0].mean(-1)
+
+
+def distil(labels, features):  # the logits of students, from labels (..., cells, 4)
+    x, p = torch.tensor(features, dtype=torch.float64), torch.tensor(labels)
+    w = torch.zeros(*p.shape[:-2], x.shape[1], 4, dtype=x.dtype, requires_grad=True)
+    optimizer = torch.optim.Adam([w], lr=0.2)
+    for _ in range(300):
+        loss = -(p * (x @ w).log_softmax(-1)).sum()  # the KL, but for the labels' own entropy
+        w.grad, = torch.autograd.grad(loss, w)
+        optimizer.step()
+    return (x @ w).detach().numpy()
+
+
+# %% [markdown]
+# ## The teachers
+#
+# The teachers learn by **Q-learning**. After each move, one entry of the table changes: $Q(s,a)$ goes 20 % of the way towards
+# *reward plus discounted best value of the next cell*. With probability 30 % the action is random, so that the learner sees new
+# cells. Otherwise it is greedy.
+#
+# There are 60 teachers with different random numbers. Each begins with a table of zeros, and takes 4,000 steps. This is
+# enough to find the goal, but too few to know every cell.
+
+# %%
+def learn(steps, table, guide=None, explore=0.3):
+    """Learn tables (..., cells, 4). The guide chooses the actions, or else the learner itself."""
+    q, after = table.reshape(-1, *table.shape[-2:]).copy(), chance.cumsum(-1)
+    row, at = np.arange(len(q)), np.zeros(len(q), int)  # each episode begins at S
+    for _ in range(steps):
+        odds = ((1 - explore) * softmax(q[row, at] / GREEDY, -1) + explore / 4 if guide is None
+                else guide.reshape(q.shape)[row, at])
+        took = (odds.cumsum(-1) > grid_rng.random((len(q), 1))).argmax(-1)
+        to = (after[at, took] > grid_rng.random((len(q), 1))).argmax(-1)
+        aim = reward[to] + DISCOUNT * inside[to] * q[row, to].max(-1)
+        q[row, at, took] += 0.2 * (aim - q[row, at, took])
+        at = np.where(inside[to] & (grid_rng.random(len(q)) < 0.99), to, 0)
+    return q.reshape(table.shape)
+
+
+# %% [markdown]
+# ## Three ways to use a teacher
+#
+# At each temperature we look at
+#
+# - the **softened teacher**: the policy $p_T$ itself;
+# - a **small student**. It has 16 features (row, column, and walls around the cell), and a table has 31 cells. It either draws
+#   its action from its probabilities, or always takes its **likeliest** action;
+# - a **guided learner**. It begins with a table of zeros, and learns for 2,000 steps by Q-learning. While it learns, the softened
+#   teacher (the *guide*) chooses its actions. Then we measure the return of its own greedy policy. So here the teacher
+#   is used to *explore* the world.
+#
+# There are two **controls**: a teacher whose labels are *shuffled* among the cells, and an *untrained* table of random numbers.
+
+# %%
+TEMPS, empty = (0.01, 0.03, 0.1, 0.3, 0.5, 1, 3), np.zeros((60, len(cells), 4))
+taught = learn(4000, empty)
+shuffled_cells = grid_rng.permuted(np.tile(np.arange(len(cells)), (60, 1)), axis=1)[..., None]
+teachers = {"teacher": taught, "shuffled": np.take_along_axis(taught, shuffled_cells, 1),
+          "untrained": grid_rng.normal(scale=taught.std(), size=taught.shape)}
+senses = np.hstack([*(np.eye(7)[list(where)] for where in zip(*cells, strict=True)),
+                   ahead == np.arange(len(cells))[:, None]])  # row, column, walls
+median = taught[mean_return(softmax(taught / GREEDY, -1)).argsort()[30]].argmax(-1)
+returns = {}  # by teacher and policy: (settings, seeds)
+for name, table in teachers.items():
+    soft = np.stack([softmax(table / temp, -1) for temp in TEMPS])
+    small, guided = distil(soft, senses), learn(2000, np.zeros(soft.shape), soft)
+    returns.update({(name, kind): mean_return(softmax(logits, -1)) for kind, logits in {
+        "softened": np.log(soft + 1e-300), "small student": small,
+        "small student, likeliest": small / GREEDY, "guided learner": guided / GREEDY}.items()})
+
+# %% [markdown]
+# The baselines have no temperature:
+#
+# - the greedy policy of the teacher itself;
+# - **hard labels**: a small student that learns the teacher's best action alone;
+# - 2,000 steps of Q-learning without a teacher;
+# - 2,000 more steps of the teacher.
+#
+# There are also **generations**: a guided learner becomes the guide of the next learner, five times.
+#
+# **Three facts.**
+#
+# 1. A KL is 0 only if the two distributions are equal. A table can express every policy. So a student with a table that is
+#    trained to the minimum is equal to the softened teacher.
+# 2. If $T$ goes to 0, a soft label becomes the best action. Then distillation is imitation of the best action.
+# 3. Distil a table into a new table, divide its log probabilities by $T$ again, and repeat. After $g$ generations the policy is
+#    $\mathrm{softmax}(Q/T^g)$. At $T=1$ nothing changes. Below 1 the policy becomes greedy, and above 1 it becomes random. Without
+#    new experience, no generation knows more than the first teacher.
+
+# %%
+imitator, explored = distil(softmax(taught / GREEDY, -1), senses), (0.1, 0.3, 0.5, 0.8)
+offspring = {0.01: taught, 0.5: taught}
+for temp in [*offspring] * 5:
+    offspring[temp] = learn(2000, empty, softmax(offspring[temp] / temp, -1))
+returns.update({name: mean_return(softmax(logits, -1)) for name, logits in {
+    ("hard labels", "best action"): [taught / GREEDY], ("hard labels", "small student"): [imitator],
+    ("hard labels", "small student, likeliest"): [imitator / GREEDY],
+    **{("fifth generation", f"T = {temp}"): [q / GREEDY] for temp, q in offspring.items()},
+    **{(name, "learns 2,000 steps"): [learn(2000, q, explore=part) / GREEDY for part in explored]
+       for name, q in {"no teacher": empty, "teacher": taught}.items()}}.items()})
+
+# %%
+table_student = mean_return(softmax(distil(softmax(taught / TEMPS[2], -1), np.eye(len(cells))), -1))
+verdict("fact 1: a student with a table has the same return as the softened teacher, to 0.002.",
+        abs(table_student - returns["teacher", "softened"][2]).max() < 2e-3)
+verdict("fact 3: two generations at T = 0.5 give the same policy as one at T = 0.25.", np.allclose(
+    softmax(np.log(softmax(taught / 0.5, -1)) / 0.5, -1), softmax(taught / 0.25, -1)))
+
+# %% [markdown]
+# ## Results
+#
+# For each row of the table, the best setting is chosen on 20 seeds. A setting is a temperature, or a share of random actions. The
+# table shows the mean return on the 40 *other* seeds, with its 95 % interval. The best possible return is 0.74. Random moves
+# have a return of -0.37. The row *hard labels, best action* is the greedy policy of the teacher itself.
+
+# %% tags=["nbval-ignore-output"]
+grid_table = {}
+for name, values in returns.items():
+    best, settings = values[:, :20].mean(1).argmax(), {7: TEMPS, 4: explored}.get(len(values), "-")
+    low, high = seed_interval(values[best, 20:])
+    grid_table[name] = (f"{values[best, 20:].mean():5.2f} ({low:5.2f} to {high:5.2f})",
+                        settings[best])
+print(pd.DataFrame(grid_table, ["return", "T or share"]).T.to_string())
+by_guide, choice = returns["teacher", "guided learner"], "small student, likeliest"
+verdict("to act, the lowest temperature is best. To explore, T = 0.5 is better than the lowest and "
+        "the highest.", returns["teacher", "softened"].mean(1).argmax() == 0
+        and all(seed_interval((by_guide[4] - by_guide[other])[20:])[0] > 0 for other in (0, -1)))
+soft_gain = np.subtract(*(returns[name, choice] for name in ("teacher", "hard labels")))
+print("small student, soft labels minus hard:", *(f"T = {temp}: {low:+.2f} to {high:+.2f}"
+      for temp, low, high in zip(TEMPS, *seed_interval(soft_gain.T), strict=True)), sep="\n  ")
+
+# %% [markdown]
+# The left panel has the mean over all 60 seeds, with its interval. The right panel shows the teacher with the median return of
+# the 60. An arrow is its best action in a cell. S is the top left cell. An orange arrow is worse than the best possible action: the expected return from
+# there is lower by more than 0.02. Grey cells are walls.
+
+# %%
+bad = best_table[np.arange(len(cells)), median] < best_table.max(-1) - 0.02
+
+
+def draw_map(ax):
+    """Draw the best action of the median teacher in each cell, bad ones in orange."""
+    for i, (r, c) in enumerate(cells):
+        ax.text(c, r, "↑→↓←"[median[i]] if inside[i] else MAP[r][c], fontsize=16,
+                color=("black", "#D55E00")[int(bad[i])], ha="center", va="center")
+    ax.imshow([[kind == "#" for kind in row] for row in MAP], cmap="Greys", alpha=0.5)
+    ax.set(xticks=[], yticks=[], title="best actions of the median teacher")
+    describe(ax, f"Map: {bad.sum()} of {inside.sum()} best actions of the median teacher are "
+                 "wrong.")
+
+
+# %% tags=["nbval-ignore-output"]
+grid_figure, (curves, map_ax) = plt.subplots(1, 2, figsize=(10, 3.6), width_ratios=(3, 2))
+for kind, x, y, colour in (("softened", 0.35, -0.33, "#D55E00"), ("guided learner", 0.2, 0.61,
+                           "#0072B2"), ("small student, likeliest", 0.0105, 0.17, "#009E73")):
+    at_temps = returns["teacher", kind]  # (temperatures, seeds)
+    mean = at_temps.mean(1)
+    curves.errorbar(TEMPS, mean, mean - seed_interval(at_temps.T)[0], fmt="o-", capsize=4,
+                    color=colour)
+    curves.text(x, y, kind.replace("softened", "softened teacher"), color=colour, weight="bold")
+    describe(curves, f"{curves.get_label()} Return of {kind} is highest at T = "
+                     f"{TEMPS[mean.argmax()]}: {mean.max():.2f}.")
+curves.set(xscale="log", xlabel="temperature of the teacher", ylabel="return", ylim=(-0.4, 0.7),
+           xticks=TEMPS, xticklabels=TEMPS)
+draw_map(map_ax)
+wb.show(grid_figure)
+
+# %% [markdown]
+# If a 95 % interval of a difference contains 0, we say: *we see no difference*.
+#
+# - **To act, use a low temperature.** The softened teacher has its highest return at the lowest temperature, where it is nearly
+#   greedy. Each increase of the temperature lowers its return. The authors of policy distillation report the same: Q-values
+#   must be made sharper, and the logits of a classifier softer.
+# - **To explore, use a higher temperature.** The guided learner is best at $T=0.5$. The teacher's own policy has a return
+#   of about 0 there. A guide with a low temperature repeats its routes, and one with a high temperature walks at random. This was
+#   computed beforehand for 400 steps:
+#
+# | temperature of the guide | it reaches the goal | its visits are as spread out as equal visits to |
+# |---|---|---|
+# | 0.01 | 23 times | 12 cells |
+# | 0.5 | 2.6 times | 17 cells |
+# | 3 | 0.6 times | 14 cells |
+#
+# - So one teacher has two best temperatures, and they differ by a factor of at least 30. The best guide has $T=0.3$ or 0.5: we see
+#   no difference between these two. The best policy has $T=0.01$, the lowest value that we tried.
+# - **The teacher's knowledge matters.** Learners with a shuffled or an untrained guide are worse than learners with the
+#   teacher. We see no difference between them and learners without any guide. The paired differences are -0.05 to +0.18
+#   (shuffled) and -0.15 to +0.06 (untrained).
+# - **For the small student, soft labels are not better than hard ones.** At low temperatures they are equally good. At high
+#   temperatures soft labels are worse, even if the student takes its likeliest action. A likely reason: at a high temperature
+#   the student fits all values of $Q$. Its few features then describe the large differences near the pits and the goal. They
+#   do not describe well which action is best.
+#
+# (For readers who want the formula: multiply the student's logits by $T$, and subtract the mean in each cell, here and in $Q$. For
+# large $T$ the KL tends to $1/(8T^2)$ times the squared difference of the two.)
+#
+# - **More training of the teacher is better than a student.** A guided learner reaches about the return of its teacher in 2,000
+#   steps of its own. But a teacher that goes on for 2,000 steps is better than any student. It keeps its table, and the student
+#   got only a policy.
+# - **Generations do not help.** At $T=0.5$ the return falls from 0.54 in the first generation to 0.31 in the fifth. At
+#   $T=0.01$ it does not fall: 0.39 in the first and 0.46 in the fifth. This is a little less than the 0.52 of the teacher.
+#
+# ## What to remember
+#
+# The best temperature of a teacher depends on the purpose: to act, or to explore.
+#
+# ## What would change your mind?
+#
+# If one temperature were best for both purposes, there would be no reason to distinguish them. If a guide with shuffled labels
+# helped as much, the teacher's knowledge would not be needed.
+#
+# ## Try it yourself
+#
+# - Move the goal or a pit in `MAP`. Is a higher temperature still better to explore?
+# - Let the teachers learn for 8,000 steps. Which temperatures are best now?
+#
+# ## Limits
+#
+# - This is one world, in which both purposes matter. We also tried others. In some there was a second, small reward near S. There
+#   all learners went to the small reward, at any temperature. In larger worlds, 4,000 steps were too few to find the goal.
+# - The learning rate and the numbers of steps were not tuned. The best shares of random actions, 0.1 and 0.8, are the ends of
+#   their list.
+#
+# **Back to:** [03 Self-distillation](../03_self_distillation.ipynb)
