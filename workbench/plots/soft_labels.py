@@ -97,10 +97,11 @@ def _wrong_classes(shares: Floats, rest: float, label: int, names: Sequence[str]
     ax.set_title(f"the wrong classes alone\n({share(rest)} of the soft label)", fontsize=11)
     ax.set_xlabel("share of the wrong classes (%)", fontsize=10)
     first, second = np.argsort(-shares, kind="stable")[:2]
-    return describe(ax, f"The {len(shares) - 1} wrong classes together have {share(rest)}. The largest "
-                    f"parts of this sum are {percent(shares[first])} for {names[first]} and "
-                    f"{percent(shares[second])} for {names[second]}. If all {len(shares) - 1} were "
-                    f"equally likely, each part would be {percent(1 / (len(shares) - 1))}.")
+    wrong = len(shares) - 1
+    return describe(ax, f"The {wrong} wrong classes together have {share(rest)}. The largest parts "
+                    f"of this sum are {percent(shares[first])} for {names[first]} and "
+                    f"{percent(shares[second])} for {names[second]}. If all {wrong} were equally "
+                    f"likely, each part would be {percent(1 / wrong)}.")
 
 
 def _bars(values: Floats, colours: Sequence[str], names: Sequence[str], label: int, ax: Axes,

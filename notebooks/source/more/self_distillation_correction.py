@@ -3,8 +3,8 @@
 #
 # > **Claim you can check:** in an idealised model, rounds of self-distillation correct *all* wrong labels from a
 # > certain round on, and this round can be computed in advance. For given similarities and a given penalty it depends
-# > only on the *margin*: the share of the right label minus the share of the most frequent wrong label. The share of
-# > wrong labels does not matter.
+# > only on the *margin*: the share of the right label minus the share of the most frequent wrong label. If the margin
+# > is the same, the share of wrong labels does not matter.
 #
 # | | |
 # |---|---|
@@ -96,9 +96,9 @@ wb.prepare_notebook()
 # - So the score of $r$ is larger if $b^t(q_r-q_w)>a^t(1+q_r-q_w)$.
 #
 # For example, let 70 % of the class have the right label $r$, and 30 % the wrong label $w$. Let $a^t=0.3$ and
-# $b^t=0.9$. Then the score of $w$ is $0.3\cdot 0.7+0.9\cdot 0.3=0.48$. The score of $r$ is $-0.3\cdot 0.7+0.9\cdot
-# 0.7=0.42$. The label is not yet corrected. Some rounds later $a^t$ is 0.2 and $b^t$ is 0.87. Then the scores are 0.40
-# and 0.47, and the label is corrected.
+# $b^t=0.9$. Then the score of $w$ is $0.3\cdot 0.7+0.9\cdot 0.3=0.48$. The score of $r$ is
+# $-0.3\cdot 0.7+0.9\cdot 0.7=0.42$. The label is not yet corrected. Some rounds later $a^t$ is 0.2 and $b^t$ is 0.87.
+# Then the scores are 0.40 and 0.47, and the label is corrected.
 #
 # *Step 5: all other labels.* Any other label $j$ has the score $(b^t-a^t)\,q_j$. The score of $r$ is larger, because
 # $b>a$ and $q_r>q_j$.

@@ -76,8 +76,8 @@ def ridge_fit(x, y, penalty):
 # - *Write $S$ as $(S+\lambda I)-\lambda I$.* Then $(S+\lambda I)^{-1}S=I-\lambda(S+\lambda I)^{-1}$. So the
 #   coefficients are $\beta-\lambda(S+\lambda I)^{-1}\beta$.
 # - *The derivative.* We know that $(S+\lambda I)\,\beta(\lambda)=X^\top y/n$. The right side does not depend on
-#   $\lambda$. So the derivative of the left side is 0: $\;\beta+(S+\lambda I)\beta'=0$. So $\beta'=-(S+\lambda
-#   I)^{-1}\beta$. So the fit to the predictions alone has the coefficients $\beta+\lambda\beta'$.
+#   $\lambda$. So the derivative of the left side is 0: $\;\beta+(S+\lambda I)\beta'=0$. So
+#   $\beta'=-(S+\lambda I)^{-1}\beta$. So the fit to the predictions alone has the coefficients $\beta+\lambda\beta'$.
 # - *The mixture.* Fitting is linear in the labels. The fit to $y$ is $\beta$. The fit to $X\beta$ is
 #   $\beta+\lambda\beta'$. So the fit to the mixture is $(1-\xi)\beta+\xi(\beta+\lambda\beta')=\beta+\xi\lambda\beta'$.
 #
@@ -89,8 +89,8 @@ def ridge_fit(x, y, penalty):
 # error is $r-\xi\lambda\,x^\top\beta'$. Square this error, and take the mean of each of the three terms:
 #
 # - The mean of $r^2$ is $R$.
-# - The mean of $-2\,r\,x^\top\beta'$ is $R'$, the derivative of the mean of $r^2$. So the second term is $\xi\lambda
-#   R'$.
+# - The mean of $-2\,r\,x^\top\beta'$ is $R'$, the derivative of the mean of $r^2$. So the second term is
+#   $\xi\lambda R'$.
 # - The third term is $\xi^2\lambda^2Q$.
 #
 # So the risk of the student is a parabola in $\xi$:
