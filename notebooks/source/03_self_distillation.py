@@ -91,9 +91,9 @@ check("soft_loss", soft_loss)
 # ## Do the small probabilities contain knowledge?
 #
 # Hinton, Vinyals and Dean answer this question with an experiment. We repeat it with our digits. The teacher was
-# trained on all ten digits. The student is trained on the teacher's soft labels, but it never sees an image of one
-# digit, for example of the 9. The soft labels tell the student only that some of the 4s and 7s look a little like a 9.
-# Then the student is tested on images of the 9.
+# trained on all ten digits. The student learns from the teacher's soft labels, but sees no image of one digit, for
+# example of the 9. The soft labels tell the student only that some of the 4s and 7s look a little like a 9. Then the
+# student is tested on images of the 9.
 #
 # **Prediction:** after training on hard labels, the student names no image of the 9 correctly. After training on soft
 # labels it names many, and more at a high temperature.
@@ -198,9 +198,8 @@ verdict("in both controls at most 15 % of these images are named correctly (chan
 # %% [markdown]
 # So the prediction holds at $T=10$. At $T=1$ the student names only 6 %, which is not many.
 #
-# Look at the 8 in the row *shuffled answers*. It stands for the three students that never saw an 8. They call nearly
-# every image an 8, because the teacher's soft labels at $T=10$ give the 8 more probability than any other digit, on
-# average. So they also call the 8s an 8, but they did not learn how an 8 looks.
+# Look at the 8 in the row *shuffled answers*. The three students that never saw an 8 call nearly every image an 8,
+# because the 8 has the largest mean probability in the soft labels. They did not learn how an 8 looks.
 #
 # **So the small probabilities contain knowledge.** In this experiment the teacher had learned from right labels. The
 # rest of this lesson asks what a model can learn from its own predictions if some labels are wrong.
@@ -224,16 +223,11 @@ verdict("in both controls at most 15 % of these images are named correctly (chan
 #
 # **What does the penalty remove?** Write $y$ as a sum of eigenvectors of $K$. The matrix $A$ multiplies the part of $y$
 # along an eigenvector with eigenvalue $s$ by $s/(s+\lambda)$. This factor is near 1 if $s$ is much larger than
-# $\lambda$, and near 0 if $s$ is much smaller.
-#
-# - A large $s$ belongs to a *broad pattern*: similar images have nearly equal entries in the eigenvector. (The
-#   eigenvalue is $s=\sum_{ij}K_{ij}v_iv_j$ for an eigenvector $v$ of length 1. This sum is large only if similar images
-#   $i$ and $j$ have entries $v_i$ and $v_j$ of the same sign.) Similar images mostly show the same digit. So right
-#   labels consist mostly of broad patterns.
-# - A small $s$ belongs to *fine details*: similar images have different entries. Wrong labels are drawn at random, so
-#   they are spread over all eigenvectors, and most of these have a small $s$.
-#
-# So a larger penalty removes more of the wrong labels than of the right ones.
+# $\lambda$, and near 0 if $s$ is much smaller. If $s$ is large, similar images have nearly equal entries in the
+# eigenvector. Similar images mostly have the same right label. So right labels consist mostly of eigenvectors with a
+# large $s$. Wrong labels are drawn at random, so they are spread over all eigenvectors. Most of these have a small $s$.
+# So a larger penalty removes more of the wrong labels than of the right ones ([Three small
+# proofs](more/self_distillation_proofs.ipynb) measures this).
 #
 # **The data**: 500 labelled digits, and 30 % of the labels are wrong. A wrong label is one of the nine other digits,
 # drawn at random. There are also 300 validation digits; 30 % of their labels are wrong too. Accuracy is measured on the
@@ -305,10 +299,9 @@ verdict("with weight 0.2 for the labels, 150 rounds at penalty 0.5 give the same
 # by $s/(s+\lambda)$ again. The first rounds remove mostly noise, and later rounds remove signal too. So the number of
 # rounds must be chosen.
 #
-# Two simpler methods do not act in this way. *Label smoothing* moves a share of each label to the other classes. It
-# changes no prediction of this model. In *hard* self-distillation the targets are the predicted classes. It changes
-# nothing if the model has memorised its labels. Both facts are in [Three small
-# proofs](more/self_distillation_proofs.ipynb).
+# Two simpler methods change nothing here. *Label smoothing* spreads a share of each label over all classes, and changes
+# no prediction of this model. Training on the predicted classes, in place of the soft predictions, changes nothing if
+# the model has memorised its labels ([Three small proofs](more/self_distillation_proofs.ipynb)).
 #
 # ## Wrong labels: how large is the gain, and over which baseline?
 #
@@ -324,7 +317,8 @@ verdict("with weight 0.2 for the labels, 150 rounds at penalty 0.5 give the same
 # | **nearest neighbours** | their number, 1 to 40 |
 # | **control**: the soft labels of the first round, shuffled among the images | nothing |
 #
-# At penalty 0.03 one round memorises over 99 % of its labels: for these training images it predicts the given label.
+# At penalty 0.03 one round memorises over 99 % of its labels: for these training images it predicts the given label
+# ([Three small proofs](more/self_distillation_proofs.ipynb) checks this).
 #
 # **Prediction:** soft rounds are much more accurate than one round. They gain little over tuned ridge, because they act
 # much like a larger penalty, and tuned ridge has the best penalty already.

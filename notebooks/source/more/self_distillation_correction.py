@@ -154,7 +154,7 @@ verdict("in 18 of 18 cases (6 kinds of noise, 3 penalties) the predicted round i
 
 # %% [markdown]
 # The figure shows the six cases with penalty 0.05. A diamond is the predicted round. Dark blue: no wrong label is
-# corrected. Grey: some are. Yellow: all are.
+# corrected. Yellow: all are. Other colours: some are.
 
 # %%
 rounds_ax = plt.subplots(figsize=(9, 3.2))[1]

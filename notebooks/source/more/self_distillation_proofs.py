@@ -127,9 +127,14 @@ verdict("one round memorises over 99 % of its labels at penalty 0.03, and less a
 # %% [markdown]
 # ## What does a penalty remove?
 #
-# One round multiplies the targets by the matrix $A=K(K+\lambda I)^{-1}$. The noisy targets are the true targets plus
-# the *noise*: the changes that the wrong labels make. Fitting is linear, so we can apply $A$ to each of the two parts
-# alone. We measure the length of each part (the square root of the sum of its squares) before and after.
+# One round multiplies the targets by the matrix $A=K(K+\lambda I)^{-1}$. Let $v$ be an eigenvector of $K$ of length 1.
+# Its eigenvalue is $s=\sum_{ij}K_{ij}v_iv_j$, a sum over all pairs of images. This sum is large only if similar images
+# $i$ and $j$ have entries $v_i$ and $v_j$ of the same sign. $A$ nearly keeps such an eigenvector, and makes an
+# eigenvector with a small $s$ much smaller.
+#
+# The noisy targets are the true targets plus the *noise*: the changes that the wrong labels make. Fitting is linear, so
+# we can apply $A$ to each of the two parts alone. We measure the length of each part (the square root of the sum of its
+# squares) before and after.
 #
 # **Prediction:** similar images mostly have the same true label, and the noise is random. So at every penalty less of
 # the noise is left than of the true targets.
