@@ -131,10 +131,10 @@ verdict("each student has the predicted risk (difference below 1e-10).", all(
     np.allclose(measured, predicted, 0, 1e-10) for *_, measured, predicted in tangents.values()))
 grid = np.geomspace(1e-3, 3, 200)
 ridge_risks = [np.mean((rest_y - rest_x @ ridge_fit(fit_x, fit_y, lam))**2) for lam in grid]
-print(f"ridge on these test patients: the best penalty is {grid[np.argmin(ridge_risks)]:.2f}, with risk "
-      f"{min(ridge_risks):.4f}")
-verdict("with a mixing computed from the test patients, the students with penalties 0.2 and 1.0 have "
-        "a lower risk than the best ridge.",
+print(f"ridge on these test patients: the best penalty is {grid[np.argmin(ridge_risks)]:.2f}, "
+      f"with risk {min(ridge_risks):.4f}")
+verdict("with a mixing computed from the test patients, the students with penalties 0.2 and 1.0 "
+        "have a lower risk than the best ridge.",
         max(tangents[lam][3][0] for lam in (0.2, 1.0)) < min(ridge_risks))
 
 # %% [markdown]

@@ -151,6 +151,7 @@ def left_of(seed):
              for part in parts] for lam in STRENGTHS]
 
 
+# %%
 kept = np.array([left_of(seed) for seed in range(5)])
 print("penalty   left of the true targets   left of the noise")
 for lam, (of_truth, of_noise) in zip(STRENGTHS, kept.mean(0), strict=True):
