@@ -253,8 +253,9 @@ verdict("the prediction fails for born again: its control is more accurate even 
 # %%
 smoothed, untrained = (seed_interval((tested("control: born again, permuted") - tested(name))[3])
                        for name in ("label smoothing", "control: untrained teacher"))
-print(f"30 % wrong labels: born again, permuted, minus untrained teacher {untrained[0]:+.1f} to "
-      f"{untrained[1]:+.1f} points; minus label smoothing {smoothed[0]:+.1f} to {smoothed[1]:+.1f}")
+print("30 % wrong labels: born again, permuted, minus another method (points, 95 % intervals)\n"
+      f"untrained teacher {untrained[0]:+.1f} to {untrained[1]:+.1f}\n"
+      f"label smoothing   {smoothed[0]:+.1f} to {smoothed[1]:+.1f}")
 verdict("prediction (b) holds for born again too, by less than one point.",
         0 < untrained[0] < untrained[1] < 1)
 verdict("no difference is shown between this control and label smoothing.",
