@@ -160,7 +160,7 @@ def test_a_prediction_is_told_whether_it_is_drawn_lies_beyond_or_does_not_exist(
     assert [6, 6] in [list(line.get_xdata()) for line in lines]
     explorer.rounds.value = 5
     assert "at round 6 (beyond the 5 drawn)" in explorer.words.value
-    assert "never none by round 5" in explorer.words.value
+    assert "some at all drawn rounds" in explorer.words.value
     assert len(explorer.figure().axes[1].lines) == len(lines) - 1
     explorer.noise.value = 0.0
     assert "No predicted round: no label is wrong" in explorer.words.value
@@ -231,7 +231,7 @@ def test_networks_are_a_source_only_when_their_table_is_there():
     assert table.loc[3, "accuracy"] == "70 % (65 % to 75 %)" and table.index.name == "generation"
     assert "networks have no closed form" in explorer.words.value
     explorer.noise.value = 0.0
-    assert "accuracy 93 %" in explorer.words.value
+    assert "accuracy: 93 %" in explorer.words.value
     explorer.source.value = "exact model"
     assert not explorer.penalty.disabled and explorer.noise.value == 0
     assert len(explorer.noise.options) == len(NOISES)

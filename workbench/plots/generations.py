@@ -56,8 +56,11 @@ def plot_generations(rounds: pd.DataFrame, figure: Figure, heading: str = "", no
     for ax, (measure, title) in zip(axes, MEASURES.items(), strict=True):
         values = over_seeds(rounds, measure)
         draw_band(ax, range(1, last + 1), values, measure, bounded=True, markersize=4, **look(0))
-        text = (f"{title.split(' (')[0].replace('round', word)} {percent(values[:, 0].mean())} at "
-                f"{word} 1 and {percent(values[:, -1].mean())} at {word} {last}")
+        name = title.split(" (")[0].replace("round", word)
+        if measure == "agreement":
+            name += " (share of inputs with the same prediction)"
+        text = (f"{name}: {percent(values[:, 0].mean())} at {word} 1 and "
+                f"{percent(values[:, -1].mean())} at {word} {last}")
         if measure != "agreement":
             text += _best(values.mean(0), measure, word)
         if measure == "accuracy":
@@ -91,8 +94,8 @@ def _add_memorised(ax: Axes, right: Floats, memorised: Floats, word: str) -> str
                         "facecolor": "white", "edgecolor": "none", "pad": 0.5, "alpha": 0.8})
     gone = np.flatnonzero(memorised.mean(0) == 0)
     return (f"; wrong labels still memorised {percent(memorised[:, 0].mean())} at {word} 1, "
-            + (f"none from {word} {gone[0] + 1} on" if len(gone) else f"never none by {word} "
-               f"{count}"))
+            + (f"none from {word} {gone[0] + 1} on" if len(gone) else "some at all drawn "
+               f"{word}s"))
 
 
 def _finish(ax: Axes, measure: str, title: str, predicted: float, last: int, word: str) -> None:

@@ -87,7 +87,7 @@ def _distribution(p: Floats, plain: Floats, label: int, names: Sequence[str],
                       for c in dict.fromkeys((first, second, label)))
     return describe(ax, f"At temperature {temperature:g} the soft label gives {parts}. The true "
                     f"class {names[label]} has {share(plain[label])} at temperature 1. The entropy "
-                    f"is {nats:.2f} nats, of at most {most:.2f}.")
+                    f"is {nats:.2f} nats; equal probabilities would have {most:.2f}.")
 
 
 def _wrong_classes(shares: Floats, rest: float, label: int, names: Sequence[str], ax: Axes
@@ -97,10 +97,11 @@ def _wrong_classes(shares: Floats, rest: float, label: int, names: Sequence[str]
     ax.set_title(f"the wrong classes alone\n({share(rest)} of the soft label)", fontsize=11)
     ax.set_xlabel("share of the wrong classes (%)", fontsize=10)
     first, second = np.argsort(-shares, kind="stable")[:2]
-    return describe(ax, f"The wrong classes together have {share(rest)}. Of this part, "
-                    f"{percent(shares[first])} belong to {names[first]} and "
-                    f"{percent(shares[second])} to {names[second]}. With equal shares each would "
-                    f"have {percent(1 / (len(shares) - 1))}.")
+    wrong = len(shares) - 1
+    return describe(ax, f"The {wrong} wrong classes together have {share(rest)}. The largest parts "
+                    f"of this sum are {percent(shares[first])} for {names[first]} and "
+                    f"{percent(shares[second])} for {names[second]}. If all {wrong} were equally "
+                    f"likely, each part would be {percent(1 / wrong)}.")
 
 
 def _bars(values: Floats, colours: Sequence[str], names: Sequence[str], label: int, ax: Axes,

@@ -23,8 +23,8 @@ CLASSES, PER_CLASS, WITHIN, ACROSS = 4, 30, 0.5, 0.1
 LABELLED, SEEDS, GAMMA = 200, 5, 0.05
 """Digits: labelled examples, draws of them, and the width of the Gaussian kernel."""
 CERTAIN = "The curves are computed exactly: nothing is random, so there are no intervals."
-ECE = ("ECE: how far the confidence is from the accuracy. For it, scores below 0 become 0, and "
-       "rows sum to 1.")
+ECE = ("ECE (expected calibration error) compares confidence with accuracy. Scores below 0 count "
+       "as 0; the scores of an input are divided by their sum.")
 
 
 @dataclass(frozen=True)

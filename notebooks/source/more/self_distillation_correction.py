@@ -1,15 +1,16 @@
 # %% [markdown]
 # # When is a wrong label corrected?
 #
-# > **Claim you can check:** in an idealised model, rounds of self-distillation correct *all* wrong labels from a certain
-# > round on, and this round can be computed in advance. It depends on the margin between the right label and the most
-# > frequent wrong label, and not on the share of wrong labels.
+# > **Claim you can check:** in an idealised model, rounds of self-distillation correct *all* wrong labels from a
+# > certain round on, and this round can be computed in advance. For given similarities and a given penalty it depends
+# > only on the *margin*: the share of the right label minus the share of the most frequent wrong label. If the margin
+# > is the same, the share of wrong labels does not matter.
 #
 # | | |
 # |---|---|
 # | **Objectives** | prove at which round all wrong labels are corrected · compute this round, and compare it with 18 measured ones · see what happens on real digits |
 # | **Prerequisites** | [03 Self-distillation](../03_self_distillation.ipynb); eigenvectors, logarithms |
-# | **Time** | about 45 minutes to work through, under 20 seconds to run |
+# | **Time** | about 50 minutes to work through, under 20 seconds to run |
 # | **Memory** | under 1 GB; no GPU, no download, no network |
 
 # %%
@@ -27,54 +28,66 @@ wb.prepare_notebook()
 # %% [markdown]
 # ## The idea
 #
-# The model is kernel ridge regression, as in [lesson 03](../03_self_distillation.ipynb). Each class has a score, and the
-# class with the largest score is the prediction. A model with a small penalty memorises its labels, also the wrong ones.
-# But its scores are *soft*: the score of the right class is not 0. So later rounds may predict the right class for an
-# example whose label is wrong.
+# The model is kernel ridge regression, as in [lesson 03](../03_self_distillation.ipynb). Each class has a score, and
+# the class with the largest score is the prediction. A model with a small penalty memorises its labels, also the wrong
+# ones. But its scores are *soft*: the score of the right class is not 0. So later rounds may predict the right class
+# for an example whose label is wrong. Then we say that this label is **corrected**.
 #
 # ## The idealised model
 #
-# - An input has similarity 1 with itself, $c$ with the other inputs of its class, and $d$ with inputs of other classes. The
-#   number $d$ is smaller than $c$.
-# - Each class has $m$ examples. A share of the labels is wrong. Counting right and wrong labels together, each label
-#   occurs equally often.
+# - An input has similarity 1 with itself, $c$ with the other inputs of its class, and $d$ with inputs of other classes.
+#   The number $d$ is smaller than $c$.
+# - Each class has $m$ examples. A share of the labels is wrong. Count all labels, right and wrong: each label occurs
+#   equally often. (Step 3 of the proof needs this.)
 # - The **margin** $\Delta$ of a class is the share of its examples with the right label, minus the share with the most
-#   frequent wrong label. For example, 70 % with the right label and 20 % with the same wrong label give $\Delta=0.5$. We
-#   assume $\Delta>0$.
+#   frequent wrong label. For example, 70 % with the right label and 20 % with the same wrong label give $\Delta=0.5$.
+#   We assume $\Delta>0$.
 #
 # In the first round the model is fitted to the labels. Each later round is fitted to the scores of the round before. As
-# in lesson 03, a round multiplies the component of an eigenvector with eigenvalue $s$ by $s/(s+\lambda)$, where $\lambda$
-# is the penalty.
+# in lesson 03, a round multiplies the component of an eigenvector with eigenvalue $s$ by $s/(s+\lambda)$, where
+# $\lambda$ is the penalty.
 #
-# **Two factors matter.** Let $e=1-c+m(c-d)$.
+# **Two factors matter.** The matrix of similarities has two important eigenvalues: $1-c$ and $e=1-c+m(c-d)$ (step 1
+# of the proof). Each gives a factor:
 #
 # - $a=\dfrac{1-c}{1-c+\lambda}$ is the factor of one round for differences *inside* a class.
 # - $b=\dfrac{e}{e+\lambda}$ is the factor of one round for differences *between* classes. Because $e>1-c$, $b>a$.
 #
-# So differences inside a class, such as a wrong label, shrink faster than differences between classes.
+# Take two examples of one class, one with a wrong label and one with the right label. The difference between their
+# targets is a difference inside a class. So it shrinks faster than a difference between classes.
 #
 # ## The claim and its proof
 #
-# **The claim.** All wrong labels of the class are corrected at the first round $t$ with
+# **The claim.** All wrong labels of a class are corrected in each round $t$ with
 # $$t>\frac{\log\big((1+\Delta)/\Delta\big)}{\log(b/a)}.$$
 #
 # **Proof.**
 #
-# *Step 1: the eigenvectors.* The matrix of similarities has three kinds of eigenvectors:
+# *Step 1: the eigenvectors.* A vector has one entry for each example. The matrix of similarities has three kinds of
+# eigenvectors:
 #
-# - vectors that sum to 0 inside each class, with eigenvalue $1-c$: one round multiplies them by $a$;
-# - vectors that are constant inside each class and sum to 0 over the classes, with eigenvalue $e$: one round multiplies
-#   them by $b$;
-# - the constant vector.
+# - Vectors that sum to 0 inside each class. The eigenvalue is $1-c$. An example has similarity 1 with itself. The other
+#   entries of its class have similarity $c$ and sum to minus its own entry. The entries of each other class sum to 0.
+#   One round multiplies these vectors by $a$.
+# - Vectors with one value for each class, where these values sum to 0. The eigenvalue is $e$: the example itself gives
+#   1, the $m-1$ others of its class give $c$ each, and the other classes give $-md$ together. The sum is
+#   $1+(m-1)c-md=e$. One round multiplies these vectors by $b$.
+# - The constant vector.
 #
-# *Step 2: three parts of a target.* Take one example. Let $q_j$ be the share of label $j$ in its class. The target for
-# label $j$ is 1 if the example has this label, and 0 if not. We write the target as the sum of three parts, one of each kind:
-# (target $-\,q_j$), ($q_j\,-$ mean of $q_j$ over the classes), and this mean.
+# *Step 2: three parts of the targets.* Fix a label $j$. The targets for $j$ are a vector: the entry of an example is 1
+# if the example has the label $j$, and 0 if not. Let $q_j$ be the share of label $j$ in the class of the example. We
+# write each entry as a sum of three parts:
 #
-# *Step 3: the scores.* After $t$ rounds the first part is multiplied by $a^t$, and the second by $b^t$. So the score of the
-# example for label $j$ is
+# - The first part is (target $-\,q_j$). This part sums to 0 inside each class.
+# - The second part is ($q_j\,-$ mean of $q_j$ over the classes). This part has one value for each class, and the values
+#   sum to 0.
+# - The third part is the mean of $q_j$ over the classes. This part is constant.
+#
+# *Step 3: the scores.* After $t$ rounds the first part is multiplied by $a^t$, and the second by $b^t$. So the score of
+# the example for label $j$ is
 # $$a^t\,(\text{target}-q_j)+b^t\,q_j,$$
-# plus a number that is equal for all labels, because the mean of $q_j$ is equal for all labels. We leave this number out.
+# plus a number. This number comes from the mean of $q_j$ over the classes. Each label occurs equally often, so the
+# number is the same for every label $j$. It does not change which score is largest, and we leave it out.
 #
 # *Step 4: right against wrong.* Take an example with the wrong label $w$. Its right label is $r$.
 #
@@ -82,13 +95,19 @@ wb.prepare_notebook()
 # - The score of $r$ is $-a^tq_r+b^tq_r$, because its target is 0.
 # - So the score of $r$ is larger if $b^t(q_r-q_w)>a^t(1+q_r-q_w)$.
 #
-# *Step 5: any other label $j$* has the score $(b^t-a^t)\,q_j$. The score of $r$ is larger, because $b>a$ and $q_r>q_j$.
+# For example, let 70 % of the class have the right label $r$, and 30 % the wrong label $w$. Let $a^t=0.3$ and
+# $b^t=0.9$. Then the score of $w$ is $0.3\cdot 0.7+0.9\cdot 0.3=0.48$. The score of $r$ is
+# $-0.3\cdot 0.7+0.9\cdot 0.7=0.42$. The label is not yet corrected. Some rounds later $a^t$ is 0.2 and $b^t$ is 0.87.
+# Then the scores are 0.40 and 0.47, and the label is corrected.
 #
-# *Step 6: the last wrong label.* The condition of step 4 takes the most rounds for the most frequent wrong label. There
+# *Step 5: all other labels.* Any other label $j$ has the score $(b^t-a^t)\,q_j$. The score of $r$ is larger, because
+# $b>a$ and $q_r>q_j$.
+#
+# *Step 6: the last wrong label.* The condition of step 4 is fulfilled last for the most frequent wrong label. There
 # $q_r-q_w$ is smallest; it is $\Delta$. So all wrong labels are corrected if $b^t\Delta>a^t(1+\Delta)$. Divide by
 # $a^t\Delta$, and take logarithms. This is the claim.
 #
-# So the number of rounds depends on the margin $\Delta$, and not on the share of wrong labels.
+# So for given $a$ and $b$ the number of rounds depends only on the margin $\Delta$.
 #
 # {{exercise correction_round}}
 
@@ -104,9 +123,9 @@ check("correction_round", correction_round)
 #
 # ## Is the predicted round exact?
 #
-# We make five classes with twenty examples each. The similarity is 0.5 within a class and 0.1 across classes. There are six
-# kinds of noise. In `(6, 5, 5, 4)`, 6 examples of each class have the right label, and 5, 5 and 4 examples have three
-# different wrong labels. For each kind of noise we try three penalties.
+# We make five classes with twenty examples each. The similarity is 0.5 within a class and 0.1 across classes. There are
+# six kinds of noise. In `(6, 5, 5, 4)`, 6 examples of each class have the right label, and 5, 5 and 4 examples have
+# three different wrong labels. For each kind of noise we try three penalties.
 
 # %%
 NOISES = ((17, 3), (14, 3, 2, 1), (14, 6), (8, 6, 4, 2), (11, 9), (6, 5, 5, 4))
@@ -135,7 +154,7 @@ verdict("in 18 of 18 cases (6 kinds of noise, 3 penalties) the predicted round i
 
 # %% [markdown]
 # The figure shows the six cases with penalty 0.05. A diamond is the predicted round. Dark blue: no wrong label is
-# corrected. Grey: some are. Yellow: all are.
+# corrected. Yellow: all are. Other colours: some are.
 
 # %%
 rounds_ax = plt.subplots(figsize=(9, 3.2))[1]
@@ -143,16 +162,19 @@ for i, counts in enumerate(NOISES):
     rounds_ax.pcolormesh(np.arange(0.5, 41), [i - 0.4, i + 0.4],
                          share_corrected(counts, 0.05)[None], vmin=0, vmax=1)
     rounds_ax.plot(predicted_round(counts, 0.05), i, "D", color=COLOURS[1])
-    rounds_ax.text(0, i, f"{percent(1 - counts[0] / 20)} wrong: {counts}", ha="right", va="center")
+    margin = (counts[0] - max(counts[1:])) / 20
+    rounds_ax.text(0, i, f"{counts}: {percent(1 - counts[0] / 20)} wrong, margin {margin:g}",
+                   ha="right", va="center")
 rounds_ax.set(xlabel="round (penalty 0.05)", yticks=[], xlim=(0.5, 40.5), ylim=(5.5, -0.5))
 wb.show(describe(rounds_ax, "All wrong labels are corrected from the predicted round on: " + "; "
                  .join(f"{counts} round {predicted_round(counts, 0.05):g}" for counts in NOISES)
                  + "."))
 
 # %% [markdown]
-# Compare the two rows with 30 % of wrong labels. If all wrong labels of a class are equal, `(14, 6)`, the correction takes
-# longer than if there are three different ones. With 70 % of wrong labels, all of them are corrected: the right label
-# is still the most frequent one.
+# Compare the two rows with 30 % of wrong labels. If all wrong labels of a class are equal, `(14, 6)`, the correction
+# takes longer than if there are three different ones. Now compare the two rows with margin 0.1. The shares of wrong
+# labels are 60 % and 45 %, but the predicted round is the same: 27. With 70 % of wrong labels, all of them are
+# corrected: the right label is still the most frequent one.
 #
 # ## Real digits
 #
@@ -173,14 +195,13 @@ GenerationExplorer()
 #
 # ## Try it yourself
 #
-# - Print `share_corrected((10, 10), 0.05)`. Is any wrong label corrected? Why not?
+# - Print `share_corrected((10, 10), 0.05)`. How many wrong labels are corrected? Compare with the margin.
 # - In the explorer choose *digits, kernel* and 40 % of wrong labels. Which penalty needs the fewest rounds to its best
 #   accuracy?
 #
 # ## Limits
 #
-# In the idealised model all inputs of a class are equally similar, and the accuracy is measured on the training examples.
-# Real inputs differ: see *digits, kernel*. The scores of a network do not follow this formula
-# ([Networks and wrong labels](self_distillation_controls.ipynb)).
+# In the idealised model all inputs of a class are equally similar, and the accuracy is measured on the training
+# examples. Real inputs differ: see *digits, kernel*. The formula is not about networks.
 #
 # **Back to:** [03 Self-distillation](../03_self_distillation.ipynb)

@@ -1,15 +1,17 @@
 # %% [markdown]
 # # One round of self-distillation, exactly
 #
-# > **Claim you can check:** a student of ridge regression lies on a tangent of the ridge path. So its risk can be
-# > computed before it is fitted. If the penalty is too small, the student is better than its teacher. If the penalty is
-# > the best one, the student gains nothing.
+# > **Claim you can check:** a student learns from a mixture of the labels and the predictions of ridge regression, its
+# > teacher. The coefficients of the student lie on a straight line: a tangent of the curve on which the teacher moves
+# > if its penalty changes. So the student's error on new inputs can be computed before the student is fitted. If the
+# > penalty is too small, the best student is better than its teacher. If the penalty is the best one, the student gains
+# > nothing.
 #
 # | | |
 # |---|---|
-# | **Objectives** | prove where the student lies, and predict its risk · find the best mixture of labels and predictions · see what is gained if the mixture is chosen on validation data |
+# | **Objectives** | prove where the coefficients of the student lie, and predict its error · find the best mixture of labels and predictions · see what is gained if the mixture is chosen on validation data |
 # | **Prerequisites** | [03 Self-distillation](../03_self_distillation.ipynb); ridge regression, derivatives |
-# | **Time** | about 45 minutes to work through, under 20 seconds to run |
+# | **Time** | about 60 minutes to work through, under 20 seconds to run |
 # | **Memory** | under 1 GB; no GPU, no download, no network |
 
 # %%
@@ -28,9 +30,9 @@ wb.prepare_notebook()
 # %% [markdown]
 # ## The data and the model
 #
-# There are 442 patients with diabetes. Each has ten features. The value to predict is the progress of the disease a year
-# later, in units of its standard deviation. We use 60 patients for training and 60 for validation. All others are test
-# patients.
+# There are 442 patients with diabetes. Each has ten features. The value to predict is the progress of the disease a
+# year later, in units of its standard deviation. We use 60 patients for training and 60 for validation. All others are
+# test patients.
 #
 # The model is **ridge regression**: a linear model with coefficients $\beta$, one for each feature. The coefficients
 # minimise the mean squared error on the training data plus $\lambda$ times the sum of the squared coefficients. The
@@ -59,8 +61,8 @@ def ridge_fit(x, y, penalty):
 # %% [markdown]
 # ## The student lies on a tangent of the ridge path
 #
-# The **teacher** is ridge regression on the labels. Its coefficients are $\beta=\beta(\lambda)$, and its predictions are
-# $X\beta$. The **student** is fitted with the same penalty to a mixture of the labels and these predictions:
+# The **teacher** is ridge regression on the labels. Its coefficients are $\beta=\beta(\lambda)$, and its predictions
+# are $X\beta$. The **student** is fitted with the same penalty to a mixture of the labels and these predictions:
 # $(1-\xi)\,y+\xi\,X\beta$. The number $\xi$ is called the **mixing**.
 #
 # **The claim.** The coefficients of the student are $\beta_\xi=\beta+\xi\lambda\,\beta'$. Here $\beta'$ is the
@@ -69,33 +71,47 @@ def ridge_fit(x, y, penalty):
 #
 # **Proof.**
 #
-# - First let the student be fitted to the predictions alone. Then $X^\top y/n$ becomes $X^\top X\beta/n=S\beta$. So its
-#   coefficients are $(S+\lambda I)^{-1}S\beta$.
-# - $(S+\lambda I)^{-1}S=I-\lambda(S+\lambda I)^{-1}$. So they are $\beta-\lambda(S+\lambda I)^{-1}\beta$.
-# - The derivative of $\beta(\lambda)$ is $\beta'=-(S+\lambda I)^{-1}\beta$. So they are $\beta+\lambda\beta'$.
-# - Fitting is linear in the labels. So the fit to the mixture is the same mixture of the fit to $y$, which is $\beta$,
-#   and of the fit to $X\beta$, which is $\beta+\lambda\beta'$. This is $\beta+\xi\lambda\beta'$.
+# - *The fit to the predictions alone.* In the formula of the solution, replace $y$ by $X\beta$. Then $X^\top y/n$
+#   becomes $X^\top X\beta/n=S\beta$. So the coefficients are $(S+\lambda I)^{-1}S\beta$.
+# - *Write $S$ as $(S+\lambda I)-\lambda I$.* Then $(S+\lambda I)^{-1}S=I-\lambda(S+\lambda I)^{-1}$. So the
+#   coefficients are $\beta-\lambda(S+\lambda I)^{-1}\beta$.
+# - *The derivative.* We know that $(S+\lambda I)\,\beta(\lambda)=X^\top y/n$. The right side does not depend on
+#   $\lambda$. So the derivative of the left side is 0: $\;\beta+(S+\lambda I)\beta'=0$. So
+#   $\beta'=-(S+\lambda I)^{-1}\beta$. So the fit to the predictions alone has the coefficients $\beta+\lambda\beta'$.
+# - *The mixture.* Fitting is linear in the labels. The fit to $y$ is $\beta$. The fit to $X\beta$ is
+#   $\beta+\lambda\beta'$. So the fit to the mixture is $(1-\xi)\beta+\xi(\beta+\lambda\beta')=\beta+\xi\lambda\beta'$.
 #
 # ## How large is the risk of the student?
 #
-# The **risk** is the mean squared error on new inputs. Let $R$ be the risk of the teacher and $R'$ its derivative with
-# respect to $\lambda$. Let $Q$ be the mean of $(x^\top\beta')^2$ over the new inputs $x$. The student differs from the
-# teacher by $\xi\lambda\beta'$, so its risk is a parabola in $\xi$:
+# The **risk** is the mean squared error on new inputs. Let $r=y-x^\top\beta$ be the error of the teacher on a new input
+# $x$ with label $y$. Let $R$ be the risk of the teacher, $R'$ the derivative of $R$ with respect to $\lambda$, and $Q$
+# the mean of $(x^\top\beta')^2$ over the new inputs. The student has the coefficients $\beta+\xi\lambda\beta'$. So its
+# error is $r-\xi\lambda\,x^\top\beta'$. Square this error, and take the mean of each of the three terms:
+#
+# - The mean of $r^2$ is $R$.
+# - The mean of $-2\,r\,x^\top\beta'$ is $R'$, the derivative of the mean of $r^2$. So the second term is
+#   $\xi\lambda R'$.
+# - The third term is $\xi^2\lambda^2Q$.
+#
+# So the risk of the student is a parabola in $\xi$:
 # $$R(\xi)=R+\xi\,\lambda R'+\xi^2\lambda^2Q.$$
 # The lowest point is at $\xi^*=-R'/(2\lambda Q)$. There the risk is lower than $R$ by $R'^2/(4Q)$. Three cases follow:
 #
-# - **The penalty is too small.** A larger one lowers the risk, so $R'<0$ and $\xi^*>0$. The student should learn from
-#   the predictions.
+# - **The penalty is too small.** A larger penalty lowers the risk, so $R'<0$ and $\xi^*>0$. The targets of the best
+#   student contain a share of the predictions.
 # - **The penalty is the best one.** Then $R'=0$, and nothing is gained.
-# - **The penalty is too large.** Then $R'>0$ and $\xi^*<0$. The student should move away from the predictions.
+# - **The penalty is too large.** Then $R'>0$ and $\xi^*<0$. The targets are $y+|\xi^*|\,(y-X\beta)$: the labels, plus a
+#   multiple of the teacher's errors. Such a student fits the labels more closely than its teacher. It makes up for the
+#   large penalty.
 #
-# We check this for three penalties. First we print the risk that the formula predicts. The formula needs only the
-# teacher and the tangent. Then we fit the student and print its measured risk. (Here $\xi^*$ is computed from the test
-# patients, to check the formula. This would not be a fair comparison of methods.)
+# We check this for three penalties. First we compute the risk by the formula. The formula needs only the teacher and
+# the tangent. Then we fit the student and measure its risk. (Here $\xi^*$ is computed from the test patients, to check
+# the formula. This would not be a fair comparison of methods.)
 
 # %%
 tangents, ((fit_x, fit_y), _, (rest_x, rest_y)) = {}, three_parts(0)
-print("penalty  teacher's risk  best xi   predicted risk there  measured risk there")
+print("                                  risk of the student at the best xi")
+print("penalty  teacher's risk  best xi   by the formula   measured")
 for lam in (0.003, 0.2, 1.0):
     teacher = ridge_fit(fit_x, fit_y, lam)
     tangent = -np.linalg.solve(fit_x.T @ fit_x / len(fit_x) + lam * np.eye(10), teacher)
@@ -105,7 +121,7 @@ for lam in (0.003, 0.2, 1.0):
     predicted = risk + xis * lam * slope + (xis * lam)**2 * Q
     students = ridge_fit(fit_x, (fit_y + np.outer(xis, fit_x @ teacher - fit_y)).T, lam).T
     measured = np.mean((rest_y - students @ rest_x.T)**2, axis=1)
-    print(f"{lam:<8} {risk:<15.4f} {xis[0]:<+9.2f} {predicted[0]:<21.4f} {measured[0]:.4f}")
+    print(f"{lam:<8} {risk:<15.4f} {xis[0]:<+9.2f} {predicted[0]:<16.4f} {measured[0]:.4f}")
     tangents[lam] = xis, students, teacher + np.outer(xis * lam, tangent), measured, predicted
 
 # %%
@@ -115,15 +131,16 @@ verdict("each student has the predicted risk (difference below 1e-10).", all(
     np.allclose(measured, predicted, 0, 1e-10) for *_, measured, predicted in tangents.values()))
 grid = np.geomspace(1e-3, 3, 200)
 ridge_risks = [np.mean((rest_y - rest_x @ ridge_fit(fit_x, fit_y, lam))**2) for lam in grid]
-print(f"ridge on these patients: the best penalty is {grid[np.argmin(ridge_risks)]:.2f}, with risk "
-      f"{min(ridge_risks):.4f}")
-verdict("the student with penalty 1.0 and the best mixing has a lower risk than the best ridge.",
-        tangents[1.0][3][0] < min(ridge_risks))
+print(f"ridge on these test patients: the best penalty is {grid[np.argmin(ridge_risks)]:.2f}, "
+      f"with risk {min(ridge_risks):.4f}")
+verdict("with a mixing computed from the test patients, the students with penalties 0.2 and 1.0 "
+        "have a lower risk than the best ridge.",
+        max(tangents[lam][3][0] for lam in (0.2, 1.0)) < min(ridge_risks))
 
 # %% [markdown]
-# The left picture shows two of the ten coefficients. The black curve is the ridge path. Each straight line is a tangent.
-# The right picture shows the risk on the test patients. Lines are predictions of the formula, and dots are fitted
-# students.
+# The left picture shows two of the ten coefficients. The black curve is the ridge path. Each straight line is a
+# tangent. The right picture shows the risk on the test patients. Lines are predictions of the formula, and dots are
+# fitted students.
 
 # %%
 tangent_figure, (path_ax, risk_ax) = plt.subplots(1, 2, figsize=(9.5, 3.8))
@@ -143,8 +160,9 @@ describe(risk_ax, "Risk against mixing, best: " + "; ".join(
 wb.show(tangent_figure)
 
 # %% [markdown]
-# The best penalty is 0.17. At penalty 0.003, which is too small, the best mixing is far above 0. At penalty 0.2, which is
-# nearly the best one, it is near 0, and the gain is tiny. At penalty 1.0, which is too large, it is far below 0.
+# The best penalty is 0.17. Penalty 0.003 is too small, and its best mixing is far above 0. Penalty 0.2 is nearly the
+# best one. Its best mixing is near 0, and the gain is tiny. Penalty 1.0 is too large, and its best mixing is far below
+# 0.
 #
 # {{exercise best_mixing}}
 
@@ -160,12 +178,14 @@ check("best_mixing", best_mixing)
 #
 # ## Does one round help if the mixing is chosen on validation data?
 #
-# In practice nobody knows the labels of the test patients. So the mixing is chosen on the 60 validation patients, in
-# 300 random splits. There are three cases:
+# In practice nobody knows the labels of the test patients. So we choose the mixing on the 60 validation patients. We
+# repeat this for 300 random splits of the patients. There are three cases:
 #
 # - (a) The penalty is 0.01, which is too small. The gain is measured against the teacher at 0.01.
-# - (b) The penalty is tuned first, on the same validation patients. The gain is measured against tuned ridge.
-# - (c) The penalty and the mixing are chosen together. The gain is measured against tuned ridge.
+# - (b) First the penalty of ridge is tuned on the validation patients. Then the mixing is chosen for this penalty on
+#   the same patients. The gain is measured against tuned ridge.
+# - (c) The best mixing is found for each of 25 penalties. Then the best pair of penalty and mixing is chosen. The gain
+#   is measured against tuned ridge.
 #
 # **Prediction:** a gain in case (a), and no gain in case (b). The formula makes no prediction for case (c).
 
@@ -196,30 +216,29 @@ verdict("in case (a) there is a gain.", lowest[0] > 0)
 verdict("in cases (b) and (c) no gain is shown.", max(highest[1:]) < 0.005 and max(lowest[1:]) < 0)
 
 # %% [markdown]
-# In case (b) the student is even a little worse than tuned ridge. There the best mixing is about 0. An estimate from 60
-# patients has an error, so it is not exactly 0, and this error raises the risk a little. **With the best penalty, one
-# round gains nothing.**
+# In case (b) the student is even a little worse than tuned ridge. The best mixing is about 0 there. We estimate it from
+# 60 patients, so the estimate is not exactly 0. This error raises the risk a little. **With the best penalty, one round
+# gains nothing.**
 #
-# This holds only if the student has the penalty that is best for the teacher. With a larger penalty and a negative mixing
-# a student can be better than the best ridge: at penalty 1.0 above its risk is 0.5162, and the best ridge has 0.5194.
-# But then the penalty and the mixing must be chosen together, as in case (c), and 60 patients are too few to choose
-# both well.
+# A student with another penalty can be better than the best ridge. At penalty 1.0 above, the risk of the student is
+# 0.5162, and the best ridge has 0.5194. But that mixing was computed from the test patients. In practice the penalty
+# and the mixing must be chosen together, as in case (c), and 60 patients are too few to choose both well.
 #
 # ## What would change your mind?
 #
 # If one student were not on the tangent, there would be a mistake in the proof or in the code. If the gain in case (b)
-# were clearly above 0, self-distillation would give something that a tuned penalty does not give.
+# or (c) were clearly above 0, self-distillation would give something in practice that a tuned penalty does not give.
 #
 # ## Try it yourself
 #
 # - In the loop over `0.003, 0.2, 1.0`, try other penalties. At which penalty is the best mixing nearest to 0?
-# - In `three_parts`, take 30 patients in place of 60 (`n=30`). Which of the three gains change most?
+# - In `three_parts`, take 30 patients in place of 60 (`n=30`). Which of the three gains changes most?
 #
 # ## Limits
 #
 # - The formula is about ridge regression with the squared error. It says nothing about networks.
-# - All splits use the same 442 patients, so the splits are not independent. For other patients the uncertainty is larger
-#   than these intervals show.
+# - All splits use the same 442 patients, so the splits are not independent. For other patients the uncertainty is
+#   larger than these intervals show.
 # - This is one round with one penalty. Further rounds with different mixings can reach more: see
 #   [Many rounds](self_distillation_rounds.ipynb).
 #
