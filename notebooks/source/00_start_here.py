@@ -53,25 +53,39 @@ print(report.verdict())
 # | after | lesson | claim that you can check there |
 # |---|---|---|
 # | 02 | [Measures in different libraries](more/metrics_of_libraries.ipynb) | Libraries and papers use the same name for different formulas. |
-# | 02 | [Why do the methods help?](more/why_methods_help.ipynb) | Two methods are tested without their main idea, and do worse. |
-# | 03 | [One round of self-distillation](more/self_distillation_one_round.ipynb) | The error of a student of ridge regression can be computed before the student is fitted. |
+# | 02 | [Why do the methods help?](more/why_methods_help.ipynb) | Two methods without their main idea do worse. |
+# | 03 | [Three small proofs](more/self_distillation_proofs.ipynb) | Temperature, label smoothing and hard labels in kernel regression. |
+# | 03 | [One round, exactly](more/self_distillation_one_round.ipynb) | The error of a student can be computed before the student is fitted. |
 # | 03 | [Many rounds](more/self_distillation_rounds.ipynb) | A model that learns only from its own predictions loses everything in the end. |
-# | 03 | [When is a wrong label corrected?](more/self_distillation_correction.ipynb) | In an idealised model, self-distillation corrects all wrong labels after a number of rounds that can be computed. |
-# | 03 | [Networks and wrong labels](more/self_distillation_controls.ipynb) | Only a part of a teacher's answer helps the student; another part harms it. |
-# | 03 | [Generations and calibration](more/self_distillation_generations.ipynb) | A network that learns from its predecessor is no better than its predecessor. |
-# | 03 | [Ensembles and next tokens](more/self_distillation_ensembles.ipynb) | A student of several networks is not shown to be better than a network without a teacher. |
-# | 03 | [Decisions and transfer](more/self_distillation_transfer.ipynb) | Knowing the digits 0 to 4 is not shown to help to learn the digits 5 to 9. |
-# | 04 | [What the teacher's prompt must contain](more/teacher_prompts.ipynb) | If the teacher's prompt loses its beginning, the teacher answers like the student. |
-# | 05 | [SDFT beside TRL](more/sdft_beside_trl.ipynb) | With the same settings, a well-known library (TRL) and this course compute the same losses. |
-# | 05 | [SDFT on five other skills](more/sdft_on_other_skills.ipynb) | SDFT works on three of five other skills and fails on two. |
-# | 06 | [Own answers, or the teacher's?](more/own_answers_or_the_teachers.ipynb) | In three more tests, no clear difference was found between training on own answers and on the teacher's answers. |
-# | 08 | [Own answers in a row](more/own_answers_in_a_row.ipynb) | With three skills in a row, training on own answers ends 3 to 4 points higher, mostly because of one order of the skills. |
-# | 10 | [Bounds of retrieval](more/bounds_of_retrieval.ipynb) | Some limits on the number of wrong choices can be proved, but they need assumptions that data may not fulfil. |
+# | 03 | [When is a wrong label corrected?](more/self_distillation_correction.ipynb) | In an idealised model the round can be computed in advance. |
+# | 03 | [Networks and wrong labels](more/self_distillation_controls.ipynb) | One part of a teacher's answer helps the student; another part harms it. |
+# | 03 | [Generations and calibration](more/self_distillation_generations.ipynb) | On 500 digits no network of a chain is clearly better than the first one. |
+# | 03 | [Few labels and other data](more/self_distillation_other_data.ipynb) | Against tuned early stopping, born-again networks are sometimes better and sometimes worse. |
+# | 03 | [Rounds on fresh inputs](more/self_distillation_fresh_inputs.ipynb) | Rounds remove noise first and signal later. |
+# | 03 | [Teachers that mislead](more/misleading_teachers.ipynb) | A teacher that has memorised wrong labels passes them on. |
+# | 03 | [Ensembles](more/self_distillation_ensembles.ipynb) | One network taught by four is not clearly better than one network without a teacher. |
+# | 03 | [A language model's own soft labels](more/self_distillation_next_tokens.ipynb) | With the same prompt for teacher and student there is nothing to learn. |
+# | 03 | [A teacher for decisions](more/self_distillation_decisions.ipynb) | The best temperature depends on the purpose. |
+# | 03 | [Old knowledge and new digits](more/self_distillation_transfer.ipynb) | We see no advantage of the old digits for the new ones. |
+# | 04 | [What the teacher's prompt must contain](more/teacher_prompts.ipynb) | A prompt that loses its beginning makes a useless teacher. |
+# | 05 | [SDFT on five other skills](more/sdft_on_other_skills.ipynb) | It works on three of them, on one up to 80 %, and on one hardly. |
+# | 05 | [SDFT beside TRL](more/sdft_beside_trl.ipynb) | With the same settings a well-known library computes the same losses. |
+# | 06 | [Own answers, or the teacher's?](more/own_answers_or_the_teachers.ipynb) | Three more tests show no clear difference. |
+# | 06 | [Whose weights teach](more/whose_weights_teach.ipynb) | Three teachers tie at small learning rates; at a larger rate one collapses. |
+# | 07 | [RL's Razor in depth](more/razor_in_depth.ipynb) | Thirteen methods, and a second old task. |
+# | 08 | [Own answers in a row](more/own_answers_in_a_row.ipynb) | Training on own answers ends 3 to 4 points higher, mostly because of one order. |
+# | 09 | [One adapter for all tasks](more/one_adapter_for_all_tasks.ipynb) | It works only if the adapter hardly changes. |
+# | 10 | [Bounds of retrieval](more/bounds_of_retrieval.ipynb) | Limits on the error can be proved, but only under assumptions. |
 # | 10 | [Retrieval compared](more/retrieval_compared.ipynb) | Simple classifiers find the task of digits as often as clusters do. |
-# | 10 | [Retrieval with adapters](more/retrieval_with_adapters.ipynb) | Training later modules does not change how inputs of the first task are recognised. |
-# | 11 | [Where it breaks](more/composition_failures.ipynb) | Seven small changes break composed modules; five of them have a simple remedy. |
-# | 11 | [Composition of intents](more/composition_of_intents.ipynb) | On messages to assistants, composed modules are not better than separate ones. |
-# | 11 | [Composed modules for language skills](more/composition_of_skills.ipynb) | A module for each skill keeps the earlier skills of a language model, but not every module learns its skill. |
+# | 10 | [Retrieval with adapters](more/retrieval_with_adapters.ipynb) | Which scores can be compared if each task has its own adapter. |
+# | 11 | [Reuse in depth](more/reuse_in_depth.ipynb) | Large coefficients do not show that reuse helps. |
+# | 11 | [Composition compared](more/composition_compared.ipynb) | Seventeen methods, seven variants, and the costs. |
+# | 11 | [Where it breaks: finding the task](more/composition_failures.ipynb) | Four changes make retrieval fail; two of them have a remedy. |
+# | 11 | [Where it breaks: the answer](more/composition_failures_answer.ipynb) | Three changes make the classifier fail; each has a remedy. |
+# | 11 | [Composition on messages](more/composition_of_intents.ipynb) | Composed modules are not better than separate ones. |
+# | 11 | [Does an earlier task help?](more/composition_of_intents_transfer.ipynb) | Only if it had the same intents. |
+# | 11 | [Retrieval of language skills](more/retrieval_of_skills.ipynb) | Clusters of hidden states find the skill of a question. |
+# | 11 | [Composed modules for language skills](more/composition_of_skills.ipynb) | Earlier skills are kept, but not every module learns its skill. |
 #
 # </details>
 #

@@ -122,8 +122,9 @@ print(f"probability of the demonstrated token in born-again's soft labels: mean 
       f"smallest {sure.min():.4f}")
 
 # %% [markdown]
-# So if a model knows its training items, its soft labels are nearly the hard labels. Lesson 03 proved something similar: if a
-# model has memorised its labels, its own hard labels change nothing.
+# So if a model knows its training items, its soft labels are nearly the hard labels. [Three small
+# proofs](self_distillation_proofs.ipynb) shows something similar: if a model has memorised its labels, its own hard labels
+# change nothing.
 #
 # ## All methods, tuned
 #
