@@ -415,14 +415,13 @@ verdict("after two more tasks, the prompt pool assigns almost no image of the fi
 #
 # ## The accuracy of all methods
 #
-# The figure below adds four methods:
+# The figure has the random adapter and the oracle from above, and all retrievers except *ranpac*. It adds three methods:
 #
 # - **sequential** trains a single adapter on one task after another. Notebook 01 has shown that this forgets.
 # - **joint** trains a single adapter on the images of all tasks so far. It is a strong reference. But the oracle can be
 #   better, because it is also told the task of each image.
 # - **RanPAC, no adapter** uses the ridge regression directly as the classifier, here with 500 random features. (The
 #   retriever *ranpac* uses the predicted digit only to find the task, and then an adapter answers.)
-# - **random adapter** and **oracle** are the two methods measured above.
 
 # %%
 from workbench.retrieval.classifiers import MomentClassifier

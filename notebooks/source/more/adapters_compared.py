@@ -80,7 +80,7 @@ verdict("cat is exact, svd loses a part, and linear loses more than svd.",
 
 # %% [markdown]
 # The numbers are for the first layer of seed 0. If the merged update were zero, the number would be 1. For *linear* it is
-# about 1 or more. So *linear* is no better an approximation of the mean update than no update at all.
+# 1.20. So *linear* is further from the mean update than no update at all.
 #
 # How accurate are merged adapters? A merged adapter gives one set of features. The three heads give two logits each,
 # and the largest of the six logits is the answer. This compares logits of separately trained heads, which are not
