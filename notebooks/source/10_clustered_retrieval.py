@@ -76,7 +76,8 @@ KINDS = {"nearest mean": ClusteredRetriever(Signature("mean"), "euclidean"),
 toy_right = {name: kind.fit(toy_train.reshape(-1, 2), np.repeat(toy.names, 200)).score(
     toy_test.reshape(-1, 2), np.repeat(toy.names, 200)) for name, kind in KINDS.items()}
 verdict("one Gaussian per task finds the task of less than half of the inputs (chance: a "
-        "third). Three clusters per task find it for over 90 %.", toy_right["one Gaussian"] < 0.45 and toy_right["three clusters"] > 0.9)
+        "third). Three clusters per task find it for over 90 %.",
+        toy_right["one Gaussian"] < 0.45 and toy_right["three clusters"] > 0.9)
 
 # %% [markdown]
 # The means of the tasks are close together, and their covariances are nearly equal. So one Gaussian finds the task of only

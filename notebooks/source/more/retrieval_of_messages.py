@@ -245,7 +245,8 @@ verdict("for most tasks the nearest task in the picture is not the nearest one i
         (nearest.iloc[:, 0] == nearest.iloc[:, 1]).sum() < 4)
 verdict(f"if the tasks were Gaussians with these means and this covariance, at most "
         f"{100 * b1:.1f} % of the messages would get a wrong task. In fact {percent(lost_share)} "
-        "of the test messages do. So the bound does not hold for these messages.", b1 < lost_share / 20)
+        "of the test messages do. So the bound does not hold for these messages.",
+        b1 < lost_share / 20)
 
 # %% [markdown]
 # The bound is the *normal form*, explained in [Bounds of retrieval](bounds_of_retrieval.ipynb). The messages are not such
