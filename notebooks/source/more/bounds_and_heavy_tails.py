@@ -97,7 +97,7 @@ verdict("with 2 features and separations of 8 to 10, the reconstructed condition
 # Move the sliders of the lab. It has five tasks with known densities.
 #
 # - Right: the errors of fitted signatures (blue), the exact error (black), and the bounds (orange). The marker of a bound is
-#   drawn empty if its assumptions are not met in this setting, or if it is no valid bound. The text beside it says why.
+#   hollow (not filled) if its assumptions are not met in this setting, or if it is no valid bound. The text beside it says why.
 # - Left, above: some of the inputs.
 # - Left, below: the share of conformal sets that contain the right task. If one draws held-out and test inputs many times,
 #   this share lies inside the blue bar in 95 % of the draws. *Chi-square* is another threshold, explained below. A set can
@@ -177,7 +177,7 @@ verdict("conformal sets contain the right task for 98 % of the inputs (to within
 # ## Try it yourself
 #
 # - In the lab choose tails with 2 degrees of freedom. From which separation on do the sets have one task on average?
-# - In the lab choose a full covariance for each cluster. Which bound is drawn empty, and why?
+# - In the lab choose a full covariance for each cluster. Which marker becomes hollow, and why?
 # - `measure(Toy(separation=6)).errors` has the numbers of the lab. Which bound is nearest to the exact error at
 #   separations of 4, 6 and 10?
 #

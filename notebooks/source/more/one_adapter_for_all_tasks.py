@@ -143,9 +143,7 @@ best = {method: max(RATES, key=lambda rate: of_rate[rate][0].mean())
 
 # %% tags=["nbval-ignore-output"]
 aligned = results["sequential, aligned head"]
-print("norm of the change of the first task's features during the later tasks, divided by the\
-"
-      "norm of these features before:")
+print("norm of the change of the first task's features, divided by their norm before:")
 print(", ".join(f"{percent(change)} at rate {rate:g}" for rate, (*_, change) in aligned.items()))
 for method, rate in best.items():
     print(f"best rate on validation images, {method}: {rate:g}")
@@ -156,7 +154,8 @@ verdict("at the smallest rate the features of the first task change by less than
         and aligned[3e-3][2] > 0.5 and aligned[3e-3][1].mean() < 0.4)
 
 # %% [markdown]
-# For *sequential, aligned head* the accuracy falls as the rate grows (first column of the table). The reason: at the larger
+# The second cell compares the first task's features before and after the later tasks. For *sequential, aligned head* the
+# accuracy falls as the rate grows (first column of the table). The reason: at the larger
 # rates the later tasks change the adapter. So the sums of the first task were computed from features that the adapter does
 # not give any more. At the smallest rate the aligned head works, because the adapter hardly changes. But then the adapter
 # has also hardly learned.
