@@ -2,13 +2,13 @@
 # # 10. Clustered retrieval: which task is this input of?
 #
 # > **Claim you can check:** the task of an input can be found without a trained retriever. Each task is described by
-# > a few Gaussian clusters, and learning more tasks changes none of them. Simple classifiers find the task as often.
-# > A bound on the error that is computed from *fitted* clusters can be far below the error on new data. But one can
-# > make *sets* of tasks that contain the right task at a chosen rate, whatever the distribution of the inputs.
+# > a few Gaussian clusters, and learning more tasks changes none of them. On digits one simple classifier, RanPAC, finds
+# > the task as often. One can also name a *set* of tasks for each input, and choose how often the sets must contain the
+# > right task, for example 90 %. This rate holds for any distribution of the inputs.
 #
 # | | |
 # |---|---|
-# | **Objectives** | write a signature by hand · compare it fairly with simple baselines · say which error a bound is about · make sets of tasks with a proven error rate · find a leak in an evaluation |
+# | **Objectives** | write a signature by hand · compare it fairly with simple baselines · make sets of tasks with a proven error rate · find a leak in an evaluation |
 # | **Prerequisites** | [02 Measuring retention](02_measuring_retention.ipynb), [09 Adapters and routing](09_adapters_and_routing.ipynb); means, covariances and Gaussian densities |
 # | **Time** | 60 minutes to work through, under 1 minute to run on two CPU cores |
 # | **Memory** | under 1.5 GB; no GPU, no download, no network |
@@ -34,8 +34,8 @@ wb.prepare_notebook()
 #
 # In notebook 09 each task had its own adapter, and the adapter had to be chosen for each input. A **retriever** makes
 # this choice: it finds the task from the input alone. We begin with a toy that has two features, so that everything
-# can be drawn. Nine clusters of inputs lie on a circle. Going round the circle, they belong to task A, B, C, A, B, C,
-# A, B, C.
+# can be drawn. Nine clusters of inputs lie on a circle. In their order on the circle, the clusters belong to task A, B,
+# C, A, B, C, A, B, C.
 #
 # A **signature** describes the features of one task. The first signature here is a single Gaussian. Its mean $\mu$
 # and its covariance $\Sigma$ are computed from the training inputs of the task. The log density of an input $x$ with
@@ -43,9 +43,9 @@ wb.prepare_notebook()
 #
 # $$\log p(x) = -\tfrac12\big[(x-\mu)^\top\Sigma^{-1}(x-\mu) + \log|\Sigma| + d\log 2\pi\big].$$
 #
-# The first term in the brackets is the squared **Mahalanobis distance**: the distance from the mean in standard
-# deviations of the task. $|\Sigma|$ is the determinant of $\Sigma$. The retrieved task is the task with the highest
-# log density.
+# The first term in the brackets is the square of the **Mahalanobis distance**. This distance counts how many standard
+# deviations $x$ is away from the mean, in the direction of $x$. $|\Sigma|$ is the determinant of $\Sigma$. The retrieved
+# task is the task with the highest log density.
 
 # %%
 from workbench.retrieval.toy import Toy, draw, mixtures
@@ -75,11 +75,15 @@ KINDS = {"nearest mean": ClusteredRetriever(Signature("mean"), "euclidean"),
          "three clusters": ClusteredRetriever(Signature("gmm", 3))}
 toy_right = {name: kind.fit(toy_train.reshape(-1, 2), np.repeat(toy.names, 200)).score(
     toy_test.reshape(-1, 2), np.repeat(toy.names, 200)) for name, kind in KINDS.items()}
-verdict("all tasks have about the same mean and covariance. So one Gaussian per task finds the "
-        "task of less than half of the inputs (chance: a third). Three clusters per task find it "
-        "for over 90 %.", toy_right["one Gaussian"] < 0.45 and toy_right["three clusters"] > 0.9)
+verdict("one Gaussian per task finds the task of less than half of the inputs (chance: a "
+        "third). Three clusters per task find it for over 90 %.",
+        toy_right["one Gaussian"] < 0.45 and toy_right["three clusters"] > 0.9)
 
 # %% [markdown]
+# The true means of the three tasks are equal, and their true covariances too. The fitted ones differ a little by chance.
+# This is enough for 43 %, which is above chance but far too low. (Computed beforehand: with five other draws of the inputs,
+# one Gaussian finds 36 % to 45 %.)
+#
 # In the figure the coloured areas show the retrieved task. The points are test inputs, which were not used to fit the
 # signatures.
 
@@ -103,20 +107,24 @@ wb.show(axes[0].set_ylabel("feature 2").figure)
 # %% [markdown]
 # ## Beside simple baselines
 #
-# Now we use real data: the digits, in five tasks of two digits each. The features are the 64 pixels. The tasks are
-# learned one after another. Only the joint router sees the inputs of an earlier task again. The rows of the figure are
+# Now we use real data: the digits, in five tasks of two digits each. The features are the 64 pixels. One method of the
+# table, the joint router, gets the inputs of all tasks at once. All others learn the tasks one after another, and see
+# each task only once. The rows of the figure are
 #
 # | row | how the task is found |
 # |---|---|
 # | signature: mean | the nearest task mean |
-# | signature: gmm | two Gaussian clusters per task (a *Gaussian mixture model*). A tenth of the mean variance is added to every variance, so that no variance is nearly 0. This is called **shrinkage**; the tenth was chosen on validation digits |
-# | NCM | the nearest *class* mean. The retrieved task is the task of this class |
+# | signature: gmm | two Gaussian clusters per task (a *Gaussian mixture model*) |
+# | NCM (nearest class mean) | the nearest *class* mean. The retrieved task is the task of this class |
 # | RanPAC | ridge regression on random features predicts a class (notebook 09). The retrieved task is the task of this class |
-# | prompt pool (L2P) | the nearest of ten trained keys, which all tasks share. A key belongs to the last task that used it; this rule is ours |
-# | prompt keys (DualPrompt) | the nearest of five trained keys, one per task |
-# | joint router | logistic regression that sees the inputs of all tasks at once, with their classes |
+# | prompt pool (L2P) | the task of the nearest key. There are ten trained keys for all tasks together (notebook 09) |
+# | prompt keys (DualPrompt) | the task of the nearest key. There are five trained keys, one per task |
+# | joint router | logistic regression, trained on the inputs and classes of all tasks. The retrieved task is the task of the predicted class |
 # | control: random | a random guess |
 # | control: tasks shuffled | signature gmm, fitted to inputs with shuffled task labels |
+#
+# For *signature: gmm* we add a number to each of the 64 variances of a cluster: a tenth of their mean. This keeps the
+# variances away from 0. It is called **shrinkage**; here the shrinkage is 0.1. It was chosen on validation digits.
 
 # %%
 from sklearn.base import clone
@@ -134,7 +142,6 @@ def retrieve(retriever, x, task, label, new, order):
         classes = (label[rows],) if isinstance(fitted, ClassAsTask) else ()
         fitted.partial_fit(x[rows], task[rows], *classes)
     return fitted.predict(new)
-
 
 # %%
 from workbench.retrieval.class_as_task import ClassAsTask
@@ -189,106 +196,34 @@ verdict("with shuffled task labels, signatures are at chance level.",
         of_all["control: tasks shuffled"] < 0.26)
 
 # %% [markdown]
-# So signatures work, but **they are not needed here**: a simple classifier finds the task as often.
-# [Retrieval compared](more/retrieval_compared.ipynb) has five more rows, a harder stream of messages, and an exercise
-# on signatures.
+# So signatures work, but **they are not needed here**: RanPAC, a simple classifier, finds the task as often. The simpler
+# NCM does not: it finds the task of 91 % of the inputs.
+# [Retrieval compared](more/retrieval_compared.ipynb) has five more rows and an exercise on signatures.
 #
-# ## A bound on the error
-#
-# Could we know the error before we measure it? Suppose that the true densities of all clusters are known. Let $p$ and
-# $q$ be the densities of two clusters of different tasks. The **overlap** of $p$ and $q$ is the integral
-# $\int\sqrt{p(x)\,q(x)}\,dx$. It is 1 if $p$ and $q$ are equal. It is 0 if no input can come from both clusters.
-#
-# **The bound B1.** The error of retrieval with the true densities is at most the sum of the overlaps of a cluster with
-# all clusters of other tasks, averaged over the clusters. (All clusters are equally likely.) **The proof:**
-#
-# 1. An input $x$ of cluster $p$ gets a wrong task only if some cluster $q$ of another task has $q(x)\ge p(x)$.
-# 2. For such an input $\sqrt{q(x)/p(x)}$ is at least 1. So the probability of such inputs is at most the mean of
-#    $\sqrt{q(x)/p(x)}$ over the inputs of $p$. This mean is $\int p\sqrt{q/p}\,dx=\int\sqrt{pq}\,dx$, the overlap.
-# 3. Add the overlaps of all clusters $q$ of other tasks, and take the mean over the clusters $p$.
-#
-# For two Gaussian clusters with the same covariance the overlap is $e^{-\Delta^2/8}$. Here $\Delta$ is the Mahalanobis
-# distance between the two means. Let us compute B1 for five tasks with two clusters each. All variances are 1.
-
-# %%
-from workbench.retrieval.bounds import Mixture, shared_bound
-
-true_clusters = mixtures(Toy(separation=6, dimension=32))  # five tasks with two clusters each
-centres = np.concatenate([task.means for task in true_clusters])
-task_of = np.repeat(range(5), 2)
-squared_distances = ((centres[:, None] - centres) ** 2).sum(-1)
-overlaps = np.exp(-squared_distances / 8) * (task_of[:, None] != task_of)
-b1 = overlaps.sum(1).mean()
-print(f"B1: at most {100 * b1:.1f} % of the inputs get a wrong task")
-verdict("B1 by hand is equal to B1 of the package.", np.isclose(b1, shared_bound(true_clusters)))
-
-# %% [markdown]
-# The figure shows errors and bounds for several separations. The **separation** is the smallest Mahalanobis distance
-# between clusters of different tasks. Bounds above 100 % are not drawn. There are three curves:
-#
-# - *true densities*: the exact error of a retriever that knows the true densities;
-# - *B1*: the bound on that error;
-# - *fitted log density*: the error on new inputs of signatures that were fitted to 100 inputs per task, with a 95 %
-#   band.
-
-# %%
-from workbench.plots.separation import plot_error_against_separation
-from workbench.retrieval.simulation import sweep
-
-CURVES = ["true densities", "B1", "fitted log density"]
-swept = sweep(Toy(dimension=32), np.arange(1, 14.5)).query("name in @CURVES")
-wb.show(plot_error_against_separation(swept, plt.subplots(figsize=(8.5, 3.8))[1]))
-curves = swept.pivot(index="separation", columns="name", values="value")
-verdict("at every separation B1 is above the error with the true densities.",
-        (curves["true densities"] <= curves["B1"] + 1e-12).all())
-verdict("at a separation of 8, fitted signatures have an error more than 20 times as large as B1: "
-        "B1 is a bound for the true densities only.",
-        curves.loc[8, "fitted log density"] > 20 * curves.loc[8, "B1"])
-
-# %% [markdown]
-# For real data the true densities are not known. One may be tempted to compute B1 from the *fitted* clusters. We do
-# this for the digits, with eight clusters per task in 64 features, fitted to about 230 inputs per task.
-
-# %% tags=["nbval-ignore-output"]
-plug_in = []
-for (x, y), _, (new, digit) in splits:
-    fitted = ClusteredRetriever(Signature("gmm", 8, ridge=1e-3)).fit(x, y // 2)
-    bound = shared_bound([Mixture(one.weights_, one.means_, one.covariances_)
-                          for one in fitted.signatures_])
-    plug_in.append([bound, 1 - fitted.score(x, y // 2), 1 - fitted.score(new, digit // 2)])
-plug_in = pd.DataFrame(plug_in, columns=["B1 of the fit", "error, fitted inputs", "held-out error"])
-print(plug_in.map("{:.4f}".format).to_string(col_space=22))
-verdict("B1 of the fitted clusters is 0.0000 in each of five splits, but at least 3 % of the new "
-        "inputs get a wrong task.", plug_in["B1 of the fit"].max() < 5e-5
-        and plug_in["held-out error"].min() > 0.03)
-
-# %% [markdown]
-# B1 is correct for inputs that are drawn from the fitted clusters: fewer than one in ten thousand of them would get a
-# wrong task. But digits are not drawn from these clusters. Eight full covariances overfit 230 inputs, and B1 is
-# computed from the fit alone. (Two clusters with more shrinkage have an error of 1 %: see the first figure of
-# digits.) **Show the held-out error beside any bound.**
-#
-# [Bounds of retrieval](more/bounds_of_retrieval.ipynb) has B1 for any two Gaussians, three more bounds, one of which
-# can be false, and a lab with sliders.
+# **Can we know the error before we measure it?** [Bounds of retrieval](more/bounds_of_retrieval.ipynb) proves a bound on
+# the error, named B1. It holds if the true densities of the clusters are known. For real data they are not known, and B1
+# of *fitted* clusters can be far too small. With eight clusters per task of the digits it is 0.0000 in each of five
+# splits, but 4 % to 9 % of the new inputs get a wrong task. **Show the held-out error beside any bound.**
 #
 # ## Sets of tasks with a proven error rate
 #
 # Can an error rate be proved without knowing the densities? Yes, if the retriever may name a *set* of tasks. We need
 #
-# - a **score** that is high if an input does not look like task $k$. We use the squared Mahalanobis distance to the
-#   nearest cluster of its signature;
-# - $n$ **held-out** inputs of each task, which are used neither for fitting nor for any choice;
+# - a **score of strangeness**: it is high if an input does *not* look like task $k$. (Until now a high score meant a good
+#   fit.) We use the squared Mahalanobis distance to the nearest cluster of the signature of task $k$;
+# - $n$ **held-out** inputs of each task. They are not used to fit the signature, and not used to choose a setting;
 # - the error rate $\alpha$ that we accept, for example 0.1.
 #
-# The **p-value** of a new input for task $k$ is
-# $p_k=(1+\#\{\text{held-out scores of task }k\text{ at least as high as the new score}\})/(n+1)$.
-# The **conformal set** of the input has all tasks with $p_k>\alpha$.
+# Count the held-out scores of task $k$ that are at least as high as the score of a new input. Add 1, and divide by
+# $n+1$. The result is the **p-value** $p_k$ of the new input for task $k$. It is small if the input looks stranger than
+# most held-out inputs of the task. The **conformal set** of the input has all tasks with $p_k>\alpha$.
 #
 # **The claim.** The conformal set misses the right task with a probability of at most $\alpha$, for any distribution
 # of the inputs. **The proof** ([Vovk et al., 2005](https://link.springer.com/book/10.1007/b106715)):
 #
-# 1. Take the $n$ held-out scores of the right task and the score of the new input. All $n+1$ inputs come from the same
-#    task, and none was used for fitting. So any order of the $n+1$ scores is equally likely.
+# 1. Take the $n$ held-out scores of the right task and the score of the new input. All $n+1$ inputs are drawn
+#    independently from the same task, and none was used for fitting. So every order of the $n+1$ scores has the same
+#    probability.
 # 2. Rank the scores; the highest score has rank 1. The rank of the new input is $1,2,\dots,n+1$, each with probability
 #    $1/(n+1)$. (We assume that no two scores are equal.)
 # 3. The p-value of the right task is this rank divided by $n+1$.
@@ -344,82 +279,33 @@ verdict("over all tasks and splits, the sets contain the right task at least as 
         "(90 %).", 0.9 <= np.mean(contained) < 0.96)
 
 # %% [markdown]
-# For 36 held-out inputs the proof gives $1-\lfloor 0.1\cdot 37\rfloor/37=92$ %. The rate holds on average over new
-# inputs and over random choices of the held-out inputs. It need not hold for one given choice of 36 held-out inputs,
-# or for each class. (To be exact: the shrinkage was chosen on validation digits. The proof needs inputs
-# on which nothing at all was chosen.) A set can also be empty, or have all tasks: the proof does not say that sets are
-# small.
+# For 36 held-out inputs the proof gives $1-\lfloor 0.1\cdot 37\rfloor/37=92$ %. This is an average over new inputs and
+# over random choices of the held-out inputs. For one particular set of 36 held-out inputs the rate may be lower, and for
+# one of the two digits of a task too. So a mean over five splits can be below 90 %, as it is for 6 or 7 (89 %).
 #
-# - [Bounds of retrieval](more/bounds_of_retrieval.ipynb) draws inputs with heavy tails. There the usual threshold, a
-#   chi-square quantile, misses the right task of one input in ten when 2 % are asked. Conformal sets miss 2 %.
+# There is one small fault in this example. The shrinkage was chosen on the same validation digits that are held out here.
+# The proof needs inputs on which nothing was chosen, so strictly it does not cover this example.
+#
+# A set can be empty, or have all tasks: the proof does not say that sets are small.
+#
+# - [Bounds and heavy tails](more/bounds_and_heavy_tails.ipynb) has two more bounds, and a lab with sliders. It also draws
+#   inputs from distributions with **heavy tails**: very distant inputs are not rare. There we accept that 2 % of the sets
+#   miss the right task. A usual threshold for Gaussian clusters misses it for about 11 % of the inputs. Conformal sets
+#   miss it for 2 %.
 # - [Retrieval with adapters](more/retrieval_with_adapters.ipynb) gives each task an adapter of its own. There too, the
 #   p-values for the first task stay the same in every bit. Log densities fail if one adapter scales its features down.
-#
-# ## Look at a harder stream
-#
-# The next stream has 1,600 short messages to eight assistants (bank, travel agency, ...). The features are 384 numbers
-# for each message, its *embedding* by the language model MiniLM. 120 training messages per task are too few for a
-# covariance of 384 by 384. So the five clusters of a task share one covariance, with much shrinkage.
-
-# %%
-from workbench.models.minilm import shipped_embeddings
-from workbench.tasks.utterances import read_utterances
-
-messages, embedded = pd.DataFrame(read_utterances()), shipped_embeddings().double().numpy()
-for name, text in messages.groupby("task")["text"].first().head(3).items():
-    print(f"{name}: {text}")
-is_test, is_train = ((messages["split"] == part).to_numpy() for part in ("test", "train"))
-order = list(dict.fromkeys(messages["task"]))
-of_messages = ClusteredRetriever(Signature("gmm", 5, "tied", ridge=0, shrinkage=1)).fit(
-    embedded[is_train], messages["task"][is_train])
-all_scores = pd.DataFrame(of_messages.scores(embedded), columns=of_messages.classes_)[order]
-retrieved_task = all_scores.idxmax(axis=1).where(is_test, None)
-found = (retrieved_task == messages["task"])[is_test].mean()
-verdict(f"the task of {percent(found)} of the test messages is found.", 0.8 < found < 0.95)
-
-# %%
-tested = all_scores[is_test].set_index(messages["task"][is_test])
-retention = {name: [np.nan] * k + [float((tested.loc[name].iloc[:, :j + 1].idxmax(axis=1) == name)
-                                         .mean()) for j in range(k, len(order))]
-             for k, name in enumerate(order)}  # after each task from its own on
-
-# %% [markdown]
-# Choose points with the lasso, or by task and group, and read them.
-#
-# - The colour *right or wrong* shows the test messages that get a wrong task. Would you have known their task?
-# - The colour *set size* shows how many tasks are in the conformal set of a message (validation messages are held out,
-#   $\alpha=0.1$). The colour *cluster* shows the nearest cluster in the signature of the message's own task.
-# - *Retention* is the share of a task's test messages whose task is found, after this task and after each later task.
-#   The signature of a task never changes. But each new task is one more with which its messages can be confused.
-# - Then tick *tasks shuffled*, the control. UMAP, the method that makes the picture, does not use the tasks, so the
-#   points stay where they are. The distances between the tasks become smaller.
-
-# %%
-from workbench.widgets import ClusterExplorer
-
-distances_to = {task: one.distances(embedded) for task, one in
-                zip(of_messages.classes_, of_messages.signatures_, strict=True)}
-held_out = {task: away[(messages["split"] == "validation") & (messages["task"] == task)].min(1)
-            for task, away in distances_to.items()}
-possible = ConformalTaskSets(held_out).predict(of_messages.distances(embedded), alpha=0.1)
-clusters = [distances_to[task][i].argmin() for i, task in enumerate(messages["task"])]
-ClusterExplorer(embedded, messages["task"], messages["label"], list(messages["text"]),
-                retrieved=retrieved_task, clusters=clusters, set_sizes=possible.sum(1),
-                retention=retention, coordinates=shipped_embeddings("umap"))
-
-# %% [markdown]
-# **A gap in this picture does not say how far tasks are apart.** UMAP keeps neighbours together, but not distances.
-# [Retrieval compared](more/retrieval_compared.ipynb) shows that for most tasks the nearest task in the picture is not
-# the nearest in all 384 features. It also compares all retrievers on these messages: none of them finds the task of
-# 95 % of the messages, not even a router that is trained on all tasks at once.
+# - [Retrieval of messages](more/retrieval_of_messages.ipynb) has a harder stream: short messages to eight assistants. No
+#   retriever there finds the task of 95 % of the messages. You can look at the messages in a picture, and read them.
 #
 # ## Find the leak
 #
-# Published code does not always retrieve the task of single inputs. The public code of HESTIA, a follow-up to PROTEUS
-# (see below), chooses one task for each *batch* of a test loader. It is not public how the results in the paper of
-# HESTIA were obtained. So we do not know whether they have the problem that you will find. Here is such a loop. On the
-# digits it reports 100 %, although we keep only two features (the first two principal components, PCA) and the tasks
-# overlap.
+# Published code does not always retrieve the task of single inputs. HESTIA is a method that continues PROTEUS, the paper
+# named at the end of this lesson. Its public code takes the test inputs in batches, and chooses one task for a whole
+# batch. It is not public how the results in the paper of HESTIA were obtained. So we do not know whether these results
+# have the problem that you will find.
+#
+# The next cell has such a loop. On the digits it reports 100 %, although we keep only two features (the first two
+# principal components, PCA) and the tasks overlap.
 
 # %%
 from sklearn.decomposition import PCA
@@ -435,7 +321,6 @@ def evaluate(scores, tasks, size=16):
             chosen = scores[batch].mean(0).argmax()
             count += (chosen == tasks[batch]).sum()
     return count / len(tasks)
-
 
 # %% [markdown]
 # {{exercise find_the_leak}}
@@ -479,20 +364,22 @@ verdict("in batches of one task, retrieval seems perfect. For single inputs it f
 #
 # - Signatures are fitted task by task, and later tasks do not change them. By the rule used here, a pool of keys that
 #   all tasks share loses the first task.
-# - Simple classifiers find the task as often: RanPAC on digits. Show them beside any retriever.
-# - B1 is proved for known densities. Computed from fitted densities, it is no bound on the error on data.
+# - A simple classifier can find the task as often: RanPAC on digits. Show one beside any retriever.
+# - A bound that is computed from fitted densities is no bound on the error on data.
 # - Conformal sets have a proven error rate, for any distribution. Later tasks do not change this rate.
 # - Score inputs one by one. A batch of one task gives information about the task that a single input does not have.
 #
 # ## What the paper claims, and what this lesson did
 #
-# Two ideas come from PROTEUS ([arXiv 2603.13235](https://arxiv.org/abs/2603.13235)): signatures under the adapter of
-# each task, and a bound that depends on the separation. Its abstract reports better retrieval and prediction under
-# large shifts in task semantics. **Its tables are not reproduced here**: they need a large vision transformer and its
-# data sets. One part is *reconstructed* from public code of the first author, and not checked against the paper: the
-# score of a task is the maximum over its clusters, without their weights. *Ours* are B1 (a sum of classical
-# Bhattacharyya bounds), conformal sets in this use, and the rule for the keys of the prompt pool. S-Prompts (2022)
-# already chose a prompt by the nearest mean.
+# The signatures come from *Continual Fine-Tuning with Provably Accurate and Parameter-Free Task Retrieval*
+# ([arXiv 2603.13235](https://arxiv.org/abs/2603.13235)). The method is named PROTEUS. The lesson
+# [Retrieval with adapters](more/retrieval_with_adapters.ipynb) comments on the claims of its abstract. **The tables of
+# the paper are not reproduced here**: they need a large vision transformer and its data sets.
+#
+# - One part we took from public code of the first author, and did not compare with the paper. This part is the score: the
+#   largest log density among the clusters of the task. The code leaves out the shares of the clusters in the mixture.
+# - Two parts are our own: the use of conformal sets for tasks, and the rule for the keys of the prompt pool.
+# - One idea is older: S-Prompts (2022) already used the nearest mean to choose a prompt.
 #
 # **What would change your mind?** If signatures had found clearly more tasks than RanPAC and the joint router, clusters
 # would carry information that simple classifiers miss. If retrieval with shuffled tasks had been above chance, the
@@ -501,18 +388,16 @@ verdict("in batches of one task, retrieval seems perfect. For single inputs it f
 #
 # ## Try it yourself
 #
-# - Put one cluster per task into the cell with B1 of the fit, `Signature("gaussian", ridge=1e-3)`: do bound and
-#   held-out error agree now?
-# - In the cell with the conformal sets use `alpha=0.03`, the smallest rate that 36 held-out inputs allow (why?). How
-#   many tasks has a set now?
+# - With 36 held-out inputs the smallest useful rate is 1/37, about 0.027. Why? Use `alpha=0.03` in the cell with the
+#   conformal sets. How many tasks does a set have now?
 # - `np.unique(retrieve(PromptPool(), x, y // 2, y, new, range(4, -1, -1)), return_counts=True)`: which tasks does the
 #   prompt pool find if the tasks come in the opposite order?
 #
 # ## Limits
 #
-# The data are small: digits of 64 pixels, and messages that a language model wrote. The digit tasks overlap little. All
-# splits use the same 1,797 digits, so for new digits the uncertainty is larger than the intervals show. The settings of
-# the classifiers are defaults, while the shrinkage of the signatures was chosen. Conformal sets assume that new inputs
-# of a task are like its held-out inputs: if the inputs shift, the proof does not apply.
+# The data are small: digits of 64 pixels. The digit tasks overlap little. All splits use the same 1,797 images. The
+# intervals show only how much the result depends on the split. For images by other writers the uncertainty is larger. The
+# settings of the classifiers are defaults, while the shrinkage of the signatures was chosen. Conformal sets assume that
+# new inputs of a task are like its held-out inputs: if the inputs shift, the proof does not apply.
 #
 # **Next:** [11 Module composition](11_module_composition.ipynb)
