@@ -74,9 +74,12 @@ print(report.verdict())
 # | 06 | [Whose weights teach](more/whose_weights_teach.ipynb) | Three teachers tie at small learning rates; at a larger rate one collapses. |
 # | 07 | [RL's Razor in depth](more/razor_in_depth.ipynb) | Thirteen methods, and a second old task. |
 # | 08 | [Own answers in a row](more/own_answers_in_a_row.ipynb) | Training on own answers ends 3 to 4 points higher, mostly because of one order. |
+# | 09 | [Adapters compared](more/adapters_compared.ipynb) | Merging, heads for all tasks, five splits, and the costs. |
 # | 09 | [One adapter for all tasks](more/one_adapter_for_all_tasks.ipynb) | It works only if the adapter hardly changes. |
 # | 10 | [Bounds of retrieval](more/bounds_of_retrieval.ipynb) | Limits on the error can be proved, but only under assumptions. |
-# | 10 | [Retrieval compared](more/retrieval_compared.ipynb) | Simple classifiers find the task of digits as often as clusters do. |
+# | 10 | [Bounds and heavy tails](more/bounds_and_heavy_tails.ipynb) | A bound for Gaussian clusters says nothing about data with many outliers. |
+# | 10 | [Retrieval compared](more/retrieval_compared.ipynb) | The simple classifiers FeCAM and RanPAC find the task of digits as often as clusters do. |
+# | 10 | [Retrieval of messages](more/retrieval_of_messages.ipynb) | No retriever finds the assistant of 95 % of the messages; a map of them, to explore. |
 # | 10 | [Retrieval with adapters](more/retrieval_with_adapters.ipynb) | Which scores can be compared if each task has its own adapter. |
 # | 11 | [Reuse in depth](more/reuse_in_depth.ipynb) | Large coefficients do not show that reuse helps. |
 # | 11 | [Composition compared](more/composition_compared.ipynb) | Seventeen methods, seven variants, and the costs. |

@@ -10,7 +10,7 @@
 # | | |
 # |---|---|
 # | **Objectives** | compare the whole method with and without reuse, paired by seed · divide its errors into those of retrieval and those of the head · see what training steps inside a language model change · switch parts off, to test whether they are needed |
-# | **Prerequisites** | [11 Module composition](../11_module_composition.ipynb); the messages of [10 Clustered retrieval](../10_clustered_retrieval.ipynb) |
+# | **Prerequisites** | [11 Module composition](../11_module_composition.ipynb); [Retrieval of messages](retrieval_of_messages.ipynb) |
 # | **Time** | 50 minutes to work through, under 1 minute to run on two CPU cores |
 # | **Memory** | under 1.5 GB; no GPU, no download, no network |
 #
