@@ -41,8 +41,8 @@ print("made by:", study["made by"]["command"])
 # %% [markdown]
 # ## The whole method on eight assistants
 #
-# The tasks are the eight assistants of lesson 10 (bank, travel agency, ...). Each has five intents, with 24 training
-# messages per intent. The methods learn the tasks one after another. Then each of 400 test messages gets one of 40
+# The tasks are the eight assistants of [Retrieval of messages](retrieval_of_messages.ipynb): a bank, a travel agency,
+# and so on. Each has five intents, with 24 training messages per intent. The methods learn the tasks one after another. Then each of 400 test messages gets one of 40
 # intents. The method is not told which assistant the message is for.
 #
 # **MiniLM**, a small language model, turns each message into 384 numbers, its **embedding**. The embeddings were
