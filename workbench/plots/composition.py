@@ -165,7 +165,8 @@ def plot_each_unit_off(changes: ArrayLike, owners: Sequence[str], inputs: int, a
     _separate(ax, owners)
     ax.set_xticks([])
     add_text(ax, title, f"one of the {inputs} test inputs is {100 / inputs:.1f} points", "points")
-    names = [f"unit {n} of “{owner}”" for n, owner in zip(unit_numbers(owners), owners, strict=True)]
+    names = [f"unit {n} of “{owner}”"
+             for n, owner in zip(unit_numbers(owners), owners, strict=True)]
     worst = int(points.argmin())
     told = (f"the largest loss is {-points[worst]:.1f} points, without {names[worst]}"
             if points[worst] < 0 else "it is lower for no unit")
