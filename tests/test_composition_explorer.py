@@ -145,8 +145,13 @@ def test_coefficients_are_coloured_around_0_and_written_into_the_cells(ax):
     assert [t.get_text() for t in ax.get_xticklabels()] == ["1", "2", "1", "1", "2"]
     assert [line.get_xdata()[0] for line in ax.lines] == [1.5, 2.5]
     assert alt_text(ax.figure).endswith(
-        "2 layers: units of “a” from -.25 to 1.50; units of “b” from 0 to 0; farthest from 0 is "
-        "1.50, of unit 2 of “a” in layer output.")
+        "2 layers: units of a from -.25 to 1.50; units of b from 0 to 0; farthest from 0 is 1.50, "
+        "of unit 2 of a in layer output.")
+
+
+def test_names_of_several_words_are_quoted(ax):
+    plot_coefficients([[0.5, 1.5]], ["hidden"], ["4 or 5", "6 or 7"], ax)
+    assert alt_text(ax.figure).endswith("of unit 1 of “6 or 7” in layer hidden.")
 
 
 def test_small_coefficients_look_small(ax):
@@ -188,7 +193,7 @@ def test_bars_are_the_changes_in_points(ax):
     assert low < -12.5 and 2 < high
     assert ax.get_xlabel() == "one of the 50 test inputs is 2.0 points"
     told = alt_text(ax.figure)
-    assert "the largest loss is 12.5 points, without unit 2 of “a”" in told
+    assert "the largest loss is 12.5 points, without unit 2 of a" in told
     assert "For 1 of 3 units it stays the same" in told
 
 

@@ -105,7 +105,8 @@ verdict("third task, mean over seeds and layers: the reused part is smaller than
 # - The upper picture shows the coefficients of one task. Each column is a unit of an earlier task, and each row is a layer.
 #   A coefficient of 1 means that the unit is as strong as in the task for which it was trained.
 # - The bars show the change in accuracy if only this one unit is switched off.
-# - The dots show the accuracy with several units off.
+# - The dots show the accuracy with several units off. A unit that is off is off in all layers. The head was trained with
+#   all units on.
 #
 # Choose a task, and switch units off.
 
@@ -221,7 +222,7 @@ for ax, (rate, which) in zip(axes_2.flat, [(rate, which) for rate in RATES
     for i, start in enumerate(STARTS[:2]):
         draw_band(ax, range(len(at)), curve(which, start, rate), start, color=COLOURS[i])
     ax.set(title=f"{which}, {rate}", xlabel="steps", xticks=range(len(at)), xticklabels=at)
-    describe(ax, f"{ax.get_title()}: two rising curves, reuse and no reuse. Table below.")
+    describe(ax, f"{ax.get_title()}: reuse and no reuse rise, then stay level. Table below.")
 axes_2[0, 0].legend(frameon=False, loc="lower right")
 figure_2.supylabel("accuracy on the last task (%)")
 wb.show(figure_2)
