@@ -134,7 +134,8 @@ def _coefficients_in_words(values: Floats, layers: Sequence[str], owners: Sequen
     groups = []
     for owner in dict.fromkeys(owners[:values.shape[1]]):
         own = values[:, [name == owner for name in owners[:values.shape[1]]]]
-        groups.append(f"units of {_quoted(owner)} from {_number(own.min())} to {_number(own.max())}")
+        groups.append(f"units of {_quoted(owner)} from {_number(own.min())} to "
+                      f"{_number(own.max())}")
     i, j = divmod(int(np.abs(values).argmax()), values.shape[1])
     return (f"{'; '.join(groups)}; farthest from 0 is {_number(values[i, j])}, of unit "
             f"{unit_numbers(owners)[j]} of {_quoted(owners[j])} in layer {layers[i]}")

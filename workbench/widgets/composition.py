@@ -178,9 +178,10 @@ class CompositionExplorer(View):
         ax = plot_switched(right, figure.add_subplot(grid[:, 1]),
                            f"Accuracy, task told\nseed {self.model.seeds[self.i]}",
                            1 / len(self.stream.tasks[k].classes))
-        before, after = (f"{self._units_in_words()} ", " The head was trained with all units on. A "
-                         "unit that is off is off in all layers.") if self.off else ("", "")
-        describe(ax, f"{before}{self.sentence()} {ax.get_label()}{after}")
+        units = f"{self._units_in_words()} " if self.off else ""
+        note = " The head was trained with all units on. A unit that is off is off in all layers."
+        told = note if self.off or self.layer.value != ALL_LAYERS else ""
+        describe(ax, f"{units}{self.sentence()} {ax.get_label()}{told}")
         return figure
 
     def _coefficients(self) -> tuple[NDArray[np.float32], list[str]]:
