@@ -422,7 +422,8 @@ verdict("learned reuse alone gains less than half a point, for 3 and 5 tasks (95
         max(seed_interval(gain("reuse", tasks))[1] for tasks in (3, 5)) < 0.5)
 verdict(f"5 tasks: with the orthogonal penalty alone the accuracy is higher by {penalty[0]:.1f} to "
         f"{penalty[1]:.1f} points, and the task is found for {more_found[0]:.1f} to "
-        f"{more_found[1]:.1f} points more of the images (95 % intervals).", penalty[0] > 0.5 and more_found[0] > 0.5)
+        f"{more_found[1]:.1f} points more of the images (95 % intervals).",
+        penalty[0] > 0.5 and more_found[0] > 0.5)
 verdict("3 tasks: the interval of the penalty alone contains 0.",
         np.prod(seed_interval(gain("orthogonal, no reuse", 3))) < 0)
 verdict(f"if the task is told, every variant is right for {100 * min(told):.1f} to "

@@ -273,8 +273,8 @@ right_if_wrong = {
                        ("0.001", with_modules(five_digits, "composed", OPTIONS["composed"], 1e-3)))}
 print("5 tasks, P(right | task wrong) by rate:",
       ", ".join(f"{rate}: {percent(share)}" for rate, share in right_if_wrong.items()))
-verdict("5 tasks: with a wrong module, the share of right answers at the rate 0.001 is about half of "
-        "the share at the rate 0.0003.",
+verdict("5 tasks: with a wrong module, the share of right answers at the rate 0.001 is about half "
+        "of the share at the rate 0.0003.",
         right_if_wrong["0.001"] < 0.6 * right_if_wrong["0.0003"])
 
 # %% [markdown]
