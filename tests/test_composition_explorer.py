@@ -149,6 +149,11 @@ def test_coefficients_are_coloured_around_0_and_written_into_the_cells(ax):
         "of unit 2 of a in layer output.")
 
 
+def test_names_of_several_words_are_quoted(ax):
+    plot_coefficients([[0.5, 1.5]], ["hidden"], ["4 or 5", "6 or 7"], ax)
+    assert alt_text(ax.figure).endswith("of unit 1 of “6 or 7” in layer hidden.")
+
+
 def test_small_coefficients_look_small(ax):
     image = plot_coefficients(0.1 * np.ones((1, 2)), ["hidden"], ["a", "b"], ax).images[0]
     assert image.get_clim() == (-1, 1)
@@ -189,7 +194,7 @@ def test_bars_are_the_changes_in_points(ax):
     assert ax.get_xlabel() == "one of the 50 test inputs is 2.0 points"
     told = alt_text(ax.figure)
     assert "the largest loss is 12.5 points, without unit 2 of a" in told
-    assert "Without 1 of 3 units it stays the same" in told
+    assert "For 1 of 3 units it stays the same" in told
 
 
 def test_bars_of_units_that_nothing_depends_on_look_small(ax):
@@ -250,7 +255,7 @@ def test_it_opens_with_all_units_of_the_last_task(explorer, learned):
     for value, off in zip(values[2:], (range(8), range(8, 12), range(12)), strict=True):
         assert value == pytest.approx(
             100 * right_without(learner.model, stream, 2, 1, off).mean())
-    assert "Units on: as scanned: all 4; turned 90°: all 4; new: all 4." in words(explorer)
+    assert "All 12 units are on; the accuracy on “inverted” is " in words(explorer)
 
 
 def test_a_unit_that_is_unticked_changes_picture_words_and_accuracy(explorer, learned):
@@ -263,7 +268,7 @@ def test_a_unit_that_is_unticked_changes_picture_words_and_accuracy(explorer, le
     assert ticked.mean() < whole.mean()
     assert explorer.image.value != before
     assert ("Units on: as scanned: all 4; turned 90°: 1, 3, 4; new: 2, 3. With 9 of 12 units on, "
-            f"the accuracy on inverted is {100 * ticked.mean():.0f} %; with all it is "
+            f"the accuracy on “inverted” is {100 * ticked.mean():.0f} %; with all it is "
             f"{100 * whole.mean():.0f} %. Of 269 test inputs, {(whole & ~ticked).sum()} become "
             f"wrong and {(~whole & ticked).sum()} become right.") in words(explorer)
     assert "With 9 of 12 units on" in explorer.announcement.value
@@ -291,7 +296,7 @@ def test_another_task_has_its_own_units_all_on(explorer):
     explorer.task.value = 0
     assert [one.description for one in explorer.ticks] == [f"new: {n}" for n in (1, 2, 3, 4)]
     assert explorer.off == [] and explorer.buttons["all reused off"].disabled
-    assert "no unit is reused" in words(explorer) and "accuracy on as scanned" in words(explorer)
+    assert "no unit is reused" in words(explorer) and "accuracy on “as scanned”" in words(explorer)
     assert old.comm is None, "the old boxes are closed"
     explorer.task.value = 1
     assert len(explorer.ticks) == 8 and not explorer.buttons["all reused off"].disabled

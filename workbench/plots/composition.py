@@ -123,16 +123,22 @@ def _separate(ax: Axes, owners: Sequence[str]) -> None:
     ax.grid(False, axis="x")
 
 
+def _quoted(name: str) -> str:
+    """Return a name, in quotes if it has several words, such as “8 or 9”."""
+    return f"“{name}”" if " " in name else name
+
+
 def _coefficients_in_words(values: Floats, layers: Sequence[str], owners: Sequence[str]) -> str:
     if not values.size:
         return "no unit is reused"
     groups = []
     for owner in dict.fromkeys(owners[:values.shape[1]]):
         own = values[:, [name == owner for name in owners[:values.shape[1]]]]
-        groups.append(f"units of {owner} from {_number(own.min())} to {_number(own.max())}")
+        groups.append(f"units of {_quoted(owner)} from {_number(own.min())} to "
+                      f"{_number(own.max())}")
     i, j = divmod(int(np.abs(values).argmax()), values.shape[1])
     return (f"{'; '.join(groups)}; farthest from 0 is {_number(values[i, j])}, of unit "
-            f"{unit_numbers(owners)[j]} of {owners[j]} in layer {layers[i]}")
+            f"{unit_numbers(owners)[j]} of {_quoted(owners[j])} in layer {layers[i]}")
 
 
 def plot_each_unit_off(changes: ArrayLike, owners: Sequence[str], inputs: int, ax: Axes,
@@ -165,11 +171,12 @@ def plot_each_unit_off(changes: ArrayLike, owners: Sequence[str], inputs: int, a
     _separate(ax, owners)
     ax.set_xticks([])
     add_text(ax, title, f"one of the {inputs} test inputs is {100 / inputs:.1f} points", "points")
-    names = [f"unit {n} of {owner}" for n, owner in zip(unit_numbers(owners), owners, strict=True)]
+    names = [f"unit {n} of {_quoted(owner)}"
+             for n, owner in zip(unit_numbers(owners), owners, strict=True)]
     worst = int(points.argmin())
     told = (f"the largest loss is {-points[worst]:.1f} points, without {names[worst]}"
             if points[worst] < 0 else "it is lower for no unit")
-    return describe(ax, f"Bars, change in accuracy when only one unit is off: {told}. Without "
+    return describe(ax, f"Bars, change in accuracy when only one unit is off: {told}. For "
                     f"{int((points == 0).sum())} of {len(points)} units it stays the same.")
 
 

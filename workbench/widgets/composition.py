@@ -142,9 +142,13 @@ class CompositionExplorer(View):
     def sentence(self) -> str:
         """Return a sentence on the accuracy with the ticked units and with all."""
         whole, ticked = self.right(), self.right(self.off)
+        name = f"“{self.names[self.task.value]}”"
+        if not self.off:
+            return (f"All {len(self.ticks)} units are on; the accuracy on {name} is "
+                    f"{percent(whole.mean())}, for {len(whole)} test inputs.")
         return (f"With {len(self.ticks) - len(self.off)} of {len(self.ticks)} units on, the "
-                f"accuracy on {self.names[self.task.value]} is {percent(ticked.mean())}; with all "
-                f"it is {percent(whole.mean())}. Of {len(whole)} test inputs, "
+                f"accuracy on {name} is {percent(ticked.mean())}; with all it is "
+                f"{percent(whole.mean())}. Of {len(whole)} test inputs, "
                 f"{(whole & ~ticked).sum()} become wrong and {(~whole & ticked).sum()} become "
                 "right.")
 
@@ -174,8 +178,10 @@ class CompositionExplorer(View):
         ax = plot_switched(right, figure.add_subplot(grid[:, 1]),
                            f"Accuracy, task told\nseed {self.model.seeds[self.i]}",
                            1 / len(self.stream.tasks[k].classes))
-        describe(ax, f"{self._units_in_words()} {self.sentence()} {ax.get_label()} The head was "
-                 "trained with all units on. A unit that is off is off in all layers.")
+        units = f"{self._units_in_words()} " if self.off else ""
+        note = " The head was trained with all units on. A unit that is off is off in all layers."
+        told = note if self.off or self.layer.value != ALL_LAYERS else ""
+        describe(ax, f"{units}{self.sentence()} {ax.get_label()}{told}")
         return figure
 
     def _coefficients(self) -> tuple[NDArray[np.float32], list[str]]:
