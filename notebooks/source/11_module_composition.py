@@ -471,9 +471,12 @@ check("worth_composing", worth_composing)
 #
 # | lesson | content |
 # |---|---|
-# | [Where it breaks](more/composition_failures.ipynb) | seven cases in which the method fails, such as unseen tasks or tasks that overlap, each beside a case that works |
-# | [Composition on messages](more/composition_of_intents.ipynb) | messages to eight assistants, as features of a language model |
-# | [Composed skills](more/composition_of_skills.ipynb) | one composed module for each of three skills of a language model, beside SDFT (notebook 05) and replay (notebook 02) |
+# | [Where it breaks: finding the task](more/composition_failures.ipynb) | tasks that overlap, heavy tails, as many examples as features, an unseen task; each beside a case that works |
+# | [Where it breaks: the answer](more/composition_failures_answer.ipynb) | as many random features as examples, an adapter whose features shrink, a task that is given twice |
+# | [Composition on messages](more/composition_of_intents.ipynb) | messages to eight assistants, as features of a language model or with LoRA inside it |
+# | [Does an earlier task help?](more/composition_of_intents_transfer.ipynb) | transfer between tasks of messages, with a positive control |
+# | [Retrieval of language skills](more/retrieval_of_skills.ipynb) | the skill of a question is found by hidden states; which questions are lost, and why |
+# | [Composed modules for language skills](more/composition_of_skills.ipynb) | one composed module for each of three skills of a language model, beside SDFT (lesson 05) and replay (lesson 08) |
 #
 # ## What to remember
 #
