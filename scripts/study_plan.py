@@ -57,8 +57,8 @@ AT_RATE = {"off-policy, 30 answers": 1e-4, "sdft, larger rate": 3e-4,
 ORDERS = tuple(" ".join(order) for order in itertools.permutations(
     ("facts-new", "tools-new", "letters-new")))
 LONGEST = ("sft", "sdft", "off_policy_distillation")
-IN_A_ROW = (*LONGEST, "sdft, task-start teacher", "replay", "replay of own answers",
-            "sft_self_style", "adapter per skill", "grpo", "sft_kl")
+IN_A_ROW = (*LONGEST, "sdft, task-start teacher", "replay", "sft_self_style", "adapter per skill",
+            "grpo", "sft_kl")
 RENEWED = ("teacher's answers, renewed", "student's answers, renewed",
            "student's answers, once")
 """Between off-policy and on-policy: three steps are an epoch of 96 questions, 32 a step."""
@@ -78,9 +78,10 @@ PLAN: dict[str, dict[str, tuple[str, ...]]] = {
         "working-new": ("sdft", "off_policy_distillation", "off-policy, one sample",
                         "sft on teacher")},
     "many_skills": dict.fromkeys(ORDERS, LONGEST) | {
-        ORDERS[0]: (*IN_A_ROW, "sdft, larger rate", "off-policy, larger rate"),
+        ORDERS[0]: (*IN_A_ROW, "replay of own answers", "sdft, larger rate",
+                    "off-policy, larger rate"),
         ORDERS[5]: (*IN_A_ROW, *AT_RATE),
-        ORDERS[2]: IN_A_ROW},
+        ORDERS[2]: (*IN_A_ROW, "replay of own answers")},
     "composed_skills": {
         ORDERS[0]: COMPOSED, **dict.fromkeys((ORDERS[5], ORDERS[2]), COMPOSED[1:])},
 }
