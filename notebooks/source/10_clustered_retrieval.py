@@ -4,7 +4,7 @@
 # > **Claim you can check:** the task of an input can be found without a trained retriever. Each task is described by
 # > a few Gaussian clusters, and learning more tasks changes none of them. On digits one simple classifier, RanPAC, finds
 # > the task as often. One can also name a *set* of tasks for each input, and choose how often the sets must contain the
-# > right task, for example 90 %. This rate holds for any distribution of the inputs.
+# > right task, for example 90 %. On average over random held-out inputs, this rate holds for any distribution.
 #
 # | | |
 # |---|---|
@@ -43,9 +43,11 @@ wb.prepare_notebook()
 #
 # $$\log p(x) = -\tfrac12\big[(x-\mu)^\top\Sigma^{-1}(x-\mu) + \log|\Sigma| + d\log 2\pi\big].$$
 #
-# The first term in the brackets is the square of the **Mahalanobis distance**. This distance counts how many standard
-# deviations $x$ is away from the mean, in the direction of $x$. $|\Sigma|$ is the determinant of $\Sigma$. The retrieved
-# task is the task with the highest log density.
+# The first term in the brackets is the square of the **Mahalanobis distance**. This distance says how many standard
+# deviations $x$ is away from the mean. The standard deviation is that of the Gaussian along the line from the mean to
+# $x$. $|\Sigma|$ is the determinant of $\Sigma$. The retrieved task is the task with the highest log density.
+#
+# The next cell computes the log density of one input for each task, by hand and with the package.
 
 # %%
 from workbench.retrieval.toy import Toy, draw, mixtures
@@ -80,9 +82,10 @@ verdict("one Gaussian per task finds the task of less than half of the inputs (c
         toy_right["one Gaussian"] < 0.45 and toy_right["three clusters"] > 0.9)
 
 # %% [markdown]
-# The true means of the three tasks are equal, and their true covariances too. The fitted ones differ a little by chance.
-# This is enough for 43 %, which is above chance but far too low. (Computed beforehand: with five other draws of the inputs,
-# one Gaussian finds 36 % to 45 %.)
+# The clusters of each task lie evenly around the circle. So the distributions of the three tasks have the same mean and
+# the same covariance, and a Gaussian knows nothing else. The fitted means and covariances differ a little, because the
+# training inputs are random. One Gaussian finds the task of 43 % of the inputs here, and of 36 % to 45 % with five other
+# draws of the inputs (computed beforehand). This is not much more than a third.
 #
 # In the figure the coloured areas show the retrieved task. The points are test inputs, which were not used to fit the
 # signatures.
@@ -107,9 +110,10 @@ wb.show(axes[0].set_ylabel("feature 2").figure)
 # %% [markdown]
 # ## Beside simple baselines
 #
-# Now we use real data: the digits, in five tasks of two digits each. The features are the 64 pixels. One method of the
-# table, the joint router, gets the inputs of all tasks at once. All others learn the tasks one after another, and see
-# each task only once. The rows of the figure are
+# Now we use real data: the digits, in five tasks of two digits each. The features are the 64 pixels. The next table
+# lists the methods, which are the rows of the figure. The joint router gets the inputs of all tasks at once. All other
+# methods learn the tasks one after another, and see each task only once. The two controls are not retrievers: they show
+# the result of chance.
 #
 # | row | how the task is found |
 # |---|---|
@@ -123,8 +127,12 @@ wb.show(axes[0].set_ylabel("feature 2").figure)
 # | control: random | a random guess |
 # | control: tasks shuffled | signature gmm, fitted to inputs with shuffled task labels |
 #
-# For *signature: gmm* we add a number to each of the 64 variances of a cluster: a tenth of their mean. This keeps the
-# variances away from 0. It is called **shrinkage**; here the shrinkage is 0.1. It was chosen on validation digits.
+# For *signature: gmm* we compute the mean of the 64 variances of a cluster, and add a tenth of this mean to each
+# variance. This keeps the variances away from 0. It is called **shrinkage**; here the shrinkage is 0.1. It was chosen on
+# validation digits. (`ridge=0` in the code: we add no other number.)
+#
+# The function `retrieve` fits a method to the tasks, and returns the task that it finds for each new input. The cell after
+# it lists the methods.
 
 # %%
 from sklearn.base import clone
@@ -197,13 +205,12 @@ verdict("with shuffled task labels, signatures are at chance level.",
 
 # %% [markdown]
 # So signatures work, but **they are not needed here**: RanPAC, a simple classifier, finds the task as often. The simpler
-# NCM does not: it finds the task of 91 % of the inputs.
+# NCM finds it for 91 % of the inputs.
 # [Retrieval compared](more/retrieval_compared.ipynb) has five more rows and an exercise on signatures.
 #
-# **Can we know the error before we measure it?** [Bounds of retrieval](more/bounds_of_retrieval.ipynb) proves a bound on
-# the error, named B1. It holds if the true densities of the clusters are known. For real data they are not known, and B1
-# of *fitted* clusters can be far too small. With eight clusters per task of the digits it is 0.0000 in each of five
-# splits, but 4 % to 9 % of the new inputs get a wrong task. **Show the held-out error beside any bound.**
+# **Can we know the error before we measure it?** [Bounds of retrieval](more/bounds_of_retrieval.ipynb) proves an upper
+# bound on the error. It holds if the true densities of the clusters are known. For real data we only have *fitted*
+# clusters, and then the true error can be far above the bound. So show the error on held-out inputs beside any bound.
 #
 # ## Sets of tasks with a proven error rate
 #
@@ -216,19 +223,22 @@ verdict("with shuffled task labels, signatures are at chance level.",
 #
 # Count the held-out scores of task $k$ that are at least as high as the score of a new input. Add 1, and divide by
 # $n+1$. The result is the **p-value** $p_k$ of the new input for task $k$. It is small if the input looks stranger than
-# most held-out inputs of the task. The **conformal set** of the input has all tasks with $p_k>\alpha$.
+# most held-out inputs of the task. The **conformal set** of the input contains every task $k$ with $p_k>\alpha$.
 #
 # **The claim.** The conformal set misses the right task with a probability of at most $\alpha$, for any distribution
-# of the inputs. **The proof** ([Vovk et al., 2005](https://link.springer.com/book/10.1007/b106715)):
+# of the inputs. The probability is over the new input and the held-out inputs, which are both drawn at random. **The
+# proof** ([Vovk et al., 2005](https://link.springer.com/book/10.1007/b106715)):
 #
 # 1. Take the $n$ held-out scores of the right task and the score of the new input. All $n+1$ inputs are drawn
 #    independently from the same task, and none was used for fitting. So every order of the $n+1$ scores has the same
 #    probability.
 # 2. Rank the scores; the highest score has rank 1. The rank of the new input is $1,2,\dots,n+1$, each with probability
 #    $1/(n+1)$. (We assume that no two scores are equal.)
-# 3. The p-value of the right task is this rank divided by $n+1$.
-# 4. The set misses the right task only if this p-value is at most $\alpha$. The probability is
-#    $\lfloor\alpha(n+1)\rfloor/(n+1)\le\alpha$, where $\lfloor\cdot\rfloor$ rounds down.
+# 3. The rank of the new input is the number of held-out scores above its score, plus 1. So its p-value for the right task
+#    is its rank divided by $n+1$.
+# 4. The set misses the right task if this p-value is at most $\alpha$. This is so for the ranks up to $\alpha(n+1)$. There
+#    are $\lfloor\alpha(n+1)\rfloor$ such ranks, where $\lfloor\cdot\rfloor$ rounds down. Each has probability $1/(n+1)$. So
+#    the probability of a miss is $\lfloor\alpha(n+1)\rfloor/(n+1)$, which is at most $\alpha$.
 # 5. The proof uses inputs of the right task only. So learning more tasks does not change this probability.
 #
 # {{exercise p_value}}
@@ -244,7 +254,8 @@ check("p_value", p_value)
 # {{solution p_value}}
 #
 # Now the digits again. The validation digits are held out: about 36 per task. The tasks are learned one after another.
-# After each task we compute the p-values of all test digits for the *first* task.
+# After each task we compute the p-values of all test digits for task 0, the digits 0 and 1. These p-values should stay the
+# same while more tasks are learned. At the end we make the conformal sets, and count how many contain the right task.
 
 # %%
 from workbench.retrieval.conformal import ConformalTaskSets, p_values
@@ -279,33 +290,33 @@ verdict("over all tasks and splits, the sets contain the right task at least as 
         "(90 %).", 0.9 <= np.mean(contained) < 0.96)
 
 # %% [markdown]
+# The first verdict above compares the p-values for task 0 at two times: when only task 0 was learned, and at the end.
+#
 # For 36 held-out inputs the proof gives $1-\lfloor 0.1\cdot 37\rfloor/37=92$ %. This is an average over new inputs and
-# over random choices of the held-out inputs. For one particular set of 36 held-out inputs the rate may be lower, and for
-# one of the two digits of a task too. So a mean over five splits can be below 90 %, as it is for 6 or 7 (89 %).
+# over random choices of the held-out inputs. For one particular set of 36 held-out inputs the rate may be lower. So a mean
+# over five splits can be below 90 %, as it is for 6 or 7 (89 %).
 #
-# There is one small fault in this example. The shrinkage was chosen on the same validation digits that are held out here.
-# The proof needs inputs on which nothing was chosen, so strictly it does not cover this example.
+# This example has one small fault. The shrinkage was chosen on the same validation digits that are held out here. The
+# proof needs held-out inputs that were not used to choose any setting. So strictly it does not cover this example.
 #
-# A set can be empty, or have all tasks: the proof does not say that sets are small.
+# A set can be empty, or contain all tasks: the proof does not say that sets are small. Three lessons continue here:
 #
-# - [Bounds and heavy tails](more/bounds_and_heavy_tails.ipynb) has two more bounds, and a lab with sliders. It also draws
-#   inputs from distributions with **heavy tails**: very distant inputs are not rare. There we accept that 2 % of the sets
-#   miss the right task. A usual threshold for Gaussian clusters misses it for about 11 % of the inputs. Conformal sets
-#   miss it for 2 %.
-# - [Retrieval with adapters](more/retrieval_with_adapters.ipynb) gives each task an adapter of its own. There too, the
-#   p-values for the first task stay the same in every bit. Log densities fail if one adapter scales its features down.
-# - [Retrieval of messages](more/retrieval_of_messages.ipynb) has a harder stream: short messages to eight assistants. No
-#   retriever there finds the task of 95 % of the messages. You can look at the messages in a picture, and read them.
+# - [Bounds and heavy tails](more/bounds_and_heavy_tails.ipynb) compares conformal sets with a threshold that is right only
+#   for Gaussian clusters. In some of its data very distant inputs are not rare (**heavy tails**).
+# - [Retrieval with adapters](more/retrieval_with_adapters.ipynb) gives each task its own adapter.
+# - [Retrieval of messages](more/retrieval_of_messages.ipynb) has harder data: short messages to eight assistants. There,
+#   every retriever finds the task of less than 95 % of the messages.
 #
 # ## Find the leak
 #
-# Published code does not always retrieve the task of single inputs. HESTIA is a method that continues PROTEUS, the paper
-# named at the end of this lesson. Its public code takes the test inputs in batches, and chooses one task for a whole
-# batch. It is not public how the results in the paper of HESTIA were obtained. So we do not know whether these results
-# have the problem that you will find.
+# Published code does not always retrieve the task of single inputs. The signatures of this lesson come from a method named
+# PROTEUS (see the end of the lesson). HESTIA is a later method that builds on it. The public code of HESTIA takes the test
+# inputs in batches, and chooses one task for a whole batch. We do not know whether the results in its paper were obtained
+# in this way.
 #
-# The next cell has such a loop. On the digits it reports 100 %, although we keep only two features (the first two
-# principal components, PCA) and the tasks overlap.
+# The next cell has such a loop. It takes the scores of all inputs for all tasks, and the right tasks. On the digits it
+# reports 100 %, although we keep only two features and the tasks overlap. (The two features are the two directions in
+# which the digits vary most. The method to find them is called PCA, principal component analysis.)
 
 # %%
 from sklearn.decomposition import PCA
@@ -335,9 +346,10 @@ check("find_the_leak", find_the_leak)
 # %% [markdown]
 # {{solution find_the_leak}}
 #
-# All inputs of a batch have the same task, and the loop averages their scores. A mean over 16 scores has a quarter of
-# the noise of one score. A single input does not have this information. In use, inputs come one by one, or mixed. A
-# mixed batch gets one task for all its inputs, and four of five inputs get a wrong task.
+# All inputs of a batch have the same task, and the loop averages their scores. A mean over 16 scores depends much less on
+# chance than one score. A single input does not have this information. In use, inputs come one by one, or mixed. A mixed
+# batch gets one task for all its inputs, and four of five inputs get a wrong task. The next cell measures all these cases
+# on the five splits.
 
 # %%
 from workbench.retrieval.choices import batch_vote
@@ -362,10 +374,10 @@ verdict("in batches of one task, retrieval seems perfect. For single inputs it f
 # %% [markdown]
 # ## What to remember
 #
-# - Signatures are fitted task by task, and later tasks do not change them. By the rule used here, a pool of keys that
-#   all tasks share loses the first task.
+# - Signatures are fitted task by task, and later tasks do not change them. The prompt pool, whose keys are shared by all
+#   tasks, loses the first task (with our rule of notebook 09).
 # - A simple classifier can find the task as often: RanPAC on digits. Show one beside any retriever.
-# - A bound that is computed from fitted densities is no bound on the error on data.
+# - If a bound is computed from fitted densities, the error on real data can be larger than this bound.
 # - Conformal sets have a proven error rate, for any distribution. Later tasks do not change this rate.
 # - Score inputs one by one. A batch of one task gives information about the task that a single input does not have.
 #
@@ -376,19 +388,19 @@ verdict("in batches of one task, retrieval seems perfect. For single inputs it f
 # [Retrieval with adapters](more/retrieval_with_adapters.ipynb) comments on the claims of its abstract. **The tables of
 # the paper are not reproduced here**: they need a large vision transformer and its data sets.
 #
-# - One part we took from public code of the first author, and did not compare with the paper. This part is the score: the
-#   largest log density among the clusters of the task. The code leaves out the shares of the clusters in the mixture.
+# - The score is the largest log density among the clusters of the task. We took it from public code of the first author,
+#   and did not compare it with the paper.
 # - Two parts are our own: the use of conformal sets for tasks, and the rule for the keys of the prompt pool.
-# - One idea is older: S-Prompts (2022) already used the nearest mean to choose a prompt.
+# - One idea is older: S-Prompts (2022) already used the nearest centre of a cluster to choose a prompt.
 #
-# **What would change your mind?** If signatures had found clearly more tasks than RanPAC and the joint router, clusters
-# would carry information that simple classifiers miss. If retrieval with shuffled tasks had been above chance, the
-# evaluation would have a leak. If the p-values for the first task had changed, there would be an error in the proof or
-# in the code.
+# **What would change your mind?** If signatures had found the task of clearly more inputs than RanPAC, clusters would
+# carry information that this simple classifier misses. If retrieval with shuffled tasks had been above chance, the
+# evaluation would have a leak. If the p-values for task 0 had changed, there would be an error in the proof or in the
+# code.
 #
 # ## Try it yourself
 #
-# - With 36 held-out inputs the smallest useful rate is 1/37, about 0.027. Why? Use `alpha=0.03` in the cell with the
+# - With 36 held-out inputs the smallest useful $\alpha$ is 1/37, about 0.027. Why? Use `alpha=0.03` in the cell with the
 #   conformal sets. How many tasks does a set have now?
 # - `np.unique(retrieve(PromptPool(), x, y // 2, y, new, range(4, -1, -1)), return_counts=True)`: which tasks does the
 #   prompt pool find if the tasks come in the opposite order?
