@@ -72,7 +72,7 @@ print(report.verdict())
 # | 05 | [SDFT beside TRL](more/sdft_beside_trl.ipynb) | With the same settings a well-known library computes the same losses. |
 # | 06 | [Own answers, or the teacher's?](more/own_answers_or_the_teachers.ipynb) | Three more tests show no clear difference. |
 # | 06 | [Whose weights teach](more/whose_weights_teach.ipynb) | Three teachers tie at small learning rates; at a larger rate one collapses. |
-# | 07 | [RL's Razor in depth](more/razor_in_depth.ipynb) | Thirteen methods, and a second old task. |
+# | 07 | [RL's Razor in depth](more/razor_in_depth.ipynb) | Sixteen methods, and a second old task. |
 # | 08 | [Own answers in a row](more/own_answers_in_a_row.ipynb) | Training on own answers ends 3 to 4 points higher, mostly because of one order. |
 # | 09 | [Adapters compared](more/adapters_compared.ipynb) | Merging, heads for all tasks, five splits, and the costs. |
 # | 09 | [One adapter for all tasks](more/one_adapter_for_all_tasks.ipynb) | It works only if the adapter hardly changes. |

@@ -106,14 +106,13 @@ def learn_by_task(one, x, y, k, name):
 # %%
 def answers_by_seed(one, name, train, labels, new):
     """Answers of a retriever or a classifier, learned task by task: (seeds, images)."""
-    answers = []
-    for seed in config.seeds:
-        fitted = clone(one).set_params(**{
-            key: seed for key in one.get_params() if key.endswith("random_state")})
+    answers, random = [], [key for key in one.get_params() if key.endswith("random_state")]
+    for seed in config.seeds if random else (0,):
+        fitted = clone(one).set_params(**dict.fromkeys(random, seed))
         for k, (x, y) in enumerate(zip(train, labels, strict=True)):
             learn_by_task(fitted, x, y, k, name)
         answers.append(fitted.predict(new))
-    return torch.as_tensor(np.array(answers))
+    return torch.as_tensor(np.array(answers)).expand(len(config.seeds), -1)
 
 
 # %%

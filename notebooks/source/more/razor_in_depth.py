@@ -1,13 +1,13 @@
 # %% [markdown]
 # # More: RL's Razor in depth
 #
-# > **Claim you can check:** notebook 07 compares drift with forgetting. Its results also hold with 13 methods of training
+# > **Claim you can check:** notebook 07 compares drift with forgetting. Its results also hold with 16 methods of training
 # > a language model, and with two old tasks and six methods on digits. In both, forgetting follows the drift on the
 # > **old** task more closely than the drift on the **new** task.
 #
 # | | |
 # |---|---|
-# | **Objectives** | compute the loss of GRPO by hand · compare drift and forgetting in 13 methods · compare six methods on digits · say how much of the forgetting the drift explains |
+# | **Objectives** | compute the loss of GRPO by hand · compare drift and forgetting in 16 methods · compare six methods on digits · say how much of the forgetting the drift explains |
 # | **Prerequisites** | [07 Drift and forgetting](../07_drift_and_forgetting.ipynb) |
 # | **Time** | 45 minutes to work through, under 1 minute to run on two CPU cores |
 # | **Memory** | under 1.5 GB; no GPU, no download, no network |
@@ -30,11 +30,11 @@ from workbench.runs.studies import load_study, points
 wb.prepare_notebook()
 
 # %% [markdown]
-# ## Thirteen methods
+# ## Sixteen methods
 #
 # The **drift** of a trained model is KL(pretrained ‖ trained), a distance between the answers of two models. Sort the
 # evaluations of all runs by drift, and sort them by forgetting. The **rank correlation** says how well the two orders
-# agree; it is 1 if more drift always comes with more forgetting. Notebook 07 shows six methods. Here are all 13 of the
+# agree; it is 1 if more drift always comes with more forgetting. Notebook 07 shows six methods. Here are all 16 of the
 # study; notebooks 05 and 06 explain them. Each method has six learning rates, and the skill is *facts-new*.
 
 # %%
@@ -45,8 +45,8 @@ correlation = pd.DataFrame({
     for name, rows in (*tuned.groupby("method", sort=False), ("all", tuned))}).T
 print("rank correlation of forgetting with the drift on")
 print(correlation.map("{:.2f}".format).to_string())
-verdict("in each of the 13 methods the drift on old prompts rises with forgetting.",
-        len(correlation) == 14 and (correlation["old prompts"] > 0.9).all())
+verdict("in each of the 16 methods the drift on old prompts rises with forgetting.",
+        len(correlation) == 17 and (correlation["old prompts"] > 0.9).all())
 verdict("over all methods together, forgetting follows the drift on old prompts more closely.",
         correlation.loc["all", "old prompts"] > correlation.loc["all", "new prompts"] + 0.05)
 

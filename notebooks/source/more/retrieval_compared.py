@@ -172,7 +172,7 @@ verdict("with shuffled task labels, signatures are at chance level.",
 #
 # *dpgmm* follows the Dirichlet-process mixture of PROTEUS ([arXiv 2603.13235](https://arxiv.org/abs/2603.13235)). It is
 # *reconstructed* from public code of its first author and not checked against the paper. The rule by which a key of the
-# prompt pool belongs to a task is ours. S-Prompts (2022) already used the nearest task mean to choose a prompt.
+# prompt pool belongs to a task is ours. S-Prompts (2022) already used the nearest centre of a cluster to choose a prompt.
 # `workbench.retrieval.classifiers` names the papers of the classifiers.
 #
 # **What would change your mind?** If signatures had found clearly more tasks than RanPAC and the joint router, clusters
