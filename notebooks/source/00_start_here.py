@@ -78,7 +78,7 @@ print(report.verdict())
 # | 07 | [RL's Razor in depth](more/razor_in_depth.ipynb) | Thirteen methods are compared, with a second old task. |
 # | 08 | [Own answers in a row](more/own_answers_in_a_row.ipynb) | Training on the student's own answers ends 3 to 4 points higher than training on the teacher's answers. Most of this comes from one order of the skills. |
 # | 09 | [Adapters compared](more/adapters_compared.ipynb) | Three adapters that are merged into one are less accurate than the choice of one adapter. |
-# | 09 | [One adapter for all tasks](more/one_adapter_for_all_tasks.ipynb) | This works only if the adapter hardly changes. |
+# | 09 | [One adapter for all tasks](more/one_adapter_for_all_tasks.ipynb) | One adapter can serve all tasks only if it hardly changes. |
 # | 10 | [Bounds of retrieval](more/bounds_of_retrieval.ipynb) | Limits on the error can be proved, but only under assumptions. |
 # | 10 | [Bounds and heavy tails](more/bounds_and_heavy_tails.ipynb) | A bound for Gaussian clusters says nothing about data with many outliers. |
 # | 10 | [Retrieval compared](more/retrieval_compared.ipynb) | The simple classifiers FeCAM and RanPAC find the task of digits as often as clusters do. |
