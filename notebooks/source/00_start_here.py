@@ -40,8 +40,8 @@ print(report.verdict())
 # | [04 The model as its own teacher](04_the_model_as_its_own_teacher.ipynb) | A language model answers better with an example in its prompt, so it can teach itself. |
 # | [05 SDFT](05_sdft.ipynb) | Self-distillation fine-tuning (SDFT) teaches a new skill and loses less than ordinary fine-tuning. |
 # | [06 What makes SDFT work](06_what_makes_sdft_work.ipynb) | Control experiments show which parts of SDFT matter. |
-# | [07 Drift and forgetting](07_drift_and_forgetting.ipynb) | A trained model differs from the model before training. The lesson compares this difference with forgetting. |
-# | [08 Many skills in a row](08_many_skills.ipynb) | After three skills in a row, SDFT has a mean accuracy of 75 to 92 % on them. Ordinary fine-tuning keeps only the last skill. |
+# | [07 Drift and forgetting](07_drift_and_forgetting.ipynb) | The more the training changes a model's answers about old skills, the more the model forgets. |
+# | [08 Many skills in a row](08_many_skills.ipynb) | After three skills in a row, SDFT has a mean accuracy of 75 to 92 % on them, depending on their order. Ordinary fine-tuning keeps only the last skill. |
 # | [09 Adapters and routing](09_adapters_and_routing.ipynb) | If each task has its own small module, nothing is forgotten. But choosing the right module is hard. |
 # | [10 Clustered retrieval](10_clustered_retrieval.ipynb) | A few clusters for each task are enough to find the task of a new input. |
 # | [11 Module composition](11_module_composition.ipynb) | A new module can be built from earlier ones, but here this gains little. |
@@ -50,52 +50,56 @@ print(report.verdict())
 #
 # <details><summary>Further lessons, which you can skip</summary>
 #
+# In this table, a *student* is a model that learns from the answers of another model, its *teacher*. A *module* is a
+# small part of a network that is trained for one task.
+#
 # | after | lesson | claim that you can check there |
 # |---|---|---|
 # | 02 | [Measures in different libraries](more/metrics_of_libraries.ipynb) | Libraries and papers use the same name for different formulas. |
 # | 02 | [Why do the methods help?](more/why_methods_help.ipynb) | Two methods without their main idea do worse. |
-# | 03 | [Three small proofs](more/self_distillation_proofs.ipynb) | Temperature, label smoothing and hard labels in kernel regression. |
-# | 03 | [One round, exactly](more/self_distillation_one_round.ipynb) | The error of a student can be computed before the student is fitted. |
+# | 03 | [Three small proofs](more/self_distillation_proofs.ipynb) | Statements about temperature, label smoothing and hard labels are proved. |
+# | 03 | [One round, exactly](more/self_distillation_one_round.ipynb) | In ridge regression, the error of a student can be computed before its training. |
 # | 03 | [Many rounds](more/self_distillation_rounds.ipynb) | A model that learns only from its own predictions loses everything in the end. |
-# | 03 | [When is a wrong label corrected?](more/self_distillation_correction.ipynb) | In an idealised model the round can be computed in advance. |
+# | 03 | [When is a wrong label corrected?](more/self_distillation_correction.ipynb) | In an idealised model, we can compute in advance after how many rounds all wrong labels are corrected. |
 # | 03 | [Networks and wrong labels](more/self_distillation_controls.ipynb) | One part of a teacher's answer helps the student; another part harms it. |
-# | 03 | [Generations and calibration](more/self_distillation_generations.ipynb) | On 500 digits no network of a chain is clearly better than the first one. |
-# | 03 | [Few labels and other data](more/self_distillation_other_data.ipynb) | Against tuned early stopping, born-again networks are sometimes better and sometimes worse. |
-# | 03 | [Rounds on fresh inputs](more/self_distillation_fresh_inputs.ipynb) | Rounds remove noise first and signal later. |
+# | 03 | [Generations and calibration](more/self_distillation_generations.ipynb) | In a chain of networks, each one teaches the next. On 500 digits, none is clearly better than the first one. |
+# | 03 | [Few labels and other data](more/self_distillation_other_data.ipynb) | Students with the form of their teacher are sometimes better and sometimes worse than training that stops early. |
+# | 03 | [Rounds on fresh inputs](more/self_distillation_fresh_inputs.ipynb) | Repeated self-distillation first removes noise, and later also the signal. |
 # | 03 | [Teachers that mislead](more/misleading_teachers.ipynb) | A teacher that has memorised wrong labels passes them on. |
 # | 03 | [Ensembles](more/self_distillation_ensembles.ipynb) | One network taught by four is not clearly better than one network without a teacher. |
 # | 03 | [A language model's own soft labels](more/self_distillation_next_tokens.ipynb) | With the same prompt for teacher and student there is nothing to learn. |
 # | 03 | [A teacher for decisions](more/self_distillation_decisions.ipynb) | The best temperature depends on the purpose. |
-# | 03 | [Old knowledge and new digits](more/self_distillation_transfer.ipynb) | We see no advantage of the old digits for the new ones. |
+# | 03 | [Old knowledge and new digits](more/self_distillation_transfer.ipynb) | A network that knows some digits shows no advantage when it learns new digits. |
 # | 04 | [What the teacher's prompt must contain](more/teacher_prompts.ipynb) | A prompt that loses its beginning makes a useless teacher. |
-# | 05 | [SDFT on five other skills](more/sdft_on_other_skills.ipynb) | It works on three of them, on one up to 80 %, and on one hardly. |
+# | 05 | [SDFT on five other skills](more/sdft_on_other_skills.ipynb) | SDFT works on three of them. On one it works up to an accuracy of 80 %, and on one hardly. |
 # | 05 | [SDFT beside TRL](more/sdft_beside_trl.ipynb) | With the same settings a well-known library computes the same losses. |
 # | 06 | [Own answers, or the teacher's?](more/own_answers_or_the_teachers.ipynb) | Three more tests show no clear difference. |
-# | 06 | [Whose weights teach](more/whose_weights_teach.ipynb) | Three teachers tie at small learning rates; at a larger rate one collapses. |
-# | 07 | [RL's Razor in depth](more/razor_in_depth.ipynb) | Sixteen methods, and a second old task. |
-# | 08 | [Own answers in a row](more/own_answers_in_a_row.ipynb) | Training on own answers ends 3 to 4 points higher, mostly because of one order. |
-# | 09 | [Adapters compared](more/adapters_compared.ipynb) | Merging, heads for all tasks, five splits, and the costs. |
-# | 09 | [One adapter for all tasks](more/one_adapter_for_all_tasks.ipynb) | It works only if the adapter hardly changes. |
+# | 06 | [Whose weights teach](more/whose_weights_teach.ipynb) | Three kinds of teacher are equally good at small learning rates. At a larger rate, training fails with one of them. |
+# | 07 | [RL's Razor in depth](more/razor_in_depth.ipynb) | Sixteen methods are compared, with a second old task. |
+# | 08 | [Own answers in a row](more/own_answers_in_a_row.ipynb) | Training on the student's own answers ends 3 to 4 points higher than training on the teacher's answers. Most of this comes from one order of the skills. |
+# | 09 | [Adapters compared](more/adapters_compared.ipynb) | Three adapters that are merged into one are less accurate than the choice of one adapter. |
+# | 09 | [One adapter for all tasks](more/one_adapter_for_all_tasks.ipynb) | One adapter can serve all tasks only if it hardly changes. |
 # | 10 | [Bounds of retrieval](more/bounds_of_retrieval.ipynb) | Limits on the error can be proved, but only under assumptions. |
 # | 10 | [Bounds and heavy tails](more/bounds_and_heavy_tails.ipynb) | A bound for Gaussian clusters says nothing about data with many outliers. |
 # | 10 | [Retrieval compared](more/retrieval_compared.ipynb) | The simple classifiers FeCAM and RanPAC find the task of digits as often as clusters do. |
-# | 10 | [Retrieval of messages](more/retrieval_of_messages.ipynb) | No retriever finds the assistant of 95 % of the messages; a map of them, to explore. |
-# | 10 | [Retrieval with adapters](more/retrieval_with_adapters.ipynb) | Which scores can be compared if each task has its own adapter. |
+# | 10 | [Retrieval of messages](more/retrieval_of_messages.ipynb) | No method finds the right assistant for 95 % of the messages. |
+# | 10 | [Retrieval with adapters](more/retrieval_with_adapters.ipynb) | If each task has its own adapter, only some scores can be compared. |
 # | 11 | [Reuse in depth](more/reuse_in_depth.ipynb) | Large coefficients do not show that reuse helps. |
-# | 11 | [Composition compared](more/composition_compared.ipynb) | Seventeen methods, seven variants, and the costs. |
+# | 11 | [Composition compared](more/composition_compared.ipynb) | Seventeen methods and their costs are compared. |
 # | 11 | [Where it breaks: finding the task](more/composition_failures.ipynb) | Four changes make retrieval fail; two of them have a remedy. |
 # | 11 | [Where it breaks: the answer](more/composition_failures_answer.ipynb) | Three changes make the classifier fail; each has a remedy. |
 # | 11 | [Composition on messages](more/composition_of_intents.ipynb) | Composed modules are not better than separate ones. |
-# | 11 | [Does an earlier task help?](more/composition_of_intents_transfer.ipynb) | Only if it had the same intents. |
+# | 11 | [Does an earlier task help?](more/composition_of_intents_transfer.ipynb) | An earlier task helps only if its messages had the same purposes. |
 # | 11 | [Retrieval of language skills](more/retrieval_of_skills.ipynb) | Clusters of hidden states find the skill of a question. |
 # | 11 | [Composed modules for language skills](more/composition_of_skills.ipynb) | Earlier skills are kept, but not every module learns its skill. |
 #
 # </details>
 #
-# Nearly every number is measured while the notebook runs. Beside it stand a **baseline** (the simplest method) and a
-# **control**: an experiment whose result could show that our explanation is wrong. A few long computations were run
-# earlier, and their results are files of the course. Beside each such result, the lesson names the script that made
-# it. The digits are real data. The texts from lesson 04 on are about a village that we invented.
+# Nearly every number is measured while the notebook runs. Each lesson also measures a **baseline** (the simplest
+# method) and a **control**: an experiment whose result could show that our explanation is wrong. A few long
+# computations were run earlier, and their results are files of the course. The lesson names the script that made each
+# file. The digits are real data. Most texts from lesson 04 on are about a village that we invented. Some further
+# lessons use messages to assistants instead.
 
 # %% [markdown]
 # ## Watch a network forget
@@ -137,8 +141,8 @@ learned = fine_tuned.accuracy[:, 1, 1]
 
 # %% [markdown]
 # Perhaps one network is too small for four digits. That would be another explanation, so we test it with a control:
-# **joint training**. Five new networks start from the same random weights. While they learn the second task, they
-# also see all training digits of the first task.
+# **joint training**. Five new networks start from the same five sets of random weights as before. While they learn the
+# second task, they also see all training digits of the first task.
 #
 # In the figure, a dot is one network, and a bar is the mean of the five. The horizontal line is a 95 % confidence
 # interval for the mean of many such networks.

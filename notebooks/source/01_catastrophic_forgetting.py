@@ -7,7 +7,7 @@
 #
 # | | |
 # |---|---|
-# | **Objectives** | tell three test questions apart: the task, domain and class scenarios · write the loop that forgets · rule out two wrong explanations |
+# | **Objectives** | explain three kinds of test question: the task, domain and class scenarios · write the loop that forgets · rule out two wrong explanations |
 # | **Prerequisites** | [00 Start here](00_start_here.ipynb); PyTorch's `nn.Module` and `backward()` |
 # | **Time** | 60 minutes to read and to do the two exercises, under 1 minute to run on two CPU cores |
 # | **Memory** | under 1 GB; no GPU, no download, no network |
@@ -58,7 +58,8 @@ for scenario in ("task", "domain", "class"):
 # ## The loop that forgets
 #
 # We begin with the class scenario, and write the training by hand. The network has two hidden layers. The numbers at
-# its outputs are called **logits**; the softmax turns them into probabilities.
+# its outputs are called **logits**; the softmax turns them into probabilities. Later we compare our results with those
+# of the course's Python package, `workbench`. So we copy the package's initial weights.
 
 # %%
 from workbench.models import StackedMLP
@@ -102,9 +103,10 @@ for i, task in enumerate(stream.tasks):
 # `R_by_hand[i, j]` is the accuracy on task `j` after training on the tasks 0 to `i`, one after another. This loop is
 # plain fine-tuning. It does nothing against forgetting.
 #
-# The package trains five networks at the same time. Its first network starts from the same weights as ours, and sees
-# the same batches. So its results must be the same, except for rounding. Small rounding errors grow during training.
-# So the losses of the first task must agree within 0.0001, and the accuracies within 3 points.
+# The next cell trains five networks with the package, also with plain fine-tuning. The variable `naive` holds their
+# results. The first of these networks starts from the same weights as ours, and sees the same batches. Its results
+# differ from ours only by rounding errors, and these grow during training. We therefore allow a difference of 0.0001
+# in the losses of the first task. In the accuracies we allow 3 points: two of about 90 test digits.
 
 # %%
 naive = wb.run(wb.RunConfig(learner="finetune", scenario="class", seeds=SEEDS, evaluate_every=10))
@@ -147,9 +149,9 @@ live
 # training, the network sees the data of all tasks so far in each step.
 #
 # **"Any further training destroys the earlier learning."** If this were true, further training on the *same* digits
-# would also reduce the accuracy. As a control, we train on *0 or 1* five times in a row. All five rounds use the same
-# two outputs, as in the domain scenario. So we compare this control with fine-tuning on the five different tasks in
-# the domain scenario.
+# would also reduce the accuracy. As a control, we train on *0 or 1* five times in a row. The control always has the
+# same two answers. In the domain scenario, all tasks share two answers too. So we compare the control with fine-tuning
+# on the five different tasks in the domain scenario.
 
 # %%
 from workbench.tasks.stream import build_stream
@@ -187,7 +189,8 @@ verdict("the network is large enough, and further training alone does no harm. T
 #
 # We train five networks in each scenario, with the same digits, the same number of steps and the same learning rate.
 # The table shows the accuracy on each task at the end, and three means over the five tasks. For the mean *right after
-# learning*, each task is tested just after its own training.
+# learning*, each task is tested just after its own training. The mean *before training* shows untrained networks: they
+# are about as good as guessing.
 
 # %%
 scenarios = {"task": wb.run(wb.RunConfig(learner="finetune", scenario="task", seeds=SEEDS)),
@@ -208,11 +211,13 @@ verdict("fine-tuning forgets almost nothing in the task scenario, some in the do
         > final["class"].mean() and min(value.mean() for value in learned.values()) > 0.97)
 
 # %% [markdown]
+# In the domain scenario, the networks forget the first task most of all.
+#
 # The high accuracy in the task scenario does not prove that the network knows more. The question is easier: the
 # network cannot confuse a 0 with a 9, because 9 is not an allowed answer.
 #
-# The next cell shows the answers to one test digit. It trains one network in each scenario. So its accuracies differ a
-# little from the means of five networks in the table. A cross marks an answer that is not allowed.
+# The next cell shows the answers to one test digit. A cross marks an answer that is not allowed. The cell trains only
+# one network in each scenario. So its accuracies differ a little from the means in the table.
 
 # %%
 from workbench.widgets import ScenarioExplorer
@@ -243,9 +248,9 @@ check("allowed_answer", allowed_answer)
 # %% [markdown]
 # ## What did the network lose?
 #
-# Take the networks of the class scenario after all five tasks. Do not train them further, but ask them the *task*
-# question: only 0 and 1 are allowed. Suppose that they can still tell a 0 from a 1. Then the networks still contain
-# this knowledge. They only give too large logits to the newer digits.
+# Take the networks of the class scenario after all five tasks. We do not train them further, but we ask the *task*
+# question: only 0 and 1 are allowed. If they can still tell a 0 from a 1, they still contain this knowledge. They
+# answer wrongly in the class scenario because the newer digits have larger logits.
 
 # %%
 from workbench.runs.evaluation import evaluate
@@ -287,7 +292,8 @@ check("masked_loss", masked_loss)
 
 # %% [markdown]
 # **What would change your mind?** Suppose that the accuracy had also fallen after more training on the *same* digits.
-# Then the new digits would not be the cause. If joint training had ended near 20 %, the network would be too small.
+# Then we could not say that the new digits are the cause. If joint training had ended near 20 %, the network would be
+# too small.
 #
 # ## Try it yourself
 #

@@ -1,14 +1,13 @@
 # %% [markdown]
 # # 4. The model as its own teacher
 #
-# > **Claim you can check:** a model answers far better with a demonstration in its prompt, and it still answers in its
-# > own style. The content of the demonstration helps, not its mere presence. The size of the training loss does not show
-# > whether a demonstration is right. The accuracy shows it. A test before training, the *gate*, therefore measures the
-# > accuracy. A model that cannot use a demonstration does not pass the gate.
+# > **Claim you can check:** a *demonstration* is an expert's response to a question. With a demonstration in its prompt,
+# > a model answers far better, and still in its own style. The content of the demonstration is the reason. The accuracy
+# > shows whether a demonstration is right; the size of the training loss does not.
 #
 # | | |
 # |---|---|
-# | **Objectives** | ask one model as student and as teacher · measure the distance between the two at each token · show by controls that the model uses the content of a demonstration · decide by a gate whether self-distillation can work |
+# | **Objectives** | ask one model as student and as teacher · measure the distance between the two at each token · show by controls that the model uses the content of a demonstration · decide by a test before training, the *gate*, whether self-distillation can work |
 # | **Prerequisites** | [02 Measuring retention](02_measuring_retention.ipynb); softmax and cross-entropy |
 # | **Time** | 60 minutes to work through, under 1 minute to run on two CPU cores |
 # | **Memory** | under 1 GB; no GPU, no download, no network |
@@ -43,9 +42,10 @@ test = {skill: load_skill(skill, "test")[:96] for skill in KNOWN_SKILLS + NEW_SK
 # information in its prompt; as *student* it has not. So the model must be able to use its prompt. Large models can do
 # this, but they are gigabytes to download.
 #
-# The course therefore includes a tiny model that was trained to do it. Its texts are about an invented village of
-# sixteen people. Machines there change letters into other letters, and a house is run by function calls. The [model's
-# card](../data/models/tiny-lm/README.md) and the [data's card](../data/skills/README.md) describe how both were made.
+# The course therefore includes a tiny model that was trained to use its prompt. Its texts are about an invented village
+# of sixteen people. In this village, machines change letters into other letters. Function calls control a house. The
+# [model's card](../data/models/tiny-lm/README.md) and the [data's card](../data/skills/README.md) describe how both were
+# made.
 
 # %%
 model, tokenizer = wb.load_causal_lm("tiny")
@@ -57,8 +57,8 @@ print(f"{model.num_parameters() / 1e6:.1f} million parameters, "
 # A **token** of this model is a whole word or a punctuation mark. Prompt and response together have at most 128 tokens.
 #
 # The model learned five skills in its training. We ask one question of each, in this order: *letters-machines* (the
-# output of a letter machine), *facts-keepers* (who keeps a thing), *facts-events* (who did something in an event),
-# *tools-house* (a function call) and *working-jar* (a calculation).
+# output of a letter machine), *facts-keepers* (who keeps a thing), *facts-events* (who mended something after an
+# accident), *tools-house* (a function call) and *working-jar* (a calculation).
 
 # %%
 def ask(question, model=model, **context):
@@ -76,9 +76,10 @@ for item in (test[skill][0] for skill in KNOWN_SKILLS):
 # The model has its own style. It begins an answer with *so we get* (probability 51 %) or with *the answer is* (49 %). We
 # take the likeliest response, so you see only *so we get*. When the model calculates, it writes every step.
 #
-# A question, its right answer and an expert's response to it are together an **item**. We score a response by its
-# content, whatever its style. How good is the model on questions that were not in its training? We also print
-# **Wilson's 95 % interval**: the range of true accuracies that fit the number of right answers.
+# An **item** has three parts: a question, its right answer, and a response that an expert wrote. We score the content of
+# a model's response, not its style. How good is the model on questions that were not in its training? We use up to 96
+# test items of each skill; *facts-events*, *facts-new* and *articles-new* have fewer. We also print **Wilson's 95 %
+# interval**: the range of true accuracies that fit the number of right answers.
 
 # %%
 models = {"tiny": model}
@@ -103,13 +104,13 @@ verdict("on the skills of its training the model answers over 93 % of new questi
 # | skill | asks for |
 # |---|---|
 # | letters-new, letters-hard-new | the output of two further letter machines |
-# | facts-new | the person who keeps an object |
-# | articles-new | a detail of an accident, as reported in the village's newspaper |
+# | facts-new | the person who keeps a thing; other things than in *facts-keepers* |
+# | articles-new | who mended something after an accident, or how many days it took; other accidents than in *facts-events*. An article of the village's newspaper reports each accident |
 # | tools-new | a call of a function of the house |
-# | working-new | a calculation with an unknown step, *flip* |
+# | working-new | a calculation with a step that the model does not know, *flip* |
 #
-# The training texts contained neither these questions nor their answers. They did contain the same words, but in practice
-# exercises whose answers were drawn at random. The model answers fluently all the same, and nearly always wrongly.
+# The training texts contained neither these questions nor their answers. The same words did occur, in exercises with
+# random answers. So the model could not learn the true answers. It answers fluently, and nearly always wrongly.
 
 # %%
 for item in (test[skill][0] for skill in NEW_SKILLS):
@@ -118,14 +119,12 @@ for item in (test[skill][0] for skill in NEW_SKILLS):
 # %% [markdown]
 # ## One demonstration in the prompt
 #
-# An expert's response to a question is called its **demonstration**. The **student's** prompt is the question. The
-# **teacher's** prompt is the demonstration followed by the same question. Both have the same weights.
+# The expert's response to a question is its **demonstration**. The **student's** prompt is the question. The
+# **teacher's** prompt is the demonstration followed by the same question. Student and teacher are the same model with
+# the same weights. The experts write in styles that the training texts did not contain.
 #
-# The experts write in styles that the training texts did not contain. The model knows the single words of these styles.
-#
-# The demonstration answers *this very question*, so a right answer of the teacher is no proof of knowledge. We ask
-# something else: can the model find the answer in the demonstration and say it in its own style? Later lessons test
-# whether training can store the answer in the weights.
+# The demonstration contains the answer to the question, so a right answer of the teacher is no proof of knowledge. We
+# test something else: can the model find the answer in the demonstration and say it in its own style?
 
 # %%
 fact = test["facts-new"][0]
@@ -146,17 +145,18 @@ verdict("the demonstration changes the answer to the right one, and the style st
 # ## How far apart are student and teacher?
 #
 # The model's outputs for a token are **logits**, one number for each word. The softmax turns them into probabilities.
-# Let $p$ be the teacher's and $q$ the student's probabilities for the next token, after the same beginning of a
-# response. The **Kullback-Leibler divergence** (KL) measures how far apart they are:
+# Student and teacher see the same first tokens of a response. Let $p$ be the teacher's probabilities for the next token,
+# and $q$ the student's. The **Kullback-Leibler divergence** (KL) measures how far apart they are. For each word $v$, we
+# take the difference of the two log-probabilities. The KL is the mean of these differences, weighted by $p$:
 #
 # $$\mathrm{KL}(p \,\|\, q) = \sum_v p(v)\,[\log p(v) - \log q(v)]$$
 #
 # The KL is 0 if both agree, and otherwise positive. With the natural logarithm its unit is the **nat**. Example: the
-# teacher gives a word the probability 1, and the student gives it 1/4. Then the KL is $\log 4$, about 1.4 nats. (This
-# order, KL(teacher || student), is called the *forward* KL. Lesson 06 compares it with the other order.)
+# teacher gives a word the probability 1, and the student gives it 1/4. Then the KL is $\log 4$, about 1.4 nats. This
+# order, KL(teacher || student), is called the *forward* KL.
 #
-# We compute the KL by hand. We put the same response after both prompts and compare the probabilities at each token.
-# Here the response is the teacher's likeliest one, because it contains the right answer.
+# We compute the KL by hand. We put the same response after both prompts, and compare the probabilities at each token.
+# Here we use the teacher's likeliest response, because it contains the right answer.
 
 # %%
 response = sample(model, tokenizer, [teacher_prompt]).ids
@@ -207,7 +207,7 @@ check("token_kl", token_kl)
 #
 # Choose a question or type your own, for example *Who keeps the red key?* Choose the context in the prompt, or write it
 # yourself. The coloured cells are the tokens of the response. Move *position* to see which words student and teacher
-# expect there. The menu *compare along* chooses the response. In training the *student* writes it.
+# expect there. The menu *compare along* chooses whose response is shown.
 
 # %%
 from workbench.widgets import TeacherExplorer
@@ -220,11 +220,11 @@ explorer
 # %% [markdown]
 # ## Does the model use the content of the demonstration?
 #
-# A better answer alone does not prove it. We compare four prompts:
+# A better answer alone does not prove it. We compare four additions to the prompt:
 #
 # - **none**: the question alone, as for the student;
 # - **own**: the item's own demonstration;
-# - **other**: the demonstration of another item, whose answer is quite different;
+# - **other**: the demonstration of another item, with a different answer;
 # - **random**: filler words without content, as many as the demonstration has.
 #
 # If *random* helped, any text would do. If *other* helped, the content would not matter.
@@ -249,8 +249,8 @@ verdict("of the four prompts only that with the item's own demonstration helps: 
         accuracy["own"].min() > 0.9 and accuracy.drop(columns="own").max().max() < 0.2)
 
 # %% [markdown]
-# So a teacher with a wrong demonstration is nearly always wrong. In most skills it repeats the wrong answer. The details
-# are in [What the teacher's prompt must contain](more/teacher_prompts.ipynb).
+# So a teacher with a wrong demonstration is nearly always wrong. The lesson [What the teacher's prompt must
+# contain](more/teacher_prompts.ipynb) shows that it mostly repeats the wrong answer.
 #
 # ### Does the teacher keep the model's style?
 #
@@ -270,15 +270,14 @@ verdict("the teacher takes over the expert's answer and keeps the model's own st
 # %% [markdown]
 # ## The size of the loss does not show whether a demonstration is right
 #
-# SDFT trains the student to lower the KL at the tokens of responses that the *student* samples. To sample means to draw
-# each token at random with the student's probabilities. This mean KL per token is the **training loss**. Does its size
-# show whether the teacher is right? **Prediction:** no. The loss measures how far the demonstration moves the model. The
-# model can move to a right answer or to a wrong one.
+# In the training of SDFT, the *student* samples responses: it draws each token at random with its own probabilities. The
+# **training loss** is the mean KL per token of these responses. Training lowers this loss. Does its size show whether
+# the teacher is right? **Prediction:** no. The loss measures how far the demonstration moves the model. The model can
+# move to a right answer or to a wrong one.
 #
-# We measure the loss before training, on 64 training items of four skills, with the item's own demonstration and with
-# another item's. We also measure the accuracy of both teachers. The student answers all 64 items five times, each time
-# with another random seed. `loss_low` and `loss_high` are the ends of the 95 % interval (Student's t) of the mean loss.
-# `change` compares the loss with that for the own demonstration.
+# We measure the loss before training, for four of the six skills, on 64 training items each. One teacher sees the item's
+# own demonstration, the other sees that of another item. The next cell computes the accuracy of both teachers. Then the
+# student answers the items five times, each time with another random seed.
 
 # %%
 from workbench.measure.gate import distance
@@ -296,6 +295,10 @@ def responses(skill, seed):
 
 
 sampled = {skill: [responses(skill, seed) for seed in range(5)] for skill in compared}
+
+# %% [markdown]
+# The next cell computes the losses. In its table, `loss_low` and `loss_high` are the ends of the 95 % interval of the
+# mean loss. `change` is the relative difference from the loss with the own demonstration: 0.021 means 2.1 % larger.
 
 # %% tags=["nbval-ignore-output"]
 rows = []
@@ -340,15 +343,23 @@ verdict("the accuracy shows it: in every skill the teacher is over 90 % right wi
 # %% [markdown]
 # With a wrong demonstration the loss is a little larger in *facts-new* and *tools-new*, about the same in *articles-new*,
 # and much smaller in *letters-new*. The direction changes from skill to skill. In practice we also see only one of the
-# two losses. So the loss does not show that a teacher teaches errors. This is the reason for the gate.
+# two losses. So the loss cannot warn us if a teacher teaches errors. We need another test: the gate.
 #
 # ## The gate
 #
-# The **gate** is a list of conditions, measured before self-distillation on the items that you plan to train on. Two
-# conditions compare accuracies: the teacher's with the student's, and the teacher's with that of a teacher that sees
-# another item's demonstration. The *lower end* of the teacher's interval must be above the *upper end* of the other
-# interval. So a difference that may be chance does not pass. One more condition compares two distances from the student.
-# It is explained below the output.
+# The **gate** is a list of six conditions. We measure them before training, on the items that we plan to train on:
+#
+# 1. There are at least 20 items.
+# 2. The teacher is right more often than the student.
+# 3. The teacher is right at least 80 % of the time.
+# 4. A teacher with the item's own demonstration is right more often than a teacher with another item's.
+# 5. The teacher is closer to the student than the demonstrations are. This is explained below the output.
+# 6. At most 5 % of the teacher's responses repeat the wording of the demonstration.
+#
+# Conditions 2 and 4 compare intervals: the *lower end* of the first must be above the *upper end* of the second. So a
+# difference that may be chance does not pass.
+#
+# In *articles-new* the gate's teacher also sees the newspaper article. The earlier comparisons were made without it.
 
 # %%
 from workbench.measure.gate import gate
@@ -359,16 +370,16 @@ verdict("the model passes the gate in all six new skills.",
         all(report.passed for report in reports.values()))
 
 # %% [markdown]
-# The limits of 80 % and 5 % are our choice. A value that could not be measured counts as failed.
+# These are training items, so the rates differ a little from those of the test items above. The limits of 20 items, 80 %
+# and 5 % are our choice. The row *random* is only for information.
 #
-# The condition on distances compares two training targets. SDFT trains on the teacher's probabilities. **Supervised
-# fine-tuning** (SFT) trains on the words of the demonstrations. Which target is closer to the student before training?
-# Both distances are in nats per response:
+# Condition 5 compares two training targets. SDFT trains on the teacher's probabilities. **Supervised fine-tuning** (SFT)
+# trains on the words of the demonstrations. Which target is closer to the student before training? Both distances are in
+# nats per response:
 #
-# - **teacher**: KL(teacher || student), summed over the teacher's response. (In *articles-new* the gate's teacher also
-#   sees the item's newspaper article. The comparisons above were made without articles.)
+# - **teacher**: KL(teacher || student), summed over the teacher's response.
 # - **demonstration**: KL(target || student), where the target gives probability 1 to each word of the demonstration. This
-#   KL is minus the log-probability of the words, which is the loss of SFT.
+#   KL is the loss of SFT: minus the log-probability of the words.
 
 # %%
 nats = pd.DataFrame({skill: {"teacher": report.teacher_kl["per_response"],
@@ -379,9 +390,10 @@ verdict("in every skill the teacher is less than half as far from the model as t
         (nats.loc["teacher"] < 0.5 * nats.loc["demonstration"]).all())
 
 # %% [markdown]
-# We wrote the demonstrations in foreign styles, so a large distance is no surprise. Why is this a condition? If the
-# teacher is as far away as the demonstrations, SDFT has no advantage over SFT. A small distance alone proves nothing: a
-# teacher that ignores its demonstration equals the student, and its distance is 0. So the gate also needs the accuracies.
+# We wrote the demonstrations in styles that the model does not use, so their large distance is no surprise. Why is the
+# distance a condition? SDFT is meant to change the model less than SFT does. If the teacher is as far away as the
+# demonstrations, we expect no such advantage. A small distance alone proves nothing: a teacher that ignores its
+# demonstration equals the student, and its distance is 0. So the gate also needs the accuracies.
 #
 # {{exercise may_teach}}
 
@@ -401,8 +413,7 @@ check("may_teach", may_teach)
 # ## A model that does not pass
 #
 # A second model, `nano`, was trained on texts of the same kind. It has one layer instead of four, a third of the width,
-# and a third of the training steps. It learned the tools of its training: 95 % on *tools-house*. Can it use a
-# demonstration?
+# and a third of the training steps. It learned the known skill *tools-house*: 95 % right. Can it use a demonstration?
 
 # %%
 nano = models["nano"] = wb.load_causal_lm("nano")[0]
@@ -411,7 +422,7 @@ print(nano_report)
 
 # %% [markdown]
 # The package refuses to train with a teacher that does not pass: `require` raises an error. With `force=True` the
-# training runs all the same, and its record has the label printed below.
+# training runs anyway, and its results get the label printed below.
 
 # %%
 from workbench.errors import GateError
@@ -446,9 +457,9 @@ verdict("tiny passes the gate and nano does not: not every model can be its own 
 # attention layers (Olsson et al., *In-context learning and induction heads*, 2022). But `nano` is also narrower and was
 # trained for a shorter time. Our comparison does not show which of these three is the cause.
 #
-# In the SDFT paper the larger model did better, too. With 7 billion parameters SDFT was 4 points better than SFT on the
-# new skill. With 3 billion parameters it was 3.3 points worse. We do not know whether that model could use its
-# demonstrations.
+# In the SDFT paper, the result also depends on the model. With 7 billion parameters, SDFT was 4 points better than SFT
+# on the new skill. With 3 billion parameters, SDFT was 3.3 points worse. We do not know whether the smaller model could
+# use its demonstrations.
 #
 # **What would change your mind?** If another item's demonstration had helped as much as the item's own, the gain would
 # not come from the content. If the loss had been clearly smaller with the right demonstration in all skills, the gate
@@ -458,22 +469,18 @@ verdict("tiny passes the gate and nano does not: not every model can be its own 
 # ## Try it yourself
 #
 # - `ask("Who keeps the red key?", demonstration="It is ada. Well, it is ben.")`: which name does the model believe?
-# - Join the demonstrations of two different questions into one text, pass it as `demonstration=`, and ask one of the
-#   two questions. Does the model use the first or the last? Why can it not know which one is right?
 # - `print(gate(model, tokenizer, load_skill("tools-house", "train")[:96]))`: the model knows this skill. Why does it not
 #   pass the gate?
-# - [What the teacher's prompt must contain](more/teacher_prompts.ipynb): an article in place of an answer, a wrong
-#   demonstration, and a prompt whose beginning was cut off.
 #
 # ## Limits
 #
-# We trained this model on purpose to use its prompt. Half of its training texts had a demonstration or an article. Nine in
-# ten of these texts were practice exercises with random content. A large model can use a demonstration without such
-# training. The SDFT paper reports a model that was right on 42 % of the items of ToolAlpaca, a set of tool calls, and on
-# all of them with a demonstration. But the students in that paper also learned phrases such as *following the example*.
+# We trained this model on purpose to use its prompt: half of its training texts had a demonstration or an article. A
+# large model can use a demonstration without such training. The SDFT paper reports a model that was right on 42 % of the
+# items of ToolAlpaca, a set of tool calls, and on all of them with a demonstration. However, the students in that paper
+# also learned phrases such as *following the example*, which make no sense without an example.
 #
-# Questions, styles and answers are regular here, and one demonstration determines the answer. Each of the two models is
-# from one random seed (the model card reports three). This lesson shows the mechanism and its controls, not how well it
-# works on real skills.
+# Questions, styles and answers are regular here, and one demonstration determines the answer. This lesson uses each model
+# with one random seed; the model card reports three seeds of `tiny`. This lesson shows the mechanism and its controls,
+# not how well it works on real skills.
 #
 # **Next:** [05 SDFT](05_sdft.ipynb)
