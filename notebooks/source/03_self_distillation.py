@@ -1,10 +1,10 @@
 # %% [markdown]
 # # 3. Self-distillation: what can a model learn from itself?
 #
-# > **Claim you can check:** a network can learn from the probabilities that another network predicts. It then names 62
-# > % of the images of a digit that it never saw. In *self-distillation* a model learns from the predictions of an
-# > earlier model of the same kind. We test this on 500 digits; 30 % of their labels are wrong. Our model has a setting,
-# > the *penalty*. If the penalty is too small, the model also learns the wrong labels. At the small penalty 0.03,
+# > **Claim you can check:** a network can learn from the probabilities that another network predicts. It then names
+# > 62 % of the images of a digit that it never saw. In *self-distillation* a model learns from the predictions of an
+# > earlier model of the same kind. We test this on 500 digits; 30 % of their labels are wrong. Our model
+# > (kernel ridge regression) has a setting, the *penalty*. If the penalty is too small, the model also learns the wrong labels. At the small penalty 0.03,
 # > self-distillation makes the model 13 points more accurate. But with a well-chosen penalty, the model is as accurate
 # > without self-distillation. A short proof helps to understand why.
 #
@@ -44,8 +44,8 @@ wb.prepare_notebook()
 #
 # We train three networks on 1,167 images of handwritten digits. The explorer shows the soft labels of the first network
 # for test images. The image for which the network is most unsure comes first. The *entropy* measures how unsure the
-# network is. Its formula is $-\sum_k p(k)\log p(k)$, and its unit is the *nat*. The entropy is 0 if one class has 100
-# %, and 2.30 if all ten classes have 10 %. The right panel shows only the wrong classes; their probabilities are
+# network is. Its formula is $-\sum_k p(k)\log p(k)$, and its unit is the *nat*. The entropy is 0 if one class has
+# 100 %, and 2.30 if all ten classes have 10 %. The right panel shows only the wrong classes; their probabilities are
 # divided by their sum.
 #
 # Find a 4 that could be a 9. Then raise the temperature. Which other digits become likely?
@@ -319,7 +319,6 @@ verdict("with weight 0.2 for the labels, 150 rounds at penalty 0.5 give the same
 # with a small $s$ become small first, as with a larger penalty. Much of what is removed first comes from wrong labels.
 # Later rounds also remove the right labels, and in the end all scores are near 0. So the number of rounds must be
 # chosen.
-#
 #
 # ## Wrong labels: how large is the gain, and over which baseline?
 #
