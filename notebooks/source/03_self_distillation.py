@@ -4,9 +4,9 @@
 # > **Claim you can check:** a network can learn from the probabilities that another network predicts. It then names
 # > 62 % of the images of a digit that it never saw. In *self-distillation* a model learns from the predictions of an
 # > earlier model of the same kind. We test this on 500 digits; 30 % of their labels are wrong. Our model
-# > (kernel ridge regression) has a setting, the *penalty*. If the penalty is too small, the model also learns the wrong labels. At the small penalty 0.03,
-# > self-distillation makes the model 13 points more accurate. But with a well-chosen penalty, the model is as accurate
-# > without self-distillation. A short proof helps to understand why.
+# > (kernel ridge regression) has a setting, the *penalty*. If the penalty is too small, the model also learns the
+# > wrong labels. At the small penalty 0.03, self-distillation makes the model 13 points more accurate. But with a
+# > well-chosen penalty, the model is as accurate without self-distillation. A short proof helps to understand why.
 #
 # | | |
 # |---|---|

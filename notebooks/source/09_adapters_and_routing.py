@@ -424,8 +424,8 @@ verdict("after two more tasks, the prompt pool assigns almost no image of the fi
 # **The retriever has forgotten, not the adapters.** This result is about shared keys under our rule. It says nothing
 # about the original L2P. L2P has one head for all classes, so it does not need the task.
 #
-# The keys of DualPrompt do not change after their task. But each new task adds a key. For half of the first task's images
-# the key of a later task is nearer, so these images get a wrong task.
+# The keys of DualPrompt do not change after their task. But each new task adds a key. For half of the first task's
+# images the key of a later task is nearer, so these images get a wrong task.
 #
 # ## The accuracy of all methods
 #
@@ -511,7 +511,7 @@ verdict("RanPAC without an adapter is within 3 points of gmm.",
 # - If the most confident head were nearly as accurate as the oracle, we would need no other retriever.
 # - We prefer signatures to shared keys, because the prompt pool forgot the first task. If it had not forgotten, this
 #   reason would be gone.
-# - Suppose that RanPAC without an adapter were clearly worse on tasks that differ more. Then it would be worth the cost
+# - Suppose that RanPAC without an adapter were clearly worse on tasks that differ more. Then it could be worth the cost
 #   to send each image through the backbone once for each adapter. The first item of the next section has tasks that
 #   differ more.
 #
