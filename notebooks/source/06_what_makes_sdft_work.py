@@ -242,8 +242,8 @@ wb.show(plot_learned_and_retained(facts, ladder, plt.figure(figsize=(9.5, 3.4)))
 # The code has no random numbers. The student's table has two rows: its probabilities at the fork, and in the wrong
 # branch. The training walks are the teacher's (off-policy) or the student's (on-policy). `reached` holds the share of
 # training walks that reach each of the two places, if left is correct and if right is correct. In each round a row
-# moves towards the teacher's row. It covers this fraction of the distance: 0.3 times the share in `reached`. The result
-# is the mean of the two cases.
+# moves towards the teacher's row. It covers this fraction of the distance: 0.3 times the share in `reached`. The new
+# row is the mean of the two cases.
 
 # %%
 # One row for each place. At the fork: (go left, go right). In the wrong branch: (turn back, go on).
@@ -386,8 +386,7 @@ verdict("within 160 steps the mixed student falls less often than both others: "
 # and teacher share the steps of a walk, and the teacher says at each state which move is right.
 #
 # For text this suggests two things. Own answers help if the student writes prefixes that the teacher would not write.
-# Own answers can hurt if a mistake comes early, and the rest of the answer then has no prefixes that the student must
-# learn.
+# Own answers can hurt if a mistake comes early. The student then seldom sees the later prefixes of a right answer.
 #
 # ## The floor of the loss
 #
