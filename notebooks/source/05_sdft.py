@@ -335,7 +335,7 @@ from_teacher = {name: nats("teacher", name) for name in log_probabilities}
 print(pd.DataFrame({"KL(row || pretrained)": from_base, "KL(teacher || row)": from_teacher})
       .map(lambda value: f"{abs(value):.2f} nats").to_string())
 verdict("SDFT's student ends as far from the pretrained model as its teacher is, and close to this "
-        "teacher. SFT moves over twice as far. After it the KL from the teacher is larger than "
+        "teacher. SFT moves over twice as far. After SFT, KL(teacher || student) is larger than "
         "before training.",
         abs(from_base["sdft"] - from_base["teacher"]) < 0.3
         and from_base["sft"] > 2 * from_base["teacher"]

@@ -115,7 +115,8 @@ other_nats = ends(facts).query("method == 'sdft other'")["kl_new"].mean()
 verdict("with another item's demonstration the student learns no right answer, although it "
         f"changes: KL(pretrained || student) is {other_nats:.0f} nats a response.",
         learned["sdft other"].max() < 0.05 and other_nats > 5)
-verdict("without a demonstration the student does not change at all. This KL is exactly 0.",
+verdict("without a demonstration the student does not change at all. KL(pretrained || student) is "
+        "exactly 0.",
         learned["sdft none"].max() < 0.1 and np.allclose(retained["sdft none"], 1)
         and (none_kl == 0).all())
 

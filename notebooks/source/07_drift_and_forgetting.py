@@ -178,7 +178,7 @@ verdict("sft_kl at 1e-3 has less than half of the drift on new prompts that sdft
 # Two cautions. Forgetting is measured on the old skills, and the old prompts ask about the same skills. So it is no
 # surprise that the drift on old prompts agrees better with forgetting. And we chose six methods that differ strongly;
 # with other methods the correlation can be lower. [RL's Razor in depth](more/razor_in_depth.ipynb) has the correlations
-# of all 13 methods of the study.
+# of all 16 methods of the study.
 #
 # ## What a trainer does not log
 #

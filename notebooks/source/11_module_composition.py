@@ -134,7 +134,7 @@ learn(package, stream.tasks[0])
 second = stream.tasks[1]
 package.begin(second)
 module, backbone = package.model.modules(0)[1], package.model.backbone
-SCALE, FASTER = 2, 30
+SCALE, FASTER = 2, 30  # the coefficients learn 30 times faster
 hand = {}
 for layer in module.layers:
     (old_A, old_B), (new_A, new_B) = module.units(layer), module.new(layer)
@@ -185,7 +185,8 @@ for rows in batch_order(0, 1, len(second.train), steps=40, batch_size=32):
 # %%
 list(fit(package, second, make_optimizer(package, config.lr), steps=40, batch_size=32))
 coefficients = torch.stack([FASTER * own["s"] for own in hand.values()])
-verdict("after 40 steps by hand and by the package the coefficients and the new parts are equal.",
+verdict("after 40 steps by hand, and 40 steps by the package, the coefficients and the new parts "
+        "are equal.",
         torch.allclose(coefficients, module.coefficients, atol=1e-3) and all(
             torch.allclose(module.new(layer)[0], own["new A"], atol=1e-3)
             and torch.allclose(module.new(layer)[1] / SCALE, own["new B"], atol=1e-3)
@@ -351,9 +352,9 @@ verdict("3 tasks: the whole method is right for at least 94 % of the images, and
         three["composed"].mean() >= 0.94 and three["composed, task told"].mean() >= 0.98)
 verdict(f"3 tasks, composed minus separate: the 95 % interval, paired over seeds, is {low:+.1f} "
         f"to {high:+.1f} points. It contains 0.", low < 0 < high and high - low < 10)
-verdict("RanPAC minus composed: the 95 % interval is " + " and ".join(
+verdict("accuracy of RanPAC minus accuracy of composed: the 95 % interval is " + " and ".join(
     f"{ends[0]:+.1f} to {ends[1]:+.1f} points for {tasks} tasks"
-    for ends, tasks in zip(ridge, (3, 5), strict=True)) + ". Both contain 0.",
+    for ends, tasks in zip(ridge, (3, 5), strict=True)) + ". Both intervals contain 0.",
     all(ends[0] < 0 < ends[1] for ends in ridge))
 
 # %% [markdown]
@@ -436,13 +437,14 @@ penalty, more_found = (seed_interval(gain("orthogonal, no reuse", 5, measure))
                        for measure in ("accuracy", "retrieval"))
 told = [np.mean(study[f"parts: {name}, {tasks} tasks"]["oracle"])
         for name in ("no reuse", *VARIANTS) for tasks in (3, 5)]
-verdict("learned reuse alone gains less than half a point, for 3 and 5 tasks (95 % intervals).",
+verdict("learned reuse alone: the upper end of the 95 % interval of its gain is below half a "
+        "point, with 3 and with 5 tasks.",
         max(seed_interval(gain("reuse", tasks))[1] for tasks in (3, 5)) < 0.5)
-verdict(f"5 tasks: with the orthogonal penalty alone the accuracy is higher by {penalty[0]:.1f} to "
-        f"{penalty[1]:.1f} points, and the task is found for {more_found[0]:.1f} to "
-        f"{more_found[1]:.1f} points more of the images (95 % intervals).",
+verdict(f"5 tasks, orthogonal penalty alone: the accuracy rises by {penalty[0]:.1f} to "
+        f"{penalty[1]:.1f} points. The share of images whose task is found rises by "
+        f"{more_found[0]:.1f} to {more_found[1]:.1f} points (95 % intervals).",
         penalty[0] > 0.5 and more_found[0] > 0.5)
-verdict("3 tasks: the interval of the penalty alone contains 0.",
+verdict("3 tasks: the 95 % interval of the gain by the penalty alone contains 0.",
         np.prod(seed_interval(gain("orthogonal, no reuse", 3))) < 0)
 verdict(f"if the task is told, every variant is right for {100 * min(told):.1f} to "
         f"{100 * max(told):.1f} % of the images.", min(told) > 0.98)
