@@ -23,9 +23,8 @@ KERNEL = {"display_name": "Python 3 (ipykernel)", "language": "python", "name": 
 STUDENTS = "student-edition"
 """Folder of the edition without solutions; beside ``notebooks``, so that relative paths hold."""
 BUDGET = {"seconds": 60, "megabytes": 1500}
-LONGER = dict.fromkeys(("03_self_distillation", "05_sdft", "08_many_skills",
-                        "10_clustered_retrieval", "11_module_composition"), 90)
-"""Seconds of the lessons that train language models, or compare many methods."""
+LONGER = dict.fromkeys(("05_sdft", "08_many_skills"), 90)
+"""Seconds of the lessons that train several language models."""
 DIRECTIVE = re.compile(r"\{\{(exercise|solution) (\w+)\}\}")
 MEMORY = ("import resource, sys; print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss "
           "// (1024 if sys.platform == 'linux' else 1024**2))")

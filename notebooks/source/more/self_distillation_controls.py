@@ -103,8 +103,8 @@ def train_and_test(settings, split):
     stream = stream_of(config)
     learner = make_learner(config, stream)
     accuracy = wb.run_stream(learner, stream, config).accuracy[:, -1, -1]
-    noisy, truth = (stream_of(one).tasks[0].train.y for one in (config, replace(
-        config, label_noise=0.0)))
+    noisy = stream.tasks[0].train.y
+    truth = stream_of(replace(config, label_noise=0.0)).tasks[0].train.y
     first, second = learner.predict(stream.tasks[0].train.x).topk(2).indices.unbind(-1)
     wrong = noisy != truth
     corrected = wrong & (first == truth)
