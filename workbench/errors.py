@@ -6,7 +6,7 @@ from typing import Any, TypeGuard
 
 
 class WorkbenchError(Exception):
-    """Base of every error this package raises on purpose."""
+    """Base class of every error that this package raises on purpose."""
 
 
 class UnknownNameError(WorkbenchError, ValueError):
@@ -41,7 +41,7 @@ class NonFiniteError(ModelError):
 
 
 class GateError(WorkbenchError):
-    """A model that cannot be its own teacher; the message says what did not hold."""
+    """A model that cannot be its own teacher; the message names the failed conditions."""
 
 
 class TrainingError(WorkbenchError):

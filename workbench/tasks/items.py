@@ -66,7 +66,7 @@ def write_items(path: str | Path, items: Iterable[Item]) -> None:
 
 
 def spread(items: Sequence[Item], most: int) -> Sequence[Item]:
-    """Return at most so many items, evenly from first to last; 0 takes all."""
+    """Return at most `most` items, evenly spaced from first to last; 0 takes all."""
     if not 0 < most < len(items):
         return items
     return [items[i * len(items) // most] for i in range(most)]
@@ -127,7 +127,7 @@ def _check_items(items: Mapping[int, Item], path: Path) -> None:
     for line, item in items.items():
         first = ids.setdefault(item.id, line)
         if first != line:
-            raise DataError(f"{path}, line {line}: id {item.id!r} stands already in line {first}. "
+            raise DataError(f"{path}, line {line}: id {item.id!r} is already in line {first}. "
                             "Give every item an id of its own.")
         first = prompts.setdefault(same_prompt(item.prompt), line)
         if items[first].split != item.split:
