@@ -85,10 +85,10 @@ def card(folder: Path, log: dict, parameters: int, report: dict) -> str:
                   "than without, so the gate refuses it as its own teacher.")
     else:
         cannot = ("It cannot say anything about the world, knows no word outside of the village, "
-                  "and takes at most 128 tokens. It does not know the machines, facts and functions "
-                  "of the skills named `-new`. A wrong demonstration makes it wrong: with letters, "
-                  "facts and working it repeats the demonstrated answer, with tools the "
-                  "demonstrated function.")
+                  "and takes at most 128 tokens. It does not know the machines, facts and "
+                  "functions of the skills named `-new`. A wrong demonstration makes it wrong: "
+                  "with letters, facts and working it repeats the demonstrated answer, with "
+                  "tools the demonstrated function.")
     return f"""---
 license: mit
 library_name: transformers

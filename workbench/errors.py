@@ -45,7 +45,7 @@ class GateError(WorkbenchError):
 
 
 class TrainingError(WorkbenchError):
-    """Training that cannot go on; the message says at which step and what was kept."""
+    """Training that cannot continue; the message names the step and the saved checkpoint."""
 
 
 class VerdictError(WorkbenchError, AssertionError):

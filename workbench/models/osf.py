@@ -75,7 +75,7 @@ class OSFBackbones(AdaptedBackbones):
 
         network = self._networks[name]
         if isinstance(network, PeftModel):
-            # Not `unload`, as peft's guide has it: that drops what was learned.
+            # Not `unload`, as peft's guide has it: that drops the trained part.
             network = network.merge_and_unload(progressbar=False)
         config = OSFConfig(effective_rank=self.preserved, target_modules=list(self.backbone.layers))
         with no_progress_bars():

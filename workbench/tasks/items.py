@@ -157,7 +157,7 @@ def _parse(record: Any, where: str, number: int) -> Item:
 
 
 def _faults(record: Any) -> Iterator[str]:
-    """Yield what is wrong with the value of a line; only the first fault is sure to be one."""
+    """Yield the faults of the value of a line; only the first one is certain."""
     yield from field_faults(record, KNOWN, OPTIONAL)
     record = {"scorer": Item.scorer} | record
     for name, allowed in (("split", SPLITS), ("scorer", SCORERS)):
@@ -174,7 +174,7 @@ def _faults(record: Any) -> Iterator[str]:
 
 
 def field_faults(record: Any, known: Sequence[str], optional: Sequence[str] = ()) -> Iterator[str]:
-    """Yield what is wrong with the fields of a line; only the first fault is sure to be one."""
+    """Yield the faults of the fields of a line; only the first one is certain."""
     if not isinstance(record, dict):
         yield f"expected an object, found {type(record).__name__}."
     needed = [name for name in known if name not in optional]

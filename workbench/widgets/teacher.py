@@ -165,7 +165,7 @@ class TeacherExplorer(View):
                                 f"teacher: <b>{teacher}</b></p>")
 
     def _note_spelling(self) -> bool:
-        """Say below each box what is asked, and return whether a word is unknown."""
+        """Write below each box the text that is asked, and return whether a word is unknown."""
         unknown = False
         for name, text in self.asked().items():
             words, note = unknown_words(self.tokenizer, text), ""

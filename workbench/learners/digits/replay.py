@@ -25,7 +25,7 @@ class Replay(Rehearsal):
         """Return the loss on new and old examples, each weighted by its number of tasks."""
         if "x" not in self.state:
             return super().loss(batch)
-        # New: old examples join in. After t earlier tasks they stand for t of t + 1 tasks.
+        # New: old examples are added. After t earlier tasks they represent t of t + 1 tasks.
         old, _ = self.draw(batch.y.shape[1])
         logits = self.model(torch.cat([batch.x, old.x], 1))
         of_new, of_old = logits.split(batch.y.shape[1], 1)

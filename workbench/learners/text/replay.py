@@ -50,7 +50,7 @@ class TextReplay(SFT):
     def loss_of(self, i: int, indices: Tensor) -> Tensor:
         """Return the loss on new examples and on as many old ones."""
         new = super().loss_of(i, indices)
-        # New: old examples join in.
+        # New: old examples are added.
         if not (stored := len(self.state.get(f"{i}.ids", ()))):
             return new
         old = torch.randint(stored, (len(indices),), generator=self.generators[i])
