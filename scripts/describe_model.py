@@ -34,7 +34,7 @@ def abilities_tables(report: dict) -> str:
         working = cell(rates["working"]) if skill.startswith("working") else "–"
         lines.append(f"| {skill} | {rates['n']} | {cell(rates['right'])} | "
                      f"{cell(rates['own_style'])} | {working} |")
-    lines += ["", "New skills, right answers by what stands in the prompt:", "",
+    lines += ["", "New skills, right answers by the context in the prompt:", "",
               "| skill | items | nothing | its own demonstration | (own style, with its own) | "
               "another item's demonstration | filler words | article | article and demonstration |",
               "|---|---|---|---|---|---|---|---|---|"]
@@ -46,7 +46,7 @@ def abilities_tables(report: dict) -> str:
         lines.append(f"| {skill} | {rates['none']['n']} | " + " | ".join(cells) + " |")
     working = report["working-new"]["own"]["working"]
     lines += ["", "With the bare answer as its demonstration of *working-new*, it shows every step "
-              f"in {cell(working)} % (where *flip* leads may be wrong)."]
+              f"in {cell(working)} % (the outcome of *flip* may be wrong)."]
     return "\n".join(lines)
 
 
@@ -81,13 +81,14 @@ def card(folder: Path, log: dict, parameters: int, report: dict) -> str:
     """Return the model card in Markdown."""
     config, size = log["config"], log["config"]["size"]
     if size == "nano":
-        cannot = ("It is here because it cannot: shown a demonstration, it answers hardly better "
+        cannot = ("It cannot learn from its prompt: with a demonstration it answers hardly better "
                   "than without, so the gate refuses it as its own teacher.")
     else:
         cannot = ("It cannot say anything about the world, knows no word outside of the village, "
-                  "and takes 128 tokens. Machines, facts and functions named `-new` are unknown to "
-                  "it. Shown a wrong demonstration, it is wrong: with letters, facts and working "
-                  "it says what that says, with tools it takes the function from it.")
+                  "and takes at most 128 tokens. It does not know the machines, facts and "
+                  "functions of the skills named `-new`. A wrong demonstration makes it wrong: "
+                  "with letters, facts and working it repeats the demonstrated answer, with "
+                  "tools the demonstrated function.")
     return f"""---
 license: mit
 library_name: transformers
@@ -96,8 +97,8 @@ pipeline_tag: text-generation
 # {folder.name}: {parameters / 1e6:.2f} million parameters, \
 {'too few to' if size == 'nano' else 'enough to'} learn from a prompt
 
-Made for the course on self-distillation in this repository, from nothing, on its own data
-([the village](../../skills/README.md)). It loads with transformers like any other model:
+This model was pretrained for the course in this repository, from random weights, on the course's
+own data ([the village](../../skills/README.md)). It loads with transformers like any other model:
 
 ```python
 from transformers import AutoModelForCausalLM, AutoTokenizer
@@ -117,11 +118,11 @@ workbench pretrain --size {size} --seed {config['seed']} --out data/models/{fold
 
 {config['steps']} steps of {config['batch_size']} rows of 128 packed tokens, AdamW, in \
 {config['precision']}, {log['seconds'] / 60:.1f} minutes with {config['threads']} threads.
-Half of the documents are known questions answered without help; half show an example or an article,
-mostly made up on the spot, then ask and answer. **Its in-context learning was thus trained in on
-purpose**, where a large model gets it from scale. Settings, losses and versions are in
-`training.json`; `manifest.json` has the sha256 of every file but this card, which the workbench
-checks when it loads them.
+Half of the documents are known questions, answered without context. The other half begin with
+an example or an article, mostly made up for this document; a question and its answer follow.
+**So the model was trained on purpose to learn from its context**; a large model learns this from
+the amount of text. Settings, losses and versions are in `training.json`; `manifest.json`
+has the sha256 of every file except this card. The workbench checks them when it loads the model.
 
 ## What it can do
 

@@ -70,7 +70,7 @@ def test_real_sentences_are_read_and_what_is_left_out_follows_from_the_rest(file
     ([REAL | {"demonstration": "It is Parisian."}], "does not say the answer 'Paris'"),
     ([GOOD, other(2, demonstration="note : nobody")],
      r"line 2: the demonstration 'note : nobody' does not say the answer 'ada'"),
-    ([GOOD, "", other(1)], r"line 3: id 'x-1' stands already in line 1"),
+    ([GOOD, "", other(1)], r"line 3: id 'x-1' is already in line 1"),
     ([GOOD, "", other(2, prompt=GOOD["prompt"], split="test")],
      r"line 3: the prompt 'who keeps the red key \?' is in 'test' here and in 'train' in line 1"),
     ([GOOD, json.dumps(other(2, prompt="who ? \ud83d"))],

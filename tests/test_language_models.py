@@ -299,7 +299,7 @@ def test_pickled_weights_and_code_of_the_models_own_are_refused(folder):
         load_causal_lm(folder)
     config = json.loads((folder / "config.json").read_text())
     (folder / "config.json").write_text(json.dumps(config | {"auto_map": {"AutoConfig": "x.Y"}}))
-    with pytest.raises(ModelError, match="asks for code of the model's own"):
+    with pytest.raises(ModelError, match="asks to run the model's own code"):
         load_causal_lm(folder)
     (folder / "config.json").write_text("{")
     with pytest.raises(ModelError, match="config.json is not valid JSON"):

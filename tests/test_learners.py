@@ -118,7 +118,7 @@ def test_an_unknown_learner_or_option_lists_the_known_ones():
 
 
 def test_a_learner_without_a_loss_says_so():
-    with pytest.raises(TypeError, match="Learner does not say what its loss is"):
+    with pytest.raises(TypeError, match="Learner does not define loss"):
         Learner(StackedMLP(2, (), 2, (0,))).loss(None)
 
 

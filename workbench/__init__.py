@@ -14,8 +14,8 @@ from typing import Any
 
 __version__ = "0.1.0"
 
-# Where each public name lives. `__getattr__` imports it on first use, which keeps
-# `import workbench` free of heavy packages; `tests/test_rooms.py` holds that.
+# The module of each public name. `__getattr__` imports it on first use, which keeps
+# `import workbench` free of heavy packages; `tests/test_rooms.py` tests that.
 _HOMES = {
     "AccuracyMatrix": "measure.metrics",
     "RunConfig": "config",

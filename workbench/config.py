@@ -11,7 +11,7 @@ FOR_BACKBONES = ("digits-tasks", "digits-shifted")
 """The streams of digits for a backbone."""
 USUAL_TASKS = {"digits-tasks": 3, "digits-shifted": 4, "halved-digits": 2} | dict.fromkeys(
     ("digits", "breast-cancer", "wine", "diabetes"), 1)
-"""Tasks of the streams of digits and tables that usually have other than 5."""
+"""Usual number of tasks of the streams of digits and tables, where it is not 5."""
 
 
 @dataclass(frozen=True)

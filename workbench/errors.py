@@ -6,7 +6,7 @@ from typing import Any, TypeGuard
 
 
 class WorkbenchError(Exception):
-    """Base of every error this package raises on purpose."""
+    """Base class of every error that this package raises on purpose."""
 
 
 class UnknownNameError(WorkbenchError, ValueError):
@@ -41,11 +41,11 @@ class NonFiniteError(ModelError):
 
 
 class GateError(WorkbenchError):
-    """A model that cannot be its own teacher; the message says what did not hold."""
+    """A model that cannot be its own teacher; the message names the failed conditions."""
 
 
 class TrainingError(WorkbenchError):
-    """Training that cannot go on; the message says at which step and what was kept."""
+    """Training that cannot continue; the message names the step and the saved checkpoint."""
 
 
 class VerdictError(WorkbenchError, AssertionError):

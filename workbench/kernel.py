@@ -1,7 +1,8 @@
 """Self-distillation of kernel ridge regression in closed form: arrays in, arrays out.
 
-A model is fitted to labels, the next one to its predictions, and so on. Each eigenvector of the
-Gram matrix goes its own way, so that one eigendecomposition gives all rounds.
+A model is fitted to labels, the next one to its predictions, and so on. The rounds change the part
+of the labels along each eigenvector of the Gram matrix on its own, so that one eigendecomposition
+gives all rounds.
 """
 
 import math
@@ -35,7 +36,7 @@ def _eigh(gram: ArrayLike) -> tuple[Floats, Floats]:
     matrix = _matrix("gram", matrix, len(matrix), len(matrix))
     if not np.allclose(matrix, matrix.T, rtol=1e-8, atol=1e-10 * abs(matrix).max()):
         raise DataError("gram must be symmetric: give the kernel of the training inputs with "
-                        "themselves; that of new inputs is another argument")
+                        "themselves, and that of new inputs as the argument new")
     values, vectors = np.linalg.eigh(matrix)
     if values[0] < -1e-8 * abs(values).max():
         raise DataError(f"gram has the negative eigenvalue {values[0]:.3g}, so that it is no "
@@ -44,7 +45,7 @@ def _eigh(gram: ArrayLike) -> tuple[Floats, Floats]:
 
 
 def smoother(gram: ArrayLike, penalty: float) -> Floats:
-    r"""Return :math:`A = K(K+\lambda I)^{-1}`, which takes labels to fitted values: (n, n)."""
+    r"""Return :math:`A = K(K+\lambda I)^{-1}`, which turns labels into fitted values: (n, n)."""
     positive(penalty=penalty)
     values, vectors = _eigh(gram)
     return np.asarray((vectors * (values / (values + penalty))) @ vectors.T)
@@ -75,7 +76,7 @@ def soft_rounds(gram: ArrayLike, targets: ArrayLike, penalty: ArrayLike, rounds:
     Returns
     -------
     array of shape (rounds, m, outputs)
-        For new inputs, or for the n training inputs where there are none. With several penalties
+        For new inputs, or for the n training inputs if `new` is None. With several penalties
         (penalties, rounds, m, outputs).
 
     Raises
@@ -117,14 +118,14 @@ def correction_round(within: float, across: float, per_class: int, penalty: floa
 
     Inputs have similarity 1 with themselves, `within` with their class and `across` with other
     classes (`equal_similarity`). All classes are equally large, and equally frequent among the
-    labels. A round multiplies what differs within a class by :math:`a=(1-c)/(1-c+\lambda)`, and
-    what differs between classes by :math:`b=e/(e+\lambda)` with :math:`e=1-c+m(c-d)`. A wrong label
+    labels. A round multiplies differences within a class by :math:`a=(1-c)/(1-c+\lambda)`, and
+    differences between classes by :math:`b=e/(e+\lambda)` with :math:`e=1-c+m(c-d)`. A wrong label
     is corrected once :math:`b^t\Delta>a^t(1+\Delta)`.
 
     The entries c and d are from -1 to 1, c below 1; m is `per_class`. The `margin` :math:`\Delta`,
     from -1 to 1, is the smallest difference, in any class, of the share with the right label and
-    the share with one wrong label. Where it is not above 0, or c not above d, no round corrects all
-    labels, and the result is infinite; else it is a whole number of at least 1.
+    the share with one wrong label. If it is not above 0, or c is not above d, no round corrects all
+    labels, and the result is infinite; otherwise it is a whole number of at least 1.
     """
     whole(per_class=per_class)
     positive(penalty=penalty)
@@ -158,7 +159,8 @@ def rounds_until_collapse(gram: ArrayLike, targets: ArrayLike, tolerance: float)
     Each round takes the smoothest function (the smallest norm) whose mean squared distance from the
     predictions before, summed over outputs, is at most `tolerance`: kernel ridge with another
     penalty each time (Mobahi et al., 2020, arXiv 2002.05715). Once the predictions have a mean
-    square of at most `tolerance`, 0 will do. `gram` must be positive definite; else `DataError`.
+    square of at most `tolerance`, this function is 0. `gram` must be positive definite; else
+    `DataError`.
     """
     positive(tolerance=tolerance)
     values, vectors = _eigh(gram)

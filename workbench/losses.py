@@ -2,7 +2,7 @@
 
 The losses of small networks return one number per seed; the first axis is the seeds, and a mask is
 True at the outputs that may be answered. From `kl_per_token` on, the functions are for language
-models and return one number per token, whatever the axes before the vocabulary.
+models and return one number per token, for any axes before the vocabulary.
 """
 
 import warnings
@@ -29,9 +29,10 @@ def distillation(student: Tensor, teacher: Tensor, mask: Tensor,
     r"""Return the distillation loss of Hinton, Vinyals & Dean (arXiv 1503.02531): shape (seeds,).
 
     In nats, :math:`T^2\,\mathrm{KL}(p_T \| q_T)`, where both distributions are softmaxes of logits
-    divided by the temperature; above 1, unlikely outputs count for more. The factor :math:`T^2`
-    keeps the size of the gradient the same; some libraries (Avalanche's LwF) leave it out. The
-    mask is broadcastable to the logits (seeds, n, outputs); the teacher's are without gradient.
+    divided by the temperature; a temperature above 1 makes unlikely outputs count more. The factor
+    :math:`T^2` keeps the size of the gradient the same; some libraries (Avalanche's LwF) leave it
+    out. The mask is broadcastable to the logits (seeds, n, outputs); the teacher's are without
+    gradient.
     """
     q = F.log_softmax(masked(student, mask) / temperature, -1)
     p = F.log_softmax(masked(teacher, mask) / temperature, -1)
@@ -41,9 +42,10 @@ def distillation(student: Tensor, teacher: Tensor, mask: Tensor,
 def label_loss(outputs: Tensor, y: Tensor, mask: Tensor, smoothing: float = 0.0) -> Tensor:
     r"""Return the loss on labels: shape (seeds,).
 
-    It is the mean squared error where labels are values, and else `cross_entropy`. With `smoothing`
-    :math:`\epsilon`, a share of each label is spread evenly over all outputs that may be answered
-    (Szegedy et al., arXiv 1512.00567): the target is :math:`(1-\epsilon)\,y + \epsilon/K`.
+    It is the mean squared error where labels are values, and `cross_entropy` otherwise. With
+    `smoothing` :math:`\epsilon`, a share of each label is spread evenly over all outputs that may
+    be answered (Szegedy et al., arXiv 1512.00567): the target is
+    :math:`(1-\epsilon)\,y + \epsilon/K`.
     """
     if y.is_floating_point():
         return (outputs.squeeze(-1) - y).square().mean(1)
@@ -103,15 +105,15 @@ def divergence(student: Tensor, teacher: Tensor, direction: str = "forward", *, 
                top_k: int | None = None, top_of: str = "teacher", tail: bool = True) -> Tensor:
     r"""Return the divergence of a student from a teacher at every position, from their logits.
 
-    With teacher p and student q, ``"forward"`` is :math:`\mathrm{KL}(p\|q)`, which the published
-    numbers of SDFT (arXiv 2601.19897) were made with; its gradient on the student's logits is
+    With teacher p and student q, ``"forward"`` is :math:`\mathrm{KL}(p\|q)`; the published numbers
+    of SDFT (arXiv 2601.19897) were made with it. Its gradient on the student's logits is
     :math:`q - p`. ``"reverse"`` is :math:`\mathrm{KL}(q\|p)`, as in the paper's equations.
     ``"jsd"`` is :math:`\beta\,\mathrm{KL}(p\|m) + (1-\beta)\,\mathrm{KL}(q\|m)` with
     :math:`m = \beta p + (1-\beta) q` (Agarwal et al., arXiv 2306.13649).
 
-    With `top_k`, only so many of the likeliest tokens are compared: the teacher's or, by `top_of`,
-    the student's, which leave out those that the teacher favours and the student finds unlikely.
-    All other tokens count as one further outcome; without `tail`, the kept ones are renormalised.
+    With `top_k`, only that number of likeliest tokens is compared: the teacher's or, by `top_of`,
+    the student's. The student's leave out tokens that only the teacher finds likely. All other
+    tokens count as one further outcome; without `tail`, the kept ones are renormalised.
 
     The logits have shape (..., vocabulary), the teacher's without gradient. The result (...) is in
     nats, and 0 where the two agree.
@@ -153,8 +155,9 @@ def per_response(values: Tensor, mask: Tensor, skip_first: int = 0) -> Tensor:
 
     Short responses weigh as much as long ones; one with no token left adds 0. `values` (n, tokens)
     has a number per token, and the mask is 1 at the tokens of each response and its end token. The
-    first `skip_first` of each, where a teacher may mention its context, are left out. Warns if that
-    leaves out more than a fifth of all tokens, and raises `ConfigError` if none is left.
+    first `skip_first` tokens of each response, where a teacher may mention its context, are left
+    out. Warns if that leaves out more than a fifth of all tokens, and raises `ConfigError` if none
+    is left.
     """
     if skip_first < 0:
         raise ConfigError(f"skip_first must be at least 0, not {skip_first!r}")
@@ -163,7 +166,7 @@ def per_response(values: Tensor, mask: Tensor, skip_first: int = 0) -> Tensor:
     left, all_tokens = int(kept.sum()), int(mask.sum())
     if left == 0:
         raise ConfigError(f"no token of the batch counts: {all_tokens} tokens in {len(mask)} "
-                          f"responses, of each of which the first {skip_first} are skipped. Skip "
+                          f"responses, and the first {skip_first} of each are skipped. Skip "
                           "fewer, or find out why the responses are empty.")
     if left < 0.8 * all_tokens:
         warnings.warn(f"skip_first={skip_first} leaves out {all_tokens - left} of {all_tokens} "

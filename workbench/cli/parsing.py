@@ -25,7 +25,7 @@ registry = ConstructorRegistry()
 def form(settings: type, names: Mapping[str, str], hidden: Sequence[str] = ()) -> Any:
     """Return a dataclass for reading options, without the checks of `settings`.
 
-    `names` renames the options of fields; the fields in `hidden` get none.
+    `names` gives options other names than their fields; the fields in `hidden` get no option.
     """
     hints = get_type_hints(settings)
     offered: dict[str, Any] = {field: Annotated[hints[field], tyro.conf.arg(name=name)]

@@ -24,7 +24,7 @@ class Retrieve(Output):
 
 
 def retrieve(words: list[str]) -> int:
-    """Find the task of an input, and its class; print what the answer cost."""
+    """Find the task of an input and its class; print them and the cost of the answer."""
     from workbench.runs.answers import Answer, answer_example, answer_text
     from workbench.runs.experiment import load_adapters
     from workbench.system.files import to_json

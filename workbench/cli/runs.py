@@ -1,4 +1,4 @@
-"""The commands that train and ``show``, and what commands share: options, exit codes, Ctrl-C."""
+"""The commands that train, the command ``show``, and common options, exit codes and Ctrl-C."""
 
 import signal
 import sys
@@ -16,7 +16,7 @@ from workbench.config import RunConfig
 from workbench.errors import ConfigError
 
 FAILED, MISTAKE, INTERRUPTED = 1, 2, 130
-"""Exit codes: the measured thing did not pass; the command was wrong; Ctrl-C."""
+"""Exit codes: a measured model did not pass; the command was wrong; Ctrl-C."""
 Settings = TypeVar("Settings")
 Command = Callable[[list[str]], int]
 
@@ -187,7 +187,7 @@ def stop_on_interrupt() -> Iterator[threading.Event]:
 
 
 def finish(status: str, command: Command, folder: Path | None) -> int:
-    """Return the exit code of a run; print how to continue one that Ctrl-C stopped."""
+    """Return the exit code of a run; if Ctrl-C stopped it, print how to continue it."""
     if status != "stopped":
         return 0
     advice = (f"Continue with: workbench {name_of(command)} --resume {folder}" if folder else

@@ -110,7 +110,7 @@ def _kl(p_logits: Tensor, q_logits: Tensor) -> float:
 
 
 def _gradient_of_soft_loss(answer: Answer, z: Tensor, t: Tensor, y: Tensor) -> None:
-    """Check that the student can be trained on the loss, and that the teacher stays."""
+    """Check that the loss has a gradient for the student, and none for the teacher."""
     student, teacher = z.clone().requires_grad_(), t.clone().requires_grad_()
     value = answer(student, teacher, y.clone(), 2.5, 0.3)
     if not isinstance(value, Tensor) or not value.requires_grad:

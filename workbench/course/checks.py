@@ -15,7 +15,7 @@ Answer = Callable[..., Any]
 
 
 class Wrong(Exception):
-    """A wrong answer; the message tells the student what is wrong with it."""
+    """A wrong answer; the message explains the mistake to the student."""
 
 
 def given_back(value: Any, what: str = "a number") -> Any:

@@ -75,7 +75,7 @@ def _not_yet(name: str, message: str) -> None:
 
 
 def check(name: str, answer: Callable[..., Any]) -> None:
-    """Check a student's function and print what is wrong with it, or that it is right.
+    """Check a student's function; print its fault, or that it is right.
 
     A wrong answer raises nothing: the rest of the notebook still runs.
     """

@@ -54,7 +54,7 @@ def update_norm(answer: Answer) -> None:
 
 
 def _stays_thin(answer: Answer, A: Floats, B: Floats) -> None:
-    """Check a norm on large matrices, and the memory and the time of the processor it takes."""
+    """Check a norm on large matrices, and its memory and processor time."""
     thin = A.copy(), B.copy()
     value, size, seconds = _measured(lambda: one_number(answer(*thin)))
     given = A.nbytes + B.nbytes
@@ -89,7 +89,7 @@ class _LargestTensor(TorchFunctionMode):
 
 
 def _measured(call: Callable[[], float]) -> tuple[float, int, float]:
-    """Return the value of a call, the bytes that it took at most, and seconds of the processor.
+    """Return the value of a call, its largest memory in bytes, and its processor time in seconds.
 
     NumPy reports its arrays to tracemalloc; torch does not. The time is that of this thread alone,
     since a widget may be training in another one.

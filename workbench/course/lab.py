@@ -51,7 +51,7 @@ def copy_lessons(root: Path = ROOT) -> list[Path]:
 def set_aside(root: Path = ROOT) -> Path | None:
     """Rename the student's copy and return its new path, or None if there is no copy.
 
-    Raises `WorkbenchError` if a program on Windows, for example, uses a file in it.
+    Raises `WorkbenchError` if that fails: on Windows, for example, if a program uses a file in it.
     """
     if not (root / COPY).exists():
         return None
@@ -69,7 +69,7 @@ def set_aside(root: Path = ROOT) -> Path | None:
 def command(extra: Sequence[str], browser: bool, root: Path = ROOT) -> list[str]:
     """Return the command line of JupyterLab, with further arguments at the end.
 
-    It serves the folder of the whole project, since lessons have links to other folders of it.
+    It serves the folder of the whole project, because lessons link to its other folders.
     """
     is_root = hasattr(os, "geteuid") and os.geteuid() == 0
     return [sys.executable, "-m", "jupyterlab", f"--ServerApp.root_dir={root}",

@@ -49,7 +49,7 @@ def token_kl(answer: Answer) -> None:
 
 
 def may_teach(answer: Answer) -> None:
-    """Check the rule of the gate on clear cases and on one that hangs on the intervals."""
+    """Check the rule of the gate on clear cases and on one that depends on the intervals."""
     given_back(answer((2, 96), (95, 96), (3, 96)), "True or False")
     # All but the last two cases have the same number of questions three times.
     sizes = ("9 of 10 is a larger share than 80 of 100 and should not pass: each pair has its own "

@@ -228,7 +228,7 @@ def decomposition(answer: Answer) -> None:
         ([8, 6, 1], "Those are numbers of inputs; return shares.")])
     together = value[0] * value[1] + (1 - value[0]) * value[2]
     if near(together, 7 / 12) and not near(value, wanted):
-        raise Wrong("Together they give the right accuracy, but the parts are other ones: "
+        raise Wrong("Together they give the right accuracy, but each part is wrong: "
                     "P(task right), P(class right | task right), P(class right | task wrong).")
     if not near(value, wanted):
         raise Wrong(f"On the example in the check it gives {np.round(value, 4).tolist()} and "

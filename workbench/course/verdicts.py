@@ -14,8 +14,8 @@ def verdict(sentence: str, holds: Any) -> None:
 
     Examples
     --------
-    >>> verdict("half of what was learned is left.", 0.4 < 0.5 < 0.6)
-    Verdict: half of what was learned is left.
+    >>> verdict("half of the accuracy is left.", 0.4 < 0.5 < 0.6)
+    Verdict: half of the accuracy is left.
     """
     if not isinstance(sentence, str) or not sentence.strip():
         raise ConfigError(f"a verdict begins with its sentence, not with {sentence!r}: "

@@ -24,7 +24,7 @@ from workbench.tasks import Task
 
 @dataclass(eq=False)
 class Adapters(Learner):
-    """Train an adapter and a head for each task; retrieve the task of an input, and use its own.
+    """Train an adapter and a head for each task; retrieve an input's task, and use its adapter.
 
     Earlier adapters, heads and signatures never change.
     """
@@ -36,18 +36,18 @@ class Adapters(Learner):
     """``global``: RanPAC's ridge regression over the classes of all tasks. ``task``: the head that
     was trained with the adapter, which knows the classes of its task only."""
     features: str = "adapted"
-    """Of signatures: ``adapted``, those of each task's adapter, or ``shared``, those of the
-    backbone. Other retrievers have shared features."""
+    """Features of signatures: ``adapted`` (under each task's adapter) or ``shared`` (of the
+    backbone). Other retrievers use shared features."""
     measure: str = "log_density"
-    """Of signatures; one of `workbench.retrieval.retrievers.MEASURES`."""
+    """Measure of signatures; one of `workbench.retrieval.retrievers.MEASURES`."""
     clusters: int = 2
-    """Of signatures."""
+    """Number of clusters of a signature."""
     covariance: str = "full"
-    """Of signatures: ``full``, ``tied`` or ``diag``."""
+    """Covariance of signatures: ``full``, ``tied`` or ``diag``."""
     shrinkage: float = 0.1
-    """Of signatures: this share of the mean variance is added to every variance."""
+    """Share of the mean variance that is added to every variance of a signature."""
     routers: list[Router] = field(init=False, repr=False)
-    """One for each seed."""
+    """A router for each seed."""
 
     def __post_init__(self) -> None:
         super().__post_init__()
@@ -112,7 +112,7 @@ class Adapters(Learner):
         """Return the logits (seeds, n, outputs).
 
         `task` is the task of all examples, or of each, shape (seeds, n); it is retrieved if None.
-        A task that has not been learned has the adapter in training.
+        A task that has not been learned uses the adapter in training.
         """
         if not self.tasks or (isinstance(task, int) and task not in self.tasks):
             return self.model(x)

@@ -27,17 +27,17 @@ class Batch:
 class Learner:
     """A method of learning one task after another.
 
-    A subclass defines `loss`, and where needed `begin` and `end`. It sees one task at a time; never
-    the stream, nor how it is evaluated. Options are fields of a dataclass: a number has to be above
-    0, and whole if its default is; one with ``metadata={"share": True}`` is from 0 to 1, and one
+    A subclass defines `loss`, and where needed `begin` and `end`. It sees one task at a time, never
+    the stream or its evaluation. Options are fields of a dataclass. A number must be above 0, and
+    whole if its default is whole; one with ``metadata={"share": True}`` is from 0 to 1, and one
     with ``metadata={"weight": True}`` at least 0.
     """
 
     model: StackedMLP
     """The networks, one per seed."""
     state: dict[str, Tensor] = field(default_factory=dict, init=False, repr=False)
-    """All that is carried from task to task beside the weights: importances, a teacher, stored
-    examples. It is checkpointed, restored and counted as stored bytes."""
+    """All values that are carried from task to task beside the weights: importances, a teacher,
+    stored examples. They are checkpointed, restored and counted as stored bytes."""
     generators: list[torch.Generator] = field(init=False, repr=False)
     """One per seed, for the random numbers of the method itself."""
 
@@ -69,13 +69,13 @@ class Learner:
 
     def loss(self, batch: Batch) -> Tensor:
         """Return the loss of each network on a batch: shape (seeds,)."""
-        raise TypeError(f"{type(self).__name__} does not say what its loss is")
+        raise TypeError(f"{type(self).__name__} does not define loss")
 
     def after_step(self) -> None:
-        """Update what follows the weights, such as their average; called after each step."""
+        """Update values that follow the weights, such as their average; called after each step."""
 
     def end(self, task: Task) -> None:
-        """Store what the method keeps of a task; called once after its last step."""
+        """Store the values that the method keeps of a task; called once after its last step."""
 
     def predict(self, x: Tensor, task: int | None = None) -> Tensor:
         """Return the logits (seeds, n, outputs); `task` is None except in the task scenario."""
@@ -87,7 +87,7 @@ class Learner:
         return self.model.write(folder)
 
     def inputs(self) -> dict[str, str]:
-        """Return the hashes of a run's inputs beside its settings and data, by name."""
+        """Return the hashes of a run's inputs other than its settings and data, by name."""
         return {}
 
     def stored_bytes(self) -> int:
@@ -138,7 +138,7 @@ def fit(learner: Learner, task: Task, optimizer: torch.optim.Optimizer, *, steps
         precision: str = "fp32") -> Iterator[Tensor]:
     """Train on one task, step by step; the caller calls `begin` before and `end` after.
 
-    Yields the loss before each step, shape (seeds,), on the CPU, once the step is taken. The caller
+    After each step it yields the loss from before the step: shape (seeds,), on the CPU. The caller
     may then look at the run, save it, or stop.
 
     Parameters
@@ -148,7 +148,7 @@ def fit(learner: Learner, task: Task, optimizer: torch.optim.Optimizer, *, steps
     start : int
         Steps already taken, when a run is resumed.
     precision : {"fp32", "bf16"}
-        Of the matrix products; weights and Adam's moments are float32 in both.
+        Precision of the matrix products; weights and Adam's moments are float32 in both cases.
     """
     order = torch.stack([batch_order(seed, task.index, len(task.train), steps, batch_size)
                          for seed in learner.model.seeds], 1)

@@ -28,7 +28,7 @@ class Composed(Adapters):
     l1: float = field(default=0.0, metadata={"weight": True})
     """Weight of the coefficients' absolute values in the loss."""
     l2: float = field(default=0.0, metadata={"weight": True})
-    """Weight of their squares."""
+    """Weight of the coefficients' squares in the loss."""
     orthogonality: float = field(default=0.0, metadata={"weight": True})
     """Weight of the squared cosines between the inputs that new and earlier units read. It has no
     effect if `reuse` is ``none``: then there are no earlier units."""
@@ -47,7 +47,7 @@ class Composed(Adapters):
 
 @dataclass(eq=False)
 class OLoRA(Composed):
-    """One model, the sum of all adapters, each kept orthogonal to the earlier (arXiv 2310.14152).
+    """One model, the sum of all adapters, each kept orthogonal to earlier ones (arXiv 2310.14152).
 
     Nothing is retrieved. The heads of all tasks answer together.
     """

@@ -30,4 +30,4 @@ class OSF(Adapters):
         self.model.project()
 
     def write_adapters(self, folder: Path, tasks: Sequence[str]) -> None:
-        """Write no adapters: the weights hold what was learned."""
+        """Write no adapters: the method trains the weights themselves."""

@@ -49,7 +49,7 @@ class Router:
     name : str
         One of `RETRIEVERS`.
     signature, measure : Signature, str
-        Of signatures; see `ClusteredRetriever`.
+        Settings and measure of signatures; see `ClusteredRetriever`.
     adapted : bool
         Whether signatures are of features under each task's adapter, not of shared ones.
 
@@ -58,9 +58,9 @@ class Router:
     tasks : list of int
         Positions of the tasks that have been learned.
     retriever : TaskRetriever or None
-        The one that makes the choice.
+        The retriever that chooses the task.
     first : TaskRetriever or None
-        The one that makes the shortlist.
+        The retriever that makes the shortlist.
     head : MomentClassifier
         The global head: RanPAC's ridge regression over the classes of all tasks, on the features of
         each example under the adapter of its task.
@@ -120,7 +120,7 @@ class Router:
     def answer(self, rows: Tensor, tasks: Tensor, by_global_head: bool) -> Tensor:
         """Return the logits of encoded inputs, each under the adapter of a task: (n, outputs).
 
-        They are those of the global head, or of the head that was trained with the adapter.
+        They come from the global head, or from the head that was trained with the adapter.
         """
         features = self.model.mixed(rows, self.names(tasks.tolist()))
         logits = torch.full((len(rows), self.model.outputs), FORBIDDEN)

@@ -22,9 +22,9 @@ def expected_calibration_error(probabilities: ArrayLike, labels: ArrayLike,
     is its probability, bin b of B holds confidences in :math:`(b/B, (b+1)/B]`, and acc and conf are
     the means of a bin.
 
-    The value depends on the number of bins and of examples, so compare only values of equal ones.
-    With few examples a bin it is too high: a calibrated model is above 0 too, by chance. With few
-    bins it can be too low: errors of opposite sign cancel within a bin.
+    The value depends on the number of bins and of examples, so compare only values with the same
+    numbers. With few examples in a bin it is too high: by chance, even a calibrated model is above
+    0. With few bins it can be too low: errors of opposite sign cancel within a bin.
 
     Parameters
     ----------
@@ -51,7 +51,7 @@ def reliability(probabilities: ArrayLike, labels: ArrayLike, bins: int = 15) -> 
 
     Arguments and errors are those of `expected_calibration_error`; examples of all leading indices
     are pooled. The columns are ``bin`` (its number, from 0), ``confidence`` and ``accuracy`` (the
-    means of its examples), and ``count`` (how many these are).
+    means of its examples), and ``count`` (their number).
     """
     confidence, right = _confidence(probabilities, labels)
     rows = pd.DataFrame({"bin": _bin(confidence, bins).ravel(), "confidence": confidence.ravel(),
@@ -64,7 +64,7 @@ def agreement(a: ArrayLike, b: ArrayLike) -> Score:
     """Return the share of examples on which two models predict the same class, per leading index.
 
     Each argument has either predicted classes, which are whole numbers of shape (..., n), or
-    probabilities of shape (..., n, classes), of which the largest is the prediction. Leading axes
+    probabilities of shape (..., n, classes), whose largest value is the prediction. Leading axes
     are broadcast: generations can be compared with their first teacher at once. Raises `DataError`
     if they do not fit.
     """

@@ -49,8 +49,8 @@ def compare(student: PreTrainedModel, teacher: PreTrainedModel,
             seed: int = 0) -> Comparison:
     """Compare a student without context and a teacher with it, along a response of one of them.
 
-    The two may be the same model. The response is `along` the greedy one of the ``"teacher"`` or
-    the ``"student"``, or a ``"sample"`` of the student at temperature 1 with `seed`, as in
+    The two may be the same model. `along` chooses the response: the greedy one of the ``"teacher"``
+    or the ``"student"``, or a ``"sample"`` of the student at temperature 1 with `seed`, as in
     training. `direction` is one of `workbench.losses.DIRECTIONS`.
     """
     asked = {"student": (student, make_prompt(tokenizer, question)),
@@ -96,11 +96,11 @@ class Drift:
 def assess(model: PreTrainedModel, tokenizer: PreTrainedTokenizerBase, new_skills: Sequence[str],
            base: PreTrainedModel | None = None, split: str = "test", most: int = 0,
            old_skills: Sequence[str] | None = None) -> dict[str, Any]:
-    """Return what a model knows, from its greedy responses without context.
+    """Return a model's accuracy on each skill, from its greedy responses without context.
 
     The skills, `new_skills` (on which the model was trained) and `old_skills` (see
     `load_new_and_old`), are names of shipped skills or JSON Lines files; at most `most` items of
-    each are asked, or all if it is 0. The report has the rates of `rates_of` for all ``skills``,
+    each are used, or all if `most` is 0. The report has the rates of `rates_of` for all ``skills``,
     and for ``families`` of old ones. Its ``kl_to_base`` is KL(base || model) in nats a response on
     ``new`` and ``old`` prompts, None where there is no base or no prompt. Raises `ConfigError` if a
     skill has no items in the split.

@@ -30,7 +30,7 @@ CONTEXTS = {
     "article": "the article that the answer can be read from",
     "article+own": "the article and the demonstration",
 }
-"""What can stand in the prompt before the question."""
+"""The possible texts in the prompt before the question."""
 
 
 def contexts_of(items: Sequence[Item]) -> list[str]:

@@ -19,7 +19,7 @@ def right_without(model: ComposedBackbones, stream: Stream, k: int, i: int,
                   off: Iterable[int] = ()) -> NDArray[np.bool_]:
     """Return which test inputs of task `k` are answered right with some units off: shape (n,).
 
-    The task is told, and the answer is that of the head that was trained with the module of seed
+    The task is given, and the answer comes from the head that was trained with the module of seed
     position `i`. Units are numbered as in `Composition.off`, and all are on afterwards.
     """
     module, test = model.modules(i)[k], stream.tasks[k].test
@@ -34,7 +34,7 @@ def right_without(model: ComposedBackbones, stream: Stream, k: int, i: int,
 
 @torch.no_grad()
 def new_part_cosines(modules: Sequence[Composition]) -> Floats:
-    """Return the largest principal cosine of each two tasks' new parts: (layers, tasks, tasks).
+    """Return the largest principal cosine of the new parts of two tasks: (layers, tasks, tasks).
 
     It is 1 if both read a common direction of a layer's inputs, and 0 if they read nothing in
     common.
@@ -46,7 +46,7 @@ def new_part_cosines(modules: Sequence[Composition]) -> Floats:
 def random_cosine(rank: int, inputs: int) -> float:
     """Return the mean largest principal cosine of two random subspaces of a dimension `rank`.
 
-    It is what `new_part_cosines` finds between tasks that have nothing to do with each other.
+    `new_part_cosines` is about this large for two unrelated tasks.
     """
     rng = torch.Generator().manual_seed(0)
     pairs = torch.randn(DRAWS, 2, rank, inputs, generator=rng)

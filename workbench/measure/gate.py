@@ -168,8 +168,8 @@ def distance(model: PreTrainedModel, alone: Samples, ids: Tensor, mask: Tensor,
     """Return the KL in nats, ``per_token`` and ``per_response``, along responses (n, tokens).
 
     It is the KL from the model with the teacher's prompts to the model with the prompts of `alone`.
-    Without a teacher, it is that from the target of SFT, all of whose mass is on the tokens of the
-    responses: their negative log-likelihood.
+    Without a teacher, it is the KL from the target of SFT, which gives the tokens of the responses
+    a probability of 1: their negative log-likelihood.
     """
     kl = []
     for rows in torch.arange(len(ids)).split(AT_A_TIME):

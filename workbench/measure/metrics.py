@@ -1,9 +1,9 @@
 """`AccuracyMatrix` and the metrics computed from it.
 
 ``R[i, j]`` is the accuracy on task j after training through task i, ``b[j]`` the accuracy on task j
-before any training; i and j run from 0 to T-1. Libraries disagree on the very same matrix, so each
-docstring has the formula, its paper and who differs (Avalanche eb075be, Mammoth e75a491, PILOT
-2647455, Continuum 265a985; Diaz-Rodriguez et al., 2018).
+before any training; i and j run from 0 to T-1. Libraries disagree on the same matrix, so each
+docstring has the formula, its paper and the sources that differ (Avalanche eb075be, Mammoth
+e75a491, PILOT 2647455, Continuum 265a985; Diaz-Rodriguez et al., 2018).
 """
 
 from __future__ import annotations
@@ -85,7 +85,7 @@ class AccuracyMatrix:
         return as_score(rows.mean(-1))
 
     def learning_accuracy(self) -> Score:
-        """Return mean_j R[j, j]: each task right after training. ACC is this plus (T-1)/T BWT.
+        """Return mean_j R[j, j], the accuracy right after training. ACC is this plus (T-1)/T BWT.
 
         The name is, as we recall, from Riemer et al. (2019): check before citing.
         """
@@ -148,16 +148,17 @@ class AccuracyMatrix:
         """Return rho, shape (..., T, T): rho[k, j] = R[k, j] / R[j, j] for k >= j, NaN for k < j.
 
         Our name; we know no library that has it. The divisor is the accuracy right after training,
-        so a task hardly learnt can look well retained: read it beside `learning_accuracy`. Kemker
-        et al. (2018), as we recall, divide by an ideal accuracy. Undefined where R[j, j] is 0.
+        so a task that was hardly learned can look well retained: read it beside
+        `learning_accuracy`. Kemker et al. (2018), as we recall, divide by an ideal accuracy.
+        Undefined where R[j, j] is 0.
         """
         return self._ratio("retention", self.tasks)
 
     def area_under_retention(self, clip: float | None = None) -> Score:
         """Return AURC = mean_{j<T-1} trapezoid_{k=j..T-1}(rho[k, j]) / (T-1-j).
 
-        Ours; we know no standard. Report it also with ``clip=1``, which first limits every rho
-        to 1: unclipped, a gain on one task hides a loss on another.
+        Our definition; we know no standard. Report it also with ``clip=1``, which first limits
+        every rho to 1: unclipped, a gain on one task hides a loss on another.
         """
         rho = self._ratio("AURC", self.tasks - 1)
         rho = rho if clip is None else np.minimum(rho, clip)

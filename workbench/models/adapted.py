@@ -37,7 +37,7 @@ class AdaptedBackbones:
         A seed sets the initial weights of its adapters and heads.
     outputs : int
     rank : int
-        Of the adapters.
+        Rank of the adapters.
     table : Tensor, optional
         Encoded inputs, shape (N, ...); examples are then numbers of its rows.
 
@@ -48,7 +48,7 @@ class AdaptedBackbones:
     heads : list of nn.ParameterList
         Weights (seeds, features, outputs) and biases (seeds, 1, outputs), one for each adapter.
     masks : list of Tensor
-        The outputs of each head that it may answer: bool, shape (outputs,). At first all.
+        The outputs that each head may answer, at first all: bool, shape (outputs,).
     """
 
     def __init__(self, backbone: Backbone, seeds: Sequence[int], outputs: int, rank: int,
@@ -129,8 +129,8 @@ class AdaptedBackbones:
         """Return the features of encoded inputs under several adapters: (n, names, features).
 
         `BASE` is the name of the backbone without an adapter. Several adapters go through the
-        backbone together. peft's `adapter_names` gives the same, and its time for many rows grows
-        with the square of the number of adapters (``benchmarks/retrieval.py``).
+        backbone together. peft's `adapter_names` gives the same features, but its time for many
+        rows grows with the square of the number of adapters (``benchmarks/retrieval.py``).
         """
         together = max(ROWS // len(x), 1)
         blocks = []
@@ -202,7 +202,7 @@ class AdaptedBackbones:
         return adapters | heads
 
     def _tensors(self, name: str) -> Iterable[tuple[str, Tensor]]:
-        """Return all that has to be stored of an adapter."""
+        """Return all tensors of an adapter that have to be stored."""
         return self.with_adapter(name).named_parameters()
 
     @torch.no_grad()

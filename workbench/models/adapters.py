@@ -140,7 +140,7 @@ def add_adapter(model: Any, name: str, rank: int, rng: torch.Generator, base: st
 
 
 def base_of(folder: Path) -> str:
-    """Return the name or path of the base model of an adapter, whose files are checked."""
+    """Check the files of an adapter, and return the name or path of its base model."""
     path = folder / ADAPTER_CONFIG
     base = read_json(path).get("base_model_name_or_path")
     if not isinstance(base, str) or not base:
@@ -223,7 +223,7 @@ def merge_adapter(model: Any, folder: Path, base: str) -> Any:
 
 
 def _check_keys(adapted: Any, folder: Path, name: str = "default") -> None:
-    """Refuse an adapter file with missing or unexpected tensors, of which peft warns at most."""
+    """Refuse an adapter file with missing or unexpected tensors; peft at most warns of them."""
     from peft import get_peft_model_state_dict
 
     with safetensors.safe_open(folder / ADAPTER_WEIGHTS, "pt") as file:

@@ -22,8 +22,8 @@ PADDING = -1
 class Backbone(nn.Module, ABC):
     """A network with features of shape (n, `features`).
 
-    A subclass defines `encode`, which turns inputs of a reader into one tensor, and `forward`,
-    which turns rows of that tensor into features.
+    A subclass defines `encode`, which turns images or texts into one tensor, and `forward`, which
+    turns rows of that tensor into features.
     """
 
     features: int

@@ -147,7 +147,7 @@ class Composition(WithAdapter):
 
     @torch.no_grad()
     def draw(self, rng: torch.Generator, orthogonal: bool) -> None:
-        """Draw the new A as `add_adapter` does; if `orthogonal`, without what the units read.
+        """Draw the new A as `add_adapter` does; if `orthogonal`, orthogonal to the units' rows.
 
         The rows keep their lengths. A layer whose units leave no other direction stays as drawn.
         """
@@ -205,13 +205,13 @@ class Composition(WithAdapter):
             yield
 
     def named_parameters(self) -> list[tuple[str, nn.Parameter]]:
-        """Return the weights of the new part, and what is learned about the units."""
+        """Return the weights of the new part, and the learned weights of the units."""
         own = super().named_parameters()
         return own + ([("reuse", self.weights)] if self.reused and self.reuse != "fixed" else [])
 
     @torch.no_grad()
     def export(self, name: str) -> None:
-        """Add the module to the model as a plain adapter: its rank is that of all its parts.
+        """Add the module to the model as a plain adapter; its rank is the sum of its parts' ranks.
 
         peft concatenates the adapters (``cat``), and each coefficient is multiplied into the row of
         A of its unit; units that are off get 0. Raises `ModelError` if the name is taken (peft
@@ -233,7 +233,7 @@ class Composition(WithAdapter):
     def save(self, folder: Path) -> None:
         """Write the module as a plain adapter of peft to a new folder.
 
-        Raises `RecordError` for a folder that has files already, and what `export` raises.
+        Raises `RecordError` for a folder that has files already, and the errors of `export`.
         """
         require_new_folder(folder)
         self.write(folder)

@@ -1,7 +1,8 @@
 """Low-rank updates kept as two thin matrices: the product `B A` is never formed.
 
 An update of rank r on a layer with m inputs and n outputs is held as `A`, shape (r, m), and `B`,
-shape (n, r). All functions cost time in (m + n) r^2, where the product alone would cost m n r.
+shape (n, r). The time of all functions grows as (m + n) r^2; that of the product alone would grow
+as m n r.
 """
 
 import torch

@@ -26,8 +26,8 @@ class LanguageModels:
 
     With a `lora_rank` of 0, all weights are trained, in a copy of the model for each seed. Above 0,
     the seeds share one model and each trains an adapter of that rank on it; `adapters` has their
-    names by skill and seed, of which the last are trained. All are in evaluation mode throughout:
-    gradients flow all the same, and there is no dropout.
+    names by skill and seed; the last ones are trained. All models stay in evaluation mode: they
+    have gradients but no dropout.
     """
 
     def __init__(self, name_or_path: str | Path, seeds: Sequence[int], lora_rank: int = 0,
@@ -149,4 +149,4 @@ def fill(model: Any, vector: Tensor) -> None:
     parts = vector.split([p.numel() for p in parameters])
     for parameter, part in zip(parameters, parts, strict=True):
         parameter.copy_(part.view_as(parameter))
-    torch.clear_autocast_cache()  # autocast would go on with a copy of the old weights
+    torch.clear_autocast_cache()  # autocast would otherwise use a copy of the old weights

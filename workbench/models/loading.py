@@ -165,7 +165,7 @@ def check_folder(folder: Path) -> None:
         raise ModelError(f"{config} is missing: not a folder in the Hugging Face format.")
     settings = verify.read_json(config)
     if "auto_map" in settings:
-        raise ModelError(f"{config} asks for code of the model's own to be run (auto_map), which "
+        raise ModelError(f"{config} asks to run the model's own code (auto_map), which "
                          "is never done. Use a model whose architecture transformers itself has.")
     if "quantization_config" in settings:
         raise ModelError(f"{config} says that the weights are quantised (quantization_config), "

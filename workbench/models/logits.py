@@ -22,8 +22,9 @@ def response_logits(model: PreTrainedModel, prompt_ids: Tensor, prompt_mask: Ten
                     mask: Tensor) -> Tensor:
     """Return the logits from which each token of a response is sampled: (n, tokens, vocabulary).
 
-    Those of token t are given the prompt and the response before it, and undefined where the mask
-    is 0. Prompts (n, prompt tokens) are padded on the left and responses (n, tokens) on the right.
+    The logits of token t depend on the prompt and the response before it; they are undefined where
+    the mask is 0. Prompts (n, prompt tokens) are padded on the left and responses (n, tokens) on
+    the right.
     """
     attended = torch.cat([prompt_mask, mask], 1).to(model.device)
     logits = call(model, torch.cat([prompt_ids, ids], 1), attended, ids.shape[1] + 1)

@@ -1,6 +1,6 @@
 """Multilayer perceptrons, one per seed, stacked in every tensor.
 
-The first axis is the seeds. The time of such small networks is that of calling operations, not of
+The first axis is the seeds. Such small networks spend their time on calling operations, not on
 arithmetic: five stacked networks train in little more time than one. They share no parameter, so
 the gradient of the sum of their losses is the gradient of each.
 """
@@ -33,7 +33,7 @@ class StackedMLP(nn.Module):
     seeds : sequence of int
         One network for each, or several.
     members : int
-        Networks of each seed. They stand next to each other in the first axis of every tensor, and
+        Number of networks of each seed. They are neighbours in the first axis of every tensor, and
         differ in their initial weights.
     """
 
@@ -68,7 +68,7 @@ class StackedMLP(nn.Module):
         """Return the inputs and the outputs of each layer; the last output is the logits.
 
         They have shapes (seeds, n, features). `x` has shape (seeds, n, inputs), or (n, inputs) if
-        all networks get the same examples. `layers` are other weights and biases than their own.
+        all networks get the same examples. `layers` replaces their own weights and biases.
         """
         layers = layers or self._layers
         h = x if x.dim() == 3 else x.expand(len(layers[0][0]), *x.shape)

@@ -16,8 +16,8 @@ from workbench.models.adapters import WithAdapter, no_progress_bars
 class OSFBackbones(AdaptedBackbones):
     r"""A copy of a backbone for each seed, trained task after task, and a head for each task.
 
-    Before each task, OSF (orthogonal subspace fine-tuning, arXiv 2504.07097; here by peft) takes
-    each weight matrix of the backbone's `layers` apart:
+    Before each task, OSF (orthogonal subspace fine-tuning, arXiv 2504.07097; here by peft) splits
+    each weight matrix of the backbone's `layers` into two parts:
 
     .. math:: W = U_{high} S_{high} V_{high} + U_{low} S_{low} V_{low}
 
@@ -40,8 +40,9 @@ class OSFBackbones(AdaptedBackbones):
     def preserve(self, share: float) -> None:
         """Set the share of singular directions that is frozen; called before training.
 
-        Of a matrix whose smaller dimension is n these are ``int(share * n)`` directions, the
-        ``effective_rank`` of peft. Raises `ConfigError` if they are none or all of a layer's.
+        For a matrix whose smaller dimension is n these are ``int(share * n)`` directions, the
+        ``effective_rank`` of peft. Raises `ConfigError` if no direction of a layer is frozen, or
+        all.
         """
         for layer in self.backbone.layers:
             n = min(self.backbone.get_submodule(layer).get_parameter("weight").shape)
@@ -69,12 +70,12 @@ class OSFBackbones(AdaptedBackbones):
         return names
 
     def _decompose(self, name: str) -> None:
-        """Merge what a network has learned into its weights, and take these apart again."""
+        """Merge the trained part of a network into its weights, and split the weights again."""
         from peft import OSFConfig, PeftModel, get_peft_model
 
         network = self._networks[name]
         if isinstance(network, PeftModel):
-            # Not `unload`, as peft's guide has it: that drops what was learned.
+            # Not `unload`, as peft's guide has it: that drops the trained part.
             network = network.merge_and_unload(progressbar=False)
         config = OSFConfig(effective_rank=self.preserved, target_modules=list(self.backbone.layers))
         with no_progress_bars():

@@ -24,7 +24,7 @@ class Samples:
     """Responses of a model to some prompts: token ids and masks (int64), and texts.
 
     Prompts (n, prompt tokens) are padded on the left, responses (n, new tokens) on the right. A
-    mask is 1 at the tokens, those of a response up to and including its end token.
+    mask is 1 at the tokens; in a response, up to and including its end token.
     """
 
     prompt_ids: Tensor

@@ -42,7 +42,7 @@ HALF = 4  # tokens before, and after, the place at which two texts are compared
 
 @contextmanager
 def as_model_error(problem: str, remedy: str = "") -> Iterator[None]:
-    """Raise errors inside the block, which libraries raise of any type, as `ModelError`."""
+    """Raise an error of any type inside the block, such as one of a library, as `ModelError`."""
     try:
         yield
     except Exception as error:
@@ -213,5 +213,5 @@ def weights_hash(parameters: Iterable[tuple[str, nn.Parameter]]) -> str:
 
 
 def _without(text: str, *names: str) -> dict[str, object]:
-    """Return a JSON object less some of its entries."""
+    """Return a JSON object without some of its entries."""
     return {key: value for key, value in json.loads(text).items() if key not in names}

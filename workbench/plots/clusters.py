@@ -30,7 +30,8 @@ def plot_clusters(coordinates: ArrayLike, tasks: ArrayLike, ax: Axes | None = No
     coordinates : array-like, shape (n, 2)
     tasks : array-like of str, shape (n,)
     groups : array-like, shape (n,), optional
-        What colours and markers tell apart, such as right and wrong; by default the tasks.
+        The groups that colours and markers distinguish, such as right and wrong; by default the
+        tasks.
     chosen : array-like of bool, shape (n,), optional
         The points to emphasise.
     """

@@ -1,4 +1,4 @@
-"""Figures of composed modules: what is reused, what each unit does, and angles between tasks."""
+"""Figures of composed modules: reused units, the effect of each, and angles between tasks."""
 
 from collections import Counter
 from collections.abc import Collection, Mapping, Sequence
@@ -187,7 +187,7 @@ def plot_switched(right: Mapping[str, ArrayLike], ax: Axes, title: str = "",
     Parameters
     ----------
     right : mapping of str to array-like of bool, shape (test inputs,)
-        Which inputs are answered right; the first choice is what the second is compared with.
+        Which inputs are answered right; the second choice is compared with the first.
     chance : float, optional
         The accuracy of guesses, a dotted line.
     """
@@ -213,14 +213,14 @@ def plot_switched(right: Mapping[str, ArrayLike], ax: Axes, title: str = "",
 def plot_angles(cosines: ArrayLike, names: Sequence[str], ax: Axes | None = None,
                 title: str = "Largest cosine between new parts",
                 chance: float | None = None) -> Axes:
-    """Draw how much the new parts of each two tasks read in common, as a heat map.
+    """Draw a heat map of how much the new parts of two tasks read in common.
 
     Parameters
     ----------
     cosines : array-like, shape (tasks, tasks)
         Of one layer, or the mean over layers, of `workbench.measure.composition.new_part_cosines`.
     names : sequence of str
-        Of the tasks, at least two.
+        Names of the tasks, at least two.
     chance : float, optional
         The cosine of random new parts; see `workbench.measure.composition.random_cosine`.
     """

@@ -33,12 +33,12 @@ def plot_costs(table: pd.DataFrame, cost: str, ax: Axes, log: bool = False,
         A row for each method; columns `cost`, ``accuracy`` and perhaps ``low`` and ``high``, from
         0 to 1.
     ax : Axes
-        Its place must be final: names are placed by what is around them.
+        Its position must be final, because names are placed beside the dots.
     log : bool
         Whether the cost has a logarithmic axis, with 0 at its left end.
     methods : list of str, optional
-        The names that colours are given to; by default those of the table. With all methods of a
-        comparison, a method has the same style whichever others are drawn.
+        The names that get colours; by default those of the table. Give all methods of a comparison,
+        so that each has the same style in all its figures.
     """
     styles = styles_of(methods or table.index)
     texts = []
@@ -69,7 +69,7 @@ def _scale(ax: Axes, costs: Floats, log: bool) -> None:
         ax.set_xlim(-0.05 * most, 1.1 * most)
     else:
         low, high = positive.min(), positive.max()
-        if len(positive) < len(costs):  # a logarithm has no place for 0
+        if len(positive) < len(costs):  # 0 has no logarithm
             ax.set_xscale("symlog", linthresh=low, linscale=1)
             ax.set_xlim(-0.3 * low, 3 * high)
         else:
@@ -108,10 +108,10 @@ def _name_dots(ax: Axes, table: pd.DataFrame, cost: str, styles: dict[str, dict[
 
 def _free_place(dot: Floats, size: Floats, frame: Floats, taken: Floats, written: Floats
                 ) -> tuple[Floats, Floats]:
-    """Return the nearest free box for a name, and points on the line to it where it is not near.
+    """Return the nearest free box for a name, and points on the line to it if it is far.
 
-    A line may cross none of the boxes `written`, which are those of other names and their lines;
-    where every line does, the nearest free box is returned.
+    A line must not cross the boxes `written`, of other names and their lines. If every line does,
+    the nearest free box is returned.
     """
     rows = np.arange(-12, 13) * (size[1] + 2) / 2
     shifts = np.array([[side * across, up] for across, up in product(range(10, 130, 15), rows)

@@ -106,7 +106,7 @@ def _finish(ax: Axes, measure: str, title: str, predicted: float, last: int, wor
     if measure == "ece":  # small numbers should be seen
         ax.set_ylim(*np.array([-0.03, 1.08]) * max(ax.dataLim.y1, 5))
     elif measure == "accuracy" and len(ax.texts):
-        ax.set_ylim(-3, 114)  # room for a name above a curve at 100
+        ax.set_ylim(-3, 114)  # space for a name above a curve at 100
     margin = 0.04 * max(last - 1, 1)
     ax.set_xlim(1 - min(margin, 0.6), last + margin)  # there is no round 0
     ax.xaxis.set_major_locator(MaxNLocator(6, integer=True))

@@ -58,7 +58,7 @@ def name_ticks(ax: Axes, names: Sequence[str], axis: str = "x") -> None:
 def head_columns(ax: Axes, groups: Sequence[tuple[str, int]]) -> None:
     """Write names above groups of columns 0, 1, …, below the title; call it after `add_text`.
 
-    `groups` holds a name and a number of columns each.
+    `groups` has a name and a number of columns for each group.
     """
     columns = sum(count for _, count in groups)
     across = 0.85 * _width(ax) * min(count for _, count in groups) / columns

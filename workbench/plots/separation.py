@@ -26,7 +26,7 @@ LOOKS = {"measured": (COLOURS[0], "o"), "true": ("#000000", "D"), "bound": (COLO
 
 
 def share(value: float) -> str:
-    """Return a share in percent with two digits, ``"below 0.001 %"`` from 0 to the floor."""
+    """Return a share in percent with two digits; ``"below 0.001 %"`` below the floor."""
     if 0 < value < FLOOR:
         return f"below {100 * FLOOR:g} %"
     return f"{100 * value:.0f} %" if value >= 0.0995 else f"{100 * value:.2g} %"
@@ -97,7 +97,7 @@ def coverage(value: float) -> str:
 
 
 def plot_sets(outcome: Outcome, ax: Axes) -> Axes:
-    """Draw the coverage of conformal sets and of a chi-square cut-off beside the one asked for."""
+    """Draw the coverage of conformal sets and of a chi-square cut-off beside the requested one."""
     sets = outcome.sets
     ax.axvline(100 * sets["asked"], color="grey", linestyle="--", linewidth=1.2)
     ax.plot([100 * sets["low"], 100 * sets["high"]], [0, 0], color=COLOURS[5], linewidth=7,

@@ -24,7 +24,7 @@ def soften(logits: ArrayLike, temperature: float) -> Floats:
 
 
 def wrong_shares(logits: ArrayLike, label: int, temperature: float) -> Floats:
-    """Return the softened probabilities of the wrong classes, divided by their sum; the label's: 0.
+    """Return the softened probabilities of the wrong classes as shares; the label has 0.
 
     They do not depend on the logit of the true class.
     """

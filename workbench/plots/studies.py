@@ -126,7 +126,7 @@ def drift_correlation(points: pd.DataFrame, prompts: str) -> float:
 
 def plot_diagnostic(points: pd.DataFrame, methods: Sequence[str], name: str, ax: Axes,
                     title: str, rate: float, legend: bool = True) -> Axes:
-    """Draw one of `UNITS` against the step, of the run of each method at a learning rate."""
+    """Draw one of `UNITS` against the step, for each method's run at a learning rate."""
     texts, styles = [], styles_of(points["method"])
     for method in methods:
         run = points.query("method == @method and rate == @rate").dropna(subset=name)
@@ -147,8 +147,8 @@ def plot_sequence(curves: Mapping[str, Floats], names: Sequence[str], ax: Axes,
     """Draw one skill after each stage of a sequence: the mean over seeds, and a dot per seed.
 
     `curves` has the accuracies of each method, shape (seeds, stages), from before the first skill
-    on; `names` are those of the stages. With `methods`, all methods of the study, a method has the
-    same style whichever others are drawn.
+    on; `names` are those of the stages. Give `methods`, all methods of the study, so that each has
+    the same style in all figures.
     """
     texts, styles = [], styles_of(methods or curves)
     for i, (method, values) in enumerate(curves.items()):

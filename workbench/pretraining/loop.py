@@ -60,8 +60,8 @@ def pretrain(config: PretrainConfig | None, out: Path | str, *,
              stop: Callable[[], bool] | None = None, progress: bool = False) -> dict[str, Any]:
     """Train a model of the village from random weights; write it in the Hugging Face format.
 
-    Returns the log of the run. Raises `RecordError` if the folder is in use, has files of something
-    else, or no usable run to continue.
+    Returns the log of the run. Raises `RecordError` if the folder is in use, has other files, or
+    has no usable run to continue.
 
     Parameters
     ----------

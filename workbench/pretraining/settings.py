@@ -29,9 +29,10 @@ class PretrainConfig:
     batch_size: int = 24
     """Rows of packed documents per step, each as long as the model's context."""
     micro_batch: int = 12
-    """Rows at a time; few, so that the activations of a layer stay in the processor's cache."""
+    """Rows computed at a time; few, so that the activations of a layer stay in the processor's
+    cache."""
     weight_decay: float = 0.01
-    """Of AdamW."""
+    """Weight decay of AdamW."""
     precision: str = "auto"
     """``fp32`` or ``bf16`` (autocast); ``auto`` is bf16 on a GPU that supports it, else fp32."""
     device: str = "auto"
@@ -105,7 +106,7 @@ def find_log(config: PretrainConfig | None, folder: Path) -> dict[str, Any]:
         if "checkpoint" in log and set(log["checkpoint"]) != {"file", "sha256"}:
             raise ValueError("checkpoint names no file with its sha256")
     except FileNotFoundError:
-        raise RecordError(f"{folder} holds no {LOG}: there is no pretraining run to go on with. "
+        raise RecordError(f"{folder} holds no {LOG}: there is no pretraining run to continue. "
                           "Give the folder named by --out.") from None
     except (OSError, ValueError, KeyError, TypeError) as error:
         raise RecordError(f"{folder / LOG} cannot be used: {error}. Restore it from a copy, or run "

@@ -68,7 +68,7 @@ class TaskRetriever(ClassifierMixin, BaseEstimator, ABC):  # type: ignore[misc] 
     Attributes
     ----------
     classes_ : ndarray, shape (tasks,)
-        The names of the tasks: those of one call sorted, later ones behind earlier ones.
+        The names of the tasks, sorted within each call of `partial_fit`, in the order of the calls.
     """
 
     classes_: Names

@@ -89,12 +89,12 @@ def shared_bound(tasks: Sequence[Mixture], weighted: bool = False,
     with `weighted` the highest density times weight; the weighted bound also holds for the task
     with the highest density in all.
 
-    An input from cluster p of task k is lost only if some foreign cluster has
+    An input from cluster p of task k gets a wrong task only if some foreign cluster has
     :math:`r\,q(x)\ge p(x)`, with r = 1 or the ratio of the weights. This has probability
     :math:`\int p\,1[rq\ge p]\le\sqrt r\int\sqrt{pq}=\sqrt r\,e^{-D_B}`; the bound is the sum over
     all foreign clusters, averaged over p. With `equal_covariance` the probability is exact,
-    :math:`\Phi(-\Delta/2+\log r/\Delta)` with the Mahalanobis distance :math:`\Delta`. Above 1
-    the bound says nothing.
+    :math:`\Phi(-\Delta/2+\log r/\Delta)` with the Mahalanobis distance :math:`\Delta`. Above 1 the
+    bound says nothing.
     """
     task = np.concatenate([np.full(len(t.weights), k) for k, t in enumerate(tasks)])
     weights, means, covariances = (np.concatenate([getattr(t, name) for t in tasks])
@@ -119,13 +119,12 @@ def adapted_bound(own_covariance: Floats, foreign: Sequence[tuple[Floats, Floats
     adapter, where they must be Gaussian, and then mean and covariance of the signature.
 
     Write a and C for the mean and covariance of an input whitened by the signature, kappa for the
-    log ratio of the signature's determinant to that of `own_covariance`. The input is lost if
-    :math:`\chi^2_d\ge\|z\|^2+\kappa` with :math:`z\sim N(a,C)`. By the tails of Laurent & Massart
-    (2000) and Birge (2001), both sides cross :math:`d+2\sqrt{dx}+2x` with probability at most
-    :math:`e^{-x}` each, if :math:`\sqrt x=\tfrac12(\sqrt{R^2+2G}-R)`,
-    :math:`G=\|a\|^2+\mathrm{tr}\,C+\kappa-d`,
-    :math:`R=\sqrt{\mathrm{tr}\,C^2+2a^\top Ca}+\sqrt d`. The sum is
-    :math:`e^{-\min x}+\sum e^{-x}`. Above 1 it says nothing.
+    log ratio of the signature's determinant to that of `own_covariance`. The input gets a wrong
+    task if :math:`\chi^2_d\ge\|z\|^2+\kappa` with :math:`z\sim N(a,C)`. By the tails of Laurent &
+    Massart (2000) and Birge (2001), both sides cross :math:`d+2\sqrt{dx}+2x` with probability at
+    most :math:`e^{-x}` each, if :math:`\sqrt x=\tfrac12(\sqrt{R^2+2G}-R)`,
+    :math:`G=\|a\|^2+\mathrm{tr}\,C+\kappa-d`, :math:`R=\sqrt{\mathrm{tr}\,C^2+2a^\top Ca}+\sqrt d`.
+    The sum is :math:`e^{-\min x}+\sum e^{-x}`. Above 1 it says nothing.
     """
     d, exponents = len(own_covariance), []
     for a2, trace, trace2, aCa, kappa in _whitened(own_covariance, foreign):
@@ -174,8 +173,9 @@ def paper_delta(eps: float, d: int, clusters: int, kappa: float = 0.0, variance:
         The largest variance of a feature of the task's inputs under a foreign adapter.
     from_script : bool
         Use the logarithm as the script has it, :math:`\log(\tfrac N\epsilon(\sqrt\cdot+1))`.
-        One parenthesis differs, and it asks for far less: in 16 features of standard deviation 0.1
-        it certifies 1 % for 10 round clusters, one for each task, whose exact error is 6.8 %.
+        One parenthesis differs, and the condition becomes much weaker: in 16 features of standard
+        deviation 0.1 it certifies 1 % for 10 round clusters, one for each task, whose exact error
+        is 6.8 %.
 
     Returns
     -------

@@ -22,9 +22,10 @@ def _table(name: str, values: ArrayLike, axes: tuple[int, ...] = (2,)) -> Floats
 
 
 def lowest_entropy(probabilities: ArrayLike) -> NDArray[np.intp]:
-    """Return the task whose own model is the surest: (n, tasks, classes) to positions (n,).
+    """Return the task whose own model is most confident: (n, tasks, classes) to positions (n,).
 
-    As TUNA (arXiv 2508.08165) chooses an adapter. Networks are often sure where they are wrong.
+    TUNA (arXiv 2508.08165) chooses an adapter in this way. Networks are often confident where they
+    are wrong.
     """
     p = _table("probabilities", probabilities, (3,))
     entropy = -(p * np.log(np.where(p > 0, p, 1))).sum(2)
@@ -35,9 +36,9 @@ def shortlist(first_scores: ArrayLike, second_scores: ArrayLike,
               keep: int = 2) -> NDArray[np.intp]:
     """Return the task with the best second score among the `keep` best by the first: (n,).
 
-    As DPTA (arXiv 2411.17766): the first score is of shared features, the second of features under
-    the tasks' adapters, of which only `keep` run for an input. Entries of other tasks are not read,
-    so they may be NaN. Both have shape (n, tasks), higher is better.
+    DPTA (arXiv 2411.17766) does this: the first score is of shared features, the second of features
+    under the tasks' adapters, of which only `keep` run for an input. Second scores of other tasks
+    are not read, so they may be NaN. Both have shape (n, tasks), higher is better.
     """
     first = _table("first scores", first_scores)
     second = np.asarray(second_scores, dtype=np.float64)
@@ -54,10 +55,10 @@ def shortlist(first_scores: ArrayLike, second_scores: ArrayLike,
 def batch_vote(scores: ArrayLike, batches: ArrayLike) -> NDArray[np.intp]:
     """Return one task for each batch, the best by mean score: a LEAK, for demonstration only.
 
-    With batches of one task each, as test loaders give them, inputs tell each other their task,
-    and retrieval looks far better than it is for one input. With mixed batches it falls to chance.
-    `scores` has shape (n, tasks), `batches` the batch of each row, and the result a position for
-    each row.
+    With batches of one task each, as test loaders give them, inputs reveal their task to each
+    other, and retrieval looks far better than it is for one input. With mixed batches it falls to
+    chance. `scores` has shape (n, tasks), `batches` the batch of each row, and the result a
+    position for each row.
     """
     table, groups = _table("scores", scores), np.asarray(batches)
     if groups.shape != (len(table),):

@@ -41,7 +41,7 @@ class ClassAsTask(TaskRetriever):
     def fit(self, X: Any, y: Any, labels: Any = None) -> "ClassAsTask":
         """Learn from features (n, d), tasks (n,) and classes (n,), by default the tasks.
 
-        Raises `DataError` for a class of two tasks, and what the classifier raises.
+        Raises `DataError` for a class of two tasks, and the errors of the classifier.
         """
         return self._learn(X, y, labels, first=True)
 

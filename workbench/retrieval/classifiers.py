@@ -1,7 +1,7 @@
 """Classifiers that learn from running sums.
 
-They need no gradient, see each row once and forget nothing: learned in pieces they are those
-learned at once. They are the simple methods that a learned retriever has to beat.
+They need no gradient, see each row once and forget nothing: the result is the same whether the rows
+come in pieces or at once. They are the simple methods that a learned retriever has to beat.
 """
 
 from collections.abc import Mapping, Sequence
@@ -45,15 +45,16 @@ class MomentClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]  #
     projections : int
         Random features of ``ranpac``.
     ridge : float, optional
-        Of ``ranpac``; by default the one of `RIDGES` with the least squared error on a fifth of the
-        newest rows, after a fit to the rest of them.
+        Ridge of ``ranpac``. By default it is the one of `RIDGES` with the least squared error on a
+        fifth of the newest rows, after a fit to the other new rows.
     random_state : int
         Seed of the random matrix and of that fifth.
 
     Attributes
     ----------
     classes_ : ndarray, shape (classes,)
-        The names of the classes: those of one call sorted, later ones behind earlier ones.
+        The names of the classes, sorted within each call of `partial_fit`, in the order of the
+        calls.
     ridge_ : float
         The ridge used, of ``ranpac``.
     """
@@ -65,7 +66,7 @@ class MomentClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]  #
         self.ridge, self.random_state = ridge, random_state
 
     def fit(self, X: Any, y: Any) -> "MomentClassifier":
-        """Learn from features (n, d) and classes (n,), from nothing.
+        """Learn from features (n, d) and classes (n,); forget earlier rows.
 
         Raises `DataError` for features that are not finite, or a covariance that is singular.
         """

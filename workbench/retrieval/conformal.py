@@ -4,9 +4,9 @@ Vovk, Gammerman & Shafer, *Algorithmic Learning in a Random World* (2005), appli
 retrieval. A score says how strange an input is to a task, such as its Mahalanobis distance under
 that task's adapter. Held-out inputs of task k and a new input of task k are exchangeable, so the
 rank of the new score among the n held-out ones is uniform on 1 to n + 1. Hence
-P(p_k <= alpha) = floor(alpha (n + 1)) / (n + 1) <= alpha, whatever the distribution: no Gaussian,
-no density and nothing learned. The rate is an average over inputs and held-out samples, not one for
-each class, and it holds only for scores that nothing was chosen on.
+P(p_k <= alpha) = floor(alpha (n + 1)) / (n + 1) <= alpha, for any distribution: no Gaussian, no
+density and no training is needed. The rate is an average over inputs and held-out samples, not one
+for each class. It holds only if the held-out scores were not used to choose anything.
 """
 
 import math
@@ -23,7 +23,7 @@ def p_values(scores: ArrayLike, held_out: ArrayLike, task: str = "the task") -> 
     """Return p = (1 + number of held-out scores >= score) / (n + 1) of each score.
 
     Both arrays have one axis; a higher score is stranger. A strictly increasing function of all
-    scores of a task leaves the result as it is. Raises `DataError` for scores that are NaN or
+    scores of a task does not change the result. Raises `DataError` for scores that are NaN or
     infinite, or if there are no held-out scores; `task` is its name in the message.
     """
     new, old = (np.asarray(values, dtype=np.float64) for values in (scores, held_out))

@@ -14,10 +14,10 @@ def rows_apart(y: Any, tasks: Sequence[Any], named: Any, needed: bool, fraction:
                seed: Sequence[int]) -> NDArray[np.bool_]:
     """Return which rows are held out, bool of shape (n,).
 
-    They are those `named`. Without names none are, or if some are `needed` a `fraction` of each
-    task, drawn by the first number of `seed` and the position of the task, which begins at the
-    second. So the rows drawn are the same whether tasks come at once or one by one. Raises
-    `DataError` for a task with fewer than 2 other rows, or without any where some are needed.
+    They are the rows in `named`. Without names, none is held out, or, if some are `needed`, a
+    `fraction` of each task. They are drawn by the first number of `seed` and the position of the
+    task, counted from the second number: the same rows whether tasks come at once or one by one.
+    Raises `DataError` for a task with fewer than 2 other rows, or without the rows that are needed.
     """
     apart = np.zeros(len(y), dtype=bool)
     if named is not None:

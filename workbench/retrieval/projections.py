@@ -72,8 +72,8 @@ def separations(features: ArrayLike, tasks: ArrayLike) -> tuple[pd.DataFrame, pd
 
     The Gaussians share one covariance, that of the residuals from the means of the tasks, shrunk as
     in Ledoit & Wolf (2004) so that it exists for fewer samples than features too. All numbers are
-    of these fitted Gaussians, not of the data. The distance is 0 for no pair of tasks, even if
-    their names are drawn at random: compare with shuffled tasks.
+    of these fitted Gaussians, not of the data. The distance of two tasks is never 0, even if their
+    names are drawn at random: compare with shuffled tasks.
 
     Returns
     -------

@@ -22,15 +22,15 @@ class PromptPool(TaskRetriever):
     """Choose the task that owns the nearest key of a pool; trained task after task.
 
     In L2P a key leads to a prompt and not to a task. To compare it with retrievers, a key is owned
-    by the task that wrote to its prompt last: the last one whose rows, after its training, selected
-    the key at least as often as chance would, for a share of ``selected / pool``.
+    by the task that wrote to its prompt last. This is the last task whose rows, after its training,
+    selected the key at least as often as chance: for a share of ``selected / pool``.
 
     Parameters
     ----------
     pool : int
         Number of keys.
     selected : int
-        Keys that an input selects in training.
+        Number of keys that an input selects in training.
     per_task : bool
         One key for each task instead, trained in that task only.
     epochs, batch_size : int

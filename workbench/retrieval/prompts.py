@@ -33,9 +33,9 @@ class PromptRetriever:
     layer : int
         0 takes the embeddings, 1 the output of the first layer.
     components : int
-        Most principal components.
+        Largest number of principal components.
     clusters : int
-        Of each signature; they share one covariance.
+        Number of clusters of each signature; they share one covariance.
     """
 
     def __init__(self, model: Any, tokenizer: Any, layer: int = 1, components: int = 64,
@@ -97,7 +97,7 @@ class PromptRetriever:
     def learn_known(self, skills: Sequence[Sequence[str]], apart: bool) -> None:
         """Fit signatures to the prompts of skills that need no module.
 
-        Their numbers are negative: one for each skill if `apart`, and otherwise one for all.
+        These skills get negative numbers: one for each if `apart`, and otherwise one for all.
         """
         every = [question for questions in skills for question in questions]
         self.prepare(every)

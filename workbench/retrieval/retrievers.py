@@ -2,12 +2,12 @@
 
 Signatures of other kinds are other methods: ``mean`` and ``kmeans`` with the measure ``euclidean``
 are NCM and S-Prompts (Wang et al., NeurIPS 2022). SLDA, FeCAM and RanPAC are rules of
-`classifiers.MomentClassifier`, off which `class_as_task.ClassAsTask` reads a task, and
-`prompt_pool.PromptPool` is the retriever that is trained. Three need no code: the oracle is told
-the task, the random retriever is scikit-learn's ``DummyClassifier(strategy="uniform")``, and the
-router that is trained on all tasks at once is any of its classifiers. ``LogisticRegression`` on the
-tasks is no ceiling where a task has several classes, as these are often not linearly separable
-from the others: train it on the labels, or take ``SVC``.
+`classifiers.MomentClassifier`, whose class `class_as_task.ClassAsTask` turns into a task.
+`prompt_pool.PromptPool` is a retriever that is trained. Three methods need no code: the oracle is
+given the task; the random retriever is scikit-learn's ``DummyClassifier(strategy="uniform")``; the
+router trained on all tasks at once is any classifier of scikit-learn. ``LogisticRegression`` on the
+tasks is not an upper limit: where a task has several classes, they are often not linearly separable
+from the others. Train it on the labels, or take ``SVC``.
 """
 
 from collections.abc import Mapping, Sequence
@@ -70,12 +70,12 @@ class ClusteredRetriever(TaskRetriever):
     Attributes
     ----------
     classes_ : ndarray, shape (tasks,)
-        The names of the tasks: those of one call sorted, later ones behind earlier ones.
+        The names of the tasks, sorted within each call of `partial_fit`, in the order of the calls.
     signatures_ : list of Signature
         One for each task.
     held_out_ : list of ndarray
         For each task the `distances` of its held-out rows, for conformal task sets. They are exact
-        only if nothing was chosen on these rows: choose settings on others.
+        only if these rows were not used to choose settings.
     """
 
     signatures_: list[Signature]

@@ -43,9 +43,9 @@ class Signature(DensityMixin, BaseEstimator):  # type: ignore[misc]  # scikit-le
     clusters : int
         Number of clusters, for a ``dpgmm`` the largest.
     covariance : {"full", "tied", "diag"}
-        Of ``gaussian``, ``gmm`` and ``dpgmm``.
+        Form of the covariance of ``gaussian``, ``gmm`` and ``dpgmm``.
     concentration : float, optional
-        Of a ``dpgmm``; by default 1 over the number of clusters.
+        Concentration of a ``dpgmm``; by default 1 over the number of clusters.
     ridge : float
         Added to every variance.
     shrinkage : float
@@ -60,7 +60,7 @@ class Signature(DensityMixin, BaseEstimator):  # type: ignore[misc]  # scikit-le
     means_ : ndarray, shape (clusters, d)
     covariances_ : ndarray, shape (clusters, d, d)
     log_determinants_ : ndarray, shape (clusters,)
-        Of the covariances.
+        Log determinants of the covariances.
     """
 
     log_determinants_: Floats
@@ -137,8 +137,8 @@ class Signature(DensityMixin, BaseEstimator):  # type: ignore[misc]  # scikit-le
     def _factorise(self) -> None:
         """Compute the factors that whiten, from `_spread`.
 
-        It has shape (1,) for one variance in all, (clusters, d) for variances, (clusters, d, d) for
-        covariances, and (1, d, d) for one that all clusters share.
+        `_spread` has shape (1,) for a single variance, (clusters, d) for variances, and for
+        covariances (clusters, d, d), or (1, d, d) if all clusters share one.
         """
         clusters, d = self.means_.shape
         if self._spread.ndim < 3:

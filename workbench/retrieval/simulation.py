@@ -54,7 +54,7 @@ def measure(toy: Toy) -> Outcome:
     fitted = [Mixture(s.weights_, s.means_, s.covariances_) for s in signatures]
     flat, right = test.reshape(-1, toy.dimension), np.repeat(np.arange(toy.tasks), TEST)
     to_clusters = [m.distances(flat * scale) for m, scale in zip(fitted, toy.scales, strict=True)]
-    # A log density is half of this, plus a constant: the determinant knows the adapter's scale.
+    # A log density is half of this, plus a constant: the determinant contains the adapter's scale.
     log_densities = np.stack([-(d + m.log_determinants).min(1)
                               for d, m in zip(to_clusters, fitted, strict=True)], 1)
     distances = np.stack([d.min(1) for d in to_clusters], 1)
@@ -82,7 +82,7 @@ def _truth(toy: Toy, tasks: Sequence[Mixture], x: Floats,
            right: NDArray[np.intp]) -> pd.DataFrame:
     """Return the row of the true densities: exact, or on the test inputs if covariances differ.
 
-    It is for adapters of scale 1: a known scale takes nothing away.
+    It is for adapters of scale 1: with a known scale the errors are the same.
     """
     if toy.covariance != "own":
         values = (exact_error(toy),) * 3

@@ -94,7 +94,7 @@ def measure_retrieval(learner: Adapters, stream: Stream, part: str = "test") -> 
     """Return how well tasks are retrieved after the last task, and the accuracy that depends on it.
 
     Lists have seeds first, then tasks: ``retrieval``, the share of inputs whose task is found;
-    ``accuracy``; ``oracle``, the accuracy if the task is told. ``class_if_task_right`` and
+    ``accuracy``; ``oracle``, the accuracy if the task is given. ``class_if_task_right`` and
     ``class_if_task_wrong`` (None if there is no such input) complete the identity ``accuracy`` =
     retrieval x class_if_task_right + (1 - retrieval) x class_if_task_wrong. ``confusion`` has shape
     (seeds, tasks, tasks): the share of inputs of a task for which each task is retrieved.

@@ -66,7 +66,7 @@ def write_items(path: str | Path, items: Iterable[Item]) -> None:
 
 
 def spread(items: Sequence[Item], most: int) -> Sequence[Item]:
-    """Return at most so many items, evenly from first to last; 0 takes all."""
+    """Return at most `most` items, evenly spaced from first to last; 0 takes all."""
     if not 0 < most < len(items):
         return items
     return [items[i * len(items) // most] for i in range(most)]
@@ -127,7 +127,7 @@ def _check_items(items: Mapping[int, Item], path: Path) -> None:
     for line, item in items.items():
         first = ids.setdefault(item.id, line)
         if first != line:
-            raise DataError(f"{path}, line {line}: id {item.id!r} stands already in line {first}. "
+            raise DataError(f"{path}, line {line}: id {item.id!r} is already in line {first}. "
                             "Give every item an id of its own.")
         first = prompts.setdefault(same_prompt(item.prompt), line)
         if items[first].split != item.split:
@@ -157,7 +157,7 @@ def _parse(record: Any, where: str, number: int) -> Item:
 
 
 def _faults(record: Any) -> Iterator[str]:
-    """Yield what is wrong with the value of a line; only the first fault is sure to be one."""
+    """Yield the faults of the value of a line; only the first one is certain."""
     yield from field_faults(record, KNOWN, OPTIONAL)
     record = {"scorer": Item.scorer} | record
     for name, allowed in (("split", SPLITS), ("scorer", SCORERS)):
@@ -174,7 +174,7 @@ def _faults(record: Any) -> Iterator[str]:
 
 
 def field_faults(record: Any, known: Sequence[str], optional: Sequence[str] = ()) -> Iterator[str]:
-    """Yield what is wrong with the fields of a line; only the first fault is sure to be one."""
+    """Yield the faults of the fields of a line; only the first one is certain."""
     if not isinstance(record, dict):
         yield f"expected an object, found {type(record).__name__}."
     needed = [name for name in known if name not in optional]

@@ -28,7 +28,7 @@ NAMES = {"umap": "UMAP", "pca": "PCA", "lda": "LDA"}
 
 
 class ClusterView(View):
-    """Points of several tasks in a picture, and beside it how they are retrieved and kept.
+    """Points of several tasks in a picture, with their retrieval and retention beside it.
 
     Parameters
     ----------
@@ -104,7 +104,7 @@ class ClusterView(View):
         return [(NAMES[kind], kind) for kind in kinds + ["lda"] * (len(self.points.tasks) > 2)]
 
     def coordinates(self) -> Floats:
-        """Return the coordinates of the picture, shape (n, 2); of LDA they depend on the tasks."""
+        """Return the coordinates of the picture, shape (n, 2); those of LDA depend on the tasks."""
         kind = self.projection.value
         key = kind, kind == "lda" and self.shuffled.value
         if key not in self._places:

@@ -70,7 +70,7 @@ class ClusterExplorer(ClusterView):
         self._take_group()
 
     def _alone(self, change: Callable[..., None]) -> Callable[..., None]:
-        """Return a handler that waits until others have ended, in whatever thread they are."""
+        """Return a handler that waits until the other handlers have ended, in any thread."""
         def handler(event: Any) -> None:
             with self._lock:
                 change(event)

@@ -1,4 +1,4 @@
-"""`CompositionExplorer`: the units that a composed module reuses, and accuracy without some."""
+"""`CompositionExplorer`: units that a module reuses, and accuracy without some of them."""
 
 import threading
 from collections.abc import Iterable, Sequence
@@ -31,8 +31,8 @@ class CompositionExplorer(View):
     """Choose a task; see which units its module reuses, and switch units off.
 
     The heat map has the coefficients of the module. A unit that is switched off is off in all
-    layers. The accuracy is that on the task's test inputs when the task is told, by the head that
-    was trained with the module, and that head was trained with all units on.
+    layers. The accuracy is measured on the task's test inputs, with the task given. The head was
+    trained with the module, and with all units on.
 
     Parameters
     ----------
@@ -81,7 +81,7 @@ class CompositionExplorer(View):
 
     @property
     def owners(self) -> list[str]:
-        """The task that made each unit of the module, and behind them `NEW` for the new units."""
+        """The task that made each unit of the module, then `NEW` for each new unit."""
         tasks = {names[self.i]: task for names, task in zip(self.model.adapters, self.names,
                                                             strict=True)}
         return [tasks[owner] for owner in self.module.owners] + [NEW] * self.module.rank

@@ -59,7 +59,7 @@ class LiveDistillation(LiveTraining):
                 [*new, *old])
 
     def verdict(self) -> str:
-        """Return a sentence on what was learned and kept."""
+        """Return a sentence on the accuracy on the new skill and the old ones."""
         record = self.record
         if record is None or record.status != "complete":
             return "No verdict yet: the training has not ended."

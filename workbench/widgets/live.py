@@ -218,7 +218,7 @@ class LiveTraining(View):
         self._last_step = seen.steps_taken
 
     def read_out(self, words: str) -> None:
-        """Announce no figure: they change too often."""
+        """Announce nothing: the figure changes too often."""
 
     def _settings_changed(self, *_: object) -> None:
         """Show that the picture is of an earlier training, or the settings of an empty picture."""

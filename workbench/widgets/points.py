@@ -73,7 +73,7 @@ class Points:
         self.name_tasks(self.frame["task"].to_numpy())
 
     def name_tasks(self, tasks: NDArray[Any]) -> None:
-        """Give the points other tasks, such as shuffled ones; whether they are right follows."""
+        """Give the points other tasks, such as shuffled ones, and compute again which are right."""
         self.frame["task"] = tasks
         if self.tested.any():
             right = self.frame["retrieved task"] == self.frame["task"]

@@ -29,7 +29,7 @@ ECE = ("ECE (expected calibration error) compares confidence with accuracy. Scor
 
 @dataclass(frozen=True)
 class Rounds:
-    """A table of rounds for `workbench.plots.generations`, and what the picture says of it."""
+    """A table of rounds for `workbench.plots.generations`, and the texts of the picture."""
 
     table: pd.DataFrame
     heading: str
@@ -101,7 +101,7 @@ def _digits() -> tuple[Sequence[tuple[Floats, Floats, Labels]], Labels]:
 
 
 def _mislabelled(labels: Labels, noise: float, seed: int) -> Floats:
-    """Return labels as rows with a single 1, a share of them wrong; more noise keeps the wrong."""
+    """Return labels, some wrong, as rows with a single 1; with more noise these stay wrong."""
     rng = np.random.default_rng([seed, 1])
     noisy, order = labels.copy(), rng.permutation(len(labels))
     shift = rng.integers(1, 10, len(labels))
@@ -116,7 +116,7 @@ def _one_round() -> Floats:
     draws, labels = _digits()
     right = []
     for seed, (gram, new, y) in enumerate(draws):
-        # Each output goes its own way, so that all noises fit into one call.
+        # Each output is computed on its own, so that one call serves all noises.
         targets = np.hstack([_mislabelled(y, noise, seed) for noise in NOISES])
         outputs = soft_rounds(gram, targets, PENALTIES, 1, new)[:, 0]
         answers = outputs.reshape(*outputs.shape[:2], len(NOISES), 10).argmax(-1)

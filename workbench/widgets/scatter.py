@@ -21,7 +21,7 @@ PAUSE_S = 0.5
 
 
 class ScatterPlot:
-    """A scatter plot with a lasso, in `widget`; its traits `selection` and `hovering` are rows.
+    """A scatter plot with a lasso, in `widget`; its traits `selection` and `hovering` hold rows.
 
     Parameters
     ----------
@@ -85,11 +85,11 @@ class ScatterPlot:
             self._sent, self._timer = time.monotonic(), None
 
     def select(self, rows: NDArray[np.intp] | None) -> None:
-        """Emphasise some points, or with None all alike."""
+        """Emphasise some points; None emphasises no point."""
         self._scatter.selection(rows)
 
     def close(self) -> None:
-        """Give up a change that waits."""
+        """Drop a change that has not been sent."""
         if self._timer is not None:
             self._timer.cancel()
 

@@ -18,7 +18,7 @@ class SeparationLab(View):
     """Move separation, dimension and other settings of a toy; see its errors, bounds and sets.
 
     Five tasks have clusters of known densities. Signatures are fitted to some inputs and tested on
-    others; the bounds are those of the known densities, and one is that of the fitted ones.
+    others; all bounds but one use the known densities, and one uses the fitted ones.
     """
 
     def __init__(self, toy: Toy | None = None) -> None:

@@ -54,7 +54,7 @@ class SoftLabelExplorer(View):
             (f"{rank}. {self._story(i, *top[i])}, {share(p[i, top[i, 0]])} to "
              f"{share(p[i, top[i, 1]])}", int(i)) for rank, i in enumerate(order, 1)])
         self.temperature = steps("temperature", TEMPERATURES, 1.0)
-        self.temperature.continuous_update = True  # the bars follow the hand
+        self.temperature.continuous_update = True  # the bars move with the slider
         self.lay_out([self.image_number, self.temperature])
 
     def _check(self) -> None:

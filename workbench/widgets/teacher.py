@@ -94,7 +94,7 @@ class TeacherExplorer(View):
             control.observe(self.redraw, "value")
         training = [row(self.student, self.seed, self.direction)] if students else []
         typed = [part for name, box in self.boxes.items() for part in (box, self.notes[name])]
-        # Errors are told under the boxes, where they are seen without scrolling.
+        # Errors are shown under the boxes, where they are visible without scrolling.
         self.root.children = [row(self.skill, self.item, self.context), *training, *typed,
                               self.trouble, row(self.along, self.position), self.responses,
                               self.image, self.words]
@@ -165,7 +165,7 @@ class TeacherExplorer(View):
                                 f"teacher: <b>{teacher}</b></p>")
 
     def _note_spelling(self) -> bool:
-        """Say below each box what is asked, and return whether a word is unknown."""
+        """Write below each box the text that is asked, and return whether a word is unknown."""
         unknown = False
         for name, text in self.asked().items():
             words, note = unknown_words(self.tokenizer, text), ""

@@ -63,7 +63,7 @@ class View(ABC):
     def lay_out(self, *rows: Iterable[w.Widget], picture: w.Widget | None = None) -> None:
         """Put rows of controls above the picture, and redraw when one of them changes.
 
-        `picture` holds the picture if something stands beside it.
+        `picture` is the box of the picture if something is beside it.
         """
         controls = [list(one) for one in rows]
         for control in itertools.chain(*controls):

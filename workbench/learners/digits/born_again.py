@@ -27,7 +27,7 @@ class BornAgain(SoftLabels):
             return
         # New: the network that has learned this task teaches its successor.
         self.teacher.take()
-        if "start" in self.state:  # in a later task, what was learned before it is kept
+        if "start" in self.state:  # a later task starts from the weights of the earlier ones
             self.model.hold(self.state["start"])
         else:
             self.model.restart(task.generation - 1)

@@ -31,7 +31,7 @@ class Distill(SoftLabels):
                                            self.model.seeds), self.members)
 
     def begin(self, task: Task) -> None:
-        """Train the teacher on the task; it keeps the weights of the tasks before."""
+        """Train the teacher on the task, starting from its weights after the task before."""
         if "teacher" in self.state:
             self.teacher.model.hold(self.state["teacher"])
         self.train_teacher(task)

@@ -59,7 +59,7 @@ class Mutual(Ensemble):
     """
 
     temperature: float = 1.0
-    """Of the softmaxes that the peers exchange."""
+    """Temperature of the softmaxes that the peers exchange."""
     strength: float = 1.0
     """Weight of the mean divergence from the peers, beside the labels."""
 

@@ -15,7 +15,7 @@ from workbench.tasks.stream import masked
 
 @dataclass(eq=False)
 class EWC(Finetune):
-    """Fine-tune, pulled back to the weights after each old task by their Fisher information."""
+    """Fine-tune, with a penalty on leaving each old task's weights, by Fisher information."""
 
     strength: float = 30.0
     """Weight of the penalty (lambda). The best value differs by orders of magnitude between
@@ -44,7 +44,7 @@ def diagonal_fisher(model: StackedMLP, x: Tensor, mask: Tensor) -> Tensor:
 
     :math:`F_i=\frac1n\sum_x\sum_c p(c|x)\,(\partial\log p(c|x)/\partial\theta_i)^2`: the sum runs
     over all answers, weighted by their probability. The "empirical" Fisher of many libraries takes
-    the label alone, or the square of a mean gradient, which are other quantities (Kunstner et al.,
+    only the label, or the square of a mean gradient; both are other quantities (Kunstner et al.,
     arXiv 1905.12558).
 
     In a linear layer the gradient of one example is its input times the slope at its output. The

@@ -17,7 +17,7 @@ class LwF(Finetune):
     """Fine-tune, and distil the network as it was before this task."""
 
     temperature: float = 2.0
-    """Of the softmax that is distilled."""
+    """Temperature of the softmax that is distilled."""
     strength: float = 1.0
     """Weight of the distillation, in addition to the share of old tasks."""
 

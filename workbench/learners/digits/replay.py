@@ -22,10 +22,10 @@ class Replay(Rehearsal):
     """Number of stored examples of each class."""
 
     def loss(self, batch: Batch) -> Tensor:
-        """Return the loss on new examples and on old ones, each weighted by the tasks it covers."""
+        """Return the loss on new and old examples, each weighted by its number of tasks."""
         if "x" not in self.state:
             return super().loss(batch)
-        # New: old examples join in. After t earlier tasks they stand for t of t + 1 tasks.
+        # New: old examples are added. After t earlier tasks they represent t of t + 1 tasks.
         old, _ = self.draw(batch.y.shape[1])
         logits = self.model(torch.cat([batch.x, old.x], 1))
         of_new, of_old = logits.split(batch.y.shape[1], 1)

@@ -14,7 +14,7 @@ class SelfDistillEMA(SoftLabels):
     """Learn from labels, and from a moving average of the network's own weights."""
 
     rate: float = 0.02
-    """Of the moving average, above 0 and at most 1."""
+    """Rate of the moving average, above 0 and at most 1."""
 
     def __post_init__(self) -> None:
         super().__post_init__()

@@ -13,9 +13,9 @@ from workbench.tasks import Task
 
 @dataclass(eq=False)
 class SI(Finetune):
-    """Fine-tune, pulled back to the last task's weights by their importance.
+    """Fine-tune, with a penalty on moving important weights away from their last values.
 
-    The importance of a weight is its share of the gain while learning.
+    The importance of a weight is its share in the decrease of the loss.
     """
 
     strength: float = 0.3
@@ -31,7 +31,7 @@ class SI(Finetune):
                        "last": start.clone(), "gradient": torch.zeros_like(start)}
 
     def loss(self, batch: Batch) -> Tensor:
-        """Return the loss on the batch and the penalty, and store the slope of the former."""
+        """Return the loss on the batch plus the penalty; store the slope of the batch's loss."""
         self._walk()
         loss = super().loss(batch)
         # New: the slope of the task's own loss, without the penalty's, as in the paper.

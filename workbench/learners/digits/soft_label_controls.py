@@ -1,6 +1,6 @@
 """Negative controls of the methods with a teacher: a part of its answers is taken out.
 
-If a control does as well as the method, that part is not what helps.
+If a control does as well as the method, that part does not explain the gain.
 """
 
 from collections.abc import Sequence
@@ -50,8 +50,8 @@ class LwFShuffled(_Shuffled, LwF):  # type: ignore[misc]
 def permute_wrong_classes(answers: Tensor, generators: Sequence[torch.Generator]) -> Tensor:
     """Return logits (seeds, n, outputs) in which all but the largest of a row are permuted.
 
-    The likeliest class and the entropy stay. What the answer says of the other classes is lost.
-    All outputs take part, so that the task must allow all of them.
+    The likeliest class and the entropy stay the same. The information about the other classes is
+    lost. All outputs are permuted, so that the task must allow all of them.
     """
     order = answers.argsort(-1, descending=True)
     noise = torch.stack([torch.rand(order.shape[1:], generator=rng) for rng in generators])

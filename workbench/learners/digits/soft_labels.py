@@ -27,13 +27,13 @@ class SoftLabels(Finetune):
     """The base of the methods in which a teacher answers the same inputs."""
 
     temperature: float = 2.0
-    """Of both softmaxes; see `workbench.losses.distillation`."""
+    """Temperature of both softmaxes; see `workbench.losses.distillation`."""
     weight: float = field(default=0.5, metadata={"share": True})
     """Share of the teacher's answers in the loss; the rest is that of the labels."""
 
     def teach(self, x: Tensor) -> Tensor | None:
         """Return the teacher's outputs (seeds, n, outputs), or None while there is no teacher."""
-        raise TypeError(f"{type(self).__name__} does not say who teaches")
+        raise TypeError(f"{type(self).__name__} does not define teach")
 
     def loss(self, batch: Batch) -> Tensor:
         """Return the loss on the labels, mixed with that on the teacher's answers."""

@@ -31,14 +31,14 @@ class AdapterPerSkill(SFT):
         return len(self.model.adapters) * self.model.vector(0).nbytes
 
     def write(self, folder: Path, tasks: Sequence[str]) -> str:
-        """Write the last adapter; with one seed, also each of several to a folder of its own."""
+        """Write the last adapter; with one seed and several skills, also each to its own folder."""
         for k, skill in enumerate(tasks if len(tasks) > 1 and len(self.model.seeds) == 1 else ()):
             adapter = self.model.with_adapter(self.model.adapters[k][0])
             adapter.write(folder / f"{k}-{Path(skill).stem}")
         return super().write(folder, tasks)
 
     def models_for(self, task: int | None) -> list[Any]:
-        """Return the models with the adapters of a skill; of a skill not yet met, with none."""
+        """Return the models with the adapters of a skill; without adapters for an unknown skill."""
         adapters = self.model.adapters
         if task is None or not 0 <= task < len(adapters):
             return [self.model.base] * len(self.model.seeds)

@@ -62,7 +62,7 @@ class TextLearner(Learner):
 
     def loss_of(self, i: int, indices: Tensor) -> Tensor:
         """Return the loss of one seed on the items with these numbers: shape ()."""
-        raise TypeError(f"{type(self).__name__} does not say what its loss is")
+        raise TypeError(f"{type(self).__name__} does not define loss_of")
 
     def logits(self, i: int, indices: Tensor, ids: Tensor, mask: Tensor) -> Tensor:
         """Return the student's logits for each token of responses: (n, tokens, vocabulary)."""

@@ -34,14 +34,14 @@ class ComposedPerSkill(AdapterPerSkill):
     l1: float = field(default=0.0, metadata={"weight": True})
     """Weight of the coefficients' absolute values in the loss."""
     l2: float = field(default=0.0, metadata={"weight": True})
-    """Weight of their squares."""
+    """Weight of the coefficients' squares in the loss."""
     orthogonality: float = field(default=0.0, metadata={"weight": True})
     """Weight of the squared cosines between the inputs that new and earlier units read."""
     known: str = "each"
     """Signatures of the skills known before: ``each`` its own, ``one`` for all of them, or
     ``none``; then every question goes to the module of a new skill."""
     clusters: int = 4
-    """Of each signature."""
+    """Number of clusters of each signature."""
     layer: int = 1
     """The layer whose hidden states are clustered."""
 

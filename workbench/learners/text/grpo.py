@@ -17,16 +17,16 @@ Reward = Callable[[Sequence[str], Sequence[Item]], Sequence[float]]
 
 @dataclass(eq=False)
 class GRPO(TextLearner):
-    """Sample several responses to each question, and favour those better than their group.
+    """Sample several responses to each question; make the better ones of a group more likely.
 
-    The demonstrations are not used; the answers are, through the reward: a function of texts and
-    items that returns a number for each. It is `exact_match`, unless the attribute is replaced.
+    The demonstrations are not used. The attribute `reward` is a function of texts and items that
+    returns a number for each text; by default `exact_match`, which uses the answers.
     """
 
     group: int = 8
-    """Responses to each question. A batch has `batch_size` responses, in whole groups."""
+    """Number of responses to each question. A batch has `batch_size` responses, in whole groups."""
     temperature: float = 1.0
-    """Of sampling."""
+    """Temperature of sampling."""
 
     def __post_init__(self) -> None:
         super().__post_init__()

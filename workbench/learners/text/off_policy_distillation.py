@@ -1,4 +1,4 @@
-"""Distillation on responses that were sampled beforehand: off-policy, and the way to on-policy."""
+"""Distillation on responses that were sampled beforehand: off-policy, or nearly on-policy."""
 
 import torch
 from torch import Tensor
@@ -24,13 +24,13 @@ class OffPolicyDistillation(SDFT):
     writer : {"teacher", "student"}
         Who writes the responses: the pretrained model with the context, or the student without it.
     samples : int
-        Responses to each question.
+        Number of responses to each question.
     renew : int
         Steps after which all responses are sampled anew; 0 samples them once, before training. A
         student that writes them anew at every epoch is approximately on-policy ("Retaining
         by Doing", arXiv 2510.18874).
     soft : bool
-        If False, the tokens of the responses alone are imitated: SFT.
+        If False, the student imitates the sampled tokens: SFT.
 
     For the other options see `SDFT`. The teacher is the pretrained model.
     """

@@ -22,10 +22,10 @@ from workbench.tasks.text import TextExamples
 class TextReplay(SFT):
     """Imitate the demonstrations, and as many stored examples of earlier skills.
 
-    Of the skills that the model knew before, it stores the answers in the model's own style, or the
-    demonstrations where that style is not known; of each new skill, the demonstrations. With
-    `own_answers` it stores the model's own sampled answers in place of both, those that are right
-    (On-Policy Replay, arXiv 2605.29495).
+    For a skill that the model knew before, it stores answers in the model's own style, or the
+    demonstrations if that style is not known. For a new skill it stores the demonstrations. With
+    `own_answers` it stores instead the model's own sampled answers that are right (On-Policy
+    Replay, arXiv 2605.29495).
     """
 
     per_skill: int = 32
@@ -50,7 +50,7 @@ class TextReplay(SFT):
     def loss_of(self, i: int, indices: Tensor) -> Tensor:
         """Return the loss on new examples and on as many old ones."""
         new = super().loss_of(i, indices)
-        # New: old examples join in.
+        # New: old examples are added.
         if not (stored := len(self.state.get(f"{i}.ids", ()))):
             return new
         old = torch.randint(stored, (len(indices),), generator=self.generators[i])

@@ -17,18 +17,19 @@ class SDFT(TextLearner):
     Parameters
     ----------
     direction : {"forward", "reverse", "jsd"}
-        Of the divergence; the published numbers were made with the forward KL.
+        Direction of the divergence; the published numbers were made with the forward KL.
     teacher : {"base", "task_start", "ema", "student"}
         The teacher's weights; see `workbench.teachers.WEIGHTS`.
     context : str
         The teacher's context: ``"all"``, or one of `workbench.measure.completions.CONTEXTS`.
         ``"none"``, ``"other"`` and ``"random"`` are controls.
     rate : float
-        Of the moving average of an ``"ema"`` teacher.
+        Rate of the moving average of an ``"ema"`` teacher.
     temperature : float
-        Of sampling.
+        Temperature of sampling.
     top_k : int
-        Number of the teacher's likeliest tokens to compare, the rest as one; 0 compares all.
+        Number of the teacher's likeliest tokens to compare; the others count as one. 0 compares
+        all.
     skip_first : int
         Tokens at the beginning of each response that do not count.
     """

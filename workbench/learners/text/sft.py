@@ -1,7 +1,7 @@
 """Supervised fine-tuning on the expert's demonstrations: the baseline that forgets; two variants.
 
-One adds the distance from the pretrained model. The other is an oracle: its data, right answers in
-the model's own style, do not exist in practice. They show the effect of style alone.
+One variant adds the KL from the pretrained model. The other is an oracle: its data, right answers
+in the model's own style, do not exist in practice. It shows the effect of style alone.
 """
 
 import random

@@ -34,7 +34,7 @@ def _events(events: dict[tuple[str, str], words.Event]) -> list[list[Question]]:
 
 
 def _by_phrasing(facts: list[list[Question]], rng: random.Random) -> list[list[Question]]:
-    """Split facts by phrasing: of each, a quarter validate, a quarter test, the others train."""
+    """Split each fact's phrasings: one quarter for validation, one for test, the others train."""
     orders = [rng.sample(phrasings, len(phrasings)) for phrasings in facts]
     quarter = len(orders[0]) // 4
     parts = slice(2 * quarter, None), slice(quarter), slice(quarter, 2 * quarter)
