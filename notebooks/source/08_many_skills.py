@@ -105,7 +105,7 @@ answers = sample(own_learner.model.models[0], own_learner.model.tokenizer, quest
 kept = [text for item, text in zip(old_items, answers, strict=True)
         if scorer_of(item).right(text, item)]
 print(old_items[0].prompt, old_items[0].demonstration, answers[0], sep="\n")
-verdict(f"{len(kept)} of {len(answers)} own answers are right. The package keeps the same ones.",
+verdict(f"{len(kept)} of {len(answers)} own answers are right. The package keeps the same answers.",
         len(kept) > 30 and own_learner.right_answers(0, old_items, 0)[1] == kept)
 
 # %% [markdown]
@@ -143,7 +143,8 @@ def named(order):
 # %%
 stored = record.query("order == @first and method == 'sft' and seed == 0")
 live_known = live.old_accuracy[0, 1:].mean(axis=1)
-verdict("the run above agrees with the first two stages of a stored run, within 15 points.",
+verdict("the SFT run at the beginning agrees with the first two stages of a stored run, within 15 "
+        "points.",
         np.allclose(stored[list(NEW[:2])][1:3], live.accuracy[0], atol=0.15)
         and np.allclose(stored[known][1:3].mean(axis=1), live_known, atol=0.15))
 
@@ -210,7 +211,7 @@ acc = measures["ACC"].unstack("method")  # a column per method, a row per order 
 gap = acc.loc[first, "sdft"] - acc.loc[first, "sft"]
 sft_end = ends(record).query("order == @first and method == 'sft'")
 verdict(f"SDFT ends with a mean accuracy of {percent(acc.loc[first, 'sdft'].mean())} on the three "
-        f"skills, {100 * gap.mean():.0f} points more than SFT. SFT has forgotten the first two.",
+        f"skills, {100 * gap.mean():.0f} points more than SFT. SFT has forgotten two of them.",
         acc.loc[first, "sdft"].mean() >= 0.8 and acc.loc[first, "sft"].mean() <= 0.4
         and seed_interval(gap)[0] > 0.3 and sft_end[list(NEW[:2])].max(axis=None) < 0.1)
 grpo = record.query("order == @first and method == 'grpo' and step > 0")
@@ -218,7 +219,7 @@ unchanged = (grpo.groupby("seed")[[*NEW, *known]].nunique() == 1).all(axis=None)
 verdict("the results of grpo do not change after the first stage: without a reward there is no "
         "gradient.", unchanged and grpo[list(NEW[1:])].max(axis=None) < 0.05)
 style_gap = acc.loc[first, "sft_self_style"] - acc.loc[first, "sdft"]
-verdict("in this order the oracle sft_self_style ends within 10 points of SDFT.",
+verdict("in this order the ACC of the oracle sft_self_style is within 10 points of SDFT's.",
         abs(style_gap.mean()) < 0.1)
 
 # %% [markdown]
@@ -260,7 +261,8 @@ above = in_order["ACC"].agg(lambda one: seed_interval(one)[0] > 0)
 below = [in_order[name].agg(lambda one: seed_interval(one)[1] < 0).all()
          for name in ("BWT", "retention")]
 verdict("on the three new skills SDFT ends higher in two orders, and in the first order the "
-        "difference is not clear. In all three orders replay forgets less, new and known.",
+        "difference is not clear. In all three orders replay forgets less of the new skills and of "
+        "the known skills.",
         all(below) and list(above[orders[:3]]) == [False, True, True]
         and in_order["ACC"].mean().min() > -0.1)
 
@@ -280,7 +282,7 @@ own_gap = (measures.loc["replay of own answers"] - measures.loc["replay"]).dropn
 wb.show(draw_differences(own_gap, measures.columns, "points"))
 over_orders = 100 * own_gap.groupby("seed").mean()
 print("mean of the two orders, in points, with 95 % interval")
-print(pd.DataFrame({name: {"own - expert's": "{:+.0f} ({:+.0f} to {:+.0f})".format(
+print(pd.DataFrame({name: {"own answers - replay": "{:+.0f} ({:+.0f} to {:+.0f})".format(
     over_orders[name].mean(), *seed_interval(over_orders[name]))} for name in own_gap}).to_string())
 verdict("over the two orders no clear difference between the two kinds of replay is seen: the "
         "interval of every measure contains 0.",

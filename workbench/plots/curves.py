@@ -141,11 +141,11 @@ def plot_bars(values: Mapping[str, ArrayLike], ax: Axes | None = None, title: st
                 hatch=HATCHES[i % len(HATCHES)])
         text = f"{label} {percent(shares.mean() / 100)}"
         if len(shares) > 2:
-            low, high = seed_interval(shares)
+            low, high = map(float, seed_interval(shares))
             if measure.startswith(("accuracy", "retention")):
                 # Wider if a value lies beyond: the interval always holds the mean.
-                low, high = np.clip([low, high], min(0, shares.min(), shares.mean()),
-                                    max(100, shares.max(), shares.mean()))
+                least, most = min(0, shares.min(), shares.mean()), max(100, shares.max())
+                low, high = max(low, least), min(high, max(most, shares.mean()))
             ax.errorbar(shares.mean(), i, xerr=[[shares.mean() - low], [high - shares.mean()]],
                         color="black", capsize=4, linewidth=1.2)
             text += f" (from {percent(low / 100)} to {percent(high / 100)})"

@@ -32,8 +32,7 @@ class LiveTraining(View):
 
     The training runs in its own thread, because no click arrives while a cell runs. It writes a
     record with checkpoints, from which Resume continues. After a change of the settings the picture
-    shows the earlier training in pale colours, until the next start. The parameters are those of
-    `RunConfig`.
+    is pale until the next start. The parameters are those of `RunConfig`.
     """
 
     force = False
@@ -156,14 +155,10 @@ class LiveTraining(View):
         return figure
 
     def table(self) -> pd.DataFrame:
-        """Return the mean accuracy on every task, at about ten moments.
-
-        In the class scenario a task has a dash until its training begins, because its answers are
-        not allowed before. At step 0 all answers are allowed.
-        """
-        seen = list(self._seen)
-        shown = [seen[i] for i in sorted({round(i) for i in np.linspace(0, len(seen) - 1, 11)})
-                 ] if seen else []
+        """Return the mean accuracy on every task, or a dash where its answers are not allowed."""
+        seen = list(self._seen)  # about ten moments of it are shown
+        places = sorted({round(i) for i in np.linspace(0, len(seen) - 1, 11)}) if seen else []
+        shown = [seen[i] for i in places]
         config = self._drawn[0]
         rows = [["–" if config.scenario == "class" and 0 < one.steps_taken <= j * config.steps
                  else percent(value) for j, value in enumerate(one.scores.mean(0))]
@@ -253,8 +248,7 @@ class LiveTraining(View):
     def _enable(self) -> None:
         """Enable the buttons that have an effect now.
 
-        Both threads call this. The loop repeats if a training has started or ended meanwhile, so
-        that the buttons always fit the current state.
+        Both threads call this. The loop repeats if a training starts or ends meanwhile.
         """
         running = None
         while running != self.running:
