@@ -22,6 +22,7 @@ GLOSSARY = ROOT / "notebooks" / "GLOSSARY.md"
 SOURCES = sources_in(ROOT / "notebooks" / "source")
 SANITIZE = ROOT / "tests" / "sanitize.cfg"
 LARGEST_KB = 700
+LONGER = ("05_sdft", "08_many_skills", "self_distillation_controls")
 
 
 def name_of(notebook):
@@ -90,7 +91,7 @@ def test_every_widget_has_a_picture_beside_it_for_readers_without_a_kernel(path)
 @every_notebook
 def test_time_and_memory_were_measured_and_are_within_the_budget(path):
     measured = nbformat.read(path, as_version=4).metadata["workbench"]
-    longest = 90 if path.stem in ("05_sdft", "08_many_skills") else 60
+    longest = 90 if path.stem in LONGER else 60
     assert measured["budget"] == budget(name_of(path)) == {"seconds": longest, "megabytes": 1500}
     for unit, most in measured["budget"].items():
         assert 0 < measured["used"][unit] <= most
