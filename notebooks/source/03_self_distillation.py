@@ -3,10 +3,9 @@
 #
 # > **Claim you can check:** a network can learn from the probabilities that another network predicts. It then names
 # > 62 % of the images of a digit that it never saw. In *self-distillation* a model learns from the predictions of an
-# > earlier model of the same kind. We test this on 500 digits; 30 % of their labels are wrong. Our model
-# > (kernel ridge regression) has a setting, the *penalty*. If the penalty is too small, the model also learns the
-# > wrong labels. At the small penalty 0.03, self-distillation makes the model 13 points more accurate. But with a
-# > well-chosen penalty, the model is as accurate without self-distillation. A short proof helps to understand why.
+# > earlier model of the same kind. We test it with kernel ridge regression on 500 images of digits; 30 % of the labels
+# > are wrong. At a small value of its setting, the *penalty*, self-distillation makes the model 13 points more
+# > accurate. But with a well-chosen penalty, the model is as accurate without self-distillation.
 #
 # | | |
 # |---|---|
@@ -42,11 +41,11 @@ wb.prepare_notebook()
 # The logits can be divided by a **temperature** $T$ before the softmax. If $T$ is above 1, the small probabilities
 # grow, and we can see them.
 #
-# We train three networks on 1,167 images of handwritten digits. The explorer shows the soft labels of the first network
-# for test images. The image for which the network is most unsure comes first. The *entropy* measures how unsure the
-# network is. Its formula is $-\sum_k p(k)\log p(k)$, and its unit is the *nat*. The entropy is 0 if one class has
-# 100 %, and 2.30 if all ten classes have 10 %. The right panel shows only the wrong classes; their probabilities are
-# divided by their sum.
+# We train three networks on 1,167 images of handwritten digits. Later they are the teachers of other networks. The
+# explorer shows the soft labels of the first network for test images. The image for which the network is most unsure
+# comes first. The *entropy* $-\sum_k p(k)\log p(k)$, in *nats*, measures how unsure it is. The entropy is 0 if one
+# class has 100 %, and 2.30 if all ten classes have 10 %. The right panel shows only the wrong classes; their
+# probabilities are scaled so that their sum is 100 %.
 #
 # Find a 4 that could be a 9. Then raise the temperature. Which other digits become likely?
 
@@ -71,13 +70,12 @@ SoftLabelExplorer(test_digits.x, teachers.predict(test_digits.x)[0], test_digits
 #
 # $$T^2\,\mathrm{KL}(p_T\,\|\,q_T),\qquad \mathrm{KL}(p\,\|\,q)=\sum_{\text{classes }k}p(k)\,\big(\log p(k)-\log q(k)\big).$$
 #
-# The KL divergence is 0 if the two distributions are equal, and above 0 otherwise.
+# The KL divergence is 0 if the two distributions are equal, and above 0 otherwise. Often the student is trained on a
+# weighted sum of this loss and the cross-entropy with the labels.
 #
 # **Why is there a factor $T^2$?** At a large $T$, the gradient of the KL is nearly proportional to $1/T^2$. The factor
-# $T^2$ cancels this. So the gradient has about the same size at every large $T$, and the weight of this loss need not
-# change with $T$ ([Three small proofs](more/self_distillation_proofs.ipynb)).
-#
-# Often the student is trained on a weighted sum of this loss and the cross-entropy with the labels.
+# $T^2$ cancels this. So the weight of this loss in the sum need not change with $T$ ([Three small
+# proofs](more/self_distillation_proofs.ipynb)).
 #
 # {{exercise soft_loss}}
 
@@ -101,16 +99,16 @@ check("soft_loss", soft_loss)
 # **Prediction:** after training on hard labels, the student names no image of the 9 correctly. After training on soft
 # labels it names many, and more at a high temperature.
 #
-# Each of the ten digits is left out in turn, with three random seeds. So each way of training has thirty students (ten
-# digits times three seeds). The thirty students of one way are trained at the same time. In two **controls** the soft
-# labels contain no knowledge about the digit in the image:
+# We compare six ways of training: on hard labels, on soft labels at three temperatures, and two **controls**. Each way
+# has thirty students: ten left-out digits times three random seeds. In the controls the soft labels contain no
+# knowledge about the digit in the image:
 #
 # - **untrained teacher**: the soft labels come from a network with random weights;
 # - **shuffled answers**: each image gets the trained teacher's soft label of another image, drawn at random.
 #
-# Suppose that all students always answer 8. The students that never saw an 8 name 100 % of the 8s correctly. The
-# students of the other nine left-out digits name 0 %. The mean over the ten digits is 10 %. This is called *chance*. We
-# expect about 10 % for both controls.
+# For both controls we expect about 10 %, called *chance*. For example, suppose that all students always answer 8. Then
+# the students that never saw an 8 name 100 % of the 8s correctly. For each of the other nine left-out digits, the share
+# is 0 %. The mean over the ten digits is 10 %.
 #
 # The next three cells prepare the labels, define the loss, and train the thirty students of one way.
 
@@ -159,8 +157,8 @@ def students_without(teacher, temperature, steps=300):
 
 # %% [markdown]
 # In the table, *left-out digit named* is the share of the left-out images that are named correctly. *Others called so*
-# counts a mistake: the share of the images of other digits that get the name of the left-out digit. If both shares are
-# equal, the students do not recognise the left-out digit.
+# is the share of the images of other digits that wrongly get the name of the left-out digit. If both shares are equal,
+# the students do not recognise the left-out digit.
 
 # %%
 named, unseen = {}, test_digits.y == left_out[:, None]
@@ -206,9 +204,8 @@ verdict("in both controls at most 15 % of these images are named correctly (chan
 # The prediction was right in two parts. With hard labels no such image is named correctly. With soft labels the share
 # grows with the temperature: 6 %, 29 %, 62 %. But for $T=1$ the prediction was wrong, because 6 % is not many.
 #
-# Look at the 8 in the row *shuffled answers*. In this control the 8 has the largest mean probability in the soft
-# labels. So the students call most images an 8. For the three students that never saw an 8, this answer is often
-# correct by chance. They did not learn how an 8 looks.
+# In the row *shuffled answers* the 8 is far to the right. The students of this row call most images an 8. So the three
+# students that never saw an 8 are often right by chance. They did not learn how an 8 looks.
 #
 # **So the small probabilities contain knowledge.** In this experiment the teacher had learned from right labels. The
 # rest of this lesson asks what a model can learn from its own predictions if some labels are wrong.
@@ -220,11 +217,11 @@ verdict("in both controls at most 15 % of these images are named correctly (chan
 # the first one, and so on. Each fit is called a **round**. There are no new data. Can a model still gain from this?
 #
 # We use **kernel ridge regression** (*ridge* for short), because we can prove facts about it. This model has a score
-# for each class. It predicts the class with the largest score. In training, the target of the score is 1 for images
-# with this label, and 0 for all other images. A *kernel* is a function that returns the similarity of two images, here
-# from 0 to 1. The score of an image is a weighted sum of its similarities to the training images. The weights are
-# chosen for two aims: the scores are close to the targets, and similar images get similar scores. A number $\lambda>0$,
-# the **penalty**, is the weight of the second aim.
+# for each class, and predicts the class with the largest score. In training, each score has a target. It is 1 if the
+# image has the label of this class, and 0 otherwise. A *kernel* is a function that returns the similarity of two
+# images, here from 0 to 1. The score of an image is a weighted sum of its similarities to the training images. The
+# weights are chosen for two aims: the scores are close to the targets, and similar images get similar scores. A number
+# $\lambda>0$, the **penalty**, is the weight of the second aim.
 #
 # The scores have a formula. Let the matrix $K$ hold the similarities of all pairs of training images, and let $y$ be
 # the targets of one class. Then the scores of the training images are $Ay$ with $A=K(K+\lambda I)^{-1}$.
@@ -234,21 +231,20 @@ verdict("in both controls at most 15 % of these images are named correctly (chan
 # with eigenvalue $s/(s+\lambda)$. So $A$ multiplies the part of $y$ along it by $s/(s+\lambda)$. This factor is near 1
 # if $s$ is much larger than $\lambda$. It is near 0 if $s$ is much smaller: the penalty removes this part.
 #
-# **Why are these mostly wrong labels?** For an eigenvector $v$ of length 1, $s$ is the sum of $K_{ij}v_iv_j$ over all
-# pairs of images. So if $s$ is large, similar images mostly have entries with the same sign. Similar images mostly have
-# the same right label too. So right labels have their largest parts along eigenvectors with a large $s$. Wrong labels
-# are drawn at random, so they have a part along every eigenvector. Most eigenvectors have a small $s$. So a larger
-# penalty removes more of the wrong labels than of the right ones ([Three small
+# **Why does this remove wrong labels?** For an eigenvector $v$ of length 1, $s$ is the sum of $K_{ij}v_iv_j$ over all
+# pairs of images. So if $s$ is large, $v_i$ and $v_j$ mostly have the same sign for similar images $i$ and $j$.
+# Similar images mostly have the same right label too. So right labels have their largest parts along eigenvectors with
+# a large $s$. Wrong labels are drawn at random, so they have a part along every eigenvector, and most eigenvectors have
+# a small $s$. So a larger penalty removes more of the wrong labels than of the right ones ([Three small
 # proofs](more/self_distillation_proofs.ipynb) measures this).
 #
-# **The data**: 500 labelled digits, and 30 % of the labels are wrong. A wrong label is one of the nine other digits,
-# drawn at random. There are also 300 validation digits; 30 % of their labels are wrong too. Accuracy is measured on the
-# other 997 digits with their true labels.
+# **The data**: 500 images of digits with labels, and 30 % of the labels are wrong. A wrong label is one of the nine
+# other digits, drawn at random. There are also 300 validation images; 30 % of their labels are wrong too. Accuracy is
+# measured on the other 997 images with their true labels.
 #
-# The next function returns four things: the similarities between training digits; the similarities of all other digits
-# to the training digits; the targets; and a function `accuracy`. This last function gets the predictions of several
-# candidates. It chooses the candidate that is best on the validation digits, and returns its accuracy on the 997
-# digits.
+# The next function prepares these data. It also returns a function `accuracy`. This function gets the predictions for
+# several settings (`candidates`). It chooses the setting that is best on the validation images, and returns its
+# accuracy on the 997 images.
 
 # %%
 images, digits = load_digits(return_X_y=True)
@@ -269,8 +265,8 @@ def noisy_digits(seed):
 
 
 # %% [markdown]
-# The next function computes the rounds. From the second round on, the targets can be a mixture: `share` times the
-# labels, plus `1 - share` times the scores of the round before. With `share=0` the labels are not used again.
+# The next function computes the rounds. From the second round on, the targets are a mixture: `share` times the labels,
+# plus `1 - share` times the scores of the round before. With `share=0` the labels are not used again.
 
 # %%
 def rounds_by_hand(K, y, penalty, rounds, share=0.0):
@@ -303,8 +299,9 @@ verdict("the rounds written out here are equal to those of the package.", np.all
 # - Divide by $\lambda+\alpha s$: $\;f_s=\frac{\alpha s}{\alpha s+\lambda}\,y_s=\frac{s}{s+\lambda/\alpha}\,y_s$. This
 #   is one round with penalty $\lambda/\alpha$.
 #
-# The scores do converge. In each round, the distance between the part of the scores along this eigenvector and $f_s$ is
-# multiplied by $(1-\alpha)\,\frac{s}{s+\lambda}$. This factor is below 1, so the distance goes to 0.
+# The scores do converge. Let $g_s$ be this part of the scores now. One round turns it into
+# $\frac{s}{s+\lambda}\,\big(\alpha y_s+(1-\alpha)g_s\big)$. Subtract the equation of $f_s$. The distance between $g_s$
+# and $f_s$ is multiplied by $(1-\alpha)\,\frac{s}{s+\lambda}$. This factor is below 1, so the distance goes to 0.
 
 # %%
 limit = rounds_by_hand(K_of_0, y_of_0, 0.5 / 0.2, rounds=1)[0]
@@ -313,30 +310,27 @@ verdict("with weight 0.2 for the labels, 150 rounds at penalty 0.5 give the same
         "round at penalty 2.5 (difference below 1e-10).", np.abs(last_round - limit).max() < 1e-10)
 
 # %% [markdown]
-# So with labels in every round, self-distillation has the limit of a larger penalty. The experiment below uses no
-# labels after the first round ($\alpha=0$). For this case the proof does not hold, but the first rounds have a similar
-# effect. After $n$ rounds, each part of the labels is multiplied by $\big(\frac{s}{s+\lambda}\big)^n$. So the parts
-# with a small $s$ become small first, as with a larger penalty. Much of what is removed first comes from wrong labels.
-# Later rounds also remove the right labels, and in the end all scores are near 0. So the number of rounds must be
-# chosen.
+# So with labels in every round, the scores converge to those of one round with a larger penalty.
+#
+# The experiment below uses no labels after the first round ($\alpha=0$). For this case the proof does not hold, but the
+# first rounds have a similar effect. After $n$ rounds, each part of the labels is multiplied by
+# $\big(\frac{s}{s+\lambda}\big)^n$. So the parts with a small $s$ become small first. They contain much of the wrong
+# labels. Later rounds also remove the right labels, and in the end all scores are near 0. So the number of rounds must
+# be chosen.
 #
 # ## Wrong labels: how large is the gain, and over which baseline?
 #
-# A model with a small penalty *memorises* its labels: for nearly all training images it predicts the given label, also
-# if this label is wrong. Self-distillation can correct wrong labels. The score of the true class is often high too, and
-# later rounds can raise it above the score of the wrong class. We compare five methods, with 30 seeds each. The
-# settings are chosen on the noisy validation digits.
+# A model with a small penalty *memorises* its labels: for nearly all training images it predicts the given label, even
+# if this label is wrong. At penalty 0.03 it memorises over 99 % of them ([Three small
+# proofs](more/self_distillation_proofs.ipynb)). We compare five methods, with 30 seeds each.
 #
-# | method | chosen on validation digits |
+# | method | chosen on the noisy validation images |
 # |---|---|
 # | **one round** at penalty 0.03: plain training | nothing |
 # | **soft rounds**: self-distillation at penalty 0.03; after round 1 the targets are the scores of the round before | the number of rounds, 1 to 40 |
 # | **tuned ridge**: one round | the penalty, from 40 values |
 # | **nearest neighbours**: the most frequent label among the $k$ most similar training images | $k$, from 1 to 40 |
-# | **control**: one round at penalty 0.03, but the target of each image is the soft label of another image | nothing |
-#
-# At penalty 0.03 one round memorises over 99 % of its labels ([Three small proofs](more/self_distillation_proofs.ipynb)
-# checks this).
+# | **control**: one round at penalty 0.03; the targets of each image are the scores of another image | nothing |
 #
 # **Prediction:** soft rounds are much more accurate than one round. They are hardly more accurate than tuned ridge. The
 # reason: they act much like a larger penalty, and tuned ridge has the best penalty already.
@@ -376,8 +370,7 @@ verdict("the difference between soft rounds and tuned ridge is less than 1 point
 # Both parts of the prediction were right. Soft rounds gain 13 points over one round. We see no difference between soft
 # rounds and tuned ridge: the interval contains 0.
 #
-# One round at a small penalty is a poor baseline, so the gain over it is large. How large is the gain at other
-# penalties? The figure compares five of them.
+# How large is the gain over one round at other penalties? The figure compares five of them.
 
 # %% tags=["nbval-ignore-output"]
 study_ax = plt.subplots(figsize=(8, 3.8))[1]
@@ -402,49 +395,44 @@ verdict("at penalty 0.01 soft rounds gain over 15 points over one round; at pena
 
 # %% [markdown]
 # At penalty 0.01 the gain is 18 points, and at penalty 1.0 it is nearly 0. So a comparison at only one penalty
-# misleads.
-#
-# Soft rounds with a small penalty are about as accurate as one round with a large penalty. They do not need a good
-# penalty, but they need a good number of rounds. **So on these data, a tuned penalty improves plain training as much as
-# soft rounds do.**
+# misleads. **On these data, a tuned penalty improves plain training as much as soft rounds do.**
 #
 # ## When does self-distillation help, and when does it harm?
 #
-# It helps if the penalty is too small, as above. But on these 500 labels a tuned penalty helps as much, and too many
-# rounds harm. In the experiment with the left-out digit, the teacher had learned right labels, and the small
-# probabilities helped. If a teacher network has learned wrong labels, the small probabilities can harm. Twelve further
-# lessons measure such cases. You do not need them for the next lesson.
+# It helps if the penalty is too small. But on these 500 labels a tuned penalty helps as much, and too many rounds harm.
+# In the experiment with the left-out digit, the teacher had learned right labels, and the small probabilities helped.
+# If a teacher network has learned wrong labels, the small probabilities can harm. Twelve further lessons measure such
+# cases. You do not need them for the next lesson.
 #
 # | lesson | result |
 # |---|---|
 # | [One round, exactly](more/self_distillation_one_round.ipynb) | one round lowers the error if the penalty is too small; at the best penalty it gains nothing |
-# | [When is a wrong label corrected?](more/self_distillation_correction.ipynb) | in an idealised model, the round that corrects all wrong labels can be computed |
-# | [Many rounds](more/self_distillation_rounds.ipynb) | without labels in later rounds, all scores become 0 in the end; two bounds on the number of rounds are proved |
+# | [When is a wrong label corrected?](more/self_distillation_correction.ipynb) | under simple assumptions, one can compute after which round all wrong labels are corrected |
+# | [Many rounds](more/self_distillation_rounds.ipynb) | without labels in later rounds, all scores become 0 in the end |
 # | [Rounds on fresh inputs](more/self_distillation_fresh_inputs.ipynb) | for linear models, rounds on new inputs gain no more than rounds on the same inputs |
 # | [Networks and wrong labels](more/self_distillation_controls.ipynb) | if the teacher has learned wrong labels, the likeliest class in its soft label helps, and the other classes harm |
-# | [Generations and calibration](more/self_distillation_generations.ipynb) | in a chain of networks, each is taught by the one before; on 500 digits no network is clearly better than the first |
+# | [Generations and calibration](more/self_distillation_generations.ipynb) | if each network is taught by the one before, no network is clearly better than the first (on 500 digits) |
 # | [Few labels and other data](more/self_distillation_other_data.ipynb) | on two other data sets, networks that are taught by a network of the same kind gain two points; other methods gain as much |
 # | [Teachers that mislead](more/misleading_teachers.ipynb) | a teacher that is worse than its student can help, if the student has some right labels of its own |
-# | [Ensembles](more/self_distillation_ensembles.ipynb) | four networks together (an *ensemble*) are less than one point better than one network; we see no gain for a network that is taught by the four |
+# | [Ensembles](more/self_distillation_ensembles.ipynb) | four networks together are less than one point better than one network; we see no gain for a network that is taught by the four |
 # | [A language model's own soft labels](more/self_distillation_next_tokens.ipynb) | for the same prompt, a language model's own soft labels teach it nothing |
-# | [A teacher for decisions](more/self_distillation_decisions.ipynb) | if soft labels are probabilities of actions, a low temperature is best to act well, and a higher one to explore |
-# | [Transfer](more/self_distillation_transfer.ipynb) | soft labels from the network before training protect the old digits only if the task of each image is given |
+# | [A teacher for decisions](more/self_distillation_decisions.ipynb) | if the classes are actions in a small world, a low temperature is best to act well, and a higher one to explore the world |
+# | [Transfer](more/self_distillation_transfer.ipynb) | a network learns new digits; soft labels from its old weights protect the old digits only if the task of each image is given |
 #
 # ## What would change your mind?
 #
 # - If a soft label contained nothing beyond its likeliest class, a student could not name a digit that it never saw. At
 #   $T=10$ it names 62 % of the images of such a digit. In the controls it names 10 %.
 # - If self-distillation added something that a tuned penalty cannot give, it would be more accurate than tuned ridge.
-#   Here it was not. Two other lessons have exceptions. With only 100 noisy labels, self-distillation was one or two
-#   points more accurate ([Fresh inputs](more/self_distillation_fresh_inputs.ipynb)). It can also be more accurate if
-#   its settings are computed from the truth, which nobody knows in practice ([Many
-#   rounds](more/self_distillation_rounds.ipynb)).
+#   Here it was not. Two other lessons found exceptions. With only 100 noisy labels, self-distillation was one or two
+#   points more accurate ([Fresh inputs](more/self_distillation_fresh_inputs.ipynb)). If the shares of the labels are
+#   computed from the true answers, it can also be more accurate ([Many rounds](more/self_distillation_rounds.ipynb)).
+#   But nobody knows the true answers in practice.
 #
 # ## Try it yourself
 #
 # - In `TAUGHT_BY`, replace `10` by `100` for the soft labels. Is a higher temperature still better?
-# - In `noisy_digits`, multiply the last argument of `rbf_kernel` by 3, or make all labels right (`< 0` in place of
-#   `< 0.3`). Which gains are left?
+# - In `noisy_digits`, make all labels right (`< 0` in place of `< 0.3`). Which gains are left?
 #
 # ## Limits
 #
@@ -452,10 +440,8 @@ verdict("at penalty 0.01 soft rounds gain over 15 points over one round; at pena
 # - Wrong labels are drawn at random here. People make mistakes mostly on images that look like another class.
 # - The proof is about kernel ridge regression. Networks can behave differently ([Networks and wrong
 #   labels](more/self_distillation_controls.ipynb)).
-# - The *width* of the kernel sets how fast the similarity falls with the distance of two images. We used the default of
-#   scikit-learn's support vector machine, and did not tune it.
-# - All seeds share the same 1,797 digits. The intervals do not include the variation between such sets of digits. So
-#   they are too narrow for statements about other digits.
+# - We tuned the penalty, but not the kernel: it has the default setting of scikit-learn's support vector machine.
+# - All seeds use the same 1,797 images. For statements about other images, the intervals are too narrow.
 #
 # In self-distillation the teacher has the same data as its student. In the next lesson teacher and student have the
 # same weights, and the teacher knows more, because its prompt contains an example.
