@@ -4,8 +4,8 @@
 # > **Claim you can check:** SDFT forgets less than SFT because it imitates answers in the model's own style. It learns
 # > the skill because the teacher sees the right demonstration. SDFT also differs from SFT in its targets (whole
 # > distributions) and in its answers (sampled by the student). On one skill, at the same learning rate, these two
-# > differences have no clear effect. In two small examples the student's own answers do matter. In the first they help.
-# > In the second they can help or hurt.
+# > differences have no clear effect. In two small examples the student's own answers do matter: in one they help, and
+# > in the other they can help or hurt.
 #
 # | | |
 # |---|---|
@@ -39,9 +39,8 @@ wb.prepare_notebook()
 # - **Whose words** are imitated: words in the model's own style, or the expert's words.
 # - **Which targets** are used: the teacher's whole distribution at each position (*soft* targets), or one word (a
 #   *hard* target).
-# - **Whose answers** are used for training. Training is **on-policy** if the student samples the answers itself during
-#   training. It is **off-policy** if the answers come from elsewhere, such as a data set or the teacher. ("Policy" is the
-#   word of reinforcement learning for a model that chooses what to do next.)
+# - **Whose answers** are used. Training is **on-policy** if the student samples the answers itself during training. It
+#   is **off-policy** if the answers come from elsewhere, such as a data set or the teacher.
 #
 # Five methods separate these three causes:
 #
@@ -53,15 +52,15 @@ wb.prepare_notebook()
 # | `off_policy_distillation` | the model's own | soft | off-policy |
 # | `sdft` | the model's own | soft | on-policy |
 #
-# `sft_self_style` uses right answers in the model's own style. In practice nobody has such data; we have them only
-# because we made the tasks. (A method that uses such data is called an **oracle**.) `sft on teacher` is fine-tuning on
-# answers that the teacher sampled, four for each question. `off_policy_distillation` uses the same answers, with soft
-# targets.
+# - `sft_self_style` is fine-tuning on right answers in the model's own style. It is an **oracle**: it uses data that
+#   nobody has in practice. We have them because we made the tasks.
+# - `sft on teacher` is fine-tuning on answers that the teacher sampled, four for each question.
+# - `off_policy_distillation` uses the same answers of the teacher, with soft targets.
 #
-# The runs are those of lesson 05: the skill *facts-new*, six learning rates, and the same rule for all methods. The
-# rule chose a learning rate and a number of steps for each method. Five runs with other seeds use this setting, and are
-# tested on test items. *Retention* is the accuracy on a known skill after training divided by the accuracy before,
-# averaged over the known skills.
+# The skill is *facts-new*, and the runs are made as in lesson 05. Each method is trained with six learning rates. The
+# rule of lesson 05 chooses a learning rate and a number of steps for each method, on validation items. Five runs with
+# other seeds use this setting, and are tested on test items. *Retention* is the accuracy on a known skill after
+# training divided by the accuracy before, averaged over the known skills.
 
 # %%
 one_skill = points(load_study("one_skill"))  # a row for each evaluation of a run
@@ -84,14 +83,13 @@ verdict("all four methods that imitate the model's own style keep far more than 
         own_style.max() - own_style.min() < 0.08 and own_style.min() > retained["sft"].mean() + 0.2)
 
 # %% [markdown]
-# The rule chose 3e-5 for `sft on teacher` and `off_policy_distillation`, and 1e-4 for the other two methods of the
-# model's own style. On test items the two methods at 3e-5 have a retention of 93 %, and the two at 1e-4 have 90 %. Does
-# this difference come from the methods or from their learning rates? To see this, we compare the methods at the same
-# learning rate, on validation items, with one seed.
+# Two of the four methods have a retention of 93 %, and two have 90 %. Does this difference come from the methods? The
+# rule also chose different learning rates: 3e-5 for the first two (`sft on teacher` and `off_policy_distillation`),
+# 1e-4 for the others. So we now compare the methods at the same learning rate, on validation items, with one seed.
 #
-# In the table each column is a learning rate. The row *at step* gives the last step that all four runs of the column
-# reached. (A run ends early if all its answers are right in three tests in a row.) Each other entry is *new skill |
-# retention* in percent.
+# Each column of the table is a learning rate. The row *at step* gives the last step that all four runs reached. (A run
+# ends early if all its answers are right in three tests in a row.) The other entries are *new skill | retention*, in
+# percent.
 
 # %%
 print(table_by_rate(facts_searched, five[1:]).to_string())
@@ -105,8 +103,8 @@ verdict("at the same learning rate and step the four methods learn and keep abou
 # ## Does the demonstration matter?
 #
 # Two controls answer this. In `sdft other` the teacher sees **the demonstration of another item**. In `sdft none` it
-# sees **no demonstration**. If these methods learned the skill too, the demonstration would not be the cause. We also
-# measure KL(pretrained || student), in nats for each answer. It is 0 if training has not changed the student.
+# sees **no demonstration**. We also measure KL(pretrained || student), in nats for each answer. It is 0 if training has
+# not changed the student.
 
 # %%
 print(at_the_end.loc[["sdft", "sdft other", "sdft none"]].to_string())
@@ -123,18 +121,17 @@ verdict("without a demonstration the student does not change at all. KL(pretrain
 # %% [markdown]
 # ## Forward or reverse KL
 #
-# Let $p$ be the teacher's distribution at one position and $q$ the student's. Three divergences are in use:
+# The paper's equations have the reverse KL, and its experiments used the forward KL (lesson 05). Does the choice matter?
+# Let $p$ be the teacher's distribution at one position and $q$ the student's. We compare three divergences:
 #
 # - the **forward** KL, $\mathrm{KL}(p\|q)=\sum_v p(v)\log\frac{p(v)}{q(v)}$;
 # - the **reverse** KL, $\mathrm{KL}(q\|p)$, with the two roles exchanged;
 # - the **Jensen-Shannon divergence** (`jsd`), $\frac12\mathrm{KL}(p\|m)+\frac12\mathrm{KL}(q\|m)$, with the mean
 #   $m=\frac12(p+q)$.
 #
-# The equations of the paper have the reverse KL. Its experiments used the forward KL. All three are 0 only if $p=q$,
-# but their gradients differ. Take three words. The student gives them the probabilities 0.98, 0.019 and 0.001. The
-# teacher gives 0.98 to the third word. The code prints the negative gradient with respect to each logit. A step of
-# gradient descent moves the logits in this direction. For the forward KL the negative gradient is $p-q$ (lesson 05), so
-# it is never above 1.
+# All three are 0 only if $p=q$, but their gradients differ. Take three words. The student gives them the probabilities
+# 0.98, 0.019 and 0.001. The teacher gives 0.98 to the third word. The code prints the negative gradient with respect to
+# each logit: a step of gradient descent moves the logits in this direction.
 
 # %%
 student_logits = torch.tensor([0.98, 0.019, 0.001]).log().requires_grad_()
@@ -149,12 +146,10 @@ verdict("the forward KL raises the teacher's choice by nearly 1, the largest pos
         pulls["forward"][2] > 0.9 and pulls["reverse"][1] > pulls["reverse"][2])
 
 # %% [markdown]
-# The forward KL weights each word by the *teacher's* probability. So it raises the teacher's choice even if the student
-# gives this word almost no probability. The reverse KL weights each word by the *student's* probability. So it hardly
-# raises the teacher's choice. It moves probability from the student's first choice to the student's second choice. The
-# Jensen-Shannon divergence is never above $\log 2$. If $p$ and $q$ are far apart, this divergence is near its limit,
-# and a small change of $q$ hardly changes it. So its gradient is small. (In training, the optimizer Adam rescales
-# gradients. There the signs and the relation of the numbers within a row matter more than their size.)
+# The forward KL weights each word by the *teacher's* probability. Its negative gradient is $p-q$, never above 1. So it
+# raises the teacher's choice even if the student gives this word almost no probability. The reverse KL weights each word
+# by the *student's* probability. So it hardly raises the teacher's choice. It moves probability from the student's first
+# choice to the student's second choice. The Jensen-Shannon divergence has only a small gradient here.
 #
 # How well is *facts-new* learned with the forward KL (`sdft`) and with the reverse KL, each at the rate that the rule
 # chose?
@@ -168,12 +163,11 @@ verdict("the reverse KL learns less than the forward KL, although the rule chose
 # %% [markdown]
 # ## Between off-policy and on-policy
 #
-# The paper changed one part of SDFT at a time (an *ablation*). There on-policy training is better than off-policy
-# training. Its figure 6, read from the chart, has these accuracies on the new skill: 70 % on-policy, 63 % off-policy,
-# 61 % for SFT on the teacher's samples. Another paper, *Retaining by Doing* ([arXiv
-# 2510.18874](https://arxiv.org/abs/2510.18874)), reports that new answers at every step are not necessary. It is enough
-# to sample new answers once in each epoch (a pass over all questions). So there are two separate questions. **Who**
-# writes the answers? **How often** are new answers written?
+# In the paper on-policy training is better. Its figure 6 shows an accuracy on the new skill of about 70 % on-policy, 63 %
+# off-policy, and 61 % for SFT on the teacher's samples. Another paper, *Retaining by Doing* ([arXiv
+# 2510.18874](https://arxiv.org/abs/2510.18874)), reports that new answers at every step are not necessary: once in
+# each pass over the questions (an *epoch*) is enough. So there are two questions. **Who** writes the answers? **How
+# often** are new answers written?
 #
 # | method | who writes | when |
 # |---|---|---|
@@ -198,17 +192,16 @@ verdict(f"up to a learning rate of 3e-4 the five methods differ by at most {gap[
         "the renewal makes a clear difference here.", gap.max() < 8)
 
 # %% [markdown]
-# The next figure shows five seeds on test items. Each method has the learning rate and step that the rule chose for it:
-# 3e-5 for `off_policy_distillation`, and 1e-4 for the other four. So the higher retention of `off_policy_distillation`
-# may come from its lower rate.
+# The next figure shows five seeds on test items, at the settings that the rule chose. The learning rate of
+# `off_policy_distillation` is 3e-5 and that of the other four is 1e-4. So its higher retention may come from its rate.
 
 # %%
 wb.show(plot_learned_and_retained(facts, ladder, plt.figure(figsize=(9.5, 3.4))))
 
 # %% [markdown]
-# Why is there no clear difference in *facts-new*? Nearly all of the loss is on one word, the name (lesson 05). At each
-# position the student learns the next word after a given beginning, the **prefix**. Up to the name, the student's
-# answers and the teacher's answers have the same prefixes. On-policy training should matter where the prefixes differ.
+# Why is there no clear difference in *facts-new*? The student learns the next word after the words before it, the
+# **prefix**. Nearly all of the loss is on one word, the name (lesson 05). Up to the name, the student's answers and the
+# teacher's answers have the same prefixes. On-policy training should matter where the prefixes differ.
 #
 # We looked for such cases. The table shows the accuracy on the new skill.
 #
@@ -219,19 +212,19 @@ wb.show(plot_learned_and_retained(facts, ladder, plt.figure(figsize=(9.5, 3.4)))
 # | a teacher that is right on only 40 % of the questions | 23 % | 26 % | chosen for each method |
 #
 # In each row the 95 % intervals of the two methods overlap. So with a single skill we found **no case** in which
-# on-policy training clearly teaches more. In one case it forgets more: after training on *working-new* at a learning
-# rate of 1e-3, the retention is 51 % with SDFT and 91 % with off-policy distillation (one seed). The details are in
+# on-policy training clearly teaches more. In one case it forgets more: on *working-new*, at a learning rate of 1e-3 and
+# with one seed, SDFT has a retention of 51 % and off-policy distillation 91 %. The details are in
 # [Own answers, or the teacher's?](more/own_answers_or_the_teachers.ipynb). With three skills in a row,
 # [lesson 08](08_many_skills.ipynb) finds a small difference.
 #
 # ## The fork: only on-policy training reaches 100 %
 #
 # So own answers hardly matter for *facts-new*. When do they matter? Two small examples show it. In the first one, a
-# path forks. One branch leads to the goal. Only the teacher is told which one; this information is its demonstration.
-# The student must guess. In the wrong branch it can see its mistake. There it turns back and reaches the goal, or it
-# goes on and fails. Before training the student turns back with a probability $h$. We call $h$ its **habit**.
+# path forks, and one branch leads to the goal. Only the teacher is told which one; this information is its
+# demonstration. The student must guess. In the wrong branch it can see its mistake. Then it turns back and reaches the
+# goal, or it goes on and fails. Before training the student turns back with a probability $h$, its **habit**.
 #
-# **Off-policy, the student's success tends to $\frac12+\frac12h$. On-policy, it tends to 1.** Proof:
+# **Off-policy, the student's success stays at $\frac12+\frac12h$. On-policy, it tends to 1.** Proof:
 #
 # 1. Each branch is the correct one in half of the cases, and the student does not know which. So on average it chooses
 #    the correct branch with probability $\frac12$, even if it prefers one side.
@@ -240,11 +233,10 @@ wb.show(plot_learned_and_retained(facts, ladder, plt.figure(figsize=(9.5, 3.4)))
 # 3. On its own walks the student enters the wrong branch half of the time. There the teacher's distribution says: turn
 #    back. The student learns this, and its success tends to 1.
 #
-# The code has no random numbers. The student's table has two rows: its probabilities at the fork, and in the wrong
-# branch. The training walks are the teacher's (off-policy) or the student's (on-policy). `reached` holds the share of
-# training walks that reach each of the two places, if left is correct and if right is correct. In each round a row
-# moves towards the teacher's row. It covers this fraction of the distance: 0.3 times the share in `reached`. The new
-# row is the mean of the two cases.
+# The code averages over the two cases, left correct and right correct. The student's table has two rows: its
+# probabilities at the fork, and in the wrong branch. The training walks are the teacher's (off-policy) or the student's
+# (on-policy). In each round both rows move towards the teacher's. A row moves further if a larger share of the walks
+# (`reached`) comes to its place.
 
 # %%
 # One row for each place. At the fork: (go left, go right). In the wrong branch: (turn back, go on).
@@ -274,24 +266,20 @@ verdict("off-policy the success is 1/2 + h/2, on-policy it is 1.",
         and np.allclose(on_policy, 1, atol=1e-9))
 
 # %% [markdown]
-# SDFT is similar: the teacher sees a demonstration that the student does not see.
-#
 # ## The tightrope: on-policy training can help or hurt
 #
 # The second example is a simulation. A walker balances on a rope for $T$ steps. Its state is the time $t$ and the
-# position $d$; the middle of the rope is $d=0$. It falls if $d$ is 4 or more to one side, $|d|\ge4$. At each step the
-# walker moves by -1, 0 or +1. Then the wind moves it by -1 or +1, with probability 0.1 each.
+# position $d$; the middle of the rope is $d=0$. It falls if $|d|\ge4$. At each step the walker moves by -1, 0 or +1.
+# Then the wind moves it by -1 or +1, with probability 0.1 each.
 #
 # The teacher always steps towards the middle. So its own walks never leave $|d|\le1$. The student is a table: for each
-# state $(t,d)$ it has a distribution over the three moves. At first all moves are equally likely. A mistake takes the
-# student to $|d|=2$ or 3, and the teacher's walks do not contain these states.
+# state $(t,d)$ it has a distribution over the three moves. At first all moves are equally likely. Its mistakes can take
+# it to $|d|=2$ or 3. The teacher's walks do not contain these states.
 #
-# In each round we make four training walks. In each state that they visit, the student's distribution moves 0.3 of the
-# way to the teacher's.
-#
-# `share` is the probability that a step of a training walk is chosen by the teacher. With a share of 1 all steps are
-# the teacher's (off-policy). With 0 all are the student's (on-policy). With 0.5 each walk is a mixture. The function
-# `visits` makes the four walks, for ten seeds at once, and notes the states that they visit.
+# In each round we make four training walks. `share` is the probability that a step of a walk is chosen by the teacher.
+# With a share of 1 all steps are the teacher's (off-policy). With 0 all are the student's (on-policy). With 0.5 each
+# walk is a mixture. In each state that the walks visit, the student's distribution moves 0.3 of the way to the
+# teacher's. We do this with ten seeds at once.
 
 # %%
 WIND, SEEDS = (0.1, 0.8, 0.1), 10
@@ -311,9 +299,7 @@ def visits(walker, rng):
     return visited
 
 # %% [markdown]
-# The probability of falling needs no sampling. `falling` starts with probability 1 at $d=0$. At each step it passes the
-# probability of each $d$ on to the positions that a move and the wind can reach. Probability that reaches $|d|\ge4$ is
-# removed. At the end, the removed probability is the probability of a fall.
+# The probability of a fall within $T$ steps needs no sampling. The next function computes it exactly, step by step.
 
 # %%
 def falling(student):
@@ -378,8 +364,8 @@ verdict("within 160 steps the mixed student falls less often than both others: "
 
 # %% [markdown]
 # Within 20 steps the on-policy student learns to return from $|d|=2$, because its own walks reach this state. The
-# off-policy student never sees $|d|=2$ in training, so it does not learn to return. It only learns to make fewer
-# mistakes at $|d|\le1$. After 40 rounds it makes so few that it seldom falls.
+# off-policy student never sees $|d|=2$ in training. It only learns to make fewer mistakes at $|d|\le1$. After 40 rounds
+# it makes so few that it seldom falls.
 #
 # **On-policy training hurts if the student falls too early.** At first its walks end long before step 160, so it does
 # not reach the late states that it must learn. The teacher's walks reach the end, but they stay at $|d|\le1$. Mixed
@@ -391,30 +377,29 @@ verdict("within 160 steps the mixed student falls less often than both others: "
 #
 # ## The floor of the loss
 #
-# In the fork the student can only guess. So its loss at the fork cannot go to 0. How low can the SDFT loss get? It
+# In the fork the student can only guess, so its loss at the fork cannot go to 0. How low can the SDFT loss get? It
 # depends on how many different demonstrations the same prompt can have. At the fork there are two: *left is correct*
 # and *right is correct*. In *facts-new* each question has one.
 #
 # Take one prompt and one prefix. Demonstration $c$ has the probability $\pi_c$, and $p_c$ is the teacher's distribution
 # of the next word with this demonstration. The student does not see $c$, so it has one distribution $q$ for all
-# demonstrations. Let $\bar p=\sum_c\pi_c p_c$ be the **mean teacher**.
-#
-# The formula below splits the loss into two parts: the distance of the teachers from their mean, and the distance of
-# the mean teacher from the student. The first part is called $I(Y;C)$; $Y$ is the next word and $C$ the demonstration.
-# Only the second part depends on the student.
+# demonstrations. Let $\bar p=\sum_c\pi_c p_c$ be the **mean teacher**. Then the loss has two parts:
 #
 # $$\sum_c\pi_c\,\mathrm{KL}(p_c\|q)=\underbrace{\sum_c\pi_c\,\mathrm{KL}(p_c\|\bar p)}_{I(Y;C)}+\mathrm{KL}(\bar p\|q).$$
 #
+# The first part is the distance of the teachers from their mean. It does not depend on the student. The second part is
+# the distance of the mean teacher from the student.
+#
 # **Proof.** $\log\frac{p_c}{q}=\log\frac{p_c}{\bar p}+\log\frac{\bar p}{q}$. Take the mean over the words, weighted by
-# $p_c$, and then the mean over $c$, weighted by $\pi_c$. The first part gives the first sum. In the second part
-# $\sum_c\pi_c p_c=\bar p$, which gives the last term.
+# $p_c$, and then the mean over $c$, weighted by $\pi_c$. The first logarithm gives the first part. For the second
+# logarithm use $\sum_c\pi_c p_c=\bar p$. It gives the second part.
 #
 # A KL is at least 0, and it is 0 only if both distributions are equal (**Gibbs' inequality**). So the best student is
-# $q=\bar p$. Its loss, the floor, is $I(Y;C)$. This is the **mutual information** of word and demonstration: how much
-# the demonstration tells about the word.
+# $q=\bar p$. Its loss, the floor, is $I(Y;C)$. This is the **mutual information** of the word $Y$ and the demonstration
+# $C$: how much the demonstration tells about the word.
 #
-# For the reverse KL the best student is another mean. Take the mean of the teachers' log-probabilities, apply exp, and
-# scale the result so that it sums to 1. The next cell checks both results with random numbers.
+# The next cell checks this with random numbers. It also checks the reverse KL, where the best student is another mean:
+# exp of the mean of the teachers' log-probabilities, scaled so that it sums to 1.
 
 # %%
 def kl(a, b):
@@ -437,9 +422,8 @@ verdict("with random teachers and students both identities hold to 1e-12: the lo
 
 # %% [markdown]
 # How high is the floor? Take ten demonstrations, each as likely as the others, and 50 words. Each teacher gives 98 % to
-# its right word and shares the rest evenly. In the first case (`one rule`) all demonstrations show the same right word.
-# In the second case (`ten answers`) each demonstration shows a different right word. We train one student for each
-# case.
+# its right word and shares the rest evenly. In the case `one rule` all demonstrations show the same right word. In the
+# case `ten answers` each demonstration shows a different right word. We train one student for each case.
 
 # %%
 CASES = {"one rule": np.zeros(10, int), "ten answers": np.arange(10)}
@@ -485,7 +469,8 @@ verdict("ten different answers cannot be learned: the floor is 2.233 nats, and t
 # %% [markdown]
 # **For SDFT this means:** the student can learn everything that all demonstrations share. If a detail appears only in
 # the demonstration of one question, the student cannot know it for a new question. A loss that stops above 0 need not
-# be a failure of training. At the fork, for example, the floor is $\log 2$, and the best student guesses.
+# be a failure of training. At the fork, for example, the best student gives each branch the probability
+# $\frac12$, and the floor is $\log 2$.
 #
 # **If each prompt has only one demonstration, the floor is 0.** This is so for the training questions of *facts-new*. The
 # student can memorise their answers, and it does.
@@ -505,15 +490,13 @@ verdict("at each learning rate up to 1e-4 the three teachers differ by less than
 
 # %% [markdown]
 # At higher rates `sdft student` first learns the skill. Later in the training it gives no right answer any more. The
-# other two teachers still work. [Whose weights teach](more/whose_weights_teach.ipynb) shows these runs, an error of
-# rounding in the moving average, and an exercise.
+# other two teachers still work. [Whose weights teach](more/whose_weights_teach.ipynb) shows these runs.
 #
 # ## Adapters in place of all weights
 #
 # **LoRA** (low-rank adaptation) adds to each weight matrix the product of two small matrices, an *adapter*, and trains
-# only the adapters. Here each product has rank 8. The teacher is the pretrained model, which is the same model with its
-# adapters switched off. So no second copy of the weights is needed. Does LoRA forget less? For LoRA we searched six
-# other learning rates. Each is ten times one of the rates above.
+# only the adapters. Here each product has rank 8. The teacher is the same model with its adapters switched off. So no
+# second copy of the weights is needed. Does LoRA forget less? The six learning rates for LoRA are ten times as high.
 
 # %%
 adapters = ["sft", "sft lora", "sdft", "sdft lora"]
@@ -525,8 +508,7 @@ verdict("adapters do not reduce forgetting: SDFT keeps the same with LoRA and wi
         and seed_interval(retained["sft"] - retained["sft lora"])[0] > 0)
 
 # %% [markdown]
-# SDFT has about the same retention with LoRA (89 %) and without (90 %). SFT has less with LoRA (15 %) than without
-# (45 %). With LoRA, SFT learns the skill only at a learning rate at which it loses nearly everything else.
+# With LoRA, SFT learns the skill only at a learning rate at which it loses nearly everything else.
 #
 # ## Which of the paper's claims these results support
 #
@@ -553,7 +535,7 @@ verdict("adapters do not reduce forgetting: SDFT keeps the same with LoRA and wi
 #   the order of the batches and the sampling.
 # - We made the expert's style to be far from the model's own. With real data the difference between the styles may be
 #   smaller, and so may the advantage of SDFT.
-# - Answers are short. The paper's models are large and its answers long. This may be why its ablation differs.
+# - Answers are short. The paper's models are large and its answers long. This may be why on-policy training helps there.
 # - Tables with a column for each learning rate have one seed, and so has the comparison of the three teachers. Results
 #   at the chosen settings have five seeds, each tested with the same 48 questions. The tightrope has ten seeds.
 # - The fork and the tightrope have tables in place of networks: training in one state changes no other state. A language
