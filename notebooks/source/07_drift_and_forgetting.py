@@ -57,8 +57,8 @@ model, tokenizer = wb.load_causal_lm("tiny")
 # for the next word. We compute the KL divergence of these probabilities, and add it up over the words. The drift is the
 # mean over the answers, in nats per answer.
 #
-# We train for 20 steps with SFT, and compute the drift by hand: on 24 questions about the new skill, and on 30 about the
-# five known skills.
+# We train for 20 steps with SFT, and compute the drift by hand: on 24 questions about the new skill, and on 30 about
+# the five known skills.
 
 # %%
 import tempfile
@@ -108,8 +108,8 @@ for prompts_of in ("kl_new", "kl_old"):
 # 2607.04364](https://arxiv.org/abs/2607.04364)) says that for forgetting the drift on questions about **old** skills
 # ("old prompts") matters.
 #
-# Each point below is the end of one run: six methods, six learning rates. A **rank correlation** compares two orders: the
-# runs sorted by drift, and the runs sorted by forgetting. It is 1 if a run with more drift always forgets more.
+# Each point below is the end of one run: six methods, six learning rates. A **rank correlation** compares two orders:
+# the runs sorted by drift, and the runs sorted by forgetting. It is 1 if a run with more drift always forgets more.
 #
 # First the drift on new prompts. (The means in the description of the picture are over all six learning
 # rates, good and bad.)
@@ -163,8 +163,8 @@ verdict("sft_kl at 1e-3 has less than half of the drift on new prompts that sdft
         and 1 - kl_run["retention"] > 4 * (1 - sdft_run["retention"]))
 
 # %% [markdown]
-# In most methods more drift comes with more forgetting, whether we measure the drift on new or on old prompts. The drift
-# on new prompts misleads in three places:
+# In most methods more drift comes with more forgetting, whether we measure the drift on new or on old prompts. The
+# drift on new prompts misleads in three places:
 #
 # - **Within `sdft ema`.** The rank correlation between forgetting and the drift on new prompts is only 0.56.
 # - **Within `sdft`.** The drift on new prompts stays near 11 nats at the three highest learning rates, while forgetting
@@ -232,8 +232,8 @@ verdict("on letters-new SDFT loses over half of it, and on letters-hard-new both
 # ## A reward in place of a teacher
 #
 # In **reinforcement learning** nobody demonstrates. The model samples answers, and a **reward** scores them: here 1
-# if the answer is right, and 0 if not. A **policy gradient** method changes the weights so that answers with a high reward
-# become more likely. One step:
+# if the answer is right, and 0 if not. A **policy gradient** method changes the weights so that answers with a high
+# reward become more likely. One step:
 #
 # 1. Sample several answers to one question.
 # 2. Compute the **advantage** of each answer: its reward minus the mean reward of the *other* answers.
@@ -256,8 +256,8 @@ check("advantages", advantages)
 # {{solution advantages}}
 #
 # Does a policy gradient step raise the expected reward? We can check it exactly. Let a model have three possible
-# answers, with probabilities $p_c$ and rewards $r_c$. Let $\bar r$ be the expected reward. The gradient of $\bar r$ with
-# respect to the logit of answer $c$ is $p_c (r_c - \bar r)$.
+# answers, with probabilities $p_c$ and rewards $r_c$. Let $\bar r$ be the expected reward. The gradient of $\bar r$
+# with respect to the logit of answer $c$ is $p_c (r_c - \bar r)$.
 #
 # A step samples three answers. There are 3 × 3 × 3 = 27 possible samples. We compute the step of each one, and add up
 # the steps, each weighted by the probability of its sample. This gives the expected step.
@@ -284,8 +284,8 @@ verdict("the expected step is the exact gradient of the expected reward.",
 # answers to each question. Its advantage has a slightly different formula: (reward - mean of all eight rewards) /
 # standard deviation of the eight rewards.
 #
-# A reward can only teach if some answer is right. **pass@1** is the share of sampled answers that are right. **pass@8** is
-# the share of questions with at least one right answer among eight. Before training:
+# A reward can only teach if some answer is right. **pass@1** is the share of sampled answers that are right. **pass@8**
+# is the share of questions with at least one right answer among eight. Before training:
 
 # %%
 from workbench.measure.completions import complete
@@ -406,8 +406,8 @@ print(f"Before rounding, the right answers together have {percent(float(base_p[0
 # The target of `base-right` is made from the base's distribution. The probabilities of wrong answers are set to 0.
 # Those of the right answers are scaled so that they sum to 1. *RL's Razor* calls this target an oracle.
 #
-# How far is each target from the base, for this 4? We take KL(target ‖ base), because KL(base ‖ target) is infinite: the
-# targets have zeros.
+# How far is each target from the base, for this 4? We take KL(target ‖ base), because KL(base ‖ target) is infinite:
+# the targets have zeros.
 
 # %%
 def targets_of(digits, base_p):
@@ -516,8 +516,8 @@ wb.show(razor_figure)
 # most and forget most: they allow a single answer, and the base seldom gives it. `rl` and `base-right` have little
 # drift. (The two straight lines in the right picture are `sft-one` and `rl-one`, which leave it within 20 steps.)
 #
-# At the same step the methods have learned different amounts. So for each method we take the first evaluation at which the
-# mean parity accuracy of the five seeds is at least 93 %.
+# At the same step the methods have learned different amounts. So for each method we take the first evaluation at which
+# the mean parity accuracy of the five seeds is at least 93 %.
 
 # %%
 from workbench.plots import percent_over_seeds
@@ -558,8 +558,8 @@ verdict("at the end of training base-right has less drift than rl, and has forgo
 # | imitating the oracle forgets even less than reinforcement learning (*RL's Razor*) | unclear at 93 % parity accuracy (4 % against 5 % on average over five seeds, and the intervals overlap); no at the end of training (12 % against 9 %) |
 #
 # **What would change your mind?** Suppose drift and forgetting had been unrelated. Then "SDFT forgets less because it
-# stays close to the pretrained model" would be wrong. Suppose `base-right` had forgotten as much as `sft-one`, and `rl-one`
-# as little as `rl`. Then training on one's own answers would be the cause of the small drift and of less forgetting.
+# stays close to the pretrained model" would be wrong. Suppose `base-right` had forgotten as much as `sft-one`, and
+# `rl-one` as little as `rl`. Then training on one's own answers would be the cause of less forgetting.
 #
 # ## Try it yourself
 #
