@@ -41,10 +41,10 @@ model, tokenizer = wb.load_causal_lm("tiny")
 # |---|---|
 # | `sft` | supervised fine-tuning: the model imitates the demonstrations word by word |
 # | `sdft` | self-distillation fine-tuning: the model answers itself. At each word it imitates a teacher. The teacher is the pretrained model with the demonstration in its prompt |
-# | `sdft ema` | the same, but the teacher's weights are a moving average of the student's |
+# | `sdft ema` | `sdft`, but the weights of the teacher are a moving average of the weights of the model in training |
 # | `replay` | `sft`, with stored examples of the old skills in every batch |
 # | `sft_kl` | `sft`, with a penalty on the distance from the pretrained model |
-# | `grpo` | no demonstrations: a reward is 1 if the model's own answer is right, and 0 if not (explained below) |
+# | `grpo` | no demonstrations: the reward is 1 if the model's own answer is right, and 0 if not (explained below) |
 #
 # `scripts/study.py` trained each method at six learning rates, and tested it every 20 steps on validation items.
 # **Retention** is the accuracy on the five known skills divided by the accuracy before training. **Forgetting** is 1
@@ -55,11 +55,10 @@ model, tokenizer = wb.load_causal_lm("tiny")
 # The **drift** is the KL divergence KL(pretrained ‖ trained). It measures how different the answers of two models are.
 # The pretrained model samples an answer to each question. At each word of the answer, both models give probabilities
 # for the next word. We compute the KL divergence of these probabilities, and add it up over the words. The drift is the
-# mean over the answers, in **nats** per answer. (A nat is the unit of a natural logarithm. Lesson 05 measured the other
-# direction, KL(trained ‖ pretrained), per word. It also used answers of the pretrained model.)
+# mean over the answers, in nats per answer.
 #
-# We train for 20 steps with SFT, and compute the drift by hand: on 24 questions about the new skill, and on 30 about the
-# five known skills.
+# We train for 20 steps with SFT, and compute the drift by hand: on 24 questions about the new skill, and on 30 about
+# the five known skills.
 
 # %%
 import tempfile
@@ -106,15 +105,14 @@ for prompts_of in ("kl_new", "kl_old"):
 #
 # *RL's Razor* ([Shenfeld et al., arXiv 2509.04259](https://arxiv.org/abs/2509.04259)) says that forgetting follows the
 # drift on questions about the **new** skill ("new prompts" below). Another paper ([arXiv
-# 2607.04364](https://arxiv.org/abs/2607.04364)) says that the drift on questions about **old** skills ("old prompts")
-# matters.
+# 2607.04364](https://arxiv.org/abs/2607.04364)) says that for forgetting the drift on questions about **old** skills
+# ("old prompts") matters.
 #
-# Each point below is the end of one run: six methods, six learning rates. A **rank correlation** compares two orders: the
-# runs sorted by drift, and the runs sorted by forgetting. It is 1 if a run with more drift always forgets more.
+# Each point below is the end of one run: six methods, six learning rates. A **rank correlation** compares two orders:
+# the runs sorted by drift, and the runs sorted by forgetting. It is 1 if a run with more drift always forgets more.
 #
-# First the drift on new prompts. In the picture you can choose the prompts and the methods, and see the end of each run
-# or every evaluation. Each mean is over six learning rates. Some of these rates are so high that the model loses nearly
-# everything.
+# First the drift on new prompts. (The means in the description of the picture are over all six learning
+# rates, good and bad.)
 
 # %%
 from workbench.plots.studies import drift_correlation
@@ -127,7 +125,7 @@ drift = DriftExplorer(tuned, methods)
 drift
 
 # %% [markdown]
-# Now the drift on old prompts. Here the points lie closer to one rising curve:
+# Now the drift on old prompts. Here the points lie closer to one rising curve.
 
 # %%
 on_old = DriftExplorer(tuned, methods)
@@ -135,9 +133,9 @@ on_old.prompts.value = "kl_old"
 on_old.snapshot()
 
 # %% [markdown]
-# The next cell computes the rank correlation for each method and for all six together. It uses every evaluation, not
-# only the ends of the runs. So its numbers differ a little from those above (0.83 and 0.95). It then compares `sdft`
-# and `sft_kl` at the three highest learning rates.
+# The next cell computes the rank correlation from every evaluation of the runs, not only from their ends. So the
+# numbers differ a little from those above. The cell also compares `sdft` and `sft_kl` at the three highest learning
+# rates.
 
 # %%
 kinds = {"kl_new": "new prompts", "kl_old": "old prompts"}
@@ -165,8 +163,8 @@ verdict("sft_kl at 1e-3 has less than half of the drift on new prompts that sdft
         and 1 - kl_run["retention"] > 4 * (1 - sdft_run["retention"]))
 
 # %% [markdown]
-# In most methods, runs with more drift also forget more, on new and on old prompts. Drift on new prompts misleads in
-# three places:
+# In most methods more drift comes with more forgetting, whether we measure the drift on new or on old prompts. The
+# drift on new prompts misleads in three places:
 #
 # - **Within `sdft ema`.** The rank correlation between forgetting and the drift on new prompts is only 0.56.
 # - **Within `sdft`.** The drift on new prompts stays near 11 nats at the three highest learning rates, while forgetting
@@ -176,15 +174,14 @@ verdict("sft_kl at 1e-3 has less than half of the drift on new prompts that sdft
 #   4.9 nats). The model forgets nevertheless: 22 % and 73 %.
 #
 # Two cautions. Forgetting is measured on the old skills, and the old prompts ask about the same skills. So it is no
-# surprise that the drift on old prompts agrees better with forgetting. And we chose six methods that differ strongly;
-# with other methods the correlation can be lower. [RL's Razor in depth](more/razor_in_depth.ipynb) has the correlations
-# of all 16 methods of the study.
+# surprise that the drift on old prompts agrees better with forgetting. And with other methods the correlation can be
+# lower: [RL's Razor in depth](more/razor_in_depth.ipynb) has all 16 methods of the study.
 #
 # ## What a trainer does not log
 #
 # Training programs log the loss or the reward. Both say little about forgetting. The study measured four other
-# things at every evaluation. One is the **entropy**, the uncertainty of the model: it is 0 nats if the model is certain of
-# its next word. All runs below have the learning rate 3e-4.
+# things. One is the **entropy**, the uncertainty of the model: it is 0 nats if the model is certain of its next word.
+# All runs below have the learning rate 3e-4.
 
 # %%
 from workbench.plots.studies import plot_diagnostic
@@ -203,16 +200,14 @@ wb.show(four)
 # - **Style.** At step 40 every SFT answer is in the expert's style, but only 8 % of the answers are right (6 % before
 #   training). So SFT loses the model's own style before it learns the facts.
 # - **Length.** SFT answers have 17 tokens (words), as the expert's do. SDFT answers have 6.
-# - **Entropy.** SFT becomes almost certain. `sft_kl` is the least certain. Its loss is low for the expert's words, and
-#   its penalty is low for the pretrained model's words. So the model mixes two styles.
-# - **Right with a demonstration.** We put the demonstration into the prompt and ask again. SFT can hardly use it any
-#   more: in this run it is right on only 12 % of the questions. Lesson 04 has a test before SDFT, the *gate*: the model
-#   must answer right with a demonstration. This model would fail it.
+# - **Entropy.** SFT becomes almost certain. `sft_kl` is the least certain. Its loss pulls the model towards the
+#   expert's words, and its penalty pulls it towards the words of the pretrained model.
+# - **Right with a demonstration.** We put the demonstration into the prompt and ask again. The SFT model can hardly use
+#   it any more: it is right on only 12 % of the questions. The gate of lesson 04 would refuse this model as a teacher.
 #
-# The last point depends on the skill. The next table has all six skills of the study. Each method has the setting that
-# the rule of lesson 05 chose. Each number is a mean over five seeds (fifteen for *letters-hard-new*), on test items. So
-# the numbers of *facts-new* differ from those of the one run above. Before training, the model with a demonstration in
-# its prompt was always right.
+# The last point depends on the skill. The next table has all six skills of the study, on test items, at the settings
+# that the rule of lesson 05 chose. Each number is a mean over five seeds (fifteen for *letters-hard-new*). Before
+# training, the model with a demonstration in its prompt was always right.
 
 # %%
 last = ends(tuned).query("rate == 3e-4").set_index("method")
@@ -237,8 +232,8 @@ verdict("on letters-new SDFT loses over half of it, and on letters-hard-new both
 # ## A reward in place of a teacher
 #
 # In **reinforcement learning** nobody demonstrates. The model samples answers, and a **reward** scores them: here 1
-# if the answer is right, and 0 if not. A **policy gradient** method changes the weights so that answers with a high reward
-# become more likely. One step:
+# if the answer is right, and 0 if not. A **policy gradient** method changes the weights so that answers with a high
+# reward become more likely. One step:
 #
 # 1. Sample several answers to one question.
 # 2. Compute the **advantage** of each answer: its reward minus the mean reward of the *other* answers.
@@ -261,11 +256,11 @@ check("advantages", advantages)
 # {{solution advantages}}
 #
 # Does a policy gradient step raise the expected reward? We can check it exactly. Let a model have three possible
-# answers, with probabilities $p_c$ and rewards $r_c$. Let $\bar r$ be the expected reward. Its gradient with respect to
-# the logit of answer $c$ (its score before the softmax) is $p_c (r_c - \bar r)$.
+# answers, with probabilities $p_c$ and rewards $r_c$. Let $\bar r$ be the expected reward. The gradient of $\bar r$
+# with respect to the logit of answer $c$ is $p_c (r_c - \bar r)$.
 #
-# We sample three answers, so there are 3 × 3 × 3 = 27 combinations. For each combination we compute the gradient of one
-# step. The expected step is the sum of these 27 gradients, each weighted by the probability of its combination.
+# A step samples three answers. There are 3 × 3 × 3 = 27 possible samples. We compute the step of each one, and add up
+# the steps, each weighted by the probability of its sample. This gives the expected step.
 
 # %%
 import itertools
@@ -285,12 +280,12 @@ verdict("the expected step is the exact gradient of the expected reward.",
         torch.allclose(average, exact))
 
 # %% [markdown]
-# **GRPO** (group-relative policy optimization) is such a method for language models. It samples eight answers to each
-# question. Its advantage is (reward - mean of the eight rewards) / standard deviation of the eight rewards. ([RL's Razor
-# in depth](more/razor_in_depth.ipynb) computes the loss of one step by hand.)
+# **GRPO** (group-relative policy optimization) is a policy gradient method for language models. It samples eight
+# answers to each question. Its advantage has a slightly different formula: (reward - mean of all eight rewards) /
+# standard deviation of the eight rewards.
 #
-# A reward can only teach if some answer is right. **pass@1** is the share of sampled answers that are right. **pass@8** is
-# the share of questions with at least one right answer among eight. Before training:
+# A reward can only teach if some answer is right. **pass@1** is the share of sampled answers that are right. **pass@8**
+# is the share of questions with at least one right answer among eight. Before training:
 
 # %%
 from workbench.measure.completions import complete
@@ -308,10 +303,9 @@ verdict("the model guesses a name now and then; it never guesses three letters."
         pass_at_8["facts-new"] > 0.05 and pass_at_8["letters-new"] == 0)
 
 # %% [markdown]
-# Next, the stored runs of `grpo` on *facts-new*, at the end of their 160 steps. A step asks 4 of the 96 training
-# questions, and samples 8 answers to each. So each question is asked six or seven times. This gives more chances than
-# the eight answers of pass@8, so GRPO can learn more facts than pass@8 suggests. On *letters-new* no answer is ever
-# right. To see the effect on GRPO, we train five steps here.
+# Now the stored runs of `grpo` on *facts-new*, after 160 steps. Each question was asked six or seven times, with eight
+# answers each time. So GRPO can learn more facts than pass@8 suggests. For *letters-new*, where no answer is right, we
+# train GRPO here for five steps.
 
 # %%
 grpo_ends = ends(tuned).query("method == 'grpo'").set_index("rate")[["new", "retention"]]
@@ -328,8 +322,8 @@ verdict("where no answer is ever right, the loss is exactly 0 and nothing change
 # %% [markdown]
 # ## RL's Razor on digits
 #
-# *RL's Razor* asks: if a question has **many** right answers, how large must the drift be until a model gives right
-# answers? We repeat its small experiment with a network that knows two tasks.
+# *RL's Razor* asks: if a question has **many** right answers, how far must a model drift to learn to give one of them?
+# We repeat its small experiment with a network that knows two tasks.
 #
 # - **Old task:** name the digit in an image that is rotated by 90 degrees.
 # - **New task:** on an upright image, give a digit of the same **parity** (even or odd). For an image of a 4 the
@@ -348,9 +342,8 @@ new_train, new_test = with_flag(upright.train, 1.0), with_flag(upright.test, 1.0
 old_train, old_test = with_flag(rotated.train, -1.0), with_flag(rotated.test, -1.0)
 
 # %% [markdown]
-# The **base** network learns the old task on all images, and the new task on only 100 images. In every training step
-# the labels of these images are drawn anew: 0, 2, 4, 6 or 8 at random for an even digit, and 1, 3, 5, 7 or 9 for an odd
-# digit.
+# The **base** network learns the old task on all images, and the new task on only 100 images. The labels of these
+# images are drawn anew in every training step: a random even digit for an even one, a random odd digit for an odd one.
 
 # %%
 def fresh_network(rng):
@@ -403,8 +396,7 @@ wb.show(one_image)
 print(f"Before rounding, the right answers together have {percent(float(base_p[0, ::2].sum()))}.")
 
 # %% [markdown]
-# Four methods start from this base and learn parity. Two imitate a target, and two follow a reward. In each pair, one
-# method trains towards a single right answer, and the other accepts all five.
+# Four methods start from this base and learn parity:
 #
 # | | a single right answer: 0 for even, 1 for odd | all five right answers |
 # |---|---|---|
@@ -414,9 +406,8 @@ print(f"Before rounding, the right answers together have {percent(float(base_p[0
 # The target of `base-right` is made from the base's distribution. The probabilities of wrong answers are set to 0.
 # Those of the right answers are scaled so that they sum to 1. *RL's Razor* calls this target an oracle.
 #
-# How far is each target from the base, for this 4? We take KL(target ‖ base). (The other direction would be infinite,
-# because the targets have zeros.) For `base-right` this distance is minus the logarithm of 0.51, the probability that
-# the base's answer is right.
+# How far is each target from the base, for this 4? We take KL(target ‖ base), because KL(base ‖ target) is infinite:
+# the targets have zeros.
 
 # %%
 def targets_of(digits, base_p):
@@ -450,8 +441,6 @@ verdict("its distance is minus the logarithm of the base's probability of a righ
 # - `base-right`: we sample eight answers to each image from its target. Each has the weight 1/8.
 # - `rl` and `rl-one`: we sample eight answers to each image from the network itself. Each has the weight 1/8 times its
 #   advantage.
-#
-# If an answer is sampled more than once, its weights are added up (the last line of the cell does this).
 
 # %%
 def label_weights(method, table, p, rng):
@@ -466,10 +455,9 @@ def label_weights(method, table, p, rng):
     return torch.zeros_like(p).scatter_add(1, answers, weights / 8)
 
 # %% [markdown]
-# The next cell measures a network on test images. It returns the drift KL(base ‖ network) on the new task, the accuracy
-# on the new task (the share of answers with the right parity), and the accuracy on the old task. The cell after that
-# one trains a copy of the base for 320 steps, and measures it every 20 steps. On digits, *forgotten* is a difference:
-# the accuracy on the old task before training minus the accuracy now.
+# We train a copy of each base for 320 steps. Every 20 steps we measure it on test images: the drift KL(base ‖ network)
+# on the new task, the accuracy on the new task (the share of answers with the right parity), and the accuracy on the
+# old task. On digits, *forgotten* is the accuracy on the old task before training minus the accuracy now.
 
 # %%
 def measure_digits(network, base):
@@ -524,13 +512,12 @@ describe(corner, "The corner with rl and base-right, enlarged.")
 wb.show(razor_figure)
 
 # %% [markdown]
-# Each dot is a mean over five seeds, every 20 steps. All paths start at the lower left. `sft-one` and `rl-one` have the
-# largest drift and forget most: a single answer is allowed, and the base seldom gives it. `rl` and `base-right` have
-# little drift. (The two straight lines in the right picture are `sft-one` and `rl-one`, which leave this part of the
-# picture within 20 steps.)
+# Each dot is a mean over five seeds, every 20 steps. All paths start at the lower left. `sft-one` and `rl-one` drift
+# most and forget most: they allow a single answer, and the base seldom gives it. `rl` and `base-right` have little
+# drift. (The two straight lines in the right picture are `sft-one` and `rl-one`, which leave it within 20 steps.)
 #
-# At the same step the methods have learned different amounts. So for each method we take the first evaluation at which the
-# mean parity accuracy of the five seeds is at least 93 %. Forgetting plays no part in this choice.
+# At the same step the methods have learned different amounts. So for each method we take the first evaluation at which
+# the mean parity accuracy of the five seeds is at least 93 %.
 
 # %%
 from workbench.plots import percent_over_seeds
@@ -560,7 +547,7 @@ verdict("at the end of training base-right has less drift than rl, and has forgo
 # %% [markdown]
 # So in this experiment the drift depends mostly on the allowed answers. Training on one's own answers does not make it
 # small. Between `rl` and `base-right`, drift does not predict forgetting well, as the last verdict shows. [RL's Razor
-# in depth](more/razor_in_depth.ipynb) adds a second old task and two methods.
+# in depth](more/razor_in_depth.ipynb) adds two methods, a second old task, and the drift on old tasks.
 #
 # ## Which published claims do these results support?
 #
@@ -571,8 +558,8 @@ verdict("at the end of training base-right has less drift than rl, and has forgo
 # | imitating the oracle forgets even less than reinforcement learning (*RL's Razor*) | unclear at 93 % parity accuracy (4 % against 5 % on average over five seeds, and the intervals overlap); no at the end of training (12 % against 9 %) |
 #
 # **What would change your mind?** Suppose drift and forgetting had been unrelated. Then "SDFT forgets less because it
-# stays close to the pretrained model" would be wrong. Suppose `base-right` had forgotten as much as `sft-one`, and `rl-one`
-# as little as `rl`. Then training on one's own answers would be the cause.
+# stays close to the pretrained model" would be wrong. Suppose `base-right` had forgotten as much as `sft-one`, and
+# `rl-one` as little as `rl`. Then training on one's own answers would be the cause of less forgetting.
 #
 # ## Try it yourself
 #
