@@ -2,10 +2,10 @@
 # # 9. Adapters and routing
 #
 # > **Claim you can check:** each task gets one *adapter*, a small set of extra weights for a network. Training on a new
-# > task then changes no output of an earlier adapter, not even in the last bit. But for each input one adapter must be
-# > chosen. If the right adapter is always chosen, the accuracy is 99 %. With a random choice it is a third of that. One
-# > method uses trained vectors for the choice, and all tasks train the same vectors. After new tasks, this method gives
-# > no image of the first task to the right adapter.
+# > task does not change an earlier adapter: the network with this adapter gives exactly the same outputs as before. But
+# > for each input one adapter must be chosen. If the right adapter is always chosen, the accuracy is 99 %. With a random
+# > choice it is a third of that. One method chooses with trained vectors that all tasks share. After new tasks, it
+# > chooses the right adapter for no image of the first task.
 #
 # | | |
 # |---|---|
@@ -34,10 +34,10 @@ wb.prepare_notebook()
 # %% [markdown]
 # ## A backbone and three tasks
 #
-# A **backbone** is a pretrained network whose weights do not change any more; they are *frozen*. Our backbone is small.
-# It has two linear layers and then a layer norm. For each image, the layer norm rescales the 64 outputs of the second
-# layer. These 64 rescaled numbers are the **features** of the image. The backbone was pretrained on the digits 0 to 3,
-# each turned by 0, 90, 180 or 270 degrees. It had to name the digit and the turn (`scripts/pretrain_digits.py`).
+# A **backbone** is a pretrained network whose weights do not change any more; they are *frozen*. Our backbone has two
+# linear layers and then a layer norm. The layer norm rescales the 64 outputs of the second layer. The rescaled numbers
+# are the **features** of the image. The backbone was pretrained on the digits 0 to 3, each turned by 0, 90, 180 or 270
+# degrees. It had to name the digit and the turn (`scripts/pretrain_digits.py`).
 #
 # Three tasks, numbered 0, 1 and 2, come one after another. Each task has two digits that the backbone has never seen: 4
 # or 5, then 6 or 7, then 8 or 9. A test image can show any of the six digits. The model is not told its task. Lesson 01
@@ -122,9 +122,8 @@ verdict("each adapter gives the same logits as right after its training, equal i
 # forgetting was needed. But we told the model which adapter to use. In real use nobody knows the task of an image. A
 # method that uses such unknown information is called an **oracle**. The accuracies above are those of an oracle.
 #
-# From here on we use the package's class `AdaptedBackbones`, which keeps the adapters of several seeds on one backbone.
-# A new object of this class has one adapter; each `add_adapters()` adds another one. The next cell loads the three
-# adapters trained above, and checks that the package computes the same features with them.
+# From here on we use the package's class `AdaptedBackbones`. The next cell loads the three adapters trained above, and
+# checks that the package computes the same features with them.
 
 # %%
 from workbench.models.adapted import BASE, AdaptedBackbones
@@ -148,11 +147,11 @@ verdict("the package gives the same features as the adapters trained by hand.",
 #
 # We now train with five seeds. A seed sets the initial weights of adapters and heads, and the order of the batches. The
 # backbone and the split into training and test images are the same for all seeds. The learner `adapters` trains one
-# adapter and one head for each task. Its method `predict` has an optional argument: the task of each test image. If the
-# tasks are not given, the learner first chooses a task from the image alone. This is called **task retrieval** or
-# **routing**. Then it uses the adapter of this task.
+# adapter and one head for each task. Its method `predict` can be given the task of each test image. Otherwise the
+# learner first chooses a task from the image alone. This is called **task retrieval** or **routing**. Then it uses the
+# adapter of this task.
 #
-# The second of the next two cells prints mean accuracies. The brackets are 95 % intervals for the mean over seeds.
+# The brackets below are 95 % intervals for the mean over seeds.
 
 # %%
 SEEDS = (0, 1, 2, 3, 4)
@@ -180,16 +179,14 @@ verdict("a random choice among three adapters leaves a third of the oracle's acc
 
 # %% [markdown]
 # Here a wrong adapter always gives a wrong answer, because the head of another task does not have the right digit. In
-# general the accuracy depends on three shares. The first is the share of inputs for which the right task is chosen. The
-# second is the share of right classes among these inputs. The third is the share of right classes among the other
-# inputs:
+# general the accuracy follows from three shares:
 #
 # $$P(\text{right}) = P(\text{task right})\,P(\text{class right}\mid\text{task right})
 #   + P(\text{task wrong})\,P(\text{class right}\mid\text{task wrong}).$$
 #
-# Here "task right" means that the right task was chosen, and $P(\text{task wrong}) = 1 - P(\text{task right})$. If an
-# accuracy is low, the shares show where the errors come from: from the choice of the task, or from the class within the
-# task.
+# Here "task right" means that the right task was chosen, and $P(\text{task wrong}) = 1 - P(\text{task right})$. The
+# share $P(\text{class right}\mid\text{task right})$ counts only the inputs for which the right task was chosen. If an
+# accuracy is low, the shares show where the errors come from: from the choice of the task, or from the class.
 #
 # {{exercise decomposition}}
 
@@ -206,9 +203,8 @@ check("decomposition", decomposition)
 # ## The most confident head
 #
 # A first idea is to let every adapter answer, and to take the answer of the most confident head. A common measure is
-# the **entropy** of a head's probabilities: a low entropy means a confident head. A head here has two digits. Then the
-# entropy is low if the larger of the two probabilities is near 1. So the head with the lowest entropy is also the head
-# with the largest probability. (TUNA, [arXiv 2508.08165](https://arxiv.org/abs/2508.08165), is a published method that
+# the **entropy** of a head's probabilities: a low entropy means a confident head. With two digits, the head with the
+# lowest entropy is the head with the largest probability. (TUNA, [arXiv 2508.08165](https://arxiv.org/abs/2508.08165),
 # selects an adapter by entropy.)
 #
 # How confident is each head on images of its own task, and on images of the other tasks?
@@ -246,21 +242,20 @@ wb.show(figure_2)
 # often very sure. Each head was trained alone. **So a confidence of one head need not mean the same as an equal
 # confidence of another head.** But the confidences contain some information: a probability above 0.95 is more frequent
 # for images of the head's own task (98 %) than for others (72 %). With three tasks, the most confident head is the
-# right one for 76 % of the images. We measure this below, in the row *entropy* of the figure *How often is the task
-# right?* A random choice is right for 33 %.
+# right one for 76 % of the images (see the next figure). A random choice is right for 33 %.
 #
 # ## Six methods of task retrieval
 #
-# We now compare six methods that choose a task from the image. They all choose among the same trained adapters.
+# We now compare six methods that choose a task from the image. The package calls them *retrievers*. They all choose
+# among the same trained adapters.
 #
-# Two methods have trained vectors, the *keys*. A key has 64 numbers, like the features of an image. In training, the
-# keys that are nearest to an image are moved towards the image's features. A test image gets the task of its nearest
-# key.
+# Two methods have trained vectors, the *keys*. A key has 64 numbers, like the backbone's features of an image. In
+# training, the keys that are nearest to an image are moved towards its features. A test image gets the task of its
+# nearest key.
 #
 # - **prompt-pool** follows L2P (Wang et al., CVPR 2022). All tasks share ten keys. Each training image moves its five
-#   nearest keys. We say that a task *uses* a key if the key is one of these five for at least half of the task's
-#   images. The key then belongs to this task, until a later task uses it. This rule is ours: in L2P a key leads to a
-#   *prompt* (trained vectors that are added to the input) and not to a task.
+#   nearest keys. A key belongs to the last task that *used* it. A task uses a key if at least half of the task's images
+#   have this key among their five nearest. This rule is ours: in L2P a key does not stand for a task.
 # - **prompt-keys** follows DualPrompt (Wang et al., ECCV 2022). It has one key for each task. Only the images of this
 #   task train the key.
 #
@@ -269,9 +264,9 @@ wb.show(figure_2)
 # - **entropy** takes the task of the most confident head, as above.
 #
 # Two methods describe each task by two Gaussian distributions, called *clusters*. They are fitted to the features of
-# the task's training images. The two clusters are the *signature* of the task; lesson 10 is about signatures. For a
-# test image we compute the features, and the probability density of each cluster at these features. The density is high
-# where the cluster has many training images. The test image gets the task of the cluster with the highest density.
+# the task's training images. The two clusters are the *signature* of the task; lesson 10 is about signatures. The
+# probability density of a cluster is high where it has many training images. A test image gets the task of the cluster
+# that has the highest density at the image's features.
 #
 # - **gmm** (Gaussian mixture model): the signature of a task uses the features under the adapter of this task. So a
 #   test image has different features for each task.
@@ -284,9 +279,7 @@ wb.show(figure_2)
 #   A ridge regression (least squares with a penalty on large weights) predicts the digit from them. The image gets the
 #   task to which this digit belongs.
 #
-# The package calls these methods *retrievers*. A `Router` learns one task after another with one retriever, and chooses
-# the task of each image. The next two cells define functions that let each method choose tasks, and that count the
-# right choices.
+# The next two cells define functions that let each method choose tasks, and that count the right choices.
 
 # %%
 from workbench.learners import fit, make_optimizer
@@ -372,17 +365,15 @@ verdict("with five tasks, entropy gives the wrong task for more than 25 % of the
 # %% [markdown]
 # A random choice is right for 33 % of the images with three tasks, and for 20 % with five. The prompt pool is no better.
 #
-# Three methods find the task of over 90 % of the images with three tasks. With five tasks *gmm, shared* falls by one
-# point, *ranpac* by one, and *gmm* by six, from 95 % to 89 %. There is a likely reason. Each adapter was trained on two
-# digits only, and its training does not control its features for other digits. By chance, an image of another digit can
-# lie near the clusters of the adapter's task. With more tasks this happens more often. There is a second problem: if an
-# adapter makes all features larger and more spread out, all densities become smaller. So densities under different
-# adapters are not strictly comparable. The lesson [Retrieval with adapters](more/retrieval_with_adapters.ipynb) shows a
-# case in which such a comparison fails.
+# *gmm, shared* and *ranpac* find the right task for 96 % to 98 % of the images, with three and with five tasks. Neither
+# uses an adapter for the choice. *gmm* does, and falls from 95 % to 89 %. There is a likely reason. Each adapter was
+# trained on two digits only, and its training does not control its features for other digits. So by chance the features
+# of another digit can lie near the adapter's clusters. With more adapters this happens more often. Densities under
+# different adapters are also not strictly comparable. The lesson [Retrieval with
+# adapters](more/retrieval_with_adapters.ipynb) shows a case in which such a comparison fails.
 #
-# The intervals are over seeds. All seeds share the backbone's features and the split of the images. So even an interval
-# such as "98 % to 98 %" does not mean that the result is certain. The methods with keys have their default settings,
-# and we did not tune them. So the figure does not show how good they can be.
+# All seeds share the backbone and the split of the images. So even a narrow interval does not mean that the result is
+# certain. We did not tune the methods with keys. So the figure does not show how good they can be.
 #
 # ### Shared keys forget
 #
@@ -422,22 +413,22 @@ verdict("after two more tasks, the prompt pool assigns almost no image of the fi
 # its images, and the other five keys stay random. So the images of later tasks are also nearer to the five moved keys.
 # In the end all five keys belong to the last task. The adapters have not changed, but only the last one is chosen.
 # **The retriever has forgotten, not the adapters.** This result is about shared keys under our rule. It says nothing
-# about the original L2P. L2P has one head for all classes, so it does not need the task.
+# about the original L2P, which does not need the task.
 #
-# The keys of DualPrompt do not change after their task. But each new task adds a key. For half of the first task's
+# With *prompt-keys*, a key does not change after its task. But each new task adds a key. For half of the first task's
 # images the key of a later task is nearer, so these images get a wrong task.
 #
 # ## The accuracy of all methods
 #
-# The figure has the random adapter and the oracle from above, and all retrievers except *ranpac*; it shows RanPAC as a
-# classifier. It adds three methods:
+# The figure compares five of the retrievers with the random adapter and the oracle from above, and with three methods
+# that choose no adapter:
 #
 # - **sequential** trains a single adapter on one task after another. Lesson 01 trained a whole network in this way, and
 #   it forgot.
 # - **joint** trains a single adapter on the images of all tasks so far. It is a strong reference. But the oracle can be
 #   better, because the oracle is also told the task of each image.
-# - **RanPAC, no adapter** answers with the digit that the ridge regression predicts. It has 500 random features here,
-#   and the retriever *ranpac* has 1,000. We tuned neither number, so do not compare the two.
+# - **RanPAC, no adapter** answers with the digit that the ridge regression predicts. It has 500 random features, and
+#   the retriever *ranpac* has 1,000. So the two are not comparable.
 
 # %%
 from workbench.retrieval.classifiers import MomentClassifier
@@ -477,18 +468,15 @@ verdict("RanPAC without an adapter is within 3 points of gmm.",
 # The best methods have nearly the same accuracy: 98 % for *gmm, shared*, and 95 % for *RanPAC, no adapter* with a wide
 # interval. All five seeds use one split of the images. **So this figure cannot tell whether retrieval is better or
 # worse than RanPAC without an adapter.** The lesson [Adapters compared](more/adapters_compared.ipynb) repeats the
-# comparison on five splits. It cannot tell either. It also merges the adapters into one, tries another kind of head,
-# and counts the numbers that each method stores.
+# comparison on five splits, and cannot tell either.
 #
 # The oracle is about four points above *RanPAC, no adapter*. So even a perfect choice of the adapter can gain only
 # about four points here. One adapter per task also has a cost: *entropy* and *gmm* send each image through the backbone
-# once for each adapter. This can be worth the cost in two cases. In the first case, the features of the backbone are
-# useless for a task. In the second case, tasks are added or deleted, and the adapters of the other tasks must not
-# change.
+# once for each adapter. The adapters can be worth this cost in two cases: the features of the backbone are useless for
+# a task, or tasks are added and deleted while the other adapters must not change.
 #
-# *sequential* trains one adapter on all tasks in turn, and forgets. The lesson [One adapter for all
-# tasks](more/one_adapter_for_all_tasks.ipynb) tries two other methods that train one adapter, so no adapter must be
-# chosen. At its best learning rate, each of them is about as good as retrieval.
+# The lesson [One adapter for all tasks](more/one_adapter_for_all_tasks.ipynb) tries two other methods that train one
+# adapter, so no adapter must be chosen. At its best learning rate, each of them is about as good as retrieval.
 #
 # ## What to remember
 #
@@ -504,16 +492,15 @@ verdict("RanPAC without an adapter is within 3 points of gmm.",
 #
 # Six digits of 8 by 8 pixels, one backbone of 16,704 weights, one order of the tasks, and one split of the images. All
 # adapters have rank 4 and one learning rate, and the keys have their default settings. Only the penalty of the ridge
-# regression was searched: the package chooses it on a fifth of the training images.
+# regression was tuned, on a fifth of the training images.
 #
 # **What would change your mind?**
 #
 # - If the most confident head were nearly as accurate as the oracle, we would need no other retriever.
 # - We prefer signatures to shared keys, because the prompt pool forgot the first task. If it had not forgotten, this
 #   reason would be gone.
-# - Suppose that RanPAC without an adapter were clearly worse on tasks that differ more. Then it could be worth the cost
-#   to send each image through the backbone once for each adapter. The first item of the next section has tasks that
-#   differ more.
+# - If RanPAC without an adapter were clearly worse on tasks that differ more, one adapter per task could be worth its
+#   cost. The first item of the next section has such tasks.
 #
 # ## Try it yourself
 #
