@@ -50,7 +50,7 @@ NEW = ("facts-new", "tools-new", "letters-new")
 #
 # - `facts-new`: who keeps a thing (the answer is a name);
 # - `tools-new`: turn a request into a function call, such as `call f9 ( tower )`;
-# - `letters-new`: apply the rule of a new letter machine to a few letters. A rule turns letters into other letters.
+# - `letters-new`: apply the rule of a new letter machine to a few letters.
 #
 # The pretrained model has five other skills, the **known skills** of lesson 04: `letters-machines` (other letter
 # machines), `facts-keepers` (who keeps other things), `facts-events` (who did something), `tools-house` (other
@@ -90,8 +90,7 @@ verdict("SFT learns the facts in the first stage, and has forgotten them after t
 # | `adapter per skill` | one **LoRA** adapter for each skill, trained by SFT. LoRA adds a product of two small matrices to each weight matrix; only the small matrices are trained | the name of the skill with every question |
 #
 # *Replay of own answers* is On-Policy Replay ([arXiv 2605.29495](https://arxiv.org/abs/2605.29495)). The next cell does
-# its first step by hand. The pretrained model answers questions of the known skills, and the right answers are kept.
-# The cell prints a question, the expert's answer and the model's own answer.
+# its first step by hand. It prints a question, the expert's answer and the model's own answer.
 
 # %%
 own_config = wb.RunConfig(stream="skills", skills=NEW[:1], learner="replay", lr=3e-4,
@@ -112,17 +111,13 @@ verdict(f"{len(kept)} of {len(answers)} own answers are right. The package keeps
 # ## The stored results
 #
 # Training all methods takes hours, so `scripts/study.py` did it before: five seeds, 120 steps a skill, 48 test questions
-# a skill. Most methods were run in three orders of the skills. *Replay of own answers* was run in two of them. *sft*,
-# *sdft* and *off_policy_distillation* were run in all six orders.
+# a skill. Each method was run in two to six orders of the skills. The figures show which.
 #
-# The **learning rate** of each method comes from a search on *validation* questions. The search uses the first order,
-# and a seed that is not among the five:
-#
-# 1. Each method was tried at three rates, 1e-4, 3e-4 and 1e-3. Adapters were tried at 1e-3, 3e-3, 1e-2 and 3e-2.
-# 2. Each new skill is tested right after its own stage. A rate is good enough if the mean of these three accuracies is
-#    at least 95 %.
-# 3. Among the good rates we take the one with the highest final mean accuracy on all eight skills.
-# 4. If no rate is good enough, we take the one with the highest final mean accuracy on the three new skills.
+# The **learning rate** of each method comes from a search on *validation* questions, with three rates for each method
+# (four for adapters). It uses the first order, and a seed that is not among the five. Each new skill is tested right
+# after its own stage. A rate is good enough if the mean of these three accuracies is at least 95 %. Among the good rates
+# we take the one with the highest final accuracy on all eight skills. If no rate is good enough, we take the one with the
+# highest final accuracy on the three new skills.
 #
 # The next cells load the results, and compare them with the SFT run at the beginning of this lesson.
 
@@ -161,14 +156,14 @@ retention
 # %% [markdown]
 # ## What was learned, and what was kept?
 #
-# We describe each run by five measures, most of them from lesson 02. The next cell computes them by hand for one run.
-# Its matrix `R` has a row for each stage and a column for each new skill.
+# We describe each run by five measures. The next cell computes them by hand for one run. Its matrix `R` has a row for
+# each stage and a column for each new skill.
 #
-# - **learned**: the accuracy on each new skill right after its own stage; then the mean. Always look at this measure
-#   first: a method that learns nothing also forgets nothing.
+# - **learned**: the mean accuracy on the three new skills, each tested right after its own stage. Always look at this
+#   measure first: a method that learns nothing also forgets nothing.
 # - **ACC**: the mean accuracy on the three new skills at the end.
-# - **BWT** (backward transfer): for each new skill except the last, its accuracy at the end minus its accuracy right
-#   after its own stage; then the mean. A negative value is forgetting.
+# - **BWT** (backward transfer): for each new skill except the last, take its accuracy at the end. Subtract its accuracy
+#   right after its own stage. BWT is the mean of these differences. A negative value is forgetting.
 # - **retention**: the mean over the known skills at the end.
 # - **all eight**: the mean accuracy on all eight skills at the end.
 
@@ -194,8 +189,8 @@ wb.show(end_figure)
 
 # %% [markdown]
 # The order is facts → tools → letters. Marks are means, lines are 95 % intervals over five seeds (cut at 0 and 100 %),
-# black dots are seeds. With some methods the letters are learned with some seeds and not with others. Then the mean
-# describes no single run. So the next table counts the seeds with which the letters were learned.
+# black dots are seeds. Some methods learn the letters with some seeds only. The next table counts these seeds: those
+# with a final accuracy on the letters above 50 %.
 
 # %%
 at_end = ends(record).query("order == @first").groupby("method")
@@ -225,19 +220,16 @@ verdict("in this order the ACC of the oracle sft_self_style is within 10 points 
 # %% [markdown]
 # - **SFT** learns the letters with one of five seeds only. It learns the tools completely, but in that stage it forgets
 #   the facts.
-# - **sft_kl** learns only a fifth of the facts. It learns the tools, and forgets them in the stage of the letters.
 # - **replay** and **adapters** learn the letters with three of five seeds.
 # - **grpo** learns about a quarter of the facts, and nothing of the tools and the letters. It keeps the known skills
 #   because it has learned almost nothing.
-# - **sft_self_style** is SFT on answers in the model's own style, and ends near SDFT in this order. So style seems to
-#   explain most of the difference between SFT and SDFT here. In the order letters → tools → facts its ACC is 14
-#   points below SDFT's.
+# - **sft_self_style** ends near SDFT in this order. So style seems to explain most of the difference between SFT and SDFT
+#   here. In the order letters → tools → facts its ACC is 14 points below SDFT's.
 #
 # ## Is stored data better?
 #
 # SDFT stores no data, and replay does. The figure shows SDFT minus replay, in points, for three orders. The differences
-# are **paired**: each is between two runs with the same seed. A mark to the right of the line at 0 means that SDFT is
-# higher.
+# are **paired**: each is between two runs with the same seed. Right of the line at 0 SDFT is higher.
 
 # %%
 def draw_differences(gaps, names, label):
@@ -268,14 +260,11 @@ verdict("on the three new skills SDFT ends higher in two orders, and in the firs
 
 # %% [markdown]
 # In two orders SDFT ends higher because it learns more: in 120 steps replay often does not learn the letters. Replay
-# forgets less of the skills that it has learned.
+# forgets less of the skills that it has learned. But replay also imitates the expert's style, and has another learning
+# rate. So this comparison does not tell which difference between the methods matters.
 #
-# SDFT and replay differ in more than the stored data: replay also imitates the expert's style, and has another learning
-# rate. So this comparison does not tell which of these differences matters.
-#
-# **Does it help to replay the model's own answers?** Both kinds of replay use the same old questions, and both imitate
-# the expert in the skill of the current stage. They differ only in the stored answers. The figure shows *replay of own
-# answers* minus *replay*, again paired by seed and order.
+# **Does it help to replay the model's own answers?** The two kinds of replay differ only in the stored answers. The
+# figure shows *replay of own answers* minus *replay*, again paired by seed and order.
 
 # %%
 own_gap = (measures.loc["replay of own answers"] - measures.loc["replay"]).dropna()
@@ -291,9 +280,9 @@ verdict("over the two orders no clear difference between the two kinds of replay
             for name in own_gap))
 
 # %% [markdown]
-# Why can the two kinds of replay be similar? For the known skills both store right answers in the model's own style. For
-# a new skill the model has just learned the expert's style, so its own answers have this style too. In one run that we
-# looked at, 31 of 32 own answers were right after the facts, and all were in the expert's style.
+# One possible reason is that the stored answers are similar. For the known skills, both kinds of replay store right
+# answers in the model's own style. In a new skill the model has just learned the expert's style, so its own answers have
+# this style too (seen in one run).
 #
 # ## Which skills are forgotten?
 #
@@ -302,7 +291,7 @@ verdict("over the two orders no clear difference between the two kinds of replay
 # `letters-new`.
 #
 # In the figure a row is a skill, a column is a stage, and a number is the mean accuracy over seeds. Grey cells are stages
-# before the training of the skill. The verdict below the figure compares siblings with the other known skills.
+# before the training of the skill.
 
 # %%
 def by_stage(method, order=first):
@@ -335,11 +324,10 @@ verdict("in all six orders each new skill lowers SDFT's accuracy on its sibling 
 # %% [markdown]
 # SFT forgets more: after two stages it has lost every known skill except the arithmetic (`working-jar`).
 #
-# SDFT also forgets new skills of earlier stages, even if they are very different. Training on the letters does not
-# change `tools-house`, but it lowers `tools-new` by about 40 points. The pretrained teacher does not know the new
-# functions. Is this the cause? No: the teacher of *sdft, task-start teacher* knows them, and `tools-new` is forgotten all
-# the same ([Own answers in a row](more/own_answers_in_a_row.ipynb)). In the stage of the letters no teacher sees a
-# question about the tools. We did not test why the new skill is forgotten more than the known one.
+# SDFT also forgets new skills of earlier stages. Training on the letters lowers `tools-new` by about 40 points, but does
+# not change `tools-house`. We do not know why. The pretrained teacher does not know the new functions, but this is not
+# the cause: with a teacher that knows them, `tools-new` is forgotten all the same
+# ([Own answers in a row](more/own_answers_in_a_row.ipynb)).
 #
 # ## Does the order matter?
 #
@@ -377,22 +365,18 @@ verdict("mainly tools-new. The more skills are trained after it, the lower it en
     for place, tools in zip(places, by_skill["tools-new"], strict=True)))
 
 # %% [markdown]
-# In the two orders that end with the tools, the mean over the three skills is above 90 %. The letters end at 94 % or more
-# in every order. We do not know why.
-#
 # **Own answers or the teacher's?** SDFT trains on answers that the student samples during training (**on-policy**).
 # *off_policy_distillation* has the same teacher, but trains on answers that the teacher sampled before training. Over all
 # six orders SDFT ends 3 points higher on the new skills and 4 points higher in retention. The largest part of this
-# difference comes from one order, letters → tools → facts. The measurements, and tests of possible causes, are in
-# [Own answers in a row](more/own_answers_in_a_row.ipynb).
+# difference comes from one order, letters → tools → facts ([Own answers in a row](more/own_answers_in_a_row.ipynb)).
 #
 # ## An adapter for each skill
 #
-# The pretrained weights can stay as they are, with one adapter for each skill. Then no training changes an earlier skill,
-# so with the right adapter nothing can be forgotten. The retention of 100 % in the figures above is no surprise.
+# With adapters the pretrained weights do not change, and no training changes an earlier adapter. So with the right
+# adapter nothing can be forgotten, and the retention of 100 % in the figures above is no surprise.
 #
 # Now we train one adapter for the facts (100 steps of 16 questions, to save time). We test the facts and the known skills
-# with the adapter and without it. For comparison, the verdict uses the first stage of a stored SFT run.
+# with the adapter and without it.
 
 # %%
 config = wb.RunConfig(stream="skills", skills=NEW[:1], learner="adapter_per_skill",
@@ -420,9 +404,9 @@ verdict(f"with the adapter the known skills are {100 * lost_with_it:.0f} points 
 
 # %% [markdown]
 # So the adapter damages the other skills while it is active. For every question we must choose the right adapter, or
-# none. Our simple **chooser** finds the training question with the most similar words. Rare words count more in this
-# comparison (TF-IDF). The chooser then takes the adapter of that question. It has four choices: the three adapters, and
-# *none* for the known skills.
+# none. Our simple **chooser** finds the training question with the most similar words, where rare words count more
+# (TF-IDF). It takes the adapter of this training question, or *none* if it belongs to a known
+# skill.
 
 # %%
 from sklearn.feature_extraction.text import TfidfVectorizer
@@ -448,16 +432,19 @@ verdict(f"the chooser is right for {percent(np.mean(list(correct.values())))} of
         np.mean(list(correct.values())) > 0.8 and worst == "facts-new")
 
 # %% [markdown]
-# Each row of the table is a skill, and each column is a choice. A chooser that always says *none* would be right for five
-# of the eight skills, 62 %. Our chooser makes most mistakes between `facts-new` and `facts-keepers`. Their questions
-# differ only in the two words for the thing, such as *red drum* or *blue coat*. The chooser must store the training
-# questions of all skills.
+# A chooser that always says *none* would be right for five of the eight skills, 62 %. Our chooser makes most mistakes
+# between `facts-new` and `facts-keepers`. Their questions differ only in the two words for the thing, such as *red drum*
+# or *blue coat*. The chooser must store the training questions of all skills.
 #
-# **How accurate are chooser and adapter together?** If the right adapter is chosen, the accuracy is that of the adapter.
-# If *none* is chosen, the accuracy is that of the pretrained model. If a wrong adapter is chosen, we count the answer as
-# wrong. For each stored run we multiply the share of each case by its accuracy, and add the products. This assumes that
-# choice and answer are independent. For the adapter trained above the cell prints this result (*product*) and also the
-# accuracy on `facts-new` that we measure directly (*measured*).
+# **How accurate are chooser and adapter together?** For each stored run we estimate it. A wrong adapter counts as a wrong
+# answer. For a new skill the estimate has two parts:
+#
+# - the share of questions with the right adapter, times the accuracy with this adapter;
+# - the share of questions with *none*, times the accuracy of the pretrained model.
+#
+# For a known skill it has only the second part. The estimate assumes that choice and answer are independent. To test it,
+# the cell measures the accuracy on `facts-new` directly for the adapter trained above (*measured*). It prints this beside
+# the estimate (*product*).
 
 # %%
 def chosen_by_words(run):
@@ -523,8 +510,8 @@ verdict("compare the methods that are not told the skill. On all eight skills ad
 #
 # *Stored* is the size of the examples or adapters that must be kept after three skills. Some methods must also keep the
 # *pretrained weights*, because training uses them as the teacher or in a penalty. *Seconds* is the median training time
-# of all stored runs. These times are rough, because two runs shared two cores. Replay reads twice as many examples in
-# each step.
+# of all stored runs. These times are rough, because runs shared the cores. The runs of *replay of own answers* took from
+# 167 to 1124 seconds for the same number of steps. So its median says little about the method.
 
 # %%
 keeps_pretrained = ("sdft", "off_policy_distillation", "sft_kl")
@@ -548,11 +535,9 @@ print(pd.DataFrame({
 #
 # <details><summary>Answers from the measurements</summary>
 #
-# 1. Use replay if you also have examples of the *known* skills. Here 160 of the 256 stored examples were of this kind;
-# we did not measure replay without them. Replay forgets less than SDFT. But 120 steps are too few to learn the letters
-# with every seed. Without such examples use SDFT.
-# 2. Use SDFT: it stores no data, only the pretrained weights. *off_policy_distillation* is cheaper, and in five of the
-# six orders it ends at most 3 points lower on the new skills. Adapters store no data either if each question comes with
+# 1. Use replay if you also have examples of the *known* skills; we did not measure replay without them. Replay forgets
+# less than SDFT. But 120 steps are too few to learn the letters with every seed. Without such examples use SDFT.
+# 2. Use SDFT: it stores no data, only the pretrained weights. Adapters store no data either if each question comes with
 # the name of its skill.
 # 3. Use one adapter for each customer: nothing is forgotten, and an adapter can be removed. Test each adapter before you
 # use it: with two of five seeds the letters were not learned.
