@@ -246,7 +246,7 @@ verdict("loaded by peft, the exported adapter gives the same features to 1e-5.",
 #
 # | row | method |
 # |---|---|
-# | composed, task told | the whole method as an **oracle**: the true task of each image is given, which is not possible in practice |
+# | composed, task told | the whole method as an oracle: it is told the true task of each image |
 # | RanPAC | the same ridge regression, but on the features of the frozen backbone, without any adapter |
 # | composed | the whole method |
 # | separate | the whole method, but each task has its own adapter, without reuse and without penalty (in the code: `"no reuse"`) |
@@ -256,8 +256,7 @@ verdict("loaded by peft, the exported adapter gives the same features to 1e-5.",
 # The learning rates of *composed* and *separate* were chosen from four: 0.0003, 0.001, 0.003 and 0.01. For this choice
 # we used the validation images of another split, which is not used for the results.
 #
-# Three functions come next: one for the methods with modules, one for the methods without adapters, and one that tests
-# all six methods.
+# The next cells define functions for the methods with modules, for those without adapters, and for the comparison.
 
 # %%
 from workbench.runs.studies import RESULTS
@@ -350,9 +349,9 @@ verdict("accuracy of RanPAC minus accuracy of composed: the 95 % interval is " +
     all(ends[0] < 0 < ends[1] for ends in ridge))
 
 # %% [markdown]
-# A random module is the right module for one third of the images with three tasks, and for one fifth with five. But
-# 46 % and 63 % of the answers are right. The reason: the global head knows the classes of all tasks, so a wrong module can
-# still give the right class.
+# A random module is the right one for one third of the images with three tasks, and for one fifth with five. But 46 %
+# and 63 % of the answers are right: the global head knows all classes, so a wrong module can still give the right
+# class.
 #
 # To find the task, the whole method sends an image through the backbone once with each module. RanPAC sends it once.
 # [Composition compared](more/composition_compared.ipynb) shows eleven more methods, more variants, and all costs.
@@ -474,10 +473,9 @@ check("worth_composing", worth_composing)
 #
 # ## An image of an unseen task
 #
-# Suppose an image belongs to a task that was never learned. The retriever still chooses one of the known tasks, so the
-# answer is wrong. One can reject an image if its conformal set (notebook 10) is empty. With $\alpha=0.1$, about half of
-# the images of unseen tasks are rejected: 53 % (95 % interval: 33 % to 72 %). The first lesson of the next table
-# measures this.
+# Suppose an image belongs to a task that was never learned. The retriever still chooses a known task, so the answer is
+# wrong. One can reject an image if its conformal set (notebook 10) is empty. With $\alpha=0.1$ this rejects 53 % of the
+# images of unseen tasks (95 % interval: 33 % to 72 %). The first lesson of the next table measures it.
 #
 # ## Where it breaks
 #
@@ -524,9 +522,9 @@ check("worth_composing", worth_composing)
 #
 # ## Limits
 #
-# One small backbone and tiny images, in three or five easy tasks: there is little room for reuse to help. The paper
-# goes to ten tasks. All splits use the same 1,797 digits, so for new digits the uncertainty is larger than the
-# intervals show. The weight of the penalty was not searched. Rates were chosen from four, and the best may lie outside.
-# We show many intervals without a correction for their number, so one of them can miss the true value by chance.
+# One small backbone and tiny images, in three or five easy tasks: there is little room for reuse to help. All splits
+# use the same 1,797 digits, so for new digits the uncertainty is larger than the intervals show. The weight of the
+# penalty was not searched. Rates were chosen from four, and the best may lie outside. We show many intervals without a
+# correction for their number, so one of them can miss the true value by chance.
 #
 # **Next:** 12 Your own task (to come).
