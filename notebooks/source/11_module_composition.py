@@ -1,13 +1,12 @@
 # %% [markdown]
 # # 11. Module composition: reuse earlier adapters, and add a new part
 #
-# > **Claim you can check:** the update for a new task can be a sum of two things: units of earlier adapters, each times a
-# > coefficient, and a new part. Such a sum can be written exactly as one ordinary LoRA adapter, and training it does not
-# > change the earlier adapters. (A unit is a small piece of an adapter, defined below.) We compare variants of the method,
-# > and choose the learning rate of each on validation images. **Learned coefficients bring no gain that we can measure.**
-# > With five tasks, a penalty that keeps the new part orthogonal to the earlier units raises the accuracy by about one
-# > point, compared with separate adapters. RanPAC, a simple classifier without adapters, is about as accurate as the whole
-# > method.
+# > **Claim you can check:** a *unit* is a small piece of a LoRA adapter. The update for a new task can be a sum: units
+# > of earlier adapters, each times a coefficient, plus a new part. This sum is exactly one ordinary adapter, and
+# > training it does not change the earlier adapters. We compare variants of the method, each with a learning rate
+# > chosen on validation images. **Learned coefficients bring no gain that we can measure.** With five tasks, a penalty
+# > that keeps new units orthogonal to earlier ones raises the accuracy by about one point, compared with separate
+# > adapters. RanPAC, a simple classifier without adapters, is about as accurate as composed modules with retrieval.
 #
 # | | |
 # |---|---|
@@ -35,11 +34,10 @@ wb.prepare_notebook()
 # %% [markdown]
 # ## Units and their coefficients
 #
-# A LoRA adapter adds the product $BA$ to the weight matrix of a layer. (In notebook 09 there was also a scale, named $s$.
-# In the formulas of this lesson the scale is part of $B$, and $s_j$ is a new number.) Row $j$ of $A$, written $a_j$, and
-# column $j$ of $B$, written $b_j$, form **unit** $j$. For an input $x$ the unit computes one number, the dot product
-# $a_j\cdot x$. It adds this number times the vector $b_j$ to the output of the layer. The product $BA$ is the sum of its
-# units, $\sum_j b_j a_j^\top$.
+# A LoRA adapter adds the product $BA$ to the weight matrix of a layer. (The scale of notebook 09 is part of $B$ here.)
+# Row $j$ of $A$, written $a_j$, and column $j$ of $B$, written $b_j$, form **unit** $j$. For an input $x$ the unit
+# computes one number, the dot product $a_j\cdot x$. It adds this number times the vector $b_j$ to the output of the
+# layer. The product $BA$ is the sum of its units, $\sum_j b_j a_j^\top$.
 #
 # **Module composition** is a part of the method PROTEUS ([arXiv 2603.13235](https://arxiv.org/abs/2603.13235)). Each
 # task has a **module**, which is an update of the weights. The module of task $k$ is the sum of all earlier units, each
@@ -47,9 +45,9 @@ wb.prepare_notebook()
 #
 # $$\Delta W_k = \sum_{j \text{ earlier}} s_j\, b_j a_j^\top \;+\; B_k A_k .$$
 #
-# The number $s_j$ is the **coefficient** of unit $j$. The product $B_kA_k$ is the **new part**, an ordinary LoRA adapter.
-# The new task trains its coefficients and its new part. The earlier units do not change. (The authors' code for this
-# part is not public. We reconstructed this formula from public reviews and from other published code.)
+# The number $s_j$ is the **coefficient** of unit $j$. The product $B_kA_k$ is the **new part**, an ordinary LoRA
+# adapter. The new task trains its coefficients and its new part. The earlier units do not change. (We reconstructed
+# this formula; see the end of the lesson.)
 #
 # Here is a toy with two units. The new task needs 0.7 times unit 0, and nothing of unit 1. Does training find these
 # two coefficients?
@@ -70,8 +68,8 @@ print("coefficients:", ", ".join(f"{value:.2f}" for value in s.tolist()))
 verdict("the coefficients become 0.7 and 0.", np.allclose(s.detach(), [0.7, 0], atol=0.01))
 
 # %% [markdown]
-# Look at `(inputs @ A.T * s) @ B.T`. We multiply by $A$, then by the coefficients, then by $B$. The large matrix $BA$ is
-# never computed.
+# The expression `(inputs @ A.T * s) @ B.T` multiplies by $A$, then by the coefficients, then by $B$. In the exercise
+# you write the update as one matrix, with a new part.
 #
 # {{exercise compose}}
 
@@ -87,9 +85,9 @@ check("compose", compose)
 #
 # ## A composed module in a network
 #
-# We take the backbone and the three tasks of notebook 09: 4 or 5, then 6 or 7, then 8 or 9. A backbone is a pretrained
-# network that stays frozen. Adapters have rank 4, and there is one in each of two layers. So in each layer the second
-# task can reuse four units, and adds four new ones.
+# We take the frozen backbone and the three tasks of notebook 09: 4 or 5, then 6 or 7, then 8 or 9. Adapters have rank
+# 4, and there is one in each of two layers. So in each layer the second task can reuse four units, and adds four new
+# ones.
 #
 # First the package trains the module of the first task. Then we train the module of the second task by hand.
 
@@ -109,8 +107,7 @@ def learn(learner, task, rate=config.lr):
 
 
 # %% [markdown]
-# `fit` is a Python generator. Each time we take a loss from it, it does one training step. `list` takes all losses, so it
-# does all steps.
+# In `learn`, `list(fit(...))` does all training steps.
 
 # %%
 package = wb.make_learner(replace(config, seeds=(0,)), stream)
@@ -118,17 +115,15 @@ learn(package, stream.tasks[0])
 
 # %% [markdown]
 # The next cell copies the start values of the second module: the earlier units, the coefficients (all 0), and the new
-# part. It also copies a *head*, the linear layer that turns features into logits. During training each module has its own
-# head, to compute the loss. Later another head gives the answers.
+# part. It also copies the head of the second task, which turns features into logits.
 #
 # The code has two factors:
 #
-# - **`SCALE`.** LoRA multiplies each adapter by a scale, here 2. The package returns every $B$ already multiplied by 2. We
-#   use the earlier $B$ as it is. The new $B$ is trained without the scale, so we divide it by 2. The function `by_hand`
-#   multiplies the new part by 2 again.
-# - **`FASTER`.** In one step Adam changes a weight by about the learning rate, here 0.001. So a coefficient would need about
-#   1,000 steps from 0 to 1, but the package trains for 150 steps. So we make the coefficients 30 times faster: we train
-#   the number `s` in the code, and the coefficient $s_j$ is 30 times this number.
+# - **`SCALE`** is the scale of the adapters (notebook 09), here 2. The package returns every $B$ times this factor. We
+#   train the new $B$ without it: we divide by 2 at the start, and `by_hand` multiplies by 2.
+# - **`FASTER`** is 30. In one step Adam changes a weight by about the learning rate, here 0.001. A coefficient would
+#   need about 1,000 steps from 0 to 1, but the package trains for 150 steps. So we train a number `s`, and the
+#   coefficient $s_j$ is 30 times this number.
 
 # %%
 second = stream.tasks[1]
@@ -156,9 +151,8 @@ def by_hand(x, layer):
 # %% [markdown]
 # The loss is the cross-entropy of the two digits, plus 0.5 times a **penalty**. The penalty is the sum of the squared
 # cosines between the rows of the new $A$ and the rows of the earlier $A$. It is 0 if all new rows are orthogonal to all
-# earlier rows. So it keeps a new unit from repeating an earlier one. With the penalty, the first values of the new $A$ are
-# also chosen orthogonal to the earlier rows (**orthogonal initialisation**). So every result with the penalty includes this
-# initialisation.
+# earlier rows. So it keeps a new unit from repeating an earlier one. Whenever we use the penalty, the training also
+# starts with new rows that are orthogonal to the earlier rows (**orthogonal initialisation**).
 #
 # The next cell trains the coefficients, the new part and the head for 40 steps.
 
@@ -213,10 +207,9 @@ verdict("the third task changes no bit of the first two modules and their heads,
 # %% [markdown]
 # ### A composed module is an ordinary adapter
 #
-# To save a module, the package multiplies each earlier row of $A$ by the coefficient of its unit. This gives the same
-# product as multiplying the columns of $B$. The library peft then joins the adapters: it puts the rows of all $A$ into one
-# matrix, and the columns of all $B$ into another. The result is an ordinary adapter, and peft can load it without our
-# package. Its rank is the number of all units.
+# To save a module, the package multiplies each earlier row of $A$ by the coefficient of its unit. Then the library peft
+# puts the rows of all $A$ into one matrix, and the columns of all $B$ into another. The result is an ordinary adapter,
+# and peft can load it without our package. Its rank is the number of all units.
 
 # %%
 import tempfile
@@ -241,31 +234,29 @@ verdict("loaded by peft, the exported adapter gives the same features to 1e-5.",
 # Now a test image may be of any task, and the task is not told. The whole method has three parts:
 #
 # 1. a composed module for each task;
-# 2. a **signature** for each task (notebook 10). It describes the features that the backbone computes with the module of
-#    the task. The description is two Gaussian clusters. The retrieved task is the one with the highest density;
-# 3. one **global head**. It has the classes of all tasks, and uses the features of the retrieved module. From here on it
-#    gives every answer. The heads from training are not used any more.
+# 2. a **signature** for each task (notebook 10): two Gaussian clusters, fitted to the features that the backbone
+#    computes with the module of the task. The retrieved task is the one with the highest density;
+# 3. one **global head** for the classes of all tasks. It uses the features of the retrieved module, and gives every
+#    answer. The heads from training are not used any more.
 #
-# The global head is a ridge regression (least squares with a penalty on large weights) on 500 *random features*. To get
-# these, we multiply the features by a fixed random matrix, and set negative values to 0. The simple method RanPAC is the
-# same regression, but on the features of the frozen backbone.
+# The global head is a ridge regression on 500 random features (notebook 09). It learns the tasks one after another, and
+# keeps only sums over the training images. So it needs no image of an earlier task.
 #
 # We compare six methods. They are the rows of the figure:
 #
 # | row | method |
 # |---|---|
-# | composed, task told | the whole method as an **oracle**: the true task of each image is given, which is not possible in practice |
-# | RanPAC | ridge regression on random features of the frozen backbone, without any adapter |
+# | composed, task told | the whole method as an oracle: it is told the true task of each image |
+# | RanPAC | the same ridge regression, but on the features of the frozen backbone, without any adapter |
 # | composed | the whole method |
 # | separate | the whole method, but each task has its own adapter, without reuse and without penalty (in the code: `"no reuse"`) |
 # | nearest mean | the class with the nearest mean in the features of the frozen backbone, without any adapter |
 # | composed, random task | a control: the composed modules, but the task is drawn at random |
 #
-# The learning rates of *composed* and *separate* were chosen from four: 0.0003, 0.001, 0.003 and 0.01. For this choice we
-# used the validation images of another split, which is not used for the results.
+# The learning rates of *composed* and *separate* were chosen from four: 0.0003, 0.001, 0.003 and 0.01. For this choice
+# we used the validation images of another split, which is not used for the results.
 #
-# Three functions come next. `with_modules` trains a learner with a module for each task. `without_adapter` gives the answers
-# of the two methods without adapters. `compare` tests all six methods.
+# The next cells define functions for the methods with modules, for those without adapters, and for the comparison.
 
 # %%
 from workbench.runs.studies import RESULTS
@@ -336,9 +327,9 @@ wb.show(describe(drawn, "Accuracy of six methods, 3 and 5 tasks. The oracle is h
 print(pd.DataFrame(accuracies).map(percent_over_seeds).to_string())
 
 # %% [markdown]
-# The numbers printed at the right edge of the figure are for three tasks. The intervals are over five seeds, with the same
-# split of the images: for other test images the uncertainty is larger. A seed sets the random numbers of the training and
-# the random matrix of RanPAC. *Nearest mean* uses no random numbers, so it has no interval.
+# The numbers printed at the right edge of the figure are for three tasks. The intervals are over five seeds, with the
+# same split of the images: for other test images the uncertainty is larger. *Nearest mean* uses no random numbers, so
+# it has no interval.
 #
 # The next cell takes differences between two methods, seed by seed. If the 95 % interval of a difference contains 0, we
 # cannot say which method is better.
@@ -358,12 +349,11 @@ verdict("accuracy of RanPAC minus accuracy of composed: the 95 % interval is " +
     all(ends[0] < 0 < ends[1] for ends in ridge))
 
 # %% [markdown]
-# A random module is the right module for one third of the images with three tasks, and for one fifth with five. But 46 %
-# and 63 % of the answers are right. The reason: the global head knows the classes of all tasks, so a wrong module can
-# still give the right class.
+# A random module is the right one for one third of the images with three tasks, and for one fifth with five. But 46 %
+# and 63 % of the answers are right: the global head knows all classes, so a wrong module can still give the right
+# class.
 #
-# With three tasks an image goes through the backbone four times in the whole method: once with each of the three modules,
-# to find the task, and once more for the answer. (The fourth time could be saved.) In RanPAC it goes through once.
+# To find the task, the whole method sends an image through the backbone once with each module. RanPAC sends it once.
 # [Composition compared](more/composition_compared.ipynb) shows eleven more methods, more variants, and all costs.
 #
 # ### Where are the errors?
@@ -385,26 +375,24 @@ verdict("most errors are errors of retrieval: with the right task, more than 98.
         min(one["P(right | task right)"] for one in parts.values()) > 0.985)
 
 # %% [markdown]
-# If the retriever chooses a wrong task, the answer is nearly always wrong. If a module is drawn at random and is wrong, the
-# answer is right more often. A likely reason: the images whose task is not found are unusual images, which are hard for
-# the head as well.
+# If the retriever chooses a wrong task, the answer is nearly always wrong.
 #
 # ## Which part raises the accuracy?
 #
 # `scripts/study_composition.py` measured variants of the method on five splits of the images, with three seeds each.
-# The learning rate of each variant was chosen from the same four values, on the validation images of a sixth split. These
-# are the variants:
+# The learning rate of each variant was chosen as above, on the validation images of a sixth split. These are the
+# variants:
 #
 # | variant | coefficients of earlier units | penalty |
 # |---|---|---|
 # | separate | all fixed at 0 | no |
-# | reuse | learned | no |
+# | reuse (learned reuse alone) | learned | no |
 # | coefficients 1 | all fixed at 1 | no |
-# | orthogonal, no reuse | all fixed at 0 | yes |
+# | orthogonal, no reuse (the penalty alone) | all fixed at 0 | yes |
 # | composed | learned | yes |
 #
-# The figure shows the accuracy of the last four variants minus the accuracy of *separate*, in points. The table under the
-# figure has the same numbers: the mean difference, and in brackets its 95 % interval over the five splits.
+# The figure shows the accuracy of the last four variants minus the accuracy of *separate*, in points. The table under
+# the figure has the same numbers: the mean difference, and in brackets its 95 % interval over the five splits.
 
 # %%
 from workbench.plots import plot_differences
@@ -450,8 +438,8 @@ verdict(f"if the task is told, every variant is right for {100 * min(told):.1f} 
         f"{100 * max(told):.1f} % of the images.", min(told) > 0.98)
 
 # %% [markdown]
-# Each split gives one difference, and the intervals are computed from these differences. Write a function that computes
-# such an interval. In the exercise the pairs belong to seeds instead of splits.
+# Write a function that computes such an interval from differences. In the exercise the pairs belong to seeds instead of
+# splits.
 #
 # {{exercise worth_composing}}
 
@@ -469,75 +457,74 @@ check("worth_composing", worth_composing)
 # *separate*. With five tasks the difference is about 0. With the penalty they do not help either: with five tasks
 # *composed* gains 0.7 points, and the penalty alone 1.2.
 #
-# **Why not?** If the task is told, separate adapters are already right for 99 % of the images. So better modules can hardly
-# raise the accuracy. Most errors are errors of retrieval. Learned coefficients alone do not increase the share of images
-# whose task is found.
+# **Why not?** If the task is told, separate adapters are already right for 99 % of the images. So there is almost
+# nothing to gain after the right task is found. Most errors are errors of retrieval, and learned coefficients alone do
+# not increase the share of images whose task is found.
 #
-# **Is orthogonality the reason for the gain with five tasks?** We do not know. *Coefficients 1* has no penalty: it reuses
-# every earlier unit fully, and gains 0.8 points.
+# **Is orthogonality the reason for the gain with five tasks?** We do not know. *Coefficients 1* has no penalty, and
+# gains 0.8 points. So a gain is also possible without the penalty.
 #
-# **Do the results depend on the choice of the learning rates?** Possibly. With five tasks the smallest of the four rates
-# was best for every variant. A still smaller rate might change the differences. With three tasks the chosen rate is 0.0003
-# for *separate*, and 0.001 for the other variants. So there a difference can come from the rate or from the variant.
+# **Do the results depend on the choice of the learning rates?** Possibly. With five tasks the smallest of the four
+# rates was best for every variant, so a still smaller rate might change the differences. With three tasks *separate*
+# has another rate (0.0003) than the other variants (0.001). So there the rate may cause a part of the differences.
 #
 # **Does reuse help where tasks share parts?** [Reuse in depth](more/reuse_in_depth.ipynb) tests this with turned and
-# inverted digits. It measures no gain either, but a gain of two points is possible.
+# inverted digits. It measures no gain either, but it cannot exclude a gain of two points.
 #
 # ## An image of an unseen task
 #
-# Suppose an image belongs to a task that was never learned. The retriever still chooses one of the known tasks, so the
-# answer is wrong. One can reject an image if its conformal set (notebook 10) is empty. We take sets that miss the right
-# task for at most 10 % of the images of known tasks. Then about half of the images of unseen tasks are rejected: 53 % (95 %
-# interval: 33 % to 72 %). The first lesson of the next table measures this.
+# Suppose an image belongs to a task that was never learned. The retriever still chooses a known task, so the answer is
+# wrong. One can reject an image if its conformal set (notebook 10) is empty. With $\alpha=0.1$ this rejects 53 % of the
+# images of unseen tasks (95 % interval: 33 % to 72 %). The first lesson of the next table measures it.
 #
 # ## Where it breaks
 #
 # | lesson | content |
 # |---|---|
-# | [Where it breaks: finding the task](more/composition_failures.ipynb) | tasks that overlap, heavy tails, as many examples as features, an unseen task; each beside a case that works |
-# | [Where it breaks: the answer](more/composition_failures_answer.ipynb) | as many random features as examples, an adapter whose features shrink, a task that is given twice |
-# | [Composition on messages](more/composition_of_intents.ipynb) | messages to eight assistants. The modules work on features that a language model computes, or inside the model |
-# | [Does an earlier task help?](more/composition_of_intents_transfer.ipynb) | transfer between tasks of messages, with a positive control |
-# | [Retrieval of language skills](more/retrieval_of_skills.ipynb) | the skill of a question is found by hidden states; which questions are lost, and why |
+# | [Where it breaks: finding the task](more/composition_failures.ipynb) | four cases in which the task is not found, for example tasks that overlap |
+# | [Where it breaks: the answer](more/composition_failures_answer.ipynb) | three cases in which the answer is wrong, for example an adapter that makes its features small |
+# | [Composition on messages](more/composition_of_intents.ipynb) | messages to eight assistants, read by a language model |
+# | [Does an earlier task help?](more/composition_of_intents_transfer.ipynb) | whether a task is learned better after another task of the same assistant |
+# | [Retrieval of language skills](more/retrieval_of_skills.ipynb) | finding the skill of a question from the hidden states of a language model |
 # | [Composed modules for language skills](more/composition_of_skills.ipynb) | one composed module for each of three skills of a language model, beside SDFT (lesson 05) and replay (lesson 08) |
 #
 # ## What to remember
 #
 # - A composed module is a sum of earlier units with coefficients and a new part. It is exactly an ordinary adapter, and
 #   no later task changes it.
-# - On these tasks **learned coefficients bring no gain that we can measure**, if the learning rate of each variant is
-#   chosen. The modules are good enough without them.
-# - With five tasks the **orthogonal penalty**, with the orthogonal initialisation, raises the accuracy by about one point:
-#   the task of more images is found. This needs no reuse.
-# - Most errors are errors of retrieval. RanPAC is about as accurate. It needs no adapter, and sends each image through the
-#   backbone once.
+# - On these tasks **learned coefficients bring no gain that we can measure**. The modules are good enough without them.
+# - With five tasks the **orthogonal penalty**, with the orthogonal initialisation, raises the accuracy by about one
+#   point: the task of more images is found. This needs no reuse.
+# - Most errors are errors of retrieval. RanPAC is about as accurate. It needs no adapter, and sends each image through
+#   the backbone once.
 #
 # ## What the paper claims, and what this lesson did
 #
 # A public review of PROTEUS describes each new adapter as "a selective combination of past adapters plus a new,
 # orthogonal component". Reviewers also asked for the gain of the orthogonal part without reuse. This lesson measures
 # it, on small data. **The paper's tables are not reproduced**: they need a large vision transformer and its data sets.
-# We reconstructed three things: the coefficients (one for each unit), the penalty, and the choice that the rows of $A$
-# should be orthogonal, not the columns of $B$. Two things are our own: the learning rate of the coefficients, and the
-# orthogonal initialisation.
+# The authors' code for this part is not public. From public reviews and other published code we reconstructed the
+# formula of the module, the penalty, and two details: each unit has one coefficient, and the penalty uses the rows of
+# $A$, not the columns of $B$. Two things are our own: the learning rate of the coefficients, and the orthogonal
+# initialisation.
 #
-# **What would change your mind?** Suppose the learning rate of each variant is chosen, and learned coefficients still raise
-# the accuracy by several points. Then reuse would be useful. One should test this with a larger backbone, and with tasks
-# that are hard to learn from few examples.
+# **What would change your mind?** Suppose learned coefficients raise the accuracy by several points, and each variant
+# has a well chosen learning rate. Then reuse would be useful. One should test this with a larger backbone, and with
+# tasks that are hard to learn from few examples.
 #
 # ## Try it yourself
 #
 # - The option `faster` is the factor 30 of the coefficients. Set it to 1:
-#   `slow = wb.make_learner(replace(config, options={"orthogonality": 0.5, "faster": 1.0}), stream)`. Let `slow` learn the
-#   three tasks with `learn`. How large are the coefficients in `slow.model.modules(0)[2].coefficients`?
+#   `slow = wb.make_learner(replace(config, options={"orthogonality": 0.5, "faster": 1.0}), stream)`. Let `slow` learn
+#   the three tasks with `learn`. How large are the coefficients in `slow.model.modules(0)[2].coefficients`?
 # - `workbench run --stream digits-tasks --learner composed --option orthogonality=0.5 --out my-run`: which folders of
 #   peft does it write, and what is the rank of the last one?
 #
 # ## Limits
 #
-# One small backbone and tiny images, in three or five easy tasks: there is little room for reuse to help. The paper
-# goes to ten tasks. All splits use the same 1,797 digits, so for new digits the uncertainty is larger than the
-# intervals show. The weight of the penalty was not searched. Rates were chosen from four, and the best may lie outside.
-# We show many intervals without a correction for their number, so one of them can miss the true value by chance.
+# One small backbone and tiny images, in three or five easy tasks: there is little room for reuse to help. All splits
+# use the same 1,797 digits, so for new digits the uncertainty is larger than the intervals show. The weight of the
+# penalty was not searched. Rates were chosen from four, and the best may lie outside. We show many intervals without a
+# correction for their number, so one of them can miss the true value by chance.
 #
 # **Next:** 12 Your own task (to come).
