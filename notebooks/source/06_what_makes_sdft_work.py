@@ -96,8 +96,8 @@ print(table_by_rate(facts_searched, five[1:]).to_string())
 same = at_common_step(facts_searched[facts_searched["method"].isin(five[1:])]).groupby("rate")
 spread = same[["new", "retention"]].max() - same[["new", "retention"]].min()
 verdict("at the same learning rate and step the four methods learn and keep about the same. Here "
-        "the gain comes from the words that are imitated, not from soft targets and not from "
-        "training on-policy.", (spread.max() < [0.1, 0.06]).all())
+        "the gain over SFT comes from the words that are imitated, not from soft targets and not "
+        "from training on-policy.", (spread.max() < [0.1, 0.06]).all())
 
 # %% [markdown]
 # ## Does the demonstration matter?
@@ -355,8 +355,8 @@ verdict(f"within 20 steps the on-policy student falls less often: {percent(early
         f"against {percent(early['off-policy'])} after 10 rounds.",
         all(mean_fell[20, "on-policy"][r] < mean_fell[20, "off-policy"][r] for r in (10, 20, 40)))
 behind = seed_interval(fell[160, "on-policy"][:, 10] - fell[160, "off-policy"][:, 10])
-verdict(f"within 160 steps it falls more often: {percent(late['on-policy'])} against "
-        f"{percent(late['off-policy'])} after 10 rounds.", behind[0] > 0.1)
+verdict(f"within 160 steps the on-policy student falls more often: {percent(late['on-policy'])} "
+        f"against {percent(late['off-policy'])} after 10 rounds.", behind[0] > 0.1)
 verdict("within 160 steps the mixed student falls less often than both others: "
         f"{percent(late['mixed'])} after 10 rounds. The same holds after 20 and 40 rounds.", all(
             mean_fell[160, "mixed"][r] < mean_fell[160, name][r]

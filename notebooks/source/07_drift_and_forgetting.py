@@ -217,15 +217,16 @@ able = able.rename(columns={"context_right": "with it", "new": "without it"})
 print("right answers after training, with a demonstration in the prompt and without it:")
 print(able.swaplevel(axis=1)[["sft", "sdft"]].map(percent).rename_axis(
     index=None, columns=[None, None]).to_string())
-verdict("on facts-new at 3e-4 SFT ends in the expert's style, and can hardly use a demonstration; "
-        "SDFT keeps both.",
+verdict("on facts-new at 3e-4 SFT ends in the expert's style, and can hardly use a demonstration. "
+        "SDFT keeps its own style, and can still use one.",
         last.loc["sft", "foreign_style"] > 0.9 and last.loc["sdft", "foreign_style"] == 0
         and last.loc["sft", "context_right"] < 0.2 and last.loc["sdft", "context_right"] == 1)
 
 # %%
 still = able["with it"]
-verdict("on tools-new SFT keeps this ability too.", still.loc["tools-new", "sft"] > 0.9)
-verdict("on letters-new SDFT loses over half of it, and on letters-hard-new both lose nearly all.",
+verdict("on tools-new SFT can still use a demonstration, too.", still.loc["tools-new", "sft"] > 0.9)
+verdict("on letters-new SDFT loses over half of this ability, and on letters-hard-new both methods "
+        "lose nearly all of it.",
         still.loc["letters-new", "sdft"] < 0.5 and still.loc["letters-hard-new"].max() < 0.1)
 
 # %% [markdown]
@@ -383,7 +384,7 @@ one_image = Figure(figsize=(7, 2.4), layout="constrained")
 picture, bars = one_image.subplots(1, 2, width_ratios=(1, 3))
 picture.imshow(new_test[0][example, :-1].reshape(8, 8), cmap="gray_r")
 picture.axis("off")
-describe(picture, "An image of a 4.")
+_ = describe(picture, "An image of a 4.")
 
 # %%
 heights = (100 * base_p[0]).round().int().tolist()
@@ -530,14 +531,16 @@ print(pd.DataFrame({
     "drift": drifts.map("{:.2f} nats".format),
     "forgotten": by_method["forgotten"].agg(lambda lost: percent_over_seeds(lost.clip(lower=0)))})
     .loc[drifts.sort_values().index].rename_axis(None).to_string())
-verdict("sft-one and rl-one go far and forget over half; base-right and rl forget under a tenth.",
+verdict("sft-one and rl-one have a large drift and forget over half. base-right and rl forget "
+        "under a tenth.",
         forgotten[["base-right", "rl"]].max() < 0.1
         and forgotten[["sft-one", "rl-one"]].min() > 0.5)
 
 # %%
-verdict("a network can stay close without training on its own answers: base-right is the closest.",
+verdict("a network can have little drift without training on its own answers: base-right has the "
+        "least.",
         drifts.idxmin() == "base-right")
-verdict("a network that trains on its own answers can go far: rl-one goes farthest.",
+verdict("a network that trains on its own answers can have a large drift: rl-one has the largest.",
         drifts.idxmax() == "rl-one")
 at_end = toy_means.groupby("method").last()
 verdict("at the end of training base-right has less drift than rl, and has forgotten more.",

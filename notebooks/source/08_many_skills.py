@@ -496,8 +496,8 @@ print(final_means["all"].unstack().loc[list(told_nothing), orders[:3]].map(perce
       .rename(columns=named).rename_axis(index="all eight skills", columns=None).to_string())
 by_words = final_means.loc["adapter, chosen by words"]
 others = final_means.loc[["sft", "sdft", "replay"]].loc[:, orders[:3], :]
-verdict("compare the methods that are not told the skill. On all eight skills adapters with the "
-        "chooser end highest, in all three orders. On the three new skills alone SDFT does.",
+verdict("among the methods that are not told the skill, adapters with the chooser end highest on "
+        "all eight skills, in all three orders. On the three new skills SDFT ends above them.",
         (by_words["all"] > others["all"].groupby("order").max()).all()
         and (by_words["new"] < final_means.loc["sdft"]["new"].loc[orders[:3]]).all())
 
