@@ -234,7 +234,7 @@ def test_a_response_without_tokens_adds_0_and_a_batch_without_tokens_is_refused(
     assert float(per_response(each, mask)) == 2
     with pytest.raises(ConfigError, match="no token of the batch counts: 0 tokens in 2 responses"):
         per_response(each, torch.zeros(2, 3, dtype=torch.int64))
-    with pytest.raises(ConfigError, match="2 tokens in 2 .* the first 2 are skipped. Skip fewer"):
+    with pytest.raises(ConfigError, match="2 tokens in 2 .* the first 2 of each are skipped. Skip"):
         per_response(each, mask, skip_first=2)
     assert mask.tolist() == [[1, 1, 0], [0, 0, 0]], "and the mask is left as it was"
 

@@ -73,7 +73,7 @@ class CostPanel(View):
 def _check(table: pd.DataFrame) -> list[str]:
     """Return the names of the costs; a table that cannot be drawn raises `DataError`."""
     if not isinstance(table, pd.DataFrame) or table.empty:
-        raise DataError("table must be a pandas DataFrame with a row for each method")
+        raise DataError("table must be a pandas DataFrame with at least one row: one a method")
     if not table.index.is_unique or not all(isinstance(name, str) for name in table.index):
         raise DataError("the index of table must be the methods' names, each a text that occurs "
                         f"once, not {list(table.index)}")
