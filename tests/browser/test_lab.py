@@ -35,7 +35,7 @@ def step_of(box):
 
 def test_notebook_01_and_each_control_of_its_widgets(first, screenshot):
     page = first
-    shown = page.get_by_role("img", name=re.compile("^Bars, accuracy on the task 0 or 1"))
+    shown = page.get_by_role("img", name=re.compile("^Bars, accuracy on the task “0 or 1”"))
     expect(shown).to_be_visible()
     live_training(page, screenshot)
     scenario_explorer(page, screenshot)
