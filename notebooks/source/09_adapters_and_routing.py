@@ -27,7 +27,7 @@ from torch import nn
 
 import workbench as wb
 from workbench.course import check, verdict
-from workbench.plots import describe, percent, percent_over_seeds
+from workbench.plots import describe, percent, percent_over_seeds, plot_dots
 
 wb.prepare_notebook()
 
@@ -334,26 +334,16 @@ of_three = right_tasks(chosen, stream.tasks)
 of_five = right_tasks(retrieved_tasks(five_learner, five.tasks), five.tasks)
 
 # %%
-def plot_dots(groups, ax, title, xlabel):
-    """Draw the mean over seeds and its 95 % interval; a row for each method, a mark for a group."""
-    texts, looks = [], (("#0072B2", "o"), ("#D55E00", "s"))
-    for k, (group, by_method) in enumerate(groups.items()):
-        for i, (method, values) in enumerate(by_method.items()):
-            mean, (low, high) = 100 * values.mean(), np.clip(seed_interval(100 * values), 0, 100)
-            row = i + 0.24 * (k - (len(groups) - 1) / 2)
-            ax.plot([low, high], [row, row], color=looks[k][0])
-            ax.plot(mean, row, looks[k][1], color=looks[k][0], label="" if i else group)
-            texts.append(f"{method} ({group}) {mean:.0f} % ({low:.0f} % to {high:.0f} %)")
-    ax.set(title=title, xlabel=xlabel, xlim=(0, 103), ylim=(len(by_method) - 0.4, -0.6))
-    ax.set_yticks(range(len(by_method)), by_method)
-    describe(ax, f"Dots with 95 % intervals over seeds, {title}: {'; '.join(texts)}.")
+def with_intervals(by_method):
+    """The mean over seeds and its 95 % interval, cut at 0 and 100 %, for each method."""
+    return {name: (values.mean(), *np.clip(seed_interval(values), 0, 1))
+            for name, values in by_method.items()}
 
-# %%
+
 figure_3 = Figure(figsize=(8, 3.4), layout="constrained")
 tasks_panel = figure_3.subplots()
-plot_dots({"3 tasks": of_three, "5 tasks": of_five}, tasks_panel,
-          "How often is the task right?", "share of test images with the right task (%)")
-tasks_panel.legend(frameon=False, loc="lower left", bbox_to_anchor=(0, 0.25))
+plot_dots({"3 tasks": with_intervals(of_three), "5 tasks": with_intervals(of_five)},
+          tasks_panel, "How often is the task right?", "images with the right task (%)")
 wb.show(figure_3)
 verdict("with three tasks, ranpac finds the task at least as often as gmm.",
         of_three["ranpac"].mean() >= of_three["gmm"].mean())
@@ -453,8 +443,8 @@ methods = {"random adapter": accuracy(at_random), "sequential": sequential,
 
 # %%
 figure_4 = Figure(figsize=(8, 3.8), layout="constrained")
-plot_dots({"3 tasks": methods}, figure_4.subplots(), "Accuracy on six digits after three tasks",
-          "test images with the right digit (%)")
+plot_dots({"3 tasks": with_intervals(methods)}, figure_4.subplots(),
+          "Accuracy on six digits after three tasks", "test images with the right digit (%)")
 wb.show(figure_4)
 verdict("sequential training ends at 40 % or less, and the oracle at 98 % or more.",
         sequential.mean() <= 0.4 and oracle.mean() >= 0.98)

@@ -12,17 +12,15 @@ from numpy.typing import ArrayLike
 from workbench.measure.intervals import seed_interval
 from workbench.plots.display import describe, percent
 from workbench.plots.labels import add_text, name_ticks, percent_limits
-from workbench.plots.styles import styles_of
-
-EMPTY = "#dddddd"
-"""Colour of a cell without a value."""
+from workbench.plots.styles import NOT_MEASURED, styles_of
 
 
 def plot_over_seeds(rows: Mapping[str, Mapping[str, ArrayLike]], ax: Axes | None = None,
                     title: str = "", measure: str = "%", legend: bool = False) -> Axes:
     """Draw methods over seeds: a mark at the mean, a 95 % t interval, and a dot per seed.
 
-    The interval is cut at 0 and 100 %.
+    The interval is cut at 0 and 100 %, or at a seed beyond them. If a row is one method, its mean
+    is written above the mark.
 
     Parameters
     ----------
@@ -41,15 +39,19 @@ def plot_over_seeds(rows: Mapping[str, Mapping[str, ArrayLike]], ax: Axes | None
             y = i + 0.16 * (k - (len(methods) - 1) / 2)
             words.append(f"{method} {shares.mean():.0f}")
             if len(shares) > 1:
-                low, high = np.clip(np.asarray(seed_interval(shares)), 0, 100)
+                low, high = np.clip(np.asarray(seed_interval(shares)), min(0, shares.min()),
+                                    max(100, shares.max()))
                 ax.plot([low, high], [y, y], color=style["color"], linewidth=1.5)
                 words[-1] += f" ({low:.0f} to {high:.0f})"
             ax.plot(shares, np.full(len(shares), y), ".", color="black", markersize=3, zorder=3)
             ax.plot(shares.mean(), y, color=style["color"], marker=style["marker"], linestyle="",
                     label=method if method not in labelled else None)
+            if len(methods) == 1:
+                ax.annotate(f"{shares.mean():.0f}", (shares.mean(), y), (0, 5), ha="center",
+                            va="bottom", textcoords="offset points", fontsize=9)
             labelled.add(method)
         texts.append(words[0] if list(methods) == [row] else f"{row}: {', '.join(words)}")
-    ax.set_ylim(len(rows) - 0.5, -0.5)
+    ax.set_ylim(len(rows) - 0.5, -0.6)
     percent_limits(ax, "x")
     add_text(ax, title, measure, legend=legend)
     ax.set_yticks(range(len(rows)), [textwrap.fill(row, 30) for row in rows], fontsize=10)
@@ -70,7 +72,7 @@ def plot_stages(accuracies: pd.DataFrame, ax: Axes | None = None, title: str = "
     ax = ax or plt.subplots()[1]
     cells = accuracies.to_numpy(dtype=float)
     ax.imshow(cells, vmin=0, vmax=1, aspect="auto",
-              cmap=plt.get_cmap("cividis").with_extremes(bad=EMPTY))
+              cmap=plt.get_cmap("cividis").with_extremes(bad=NOT_MEASURED))
     for (i, j), share in np.ndenumerate(cells):
         if not np.isnan(share):
             ax.text(j, i, f"{100 * share:.0f}", ha="center", va="center",

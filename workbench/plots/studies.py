@@ -12,9 +12,9 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from workbench.measure.accuracies import Floats
-from workbench.measure.intervals import seed_interval
 from workbench.plots.display import describe, percent
 from workbench.plots.labels import add_text, name_ticks, percent_limits
+from workbench.plots.sequences import plot_over_seeds
 from workbench.plots.styles import styles_of
 from workbench.runs.studies import RUN, at_common_step, ends
 
@@ -50,34 +50,12 @@ def plot_pareto(points: pd.DataFrame, methods: Sequence[str], ax: Axes, level: f
 
 def plot_learned_and_retained(points: pd.DataFrame, methods: Sequence[str],
                               figure: Figure) -> Figure:
-    """Draw new-skill accuracy and retention at the end of each run: a row of dots per method.
-
-    The large dot is the mean over seeds, with its 95 % t interval; the small dots are the seeds.
-    The row of a method with fewer than two runs is empty.
-    """
-    last, styles = ends(points), styles_of(points["method"])
-    axes = figure.subplots(1, 2, sharey=True)
-    for ax, (name, title) in zip(axes, {"new": "accuracy on the new skill",
-                                        "retention": "retention"}.items(), strict=True):
-        texts = []
-        for i, method in enumerate(methods):
-            values = 100 * last.loc[last["method"] == method, name].to_numpy()
-            if len(values) < 2:
-                continue
-            low, high = map(float, seed_interval(values))
-            mean, style = float(values.mean()), styles[method]
-            ax.plot(values, np.full(len(values), i), ".", color=style["color"], markersize=4,
-                    alpha=0.5)
-            ax.errorbar(mean, i, xerr=[[mean - low], [high - mean]], fmt=style["marker"],
-                        color=style["color"], capsize=3, linewidth=1.4)
-            ax.annotate(f"{round(mean)}", (mean, i), (0, 6), textcoords="offset points",
-                        ha="center", va="bottom", fontsize=9)
-            texts.append(f"{method} {round(mean)} % (from {round(low)} to {round(high)})")
-        percent_limits(ax, "x")
-        add_text(ax, title, "%")
-        describe(ax, f"Dots, {title}, with 95 % intervals over seeds: {'; '.join(texts)}.")
-    axes[0].set_ylim(len(methods) - 0.5, -0.6)
-    name_ticks(axes[0], list(methods), "y")
+    """Draw new-skill accuracy and retention at the end of each run, as `plot_over_seeds` does."""
+    last = ends(points).groupby("method")
+    panels = {"new": "accuracy on the new skill", "retention": "retention"}
+    for ax, (name, title) in zip(figure.subplots(1, 2, sharey=True), panels.items(), strict=True):
+        plot_over_seeds({method: {method: last.get_group(method)[name]} for method in methods}, ax,
+                        title)
     return figure
 
 
