@@ -340,6 +340,7 @@ def with_intervals(by_method):
             for name, values in by_method.items()}
 
 
+# %%
 figure_3 = Figure(figsize=(8, 3.4), layout="constrained")
 tasks_panel = figure_3.subplots()
 plot_dots({"3 tasks": with_intervals(of_three), "5 tasks": with_intervals(of_five)},

@@ -85,7 +85,13 @@ def reassigned_names(notebook):
             if len(places) > 1 and name in kept and name != "_"]
 
 
-RULES = (too_many_cells, long_cells, wide_lines, repeated_pictures, reassigned_names)
+def bare_asserts(notebook):
+    """Cells with an assert: `verdict` checks a claim too, and prints it."""
+    return [f"cell {i}" for i, cell in enumerate(code_cells(notebook), 1)
+            if any(isinstance(node, ast.Assert) for node in ast.walk(ast.parse(cell.source)))]
+
+
+RULES = (too_many_cells, long_cells, wide_lines, repeated_pictures, reassigned_names, bare_asserts)
 
 
 @pytest.mark.parametrize("name", NOTEBOOKS)
@@ -136,6 +142,10 @@ def test_a_name_that_two_cells_bind_is_seen(cells):
 ], ids=" | ".join)
 def test_what_may_be_used_again_is_not_taken_for_a_fault(cells):
     assert reassigned_names(notebook(*cells)) == []
+
+
+def test_an_assert_is_seen_wherever_it_stands_in_a_cell():
+    assert bare_asserts(notebook("x = 1", "for x in 'ab':\n    assert x")) == ["cell 2"]
 
 
 def test_length_width_and_pictures_are_seen_one_above_the_limit_and_not_at_it():
