@@ -23,8 +23,8 @@ KERNEL = {"display_name": "Python 3 (ipykernel)", "language": "python", "name": 
 STUDENTS = "student-edition"
 """Folder of the edition without solutions; beside ``notebooks``, so that relative paths hold."""
 BUDGET = {"seconds": 60, "megabytes": 1500}
-LONGER = dict.fromkeys(("05_sdft", "08_many_skills", "more/self_distillation_controls"), 90)
-"""Seconds of the lessons that train several language models, or thirteen methods on six splits."""
+LONGER = dict.fromkeys(("05_sdft", "08_many_skills"), 90)
+"""Seconds of the lessons that train several language models."""
 DIRECTIVE = re.compile(r"\{\{(exercise|solution) (\w+)\}\}")
 MEMORY = ("import resource, sys; print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss "
           "// (1024 if sys.platform == 'linux' else 1024**2))")

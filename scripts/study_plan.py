@@ -58,7 +58,7 @@ ORDERS = tuple(" ".join(order) for order in itertools.permutations(
     ("facts-new", "tools-new", "letters-new")))
 LONGEST = ("sft", "sdft", "off_policy_distillation")
 IN_A_ROW = (*LONGEST, "sdft, task-start teacher", "replay", "sft_self_style", "adapter per skill",
-            "grpo", "sft_kl")
+            "grpo", "sft_kl", "replay of own answers")
 RENEWED = ("teacher's answers, renewed", "student's answers, renewed",
            "student's answers, once")
 """Between off-policy and on-policy: three steps are an epoch of 96 questions, 32 a step."""
@@ -71,17 +71,15 @@ PLAN: dict[str, dict[str, tuple[str, ...]]] = {
         "tools-new": ("sft", "sdft"),
         "letters-new": ("sft", "sdft", "sdft, all steps"),
         "working-new": ("sft", "sdft", "off_policy_distillation", "off-policy, one sample",
-                        "sdft, all steps"),
+                        "sdft, all steps", *RENEWED),
         "articles-new": ("sft", "sdft"),
         "letters-hard-new": ("sft", "sdft", "off_policy_distillation", "off-policy, as sdft")},
     "noisy_teacher": {
         "working-new": ("sdft", "off_policy_distillation", "off-policy, one sample",
                         "sft on teacher")},
     "many_skills": dict.fromkeys(ORDERS, LONGEST) | {
-        ORDERS[0]: (*IN_A_ROW, "replay of own answers", "sdft, larger rate",
-                    "off-policy, larger rate"),
-        ORDERS[5]: (*IN_A_ROW, *AT_RATE),
-        ORDERS[2]: (*IN_A_ROW, "replay of own answers")},
+        ORDERS[0]: (*IN_A_ROW, "sdft, larger rate", "off-policy, larger rate"),
+        ORDERS[5]: (*IN_A_ROW, *AT_RATE), ORDERS[2]: IN_A_ROW},
     "composed_skills": {
         ORDERS[0]: COMPOSED, **dict.fromkeys((ORDERS[5], ORDERS[2]), COMPOSED[1:])},
 }

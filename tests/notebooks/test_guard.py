@@ -22,7 +22,7 @@ GLOSSARY = ROOT / "notebooks" / "GLOSSARY.md"
 SOURCES = sources_in(ROOT / "notebooks" / "source")
 SANITIZE = ROOT / "tests" / "sanitize.cfg"
 LARGEST_KB = 700
-LONGER = ("05_sdft", "08_many_skills", "self_distillation_controls")
+LONGER = ("05_sdft", "08_many_skills")
 
 
 def name_of(notebook):
