@@ -1,20 +1,26 @@
-"""The form of a lesson: short, each name assigned in one cell, no long line, no picture twice."""
+"""The form of a lesson: short, each name assigned in one cell, no long line, no clipped picture."""
 
 from __future__ import annotations
 
 import ast
+import base64
+import io
 import symtable
 from collections import Counter, defaultdict
 from pathlib import Path
 
 import nbformat
+import numpy as np
 import pytest
+from matplotlib.figure import Figure
+from PIL import Image
 
 FOLDER = Path(__file__).resolve().parents[2] / "notebooks"
 NOTEBOOKS = {path.relative_to(FOLDER).with_suffix("").as_posix(): path
              for path in sorted(FOLDER.rglob("*.ipynb"))
              if ".ipynb_checkpoints" not in path.parts}
 MOST_CELLS, LONGEST_CELL, WIDEST_LINE = 30, 15, 100
+FAINT = 16  # of 255 grey levels: what no reader sees
 # Statements whose names, where nothing else mentions them, are gone when they end.
 BLOCKS = (ast.For, ast.While, ast.With, ast.Try, ast.If)
 IMPORTS = (ast.Import, ast.ImportFrom)
@@ -43,11 +49,28 @@ def wide_lines(notebook):
             for line in output.text.splitlines() if len(line) > WIDEST_LINE]
 
 
+def pictures(notebook):
+    """The stored pictures, as text in base 64, with the numbers of their cells."""
+    return [(output.data["image/png"], i) for i, cell in enumerate(code_cells(notebook), 1)
+            for output in cell.get("outputs", []) if "image/png" in output.get("data", {})]
+
+
 def repeated_pictures(notebook):
     """Pictures that are stored twice."""
-    shown = Counter(output.data["image/png"] for cell in code_cells(notebook)
-                    for output in cell.get("outputs", []) if "image/png" in output.get("data", {}))
+    shown = Counter(picture for picture, _ in pictures(notebook))
     return [f"a picture is there {times} times" for times in shown.values() if times > 1]
+
+
+def clipped_pictures(notebook):
+    """Pictures with ink on their outermost pixels, as of a label that is cut off."""
+    found = []
+    for picture, i in pictures(notebook):
+        pixels = np.asarray(Image.open(io.BytesIO(base64.b64decode(picture))).convert("L"), int)
+        for side, edge in {"top": pixels[0], "bottom": pixels[-1],
+                           "left": pixels[:, 0], "right": pixels[:, -1]}.items():
+            if np.abs(edge - pixels[0, 0]).max() > FAINT:
+                found.append(f"cell {i}: something is cut off at the {side}")
+    return found
 
 
 def names_of(statement):
@@ -91,7 +114,8 @@ def bare_asserts(notebook):
             if any(isinstance(node, ast.Assert) for node in ast.walk(ast.parse(cell.source)))]
 
 
-RULES = (too_many_cells, long_cells, wide_lines, repeated_pictures, reassigned_names, bare_asserts)
+RULES = (too_many_cells, long_cells, wide_lines, repeated_pictures, clipped_pictures,
+         reassigned_names, bare_asserts)
 
 
 @pytest.mark.parametrize("name", NOTEBOOKS)
@@ -146,6 +170,17 @@ def test_what_may_be_used_again_is_not_taken_for_a_fault(cells):
 
 def test_an_assert_is_seen_wherever_it_stands_in_a_cell():
     assert bare_asserts(notebook("x = 1", "for x in 'ab':\n    assert x")) == ["cell 2"]
+
+
+@pytest.mark.parametrize(("place", "faults"), [
+    (0.5, []), (1.0, ["cell 1: something is cut off at the right"])])
+def test_a_label_that_is_cut_off_is_seen(place, faults):
+    figure = Figure(figsize=(2, 1), dpi=50)
+    figure.text(place, 0.5, "a label", ha="center")
+    file = io.BytesIO()
+    figure.savefig(file, format="png")
+    picture = base64.b64encode(file.getvalue()).decode()
+    assert clipped_pictures(notebook("1", pictures=[picture])) == faults
 
 
 def test_length_width_and_pictures_are_seen_one_above_the_limit_and_not_at_it():

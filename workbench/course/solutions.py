@@ -13,38 +13,38 @@ from workbench.measure.intervals import wilson_interval
 
 
 def retention(before, after):
-    """Share of the accuracy before that is still there after."""
+    """Divide the later accuracy by the earlier one."""
     return after / before
 
 
 def allowed_answer(logits, mask):
-    """Index of the best output among the allowed ones, for each row of logits."""
+    """Return the index of the largest allowed logit of each row."""
     return logits.masked_fill(~mask, -torch.inf).argmax(-1)
 
 
 def masked_loss(logits, y, mask):
-    """Mean cross-entropy when only the allowed outputs take part in the softmax."""
+    """Return the mean cross-entropy of a softmax over the allowed outputs."""
     return F.cross_entropy(logits.masked_fill(~mask, -torch.inf), y)
 
 
 def backward_transfer(R):
-    """Mean change of the earlier tasks between learning them and the end."""
+    """Return the mean over the earlier tasks: final accuracy minus accuracy when just learned."""
     return np.mean([R[-1, j] - R[j, j] for j in range(len(R) - 1)])
 
 
 def retention_matrix(R):
-    """Accuracy on task j after task k, divided by the accuracy right after task j, or NaN."""
+    """Divide each accuracy on task j by that right after task j; NaN before task j is learned."""
     learned = np.tril(np.ones_like(R, dtype=bool))
     return np.where(learned, R / np.diagonal(R), np.nan)
 
 
 def ewc_penalty(weights, anchor, fisher):
-    """Half the squared distance from the anchor, each weight counting by its importance."""
+    """Return half the sum of the squared distances from the anchor, weighted by `fisher`."""
     return 0.5 * (fisher * (weights - anchor) ** 2).sum()
 
 
 def reservoir(items, capacity, rng):
-    """Sample in which each item has the same probability; the items are read once."""
+    """Read the items once and return a sample in which each has the same probability."""
     kept = []
     for k, item in enumerate(items):
         if len(kept) < capacity:
@@ -57,13 +57,13 @@ def reservoir(items, capacity, rng):
 
 
 def token_kl(teacher_logits, student_logits):
-    """KL(teacher || student) at each position, over the whole vocabulary, in nats."""
+    """Return KL(teacher || student) at each position, over the whole vocabulary, in nats."""
     p, q = teacher_logits.log_softmax(-1), student_logits.log_softmax(-1)
     return (p.exp() * (p - q)).sum(-1)
 
 
 def may_teach(alone, own, other):
-    """Whether its own demonstration helps beyond doubt, and more than another item's."""
+    """Return whether the interval of `own` lies above both other intervals."""
     return wilson_interval(*own)[0] > max(wilson_interval(*alone)[1], wilson_interval(*other)[1])
 
 
@@ -92,7 +92,7 @@ def choose_point(new, retention, enough):
 
 
 def signature(X, new):
-    """Log density of each new row under the Gaussian that fits the rows of X."""
+    """Return the log density of each new row under the Gaussian fitted to the rows of X."""
     gap, covariance = new - X.mean(0), np.cov(X.T, bias=True)
     distance = (gap @ np.linalg.inv(covariance) * gap).sum(1)
     constant = np.linalg.slogdet(covariance)[1] + X.shape[1] * np.log(2 * np.pi)
@@ -100,7 +100,7 @@ def signature(X, new):
 
 
 def bhattacharyya_bound(mean_a, cov_a, mean_b, cov_b):
-    """B1 of two Gaussians: the integral of the square root of the product of their densities."""
+    """Return B1: the integral of the square root of the product of two Gaussian densities."""
     gap, middle = mean_a - mean_b, (cov_a + cov_b) / 2
     log_dets = [np.linalg.slogdet(cov)[1] for cov in (middle, cov_a, cov_b)]
     distance = gap @ np.linalg.solve(middle, gap) / 8
@@ -108,29 +108,29 @@ def bhattacharyya_bound(mean_a, cov_a, mean_b, cov_b):
 
 
 def surviving_score(distances, log_dets, held_out):
-    """Minus the distances, divided by the mean held-out distance of the task."""
+    """Return minus each distance, divided by the mean held-out distance of its task."""
     return -distances / [own.mean() for own in held_out]
 
 
 def p_value(score, held_out):
-    """Share of the held-out scores and the new score that are at least as high as the new one."""
+    """Return the share of all scores, the new one included, that are at least the new one."""
     return (1 + (held_out >= score).sum()) / (len(held_out) + 1)
 
 
 def find_the_leak(scores, tasks):
-    """Share of the inputs whose task is found; each input is judged by its own scores."""
+    """Return the share of inputs whose highest own score belongs to the right task."""
     return (scores.argmax(1) == tasks).mean()
 
 
 def decomposition(task_right, class_right):
-    """P(task right), and P(class right) given that the task is right, and that it is wrong."""
+    """Return P(task right), P(class right | task right) and P(class right | task wrong)."""
     shares = [class_right[rows].mean() if rows.any() else np.nan
               for rows in (task_right, ~task_right)]
     return task_right.mean(), *shares
 
 
 def soft_loss(student, teacher, y, temperature, weight):
-    """Cross-entropy with the labels, mixed with the KL from the teacher at a temperature."""
+    """Mix the cross-entropy of the labels with the KL from the teacher at a temperature."""
     log_p = (teacher.detach() / temperature).log_softmax(-1)
     log_q = (student / temperature).log_softmax(-1)
     soft = (log_p.exp() * (log_p - log_q)).sum(-1).mean()
@@ -138,7 +138,7 @@ def soft_loss(student, teacher, y, temperature, weight):
 
 
 def calibration_error(confidence, right, bins):
-    """Mean gap between accuracy and confidence in bins of equal width."""
+    """Return the mean gap between accuracy and confidence, in bins of equal width."""
     number = np.digitize(confidence, np.linspace(0, 1, bins + 1)[1:-1], right=True)
     # The sum of a bin is its gap times its examples; an empty bin has a sum of 0.
     return np.abs(np.bincount(number, right - confidence)).sum() / len(confidence)
@@ -160,23 +160,23 @@ def correction_round(within, across, per_class, penalty, margin):
 
 
 def compose(A, B, s, new_A, new_B):
-    """Update of a layer as one matrix: units, each times its coefficient, plus the new part."""
+    """Return the update of a layer: the weighted sum of the units, plus the new part."""
     return (B * s) @ A + new_B @ new_A
 
 
 def update_norm(A, B):
-    """Frobenius norm of B A from two matrices of shape (rank, rank)."""
+    """Return the Frobenius norm of B A, computed from two matrices of shape (rank, rank)."""
     return ((B.T @ B) * (A @ A.T)).sum() ** 0.5
 
 
 def largest_cosine(A, other):
-    """Cosine of the smallest angle between the row spaces of two matrices."""
+    """Return the cosine of the smallest angle between the row spaces of two matrices."""
     basis, other_basis = np.linalg.qr(A.T)[0], np.linalg.qr(other.T)[0]
     return np.linalg.svd(basis.T @ other_basis, compute_uv=False).max()
 
 
 def worth_composing(with_reuse, without):
-    """Mean of the paired differences, and both ends of its 95 % interval by Student's t."""
+    """Return the mean paired difference and its 95 % interval by Student's t."""
     from scipy import stats
 
     gain = with_reuse - without
