@@ -374,7 +374,7 @@ def test_the_static_form_is_the_labelled_scatter_plot_and_the_distances(explorer
     explorer.task.value = "banking"
     snapshot = explorer.snapshot()
     assert {text.get_text() for text in snapshot.figure.axes[0].texts} == set(TASKS)
-    assert list(snapshot.table.columns) == ["distance", "if shuffled", "B1", "retrieved as it"]
+    assert list(snapshot.table.columns) == ["distance", "if shuffled", "B1", "given this task"]
 
 
 def test_a_computation_moves_the_points_and_the_same_seed_gives_the_same(explorer, monkeypatch):

@@ -187,7 +187,7 @@ class ClusterView(View):
             cells["B1"] = small_percent(float(bounds.loc[a, b]))
             if not tested.empty:
                 found = tested["retrieved task"][tested["task"] == a]
-                cells["retrieved as it"] = percent(float((found == b).mean()))
+                cells["given this task"] = percent(float((found == b).mean()))
             rows[b if self.chosen else f"{a} to {b}"] = cells
         return pd.DataFrame(rows).T.rename_axis(
             f"{self.chosen} to" if self.chosen else "to the nearest")
@@ -201,7 +201,7 @@ class ClusterView(View):
         return ("<p style='line-height:1.3;margin:4px 0'><b>Gaps in the picture are not "
                 "separation.</b> These distances are measured in all "
                 f"{self.features.shape[1]} features: Mahalanobis distances of Gaussians fitted to "
-                "the tasks, with one shared covariance (Ledoit–Wolf shrinkage). B1 bounds the "
+                "the tasks, with one shared covariance. B1 bounds the "
                 "retrieval error of these Gaussians, not of the data. “If shuffled” is the "
                 f"distance of tasks drawn at random. All tasks: B1 <b>{bound}</b>{error}.</p>")
 

@@ -141,7 +141,7 @@ overview["overlapping tasks", "clusters 6 and 2 apart"] = (
 # with *heavy tails*: some inputs are very far from the centre. The fewer *degrees of freedom* it has, the heavier are
 # the tails. With 2 degrees the variance is infinite.
 #
-# One might expect that another score can handle far inputs. Three scores of lesson 10 are compared:
+# One might expect that another score can handle far inputs. We compare three scores:
 #
 # | score of a task | meaning |
 # |---|---|

@@ -157,12 +157,12 @@ wb.show(peak)
 #
 # ## A shrunken adapter
 #
-# Lesson 10 showed that log densities under different adapters cannot be compared. How much accuracy does the whole
-# system lose because of this? We multiply the features of the last task's module by a factor, in training and in the
+# Log densities under different adapters cannot be compared ([Retrieval with
+# adapters](retrieval_with_adapters.ipynb)). How much accuracy does the whole system lose because of this? We multiply the features of the last task's module by a factor, in training and in the
 # test. The signatures and the global head are fitted to the multiplied features.
 #
-# One might expect that a score that does not depend on the size of the features solves the problem. Two scores of
-# lesson 10 are of this kind. *relative* is the Mahalanobis distance (the distance in standard deviations of the cluster),
+# One might expect that a score that does not depend on the size of the features solves the problem. Two scores are
+# of this kind. *relative* is the Mahalanobis distance (the distance in standard deviations of the cluster),
 # divided by its mean over held-out inputs of the task. *p_value* is the share of held-out inputs of the task that are at
 # least as far away as the new input.
 #

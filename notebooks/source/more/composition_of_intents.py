@@ -249,8 +249,9 @@ for rule in ("NCM", "SLDA", "RanPAC"):
 #
 # - We see no gain from reuse. The intervals of the paired differences, printed below, contain 0.
 # - Inside MiniLM, signatures of *shared* features find at least as many tasks as signatures of *adapted* features. They
-#   also need only two passes through MiniLM per message; adapted features of four tasks need five. Lesson 10 explains
-#   why the adapted features are not better: log densities under different adapters are not on one scale.
+#   also need only two passes through MiniLM per message; adapted features of four tasks need five. The adapted
+#   features are not better because log densities under different adapters cannot be compared ([Retrieval with
+#   adapters](retrieval_with_adapters.ipynb)).
 
 # %%
 inside_gains = {name: 100 * (chosen(SETUPS[2], name)["accuracy"]

@@ -188,7 +188,7 @@ verdict(f"no fact is in both skills ({len(new_facts)} new, {len(old_facts)} know
             fact[i] for fact in old_facts} for i in (0, 1)))
 
 # %% [markdown]
-# Lesson 10 predicts such a case from the distance between two skills. We fit one covariance for all skills. The
+# The distance between two skills predicts such a case. We fit one covariance for all skills. The
 # **Mahalanobis distance** $\Delta$ between two means is their distance in standard deviations of this covariance. If both
 # skills were exactly Gaussian, the share of wrong choices between the two would be $\Phi(-\Delta/2)$, with the normal
 # distribution function $\Phi$ (column *expected error*). Even random groups of questions have means that are a little
