@@ -46,7 +46,8 @@ def drawn(widget) -> bool:
 
 def test_pareto_compares_at_the_accuracy_of_the_slider(study):
     widget = ParetoExplorer(study)
-    words = "On average a ends at 100 % on the new skill and a retention of 75 %"
+    words = ("On average over the runs of a method, a ends at 100 % on the new skill and a "
+             "retention of 75 %")
     assert drawn(widget) and words in widget.words.value
     table = widget.table()
     assert table.loc["a", "runs that reach it"] == "2 of 2" and table.loc["a", "steps"] == "40"

@@ -45,7 +45,7 @@ def plot_pareto(points: pd.DataFrame, methods: Sequence[str], ax: Axes, level: f
     percent_limits(ax)
     add_text(ax, title, "accuracy on the new skill (%)", "retention (%)", legend=True)
     return describe(ax, "One path for each run. It starts before training, where the retention is "
-                    f"100 %. On average {'; '.join(texts)}.")
+                    f"100 %. On average over the runs of a method, {'; '.join(texts)}.")
 
 
 def plot_learned_and_retained(points: pd.DataFrame, methods: Sequence[str],

@@ -266,6 +266,9 @@ for skill, sibling in siblings.items():
 #
 # - Add `sdft` at the learning rate 1e-4 to the table in *Memorised, or learned?* Which known skills does it keep?
 # - `ends(searched).query("order == 'letters-hard-new'")` has all methods that were tried there. Which one learns most?
+# - In notebook 05 the strength of the penalty of `sft_kl` was not tuned. In a terminal, run `workbench train --learner
+#   sft_kl --option strength=0.1 --skill facts-new --out runs/kl`. Is there a strength at which this method keeps as much
+#   as SDFT?
 #
 # ## Limits
 #
