@@ -58,7 +58,7 @@ def _mistakes_of_soft_loss(z: Tensor, t: Tensor, y: Tensor, T: float,
     def mixed(soft: float, hard: float = hard, share: float = weight) -> float:
         return (1 - share) * hard + share * soft
 
-    direction = ("That is KL(student || teacher): the average belongs under the teacher. "
+    direction = ("That is KL(student || teacher): weight the mean by the teacher's probabilities. "
                  "(torch.nn.functional.kl_div takes the other one first.)")
     p, q = (t / T).softmax(-1), (z / T).softmax(-1)
     return [

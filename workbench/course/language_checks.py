@@ -24,8 +24,8 @@ def token_kl(answer: Answer) -> None:
     p, q = teacher.softmax(-1), student.softmax(-1)
     refuse_mistakes(value, [
         (solutions.token_kl(student, teacher),
-         "That is KL(student || teacher), the reverse KL: the average belongs under the teacher. "
-         "(torch.nn.functional.kl_div takes the other one first.)"),
+         "That is KL(student || teacher), the reverse KL: weight the mean by the teacher's "
+         "probabilities. (torch.nn.functional.kl_div takes the other one first.)"),
         (-wanted, "The sign is wrong: a KL is never below 0."),
         (-(p * q.log()).sum(-1), "That is the cross-entropy: the teacher's own entropy is still in "
                                  "it. Where the two agree a KL is 0."),
@@ -96,7 +96,7 @@ def sdft_loss(answer: Answer) -> None:
     cross = -(teacher.softmax(-1) * student.log_softmax(-1)).sum(-1)
     refuse_mistakes(float(value), [
         (solutions.sdft_loss(student, teacher, mask),
-         "That is the reverse KL: the average belongs under the teacher."),
+         "That is the reverse KL: weight the mean by the teacher's probabilities."),
         (kl.mean(), "The mask is not used: what comes after the end token counts."),
         ((kl * mask).mean(), "Padding is in the mean: divide by the number of tokens that count, "
                              "not by all."),

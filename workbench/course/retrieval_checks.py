@@ -208,10 +208,10 @@ def find_the_leak(answer: Answer) -> None:
 
 
 def decomposition(answer: Answer) -> None:
-    """Check the three parts of an accuracy."""
+    """Check the three numbers of the decomposition of an accuracy."""
     task_right = np.array([1, 1, 1, 1, 1, 0, 0, 0, 1, 1, 0, 1], dtype=bool)
     class_right = np.array([1, 0, 1, 1, 1, 0, 1, 0, 1, 0, 0, 1], dtype=bool)
-    value = as_array(answer(task_right.copy(), class_right.copy()), (3,), "three parts")
+    value = as_array(answer(task_right.copy(), class_right.copy()), (3,), "three numbers")
     wanted = np.array([8 / 12, 6 / 8, 1 / 4])
     refuse_mistakes(value, [
         ([8 / 12, 6 / 12, 1 / 12], "Parts 2 and 3 are shares of all inputs; P(class right | task "
@@ -241,6 +241,6 @@ def decomposition(answer: Answer) -> None:
                 raise Wrong(f"Where all tasks are {'right' if all_right else 'wrong'} it fails "
                             f"({error}). A share of no inputs is not defined: return np.nan.",
                             ) from error
-        if not near(as_array(parts, (3,), "three parts"), expected):
+        if not near(as_array(parts, (3,), "three numbers"), expected):
             raise Wrong(f"Where all tasks are {'right' if all_right else 'wrong'}, one part is a "
                         "share of no inputs. It is not defined: return np.nan for it.")

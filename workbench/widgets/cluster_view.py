@@ -201,8 +201,8 @@ class ClusterView(View):
         return ("<p style='line-height:1.3;margin:4px 0'><b>Gaps in the picture are not "
                 "separation.</b> These distances are measured in all "
                 f"{self.features.shape[1]} features: Mahalanobis distances of Gaussians fitted to "
-                "the tasks, with one shared covariance. B1 bounds the "
-                "retrieval error of these Gaussians, not of the data. “If shuffled” is the "
+                "the tasks, with one shared covariance. B1 is a bound "
+                "for inputs drawn from these Gaussians, not for the data. “If shuffled” is the "
                 f"distance of tasks drawn at random. All tasks: B1 <b>{bound}</b>{error}.</p>")
 
 
