@@ -105,13 +105,13 @@ def pareto(page, screenshot):
 
 
 def drift(page, screenshot):
-    box, words = box_with(page, "KL measured")
+    box, words = box_with(page, "drift measured")
     study = points(load_study("one_skill")).query("order == 'facts-new' and part == 'validation'")
     ends = study.query("step > 0 and method in ['sft', 'sdft']").groupby(["method", "rate"])
     runs = f"{ends.ngroups} points in all"
     expect(words).to_contain_text(runs)
-    box.get_by_label("KL measured").select_option("on prompts of the known skills")
-    expect(words).to_contain_text("on prompts of the known skills, " + runs)
+    box.get_by_label("drift measured").select_option("on old prompts")
+    expect(words).to_contain_text("on old prompts, " + runs)
     box.get_by_label("points").select_option("every evaluation of each run")
     expect(words).not_to_contain_text(runs)
     box.get_by_label("grpo", exact=True).check()

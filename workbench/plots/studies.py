@@ -18,8 +18,8 @@ from workbench.plots.sequences import plot_over_seeds
 from workbench.plots.styles import styles_of
 from workbench.runs.studies import RUN, at_common_step, ends
 
-PROMPTS = {"kl_new": "on prompts of the new skill", "kl_old": "on prompts of the known skills"}
-"""Columns of the KL, and the prompts that it is measured on."""
+PROMPTS = {"kl_new": "on new prompts", "kl_old": "on old prompts"}
+"""Columns of the drift, and the prompts that it is measured on: of the new or of known skills."""
 UNITS = {"teacher_right": "%", "context_right": "%", "foreign_style": "%", "length": "tokens",
          "kl_new": "nats per answer", "kl_old": "nats per answer", "entropy": "nats per token"}
 """Units in which `workbench.runs.evaluation.DIAGNOSTICS` are drawn."""
@@ -77,7 +77,7 @@ def table_by_rate(points: pd.DataFrame, methods: Sequence[str]) -> pd.DataFrame:
 
 def plot_drift(points: pd.DataFrame, methods: Sequence[str], prompts: str, ax: Axes,
                title: str = "") -> Axes:
-    """Draw the share forgotten against the KL from the pretrained model, a column of `PROMPTS`."""
+    """Draw the share forgotten against the drift, a column of `PROMPTS`."""
     texts, styles = [], styles_of(points["method"])
     drawn = points[points["method"].isin(list(methods))].dropna(subset=prompts)
     for method in methods:
@@ -87,9 +87,9 @@ def plot_drift(points: pd.DataFrame, methods: Sequence[str], prompts: str, ax: A
                 **(styles[method] | {"linestyle": ""}))
         texts.append(f"{method} {kl.mean():.1f} nats, {percent(forgotten.mean())}")
     ax.set_xscale("symlog", linthresh=0.1)
-    add_text(ax, title, f"KL(pretrained || trained) {PROMPTS[prompts]}\n"
+    add_text(ax, title, f"drift {PROMPTS[prompts]}: KL(pretrained || trained)\n"
              "(nats per answer, log scale)", "forgotten (%)", legend=True)
-    return describe(ax, f"Forgetting against KL {PROMPTS[prompts]}, {len(drawn)} points in all: "
+    return describe(ax, f"Forgetting against drift {PROMPTS[prompts]}, {len(drawn)} points in all: "
                     f"rank correlation {drift_correlation(drawn, prompts):.2f}. Means: "
                     f"{'; '.join(texts)}.")
 

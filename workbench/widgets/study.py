@@ -83,7 +83,7 @@ class DriftExplorer(StudyView):
 
     def __init__(self, points: pd.DataFrame, methods: Sequence[str] | None = None) -> None:
         super().__init__(points, methods)
-        self.prompts = choice("KL measured",
+        self.prompts = choice("drift measured",
                               [(text, name) for name, text in studies.PROMPTS.items()])
         self.when = choice("points", ["the end of each run", "every evaluation of each run"])
         self.lay_out([self.prompts, self.when], self.ticks.values())
@@ -108,7 +108,7 @@ class DriftExplorer(StudyView):
             own = drawn if name == "all together" else drawn[drawn["method"] == name]
             own = own.dropna(subset=self.prompts.value)
             r = studies.drift_correlation(own, self.prompts.value)
-            rows[name] = {"KL, mean (nats)": f"{own[self.prompts.value].mean():.2f}",
+            rows[name] = {"drift, mean (nats per answer)": f"{own[self.prompts.value].mean():.2f}",
                           "forgotten, mean": percent(1 - own["retention"].mean()),
                           "rank correlation": "–" if np.isnan(r) else f"{r:.2f}"}
         return pd.DataFrame(rows).T
