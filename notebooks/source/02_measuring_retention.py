@@ -46,7 +46,8 @@ wb.show(plot_accuracy_matrix(replay.matrix(), replay.task_names, title="Replay: 
 # `for _ in fit(...)` is one training step.
 #
 # The network has the same initial weights and batches as the first network of the package. Only rounding errors
-# differ, and they grow during training. We therefore allow 5 points: four of about 90 test digits.
+# differ, and they grow during training. We therefore allow a difference of 5 points: four of about 90
+# test digits.
 
 # %%
 from workbench.learners import fit, make_optimizer
@@ -77,7 +78,7 @@ verdict("the matrix built by hand is that of the package, within 5 points in eac
 # |---|---|---|
 # | **ACC**, final average accuracy | mean of the last row | How good is the network in the end? |
 # | **BWT**, backward transfer | for each task except the last: `R[T-1, j] - R[j, j]`; then the mean | How did later training change the accuracy on earlier tasks? |
-# | **forgetting** | for each task except the last: the maximum of `R[j, j]`, ..., `R[T-2, j]`, minus `R[T-1, j]`; then the mean | How far is the final accuracy on a task below its highest accuracy before the last task? |
+# | **forgetting** | for each task except the last: `max(R[j, j], ..., R[T-2, j]) - R[T-1, j]`; then the mean | How far is the final accuracy on a task below its highest accuracy before the last task? |
 # | **learning accuracy** | mean of the diagonal `R[j, j]` | Was each task learned? |
 # | **retention** | `R[k, j] / R[j, j]` | Which share of the accuracy on task `j` is left after task `k`? |
 #
@@ -124,7 +125,7 @@ verdict("the measures computed by hand are those of the package.",
 # %% [markdown]
 # **Libraries disagree.** On this matrix, three libraries give three numbers for forgetting: 0.16, 0.135 and 0.175. So
 # always say which formula you used. The lesson [Measures in different libraries](more/metrics_of_libraries.ipynb)
-# computes all three. It also explains forward transfer, the effect of earlier tasks on a task before its training.
+# computes all three.
 
 # %% [markdown]
 # ## Seven methods
@@ -134,7 +135,7 @@ verdict("the measures computed by hand are those of the package.",
 # - **finetune** trains only on the new task. It is the baseline, and stores nothing.
 # - **joint** trains on the data of all tasks so far. It is the upper reference, and must store all data.
 #
-# Three methods add a term to the loss. They store no examples:
+# Three methods store no examples. Each adds a term to the loss:
 #
 # - **EWC** (elastic weight consolidation) measures how important each weight is for the old task. Its measure is the
 #   **Fisher information**. It is large if a small change of the weight changes the predicted probabilities a lot. The
@@ -155,10 +156,11 @@ verdict("the measures computed by hand are those of the package.",
 # %% [markdown]
 # ## A fair comparison
 #
-# EWC, SI, LwF and DER++ add an extra term to the loss. This term is multiplied by a factor, the **strength**. If the
-# strength is too low, the extra term has no effect. If the strength is too high, the network learns nothing new. So we
-# tried five strengths for each of these methods, and chose the best one on **validation data**: examples that are used
-# neither for training nor for the final test. The final test also uses other seeds than this choice.
+# EWC, SI and LwF add an extra term to the loss; DER++ adds one for the stored logits. This extra term is multiplied by
+# a factor, the **strength**. If the strength is too low, the extra term has no effect. If the strength is too high, the
+# network learns nothing new. So we tried five strengths for each of these methods, and chose the best one on
+# **validation data**: examples that are used neither for training nor for the final test. The final test also uses
+# other seeds than this choice.
 #
 # This search takes several minutes, so its result is a file of the course (`scripts/tune_digits.py` made it). The
 # lesson [Why do the methods help?](more/why_methods_help.ipynb) shows the search, and repeats a part of it.
@@ -268,8 +270,7 @@ verdict("with new classes, EWC, SI and LwF are no better than fine-tuning, each 
 # %% [markdown]
 # This is not an error of our code: van de Ven et al. (2022) report 20 to 22 % for the same three methods on MNIST.
 # While the network learns the new digits, it sees no example of the old digits. So all correct answers are new digits,
-# and the network learns to give only these. The extra terms of EWC, SI and LwF do not prevent this here. A likely
-# reason: even small changes of the weights can give the new digits the largest logits.
+# and the network learns to give only these. The extra terms of EWC, SI and LwF do not prevent this here.
 #
 # ## Why do the methods help?
 #
@@ -277,8 +278,9 @@ verdict("with new classes, EWC, SI and LwF are no better than fine-tuning, each 
 # what is left:
 #
 # - Replay with shuffled labels loses nearly all of its gain. So replay helps because of the true labels.
-# - A control of EWC gives the values of the Fisher information to the weights in random order. On shuffled pixels, its
-#   ACC is 5.8 points lower than that of EWC, but still higher than that of fine-tuning.
+# - In a control of EWC, each weight gets the Fisher information of a randomly chosen weight. On shuffled pixels, the ACC
+#   of this control is 5.8 points lower than that of EWC, but still higher than that of fine-tuning. So it matters which
+#   weights EWC protects. But a part of the gain remains without the right weights.
 #
 # **What would change your mind?** For EWC we tried the strengths 1, 3, 10, 30 and 100. If another strength gave more
 # than 22 % in the class scenario, our search would be too narrow. Try one: `options={"strength": 1000.0}` in
