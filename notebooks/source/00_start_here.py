@@ -51,7 +51,8 @@ print(report.verdict())
 # <details><summary>Further lessons, which you can skip</summary>
 #
 # In this table, a *student* is a model that learns from the answers of another model, its *teacher*. A *module* is a
-# small part of a network that is trained for one task.
+# small part of a network that is trained for one task. An *adapter* is a small set of weights that is added to a
+# network.
 #
 # | after | lesson | claim that you can check there |
 # |---|---|---|

@@ -7,7 +7,7 @@
 #
 # | | |
 # |---|---|
-# | **Objectives** | explain three kinds of test question: the task, domain and class scenarios · write the loop that forgets · rule out two wrong explanations |
+# | **Objectives** | explain three kinds of test question: the task, domain and class scenarios · read the loop that forgets · rule out two wrong explanations |
 # | **Prerequisites** | [00 Start here](00_start_here.ipynb); PyTorch's `nn.Module` and `backward()` |
 # | **Time** | 60 minutes to read and to do the two exercises, under 1 minute to run on two CPU cores |
 # | **Memory** | under 1 GB; no GPU, no download, no network |
@@ -106,7 +106,7 @@ for i, task in enumerate(stream.tasks):
 # The next cell trains five networks with the package, also with plain fine-tuning. The variable `naive` holds their
 # results. The first of these networks starts from the same weights as ours, and sees the same batches. Its results
 # differ from ours only by rounding errors, and these grow during training. We therefore allow a difference of 0.0001
-# in the losses of the first task. In the accuracies we allow 3 points: two of about 90 test digits.
+# in the losses of the first task, and a difference of 3 percentage points in the accuracies.
 
 # %%
 naive = wb.run(wb.RunConfig(learner="finetune", scenario="class", seeds=SEEDS, evaluate_every=10))
@@ -146,7 +146,7 @@ live
 # ## Two other explanations, and their controls
 #
 # **"The network is too small for ten digits."** If this were true, **joint training** would fail too. In joint
-# training, the network sees the data of all tasks so far in each step.
+# training, each batch is drawn from the digits of all tasks so far.
 #
 # **"Any further training destroys the earlier learning."** If this were true, further training on the *same* digits
 # would also reduce the accuracy. As a control, we train on *0 or 1* five times in a row. The control always has the
@@ -211,8 +211,6 @@ verdict("fine-tuning forgets almost nothing in the task scenario, a part in the 
         > final["class"].mean() and min(value.mean() for value in learned.values()) > 0.97)
 
 # %% [markdown]
-# In the domain scenario, the networks forget the first task most of all.
-#
 # The high accuracy in the task scenario does not prove that the network knows more. The question is easier: the
 # network cannot confuse a 0 with a 9, because 9 is not an allowed answer.
 #
@@ -248,9 +246,10 @@ check("allowed_answer", allowed_answer)
 # %% [markdown]
 # ## What did the network lose?
 #
-# Take the networks of the class scenario after all five tasks. We do not train them further, but we ask the *task*
-# question: only 0 and 1 are allowed. If they can still tell a 0 from a 1, they still contain this knowledge. They
-# answer wrongly in the class scenario because the newer digits have larger logits.
+# Take the networks of the class scenario after all five tasks. `naive` contains only their results. So the next cell
+# repeats the same training. Then we ask these networks the *task* question: only 0 and 1 are allowed. If they can still
+# tell a 0 from a 1, they still contain this knowledge. In that case they answer wrongly in the class scenario because
+# the newer digits have larger logits.
 
 # %%
 from workbench.runs.evaluation import evaluate
