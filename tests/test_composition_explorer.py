@@ -308,7 +308,7 @@ def test_a_layer_is_shown_alone(explorer):
     np.testing.assert_allclose(heat.images[0].get_array()[:, :8],
                                explorer.module.coefficients[1:].detach())
     assert [label.get_text() for label in heat.get_yticklabels()] == ["output"]
-    assert "what it reuses, layer output:" in words(explorer)
+    assert "coefficients of the units, task “inverted”, layer output:" in words(explorer)
     assert "off in all layers" in words(explorer)
     assert list(explorer.table().columns) == ["on", "coefficient, output", "accuracy without it"]
 

@@ -64,7 +64,7 @@ print(report.verdict())
 # | 03 | [When is a wrong label corrected?](more/self_distillation_correction.ipynb) | In an idealised model, we can compute in advance after how many rounds all wrong labels are corrected. |
 # | 03 | [Networks and wrong labels](more/self_distillation_controls.ipynb) | One part of a teacher's answer helps the student; another part harms it. |
 # | 03 | [Generations and calibration](more/self_distillation_generations.ipynb) | In a chain of networks, each one teaches the next. On 500 digits, none is clearly better than the first one. |
-# | 03 | [Few labels and other data](more/self_distillation_other_data.ipynb) | Students with the form of their teacher are sometimes better and sometimes worse than training that stops early. |
+# | 03 | [Few labels and other data](more/self_distillation_other_data.ipynb) | A network taught by an equal network is sometimes better and sometimes worse than a network whose training stops early. |
 # | 03 | [Rounds on fresh inputs](more/self_distillation_fresh_inputs.ipynb) | Repeated self-distillation first removes noise, and later also the signal. |
 # | 03 | [Teachers that mislead](more/misleading_teachers.ipynb) | A teacher that has memorised wrong labels passes them on. |
 # | 03 | [Ensembles](more/self_distillation_ensembles.ipynb) | One network taught by four is not clearly better than one network without a teacher. |
@@ -78,14 +78,14 @@ print(report.verdict())
 # | 06 | [Whose weights teach](more/whose_weights_teach.ipynb) | Three kinds of teacher are equally good at small learning rates. At a larger rate, training fails with one of them. |
 # | 07 | [RL's Razor in depth](more/razor_in_depth.ipynb) | Sixteen methods are compared, with a second old task. |
 # | 08 | [Own answers in a row](more/own_answers_in_a_row.ipynb) | Training on the student's own answers ends 3 to 4 points higher than training on the teacher's answers. Most of this comes from one order of the skills. |
-# | 09 | [Adapters compared](more/adapters_compared.ipynb) | Three adapters that are merged into one are less accurate than the choice of one adapter. |
+# | 09 | [Adapters compared](more/adapters_compared.ipynb) | Three adapters merged into one give fewer correct answers than one adapter chosen for each input. |
 # | 09 | [One adapter for all tasks](more/one_adapter_for_all_tasks.ipynb) | One adapter can serve all tasks only if it hardly changes. |
 # | 10 | [Bounds of retrieval](more/bounds_of_retrieval.ipynb) | Limits on the error can be proved, but only under assumptions. |
 # | 10 | [Bounds and heavy tails](more/bounds_and_heavy_tails.ipynb) | A bound for Gaussian clusters says nothing about data with many outliers. |
 # | 10 | [Retrieval compared](more/retrieval_compared.ipynb) | The simple classifiers FeCAM and RanPAC find the task of digits as often as clusters do. |
 # | 10 | [Retrieval of messages](more/retrieval_of_messages.ipynb) | No method finds the right assistant for 95 % of the messages. |
-# | 10 | [Retrieval with adapters](more/retrieval_with_adapters.ipynb) | If each task has its own adapter, only some scores can be compared. |
-# | 11 | [Reuse in depth](more/reuse_in_depth.ipynb) | Large coefficients do not show that reuse helps. |
+# | 10 | [Retrieval with adapters](more/retrieval_with_adapters.ipynb) | If each task has its own adapter, only some scores can find the task of an input. |
+# | 11 | [Reuse in depth](more/reuse_in_depth.ipynb) | If a new module uses an earlier part with a large weight, this does not show that the part helps. |
 # | 11 | [Composition compared](more/composition_compared.ipynb) | Seventeen methods and their costs are compared. |
 # | 11 | [Where it breaks: finding the task](more/composition_failures.ipynb) | Four changes make retrieval fail; two of them have a remedy. |
 # | 11 | [Where it breaks: the answer](more/composition_failures_answer.ipynb) | Three changes make the classifier fail; each has a remedy. |

@@ -39,7 +39,7 @@ def test_each_control_of_the_composition_explorer(page, screenshot):
     box.get_by_label("turned 90°: 2").uncheck()
     expect(words).to_contain_text("turned 90°: 1, 3, 4; new: 1, 2, 3.")
     box.get_by_label("layer", exact=True).select_option("output")
-    expect(words).to_contain_text("what it reuses, layer output")
+    expect(words).to_contain_text("layer output:")
     screenshot(page, "11-composition-layer")
     box.get_by_label("layer", exact=True).select_option("all layers")
     box.get_by_role("button", name="all on").click()

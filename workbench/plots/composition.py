@@ -142,7 +142,7 @@ def _coefficients_in_words(values: Floats, layers: Sequence[str], owners: Sequen
 
 
 def plot_each_unit_off(changes: ArrayLike, owners: Sequence[str], inputs: int, ax: Axes,
-                       title: str = "Change in accuracy with only this unit off") -> Axes:
+                       title: str = "Change in accuracy if one unit is off") -> Axes:
     """Draw how the accuracy changes when one unit is switched off, a bar for each unit.
 
     Parameters

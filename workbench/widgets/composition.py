@@ -163,7 +163,7 @@ class CompositionExplorer(View):
         figure = Figure(figsize=(10.5, 5 + 0.2 * max(len(layers) - 5, 0)), layout="constrained")
         grid = figure.add_gridspec(2, 2, width_ratios=[2, 1], height_ratios=[
             1.3 + 0.13 * max(len(layers) - 5, 0), 1])
-        title = f"Coefficients of “{self.names[k]}”: what it reuses"
+        title = f"Coefficients of the units, task “{self.names[k]}”"
         plot_coefficients(coefficients, layers, owners, figure.add_subplot(grid[0, 0]), title,
                           self.off)
         whole = self.right()
