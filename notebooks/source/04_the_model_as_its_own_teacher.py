@@ -98,8 +98,9 @@ verdict("in each skill of its training the model answers over 93 % of new questi
 # | tools-new | which function call does a request need? (other functions) |
 # | working-new | a calculation with an unknown step, *flip* |
 #
-# The training texts contained neither these questions nor their answers. They did contain the same words, but with
-# random answers. So the model could not learn the true answers. It answers fluently, and nearly always wrongly.
+# The training texts contained neither these questions nor their answers. They contained similar questions, for example
+# about the machine *loom*, but with random answers. So the model could not learn the true answers. It answers fluently,
+# and nearly always wrongly.
 
 # %%
 for item in (test[skill][0] for skill in NEW_SKILLS):
@@ -110,7 +111,8 @@ for item in (test[skill][0] for skill in NEW_SKILLS):
 #
 # The expert's response to a question is its **demonstration**. The **student's** prompt is the question. The
 # **teacher's** prompt is the demonstration followed by the same question. Student and teacher are the same model with
-# the same weights. The experts write in styles that the training texts did not contain.
+# the same weights. The experts write in styles that the training texts did not contain. In the prompts, *E:* marks the
+# demonstration, *Q:* the question and *A:* the place where the response begins.
 #
 # The demonstration contains the answer, so a right answer of the teacher is no proof of knowledge. We test something
 # else: can the model find this answer and say it in its own style?
@@ -240,8 +242,8 @@ print(f"demonstration: {jar.demonstration}\n"
       f"teacher:       {ask(jar.prompt, demonstration=jar.demonstration)}")
 style = min(answers(skill, "own").own_style.mean() for skill in NEW_SKILLS)
 steps = answers("working-new", "own").working.mean()
-print(f"in the model's own style, lowest share of the six skills: {percent(style)}\n"
-      f"working-new with every step: {percent(steps)}")
+print(f"responses in the model's own style (lowest share of the six skills): {percent(style)}\n"
+      f"responses to working-new with every step: {percent(steps)}")
 verdict("the teacher gives the expert's answer, but in the model's own style and with every step.",
         style > 0.9 and steps > 0.85)
 
@@ -328,20 +330,14 @@ verdict("the model passes the gate in all six new skills.",
 
 # %% [markdown]
 # The lines *right with* belong to the four prompts from above, now with training items. The limits of 20 items, 80 %
-# and 5 % are our choice. In *articles-new* the gate's teacher also sees the newspaper article.
+# and 5 % are our choice. In the gate for *articles-new*, the teacher's prompt contains the newspaper article and the
+# demonstration. In the experiments above, no prompt contained an article.
 #
 # Condition 5 compares two training targets. SDFT trains on the teacher's probabilities. **Supervised fine-tuning**
 # (SFT) trains on the words of the demonstrations. Which target is closer to the student? The distance of the teacher is
 # the KL, summed over the teacher's response. The distance of a demonstration is the loss of SFT: minus the
 # log-probability that the student gives to the words of the demonstration. Both are in nats per response.
-
-# %%
-verdict("in every skill the teacher is less than half as far from the student as the "
-        "demonstrations are.",
-        all(report.teacher_kl["per_response"] < 0.5 * report.target_kl["per_response"]
-            for report in reports.values()))
-
-# %% [markdown]
+#
 # Why is this a condition? SDFT is meant to change the model less than SFT does. If the teacher is as far away as the
 # demonstrations, we do not expect a smaller change. But a small distance alone proves nothing: a teacher that ignores
 # its demonstration has the distance 0. So the gate also needs the accuracies.
@@ -397,8 +393,9 @@ verdict("nano is over 80 % right on tools-house. But with a demonstration the wh
 # may be the single layer: a transformer usually needs two attention layers to copy a sequence of tokens from its prompt
 # (Olsson et al., *In-context learning and induction heads*, 2022).
 #
-# In the SDFT paper, SDFT was 4 points better than SFT on the new skill with 7 billion parameters, and 3.3 points worse
-# with 3 billion. We do not know whether the smaller model could use its demonstrations.
+# In the SDFT paper, a model with 7 billion parameters was 4 points better on the new skill after SDFT than after SFT.
+# For a model with 3 billion parameters, SDFT was 3.3 points worse than SFT. We do not know whether this smaller model
+# could use its demonstrations.
 #
 # **What would change your mind?** If another item's demonstration had helped as much as the item's own, the content
 # would not be the reason. If the loss had been clearly smaller with the right demonstration in all skills, the gate
