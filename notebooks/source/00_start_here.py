@@ -40,7 +40,7 @@ print(report.verdict())
 # | [04 The model as its own teacher](04_the_model_as_its_own_teacher.ipynb) | A language model answers better with an example in its prompt, so it can teach itself. |
 # | [05 SDFT](05_sdft.ipynb) | Self-distillation fine-tuning (SDFT) teaches a new skill and loses less than ordinary fine-tuning. |
 # | [06 What makes SDFT work](06_what_makes_sdft_work.ipynb) | Control experiments show which parts of SDFT matter. |
-# | [07 Drift and forgetting](07_drift_and_forgetting.ipynb) | The more the training changes a model's answers about old skills, the more the model forgets. |
+# | [07 Drift and forgetting](07_drift_and_forgetting.ipynb) | Within each training method, the more the training changes a model's answers about old skills, the more the model forgets. |
 # | [08 Many skills in a row](08_many_skills.ipynb) | After three skills in a row, SDFT has a mean accuracy of 75 to 92 % on them, depending on their order. Ordinary fine-tuning keeps at most the last skill. |
 # | [09 Adapters and routing](09_adapters_and_routing.ipynb) | If each task has its own small module, nothing is forgotten. But choosing the right module is hard. |
 # | [10 Clustered retrieval](10_clustered_retrieval.ipynb) | A few clusters for each task are enough to find the task of a new input. |
