@@ -222,8 +222,8 @@ CompositionExplorer(learner, stream)
 # Now the task of a test image is not told. The whole method has three parts:
 #
 # 1. a composed module for each task;
-# 2. a **signature** for each task (notebook 10): two Gaussian clusters, fitted to the features under the module of this
-#    task. The task with the highest log density is retrieved;
+# 2. a **signature** for each task (notebook 10): two Gaussian clusters, fitted to features that are computed with the
+#    module of this task. The task with the highest log density is retrieved;
 # 3. one **global head** for the classes of all tasks, which replaces the heads from training. It is a ridge regression
 #    on 500 random features, as in RanPAC (notebook 09). The random features of a training image are computed with the
 #    module of its own task, and the random features of a test image with the retrieved module.
@@ -313,9 +313,10 @@ verdict("more than 99 % of the answers are digits of the retrieved task.",
         same.double().mean() > 0.99)
 
 # %% [markdown]
-# Nearly all errors are errors of retrieval. If the retrieved task is wrong, no answer is right. A likely reason: the
-# signature and the head use the same features. If these features look like those of a wrong task, the head gives a
-# digit of this task.
+# Nearly all errors are errors of retrieval. If the retrieved task is wrong, no answer is right. With a random task,
+# some answers were right although the task was wrong. A likely reason for the difference: a wrong task is retrieved only
+# if the features of the image look like those of this task. The head uses the same features, so it gives a digit of this
+# task.
 #
 # ## Which part raises the accuracy?
 #
@@ -402,8 +403,8 @@ check("worth_composing", worth_composing)
 # **Why not?** If the task is told, separate adapters are already right for 99 % of the images. So there is almost
 # nothing to gain once the right task is found.
 #
-# **Why does the penalty help with five tasks?** We do not know. Perhaps orthogonality is not the reason: *coefficients 1*
-# has no penalty, and gains 0.8 points.
+# **Why does the penalty help with five tasks?** The right task is found for more images. We do not know why. Perhaps
+# orthogonality is not the reason: *coefficients 1* has no penalty, and gains 0.8 points.
 #
 # **Do the results depend on the learning rates?** Possibly. With five tasks, the smallest of the four rates was best for
 # every variant. With three tasks, the rate of *separate* (0.0003) is smaller than that of the other variants (0.001).
@@ -416,7 +417,7 @@ check("worth_composing", worth_composing)
 #
 # | lesson | content |
 # |---|---|
-# | [Where it breaks: finding the task](more/composition_failures.ipynb) | four cases in which the task is not found. One case is an image of a task that was never learned: about half of such images can be recognised |
+# | [Where it breaks: finding the task](more/composition_failures.ipynb) | four cases in which the task is not found. One case is an image of a task that was never learned: about half of such images are found to belong to no learned task |
 # | [Where it breaks: the answer](more/composition_failures_answer.ipynb) | three cases in which the answer is wrong |
 # | [Composition on messages](more/composition_of_intents.ipynb), [Does an earlier task help?](more/composition_of_intents_transfer.ipynb) | messages to eight assistants, read by a language model |
 # | [Retrieval of language skills](more/retrieval_of_skills.ipynb), [Composed modules for language skills](more/composition_of_skills.ipynb) | skills of a language model, beside SDFT (lesson 05) and replay (lesson 08) |
@@ -428,7 +429,8 @@ check("worth_composing", worth_composing)
 # - On these tasks **learned coefficients bring no gain that we can measure**.
 # - With five tasks the **orthogonal penalty**, with the orthogonal initialisation, raises the accuracy of separate
 #   adapters by about one point, because the right task is found for more images. This needs no reuse.
-# - Nearly all errors are errors of retrieval. RanPAC is about as accurate, needs no adapter, and costs less.
+# - Nearly all errors are errors of retrieval. RanPAC is about as accurate as the whole method, needs no adapter,
+#   and costs less.
 #
 # ## What the paper claims, and what this lesson did
 #
