@@ -6,7 +6,7 @@
 # > keeps at most the last skill. SDFT forgets too: mainly pretrained skills whose questions use nearly the same
 # > words as the new ones. An *adapter* is a small trained addition to the weights. With a separate adapter for each
 # > skill, nothing is forgotten if every question gets the right adapter. If a simple classifier chooses the adapter
-# > from the words of the question, the mean accuracy on all skills is about 5 points lower than with the right one.
+# > from the words of the question, the mean accuracy on all skills is about 5 points lower than with the right adapter.
 #
 # | | |
 # |---|---|
@@ -231,8 +231,8 @@ verdict("averaged over the three orders, SDFT ends higher on the new skills (ACC
 
 # %% [markdown]
 # SDFT ends higher because it learns more: in 120 steps replay often does not learn the letters. But the methods differ
-# in three ways: stored data, the style of the training answers, and the learning rate. This comparison cannot tell
-# which of the three makes the difference.
+# in several ways: stored data, the loss, the style of the training answers, and the learning rate. This comparison
+# cannot tell which of them makes the difference.
 #
 # ### Whose answers should replay store?
 #
@@ -281,8 +281,7 @@ verdict("in all six orders, a stage of SDFT lowers the accuracy on the sibling o
         and max(cost.drop(name).max() for name, cost in costs_of) < 0.155)
 
 # %% [markdown]
-# SFT forgets more: after two stages it has lost every known skill except the arithmetic (`working-jar`). Our own
-# run at the beginning shows nearly the same numbers.
+# SFT forgets more: after two stages it has lost every known skill except the arithmetic (`working-jar`).
 #
 # SDFT also forgets new skills of earlier stages: training on the letters lowers `tools-new` by about 40 points. We do
 # not know why. With a teacher that has already learned the tools (*sdft, task-start teacher*), the same happens ([Own
@@ -313,9 +312,8 @@ verdict(f"the order matters: SDFT ends with {percent(low_acc)} to {percent(high_
 
 # %% [markdown]
 # The order matters most for `tools-new`: with SDFT it ends at 100 % if it is trained last, and at 39 to 45 % if it is
-# trained first. [Own answers in a row](more/own_answers_in_a_row.ipynb) shows each skill. It also compares SDFT with
-# *off_policy_distillation*: with SDFT the mean ACC over the six orders is 2.9 points higher (95 % interval 1.4 to 4.5),
-# mainly because of one order.
+# trained first. [Own answers in a row](more/own_answers_in_a_row.ipynb) shows each skill, and compares SDFT with
+# *off_policy_distillation* in all six orders.
 #
 # ## An adapter for each skill
 #
@@ -383,9 +381,9 @@ verdict(f"the chooser is right for {percent(correct.mean())} of the questions. I
 # *blue coat*.
 #
 # **How accurate are chooser and adapters together?** We estimate it for each stored run: the accuracy on a skill, times
-# the share of its questions with the right choice. So a wrong choice counts as a wrong answer. We did not
-# count the questions that have both a right choice and a right answer. Such a count could change the mean on all eight
-# skills by at most 3 points in each run.
+# the share of its questions with the right choice. So a wrong choice counts as a wrong answer. The
+# product is exact if right choices and right answers are independent. If they are not, the exact mean on all eight
+# skills differs from the estimate by at most 3 points in each run.
 #
 # The table shows means over the three orders in which adapters were run. The *lead* is the first row minus the row of
 # the method, paired by seed and order, in points.
@@ -439,8 +437,8 @@ print(pd.DataFrame({
 #
 # <details><summary>Answers from the measurements</summary>
 #
-# 1. Use replay if you also have examples of the *known* skills; we did not measure replay without them. But train long
-# enough: in 120 steps it often did not learn the letters. Without such examples use SDFT.
+# 1. Use replay if you also have examples of the *known* skills; we did not measure replay without them. But test each
+# new skill: in 120 steps replay often did not learn the letters. Without such examples use SDFT.
 # 2. Use SDFT: it stores no data, only the pretrained weights.
 # 3. Use one adapter for each customer. Test each adapter: with two of five seeds the letters were not learned.
 # </details>
