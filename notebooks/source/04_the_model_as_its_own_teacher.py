@@ -48,13 +48,8 @@ print(f"{model.num_parameters() / 1e6:.1f} million parameters, "
       f"{model.config.num_hidden_layers} layers, a vocabulary of {len(tokenizer)} tokens")
 
 # %% [markdown]
-# The model learned five skills in its training. We ask one question of each, in this order:
-#
-# - *letters-machines*: which letters come out of a machine?
-# - *facts-keepers*: who keeps a thing?
-# - *facts-events*: who mended something after an accident?
-# - *tools-house*: which function call does a request need?
-# - *working-jar*: a calculation.
+# The model learned five skills in its training. We ask one question of each skill; the name of the skill stands before
+# the question. In *letters-machines*, a machine changes letters. In *tools-house*, a request needs a function call.
 
 # %%
 def ask(question, **context):
@@ -63,7 +58,7 @@ def ask(question, **context):
 
 
 for item in (test[skill][0] for skill in KNOWN_SKILLS):
-    print(f"{item.prompt}\n    {ask(item.prompt)}\n    (right: {item.answer})")
+    print(f"{item.skill}: {item.prompt}\n    {ask(item.prompt)}\n    (right: {item.answer})")
 
 # %% [markdown]
 # The model has its own style. It begins an answer with *so we get* or with *the answer is*, about equally often. We
@@ -92,19 +87,19 @@ verdict("in each skill of its training the model answers over 93 % of new questi
 #
 # | skill | question |
 # |---|---|
-# | letters-new, letters-hard-new | which letters come out of a machine? (two other machines) |
+# | letters-new, letters-hard-new | which letters come out of a machine? (two other machines, *loom* and *forge*) |
 # | facts-new | who keeps a thing? (other things) |
 # | articles-new | who mended something after an accident, or how many days did it take? (other accidents; a newspaper article reports each accident) |
 # | tools-new | which function call does a request need? (other functions) |
 # | working-new | a calculation with an unknown step, *flip* |
 #
-# The training texts contained neither these questions nor their answers. They contained similar questions, for example
-# about the machine *loom*, but with random answers. So the model could not learn the true answers. It answers fluently,
-# and nearly always wrongly.
+# The training texts contained neither these questions nor their answers. Words such as *loom* and *flip* occurred only
+# in other questions, and these had random answers. So the model could not learn the meaning of these words. It answers
+# the new questions fluently, and nearly always wrongly.
 
 # %%
 for item in (test[skill][0] for skill in NEW_SKILLS):
-    print(f"{item.prompt}\n    {ask(item.prompt)}\n    (right: {item.answer})")
+    print(f"{item.skill}: {item.prompt}\n    {ask(item.prompt)}\n    (right: {item.answer})")
 
 # %% [markdown]
 # ## One demonstration in the prompt
@@ -145,8 +140,8 @@ verdict("with the demonstration the answer is right, and the style is still the 
 # logarithm its unit is the **nat**. Example: the teacher gives a word the probability 1, and the student gives it 1/4.
 # Then the KL is $\log 4$, about 1.4 nats. This order, KL(teacher || student), is called the *forward* KL.
 #
-# Here the response is the teacher's likeliest response. You will write the function `kl_per_token` yourself in the
-# exercise.
+# Here the response is the teacher's likeliest response. The function `kl_per_token` computes the KL. In the exercise
+# below you will write the same function yourself.
 
 # %%
 from workbench.losses import kl_per_token
@@ -190,9 +185,6 @@ check("token_kl", token_kl)
 # Choose a question. Under *shown in the prompt* choose the teacher's extra information. Move *position* to see which
 # words student and teacher expect at each token. Under *compare along* choose the response: the student's or the
 # teacher's.
-#
-# Then choose *what I write*. Ask *Who keeps the red key?* with the demonstration *It is ada. Well, it is ben.* Which
-# name does the model believe?
 
 # %%
 from workbench.widgets import TeacherExplorer
@@ -286,6 +278,7 @@ rows = []
 for skill in compared:
     for context in ("own", "other"):
         teacher = complete(model, tokenizer, train[skill], context)
+        # The responses are the student's. Only the prompts of `teacher.samples` are used.
         losses = [distance(model, drawn, drawn.ids, drawn.mask, teacher.samples)["per_token"]
                   for drawn in sampled[skill]]
         loss_low, loss_high = seed_interval(losses)
@@ -299,8 +292,6 @@ print(table.round(3).to_string())
 # %%
 with_own, with_other = (table.xs(context, level="demonstration") for context in ("own", "other"))
 change = 100 * (with_other["loss"] / with_own["loss"] - 1)
-print("Loss with the wrong demonstration, compared with the right one:\n"
-      + ", ".join(f"{skill} {value:+.0f} %" for skill, value in change.items()))
 verdict("on facts, articles and tools, the wrong demonstration changes the loss by less than 5 %. "
         "On letters, it makes the loss over 15 % smaller. So the size of the loss does not show "
         "which demonstration is right.",
@@ -310,15 +301,15 @@ verdict("the accuracy shows which is right: in every skill its whole interval is
         with_own["low (%)"].min() > 90 and with_other["high (%)"].max() < 15)
 
 # %% [markdown]
-# The direction of the difference depends on the skill. In practice we have only one demonstration of each item, and so
-# only one loss. The loss cannot warn us that a teacher teaches errors. We need another test.
+# In practice we have only one demonstration of each item, and so only one loss. The loss cannot warn us that a teacher
+# teaches errors. We need another test.
 #
 # ## The gate
 #
-# The **gate** tests six conditions before training, on the items that we plan to train on. All six must hold. The
-# report below lists them in order, each marked *holds* or *FAILS*. Conditions 2 and 4 ask whether one accuracy is
-# higher than another. The *lower end* of the first interval must be above the *upper end* of the second. So a
-# difference that is perhaps only chance does not pass.
+# The **gate** tests six conditions before training, on the items that we plan to train on. All six must hold.
+# Otherwise the package does not start SDFT. The report below lists the conditions in order, each marked *holds* or
+# *FAILS*. Conditions 2 and 4 ask whether one accuracy is higher than another. The *lower end* of the first interval
+# must be above the *upper end* of the second. So a difference that is perhaps only chance does not pass.
 
 # %%
 from workbench.measure.gate import gate
@@ -360,20 +351,12 @@ check("may_teach", may_teach)
 # ## A model that does not pass
 #
 # A second model, `nano`, was trained on texts of the same kind. It has one layer instead of four, a third of the width,
-# and a third of the training steps. Can `nano` use a demonstration? The function `require` is called before SDFT. It
-# raises an error if the gate is not passed.
+# and a third of the training steps. Can `nano` use a demonstration?
 
 # %%
-from workbench.errors import GateError
-from workbench.measure.gate import require
-
 nano = wb.load_causal_lm("nano")[0]
 nano_report = gate(nano, tokenizer, train["facts-new"], name="nano")
 print(nano_report)
-try:
-    require(nano_report)
-except GateError as refusal:
-    print("Refused:", str(refusal).split(".")[0])
 
 # %% [markdown]
 # Is *facts-new* an exception? We test `nano` on all new skills, and on *tools-house*, a skill of its training.
@@ -386,16 +369,13 @@ print(textwrap.fill("nano, with a demonstration: " + ", ".join(
     f"{skill} {percent(right['rate'])}" for skill, right in new.items()), 100))
 verdict("nano is over 80 % right on tools-house. But with a demonstration the whole interval is "
         "below 30 % in every new skill. Not every model can be its own teacher.",
-        house > 0.8 and max(right["high"] for right in new.values()) < 0.3)
+        house > 0.8 and max(right["high"] for right in new.values()) < 0.3
+        and not nano_report.passed)
 
 # %% [markdown]
 # `nano` differs from `tiny` in three ways, and our comparison does not show which difference is the cause. One cause
 # may be the single layer: a transformer usually needs two attention layers to copy a sequence of tokens from its prompt
 # (Olsson et al., *In-context learning and induction heads*, 2022).
-#
-# In the SDFT paper, a model with 7 billion parameters was 4 points better on the new skill after SDFT than after SFT.
-# For a model with 3 billion parameters, SDFT was 3.3 points worse than SFT. We do not know whether this smaller model
-# could use its demonstrations.
 #
 # **What would change your mind?** If another item's demonstration had helped as much as the item's own, the content
 # would not be the reason. If the loss had been clearly smaller with the right demonstration in all skills, the gate
@@ -403,8 +383,8 @@ verdict("nano is over 80 % right on tools-house. But with a demonstration the wh
 #
 # ## Try it yourself
 #
-# Run `print(gate(model, tokenizer, load_skill("tools-house", "train")[:96]))`. The model knows this skill. Why does it
-# not pass the gate?
+# In the widget above, choose *what I write* under *shown in the prompt*. Ask *Who keeps the red key?* with the
+# demonstration *It is ada. Well, it is ben.* Which name does the model believe?
 #
 # ## Limits
 #
