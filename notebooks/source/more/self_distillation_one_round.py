@@ -2,10 +2,10 @@
 # # One round of self-distillation, exactly
 #
 # > **Claim you can check:** a student learns from a mixture of the labels and the predictions of ridge regression, its
-# > teacher. The coefficients of the student lie on a straight line: a tangent of the curve on which the teacher moves
-# > if its penalty changes. So the student's error on new inputs can be computed before the student is fitted. If the
-# > penalty is too small, the best student is better than its teacher. If the penalty is the best one, the student gains
-# > nothing.
+# > teacher. If the penalty of the teacher changes, its coefficients move along a curve. If the mixture changes, the
+# > coefficients of the student move along a straight line, a tangent of this curve. So the student's error on new inputs
+# > can be computed before the student is fitted. If the penalty is too small, the best student is better than its
+# > teacher. If the penalty is the best one, the student gains nothing.
 #
 # | | |
 # |---|---|
@@ -222,7 +222,7 @@ verdict("in cases (b) and (c) no gain is shown.", max(highest[1:]) < 0.005 and m
 #
 # A student with another penalty can be better than the best ridge. At penalty 1.0 above, the risk of the student is
 # 0.5162, and the best ridge has 0.5194. But that mixing was computed from the test patients. In practice the penalty
-# and the mixing must be chosen together, as in case (c), and 60 patients are too few to choose both well.
+# and the mixing must be chosen from data, as in case (c), and there we see no gain.
 #
 # ## What would change your mind?
 #
@@ -239,7 +239,7 @@ verdict("in cases (b) and (c) no gain is shown.", max(highest[1:]) < 0.005 and m
 # - The formula is about ridge regression with the squared error. It says nothing about networks.
 # - All splits use the same 442 patients, so the splits are not independent. For other patients the uncertainty is
 #   larger than these intervals show.
-# - This is one round with one penalty. Further rounds with different mixings can reach more: see
+# - This is one round with one penalty. For further rounds with different mixings, see
 #   [Many rounds](self_distillation_rounds.ipynb).
 #
 # **Back to:** [03 Self-distillation](../03_self_distillation.ipynb)

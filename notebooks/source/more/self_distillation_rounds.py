@@ -2,9 +2,10 @@
 # # Many rounds: collapse, and the best filter
 #
 # > **Claim you can check:** a model that learns only from its own predictions loses everything after some rounds. The number
-# > of rounds has a lower and an upper bound. Now mix labels in, with the best shares. If the kernel has $k$ different
-# > eigenvalues, ridge regression and then $k$ rounds reach the best *filter*: the best model with a separate factor for each
-# > eigenvalue. To compute the best shares, one must know the truth. So this is not a method for real data.
+# > of rounds has a lower and an upper bound. A *filter* multiplies the labels along each eigenvector of the kernel by a
+# > factor. If each round learns from a mixture of predictions and labels, ridge regression and then $k$ rounds can reach the
+# > best filter. Here $k$ is the number of different eigenvalues. But the best mixtures can be computed only from the truth.
+# > So this is not a method for real data.
 #
 # | | |
 # |---|---|
@@ -83,11 +84,11 @@ verdict("in 500 of 500 cases the number of rounds is within the bounds.", sum(in
 
 # %% [markdown]
 # If all eigenvalues are equal (ratio 1), the number of rounds is the lower bound, rounded up. With unequal eigenvalues there
-# are more rounds. The reason: each round removes mainly the directions with the smallest eigenvalues that are left. So the
-# steps point in different directions, and their lengths do not simply add up.
+# are often more rounds. The reason: each round removes mainly the directions with the smallest eigenvalues that are left.
+# So the steps point in different directions, and their lengths do not simply add up.
 #
-# No kernel here comes near the upper bound. For this, each round would have to delete some directions completely and leave
-# all others as they are.
+# At $r=6.5$ the largest number is 14, far below the upper bound 42.25. To come near this bound, each round would have to
+# delete some directions completely and leave all others as they are.
 #
 # The next figure shows one collapse in detail. There are twenty eigenvalues from 1 to 0.001, and all labels are 1. We write
 # the rounds out: `brentq` finds the penalty for which the step has the right length.
@@ -165,7 +166,7 @@ def best_weights(kept, truth, noise, rounds):
     P = np.linalg.lstsq(np.vstack([truth * basis, noise * basis]), np.vstack(
         [truth * (1 - kept), -noise * kept]), rcond=None)[0]
     P = np.append(1 - P.sum(), P)
-    # The share of a round is the constant coefficient of its polynomial, divided by P(1).
+    # Step 2: the last share is c0, the share before it is c1 / (c1 + ... + ck), and so on.
     return (P / P[::-1].cumsum()[::-1])[-2::-1] if rounds else 0.0
 
 
@@ -199,7 +200,8 @@ verdict("the risk of ridge is up to 8 times the floor. After 8 rounds it is the 
 #
 # One round has a lower mean risk than the best ridge regression, because its penalty and its share are chosen *together*. In
 # [One round, exactly](self_distillation_one_round.ipynb) the penalty was fixed first, and one round gained nothing at
-# the best penalty. (If the truth lies along one of the smallest eigenvalues, one round gains almost nothing here too.)
+# the best penalty. (If the truth lies along an eigenvector with one of the three smallest eigenvalues, one round gains
+# almost nothing here too.)
 #
 # The best shares were computed from the truth. So the result is a bound for all methods of this kind, and not a method. With a
 # few validation examples one would choose only one number, the number of rounds, as in
