@@ -77,7 +77,7 @@ print(report.verdict())
 # | 06 | [Own answers, or the teacher's?](more/own_answers_or_the_teachers.ipynb) | Three more tests show no clear difference. |
 # | 06 | [Whose weights teach](more/whose_weights_teach.ipynb) | Three kinds of teacher are equally good at small learning rates. At a larger rate, training fails with one of them. |
 # | 07 | [RL's Razor in depth](more/razor_in_depth.ipynb) | Sixteen methods are compared, with a second old task. |
-# | 08 | [Own answers in a row](more/own_answers_in_a_row.ipynb) | Training on the student's own answers ends 3 to 4 points higher than training on the teacher's answers. Most of this comes from one order of the skills. |
+# | 08 | [Own answers in a row](more/own_answers_in_a_row.ipynb) | Training on the student's own answers ends 3 to 4 points higher than training on the teacher's answers. The largest part of this comes from one order of the skills. |
 # | 09 | [Adapters compared](more/adapters_compared.ipynb) | Three adapters merged into one give fewer correct answers than one adapter chosen for each input. |
 # | 09 | [One adapter for all tasks](more/one_adapter_for_all_tasks.ipynb) | One adapter can serve all tasks only if it hardly changes. |
 # | 10 | [Bounds of retrieval](more/bounds_of_retrieval.ipynb) | Limits on the error can be proved, but only under assumptions. |

@@ -196,8 +196,8 @@ verdict(f"up to a learning rate of 3e-4 the five methods differ by at most {gap[
 # 18 points on the new skill cannot be excluded. In one case on-policy training forgets more: on *working-new*, at a
 # learning rate of 1e-3 and with one seed. The retention is 51 % with SDFT, 75 % with answers sampled anew in every
 # epoch, and 91 % with off-policy distillation. With three skills in a row, SDFT ends 3 to 4 points higher than off-policy
-# distillation, on the new skills and in retention. Most of this difference comes from one order of the skills ([Own answers
-# in a row](more/own_answers_in_a_row.ipynb)).
+# distillation, on the new skills and in retention. The largest part of this difference comes from one order of the skills
+# ([Own answers in a row](more/own_answers_in_a_row.ipynb)).
 #
 # ## The fork: only on-policy training reaches 100 %
 #

@@ -1,9 +1,9 @@
 # %% [markdown]
 # # Whose weights teach
 #
-# > **Claim you can check:** up to a learning rate of 1e-4 it makes no difference whether the teacher's weights are those of
-# > the pretrained model, a moving average of the student's weights, or the student's own weights. At 3e-4 a student that
-# > teaches itself collapses. In bfloat16 a moving average hardly moves, because of rounding.
+# > **Claim you can check:** up to a learning rate of 1e-4 it makes hardly any difference whether the teacher's weights
+# > are those of the pretrained model, a moving average of the student's weights, or the student's own weights. At 3e-4 a
+# > student that teaches itself collapses. In bfloat16 a moving average hardly moves, because of rounding.
 #
 # | | |
 # |---|---|
@@ -81,8 +81,8 @@ verdict("at 3e-4 a student that teaches itself first learns the skill. Then it c
 # A likely reason for the collapse, which we did not test: if teacher and student have the same weights, an error of the
 # student is also an error of the teacher. So nothing corrects it.
 #
-# At low rates there is no difference, so the default is the pretrained model. It is the cheapest teacher. Its weights do
-# not change, so its work on each prompt is done once and kept. No second set of weights is stored.
+# At low rates there is hardly any difference, so the default is the pretrained model. Its weights do not change. So the
+# package runs the teacher on each prompt only once and stores the result.
 #
 # ## A moving average in low precision
 #
@@ -121,9 +121,9 @@ check("moving_average", moving_average)
 # %% [markdown]
 # {{solution moving_average}}
 #
-# **What would change your mind?** If the three teachers had differed at the learning rates that the rule chooses, the
-# choice of the teacher's weights would be one more cause of what SDFT learns and keeps. If a student that teaches itself
-# had been stable at 3e-4, there would be no reason to prefer another teacher.
+# **What would change your mind?** Suppose the three teachers had differed at learning rates up to 1e-4. Then the results
+# of SDFT would depend on the teacher's weights at these rates, too. Suppose a student that teaches itself had been stable
+# at 3e-4. Then there would be no reason to prefer another teacher.
 #
 # ## Try it yourself
 #
