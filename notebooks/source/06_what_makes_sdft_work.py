@@ -299,8 +299,8 @@ falls = pd.DataFrame({(f"{T} steps", rounds): {name: 100 * fell[T, name][rounds]
 print("falls (%) within 20 and within 160 steps, after 0, 10, 20 and 40 rounds of training")
 print(falls.round(1).to_string())
 off, mixed, on = (falls.drop(columns=0, level=1).loc[name] for name in WALKS)
-verdict("within 20 steps the on-policy student falls least often after 10, 20 and 40 rounds, and the "
-        "off-policy student most often.",
+verdict("within 20 steps the on-policy student falls least often after 10, 20 and 40 rounds, and "
+        "the off-policy student most often.",
         (on < mixed)["20 steps"].all() and (mixed < off)["20 steps"].all())
 verdict("within 160 steps the on-policy student falls most often after 10, 20 and 40 rounds, and "
         "the mixed student least often.",

@@ -185,7 +185,8 @@ verdict("at 3e-4 and at 1e-3 sft_kl has less drift than sdft on both kinds of pr
 # %%
 from workbench.plots.studies import plot_diagnostic
 
-titles = {"foreign_style": "answers in another style", "context_right": "right with a demonstration"}
+titles = {"foreign_style": "answers in another style",
+          "context_right": "right with a demonstration"}
 two = Figure(figsize=(8.6, 2.8), layout="constrained")
 for ax, (measure, title) in zip(two.subplots(1, 2), titles.items(), strict=True):
     plot_diagnostic(tuned, ["sft", "sdft", "replay", "sft_kl"], measure, ax, title, 3e-4,

@@ -224,8 +224,8 @@ wb.show(data_figure)
 # %%
 limits = {name: [seed_interval(one[name]) for one in data_rows.values()] for name in by_hand}
 verdict("averaged over the three orders, SDFT ends higher on the new skills (ACC). In the first "
-        "order alone, this difference is not clear. In each of the three orders replay forgets less "
-        "of the new skills (BWT) and of the known skills (retention).",
+        "order alone, this difference is not clear. In each of the three orders replay forgets "
+        "less of the new skills (BWT) and of the known skills (retention).",
         limits["ACC"][0][0] < 0 < limits["ACC"][-1][0]
         and all(high < 0 for name in ("BWT", "retention") for _, high in limits[name]))
 
@@ -242,7 +242,8 @@ verdict("averaged over the three orders, SDFT ends higher on the new skills (ACC
 # %%
 own_gaps = paired("replay of own answers", "replay")["mean"]
 print(own_gaps.agg(in_points).to_string())
-verdict("averaged over the three orders, no measure differs clearly between the two kinds of replay.",
+verdict("averaged over the three orders, no measure differs clearly between the two kinds of "
+        "replay.",
         all(seed_interval(own_gaps[name])[0] < 0 < seed_interval(own_gaps[name])[1]
             for name in own_gaps))
 

@@ -292,13 +292,13 @@ verdict("'gmm, shared' and ranpac find the right task for more than 95 % of the 
 
 # %% [markdown]
 # *gmm, shared* and *ranpac* do not use any adapter for the choice. They find the right task for 98 % and 96 % of the
-# images. *gmm* uses the adapters for the choice, and finds the right task for 95 %. We did not tune the keys, so both
-# methods with keys may be better than in the figure.
+# images. *gmm* uses the adapters for the choice, and finds the right task for 95 %. We did not tune the settings of
+# the two methods with keys, so other settings may work better.
 #
 # ### Shared keys forget
 #
-# Why does *prompt-pool* fail? We take the test images of the first task only. The table shows for how many of them the
-# first task is chosen, after each task. The lines below the table show the task of each key, for seed 0.
+# Why does *prompt-pool* fail? We take only the test images of the first task. After each task, we measure how often the
+# right task is chosen for these images: see the table. The lines below the table show the task of each key, for seed 0.
 
 # %%
 from workbench.retrieval.prompt_pool import PromptPool
@@ -332,8 +332,8 @@ verdict("after two more tasks, prompt-pool chooses a wrong task for every image 
 # retriever has forgotten, not the adapters.** This result depends on our rule. It says nothing about the original L2P,
 # which does not choose a task.
 #
-# With *prompt-keys*, a key does not change after its task. But each new task adds a key. For half of the first task's
-# images the key of a later task is nearer, so these images get a wrong task.
+# With *prompt-keys*, a key does not change after its task. But each new task adds a key. For about half of the first
+# task's images the key of a later task is nearer, so these images get a wrong task.
 #
 # ## Accuracy and cost of all methods
 #
@@ -388,9 +388,9 @@ verdict("RanPAC without an adapter is within 3 points of gmm.",
 # %% [markdown]
 # *gmm, shared* reaches 98 %, and *RanPAC, no adapter* reaches 95 % with a wide interval. All five seeds use one split
 # of the images. **So this table cannot tell whether *gmm, shared* is better or worse than RanPAC without an adapter.**
-# The lesson [Adapters compared](more/adapters_compared.ipynb) compares *gmm* and *gmm, shared* with RanPAC without an
-# adapter on five splits. There all adapters share one head for the six digits. For both retrievers, the 95 % interval
-# of the difference contains 0.
+# The lesson [Adapters compared](more/adapters_compared.ipynb) uses five splits, and one head for all six digits. It
+# computes two differences in accuracy: *gmm* minus RanPAC without an adapter, and *gmm, shared* minus RanPAC without an
+# adapter. Both 95 % intervals contain 0.
 #
 # The oracle is about four points above *RanPAC, no adapter*. So even a perfect choice gains only about four points
 # here.
@@ -400,7 +400,7 @@ verdict("RanPAC without an adapter is within 3 points of gmm.",
 # times as many numbers as *gmm* (*Adapters compared* counts them). Most of its numbers are needed only for learning
 # further tasks.
 #
-# A single adapter can be about as accurate as *gmm*, if it is trained in another way than in *sequential*: see
+# Even without stored images, a single adapter can be about as accurate as *gmm*: see
 # [One adapter for all tasks](more/one_adapter_for_all_tasks.ipynb).
 #
 # ## What to remember
@@ -409,8 +409,8 @@ verdict("RanPAC without an adapter is within 3 points of gmm.",
 # - Report how often the right task is chosen, and how often the answer is right. Show the oracle and a random choice
 #   beside your method.
 # - A confident head can be the head of a wrong task. Keys that all tasks train can forget the earlier tasks.
-# - Show the strongest simple baseline in the same table, and repeat the comparison on other splits. Here, neither *gmm*
-#   nor *gmm, shared* is shown to be better or worse than RanPAC without an adapter.
+# - Show the strongest simple baseline in the same table, and repeat the comparison on other splits. Here we found no
+#   clear difference in accuracy between the two *gmm* retrievers and RanPAC without an adapter.
 #
 # ## Limits
 #
@@ -421,8 +421,8 @@ verdict("RanPAC without an adapter is within 3 points of gmm.",
 # **What would change your mind?**
 #
 # - If the most confident head were nearly as accurate as the oracle, we would need no other retriever.
-# - If RanPAC without an adapter were clearly worse on tasks that differ more, one adapter per task could be worth its
-#   cost. The first item of the next section has such tasks.
+# - The tasks in the first item of *Try it yourself* differ more from each other. If *gmm* were clearly more accurate
+#   there than RanPAC without an adapter, one adapter per task could be worth its cost.
 #
 # ## Try it yourself
 #

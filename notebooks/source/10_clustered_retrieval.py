@@ -164,7 +164,8 @@ wb.show(plot_dots({"test inputs": dots}, plt.subplots(figsize=(8, 3))[1], "After
 average = {name: np.mean(shares) for name, shares in right.items()}
 verdict("the signature gmm and RanPAC find the task equally often (within 1.5 points), above 96 %.",
         average["RanPAC"] > 0.96 and abs(average["RanPAC"] - average["signature: gmm"]) < 0.015)
-verdict("NCM finds the task for over 85 % of the inputs. The prompt pool finds it for less than 40 %.",
+verdict("NCM finds the task for over 85 % of the inputs. The prompt pool finds it for less than "
+        "40 %.",
         average["NCM"] > 0.85 and average["prompt pool (L2P)"] < 0.4)
 verdict("with shuffled task labels, signatures are at chance level.",
         average["control: tasks shuffled"] < 0.26)
