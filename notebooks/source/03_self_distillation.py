@@ -95,15 +95,16 @@ check("soft_loss", soft_loss)
 # **Prediction:** a student trained on hard labels names no image of the 9 correctly. A student trained on soft labels
 # names many of them correctly, and more at a higher temperature.
 #
-# We compare hard labels, soft labels at three temperatures, and two **controls**. In the controls, the soft labels
-# contain no knowledge about the image:
+# We compare hard labels, soft labels at three temperatures, and two **controls** at $T=10$. In the controls, the soft
+# labels contain no knowledge about the image:
 #
 # - **untrained teacher**: the soft labels come from a network with random weights;
 # - **shuffled answers**: each image gets the trained teacher's soft label of another image, drawn at random.
 #
-# For each of these six kinds of labels we train thirty students: three for each left-out digit. A student that knows
-# nothing about the images is right for 10 % of them on average, by *chance*. For example, if all students always answer
-# 8, they name 100 % of the left-out 8s correctly, and 0 % of each other left-out digit.
+# For each of these six kinds of labels we train thirty students: three for each left-out digit. Each number in the
+# table below is a mean over the ten left-out digits. Without any knowledge about the images, the mean share of correct
+# answers is 10 %, by *chance*. For example, suppose that all students always answer 8. They are right for 100 % of the
+# images of the 8, and for 0 % of the images of each other left-out digit. The mean is 10 %.
 #
 # The next three cells prepare the labels, define the loss, and train the thirty students for one kind of labels.
 
@@ -191,7 +192,7 @@ verdict("in both controls, under 15 % of these images are named correctly.",
 # %% [markdown]
 # The prediction was right for hard labels. With soft labels the share grows with the temperature: 6 %, 29 %, 62 %. But
 # for $T=1$ the prediction was wrong, because 6 % is not many. In the controls, *correct* and *false alarms* are equal,
-# so these students do not recognise the left-out digit. (With *shuffled answers*, they call most images an 8.)
+# so these students do not recognise the left-out digit.
 #
 # **So the small probabilities contain knowledge.** In this experiment the teacher had learned from right labels. The
 # rest of this lesson asks what a model can learn from its own predictions if some labels are wrong.
@@ -199,14 +200,14 @@ verdict("in both controls, under 15 % of these images are named correctly.",
 # ## A model that learns from its own predictions
 #
 # In **self-distillation** the teacher and the student are models of the same kind, with the same settings and the same
-# training inputs. The first model is fitted to the labels. The second model is fitted to the predictions of the first
+# training inputs. The first model is fitted to the labels. The second model is fitted to the outputs of the first
 # model, and so on. Each fit is called a **round**. There are no new data. Can a model still gain from this?
 #
-# We use **kernel ridge regression** (*ridge* for short), because we can prove facts about it. This model has a score
-# for each class, and predicts the class with the largest score. In training, the target of a score is 1 if the image
-# has the label of this class, and 0 otherwise. A *kernel* is a function that returns the similarity of two images, here
-# from 0 to 1. Training has two aims: the scores are close to the targets, and similar images get similar scores. A
-# number $\lambda>0$, the **penalty**, is the weight of the second aim.
+# We use **kernel ridge regression** (*ridge* for short), because we can prove facts about it. The outputs of this model
+# are scores, one for each class. The model predicts the class with the largest score. In round 1, the target of a score
+# is 1 if the image has the label of this class, and 0 otherwise. A *kernel* is a function that returns the similarity
+# of two images, here from 0 to 1. Training has two aims: the scores are close to the targets, and similar images get
+# similar scores. A number $\lambda>0$, the **penalty**, is the weight of the second aim.
 #
 # Let the matrix $K$ hold the similarities of all pairs of training images. Let $y$ be the targets of one class. Then
 # the scores of the training images are $Ay$ with $A=K(K+\lambda I)^{-1}$.
@@ -217,10 +218,11 @@ verdict("in both controls, under 15 % of these images are named correctly.",
 # $\lambda$. It is near 0 if $s$ is much smaller: the penalty removes this part.
 #
 # **Why does this help against wrong labels?** An eigenvector has one entry for each training image. If $s$ is large,
-# similar images mostly have entries of the same sign. Similar images mostly have the same right label, too. So the
-# right labels consist mostly of parts with a large $s$. Wrong labels are drawn at random. They consist of parts along
-# all eigenvectors, and most eigenvectors have a small $s$. So the penalty removes more of the wrong labels than of the
-# right labels ([Three small proofs](more/self_distillation_proofs.ipynb) measures this).
+# similar images mostly have entries of the same sign. If $s$ is small, similar images often have entries of opposite
+# signs. But similar images mostly have the same right label. So the right labels consist mostly of parts with a large
+# $s$. Wrong labels are drawn at random. They consist of parts along all eigenvectors, and most eigenvectors have a
+# small $s$. So the penalty removes more of the wrong labels than of the right labels ([Three small
+# proofs](more/self_distillation_proofs.ipynb) measures this).
 #
 # **The data** are 500 training images and 300 validation images of digits. In both sets 30 % of the labels are wrong:
 # each wrong label is one of the nine other digits, drawn at random. The test images are the other 997 images, with
@@ -350,7 +352,8 @@ verdict("the accuracies of soft rounds and tuned ridge differ by less than 1 poi
 
 # %% [markdown]
 # Both parts of the prediction were right. Soft rounds are 13 points more accurate than one round. We see no difference
-# between soft rounds and tuned ridge: the interval contains 0. The control is at chance: 10 %.
+# between soft rounds and tuned ridge: the interval contains 0. The control is at chance: 10 %. So each image
+# needs its own scores as targets in round 2.
 #
 # The figure compares soft rounds with one round at five penalties.
 
@@ -419,7 +422,7 @@ verdict("at penalty 1.0, the accuracies of soft rounds and one round differ by l
 # - Wrong labels are drawn at random here. People make mistakes mostly on images that look like another class.
 # - The proof is about kernel ridge regression. Networks can behave differently.
 #
-# In self-distillation the teacher has the same data as its student. In the next lesson the teacher and the student have
-# the same weights. The teacher knows more, because its prompt contains an example.
+# In the rounds of this lesson, the teacher has the same data as its student. In the next lesson, the teacher and the
+# student have the same weights, but the teacher knows more: its prompt contains an example.
 #
 # **Next:** [04 The model as its own teacher](04_the_model_as_its_own_teacher.ipynb)
