@@ -154,11 +154,11 @@ verdict("at the smallest rate the features of the first task change by less than
         and aligned[3e-3][2] > 0.5 and aligned[3e-3][1].mean() < 0.4)
 
 # %% [markdown]
-# The second cell compares the first task's features before and after the later tasks. For *sequential, aligned head* the
-# accuracy falls as the rate grows (first column of the table). The reason: at the larger
-# rates the later tasks change the adapter. So the sums of the first task were computed from features that the adapter does
-# not give any more. At the smallest rate the aligned head works, because the adapter hardly changes. But then the adapter
-# has also hardly learned.
+# The printed changes of 1 % to 101 % are those of *sequential, aligned head*. They compare the first task's features
+# before and after the later tasks. The accuracy of this method falls as the rate grows (first column of the table). The
+# reason: at the larger rates the later tasks change the adapter. So the sums of the first task were computed from
+# features that the adapter does not give any more. At the smallest rate the aligned head works, because the adapter
+# hardly changes. But then the adapter has also hardly learned.
 #
 # *First task only, ridge* is right for 95 % to 96 % at all four rates, because its adapter does not change after the first
 # task.
@@ -214,8 +214,8 @@ verdict("both methods with one adapter, at their best rate, and RanPAC without a
 
 # %% [markdown]
 # At its best rate *sequential, aligned head* is far better than *sequential*. But its adapter brings no gain that we can
-# measure: *RanPAC, no adapter* is as good (95 % and 96 %). At the rate of *sequential*, 0.003, the aligned head does not help
-# at all: both are right for 33 % of the images.
+# measure: *RanPAC, no adapter* is as good (95 %, and 96 % with the adapter). At the rate of *sequential*, 0.003, the
+# aligned head does not help at all: both are right for 33 % of the images.
 #
 # *First task only, ridge* stores one adapter and the two products. An image goes through the backbone once.
 

@@ -1,10 +1,11 @@
 # %% [markdown]
-# # Retrieval with adapters: task sets that later training does not change, and scores that can be compared between adapters
+# # Retrieval with adapters: p-values that later training does not change, and scores that can be compared between adapters
 #
 # > **Claim you can check:** if each task has its own adapter, training the later adapters changes no p-value for the
 # > first task. Log densities under different adapters are not comparable in general: they fail if one adapter scales its
 # > features down. Two scores still work: the distance divided by the mean distance of the task's own held-out inputs, and
-# > the rank of the distance among theirs. But the signature must not have a fixed number added to its variances.
+# > the rank of the distance among the distances of these held-out inputs. But the signature must not have a fixed number
+# > added to its variances.
 #
 # | | |
 # |---|---|
@@ -79,8 +80,9 @@ verdict("the p-values for the first task are equal in every bit after the first 
         np.array_equal(stages[0], stages[-1]))
 
 # %% [markdown]
-# So the sets do not change either. The **coverage** of a task is the share of its inputs whose set contains it. How large
-# is the coverage, if we ask for 90 %? And what happens to inputs of tasks that are not learned yet?
+# So later training does not change whether the set of an input contains the first task. Now take all test inputs of one
+# task. The **coverage** of this task is the share of these inputs whose set contains the task. How large is the
+# coverage, if we ask for 90 %? And what happens to inputs of tasks that are not learned yet?
 
 # %% tags=["nbval-ignore-output"]
 held_in, sizes = [], []
@@ -100,8 +102,8 @@ verdict("the sets contain the right task at least as often as we asked (90 %).",
 
 # %% [markdown]
 # For 36 held-out inputs the proof gives an average coverage of $1-\lfloor 0.1\cdot 37\rfloor/37$. The average is over all
-# samples of 36 held-out inputs. For one sample the coverage of a task has a beta distribution (if no two scores are
-# equal). How much does it differ from sample to sample?
+# samples of 36 held-out inputs. We have only one sample. How much does the coverage differ from sample to sample? Over
+# all samples the coverage of a task has a beta distribution, if no two scores are equal.
 
 # %%
 from scipy.stats import beta
@@ -191,8 +193,8 @@ verdict("with a fixed ridge, Mahalanobis distances fail too, already at a scale 
 #
 # Why does a fixed ridge lower the accuracy? If the features shrink, the added 0.01 becomes larger than their variances. So
 # the Mahalanobis distances under this adapter become small, for inputs of all tasks. So the last task wins too often. At a
-# scale of 0.001 only the added 0.01 counts, so the distance becomes the Euclidean distance to the cluster means. Divided by
-# the task's own mean distance, it still finds the task of 85 % of the inputs; as a p-value, 69 %.
+# scale of 0.001 only the added 0.01 counts, so the distance becomes the Euclidean distance to the cluster means. With
+# this distance, *relative* still finds the task of 85 % of the inputs, and *p_value* the task of 69 %.
 #
 # {{exercise surviving_score}}
 
@@ -231,8 +233,8 @@ check("surviving_score", surviving_score)
 # - Log densities under different adapters are not comparable in general. Ranks among a task's own held-out distances do not
 #   depend on the scale of an adapter if the shrinkage is a share of the variances. They also give the p-values of the
 #   conformal sets.
-# - Adding a fixed number to all variances has an effect that depends on the scale of the features. Adding a share of their
-#   mean variance has not.
+# - A fixed number that is added to all variances matters more if the features are smaller. A share of the mean variance
+#   matters equally at every scale.
 #
 # The scores *relative* and *p_value* are ours.
 #
