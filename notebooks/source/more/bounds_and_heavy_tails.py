@@ -33,19 +33,19 @@ wb.prepare_notebook()
 # [Bounds of retrieval](bounds_of_retrieval.ipynb) has two bounds on the error of a retriever that knows the true
 # densities: B1 and the normal form. Here are two more.
 #
-# **B2** is for tasks of which each has its own adapter. Then the densities of two tasks are densities of different
-# features. So the overlap $\int\sqrt{pq}\,dx$, on which B1 is built, has no meaning. The idea of B2 is this. Choose a
-# number as a threshold. An input gets a wrong task only if its distance to its own cluster is above the threshold, or if
-# its distance to a cluster of another task is below it. We add the probabilities of these two events. For Gaussian
-# features the squared distances have tails like those of chi-square variables. Bounds on these tails are known (Laurent &
-# Massart, 2000; Birgé, 2001).
+# **B2** is for tasks that each have their own adapter. The adapter of a task changes the features of an input. So the
+# densities of two tasks are densities of different features, and the overlap $\int\sqrt{pq}\,dx$, on which B1 is built,
+# has no meaning. The idea of B2 is this. Choose a number as a threshold. An input gets a wrong task only if its
+# distance to its own cluster is above the threshold, or if its distance to a cluster of another task is below it. We
+# add the probabilities of these two events. For Gaussian features the squared distances have tails like those of
+# chi-square variables. Bounds on these tails are known (Laurent & Massart, 2000; Birgé, 2001).
 #
 # For the formula, take one cluster, with the covariance $\Sigma$ under its own adapter, and $d$ features. Take one cluster of
 # the signature of another task, with the mean $m$ and the covariance $S$, under the adapter of that task.
 #
-# - **Whiten** the inputs of the first cluster under the other adapter: subtract $m$, and transform so that $S$ becomes the
-#   identity.
-# - Let $a$ be the mean and $C$ the covariance of the whitened inputs.
+# - With the adapter of the other task, compute the features of the inputs of the first cluster.
+# - **Whiten** these features: subtract $m$, and transform so that $S$ becomes the identity.
+# - Let $a$ be the mean and $C$ the covariance of the whitened features.
 # - Let $\kappa=\log(|S|/|\Sigma|)$.
 # - Compute $G=\|a\|^2+\mathrm{tr}\,C+\kappa-d$ and $R=\sqrt{\mathrm{tr}\,C^2+2a^\top Ca}+\sqrt d$.
 # - Compute $\sqrt t=\tfrac12\big(\sqrt{R^2+2G}-R\big)$. It is large if the other task is far away.
@@ -57,18 +57,19 @@ wb.prepare_notebook()
 #
 # **The paper's condition** is a bound of the same kind. We did not have the theorems of PROTEUS
 # ([arXiv 2603.13235](https://arxiv.org/abs/2603.13235)). So we *reconstructed* the condition from a script by its first
-# author. It says how large the separation must be for an error of at most $\epsilon$. For spherical clusters of variance 1
-# at a distance $\Delta$ it has two parts:
+# author. The condition says how large the separation must be for an error of at most $\epsilon$. For spherical clusters of
+# variance 1 at a distance $\Delta$ it has two parts:
 #
 # 1. $\Delta$ must be at least $\sqrt{3d}$. For a smaller distance the condition says nothing.
-# 2. Let $u=\Delta^2/2$. Then the condition promises an error of at most $\epsilon=N e^{-u^2/(2u+4d)}$. Here $N$ is 1 plus
-#    the number of clusters that it counts as wrong answers.
+# 2. Let $u=\Delta^2/2$. Then the condition promises an error of at most $\epsilon=N e^{-u^2/(2u+4d)}$. In the script,
+#    $N-1$ is the number of other tasks times the number of clusters of all tasks. For the five tasks of the
+#    figure, with two clusters each, $N=1+4\cdot10=41$.
 #
 # (The general form is in the docstrings of `paper_delta` and `paper_bound`.)
 #
 # The figure has five tasks with two clusters each, in 32 features. *True densities* is the exact error of a retriever that
-# knows the densities. *B1*, *B2* and *paper's condition* are bounds on this error. Bounds above 100 % and points below
-# 0.001 % are not drawn.
+# knows the densities. *B1* and *B2* are bounds on this error. *Paper's condition* is the $\epsilon$ that the condition
+# promises. Bounds above 100 % and points below 0.001 % are not drawn.
 
 # %%
 from workbench.plots.separation import plot_error_against_separation
@@ -96,8 +97,10 @@ verdict("with 2 features and separations of 8 to 10, the reconstructed condition
 #
 # Move the sliders of the lab. It has five tasks with known densities.
 #
-# - Right: the errors of fitted signatures (blue), the exact error (black), and the bounds (orange). The marker of a bound is
-#   hollow (not filled) if its assumptions are not met in this setting, or if it is no valid bound. The text beside it says why.
+# - Right: the errors of fitted signatures (blue), the exact error (black), and the bounds (orange). Fitted signatures find
+#   the task in three ways: by the log density, by the Mahalanobis distance, and by the p-value of this distance. The marker
+#   of a bound is hollow (not filled) if its assumptions are not met in this setting, or if it is no valid bound. The text
+#   beside it says why.
 # - Left, above: some of the inputs.
 # - Left, below: the share of conformal sets that contain the right task. If one draws held-out and test inputs many times,
 #   this share lies inside the blue bar in 95 % of the draws. *Chi-square* is another threshold, explained below. A set can
@@ -120,8 +123,8 @@ SeparationLab(Toy(separation=6, dimension=8))
 # Gaussian clusters and on clusters with heavier tails (t distributions with 3 and with 2 degrees of freedom).
 #
 # **Coverage** is the share of sets that contain the right task. We ask for 98 %. Signatures are fitted to 400 inputs per
-# task in 8 features. On Gaussian clusters the fit lowers the coverage of the chi-square threshold only a little: see the
-# row *Gaussian*. Each dot is the mean of 20 random data sets.
+# task in 8 features, so their parameters are not exact. On Gaussian clusters this lowers the coverage of the chi-square
+# threshold only a little: see the row *Gaussian*. Each dot is the mean of 20 random data sets.
 
 # %% tags=["nbval-ignore-output"]
 from workbench.measure.intervals import seed_interval
@@ -164,8 +167,7 @@ verdict("conformal sets contain the right task for 98 % of the inputs (to within
 #
 # - B2 is proved for known Gaussian densities, also if each task has its own adapter.
 # - The paper's condition, as reconstructed, says nothing for small distances and can be false for large ones.
-# - Bounds for Gaussian clusters can fail for other distributions. The error rate of conformal sets holds for all
-#   distributions.
+# - The chi-square threshold needs Gaussian clusters. The error rate of conformal sets holds for all distributions.
 #
 # The condition on the separation is *reconstructed* from public code of the first author of PROTEUS, and not checked
 # against the paper. B2 and the use of conformal sets for tasks are our own.

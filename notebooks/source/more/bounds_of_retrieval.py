@@ -109,14 +109,15 @@ verdict("the formula gives about the same number as the drawn inputs. It is abov
         and (log_q >= log_p).mean() <= overlap)
 
 # %% [markdown]
-# ## Four curves
+# ## Errors and bounds in one figure
 #
 # A second bound is the **normal form**. Let all covariances be equal, and take an input of $p$. The probability that its
 # density is higher under $q$ is exactly $\Phi(-\Delta/2)$. Here $\Phi$ is the distribution function of the standard normal
 # distribution. The normal form is B1 with $\Phi(-\Delta/2)$ in place of each overlap. This number is smaller than the
 # overlap $e^{-\Delta^2/8}$. So the normal form is smaller than B1. But it needs equal covariances.
 #
-# The figure shows errors and bounds for several separations:
+# The next cell computes errors and bounds for several separations, with 2 and with 32 features. The figure shows the
+# results with 32 features:
 #
 # - *true densities*: the exact error of a retriever that knows the true densities;
 # - *normal form* and *B1*: two bounds on that error;
@@ -152,9 +153,9 @@ verdict("at a separation of 1, B1 of the fitted densities is below 10 %, but the
 # %% [markdown]
 # ## B1 of fitted clusters, on digits
 #
-# For real data the true densities are not known. It seems easy to compute B1 from the *fitted* clusters instead. This is
-# wrong, as the next cell shows for the digits. There are five tasks of two digits, with eight clusters per task in 64
-# features. They are fitted to about 230 inputs per task, on five splits into training and test digits.
+# For real data the true densities are not known. We can compute B1 from the *fitted* clusters instead. But this number is
+# no bound on the error, as the next cell shows for the digits. There are five tasks of two digits, with eight clusters
+# per task in 64 features. They are fitted to about 230 inputs per task, on five splits into training and test digits.
 
 # %% tags=["nbval-ignore-output"]
 from workbench.retrieval.bounds import Mixture, shared_bound
@@ -183,8 +184,8 @@ verdict("B1 of the fitted clusters is 0.0000 in each of five splits, but at leas
 # - B1 is proved for known densities. The normal form is smaller than B1, but needs equal covariances.
 # - Computed from fitted densities, B1 is no bound on the error on data.
 #
-# [Bounds and heavy tails](bounds_and_heavy_tails.ipynb) has two more bounds. B1 (it adds classical Bhattacharyya bounds)
-# is our own.
+# [Bounds and heavy tails](bounds_and_heavy_tails.ipynb) has two more bounds. The Bhattacharyya bound for two densities is
+# classical. B1, the sum of these bounds over clusters, is our own.
 #
 # **What would change your mind?** If the exact error had been above B1 in any setting with known Gaussian densities, the
 # proof would be wrong. If B1 of the fitted clusters had been close to the held-out error on digits, it would be a useful
@@ -199,7 +200,7 @@ verdict("B1 of the fitted clusters is 0.0000 in each of five splits, but at leas
 #
 # ## Limits
 #
-# In the first four sections all inputs are drawn from known Gaussian clusters, with five tasks whose centres lie on a
-# circle in two of the features. On digits all splits use the same 1,797 images.
+# In all sections before the digits, the inputs are drawn from known Gaussian clusters. The centres of the five tasks lie
+# on a circle in two of the features. On digits all splits use the same 1,797 images.
 #
 # **Back to:** [10 Clustered retrieval](../10_clustered_retrieval.ipynb)

@@ -90,7 +90,8 @@ print(table_by_rate(searched.query("order == 'working-new'"),
 # %% [markdown]
 # Retention can be a little above 100 %, because a known skill can become better. Up to 3e-4 there is hardly any
 # difference. At 1e-3 the retention is 51 % with SDFT, 56 % with answers that the student wrote once, 75 % with renewed
-# answers of the student or of the teacher, and 91 % with answers that the teacher wrote once. This is one seed. At 3e-3 all methods lose almost all of the known skills.
+# answers of the student or of the teacher, and 91 % with answers that the teacher wrote once. This is one
+# seed. At 3e-3 all methods lose almost all of the known skills.
 #
 # Now five seeds on test items, each method at the setting that the rule chose.
 

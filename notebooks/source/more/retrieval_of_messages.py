@@ -149,9 +149,10 @@ verdict(f"the signature gmm finds the task of {percent(score['task found']['sign
 
 # %% [markdown]
 # We had two aims: to find the task of 95 % of the messages, and to come within 3 points of the oracle's class accuracy
-# (90 %). We reached neither: the best are 90 % and 82 %. The joint router is trained on the labels of all tasks at once,
-# with the same features, and does not find 95 % either. So signatures alone are not the reason. Either the features or the
-# messages themselves set a limit. This comparison does not show which of the two.
+# (90 %). We reached neither: the best shares are 90 % and 82 %. The joint router is trained on the labels of all tasks
+# at once, with the same features, and does not find 95 % either. So signatures alone are not the reason. The limit can
+# come from the features, from the messages themselves, or from the small number of training messages. This comparison
+# does not show which.
 #
 # On messages even the nearest class mean (NCM, 88 %) finds the task as often as signatures do. RanPAC does not (84 %).
 #
@@ -160,10 +161,12 @@ verdict(f"the signature gmm finds the task of {percent(score['task found']['sign
 # Here are messages for which both the joint router and the signature gmm retrieve a wrong task. **Read them**, and say
 # which assistant each one is for. Many are fragments or only describe a situation. Some are clear.
 #
-# A language model wrote the messages. A second language model of the same kind labelled the unusual messages without
-# seeing their labels. Such a message was kept only if both labels were the same and the second model was sure
-# (`data/intents/README.md`). So at least this model can tell the task of an unusual message. This points to the features.
-# But it is no proof, because both models may share their errors. The usual messages were not checked.
+# A language model wrote the messages. Three of ten are *unusual*: for example fragments, long stories, or requests that
+# only describe a situation. A second language model of the same kind labelled the unusual messages, without seeing the
+# labels of the first. An unusual message was kept only if both labels were the same and the second model was sure
+# (`data/intents/README.md`). So at least this model can tell the task of an unusual message. Perhaps, then, the features
+# limit retrieval more than the messages do. But this is no proof, because both models may share their errors. The other
+# messages were not checked.
 
 # %% tags=["nbval-ignore-output"]
 # Processors round differently in the last digits. So the list can differ between computers.
@@ -175,7 +178,8 @@ for i in lost[::2]:
     print(f"  {asked_task[i]} (retrieved: {taken[i]}): {textwrap.shorten(texts[i], 60)}")
 
 # %% [markdown]
-# So most of the messages that the joint router misses are also missed by gmm.
+# The joint router retrieves a wrong task for about 10 % of the 400 messages. These are about 40 messages, and gmm
+# retrieves a wrong task for 28 of them.
 #
 # ## Look at the messages
 #
@@ -184,11 +188,11 @@ for i in lost[::2]:
 #
 # - The colour *right or wrong* shows the test messages that get a wrong task. Would you have known their task?
 # - The colour *set size* shows how many tasks are in the conformal set of a message. The validation messages are held out,
-#   and $\alpha=0.1$. Are the messages between two groups those with large sets?
+#   and $\alpha=0.1$. Do messages between two groups have large sets?
 # - The colour *cluster* shows the nearest cluster in the signature of the message's own task.
 # - *Retention* is here the share of a task's test messages whose task is found. (In lesson 02 it was divided by the share
-#   right after the task.) The signature of a task never changes. But each new task adds one more wrong answer, so the
-#   share can fall.
+#   right after the task.) The signature of a task never changes. But each new task is one more task that can be
+#   retrieved wrongly, so the share can fall.
 # - *Tasks shuffled* is the control. UMAP makes the picture and does not use the tasks, so the points do not move. But
 #   the printed distances between the tasks, computed in all 384 features, become smaller.
 
@@ -249,8 +253,9 @@ verdict(f"if the tasks were Gaussians with these means and this covariance, at m
         b1 < lost_share / 20)
 
 # %% [markdown]
-# The bound is the *normal form*, explained in [Bounds of retrieval](bounds_of_retrieval.ipynb). The messages are not such
-# Gaussians.
+# The bound is the *normal form*, explained in [Bounds of retrieval](bounds_of_retrieval.ipynb). Here it is computed
+# from fitted means and a fitted covariance. That lesson shows that a bound from fitted clusters can be far below
+# the error. Also, the tasks need not be Gaussian.
 #
 # With shuffled task labels the distance between two tasks is still above 2. Each mean is over only 120 messages in 384
 # features, so two means differ by chance. So compare a distance with the distance for shuffled labels, and compare a bound
@@ -263,9 +268,9 @@ verdict(f"if the tasks were Gaussians with these means and this covariance, at m
 #   look at the features and at the messages.
 # - Gaps in a picture are not distances in the features.
 #
-# **What would change your mind?** If signatures had found clearly more tasks than the joint router, clusters would carry
-# information that simple classifiers miss. If retrieval with shuffled tasks had been above chance, the evaluation would
-# have a leak.
+# **What would change your mind?** If signatures had found the task of clearly more messages than the joint router,
+# clusters would carry information that simple classifiers miss. If retrieval with shuffled tasks had been above chance,
+# the evaluation would have a leak.
 #
 # ## Try it yourself
 #
@@ -276,8 +281,8 @@ verdict(f"if the tasks were Gaussians with these means and this covariance, at m
 #
 # ## Limits
 #
-# A language model wrote the messages. The intervals are over test messages, for one order of the tasks. The settings of
-# the classifiers are defaults, except those named, while those of the signatures were chosen. The best shrinkage, 1, is the
-# largest that was tried, so a larger one may be better.
+# A language model wrote the messages. The intervals are over test messages, for one order of the tasks. The classifiers
+# have default settings, except for the shrinkage of SLDA. The shrinkage of the signatures was chosen on validation
+# messages. The best shrinkage, 1, is the largest that was tried, so a larger one may be better.
 #
 # **Back to:** [10 Clustered retrieval](../10_clustered_retrieval.ipynb)
