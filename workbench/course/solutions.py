@@ -140,7 +140,7 @@ def soft_loss(student, teacher, y, temperature, weight):
 def calibration_error(confidence, right, bins):
     """Return the mean gap between accuracy and confidence, in bins of equal width."""
     number = np.digitize(confidence, np.linspace(0, 1, bins + 1)[1:-1], right=True)
-    # The sum of a bin is its gap times its examples; an empty bin has a sum of 0.
+    # The sum of a bin is its gap times its number of examples; an empty bin has a sum of 0.
     return np.abs(np.bincount(number, right - confidence)).sum() / len(confidence)
 
 

@@ -10,7 +10,7 @@
 # |---|---|
 # | **Objectives** | say what each bound assumes · find a setting in which the reconstructed condition is false · compare conformal sets with a chi-square threshold |
 # | **Prerequisites** | [10 Clustered retrieval](../10_clustered_retrieval.ipynb): conformal sets; [Bounds of retrieval](bounds_of_retrieval.ipynb): B1; determinants, the chi-square distribution |
-# | **Time** | 55 minutes to work through, under half a minute to run |
+# | **Time** | 45 minutes to work through, under half a minute to run |
 # | **Memory** | under 1 GB; no GPU, no download, no network |
 
 # %%

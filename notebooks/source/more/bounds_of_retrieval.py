@@ -9,7 +9,7 @@
 # |---|---|
 # | **Objectives** | prove B1 and compute it for any two Gaussians · say whether a bound holds for the error with known densities, or for the error on new data · compare a bound of fitted clusters with the held-out error |
 # | **Prerequisites** | [10 Clustered retrieval](../10_clustered_retrieval.ipynb): signatures and shrinkage; determinants and integrals |
-# | **Time** | 55 minutes to work through, under half a minute to run |
+# | **Time** | 45 minutes to work through, under half a minute to run |
 # | **Memory** | under 1 GB; no GPU, no download, no network |
 
 # %%

@@ -59,10 +59,11 @@ wb.prepare_notebook()
 # - The factor $p_j^2$ is below 1, so old noise becomes smaller.
 # - $E/n$ is new noise. It is there because the $n$ inputs of a round are a random sample.
 #
-# $E$ is the mean squared error of the new model on labels of the same source as its training labels, but for inputs that it
-# has not seen. The theory gives $E=\big(\sum_k(1-p_k)^2m_k+\sigma^2\big)/\big(1-\tfrac1n\sum_kp_k^2\big)$. The model before has a
-# coefficient for feature $k$, and $m_k$ is $s_k$ times the mean of its square. In round 1 this coefficient is the truth
-# $\theta_k$. Later rounds have no $\sigma^2$, because their labels have no noise of their own.
+# Take inputs that the new model has not seen. Label them as in its training: in round 1 with the truth plus noise, and later
+# with the predictions of the model before. $E$ is the mean squared error of the new model on these labels. The theory gives
+# $E=\big(\sum_k(1-p_k)^2m_k+\sigma^2\big)/\big(1-\tfrac1n\sum_kp_k^2\big)$. To make the labels, feature $k$ is multiplied by
+# a coefficient: by $\theta_k$ in round 1, and later by the coefficient of the model before. The number $m_k$ is $s_k$ times
+# the mean square of this coefficient. Later rounds have no $\sigma^2$, because their labels have no noise of their own.
 #
 # The formulas for $\kappa$ and $E$ are limits for large $n$ and $d$. They come from the theory of random matrices. We do not
 # prove them here; we compare them with measurements.
@@ -160,17 +161,16 @@ for name, (lam, end, _) in tries.items():
     print(f"{name:12}: rounds {end}, penalty {lam:.2f}, risk {final[name].mean():.4f}; "
           f"minus one round {low:+.4f} to {high:+.4f}")
 print(f"predicted with fresh inputs: {risks[often][stop - 1]:.4f}; one round: {risks[once][0]:.4f}")
-verdict("the risk with the same inputs is not higher than with fresh inputs, to 0.002.",
+verdict("the risk with the same inputs is not more than 0.002 above the risk with fresh inputs.",
         np.mean(final["same inputs"] - final["fresh inputs"]) < 2e-3)
 
 # %% [markdown]
 # With fresh inputs, two rounds have a risk that is 8 % lower than that of one round with its best penalty. **But the fresh inputs
 # are not the reason. With the same inputs the risk is 11 % lower.**
 #
-# Why are two rounds better at all? One round multiplies the signal of a feature by $p$. Two rounds on the same inputs
-# multiply it by $p^2$, as a function of $s$ that no single penalty gives. In [Many rounds](self_distillation_rounds.ipynb), too,
-# more rounds reach a lower risk if the truth chooses the settings. Fresh inputs bring new noise, $E/n$. The same inputs do
-# not.
+# Why are two rounds better at all? On the same inputs, a second round squares the factor of each part of the labels (lesson
+# 03). No single penalty gives these squares for all parts. In [Many rounds](self_distillation_rounds.ipynb), too, more rounds
+# reach a lower risk if the truth chooses the settings. Fresh inputs bring new noise, $E/n$. The same inputs do not.
 #
 # ## Now the digits
 #
@@ -197,7 +197,7 @@ def classes_by_round(gram, labels, first, later, penalty):
     solved = [(rows, np.linalg.solve(gram[rows][:, rows] + penalty * len(rows) * np.eye(len(rows)),
                                      gram[rows]).T) for rows in (first, *later)]
     answers, classes = np.eye(10)[labels], []
-    for rows, weights in solved + 4 * solved[1:] * (len(later) == 1):
+    for rows, weights in solved + 4 * solved[1:] * (len(later) == 1):  # one set: five times
         answers = weights @ answers[rows]  # fit to the answers on these rows, answer everywhere
         classes.append(answers.argmax(1))
     return classes

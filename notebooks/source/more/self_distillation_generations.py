@@ -64,12 +64,12 @@ def train_generations(config):
 # |---|---|
 # | **born again** | as above |
 # | **control: shuffled answers** | as born again, but each image gets the teacher's soft label of another image of its batch |
-# | **longer training** | one network is trained on for 1,200 steps, on labels alone |
+# | **longer training** | one network is trained for 1,200 steps without a restart, on labels alone |
 #
-# Born again and its control could each choose from six settings: temperature 1 or 4, times a weight of the teacher of 0.5, 0.8
-# or 1. We take the setting with the highest accuracy on validation digits, after three generations. As many validation
-# labels are wrong as training labels. This search used other splits of the data and other seeds than this lesson. Here there
-# are three splits with four seeds each. So there are twelve networks for each method.
+# Born again and its control could each choose from six settings: temperature 1 or 4, and weight 0.5, 0.8 or 1 of the
+# teacher. We take the setting with the highest accuracy on validation digits, after three generations. The validation labels
+# are wrong as often as the training labels. This search used other splits of the data and other seeds than this lesson. Here
+# there are three splits with four seeds each. So there are twelve networks for each method.
 #
 # (With right labels, 200 steps are few. A search in
 # [Networks and wrong labels](self_distillation_controls.ipynb) chose 600 there.)
@@ -194,8 +194,9 @@ verdict("no generation of born again is a point better than the first network. T
 # - With wrong labels, the first network has an ECE of 32 %. *Longer training lowers the ECE while the accuracy falls.*
 #
 # So a model with a low ECE can be bad, and a model with a high ECE can be good. Why is the ECE of the first network so high?
-# A **reliability diagram** shows the accuracy of answers by their confidence. A calibrated model is on the diagonal. We draw
-# the diagram twice: with the right test labels, and with test labels of which 30 % are wrong, as in training.
+# A **reliability diagram** shows the accuracy of answers by their confidence. A calibrated model is on the diagonal. The
+# left panel shows the first network, and the right panel the network after longer training. Each panel has two curves. One
+# is measured with the right test labels, and one with test labels of which 30 % are wrong, as in training.
 
 # %% tags=["nbval-ignore-output"]
 reliable_fig, pair = plt.subplots(1, 2, figsize=(9, 3.9), sharey=True)
@@ -216,8 +217,9 @@ wb.show(reliable_fig)
 
 # %% [markdown]
 # **Left, the first network.** It has learned labels of which 30 % are wrong. Its confidence estimates how often it
-# agrees with such noisy labels. So answers with a confidence of about 65 % are already nearly always right. Measured with right
-# labels, the confidence is far too low. Measured with noisy labels, it is too low by less, and above 70 % it is too high.
+# agrees with such noisy labels. Even right answers agree with only 70 % of these labels. So answers with a confidence of
+# about 65 % are already nearly always right. Measured with right labels, the confidence is far too low. Measured with noisy
+# labels, it is closer to the accuracy: it is too low below 70 %, and too high above 70 %.
 #
 # **Right, after longer training.** The network is confident in the labels that it has memorised. Measured with noisy labels,
 # this confidence is too high. Measured with right labels, it fits by accident, because two errors cancel. Wrong labels made
@@ -287,7 +289,7 @@ explorer
 # ## What would change your mind?
 #
 # If a generation were clearly better than the first network *and* than the control with shuffled answers, the teacher's
-# knowledge would matter. Here it is not.
+# knowledge would matter. Here no generation is.
 #
 # ## Try it yourself
 #
