@@ -46,7 +46,7 @@ R = np.array([[0.90, 0.50, 0.20], [0.95, 0.85, 0.40], [0.60, 0.88, 0.80]])
 # | average accuracy | PILOT (AIA, average incremental accuracy) | for each row: mean accuracy on the tasks trained so far; then the mean |
 # | average accuracy | Díaz-Rodríguez | mean of all cells on and below the diagonal |
 #
-# The best accuracy on a task is searched only in the rows from its own training on.
+# Rows before the training of a task do not count for the best accuracy on this task.
 
 # %%
 def rules(R):
@@ -119,7 +119,7 @@ verdict("forward transfer computed by hand is that of the package.",
         np.isclose(forward, wb.AccuracyMatrix(R, b).forward_transfer()))
 
 # %% [markdown]
-# In the class scenario FWT has no meaning. The network may not answer with classes that it has not seen yet, so
+# In the class scenario FWT has no meaning. Classes that the network has not seen yet are not allowed as answers, so
 # `R[j-1, j]` is always 0. The package raises an error in place of a number.
 
 # %%
@@ -145,8 +145,8 @@ check("retention_matrix", retention_matrix)
 # %% [markdown]
 # {{solution retention_matrix}}
 #
-# **What would change your mind?** Suppose that a library gives another number for this matrix than the rule that we
-# wrote for this library. Then we have read its source code wrongly, or a newer version has changed the rule.
+# **What would change your mind?** Give the matrix `R` to a library. If its number differs from our number for this
+# library, we have read its source code wrongly, or a newer version has changed the rule.
 #
 # ## Try it yourself
 #

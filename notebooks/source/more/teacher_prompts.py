@@ -2,8 +2,8 @@
 # # What the teacher's prompt must contain
 #
 # > **Claim you can check:** with an article this teacher is as often right as with a demonstration: 100 %. With
-# > a wrong demonstration it is wrong. If the beginning of its prompt is cut off, it knows no more than the student, and no
-# > warning is given. The package never cuts a prompt.
+# > a wrong demonstration it is nearly always wrong. If the demonstration is cut off, the teacher knows no more than
+# > the student. The package never cuts a prompt.
 #
 # | | |
 # |---|---|
@@ -90,14 +90,15 @@ verdict("with another item's demonstration, all calls have the function of the d
 
 # %% [markdown]
 # In most skills the model repeats the wrong answer. There are two exceptions. In *articles-new*, if the demonstration
-# answers another kind of question, the model repeats its answer in only 33 % of the cases. In *tools-new* the model
-# combines demonstration and question. Both ways lead to wrong answers.
+# answers another kind of question, the model repeats the wrong answer in only 33 % of the cases. In *tools-new* the
+# model combines demonstration and question. In all skills nearly all answers are wrong (lesson 04).
 #
 # ## A prompt without its beginning
 #
 # The code of the paper cuts a prompt that is too long *from the left*. In the paper's prompt the question comes first,
 # so the question is lost. In our prompt the demonstration comes first. What happens to the teacher's answers if only the
-# last words of its prompt are kept?
+# last words of its prompt are kept? We test this with *facts-new*. Here the demonstration contains the right answer, a
+# name.
 
 # %%
 prompts = [make_prompt(tokenizer, item.prompt, demonstration=item.demonstration) for item in facts]
@@ -134,9 +135,10 @@ verdict("with 18 words all names are still there, but some answers are wrong; wi
         and cuts["name_there"][10] == 0 and abs(cuts["right"][10] - alone) < 0.02)
 
 # %% [markdown]
-# There was no warning. First the words before the name are cut, and some answers become wrong. Then the name itself is
-# cut, and the teacher knows no more than the student. Such a teacher can teach nothing. (We cut these prompts ourselves,
-# before the package saw them.) The package never cuts a prompt. It raises an error if a prompt is too long. This model
+# First the words before the name are cut, and some answers become wrong. Then the name itself is cut, and the teacher
+# knows no more than the student. Such a teacher can teach nothing.
+#
+# We cut these prompts ourselves. The package never cuts a prompt. It raises an error if a prompt is too long. This model
 # takes 128 tokens at once, and 40 of them are kept free for the response.
 
 # %%
@@ -150,9 +152,9 @@ except ModelError as error:
     verdict("a prompt that is too long is refused.", "room for 88" in str(error))
 
 # %% [markdown]
-# **What would change your mind?** If the article alone had helped less than the demonstration, the model could not find
-# a detail in a text. If a prompt without the name had still led to right answers, the answers would not come from the
-# demonstration.
+# **What would change your mind?** If the article alone had helped less than the demonstration, the model could not
+# always find a detail in a text. If a prompt without the name had still led to right answers, the answers would not
+# come from the demonstration.
 #
 # ## Try it yourself
 #

@@ -62,8 +62,8 @@ for title, key in (("Shuffled pixels", "permuted-digits"), ("New classes", "spli
         print(f"  {name:20s} {one['option']:9s} {scores}")
 
 # %% [markdown]
-# With new classes, no strength of EWC, SI or LwF helps. The search takes several minutes. `scripts/tune_digits.py` made
-# it. We repeat one entry.
+# With new classes, no strength of EWC, SI or LwF helps. The search takes several minutes, so its result is a file of
+# the course, made by `scripts/tune_digits.py`. We repeat one entry of the table.
 
 # %%
 search = tuning["results"]["permuted-digits"]
@@ -77,9 +77,9 @@ verdict("the repeated score of SI agrees with the table within 3 points.",
 # %% [markdown]
 # ## What a penalty costs
 #
-# A penalty makes it harder to learn the next task. **Intransigence** measures this. Take the accuracy on each task right
-# after it was learned, and the mean over the tasks. Intransigence is this mean for joint training, minus this mean for
-# the method. A positive value means that the method learned the tasks less well than joint training.
+# A penalty makes it harder to learn the next task. **Intransigence** measures this. It is the learning accuracy of joint
+# training, minus the learning accuracy of the method. (Learning accuracy is the mean accuracy on each task right after
+# it was learned.) A positive value means that the method learned the tasks less well than joint training.
 
 # %%
 METHODS = ("finetune", "ewc", "si", "lwf", "replay", "derpp", "joint")
@@ -93,7 +93,7 @@ wb.show(plot_differences(lag, title="Intransigence with shuffled pixels",
 
 # %%
 verdict("EWC, SI and LwF learn new tasks less well than joint training. Fine-tuning, replay and "
-        "DER++ learn them as well, or slightly better.",
+        "DER++ learn them as well as joint training, or slightly better.",
         all(lag[name].mean() > 1 for name in ("ewc", "si", "lwf"))
         and all(lag[name].mean() < 0 for name in ("finetune", "replay", "derpp")))
 
@@ -136,8 +136,8 @@ verdict("replay needs old examples with their true labels.", replay_acc["replay"
 #
 # Does it matter which weights the penalty holds most strongly? The control `ewc-shuffled-fisher` has the same Fisher
 # values as EWC, but it assigns them to the weights of each layer at random. So it still holds all weights near their
-# old values, but not the important weights more strongly than others. Its strength was chosen like that of EWC: among
-# the same five values, on the same validation data. The best strength is 30 for EWC, and 3 for the control.
+# old values. But the weights that it holds most strongly are chosen at random. Its strength was chosen like that of EWC:
+# among the same five values, on the same validation data. The best strength is 30 for EWC, and 3 for the control.
 
 # %%
 shuffled_fisher = wb.run(wb.RunConfig(stream="permuted-digits", learner="ewc-shuffled-fisher",
