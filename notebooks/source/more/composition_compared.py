@@ -63,7 +63,7 @@ wb.prepare_notebook()
 # |---|---|
 # | finetune | one adapter, trained on one task after the other |
 # | O-LoRA (orthogonal LoRA) | For each task a new adapter is trained, and kept orthogonal to the earlier ones. The model uses the sum of all adapters |
-# | SD-LoRA | Each earlier adapter keeps its direction (its update divided by the norm). With each new task, one number that scales it in each layer is trained again, and an adapter is added |
+# | SD-LoRA | For each task a new adapter is added. The earlier adapters keep their direction (the update divided by its norm), but their size in each layer is trained again |
 # | OSF (orthogonal subspace fine-tuning) | The weight matrices themselves are trained. Before each task a matrix is split by its singular values. The quarter of its directions with the largest singular values does not change |
 # | joint | one adapter, trained on the images of all tasks so far |
 #
@@ -235,13 +235,13 @@ verdict("3 tasks: learned keys choose the last task for every image.",
 
 # %% [markdown]
 # The accuracy depends mainly on the way to find the task. With three tasks, the accuracy of *composed* is between 36 %
-# (learned keys) and 99 % (task told). RanPAC alone, without any module, is about as accurate as *composed* with the best
-# ways. The joint router is a little less accurate than signatures. It is a linear rule on frozen features; we did not test
-# whether this is the reason.
+# (learned keys) and 99 % (task told). RanPAC alone, without any module, is about as accurate as *composed* with the
+# best ways. On average the joint router is a little less accurate than signatures. It is a linear rule on frozen
+# features; we did not test whether this is the reason.
 #
 # ### Errors of retrieval, and errors of the answer
 #
-# The table splits the accuracy as in notebook 11, for five ways to choose the task.
+# The table splits the accuracy as in notebook 11, for five methods.
 
 # %%
 SPLIT_WAYS = ("composed, signatures", "separate, signatures", "composed, RanPAC's class",
@@ -257,13 +257,14 @@ for tasks, (right, found, *_) in results.items():
 print(pd.DataFrame(parts).T.to_string())
 
 # %% [markdown]
-# If signatures find a wrong task, hardly any answer is right. A likely reason: images whose task is not found are unusual
-# images, which are hard for the head as well.
+# If signatures find a wrong task, hardly any answer is right. A likely reason (notebook 11): a wrong task is found only
+# if the features of the image look like those of this task. The head uses the same features, so it gives a digit of
+# this task.
 #
 # With three tasks, learned keys choose the last task for every image. The reason: this task used all vectors that the
-# earlier tasks had used, so they all belong to it. The right task is found for 33 % of the images, as rarely as with a
-# random choice. The accuracy is even lower, because the module of the last task gives fewer right answers on images of
-# other tasks: 6 % instead of 21 %.
+# earlier tasks had used, so they all belong to it. The right task is found for 33 % of the images, about as often as
+# with a random choice. But the accuracy is lower: 36 % instead of 46 %. If the task is wrong, the module of the last
+# task gives 6 % right answers, and a random module 21 %.
 #
 # If the task is drawn at random, a wrong module still gives the right answer for 21 % of the images with three tasks, and
 # for 56 % with five. This is possible because the global head knows all classes. Why is it more with five tasks? A likely
@@ -329,9 +330,9 @@ print(pd.DataFrame(numbers).to_string())
 
 # %%
 smaller = {name: gain(f"composed, {name}", 5) - gain("composed", 5) for name in ("l1", "l2")}
-verdict("5 tasks: with the penalty l1 or l2 the mean accuracy changes by less than half a point "
-        "(95 % intervals, minus composed: " + ", ".join("{} {:+.1f} to {:+.1f}".format(
-            name, *seed_interval(one)) for name, one in smaller.items()) + ").",
+verdict("5 tasks: a penalty (l1 or l2) changes the mean accuracy of composed by less than half a "
+        "point (95 % intervals of the change: " + ", ".join("{} {:+.1f} to {:+.1f}".format(
+            name, *seed_interval(one)) for name, one in smaller.items()) + " points).",
         all(abs(one.mean()) < 0.5 and np.prod(seed_interval(one)) < 0 for one in smaller.values()))
 told = [100 * np.array(study[f"parts: {name}, {tasks} tasks"]["oracle"]).mean()
         for name in variants for tasks in (3, 5)]
@@ -339,25 +340,26 @@ verdict(f"if the task is told, every variant is right for {min(told):.1f} to {ma
         "the images.", min(told) > 98)
 
 # %% [markdown]
-# With five tasks, the orthogonal penalty alone (*orthogonal, no reuse*) raises the accuracy by about a point. *Coefficients
-# 1* has no penalty, and its gain is almost as large. For both variants the task of more images is found. So we do not know
-# that orthogonality is the reason.
+# With five tasks, the orthogonal penalty alone (*orthogonal, no reuse*) raises the accuracy by about a point.
+# *Coefficients 1* has no penalty, and its gain is almost as large. Both variants find the right task for more images.
+# So we do not know that orthogonality is the reason.
 #
 # The chosen rates limit the conclusions. With five tasks the smallest of the four rates, 0.0003, was best for every
 # variant; a smaller rate might change the differences. With three tasks the chosen rate is 0.0003 for *no reuse* and *slow
 # coefficients*, and 0.001 for the others. A few validation images decided this. So a difference in the left panel can come
 # from the rate or from the variant.
 #
-# *Slow coefficients* stay near 0, so this variant is nearly the same as *no reuse*. With one rate for all weights we would
-# have believed that we test reuse, but nothing would have been reused.
+# *Slow coefficients* stay near 0, so this variant is nearly the same as *no reuse*. With one rate for all weights,
+# nothing is reused, and the comparison does not test reuse.
 #
 # ## The cost of five methods
 #
-# - *Numbers kept* are the numbers stored in addition to the backbone, divided by the number of tasks (three): the module,
-#   the head and the signature, or the two matrices of sums from which a ridge regression is computed. A head has six
-#   outputs, of which its task uses two.
-# - *Passes* says how often an image goes through the backbone. Signatures need one pass for each task. Our code makes one
-#   more for the answer, which could be saved (notebook 09).
+# - *Numbers kept* are the stored numbers per task, without the backbone. Composed and separate modules need an adapter,
+#   a signature (if the task is not told), and the sums from which the global head is computed. RanPAC needs only such
+#   sums. O-LoRA needs an adapter and a head. The sums serve all three tasks, so we count a third of them for each task.
+# - *Passes* says how often an image goes through the backbone. Signatures need one pass for each task. Our code makes
+#   one more pass for the answer. This pass could be saved, because the features of the retrieved module are known
+#   already.
 # - *Milliseconds* are for 100 images. We timed three methods. For *separate, signatures* we show the time of *composed,
 #   signatures*, and for *O-LoRA* the time of *composed, told*, because the number of passes is the same.
 #
@@ -406,14 +408,14 @@ CostPanel(costs)
 # - With five tasks the orthogonal penalty raises the accuracy by about one point, and fixed coefficients of 1 by almost as
 #   much. Penalties on the size of the coefficients bring no difference that we can measure.
 #
-# **What would change your mind?** Suppose one model, answering with a head that is fitted to all tasks together (such as
-# the global head), were nearly as accurate as the oracle. Then no retriever would be needed. Suppose signatures found
-# clearly more tasks than RanPAC's class. Then the extra passes through the backbone would be worth their cost.
+# **What would change your mind?** Suppose one model with a head for all tasks were nearly as accurate as the oracle.
+# Then no retriever would be needed. Suppose signatures found the task of clearly more images than RanPAC's class. Then
+# the extra passes through the backbone would be worth their cost.
 #
 # ## Try it yourself
 #
-# - Make a learner with `with_modules(stream, "composed", {"orthogonality": 0.5, "l1": 0.1})`. Do most coefficients
-#   (`made.model.modules(0)[2].coefficients`) go to 0, and what does it cost?
+# - `made = with_modules(stream, "composed", {"orthogonality": 0.5, "l1": 0.1})`: do most coefficients
+#   (`made.model.modules(0)[2].coefficients`) go to 0?
 #
 # ## Limits
 #

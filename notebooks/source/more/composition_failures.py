@@ -87,8 +87,8 @@ def judge(tasks, learner):
 systems = [teach(split) for split in SPLITS]
 working = pd.DataFrame([judge(*system) for system in systems], columns=MEASURES)
 print(working.apply(percent_over_seeds).to_string())
-verdict("if the task is told, nearly all classes are right. If the task is retrieved, the share of "
-        "right classes is that of right tasks, within 2 points.",
+verdict("if the task is told, nearly all classes are right. If the task is retrieved, the shares "
+        "'task found' and 'class right' differ by less than 2 points on each split.",
         working["class right, task told"].min() > 0.97
         and abs(working["task found"] - working["class right"]).max() < 0.02)
 
@@ -137,9 +137,9 @@ overview["overlapping tasks", "clusters 6 and 2 apart"] = (
 #
 # ## Heavy tails
 #
-# Now the clusters are 6 standard deviations apart, but their inputs have a **t distribution**. It resembles a Gaussian
-# with *heavy tails*: some inputs are very far from the centre. The fewer *degrees of freedom* it has, the heavier are
-# the tails. With 2 degrees the variance is infinite.
+# The next toy has five tasks. Its clusters are 6 standard deviations apart, but their inputs have a **t distribution**.
+# It resembles a Gaussian with *heavy tails*: some inputs are very far from the centre. The fewer *degrees of freedom*
+# it has, the heavier are the tails. With 2 degrees the variance is infinite.
 #
 # One might expect that another score can handle far inputs. We compare three scores:
 #
@@ -200,7 +200,7 @@ verdict("with more inputs the log density does not find more tasks.",
 
 # %% [markdown]
 # The failure has two parts. A part of the loss is in the data: the best possible rule finds fewer tasks too. The rest
-# is in the *fit*. In half of the draws, one of the two clusters describes only a single far input. More inputs do not
+# is in the *fit*. In half of the draws, at least one cluster describes only a single far input. More inputs do not
 # help, because the farthest of them is even farther away. (Computed beforehand: with 6,400 inputs per task, the log
 # density finds only 72 % of the tasks.) Another score cannot repair the fit. With 1,600 inputs the Mahalanobis distance
 # and the p-value lose less than the log density, but they lose too.
@@ -211,10 +211,10 @@ verdict("with more inputs the log density does not find more tasks.",
 #
 # ## As many examples as features
 #
-# Here the adapted features of the digits are used again, $d=64$ of them. Each signature is now a single Gaussian, fitted
-# to $n$ examples of its task. One might expect it to fail whenever $n<d$: the covariance matrix then has no inverse.
-# The usual repair is a **ridge**, a small number that is added to all variances. *How small* may it be? We compare two
-# tiny ridges with a larger one: 10 % of the mean variance.
+# We return to the digits. Each module computes $d=64$ features. Each signature is now a single Gaussian, fitted to $n$
+# examples of its task. One might expect it to fail whenever $n<d$: the covariance matrix then has no inverse. The usual
+# repair is a **ridge**, a small number that is added to all variances. *How small* may it be? We compare two tiny
+# ridges with a larger one: 10 % of the mean variance.
 
 # %%
 def features_of(tasks, learner, part):
@@ -246,7 +246,8 @@ verdict(f"with a ridge of 1e-8 the fewest examples are not the worst: {percent(t
         f"{percent(tiny[192].mean())} with 192.",
         min(COUNTS, key=lambda n: tiny[n].mean()) == 64 and tiny[64].mean() < 0.83 < 0.85
         < tiny[16].mean())
-verdict("with 10 % of the mean variance, 16 to 192 examples find at least 85 %.",
+verdict("with a ridge of 10 % of the mean variance, more than 85 % of the tasks are found for "
+        "every number of examples.",
         min(shares.mean() for shares in tenth.values()) > 0.85)
 
 # %%
@@ -265,8 +266,8 @@ wb.show(peak)
 
 # %% [markdown]
 # **Why at $n\approx d$?** A likely reason: with far fewer examples than features, the examples lie in a subspace. The
-# distance then measures how far an input is from this subspace, and this still separates the digits. At $n\approx d$ the
-# subspace is nearly the whole space. One direction has a very small variance only by chance, and this direction decides
+# distance then measures how far an input is from this subspace, and this still separates the digits. At $n\approx d$
+# the subspace is nearly the whole space. By chance one direction has a very small variance, and this direction decides
 # the distance. In regression, the error on new data has the same peak where the number of examples equals the number of
 # features. This is part of *double descent* ([Belkin et al., 2019](https://arxiv.org/abs/1812.11118)). (Computed
 # beforehand, in a toy with 32 features: 97, 42 and 98 % of the tasks are found with 8, 32 and 100 examples.)
@@ -318,14 +319,14 @@ verdict("at 0.1 between a third and three quarters of the unseen inputs are reje
 # The share of rejected inputs depends strongly on the task that was left out, and on the split. Inputs of the task
 # *6 or 7* are rejected least often.
 #
-# Could another threshold do better? The **AUROC** compares pairs of inputs, one unseen and one known. It is the share of
-# pairs in which the unseen input has the smaller p-value (the largest over the tasks). This holds for nine of ten pairs.
-# So unseen inputs *do* look different. But the threshold comes from known tasks only, and the known tasks do not show
-# where unseen inputs lie. A larger $\alpha$ rejects more unseen inputs, and more known inputs too.
+# Could another threshold do better? For each input, take the largest p-value over the tasks. Compare this number for an
+# unseen and a known input: in nine of ten such pairs, the unseen input has the smaller number. This share is called
+# **AUROC**. So unseen inputs *do* look different. But the threshold comes from known tasks only, and the known tasks do
+# not show where unseen inputs lie. A larger $\alpha$ rejects more unseen inputs, and more known inputs too.
 #
-# **What to do:** a threshold that is chosen on known tasks alone cannot guarantee more. Leave out one task on purpose,
-# and measure how many of its inputs are rejected. A set that is not empty does not prove that the input is of a known
-# task.
+# **What to do:** a threshold that is chosen on known tasks alone cannot guarantee that unseen inputs are rejected.
+# Leave out one task on purpose, and measure how many of its inputs are rejected. A set that is not empty does not prove
+# that the input is of a known task.
 #
 # ## All four cases
 
@@ -377,7 +378,8 @@ wb.show(gallery)
 #
 # - `tail_shares(Toy(dimension=8, freedom=1.0, samples=1600))`: with one degree of freedom not even the mean exists.
 #   What does `trim=True` do there?
-# - `[few_samples(0, 64, ridge=10.0**-k) for k in range(1, 11)]`: how large must a ridge be at $n=d$?
+# - `[few_samples(0, 64, ridge=10.0**-k) for k in range(1, 11)]`: how large must the ridge be at $n=d$, so that the
+#   failure disappears?
 #
 # ## Limits
 #

@@ -92,9 +92,10 @@ digits = [{part: features_of(*system, part) for part in ("train", "test")}
 # 3. The class with the largest value of $hW$ is the answer.
 #
 # The package chooses the ridge on a fifth of the examples. What happens if the ridge is tiny, $10^{-8}$? One might
-# expect that a large **condition number** spoils the answer. This is the largest eigenvalue of $H^\top H+\lambda I$,
-# divided by the smallest: with a large one, small rounding errors can change the weights much. Computers round to about
-# 16 decimal digits in *double* precision, and to about 7 in *single* precision.
+# expect that a large **condition number** spoils the answer. The condition number of $H^\top H+\lambda I$ is its
+# largest eigenvalue, divided by its smallest eigenvalue. If the condition number is large, small rounding errors can
+# change the weights much. Computers round to about 16 decimal digits in *double* precision, and to about 7 in *single*
+# precision.
 #
 # There are 700 examples. We use this head twice: on the features of the composed modules, with the task told (*global
 # head*), and on the features of the backbone, without any module (*RanPAC*, lesson 10).
@@ -127,9 +128,10 @@ print("class right; rows: head, number of random features")
 print(head_means.iloc[:, :3].map(percent).assign(**{"condition number": head_means[
     "condition number"].map("1e{:.0f}".format)}).to_string())
 double, single = (head_means.loc["RanPAC"][f"1e-8, {kind}"] for kind in ("double", "single"))
-verdict("RanPAC with a ridge of 1e-8: 900 random features work in double precision, and 700, as "
-        "many as examples, fail. In single precision both fail. The chosen ridge always has more "
-        "than 90 %.", double[900] > 0.85 and max(double[700], single[700], single[900]) < 0.5
+verdict("in double precision with a ridge of 1e-8, RanPAC works with 900 random features, but "
+        "fails with 700, the number of examples. In single precision it fails with both. With the "
+        "chosen ridge more than 90 % of the classes are right in every row.",
+        double[900] > 0.85 and max(double[700], single[700], single[900]) < 0.5
         and head_means["chosen ridge"].min() > 0.9)
 
 # %% tags=["nbval-ignore-output"]
@@ -149,17 +151,19 @@ wb.show(peak)
 # %% [markdown]
 # The error has the same peak as in the first part: it is largest where features and examples are equally many.
 #
-# The condition number alone does not show whether the head works. In double precision the head works with $10^{15}$,
-# because directions without data get no weight. In single precision it fails with $10^{15}$. The likely reason is that
-# the rounding errors are larger than the ridge, so these directions get noise.
+# The condition number alone does not show whether the head works. With 900 random features it is $10^{15}$. There are
+# only 700 examples, so all rows of $H$ are orthogonal to at least 200 directions. For these directions the eigenvalue
+# is only the ridge. In double precision the head works, because these directions get no weight. In single precision the
+# head fails. A likely reason: the rounding errors are larger than the ridge, so these directions get noise.
 #
 # **What to do:** choose the ridge on held-out examples, and solve in double precision.
 #
 # ## A shrunken adapter
 #
-# Log densities under different adapters cannot be compared ([Retrieval with
-# adapters](retrieval_with_adapters.ipynb)). How much accuracy does the whole system lose because of this? We multiply the features of the last task's module by a factor, in training and in the
-# test. The signatures and the global head are fitted to the multiplied features.
+# The log density of a task depends on the size of the features that its module computes ([Retrieval with
+# adapters](retrieval_with_adapters.ipynb)). How much accuracy does the whole system lose if the features of one module
+# are small? We multiply the features of the last task's module by a factor, in training and in the test. The signatures
+# and the global head are fitted to the multiplied features.
 #
 # One might expect that a score that does not depend on the size of the features solves the problem. Two scores are
 # of this kind. *relative* is the Mahalanobis distance (the distance in standard deviations of the cluster),
@@ -307,13 +311,13 @@ wb.show(gallery)
 #
 # | problem | reason | what to do |
 # |---|---|---|
-# | as many random features as examples, tiny ridge | directions with almost no data get large weights; in single precision also rounding errors | choose the ridge; use double precision |
-# | an adapter shrinks | log densities are not comparable, and one ridge serves all modules | bring each module to unit size |
+# | as many random features as examples, tiny ridge | directions with very small eigenvalues get large weights; in single precision also rounding errors | choose the ridge; use double precision |
+# | an adapter shrinks | log densities depend on the size of the features, and one ridge serves all modules | bring each module to unit size |
 # | a task is given twice | retrieval can only guess | the same answers for both; otherwise nothing helps |
 #
-# **What would change your mind?** Suppose retrieval had separated two halves of the same task. Then information from the
-# test must have been used in training. Suppose *unit size* had changed the results at factor 1. Then the remedy itself
-# would cost accuracy.
+# **What would change your mind?** Suppose retrieval had separated two halves of the same task. Then information from
+# the test must have been used in training. Suppose *unit size* had lowered the results at factor 1. Then the remedy
+# would do harm where nothing is wrong.
 #
 # ## Try it yourself
 #
