@@ -68,10 +68,10 @@ wb.prepare_notebook()
 # | shuffled answers | as *born again*, but the teacher's answers belong to other images of the batch |
 # | untrained teacher | the teacher has random weights, so all classes have nearly the same probability in its answers. Mixed with the label, this is like label smoothing |
 #
-# **Settings.** *Plain* has no settings. Each other method had twelve combinations of settings. The best combination was
-# chosen on validation digits; 30 % of their labels are wrong too. The settings were chosen with other splits and seeds
-# than those of the test below (`scripts/tune_self_distillation.py` does this, and its results are stored). In the list,
-# *weight* is the share of the loss on the teacher's answers; the rest is the loss on the labels.
+# **Settings.** *Plain* always takes 600 steps. Each other method had twelve combinations of settings. The best
+# combination was chosen on validation digits; 30 % of their labels are wrong too. The settings were chosen with other
+# splits and seeds than those of the test below (`scripts/tune_self_distillation.py` does this, and its results are
+# stored). In the list, *weight* is the share of the loss on the teacher's answers; the rest is the loss on the labels.
 #
 # Two more methods were tuned and tested in the same way, and are not trained here. Two networks that teach each other
 # ([Zhang et al., 2018](https://arxiv.org/abs/1706.00384)) are 0.9 points more accurate than early stopping (95 %
@@ -98,7 +98,7 @@ for method, config in chosen.items():
 
 # %%
 def train_and_test(settings, split):
-    """Return accuracy, wrong labels memorised, and wrong labels in second place: (3, seeds)."""
+    """Return accuracy and two shares of wrong labels (explained below), shape (3, seeds)."""
     config = wb.RunConfig(**settings, seeds=range(5), data_seed=split)
     stream = stream_of(config)
     learner = make_learner(config, stream)
@@ -186,8 +186,8 @@ verdict("the moving average memorises over twice as many wrong labels as its per
 # The share is far larger than 11 %. So the networks have partly learned the wrong labels, even for images that they
 # classify correctly. The teacher's soft labels contain this information, and the student learns it. Permuting the other
 # classes deletes this information from the soft labels, and keeps the likeliest class. So the student of the permuted
-# control memorises fewer wrong labels. (It is also trained on the labels themselves, with a weight of 5 %. So it still
-# has the wrong label in second place for most of the other images.)
+# control memorises fewer wrong labels. (It is also trained on the labels themselves, with a weight of 5 %. So for most
+# of the images with a wrong label that it classifies correctly, the wrong label is still in second place.)
 #
 # **How much does each part gain over early stopping?** All these students also learn from the given labels, with a
 # smaller weight. The soft labels differ:

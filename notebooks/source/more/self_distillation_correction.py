@@ -37,8 +37,8 @@ wb.prepare_notebook()
 #
 # - An input has similarity 1 with itself, $c$ with the other inputs of its class, and $d$ with inputs of other classes.
 #   The number $d$ is smaller than $c$.
-# - Each class has $m$ examples. A share of the labels is wrong. Count all labels, right and wrong: each label occurs
-#   equally often. (Step 3 of the proof needs this.)
+# - Each class has $m$ examples. A share of the labels is wrong. We assume that each label occurs equally often among
+#   all examples of all classes. (Step 3 of the proof needs this.)
 # - The **margin** $\Delta$ of a class is the share of its examples with the right label, minus the share with the most
 #   frequent wrong label. For example, 70 % with the right label and 20 % with the same wrong label give $\Delta=0.5$.
 #   We assume $\Delta>0$.
@@ -69,8 +69,9 @@ wb.prepare_notebook()
 # - Vectors that sum to 0 inside each class. The eigenvalue is $1-c$. An example has similarity 1 with itself. The other
 #   entries of its class have similarity $c$ and sum to minus its own entry. The entries of each other class sum to 0.
 #   One round multiplies these vectors by $a$.
-# - Vectors with one value for each class, where these values sum to 0. The eigenvalue is $e$: the example itself gives
-#   1, the $m-1$ others of its class give $c$ each, and the other classes give $-md$ together. The sum is
+# - Vectors with one value for each class, where these values sum to 0. The eigenvalue is $e$. To see this, take an
+#   example whose class has the value 1. Then the values of the other classes sum to $-1$. The example itself gives 1,
+#   the $m-1$ others of its class give $c$ each, and the other classes give $-md$ together. The sum is
 #   $1+(m-1)c-md=e$. One round multiplies these vectors by $b$.
 # - The constant vector.
 #
