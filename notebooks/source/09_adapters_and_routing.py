@@ -122,8 +122,8 @@ verdict("each adapter gives the same logits as right after its training, equal i
 #
 # ## Which adapter?
 #
-# To choose a task, and so an adapter, from the image alone is called **task retrieval** or **routing**. We begin with
-# two extreme cases: the oracle, and a random choice.
+# To choose a task, and so an adapter, from the image alone is called **task retrieval** or **routing**. A method that
+# chooses a task is called a **retriever**. We begin with two extreme cases: the oracle, and a random choice.
 #
 # From here on we use the package's learner `adapters`. It trains one adapter and one head for each task, with the
 # settings from above and with five seeds. The head of the chosen task answers. All seeds share the backbone and the
@@ -181,7 +181,7 @@ check("decomposition", decomposition)
 # A first idea: let every adapter and its head answer, and choose the task of the most confident head. Confidence is
 # often measured by the **entropy** of a head's probabilities, for example in TUNA ([arXiv
 # 2508.08165](https://arxiv.org/abs/2508.08165)). A low entropy means a confident head. With two digits, the head with
-# the lowest entropy is the head with the largest probability.
+# the lowest entropy is the head that gives the largest probability to its answer.
 #
 # How confident is each head on images of its own task, and on images of other tasks? The figure shows seed 0.
 
@@ -212,7 +212,7 @@ wb.show(figure_2)
 #
 # ## Six methods of task retrieval
 #
-# A method that chooses a task is called a **retriever**. We compare six retrievers, with the same trained adapters.
+# We compare six retrievers, with the same trained adapters.
 #
 # Two retrievers train **keys**. A key is a vector of 64 numbers, like the backbone's features of an image. Training
 # moves keys towards the features of training images. A test image gets the task of the key that is nearest to its
@@ -339,7 +339,8 @@ verdict("after two more tasks, prompt-pool chooses a wrong task for every image 
 #
 # The last table compares the six retrievers with a random adapter, the oracle, and four methods that choose no adapter:
 #
-# - **sequential** trains a single adapter on one task after another. Lesson 01 trained a whole network in this way.
+# - **sequential** trains a single adapter and one head with six outputs on one task after another. Lesson 01 trained a
+#   whole network in this way.
 # - **merged** replaces the three adapters by their mean. The three heads give six logits, and the largest logit is the
 #   answer.
 # - **RanPAC, no adapter** answers with the digit that RanPAC predicts. This is the same ridge regression as in the
@@ -397,11 +398,12 @@ verdict("RanPAC without an adapter is within 3 points of gmm.",
 #
 # *entropy* and *gmm* need one pass for each adapter: with 64 tasks, these are 64 passes. The other retrievers need one
 # pass for the choice and one pass for the answer. *RanPAC, no adapter* needs only one pass, but it stores about seven
-# times as many numbers as *gmm* (*Adapters compared* counts them). Most of its numbers are needed only for learning
-# further tasks.
+# times as many numbers as *gmm* (*Adapters compared* counts them). If no further task comes, RanPAC can delete most of
+# these numbers.
 #
-# Even without stored images, a single adapter can be about as accurate as *gmm*: see
-# [One adapter for all tasks](more/one_adapter_for_all_tasks.ipynb).
+# The lesson [One adapter for all tasks](more/one_adapter_for_all_tasks.ipynb) changes *sequential*: a ridge regression
+# replaces the head, and the learning rate is much smaller. Then a single adapter is about as accurate as *gmm*, but
+# training hardly changes this adapter.
 #
 # ## What to remember
 #
@@ -421,8 +423,8 @@ verdict("RanPAC without an adapter is within 3 points of gmm.",
 # **What would change your mind?**
 #
 # - If the most confident head were nearly as accurate as the oracle, we would need no other retriever.
-# - The tasks in the first item of *Try it yourself* differ more from each other. If *gmm* were clearly more accurate
-#   there than RanPAC without an adapter, one adapter per task could be worth its cost.
+# - Suppose that all tasks have the same digits, but turned or inverted (see *Try it yourself*). If *gmm* were clearly
+#   more accurate there than RanPAC without an adapter, one adapter per task could be worth its cost.
 #
 # ## Try it yourself
 #
@@ -430,8 +432,8 @@ verdict("RanPAC without an adapter is within 3 points of gmm.",
 #   the same digits, but turned or inverted. Does the learner confuse one task with another
 #   (`record.retrieval["confusion"]`)? How far is its accuracy (`record.retrieval["accuracy"]`) from that of the oracle
 #   (`record.retrieval["oracle"]`)?
-# - In the cell that defines `model`, give each head six outputs instead of two, and train with `task.train.y` as the
-#   target. Choose the head with the lowest entropy for each test image. Does it belong to the right task more often
-#   than before?
+# - In the cell that defines `model`, give each head six outputs instead of two. Train with `task.train.y` as the
+#   target, and remove `+ 2 * k` from the line that computes the accuracy. Choose the head with the lowest entropy for
+#   each test image. Does it belong to the right task more often than before?
 #
 # **Next:** [10 Clustered retrieval](10_clustered_retrieval.ipynb)
