@@ -390,20 +390,20 @@ verdict("RanPAC without an adapter is within 3 points of gmm.",
 # *gmm, shared* reaches 98 %, and *RanPAC, no adapter* reaches 95 % with a wide interval. All five seeds use one split
 # of the images. **So this table cannot tell whether *gmm, shared* is better or worse than RanPAC without an adapter.**
 # The lesson [Adapters compared](more/adapters_compared.ipynb) uses five splits, and one head for all six digits. It
-# computes two differences in accuracy: *gmm* minus RanPAC without an adapter, and *gmm, shared* minus RanPAC without an
-# adapter. Both 95 % intervals contain 0.
+# compares both *gmm* retrievers with RanPAC without an adapter. For each retriever, the 95 % interval for the
+# difference in accuracy contains 0.
 #
 # The oracle is about four points above *RanPAC, no adapter*. So even a perfect choice gains only about four points
 # here.
 #
 # *entropy* and *gmm* need one pass for each adapter: with 64 tasks, these are 64 passes. The other retrievers need one
 # pass for the choice and one pass for the answer. *RanPAC, no adapter* needs only one pass, but it stores about seven
-# times as many numbers as *gmm* (*Adapters compared* counts them). If no further task comes, RanPAC can delete most of
-# these numbers.
+# times as many numbers as *gmm* (*Adapters compared* counts them). RanPAC needs most of these numbers only to learn
+# further tasks.
 #
 # The lesson [One adapter for all tasks](more/one_adapter_for_all_tasks.ipynb) changes *sequential*: a ridge regression
-# replaces the head, and the learning rate is much smaller. Then a single adapter is about as accurate as *gmm*, but
-# training hardly changes this adapter.
+# replaces the head, and the learning rate is much smaller. Then this method is about as accurate as *gmm*. But training
+# hardly changes its adapter, and RanPAC without an adapter is about as accurate too.
 #
 # ## What to remember
 #
