@@ -61,7 +61,7 @@ check("compose", compose)
 #
 # ## A composed module in a network
 #
-# We take the frozen backbone and the three tasks of notebook 09: 4 or 5, then 6 or 7, then 8 or 9. Each adapter changes
+# We take the frozen backbone and the three tasks of lesson 09: 4 or 5, then 6 or 7, then 8 or 9. Each adapter changes
 # two layers, and has rank 4 in each layer. So in each layer the second task can reuse four units, and adds four new
 # units.
 #
@@ -106,7 +106,7 @@ for layer in module.layers:
 head = [numbers[0].detach().clone() for numbers in package.model.heads[1]]
 
 # %% [markdown]
-# In the next cell, the factor 2 is the scale of the adapters (notebook 09). The $B$ of the earlier units contains this
+# In the next cell, the factor 2 is the scale of the adapters (lesson 09). The $B$ of the earlier units contains this
 # factor already.
 
 # %%
@@ -222,10 +222,10 @@ CompositionExplorer(learner, stream)
 # Now the task of a test image is not told. The whole method has three parts:
 #
 # 1. a composed module for each task;
-# 2. a **signature** for each task (notebook 10): two Gaussian clusters, fitted to features that are computed with the
+# 2. a **signature** for each task (lesson 10): two Gaussian clusters, fitted to features that are computed with the
 #    module of this task. The task with the highest log density is retrieved;
 # 3. one **global head** for the classes of all tasks, which replaces the heads from training. It is a ridge regression
-#    on 500 random features, as in RanPAC (notebook 09). The random features of a training image are computed with the
+#    on 500 random features, as in RanPAC (lesson 09). The random features of a training image are computed with the
 #    module of its own task, and the random features of a test image with the retrieved module.
 #
 # We compare six methods:
@@ -299,7 +299,7 @@ for name in ("separate", "RanPAC"):
 # [Composition compared](more/composition_compared.ipynb) adds eleven methods, and shows most methods also with
 # five tasks.
 #
-# As in notebook 09, we ask whether the errors come from the choice of the task or from the head.
+# As in lesson 09, we ask whether the errors come from the choice of the task or from the head.
 
 # %%
 retrieved, right = learner.retrieve(x), answers["composed"] == y

@@ -30,9 +30,9 @@ from workbench.plots import describe, plot_differences, plot_dots
 wb.prepare_notebook()
 
 # %% [markdown]
-# ## The adapters of notebook 09
+# ## The adapters of lesson 09
 #
-# The setting is that of notebook 09: a frozen backbone, three tasks of two digits each, and one adapter and one head
+# The setting is that of lesson 09: a frozen backbone, three tasks of two digits each, and one adapter and one head
 # for each task. There are five seeds. A test image can be any of the six digits, and its task is not told.
 
 # %%
@@ -84,8 +84,8 @@ verdict("cat is exact, svd loses a part, and linear loses more than svd.",
 #
 # How accurate are merged adapters? A merged adapter gives one set of features. The three heads give two logits each,
 # and the largest of the six logits is the answer. But a head of a wrong task can have the largest logit: the heads were
-# trained separately (see *the most confident head* in notebook 09). For each of the three ways we try two weights of
-# the adapters, 1/3 (the mean) and 1 (the sum). We take the weight that is better on validation images. Notebook 09
+# trained separately (see *the most confident head* in lesson 09). For each of the three ways we try two weights of
+# the adapters, 1/3 (the mean) and 1 (the sum). We take the weight that is better on validation images. Lesson 09
 # shows *cat* with the weight 1/3.
 
 # %%
@@ -116,7 +116,7 @@ merged = {f"merged ({kind})": merged_over_seeds(kind) for kind in ("cat", "svd",
 # %% [markdown]
 # ## A global head
 #
-# We choose an adapter with two retrievers of notebook 09, *gmm* and *gmm, shared*. Both fit two Gaussian clusters to
+# We choose an adapter with two retrievers of lesson 09, *gmm* and *gmm, shared*. Both fit two Gaussian clusters to
 # each task. *gmm* uses the features under the adapter of the task, and *gmm, shared* uses the backbone's own features.
 #
 # So far the head of the chosen adapter answers. It knows only the two digits of its task. A **global head** is one
@@ -242,7 +242,7 @@ wb.show(figure_splits)
 #
 # Does retrieval become harder with more tasks? We now take five tasks with all ten digits and the same settings. Two of
 # the five tasks, 0 or 1 and 2 or 3, have digits on which the backbone was pretrained. We compare all six retrievers of
-# notebook 09.
+# lesson 09.
 
 # %%
 five = wb.make_stream("digits-tasks", tasks=5)
@@ -290,7 +290,7 @@ verdict("with five tasks, entropy gives a wrong task for more than 25 % of the i
 # *Passes* says how often an image goes through the backbone. *Numbers stored* counts the numbers that are stored beside
 # the backbone after three tasks: adapters, heads, keys, clusters, and the sums of the ridge regression. We do not count
 # the stored images of *joint*. We also do not count the random matrix of RanPAC, because its seed is enough to generate
-# it again. The table shows the methods of notebook 09 and of this lesson.
+# it again. The table shows the methods of lesson 09 and of this lesson.
 
 # %%
 adapter = sum(p.numel() for p in learner.model.with_adapter(of_seed_0[0]).parameters())

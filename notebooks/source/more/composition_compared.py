@@ -2,7 +2,7 @@
 # # Composition compared: seventeen methods, seven variants, and the costs
 #
 # > **Claim you can check:** the accuracy of composed modules depends mainly on the way to find the task. Two ways are best
-# > here, and about equal: the signatures of notebook 11, and the task of the class that RanPAC predicts. With three tasks,
+# > here, and about equal: the signatures of lesson 11, and the task of the class that RanPAC predicts. With three tasks,
 # > three published methods that train one model for all tasks (O-LoRA, SD-LoRA, OSF) are more than ten points less
 # > accurate than composed modules with signatures. Penalties on the size of the coefficients bring no difference that we
 # > can measure.
@@ -34,23 +34,23 @@ wb.prepare_notebook()
 # %% [markdown]
 # ## Seventeen methods
 #
-# The tasks are those of notebook 11: two digits each, three or five tasks. A test image may be of any task. We compare
+# The tasks are those of lesson 11: two digits each, three or five tasks. A test image may be of any task. We compare
 # three kinds of method.
 #
 # **A module for each task, and one global head.** The global head answers from the features of the chosen module
-# (notebook 11). The methods *composed, X* have composed modules, and X is the way to choose the task:
+# (lesson 11). The methods *composed, X* have composed modules, and X is the way to choose the task:
 #
 # | X | how the task is chosen |
 # |---|---|
 # | told | the oracle: the true task is given |
-# | signatures | two Gaussian clusters for each task, in the features of its module (the whole method of notebook 11) |
+# | signatures | two Gaussian clusters for each task, in the features of its module (the whole method of lesson 11) |
 # | k-means | the nearest of two cluster centres for each task, in the features of the frozen backbone (as in S-Prompts) |
-# | learned keys | the nearest of ten trained vectors, which all tasks share. A vector belongs to the last task that used it (*prompt-pool* in notebook 09) |
-# | RanPAC's class | RanPAC (notebook 11) predicts one of the digits, and the task of this digit is chosen |
+# | learned keys | the nearest of ten trained vectors, which all tasks share. A vector belongs to the last task that used it (*prompt-pool* in lesson 09) |
+# | RanPAC's class | RanPAC (lesson 11) predicts one of the digits, and the task of this digit is chosen |
 # | joint router | logistic regression on frozen features, trained on the images of all tasks at once |
 # | random | a control: the task is drawn at random |
 #
-# *separate, signatures* is the method *separate* of notebook 11: each task has its own adapter, without reuse and without
+# *separate, signatures* is the method *separate* of lesson 11: each task has its own adapter, without reuse and without
 # penalty.
 #
 # **No adapter.** Four simple classifiers on the features of the frozen backbone: NCM (nearest class mean), SLDA (class
@@ -241,7 +241,7 @@ verdict("3 tasks: learned keys choose the last task for every image.",
 #
 # ### Errors of retrieval, and errors of the answer
 #
-# The table splits the accuracy as in notebook 11, for five methods.
+# The table splits the accuracy as in lesson 11, for five methods.
 
 # %%
 SPLIT_WAYS = ("composed, signatures", "separate, signatures", "composed, RanPAC's class",
@@ -257,7 +257,7 @@ for tasks, (right, found, *_) in results.items():
 print(pd.DataFrame(parts).T.to_string())
 
 # %% [markdown]
-# If signatures find a wrong task, hardly any answer is right. A likely reason (notebook 11): a wrong task is found only
+# If signatures find a wrong task, hardly any answer is right. A likely reason (lesson 11): a wrong task is found only
 # if the features of the image look like those of this task. The head uses the same features, so it gives a digit of
 # this task.
 #
@@ -288,14 +288,14 @@ verdict("5 tasks: with a wrong module, the share of right answers at the rate 0.
 # %% [markdown]
 # ## What does each part gain?
 #
-# Notebook 11 showed the accuracy of four variants minus that of separate adapters (*separate*, here also called *no reuse*).
+# Lesson 11 showed the accuracy of four variants minus that of separate adapters (*separate*, here also called *no reuse*).
 # Here are seven variants, with five splits of the images and three seeds each. The learning rate of each variant was
 # chosen from the same four values, on the validation images of a sixth split.
 #
 # | variant | coefficients of earlier units | orthogonal penalty |
 # |---|---|---|
-# | reuse (*reuse only* in notebook 11) | learned | no |
-# | orthogonal, no reuse (*penalty only* in notebook 11) | all fixed at 0 | yes |
+# | reuse (*reuse only* in lesson 11) | learned | no |
+# | orthogonal, no reuse (*penalty only* in lesson 11) | all fixed at 0 | yes |
 # | composed | learned | yes |
 # | composed, l1 | learned, with a penalty on their absolute values | yes |
 # | composed, l2 | learned, with a penalty on their squares | yes |

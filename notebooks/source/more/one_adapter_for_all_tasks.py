@@ -31,7 +31,7 @@ wb.prepare_notebook()
 # %% [markdown]
 # ## A head from running sums
 #
-# The setting is that of notebook 09: a frozen backbone, and three tasks with two digits each. A test image can be any
+# The setting is that of lesson 09: a frozen backbone, and three tasks with two digits each. A test image can be any
 # of the six digits, and its task is not told.
 #
 # RanPAC (McDonnell et al., NeurIPS 2023) computes a classifier without gradients. The matrix $H$ has a row for each
@@ -76,7 +76,7 @@ verdict("the package gives the same scores as the sums by hand.",
         np.allclose(scores, by_package, atol=1e-5))
 
 # %% [markdown]
-# This is the method *RanPAC, no adapter* of notebook 09, with one difference. Here the penalty $\lambda$ is 1. The package
+# This is the method *RanPAC, no adapter* of lesson 09, with one difference. Here the penalty $\lambda$ is 1. The package
 # tries several penalties and takes the best one on a fifth of the training images. With a chosen penalty the accuracy is
 # higher, about 95 % (see the figure below).
 #
@@ -163,7 +163,7 @@ verdict("at the smallest rate the features of the first task change by less than
 # *First task only, ridge* is right for 95 % to 96 % at all four rates, because its adapter does not change after the first
 # task.
 #
-# ## Beside the methods of notebook 09
+# ## Beside the methods of lesson 09
 #
 # The figure compares both methods, each at its best rate, with five other methods:
 #

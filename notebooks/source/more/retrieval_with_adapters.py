@@ -33,11 +33,11 @@ wb.prepare_notebook()
 # %% [markdown]
 # ## Each task under its own adapter
 #
-# In lesson 10 all tasks shared their features. Now the backbone of notebook 09 gets an adapter for each of three tasks
+# In lesson 10 all tasks shared their features. Now the backbone of lesson 09 gets an adapter for each of three tasks
 # (4 or 5, 6 or 7, 8 or 9). The signature of a task describes the features that its own adapter gives. To retrieve a task,
 # an input goes through the backbone once for each adapter. So the cost grows with the number of tasks.
 #
-# The adapters are trained with `fit`, the training loop of the package (notebook 02). The 36 validation inputs of each
+# The adapters are trained with `fit`, the training loop of the package (lesson 02). The 36 validation inputs of each
 # task are held out. There are five seeds. A seed sets the initial weights and the order of the batches; the images are the
 # same for all seeds.
 
@@ -216,7 +216,7 @@ check("surviving_score", surviving_score)
 #
 # | the abstract | keep in mind |
 # |---|---|
-# | learned retrieval of prompts "is prone to forgetting" | This depends on whether tasks share the keys. Notebook 09 has keys that forget, and keys that do not. |
+# | learned retrieval of prompts "is prone to forgetting" | This depends on whether tasks share the keys. Lesson 09 has keys that forget, and keys that do not. |
 # | retrieval is parameter-free | No *retriever* is trained. But signatures have settings: the number of clusters, the form of the covariance matrix, and a small value added to its diagonal. |
 # | there are bounds on the error: it is low if the clusters are well separated | Such a bound holds if the true densities are known. It does not guarantee a low error on real data. [Bounds of retrieval](bounds_of_retrieval.ipynb) shows the measured error beside such bounds. |
 # | retrieval and prediction are better than with earlier methods "under large shifts in task semantics" | This means: if the tasks differ strongly in meaning. Summaries often leave this condition out. Our tasks are similar, and a simple method is as good. |

@@ -35,8 +35,8 @@ wb.prepare_notebook()
 # ## Two learners
 #
 # A **unit** is a row $a_j$ of the matrix $A$ of an adapter, with the column $b_j$ of its $B$. A composed module reuses
-# the units of earlier tasks, each with a learned **coefficient**, and adds a **new part** (notebook 11). We train
-# composed modules for the three tasks of notebook 11, with five seeds. We train them twice: with the penalty that keeps new
+# the units of earlier tasks, each with a learned **coefficient**, and adds a **new part** (lesson 11). We train
+# composed modules for the three tasks of lesson 11, with five seeds. We train them twice: with the penalty that keeps new
 # parts orthogonal to earlier units (`learner`), and without it (`free`).
 
 # %%
@@ -119,7 +119,7 @@ verdict("third task, mean over seeds and layers: the reused part is smaller than
 #
 # ## Do the reused units matter?
 #
-# In the explorer of notebook 11 you switched units off. Now we do the same in code, for the third task (8 or 9) and seed 0.
+# In the explorer of lesson 11 you switched units off. Now we do the same in code, for the third task (8 or 9) and seed 0.
 # The task is told. The answer comes from the head that was trained together with this module, with all units on.
 
 # %%
@@ -329,7 +329,7 @@ verdict("at the end the accuracy with reuse is higher than with foreign units on
 #
 # ## Try it yourself
 #
-# - In the explorer of notebook 11 choose the second task (6 or 7), and switch all new units off. Compare the accuracy
+# - In the explorer of lesson 11 choose the second task (6 or 7), and switch all new units off. Compare the accuracy
 #   with that of all units off. Do the reused units alone help more than on the third task?
 # - `curve(NOTHING, "warm start")[:, -1].mean()` is the final accuracy of *warm start* on the control stream. How far is
 #   it from that of *no reuse*?
