@@ -43,8 +43,9 @@ wb.prepare_notebook()
 # | **$Q(s,a)$** | the expected sum of discounted rewards after action $a$ in cell $s$ |
 # | **greedy** | a greedy policy always takes the action with the largest $Q$ |
 #
-# The next cell builds the map. It also computes the table $Q$ of the best possible policy by *value iteration*: it starts with
-# 0, and replaces each entry by its reward plus the discounted best value of the next cell, again and again.
+# The code below builds the map. Then it computes the table $Q$ of the best possible policy by **value iteration**. All entries
+# are 0 at first. In each iteration, a new entry $Q(s,a)$ is the expected value of a sum: the reward in the next
+# cell of the map, plus $\gamma$ times the largest old entry of that cell.
 
 # %%
 MAP = ["S..#...", "...#.x.", ".......", ".x.#...", "...#..G"]
@@ -64,8 +65,9 @@ for _ in range(1000):  # value iteration
 
 # %% [markdown]
 # Let $P_\pi$ be the matrix of the probabilities to go from one cell to another with policy $\pi$, and let $r$ be the rewards of
-# the cells. The values solve the linear system $(I-\gamma P_\pi)V=P_\pi r$. So the return of a policy can be computed
-# exactly.
+# the cells. A value is the expected reward of the first move, plus $\gamma$ times the value of the next cell:
+# $V=P_\pi(r+\gamma V)$. This is the linear system $(I-\gamma P_\pi)V=P_\pi r$. So the return of a policy can be
+# computed exactly.
 #
 # ## Policy distillation
 #
@@ -93,7 +95,7 @@ def distil(labels, features):  # the logits of students, from labels (..., cells
     w = torch.zeros(*p.shape[:-2], x.shape[1], 4, dtype=x.dtype, requires_grad=True)
     optimizer = torch.optim.Adam([w], lr=0.2)
     for _ in range(300):
-        loss = -(p * (x @ w).log_softmax(-1)).sum()  # the KL, but for the labels' own entropy
+        loss = -(p * (x @ w).log_softmax(-1)).sum()  # the KL plus a constant
         w.grad, = torch.autograd.grad(loss, w)
         optimizer.step()
     return (x @ w).detach().numpy()
@@ -104,7 +106,7 @@ def distil(labels, features):  # the logits of students, from labels (..., cells
 #
 # The teachers learn by **Q-learning**. After each move, one entry of the table changes: $Q(s,a)$ goes 20 % of the way towards
 # *reward plus discounted best value of the next cell*. With probability 30 % the action is random, so that the learner sees new
-# cells. Otherwise it is greedy.
+# cells. Otherwise it is greedy. While a table learns, one move in a hundred also ends the episode.
 #
 # There are 60 teachers with different random numbers. Each begins with a table of zeros, and takes 4,000 steps. This is
 # enough to find the goal, but too few to know every cell.
@@ -164,16 +166,18 @@ for name, table in teachers.items():
 # - 2,000 steps of Q-learning without a teacher;
 # - 2,000 more steps of the teacher.
 #
-# There are also **generations**: a guided learner becomes the guide of the next learner, five times.
+# There are also five **generations**: the teacher guides the first learner, the first learner guides the second, and so on.
 #
 # **Three facts.**
 #
 # 1. A KL is 0 only if the two distributions are equal. A table can express every policy. So a student with a table that is
 #    trained to the minimum is equal to the softened teacher.
 # 2. If $T$ goes to 0, a soft label becomes the best action. Then distillation is imitation of the best action.
-# 3. Distil a table into a new table, divide its log probabilities by $T$ again, and repeat. After $g$ generations the policy is
-#    $\mathrm{softmax}(Q/T^g)$. At $T=1$ nothing changes. Below 1 the policy becomes greedy, and above 1 it becomes random. Without
-#    new experience, no generation knows more than the first teacher.
+# 3. Suppose that each generation is a distillation into a table, without Q-learning. The first student has the policy
+#    $\mathrm{softmax}(Q/T)$. The second student learns from the log probabilities of the first, divided by $T$. So its policy
+#    is $\mathrm{softmax}(Q/T^2)$. After $g$ generations the policy is $\mathrm{softmax}(Q/T^g)$. With more generations it
+#    becomes greedy if $T$ is below 1, and random if $T$ is above 1. Without new experience, no generation knows more than
+#    the first teacher.
 
 # %%
 imitator, explored = distil(softmax(taught / GREEDY, -1), senses), (0.1, 0.3, 0.5, 0.8)
@@ -219,8 +223,8 @@ print("small student, soft labels minus hard:", *(f"T = {temp}: {low:+.2f} to {h
 
 # %% [markdown]
 # The left panel has the mean over all 60 seeds, with its interval. The right panel shows the teacher with the median return of
-# the 60. An arrow is its best action in a cell. S is the top left cell. An orange arrow is worse than the best possible action: the expected return from
-# there is lower by more than 0.02. Grey cells are walls.
+# the 60. An arrow is its best action in a cell. S is the top left cell. An orange arrow is worse than the best possible
+# action: in the table of the best possible policy, its $Q$ is lower by more than 0.02. Grey cells are walls.
 
 # %%
 bad = best_table[np.arange(len(cells)), median] < best_table.max(-1) - 0.02
@@ -257,17 +261,16 @@ wb.show(grid_figure)
 # If a 95 % interval of a difference contains 0, we say: *we see no difference*.
 #
 # - **To act, use a low temperature.** The softened teacher has its highest return at the lowest temperature, where it is nearly
-#   greedy. Each increase of the temperature lowers its return. The authors of policy distillation report the same: Q-values
-#   must be made sharper, and the logits of a classifier softer.
+#   greedy. Each increase of the temperature lowers its return. Rusu et al. also use a low temperature for Q-values.
 # - **To explore, use a higher temperature.** The guided learner is best at $T=0.5$. The teacher's own policy has a return
-#   of about 0 there. A guide with a low temperature repeats its routes, and one with a high temperature walks at random. This was
-#   computed beforehand for 400 steps:
+#   of about 0 there. A guide with a low temperature repeats its routes, and one with a high temperature walks at random. The
+#   table was computed beforehand. It shows means over the 60 guides, in 400 steps each:
 #
-# | temperature of the guide | it reaches the goal | its visits are as spread out as equal visits to |
+# | temperature of the guide | it reaches the goal | pairs of cell and action that it tries (of 112) |
 # |---|---|---|
-# | 0.01 | 23 times | 12 cells |
-# | 0.5 | 2.6 times | 17 cells |
-# | 3 | 0.6 times | 14 cells |
+# | 0.01 | 23 times | 28 |
+# | 0.5 | 2.6 times | 73 |
+# | 3 | 0.5 times | 66 |
 #
 # - So one teacher has two best temperatures, and they differ by a factor of at least 30. The best guide has $T=0.3$ or 0.5: we see
 #   no difference between these two. The best policy has $T=0.01$, the lowest value that we tried.
@@ -278,10 +281,6 @@ wb.show(grid_figure)
 #   temperatures soft labels are worse, even if the student takes its likeliest action. A likely reason: at a high temperature
 #   the student fits all values of $Q$. Its few features then describe the large differences near the pits and the goal. They
 #   do not describe well which action is best.
-#
-# (For readers who want the formula: multiply the student's logits by $T$, and subtract the mean in each cell, here and in $Q$. For
-# large $T$ the KL tends to $1/(8T^2)$ times the squared difference of the two.)
-#
 # - **More training of the teacher is better than a student.** A guided learner reaches about the return of its teacher in 2,000
 #   steps of its own. But a teacher that goes on for 2,000 steps is better than any student. It keeps its table, and the student
 #   got only a policy.

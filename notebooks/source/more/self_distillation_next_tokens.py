@@ -8,7 +8,7 @@
 # | | |
 # |---|---|
 # | **Objectives** | train a language model on soft labels · prove when they teach nothing · compare six kinds of targets · say what SDFT changes |
-# | **Prerequisites** | [03 Self-distillation](../03_self_distillation.ipynb); [05 SDFT](../05_sdft.ipynb) for the last section |
+# | **Prerequisites** | [03 Self-distillation](../03_self_distillation.ipynb); [05 SDFT](../05_sdft.ipynb) |
 # | **Time** | about 45 minutes to work through, under 30 seconds to run on two CPU cores |
 # | **Memory** | under 1 GB; no GPU, no download, no network |
 
@@ -53,7 +53,7 @@ wb.prepare_notebook()
 # | *smoothing* | the same probability for all tokens |
 # | *pretrained* | from the model before fine-tuning |
 # | *born-again* | from the same model after fine-tuning on the hard targets |
-# | *shuffled* (control) | the soft label of another token |
+# | *shuffled* (control) | as *born-again*, but each token gets the soft label of another token |
 # | *untrained* (control) | from a model with random weights |
 #
 # The next two cells write out the training.
@@ -102,7 +102,8 @@ def fine_tune(target, lr, steps, seed=0):
 # *sft_kl* of lesson 05. For image classifiers it is called *learning without forgetting*
 # ([Transfer](self_distillation_transfer.ipynb)).
 #
-# We check the gradient. Then we train *hard*, and *born-again* with $w=0$.
+# We check the gradient. Then we train *hard*, and *born-again* with $w=0$. The output shows the loss on the test demonstrations in
+# *nats*, the unit of the natural logarithm.
 
 # %% tags=["nbval-ignore-output"]
 own_logits = response_logits(nano, *read["train"])
@@ -130,18 +131,18 @@ print(f"probability of the demonstrated token in born-again's soft labels: mean 
 #
 # One seed shows nothing, and settings matter. The script `scripts/study_soft_labels.py` compared all methods with six settings
 # each. *Hard* had six learning rates. The other methods had three values of $w$, times the two learning rates nearest to the
-# best rate of *hard*. (This is a small advantage for *hard*.) Every 20 steps the model was tested on validation items.
+# best rate of *hard*. (This is a small advantage for *hard*.) Every 20 steps the model was tested on validation items,
+# so the number of steps was chosen too.
 #
 # | | `nano` | `tiny` |
 # |---|---|---|
 # | seeds that chose the settings | 2 | 1 |
 # | other seeds, for the test | 15 | 3 |
-# | labels | right; and with **30 % of the demonstrations naming a wrong person** (validation too) | right |
+# | labels | two cases: all are right, or **30 % of the demonstrations name a wrong person** (validation too) | all are right |
 # | old skills | it loses all of them | it can keep them |
-# | which setting is chosen | highest accuracy; if equal, lowest loss | as in lesson 05: of the points with at least 95 % on the new skill, the one that keeps most |
+# | which setting is chosen | highest accuracy; if equal, lowest loss | as in lesson 05: it has at least 95 % on the new skill, and keeps most of the old skills |
 #
-# *Kept* is the accuracy on three old skills after training, divided by the accuracy before. The loss is measured in *nats*,
-# the unit of the natural logarithm.
+# *Kept* is the accuracy on three old skills after training, divided by the accuracy before.
 
 # %%
 trials = pd.concat(pd.read_csv(RESULTS / f"soft_labels_{name}.csv.gz")
@@ -162,7 +163,8 @@ def minus_hard(model, noise, column):
 CASES = {"nano, right labels": ("nano", 0.0, "accuracy"), "nano, 30 % wrong labels": (
     "nano", 0.3, "accuracy"), "tiny, old skills kept": ("tiny", 0.0, "retention")}
 noisy = minus_hard(*CASES["nano, 30 % wrong labels"])
-verdict("with wrong labels, the interval of born-again minus hard contains 0. Smoothing is better.",
+verdict("with wrong labels we see no difference between born-again and hard. Smoothing is better "
+        "than hard.",
         np.prod(seed_interval(noisy["born-again"])) < 0
         and seed_interval(noisy["smoothing"])[0] > 0)
 
@@ -205,8 +207,8 @@ wb.show(soft_figure)
 #
 # - *pretrained* keeps 10 points more than hard (9 to 12). But it learned less of the new skill. On validation items it did not
 #   reach 95 % in 120 steps. On the test it is 8 points below hard (-23 to +8). So the two are not compared at the same
-#   accuracy. A second look, with one seed: of the points above 90 % on validation items, *pretrained* keeps at most 65 %, and
-#   hard at most 56 %.
+#   accuracy. We also compared all settings with over 90 % on validation items (one seed). There *pretrained* keeps at most 65 %,
+#   and hard keeps at most 56 %.
 # - With $w=0$, *pretrained* stays at 2 % of the new skill and keeps everything. Its own soft labels teach it nothing.
 # - Label smoothing keeps 11 points *less* than hard (5 to 16). We see no difference between born-again and hard.
 #
@@ -223,13 +225,13 @@ wb.show(soft_figure)
 # 2. The tokens are those of the student's own answers, and not those of the demonstration. So the targets are in the model's own
 #    style. Lesson 05 measures how much more the model keeps.
 #
-# The soft labels of this lesson contain only what the model knows already. The soft labels of SDFT contain what the
-# demonstration adds. So the important thing is the teacher's context, and not that labels are soft.
+# The soft labels of the pretrained model contain only its own knowledge. The soft labels of SDFT also contain the knowledge in
+# the demonstration. So the important thing is the teacher's context, and not that labels are soft.
 #
 # ## What to remember
 #
-# A soft label adds what the teacher knows and the student does not. If both have the same context, this is nothing. If the
-# teacher's context contains a demonstration, this is the content of the demonstration.
+# If teacher and student are the same model with the same context, the soft labels teach nothing. If the teacher's context
+# contains a demonstration, the soft labels can teach the content of the demonstration.
 #
 # ## What would change your mind?
 #
