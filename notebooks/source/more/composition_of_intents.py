@@ -3,13 +3,13 @@
 #
 # > **Claim you can check:** the tasks here are messages to assistants, and each message has an *intent*: its purpose,
 # > such as "block my card". On these messages reuse of earlier modules gives no gain. Composed modules are not better
-# > than a separate adapter for each task. A nearest-class-mean classifier on fixed features is as good as both. Training
-# > steps inside the language model do not change this. Some coefficients of reused units are large, but without these
-# > units the accuracy is nearly the same.
+# > than a separate adapter for each task. A nearest-class-mean classifier on fixed features is as good as both.
+# > Training steps inside the language model do not change this. Some coefficients of reused units are large, but
+# > without these units the accuracy is nearly the same.
 #
 # | | |
 # |---|---|
-# | **Objectives** | compare the whole method with and without reuse, paired by seed · divide its errors into those of retrieval and those of the head · see what training steps inside a language model change · switch parts off, to test whether they are needed |
+# | **Objectives** | compare the whole method with and without reuse, paired by seed · divide its errors into those of retrieval and those of the head · measure the effect of training steps inside a language model · switch parts off, to test whether they are needed |
 # | **Prerequisites** | [11 Module composition](../11_module_composition.ipynb); [Retrieval of messages](retrieval_of_messages.ipynb) |
 # | **Time** | 50 minutes to work through, under 1 minute to run on two CPU cores |
 # | **Memory** | under 1.5 GB; no GPU, no download, no network |
@@ -28,7 +28,7 @@ import workbench as wb
 from workbench.course import verdict
 from workbench.learners import fit, make_optimizer
 from workbench.measure.intervals import seed_interval, wilson_interval
-from workbench.plots import describe, percent, percent_over_seeds, plot_differences
+from workbench.plots import describe, percent, percent_over_seeds, plot_differences, plot_dots
 
 # %%
 from workbench.plots.styles import styles_of
@@ -42,8 +42,8 @@ print("made by:", study["made by"]["command"])
 # ## The whole method on eight assistants
 #
 # The tasks are the eight assistants of [Retrieval of messages](retrieval_of_messages.ipynb): a bank, a travel agency,
-# and so on. Each has five intents, with 24 training messages per intent. The methods learn the tasks one after another. Then each of 400 test messages gets one of 40
-# intents. The method is not told which assistant the message is for.
+# and so on. Each has five intents, with 24 training messages per intent. The methods learn the tasks one after another.
+# Then each of 400 test messages gets one of 40 intents. The method is not told which assistant the message is for.
 #
 # **MiniLM**, a small language model, turns each message into 384 numbers, its **embedding**. The embeddings were
 # computed once. They are the *shared* features. An adapter of rank 4 changes them linearly, and the result is the
@@ -54,20 +54,20 @@ print("made by:", study["made by"]["command"])
 # 2. *Head*: a classifier on the adapted features of that task gives the intent. The *global* head (RanPAC, lesson 10)
 #    knows all 40 intents. The *task* head knows only the five intents of the retrieved task.
 #
-# | method | what it does |
+# | method | description |
 # |---|---|
 # | composed | a module per task: the units (rank-one parts) of earlier adapters with learned coefficients, and a new part. A penalty keeps the new part orthogonal to the units |
 # | composed, not orthogonal | the same without the penalty |
-# | faster 10, faster 1 | as before, with slower coefficients. Usually they learn 30 times faster than other weights; here 10 times faster, or equally fast |
+# | faster 10, faster 1 | also without the penalty, and the coefficients learn 10 times as fast as other weights, or equally fast. In the two rows above they learn 30 times as fast |
 # | adapters | a separate adapter per task, without reuse |
 # | joint | one adapter and one head learn all 40 intents at once, with the same number of steps in total |
 # | NCM | the class with the nearest mean; no adapter |
 # | SLDA | class means, and one covariance for all classes; no adapter |
 # | RanPAC | ridge regression on random features; no adapter |
 #
-# All settings were chosen on validation messages, from the same values for all methods: the learning rate, and the number
-# of clusters, the shrinkage and the features of the signatures. (*Shrinkage* makes a covariance matrix more like that of a
-# sphere.) The stored results are from `scripts/study_intents.py`.
+# The learning rates were chosen on validation messages, from the same values for all methods with adapters. So were the
+# settings of the signatures: the number of clusters, the shrinkage, and the features (adapted or shared). The stored
+# results are from `scripts/study_intents.py`.
 
 # %%
 COMPOSED = ("composed", "composed, not orthogonal", "faster 10", "faster 1", "adapters")
@@ -87,30 +87,20 @@ eight |= {rule: np.array(study["classifiers, 8 tasks"][rule]) for rule in (
 print(pd.Series({name: percent_over_seeds(values) for name, values in eight.items()}).to_string())
 
 # %% [markdown]
-# In the next figure, thick lines are 95 % intervals over seeds (Student's t). NCM and SLDA have none, because nothing in
-# them is random. Thin lines are intervals for the choice of the 400 test messages (Wilson's interval for a share). All
-# methods answer the same messages, so differences are more exact than these lines suggest. We compare them seed by seed.
+# The next figure shows two 95 % intervals for each method: one over seeds (Student's t), and one for the choice of the
+# 400 test messages (Wilson's interval for a share). NCM and SLDA have no interval over seeds, because nothing in them
+# is random. All methods answer the same messages. So a difference between two methods is more exact than the intervals
+# over messages suggest. We compare the methods seed by seed.
 
 # %%
-def plot_dots(values, messages, ax):
-    """Draw the accuracy of methods with both intervals."""
-    styles, texts = styles_of(values), []
-    for row, (name, own) in enumerate(values.items()):
-        mean = own.mean()
-        wilson = wilson_interval(round(mean * messages), messages)
-        ax.plot(100 * np.array(wilson), [row, row], color=styles[name]["color"], linewidth=0.8)
-        if len(own) > 1:
-            ax.plot(100 * np.array(seed_interval(own)), [row, row],
-                    color=styles[name]["color"], linewidth=4, alpha=0.5)
-        ax.plot(100 * mean, row, color=styles[name]["color"], marker=styles[name]["marker"])
-        texts.append(f"{name} {percent(mean)}")
-    ax.set(yticks=range(len(values)), yticklabels=values, xlabel="right test messages (%)")
-    ax.invert_yaxis()
-    return describe(ax, f"Dots with intervals, share of right test messages: {'; '.join(texts)}.")
-
-
-# %%
-wb.show(plot_dots(eight, 400, plt.subplots(figsize=(8, 3.8))[1]))
+shares = {
+    "over seeds": {name: (own.mean(), *(seed_interval(own) if len(own) > 1 else [own.mean()] * 2))
+                   for name, own in eight.items()},
+    "over messages": {name: (own.mean(), *wilson_interval(round(400 * own.mean()), 400))
+                      for name, own in eight.items()}}
+dots = plot_dots(shares, plt.subplots(figsize=(8, 4.4))[1], measure="right test messages (%)")
+dots.set_xlim(70, 86)
+wb.show(dots)
 
 # %%
 def gain_over_adapters(method, kind):
@@ -125,8 +115,9 @@ def points_text(points):
 
 
 # %% [markdown]
-# The next figure shows accuracy minus that of separate adapters. Each panel has one choice of features for the signatures
-# (adapted or shared) and one head (global or task).
+# The next figure shows accuracy minus that of separate adapters. Each panel has one choice of features for the
+# signatures (adapted or shared) and one head (global or task). Below it are the same differences if each method has the
+# features that were chosen for it on validation messages. So there two methods can have different features.
 
 # %%
 KINDS = ("adapted, global", "shared, global", "adapted, task", "shared, task")
@@ -139,12 +130,12 @@ for ax, kind in zip(kind_axes, KINDS, strict=True):
         ax.set_yticks(range(4), [])
 wb.show(kind_figure)
 by_choice = {name: 100 * (eight[name] - eight["adapters"]) for name in COMPOSED[:-1]}
-print("with the settings chosen on validation messages, accuracy minus that of adapters, in "
-      "points:")
+print("each method with the features chosen for it, global head: accuracy minus that of adapters, "
+      "in points")
 print(*(f"  {name}: {points_text(own)}" for name, own in by_choice.items()), sep="\n")
 
 # %%
-verdict("with the settings chosen on validation messages, composed modules are a little worse than "
+verdict("with the features chosen on validation messages, composed modules are a little worse than "
         "separate adapters, with and without the penalty.",
         all(seed_interval(by_choice[name])[1] < 0 for name in COMPOSED[:2]))
 verdict("the simple classifiers NCM and SLDA, which train no adapter, are at least as good as all "
@@ -152,9 +143,13 @@ verdict("the simple classifiers NCM and SLDA, which train no adapter, are at lea
         > max(eight[name].mean() for name in (*COMPOSED, "joint")))
 
 # %% [markdown]
-# One variant, *faster 10*, is better by about 1 point if the signatures use adapted features. With shared features it is
-# equal or worse. The figure has sixteen 95 % intervals. Even without any true difference, about one of them would not
-# contain 0, by chance. So we do not count this as a gain.
+# *Not orthogonal* is worse only with features that differ from those of *adapters*: validation chose shared features
+# for it, and adapted features for *adapters*. If both have the same features, the interval contains 0 in all four
+# panels.
+#
+# One variant, *faster 10*, is better by about 1 point if the signatures use adapted features. With shared features it
+# is equal or worse. The figure has sixteen 95 % intervals. Even without any true difference, about one of them would
+# not contain 0, by chance. So we do not count this as a gain.
 #
 # ## Which messages are lost?
 #
@@ -191,19 +186,20 @@ wb.show(describe(bars, f"Stacked bars, {', '.join(split.columns)}: " + "; ".join
     f"{name} {', '.join(map(percent, row))}" for name, row in split.iterrows()) + "."))
 
 # %% [markdown]
-# About 13 % of the messages are lost because the wrong assistant is retrieved. About 9 % are lost because the head gives
-# the wrong intent of the right assistant. Reuse improves neither of these two losses. Even if the task is told, composed
-# modules are not better.
+# 12 to 13 % of the messages are lost after the wrong assistant is retrieved. 8 to 11 % are lost because the head gives
+# a wrong intent although the assistant is right. Reuse reduces neither loss by more than about one point. Even if the
+# task is told, composed modules are not better.
 #
 # ## Training steps inside the language model
 #
 # On embeddings an adapter can change the result only linearly. **LoRA** inside MiniLM puts adapters on the queries and
-# values of all six layers, and each training step goes through the whole model. This is slow, so the study is small: the
-# first four assistants, 20 steps of 16 messages per task, and three seeds. One seed chose the settings. For comparison,
-# adapters on the embeddings of the same four assistants have 100 steps of 32 messages.
+# values of all six layers, and each training step goes through the whole model. This is slow, so the study is small:
+# the first four assistants, 20 steps of 16 messages per task, and three seeds. The settings were chosen with one other
+# seed. For comparison, adapters on the embeddings of the same four assistants have 100 steps of 32 messages.
 #
-# The figure has five rows. *Told the task* is the accuracy if the task is told. *Task found* and *right* are the shares
-# of right tasks and right intents, with signatures of adapted or of shared features. The global head answers.
+# The figure has five rows. *Told the task* is the accuracy if the task is told. *Task found* is the share of messages
+# whose task is found. *Right* is the share of messages with the right intent, given by the global head. *Adapted* and
+# *shared* name the features of the signatures.
 
 # %%
 MEASURES = {"told the task": ("adapted, global", "oracle"),
@@ -243,14 +239,15 @@ for rule in ("NCM", "SLDA", "RanPAC"):
     print(f"{rule} on embeddings:", percent(np.mean(study["classifiers, 4 tasks"][rule])))
 
 # %% [markdown]
-# **Steps inside the model change little here.** If the task is told, 82 to 85 % are right; on embeddings it is 84 %.
-# Joint training of one LoRA adapter has 81 %. NCM takes no training step at all and has 84 %. The figure shows two more
-# results:
+# **Steps inside the model change little here.** If the task is told, 82 to 85 % of the messages are right; on
+# embeddings it is 84 %. Without being told the task, one LoRA adapter trained jointly is right for 81 %, and NCM, which
+# has no training steps, for 84 %. The figure shows two more results:
 #
 # - We see no gain from reuse. The intervals of the paired differences, printed below, contain 0.
 # - Inside MiniLM, signatures of *shared* features find at least as many tasks as signatures of *adapted* features. They
-#   also need only two passes through MiniLM per message; adapted features of four tasks need five. The adapted
-#   features are not better because log densities under different adapters cannot be compared ([Retrieval with
+#   also need fewer passes through MiniLM per message: one pass to find the task, and one with its adapter. Adapted
+#   features need one pass with each of the four adapters. A possible reason for the difference in tasks found: log
+#   densities under different adapters are not comparable in general ([Retrieval with
 #   adapters](retrieval_with_adapters.ipynb)).
 
 # %%
@@ -287,8 +284,8 @@ print(pd.DataFrame(costs).T.astype({name: int for name in own["floats"]}).to_str
 #
 # ### What is reused?
 #
-# The figure shows the coefficients of the fourth task inside MiniLM (first seed, without the penalty). With a coefficient
-# of 1, a unit is used as strongly as in the task where it was learned.
+# The figure shows the coefficients of the fourth task inside MiniLM (first seed, without the penalty). With a
+# coefficient of 1, a unit is used as strongly as in the task where it was learned.
 
 # %%
 from workbench.plots.composition import plot_coefficients
@@ -301,15 +298,15 @@ wb.show(plot_coefficients(fourth, layers, np.repeat(domains[:3], 4),
                           plt.subplots(figsize=(8.5, 4.4))[1]))
 
 # %% [markdown]
-# The coefficients are far from 0 in all layers, and have both signs. Does the fourth task need these units? The
-# accuracies above show that it gains nothing from them. Now we test it directly.
+# The coefficients are far from 0 in all layers, and have both signs. Does this show that the task needs the units? We
+# test this on the embeddings, where training takes only seconds.
 #
 # ## Live: switch the parts off
 #
-# Does a module *need* the units that it reuses? We train composed modules for all eight assistants on the embeddings,
-# with three seeds. Then we switch off the reused part, the new part, or both. The task is told. The answer comes from
-# the head that was trained with the module. If both parts are off, only this head is left, and it gets features that it
-# was not trained on.
+# We train composed modules without the penalty for all eight assistants on the embeddings, with three seeds. Then we
+# switch off the reused part, the new part, or both. We measure the accuracy on the second to the eighth task, because
+# the first task reuses nothing. The task is told. The answer comes from the head that was trained with the module. If
+# both parts are off, only this head is left, and it gets features that it was not trained on.
 
 # %%
 from workbench.measure.composition import right_without
@@ -342,29 +339,31 @@ verdict("some coefficients of the last task are above 1 or below -1. But without
             switched["head only"].mean() - switched["all units"].mean()) < 0.03)
 
 # %% [markdown]
-# This is why nothing is gained on embeddings. Training makes some coefficients large, although the tasks do not need
-# them. The head is a linear layer on 384 features, and it separates the five intents of a task without any unit. **A
-# coefficient far from 0 does not show that a unit is needed. Switch the unit off and measure.**
+# So on embeddings the tasks do not need the units, although training makes some coefficients large. The head is a
+# linear layer on 384 features, and it separates the five intents of a task without any unit. **A coefficient far from 0
+# does not show that a unit is needed. Switch the unit off and measure.**
 #
 # ## What to remember
 #
-# - Compare the parts of a method in pairs, and against simple classifiers.
-# - Composition can reuse only what earlier adapters have learned. Here they learned little, because the features were
-#   good already.
-# - Training steps inside the language model did not change this. One such step takes more than 100 times as long.
+# - Compare a method with and without a part, with the same seeds. Compare it with simple classifiers too.
+# - Composition can reuse only what earlier adapters have learned. Here they had little to learn, because the features
+#   were good already.
+# - With training steps inside the language model, we see no gain from reuse either. One such step takes more than 100
+#   times as long as a step on embeddings.
 #
-# **What would change your mind?** If composed modules had been better than separate adapters with the settings chosen on
-# validation messages, reuse would pay. If the accuracy had fallen far without the units, they would be needed.
+# **What would change your mind?** If composed modules had been better than separate adapters with the features chosen
+# on validation messages, reuse would pay. If the accuracy had fallen far without the units, they would be needed.
 #
 # ## Try it yourself
 #
-# - In the live cell set `seeds=(3, 4, 5)`, or `options={"reuse": "none"}`. Which accuracy is left without the new part?
+# - In the live cell set `seeds=(3, 4, 5)`, or `options={"reuse": "none"}`. Run it and the next cell. Which accuracy is
+#   left without the new part?
 #
 # ## Limits
 #
 # There is one data set, 1,600 messages that a language model wrote, and one order of the tasks. MiniLM was trained on a
-# billion pairs of sentences, so its features separate such messages already. With weaker features, adapters have more to
-# learn, and perhaps more to share. The steps inside MiniLM are few: 20 per task, on four tasks and three seeds. The
+# billion pairs of sentences, so its features separate such messages already. With weaker features, adapters have more
+# to learn, and perhaps more to share. The steps inside MiniLM are few: 20 per task, on four tasks and three seeds. The
 # learning rate there was chosen from two values with one seed. More steps could change this part. Intervals over seeds
 # do not include the uncertainty from the choice of test messages. Wilson's intervals include it, and are wider. The
 # penalty had one weight (0.1). The form of composition is reconstructed.
