@@ -88,7 +88,7 @@ print(report.verdict())
 # | 11 | [Reuse in depth](more/reuse_in_depth.ipynb) | If a new module uses an earlier part with a large weight, this does not show that the part helps. |
 # | 11 | [Composition compared](more/composition_compared.ipynb) | Seventeen methods and their costs are compared. |
 # | 11 | [Where it breaks: finding the task](more/composition_failures.ipynb) | Four changes make retrieval fail; two of them have a remedy. |
-# | 11 | [Where it breaks: the answer](more/composition_failures_answer.ipynb) | Three changes make the classifier fail; each has a remedy. |
+# | 11 | [Where it breaks: the answer](more/composition_failures_answer.ipynb) | Three changes make the answers wrong; each has a remedy, one of them only in part. |
 # | 11 | [Composition on messages](more/composition_of_intents.ipynb) | Composed modules are not better than separate ones. |
 # | 11 | [Does an earlier task help?](more/composition_of_intents_transfer.ipynb) | An earlier task helps only if its messages had the same purposes. |
 # | 11 | [Retrieval of language skills](more/retrieval_of_skills.ipynb) | Clusters of hidden states find the skill of a question. |

@@ -1,14 +1,14 @@
 # %% [markdown]
 # # Where it breaks: the answer
 #
-# > **Claim you can check:** a system of composed modules can also fail after retrieval, in the classifier. Three changes
-# > show this: as many random features as examples, an adapter whose features shrink, and a task that is given twice.
-# > Each has a simple remedy. A score that does not depend on the size of the features is only half of the remedy for a
-# > shrunken adapter: the classifier fails too.
+# > **Claim you can check:** three changes make a system of composed modules give wrong answers. With as many random
+# > features as examples and a tiny ridge, the classifier fails. If the features of one adapter shrink, retrieval fails.
+# > If they shrink further, the classifier fails too. If a task is given twice, retrieval fails. The first two failures
+# > have a simple remedy. The third has one only if both copies may give the same answers.
 #
 # | | |
 # |---|---|
-# | **Objectives** | separate a failure of retrieval from a failure of the classifier · see that a large condition number alone does not show a failure · know when it does no harm that two tasks are confused |
+# | **Objectives** | separate a failure of retrieval from a failure of the classifier · see that a large condition number alone does not show a failure · know when retrieval may confuse two tasks without harm |
 # | **Prerequisites** | [11 Module composition](../11_module_composition.ipynb), [Where it breaks: finding the task](composition_failures.ipynb) |
 # | **Time** | 40 minutes to work through, under 1 minute to run on two CPU cores |
 # | **Memory** | under 1 GB; no GPU, no download, no network |
@@ -149,7 +149,8 @@ ax_peak.legend(frameon=False, loc="center left")
 wb.show(peak)
 
 # %% [markdown]
-# The error has the same peak as in the first part: it is largest where features and examples are equally many.
+# In double precision the error has the same peak as in the first part: it is largest where features and examples are
+# equally many.
 #
 # The condition number alone does not show whether the head works. With 900 random features it is $10^{15}$. There are
 # only 700 examples, so all rows of $H$ are orthogonal to at least 200 directions. For these directions the eigenvalue
@@ -165,10 +166,9 @@ wb.show(peak)
 # are small? We multiply the features of the last task's module by a factor, in training and in the test. The signatures
 # and the global head are fitted to the multiplied features.
 #
-# One might expect that a score that does not depend on the size of the features solves the problem. Two scores are
-# of this kind. *relative* is the Mahalanobis distance (the distance in standard deviations of the cluster),
-# divided by its mean over held-out inputs of the task. *p_value* is the share of held-out inputs of the task that are at
-# least as far away as the new input.
+# One might expect that a score that does not depend on the size of the features solves the problem. We try two scores
+# of this kind. *relative* is the squared Mahalanobis distance, divided by its mean over held-out inputs of the task.
+# *p_value* is the share of held-out inputs of the task that are at least as far away as the new input.
 #
 # We also try a remedy, *unit size*. For each module we compute the root mean square of its features on its own training
 # examples. All features of this module are divided by that number, once, before anything else.
@@ -216,8 +216,8 @@ verdict("with unit size all three shares are the same for every factor.",
         np.ptp(scaled_means.loc["log_density, unit size"], axis=0).max() < 0.01)
 
 # %% [markdown]
-# So the score is only half of the remedy. The global head has one ridge for all modules. A ridge that is right for large
-# features is too strong for small features, and they lose their effect.
+# So another score is only half of the remedy. The global head has one ridge for all modules. A ridge that is right for
+# large features is too strong for small features, and they lose their effect.
 #
 # **What to do:** bring the features of each module to unit size.
 #
@@ -328,8 +328,8 @@ wb.show(gallery)
 # ## Limits
 #
 # The data are small: three tasks of two digits in one order, and one network. Intervals over splits share the same 1,797
-# digits, so they are too narrow for new digits. The composed modules have their usual settings, with no penalties. Each
-# remedy was tried only on its own failure, and was not tuned. Each failure was made alone; two failures at once may need
-# more.
+# digits, so they are too narrow for new digits. The composed modules have the default settings of the package, without
+# the penalty of lesson 11. Each remedy was tried only on its own failure, and was not tuned. Each failure was made
+# alone. Two failures at once may need other remedies.
 #
 # **Back to:** [11 Module composition](../11_module_composition.ipynb)

@@ -51,7 +51,7 @@ print("made by:", study["made by"]["command"])
 #
 # 1. *Retrieval*: the signature that fits the message best gives the task. Signatures can describe *shared* or *adapted*
 #    features.
-# 2. *Head*: a classifier on the adapted features of that task gives the intent. The *global* head (RanPAC, lesson 10)
+# 2. *Head*: a classifier on the adapted features of that task gives the intent. The *global* head (lesson 11)
 #    knows all 40 intents. The *task* head knows only the five intents of the retrieved task.
 #
 # | method | description |
@@ -116,8 +116,9 @@ def points_text(points):
 
 # %% [markdown]
 # The next figure shows accuracy minus that of separate adapters. Each panel has one choice of features for the
-# signatures (adapted or shared) and one head (global or task). Below it are the same differences if each method has the
-# features that were chosen for it on validation messages. So there two methods can have different features.
+# signatures (adapted or shared) and one head (global or task). The printed lines below the figure compare the
+# methods with the global head. There each method has the features that were chosen for it on validation messages. So
+# two methods can have different features.
 
 # %%
 KINDS = ("adapted, global", "shared, global", "adapted, task", "shared, task")
@@ -135,17 +136,16 @@ print("each method with the features chosen for it, global head: accuracy minus 
 print(*(f"  {name}: {points_text(own)}" for name, own in by_choice.items()), sep="\n")
 
 # %%
-verdict("with the features chosen on validation messages, composed modules are a little worse than "
-        "separate adapters, with and without the penalty.",
+verdict("with the features chosen on validation messages, 'composed' and 'composed, not "
+        "orthogonal' are a little less accurate than separate adapters.",
         all(seed_interval(by_choice[name])[1] < 0 for name in COMPOSED[:2]))
 verdict("the simple classifiers NCM and SLDA, which train no adapter, are at least as good as all "
         "methods with adapters.", min(eight["NCM"].mean(), eight["SLDA"].mean())
         > max(eight[name].mean() for name in (*COMPOSED, "joint")))
 
 # %% [markdown]
-# *Not orthogonal* is worse only with features that differ from those of *adapters*: validation chose shared features
-# for it, and adapted features for *adapters*. If both have the same features, the interval contains 0 in all four
-# panels.
+# The first verdict needs care: validation chose shared features for *composed, not orthogonal*, and adapted features
+# for *adapters*. If both have the same features, the interval of their difference contains 0 in all four panels.
 #
 # One variant, *faster 10*, is better by about 1 point if the signatures use adapted features. With shared features it
 # is equal or worse. The figure has sixteen 95 % intervals. Even without any true difference, about one of them would
@@ -334,8 +334,8 @@ print(pd.Series({name: percent_over_seeds(values.mean(1)) for name, values in
 last = live.model.modules(0)[7].coefficients.detach()
 wb.show(plot_coefficients(last, ["adapter"], np.repeat(domains[:7], 4),
                           plt.subplots(figsize=(9.5, 1.8))[1]))
-verdict("some coefficients of the last task are above 1 or below -1. But without any unit, reused "
-        "or new, the accuracy differs by less than 3 points.", float(last.abs().max()) > 1 and abs(
+verdict("some coefficients of the last task are above 1 or below -1. But if all units are off, the "
+        "accuracy changes by less than 3 points.", float(last.abs().max()) > 1 and abs(
             switched["head only"].mean() - switched["all units"].mean()) < 0.03)
 
 # %% [markdown]

@@ -4,8 +4,8 @@
 # > **Claim you can check:** the tasks are messages to assistants, and each message has an *intent*: its purpose, such
 # > as "block my card". A task is not learned better after an earlier task of the *same* assistant than after one of
 # > another assistant. A positive control shows that the measurement can detect transfer: if the earlier task had the
-# > *same intents*, a copy of the old adapter gains 4 points. If it had other intents, a copy is harmful: with 5
-# > messages on fixed embeddings it loses 3 to 4 points. There, learned coefficients do no harm.
+# > *same intents*, a copy of the old adapter gains 4 points. With only 5 messages per intent, a copy for
+# > other intents is harmful. On fixed embeddings such a copy loses 3 to 4 points, but learned coefficients do no harm.
 #
 # | | |
 # |---|---|
@@ -157,11 +157,11 @@ verdict("with 5 messages, a copy of the adapter for two other intents of the sam
 
 # %% [markdown]
 # - **The measurement detects transfer.** If the earlier task had the same intents, a copy of the old adapter gains 4
-#   points, and coefficients of 1 gain 2 to 4. Learned coefficients gain 1 point: they begin at 0, and must be found
-#   from the few new messages.
-# - **A shared domain gives nothing.** Two intents of a bank do not help with three other intents. With 5 messages a
-#   copy of the old adapter even loses 4 points. A likely reason: an adapter learns directions that separate its own
-#   intents, and other intents need other directions.
+#   points. Coefficients of 1 gain 4 points with 5 messages per intent, and 2 with 10, where the interval contains 0.
+#   Learned coefficients gain 1 point. A likely reason: they begin at 0, and must be found from the few new messages.
+# - **We see no gain from a shared domain.** Two intents of a bank do not help with three other intents. With 5 messages
+#   per intent a copy of the old adapter even loses 4 points. A likely reason: an adapter learns directions that separate
+#   its own intents, and other intents need other directions.
 # - **Learned coefficients do no harm.** If the earlier task had other intents, the gain is about 0.
 # - **A fresh adapter does not help either.** From 5 steps on, *head only* is at least as good as a fresh adapter. After
 #   20 steps it is better. So with few messages on fixed embeddings, a fresh adapter adds nothing to the linear head.

@@ -243,8 +243,9 @@ wb.show(gain_fig)
 
 # %% [markdown]
 # Each point is the mean of twelve teachers (three splits with four seeds each). Above 0 they help, and below 0 they harm.
-# Where does a line cross 0? The next two cells interpolate this **limit** between two neighbouring teachers, and compare it
-# with the accuracy of the student alone.
+# A line crosses 0 at one accuracy of the teacher, which we call the **limit**. It lies between the last teacher that helps
+# and the first teacher that harms. The next two cells interpolate it between the accuracies of these two teachers, and
+# compare it with the accuracy of the student alone.
 
 # %% tags=["nbval-ignore-output"]
 alone = others[0]
@@ -280,12 +281,13 @@ verdict("with own labels, the limit is 5 to 20 points below the accuracy of the 
 #
 # **The size of the harm does depend on the kind of error.** The worst teachers have an accuracy of about 10 %.
 #
-# - Soft answers with random errors then cost about ten points. Such a teacher is unsure, and an unsure answer teaches little.
+# - Soft answers with random errors then cost about eleven points. Such a teacher is unsure, and an unsure answer teaches
+#   little.
 # - Hard answers, or systematic errors, cost 30 to 42 points.
 # - The constant teacher is sure of one class. It is the worst teacher for a student with own labels, whose accuracy falls to
 #   23 %.
-# - The best teacher's answers help if they belong to their inputs: they add nine points. Shuffled, they cost about six points.
-#   So the teacher's knowledge about the inputs helps here. An untrained teacher also costs about six points.
+# - The best teacher's answers add nine points. If they are shuffled among the inputs, they cost about six points. So the
+#   teacher's knowledge about the inputs helps here. An untrained teacher also costs about six points.
 #
 # ## What to remember
 #

@@ -2,10 +2,10 @@
 # # Own answers in a row
 #
 # > **Claim you can check:** three skills are learned one after the other. A student that trains on its own answers
-# > (SDFT) ends 3 to 4 points higher, on the new skills and on the known skills, than a student that trains on answers of
-# > its teacher. The largest part of this difference comes from one order of six. Neither the number of answers nor
-# > their wording explains it. At a larger learning rate the difference on the new skills is not clear. A teacher that
-# > knows the earlier new skills does not reduce forgetting.
+# > (SDFT) ends 3 to 4 points higher, on the new skills and on the known skills, than a student that trains on answers
+# > of its teacher. The largest part of this difference comes from one order of six. More answers of the teacher do not
+# > remove the difference, and answers in the model's own wording do not remove it either. At a larger learning rate the
+# > difference on the new skills is not clear. A teacher that knows the earlier new skills does not reduce forgetting.
 #
 # | | |
 # |---|---|
@@ -81,9 +81,9 @@ verdict("the interval by hand is that of the package.", np.allclose(
 # %% [markdown]
 # ## Its own answers, or the teacher's?
 #
-# For the single skills of lesson 06, training on own answers made almost no difference. Does it matter with several skills
-# in a row? SDFT, *off_policy_distillation* and *sft_self_style* have the same learning rate. The figure shows SDFT minus
-# *off_policy_distillation*.
+# For the single skills of lesson 06, training on own answers made no clear difference. Does it matter with several
+# skills in a row? SDFT, *off_policy_distillation* and *sft_self_style* have the same learning rate. The figure shows
+# SDFT minus *off_policy_distillation*.
 
 # %%
 def draw_differences(gaps, label):
@@ -148,20 +148,21 @@ wb.show(stage_figure)
 # %% [markdown]
 # Nearly the whole difference appears in the last stage. After the first two stages both methods have the same accuracy
 # on the new skills. On the known skills sometimes one is better and sometimes the other. In the last stage
-# *off_policy_distillation* forgets some letters and functions, although they have nothing to do with the facts.
-# `tools-house` falls most, from 61 to 32 %. With SDFT `tools-house` rises, from 50 to 65 %.
+# *off_policy_distillation* forgets some letters, and SDFT forgets none. Both methods forget functions of `tools-new`,
+# but SDFT forgets fewer. The two methods differ most on `tools-house`: with *off_policy_distillation* its accuracy
+# falls from 61 to 32 %, with SDFT it rises from 50 to 65 %.
 #
 # The reason is not just that the facts come last. In another order, tools → letters → facts, they also come last, and
-# the two methods end equal. Perhaps the student, after two stages, gives answers that its teacher would not give. Only
-# on-policy training would then correct these answers. We did not test this.
+# the two methods end about equal. Perhaps the student, after two stages, gives answers that its teacher would not give.
+# Only on-policy training would then correct these answers. We did not test this.
 #
 # ## Three other explanations
 #
-# - The teacher's wording may differ from the student's. **Test:** SDFT minus *sft_self_style*, whose answers are in the
-#   model's own style.
+# - The teacher's wording may differ from the student's. **Test:** SDFT minus *sft_self_style*. The answers of
+#   *sft_self_style* are in the model's own style. So if the wording is the cause, this difference is near 0.
 # - Four fixed answers to a question may be too few. **Test:** SDFT minus *off_policy_distillation* with 30 answers to a
-#   question, so that few are used twice.
-# - The learning rate. **Test:** SDFT minus *off_policy_distillation*, both at three times the rate.
+#   question. Then an answer is used about once on average.
+# - The learning rate may matter. **Test:** SDFT minus *off_policy_distillation*, both at three times the rate.
 
 # %%
 tests = {"wording": ("sdft", "sft_self_style"), "30 answers": ("sdft", "off-policy, 30 answers"),
@@ -186,16 +187,16 @@ verdict("at the larger rate the difference on the new skills is not clear: both 
         "0.", all(low < 0 < high for low, high in rate_intervals))
 
 # %% [markdown]
-# So the number of answers is not the cause. The wording is not the cause either: in this order SDFT is also better than
-# *sft_self_style*, whose answers are in the model's own style. The learning rate remains open. At the larger rate, SDFT's
-# lead in this order is clear in retention, but not on the new skills.
+# So the number of answers does not explain the difference. The wording alone does not explain it either: in this order
+# SDFT is also better than *sft_self_style*, whose answers are in the model's own style. The learning rate remains open.
+# At the larger rate, SDFT's lead in this order is clear in retention, but not on the new skills.
 #
 # A warning about single seeds: the search for the rate used one seed. There, at the larger rate and in the first order,
 # the ACC of SDFT was 22 points higher than that of *off_policy_distillation*. With five other seeds the difference is
 # 9.6 points, with an interval from -5.3 to +24.5.
 #
-# On single skills no effect of on-policy training was found. With skills in a row it has a small effect. Almost the
-# whole gain over SFT comes from imitating the model's own style.
+# On single skills no clear effect of on-policy training was found. With skills in a row it has a small effect. On
+# average, almost the whole gain over SFT comes from imitating the model's own style.
 #
 # ## Does a teacher that knows the earlier skills help?
 #
@@ -214,7 +215,8 @@ verdict("the order matters most for tools-new. The more skills are trained after
 
 # %% [markdown]
 # One possible cause is the teacher: the pretrained model never knew these functions, and training moves the student
-# towards its teacher. Then the *task-start teacher*, which knows the functions, should keep more.
+# towards its teacher. If this is the cause, the student keeps more functions with the *task-start teacher*, because
+# this teacher knows the functions.
 
 # %%
 print(pd.DataFrame({method: by_stage(method, orders[0]).iloc[:, -1]
@@ -240,8 +242,8 @@ verdict("for the first two skills, all three intervals end below +5 points. The 
 
 # %% [markdown]
 # So the teacher is not the cause. One could have predicted this: the teacher only sees the *new* questions, so its
-# knowledge of other skills is never used in training. Perhaps 120 steps fix a skill less firmly than thousands of steps
-# of pretraining. We did not test this.
+# knowledge of other skills is never used in training. Perhaps a skill that was learned in 120 steps is forgotten more
+# easily than a skill that was learned in thousands of steps of pretraining. We did not test this.
 #
 # ## Replay of own answers: the first step by hand
 #

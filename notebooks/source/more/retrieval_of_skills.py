@@ -149,8 +149,9 @@ verdict("with one signature for each known skill, more than 90 % of the question
 # %% [markdown]
 # The left panel shows why the known skills need signatures: without them *every* known question goes to some module.
 #
-# A common signature has four clusters with one covariance, and this must be wide enough for five very different skills.
-# More clusters do not solve this (measured beforehand):
+# The four clusters of a signature share one covariance. With one signature for all known skills, this covariance must
+# be wide enough for five very different skills. More clusters find more known facts, but fewer than one signature for
+# each skill does (measured beforehand):
 #
 # | signature of the known skills | known facts found |
 # |---|---|
@@ -188,7 +189,7 @@ verdict(f"no fact is in both skills ({len(new_facts)} new, {len(old_facts)} know
             fact[i] for fact in old_facts} for i in (0, 1)))
 
 # %% [markdown]
-# The distance between two skills predicts such a case. We fit one covariance for all skills. The **Mahalanobis
+# Two skills are easily confused if their distance is small. We fit one covariance for all skills. The **Mahalanobis
 # distance** $\Delta$ between two means is their distance in standard deviations of this covariance. If both skills were
 # exactly Gaussian, the share of wrong choices between the two would be $\Phi(-\Delta/2)$, with the normal distribution
 # function $\Phi$ (column *expected error*). Even random groups of questions have means that are a little apart. So, for
@@ -223,8 +224,7 @@ verdict("new and known facts are nearer to each other than any other two skills.
 # %% [markdown]
 # The distance between new and known facts is 1.9, two to three times that of shuffled skills. For tools (3.8) and
 # letters (4.4) it is more than four times that of shuffled skills. So a rule with one common covariance must confuse
-# many new facts with known facts. Our signatures do better because each skill has its *own* covariance. The next
-# section compares them.
+# many new facts with known facts. Our signatures do better because each skill has its *own* covariance.
 #
 # ## Do simpler methods do as well?
 #
@@ -344,10 +344,10 @@ verdict("if a fact was left out of the signature of its skill, the right skill i
 #
 # ## How certain is a choice?
 #
-# A **conformal set** (lesson 10) contains all skills to which a question may belong. Its threshold is set on the
-# validation questions, 48 per skill, which were not used for fitting. We ask that the set contains the right skill in at
-# least 90 % of the cases. With 48 questions the theory gives $1-\lfloor0.1\cdot49\rfloor/49=92$ %. (The p-values are
-# multiples of 1/49, and four of them are at most 0.1.) How many skills are in a set?
+# A **conformal set** (lesson 10) contains all skills to which a question may belong. The validation questions
+# are held out, 48 per skill: no signature is fitted to them. We ask that the set contains the right skill in at least
+# 90 % of the cases. The possible p-values are 1/49, 2/49, ..., 49/49, and only the first four are at most 0.1. So the
+# theory gives $1-4/49=92$ %. How many skills are in a set?
 
 # %%
 rows = np.concatenate([projected["train"], projected["validation"]])

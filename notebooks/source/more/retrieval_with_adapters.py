@@ -2,10 +2,9 @@
 # # Retrieval with adapters: p-values that later training does not change, and scores that can be compared between adapters
 #
 # > **Claim you can check:** if each task has its own adapter, training the later adapters changes no p-value for the
-# > first task. Log densities under different adapters are not comparable in general: they fail if one adapter scales its
-# > features down. Two scores still work: the distance divided by the mean distance of the task's own held-out inputs, and
-# > the rank of the distance among the distances of these held-out inputs. But the signature must not have a fixed number
-# > added to its variances.
+# > first task. Log densities under different adapters are not comparable in general: they fail if one adapter scales
+# > its features down. Mahalanobis distances and p-values still work, if no fixed number is added to the variances of
+# > the signature.
 #
 # | | |
 # |---|---|
@@ -80,9 +79,9 @@ verdict("the p-values for the first task are equal in every bit after the first 
         np.array_equal(stages[0], stages[-1]))
 
 # %% [markdown]
-# So later training does not change whether the set of an input contains the first task. Now take all test inputs of one
-# task. The **coverage** of this task is the share of these inputs whose set contains the task. How large is the
-# coverage, if we ask for 90 %? And what happens to inputs of tasks that are not learned yet?
+# So later training does not change whether the conformal set of an input contains the first task. Now take all test
+# inputs of one task. The **coverage** of this task is the share of these inputs whose set contains the task. How large
+# is the coverage, if we ask for 90 %? And what happens to inputs of tasks that are not learned yet?
 
 # %% tags=["nbval-ignore-output"]
 held_in, sizes = [], []
@@ -101,9 +100,10 @@ verdict("the sets contain the right task at least as often as we asked (90 %).",
         np.mean(held_in, 0).min() >= 0.9)
 
 # %% [markdown]
-# For 36 held-out inputs the proof gives an average coverage of $1-\lfloor 0.1\cdot 37\rfloor/37$. The average is over all
-# samples of 36 held-out inputs. We have only one sample. How much does the coverage differ from sample to sample? Over
-# all samples the coverage of a task has a beta distribution, if no two scores are equal.
+# For 36 held-out inputs the proof of lesson 10 has 37 equally likely ranks. Three of them lead to a set without the
+# right task. So the coverage is $1-3/37$ on average over all samples of 36 held-out inputs. We have only one sample.
+# How much does the coverage differ from sample to sample? Over all samples the coverage of a task has a beta
+# distribution, if no two scores are equal.
 
 # %%
 from scipy.stats import beta
@@ -141,9 +141,10 @@ print(f"coverage of one task: {percent(of_one_sample.mean())} on average over sa
 # - *background*: the log density minus the log density of one Gaussian, which is fitted to the inputs of **all** tasks
 #   under the same adapter.
 #
-# In all five, the shrinkage is 0.01: a hundredth of the mean variance is added to every variance. If the features shrink,
-# this amount shrinks too. Three more rows are called *ridge fixed*. There we add the number 0.01 itself, whatever the size
-# of the features, as `reg_covar` does in scikit-learn. Such a fixed number is called a **ridge**.
+# In all five, the shrinkage is 0.01: a hundredth of the mean variance is added to every variance. If the features
+# shrink, this amount shrinks too. We also compute three of the scores with a fixed number in place of the shrinkage:
+# the rows *ridge fixed* of the table below. There 0.01 itself is added to every variance, whatever the size of the
+# features, as `reg_covar` does in scikit-learn. Such a fixed number is called a **ridge**.
 
 # %%
 (train_x, train_task), (held_x, held_task) = together("train"), together("validation")
@@ -191,10 +192,11 @@ verdict("with a fixed ridge, Mahalanobis distances fail too, already at a scale 
 # *Background* finds the most tasks. But it needs the inputs of all tasks under each adapter, and a model that learns
 # task after task does not have them.
 #
-# Why does a fixed ridge lower the accuracy? If the features shrink, the added 0.01 becomes larger than their variances. So
-# the Mahalanobis distances under this adapter become small, for inputs of all tasks. So the last task wins too often. At a
-# scale of 0.001 only the added 0.01 counts, so the distance becomes the Euclidean distance to the cluster means. With
-# this distance, *relative* still finds the task of 85 % of the inputs, and *p_value* the task of 69 %.
+# Why does a fixed ridge lower the accuracy? If the features shrink, the added 0.01 becomes larger than their variances.
+# So the Mahalanobis distances under this adapter become small, for inputs of all tasks. So the last task wins too
+# often. At a scale of 0.001 only the added 0.01 counts, so the distance is proportional to the Euclidean distance to
+# the cluster means. With this distance, *relative* still finds the task of 85 % of the inputs, and *p_value* the task
+# of 69 %.
 #
 # {{exercise surviving_score}}
 
@@ -219,7 +221,7 @@ check("surviving_score", surviving_score)
 # | learned retrieval of prompts "is prone to forgetting" | This depends on whether tasks share the keys. Lesson 09 has keys that forget, and keys that do not. |
 # | retrieval is parameter-free | No *retriever* is trained. But signatures have settings: the number of clusters, the form of the covariance matrix, and a small value added to its diagonal. |
 # | there are bounds on the error: it is low if the clusters are well separated | Such a bound holds if the true densities are known. It does not guarantee a low error on real data. [Bounds of retrieval](bounds_of_retrieval.ipynb) shows the measured error beside such bounds. |
-# | retrieval and prediction are better than with earlier methods "under large shifts in task semantics" | This means: if the tasks differ strongly in meaning. Summaries often leave this condition out. Our tasks are similar, and a simple method is as good. |
+# | retrieval and prediction are better than with earlier methods "under large shifts in task semantics" | This means: if the tasks differ strongly in meaning. Summaries often leave this condition out. Our tasks are similar, and a simple classifier finds the task as often as signatures (lesson 10). |
 #
 # Summaries on the web add numbers that are not in the abstract ("up to 57 % gains in retrieval and 30 % in
 # classification"). The abstract does not mention the cost of one pass per adapter. It does not name classifiers that
@@ -230,9 +232,9 @@ check("surviving_score", surviving_score)
 #
 # - Training later adapters changes neither the earlier adapters nor their signatures. So conformal sets keep their
 #   error rate for every task that was learned.
-# - Log densities under different adapters are not comparable in general. Ranks among a task's own held-out distances do not
-#   depend on the scale of an adapter if the shrinkage is a share of the variances. They also give the p-values of the
-#   conformal sets.
+# - Log densities under different adapters are not comparable in general. With a shrinkage, the rank of a distance among
+#   the held-out distances of its task does not depend on the scale of the adapter. These ranks also give the p-values
+#   of the conformal sets.
 # - A fixed number that is added to all variances matters more if the features are smaller. A share of the mean variance
 #   matters equally at every scale.
 #

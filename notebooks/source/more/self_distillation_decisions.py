@@ -39,7 +39,7 @@ wb.prepare_notebook()
 # | **policy** $\pi$ | for each cell, the probabilities of the four actions |
 # | **discount** $\gamma=0.95$ | a reward at move $t$ counts $\gamma^{t-1}$ times. So early rewards count more |
 # | **value** $V$ of a cell | the expected sum of discounted rewards from this cell on |
-# | **return** of a policy | the mean value of all cells. So a good policy knows the way from everywhere |
+# | **return** of a policy | the mean value of all cells except the goal and the pits. So a good policy knows the way from everywhere |
 # | **$Q(s,a)$** | the expected sum of discounted rewards after action $a$ in cell $s$ |
 # | **greedy** | a greedy policy always takes the action with the largest $Q$ |
 #
@@ -133,8 +133,9 @@ def learn(steps, table, guide=None, explore=0.3):
 # At each temperature we look at
 #
 # - the **softened teacher**: the policy $p_T$ itself;
-# - a **small student**. It has 16 features (row, column, and walls around the cell), and a table has 31 cells. It either draws
-#   its action from its probabilities, or always takes its **likeliest** action;
+# - a **small student**. Its inputs are 16 features of a cell (row, column, and walls around the cell). With 16 features for 31
+#   cells, it cannot express every policy. It either draws its action from its probabilities, or always takes its
+#   **likeliest** action;
 # - a **guided learner**. It begins with a table of zeros, and learns for 2,000 steps by Q-learning. While it learns, the softened
 #   teacher (the *guide*) chooses its actions. Then we measure the return of its own greedy policy. So here the teacher
 #   is used to *explore* the world.
@@ -262,9 +263,9 @@ wb.show(grid_figure)
 #
 # - **To act, use a low temperature.** The softened teacher has its highest return at the lowest temperature, where it is nearly
 #   greedy. Each increase of the temperature lowers its return. Rusu et al. also use a low temperature for Q-values.
-# - **To explore, use a higher temperature.** The guided learner is best at $T=0.5$. The teacher's own policy has a return
-#   of about 0 there. A guide with a low temperature repeats its routes, and one with a high temperature walks at random. The
-#   table was computed beforehand. It shows means over the 60 guides, in 400 steps each:
+# - **To explore, use a higher temperature.** The guided learner is best at $T=0.5$. At this temperature, the softened
+#   teacher itself has a return of only about 0. A guide with a low temperature repeats its routes, and one with a high
+#   temperature walks at random. The table was computed beforehand. It shows means over the 60 guides, in 400 steps each:
 #
 # | temperature of the guide | it reaches the goal | pairs of cell and action that it tries (of 112) |
 # |---|---|---|
@@ -277,13 +278,13 @@ wb.show(grid_figure)
 # - **The teacher's knowledge matters.** Learners with a shuffled or an untrained guide are worse than learners with the
 #   teacher. We see no difference between them and learners without any guide. The paired differences are -0.05 to +0.18
 #   (shuffled) and -0.15 to +0.06 (untrained).
-# - **For the small student, soft labels are not better than hard ones.** At low temperatures they are equally good. At high
-#   temperatures soft labels are worse, even if the student takes its likeliest action. A likely reason: at a high temperature
+# - **For the small student, soft labels are not better than hard ones.** If the student takes its likeliest action, we see
+#   no difference up to $T=0.1$. From $T=0.3$ on, soft labels are worse. A likely reason: at a high temperature
 #   the student fits all values of $Q$. Its few features then describe the large differences near the pits and the goal. They
 #   do not describe well which action is best.
 # - **More training of the teacher is better than a student.** A guided learner reaches about the return of its teacher in 2,000
-#   steps of its own. But a teacher that goes on for 2,000 steps is better than any student. It keeps its table, and the student
-#   got only a policy.
+#   steps of its own. But a teacher that goes on for 2,000 steps is better. It keeps its table, and a guided learner begins with
+#   zeros.
 # - **Generations do not help.** At $T=0.5$ the return falls from 0.54 in the first generation to 0.31 in the fifth. At
 #   $T=0.01$ it does not fall: 0.39 in the first and 0.46 in the fifth. This is a little less than the 0.52 of the teacher.
 #

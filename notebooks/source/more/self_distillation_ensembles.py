@@ -180,8 +180,8 @@ print("mean of the largest probability in an untrained teacher's answers:",
 # - **Taught by 4**: we see no gain in either case.
 # - **With 100 labels, a student of a teacher that knows nothing is better than a student of the ensemble**, by 0.2 to 2.3 points
 #   (paired). The untrained teacher answers about 10 % for each class, for every digit. Its student learns to be less sure, as
-#   with label smoothing. So this gain of about two points is regularisation, and not an effect of knowledge. With wrong labels, we see no
-#   gain of label smoothing or of the untrained teacher; their intervals are wide.
+#   with label smoothing. So its gain over one network, 1.9 points, is regularisation, and not an effect of knowledge. With
+#   wrong labels, we see no gain of label smoothing or of the untrained teacher; their intervals are wide.
 # - **Label smoothing and the untrained teacher harm calibration.** Both methods have an ECE above 50 %. With 100 labels, both
 #   are right in nine of ten cases, but their mean confidence is only 36 % and 18 %.
 # - **With wrong labels, *taught by 4* and *mutual* have the lowest ECE**: 25 % and 26 %, and one network has 30 %. But the
@@ -221,6 +221,10 @@ for case, methods in chosen["ensembles"].items():
         case, "same steps, no teacher"): alone | {"steps": student["steps"], "weight_decay": 0.0}}
 
 
+# %% [markdown]
+# The table below shows the agreement on the labelled digits, on the new digits, and on the new digits that the teacher
+# (the ensemble) classifies wrongly. The last column is the share of the teacher's mistakes that a network repeats.
+
 # %% tags=["nbval-ignore-output"]
 agreements = {}
 for ((case, name), config), split in itertools.product(NETWORKS.items(), SPLITS):
@@ -248,16 +252,15 @@ verdict("with 100 labels, the student repeats more of its teacher's mistakes tha
         ends["100 labels"][0, 0] > 0 > ends["200 labels"][0, 0] and ends["200 labels"][1, 0] > 0)
 
 # %% [markdown]
-# The columns show the agreement on the labelled digits, on the new digits, and on the new digits that the teacher
-# (the ensemble) classifies wrongly. So the student repeats 86 % of the teacher's mistakes with 100 labels, and 75 % with wrong
-# labels. Did it learn these mistakes from its teacher?
+# The student repeats 86 % of the teacher's mistakes with 100 labels, and 75 % with wrong labels. Did it learn these mistakes
+# from its teacher?
 #
 # *One network* repeats far fewer of them. But it was trained for more steps, and with weight decay. The fair control is *same
 # steps, no teacher*. It repeats 77 % and 73 %.
 #
 # - **With 100 labels, the student does imitate.** It repeats 4 to 14 points more of the mistakes than the fair control.
-# - **With wrong labels, we see no imitation** (-2 to +5 points). Both networks learned the same wrong labels, and this alone
-#   explains most of the agreement.
+# - **With wrong labels, we see no imitation** (-2 to +5 points). Both networks learned the same wrong labels. This may
+#   explain most of the agreement.
 #
 # The imitation is not perfect. With 100 labels, every network gives the teacher's answer on *all* labelled digits. Still they
 # differ on new digits. So the labelled digits do not determine the answers to new digits.

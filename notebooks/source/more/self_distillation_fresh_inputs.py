@@ -61,9 +61,9 @@ wb.prepare_notebook()
 #
 # Take inputs that the new model has not seen. Label them as in its training: in round 1 with the truth plus noise, and later
 # with the predictions of the model before. $E$ is the mean squared error of the new model on these labels. The theory gives
-# $E=\big(\sum_k(1-p_k)^2m_k+\sigma^2\big)/\big(1-\tfrac1n\sum_kp_k^2\big)$. To make the labels, feature $k$ is multiplied by
-# a coefficient: by $\theta_k$ in round 1, and later by the coefficient of the model before. The number $m_k$ is $s_k$ times
-# the mean square of this coefficient. Later rounds have no $\sigma^2$, because their labels have no noise of their own.
+# $E=\big(\sum_k(1-p_k)^2m_k+\sigma^2\big)/\big(1-\tfrac1n\sum_kp_k^2\big)$. The number $m_k$ is $s_k$ times the
+# mean square of the coefficient that makes the labels. In round 1 this coefficient is $\theta_k$, and later it is the
+# coefficient of the model before. Later rounds have no $\sigma^2$, because their labels have no noise of their own.
 #
 # The formulas for $\kappa$ and $E$ are limits for large $n$ and $d$. They come from the theory of random matrices. We do not
 # prove them here; we compare them with measurements.
@@ -161,8 +161,8 @@ for name, (lam, end, _) in tries.items():
     print(f"{name:12}: rounds {end}, penalty {lam:.2f}, risk {final[name].mean():.4f}; "
           f"minus one round {low:+.4f} to {high:+.4f}")
 print(f"predicted with fresh inputs: {risks[often][stop - 1]:.4f}; one round: {risks[once][0]:.4f}")
-verdict("the risk with the same inputs is not more than 0.002 above the risk with fresh inputs.",
-        np.mean(final["same inputs"] - final["fresh inputs"]) < 2e-3)
+verdict("the mean risk with the same inputs is lower than the mean risk with fresh inputs.",
+        np.mean(final["same inputs"] - final["fresh inputs"]) < 0)
 
 # %% [markdown]
 # With fresh inputs, two rounds have a risk that is 8 % lower than that of one round with its best penalty. **But the fresh inputs
@@ -183,9 +183,9 @@ verdict("the risk with the same inputs is not more than 0.002 above the risk wit
 # | **fresh inputs** | in each round, as many new inputs as there are labelled ones |
 # | **one large set** | in each round, the same large set: all fresh inputs together, five times as many as labelled ones |
 #
-# The penalty grows with the number of inputs, so that its effect for each input is the same. Five penalties times one to six
-# rounds are 30 settings. The best setting is chosen on 100 noisy validation digits. **One round** can choose from 30 penalties,
-# so both have 30 settings. Accuracy is measured on 400 other digits. There are 20 seeds.
+# The large set has five times as many inputs, so its penalty is five times as large. Five penalties times one to six rounds
+# are 30 settings. The best setting is chosen on 100 validation digits, with wrong labels as in training. **One round** can
+# choose from 30 penalties, so both have 30 settings. Accuracy is measured on 400 other digits. There are 20 seeds.
 
 # %%
 images, digits = load_digits(return_X_y=True)
@@ -255,9 +255,9 @@ wb.show(shown)
 # lowest error is smaller for larger penalties, which need fewer rounds.
 #
 # **Compared with one round at its chosen penalty, we see no difference in most cases.** There is one exception. With 100 labels
-# (30 % wrong) and the *same inputs*, 1.5 points are gained (0.6 to 2.3). So several rounds can be better than any single
-# penalty, as in the test problem. In lesson 03, with 500 labels, the difference was less than one point. Fresh inputs are not
-# better than the same inputs.
+# (30 % wrong) and the *same inputs*, 1.5 points are gained (0.6 to 2.3). So several rounds can be better than one round
+# if both choose their settings in the same way. In lesson 03, with 500 labels, the difference was less than one point. Fresh
+# inputs are not better than the same inputs.
 #
 # ## What to remember
 #

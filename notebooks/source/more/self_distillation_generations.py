@@ -163,8 +163,9 @@ summary = gains[[2, 3, LAST]].groupby(["noise", "method"], sort=False).agg(
     lambda v: f"{v.mean():+.1f} ({seed_interval(v)[0]:+.1f} to {seed_interval(v)[1]:+.1f})")
 print("accuracy minus that of generation 1, in points (95 % interval):\n", summary.to_string())
 mean_gain = gains.groupby(["method", "noise"]).mean()
-verdict("no generation of born again is a point better than the first network. The control with "
-        "shuffled answers gains more. With wrong labels, longer training loses over 8 points.",
+verdict("no generation of born again is a point better than the first network. In generation 6, "
+        "the control has gained more than born again. With wrong labels, longer training loses "
+        "over 8 points.",
         mean_gain.loc["born again"].max(axis=None) < 1
         and (mean_gain.loc["control: shuffled answers", LAST] > mean_gain.loc["born again", LAST])
         .all() and mean_gain.loc[("longer training", 0.3), LAST] < -8)
@@ -177,10 +178,10 @@ verdict("no generation of born again is a point better than the first network. T
 # **With right labels**, longer training gains 1.4 points, because 200 steps were too few. Born again has no clear gain.
 #
 # **The control.** A shuffled soft label contains nothing about its image. With right labels, shuffled answers cost four points
-# in generation 2. The first network is very confident, and its confident answers to *other* images act like wrong
-# labels. Later teachers are less confident. Their shuffled answers move a part of each label to the other digits, as
-# label smoothing does. This gains 1.5 points. **So a gain over the first network does not show that the teacher's knowledge
-# helped. Compare with the control.**
+# in generation 2. The first network's confident answers to *other* images act like wrong labels. Later teachers are less
+# confident. Their answers are spread over all digits. So each target is a mixture of the label and similar probabilities for
+# all digits, as in *label smoothing*. This gains 1.5 points. **So a gain over the first network does not show that the
+# teacher's knowledge helped. Compare with the control.**
 #
 # **Agreement.** All generations of born again agree with the first network on 95 to 97 % of the digits. Longer training on
 # wrong labels lowers the agreement to 79 %.
@@ -216,10 +217,11 @@ pair[1].legend(loc="lower right")
 wb.show(reliable_fig)
 
 # %% [markdown]
-# **Left, the first network.** It has learned labels of which 30 % are wrong. Its confidence estimates how often it
-# agrees with such noisy labels. Even right answers agree with only 70 % of these labels. So answers with a confidence of
-# about 65 % are already nearly always right. Measured with right labels, the confidence is far too low. Measured with noisy
-# labels, it is closer to the accuracy: it is too low below 70 %, and too high above 70 %.
+# **Left, the first network.** It has learned labels of which 30 % are wrong. Its confidence estimates how often its answer
+# agrees with such a noisy label. Even a right answer agrees only in 70 % of the cases. So the network has a confidence of only
+# about 65 % in answers that are nearly always right. Measured with right labels, the confidence is far too low. Measured with
+# noisy labels, the confidence is closer to the accuracy. For confidences below 70 %, the accuracy is higher than the confidence.
+# Above 70 %, the accuracy is lower.
 #
 # **Right, after longer training.** The network is confident in the labels that it has memorised. Measured with noisy labels,
 # this confidence is too high. Measured with right labels, it fits by accident, because two errors cancel. Wrong labels made

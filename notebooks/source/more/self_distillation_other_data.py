@@ -155,9 +155,9 @@ verdict("on breast cancer the ensemble gains more than born again. On wine the t
 #
 # ## What would change your mind?
 #
-# If born again were better than tuned early stopping, weight decay, an ensemble *and* every control, on several data sets, it
-# would add something of its own. But on each of the ten data sets, at least one of these methods is at least as
-# accurate.
+# If born again were better than tuned early stopping, weight decay, an ensemble *and* every control, on several data
+# sets, it would add something of its own. But on each of the ten data sets, one of these methods is as accurate as born
+# again, or more accurate.
 #
 # ## Try it yourself
 #
@@ -170,7 +170,8 @@ verdict("on breast cancer the ensemble gains more than born again. On wine the t
 #
 # - The data sets are small, and so are the networks. The intervals are over six splits of the same data, so they are too
 #   narrow for new data.
-# - Twelve settings were tried for each method. The best setting is often at the end of its list.
+# - Twelve settings were tried for each method. The best setting often has the smallest or the largest value that was
+#   tried. So values outside this range may be better.
 # - There are many intervals. About one 95 % interval in twenty does not contain the true value, by chance alone.
 #
 # **Back to:** [03 Self-distillation](../03_self_distillation.ipynb)

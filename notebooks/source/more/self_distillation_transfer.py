@@ -199,7 +199,7 @@ verdict("the loss of LwF written here and the package's are equal.",
 # |---|---|
 # | finetune | learns the labels of 5 to 9 alone |
 # | lwf | as above |
-# | control: untrained | LwF with a network of random weights in place of the old one |
+# | control: untrained | LwF with a teacher of random weights; the student starts from the old weights |
 # | control: shuffled | LwF with the soft labels shuffled among the images of a batch |
 # | born again | self-distillation. A first network learns 5 to 9, starting from the old weights. A second one does the same, and the first one is its teacher on 5 to 9 |
 #
@@ -275,16 +275,15 @@ wb.show(path_figure)
 #
 # - **Task scenario: LwF keeps nearly everything.** The knowledge of the old network matters. With an untrained network in its
 #   place, LwF keeps no more than fine-tuning. With shuffled soft labels it keeps less than fine-tuning.
-# - **Class scenario: all methods forget.** LwF is better than its controls, so the soft labels contain knowledge. But
-#   fine-tuning with the learning rate 0.0002 keeps 1 to 8 points more at the level. The reason: LwF compares old classes only
-#   with old classes. No term of its loss compares a 3 with an 8. The labels always reward one of the outputs 5 to 9. Lesson
-#   [02](../02_measuring_retention.ipynb) found no gain of LwF either, with five tasks.
+# - **Class scenario: all methods forget.** A likely reason: the labels always reward one of the outputs 5 to 9. LwF compares
+#   old classes only with old classes, so no term of its loss asks for the answer 3 in place of 8. LwF is better than its
+#   controls, so the soft labels contain knowledge. But fine-tuning with the learning rate 0.0002 keeps 1 to 8 points more than
+#   LwF at the level. Lesson [02](../02_measuring_retention.ipynb) found no gain of LwF either, with five tasks.
 # - **Born again keeps nothing extra.** In the class scenario it even keeps less than fine-tuning. Its teacher has already
 #   forgotten the old digits, and answers only about 5 to 9. Self-distillation can keep only what its teacher still knows, and
 #   only on the inputs that the teacher is asked about.
 #
-# (In the class scenario the smallest strength was best. With strength 0, LwF is fine-tuning with half of the loss. The
-# optimiser Adam takes the same steps for any scale of the loss, so it is the same as fine-tuning.)
+# (In the class scenario the smallest strength of LwF was best. With strength 0, LwF would be fine-tuning.)
 #
 # ## What LwF and SDFT have in common
 #
@@ -296,8 +295,7 @@ wb.show(path_figure)
 # **SDFT** (self-distillation fine-tuning, lesson [05](../05_sdft.ipynb)) has one term. Its teacher is the same language model with a
 # **demonstration in its prompt**. A demonstration is the answer of an expert. So the soft labels contain the *new* knowledge
 # too. The teacher gives its probabilities for the words of an answer that the **student itself** has written, and not
-# for a given text. Where the demonstration does not change the teacher's answers, the loss asks for no change. An
-# example is the model's style.
+# for a given text. Where the demonstration does not change the teacher's answers, the loss asks for no change.
 #
 # Neither method stores old data. Neither has a term that protects the model on inputs that are unlike the new ones. So old
 # answers can be lost, as in the class scenario. Lesson [08](../08_many_skills.ipynb) measures how much SDFT keeps.

@@ -52,9 +52,9 @@ verdict("the article alone, the demonstration alone, and both lead to over 90 % 
         right["low"][1:].min() > 0.9 and right["high"]["nothing"] < 0.2)
 
 # %% [markdown]
-# For this comparison the paper has numbers in its appendix A.2. We have not seen the appendix ourselves. People who read
-# it report the accuracy *after training*: 37 % with the answer alone, 75 % with the text alone, and 89 % with both. One
-# of them writes that text and figure of the appendix disagree, so these numbers are uncertain.
+# For this comparison the paper has numbers in its appendix A.2. We have not seen the appendix ourselves. People who
+# read it report the accuracy *after training*: 37 % with the answer alone, 75 % with the article alone, and 89 % with
+# both. One of them writes that text and figure of the appendix disagree, so these numbers are uncertain.
 #
 # Our comparison is before training, and all three prompts reach 100 %. So it cannot show which one is better. Our
 # articles are four short sentences, and the question names the detail to look for.
