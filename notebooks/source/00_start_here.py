@@ -38,7 +38,7 @@ print(report.verdict())
 # | [02 Measuring retention](02_measuring_retention.ipynb) | One table of accuracies shows how much each method forgets. |
 # | [03 Self-distillation](03_self_distillation.ipynb) | A model can learn from the probabilities of another model, and sometimes from its own. |
 # | [04 The model as its own teacher](04_the_model_as_its_own_teacher.ipynb) | A language model answers better with an example in its prompt, so it can teach itself. |
-# | [05 SDFT](05_sdft.ipynb) | Self-distillation fine-tuning (SDFT) teaches a new skill and loses less than ordinary fine-tuning. |
+# | [05 SDFT](05_sdft.ipynb) | Self-distillation fine-tuning (SDFT) teaches a new skill and forgets less than ordinary fine-tuning. |
 # | [06 What makes SDFT work](06_what_makes_sdft_work.ipynb) | Control experiments show which parts of SDFT matter. |
 # | [07 Drift and forgetting](07_drift_and_forgetting.ipynb) | Within each training method, the more the training changes a model's answers about old skills, the more the model forgets. |
 # | [08 Many skills in a row](08_many_skills.ipynb) | After three skills in a row, SDFT has a mean accuracy of 75 to 92 % on them, depending on their order. Ordinary fine-tuning keeps at most the last skill. |
@@ -72,7 +72,7 @@ print(report.verdict())
 # | 03 | [A teacher for decisions](more/self_distillation_decisions.ipynb) | The best temperature depends on the purpose. |
 # | 03 | [Old knowledge and new digits](more/self_distillation_transfer.ipynb) | A network that knows some digits shows no advantage when it learns new digits. |
 # | 04 | [What the teacher's prompt must contain](more/teacher_prompts.ipynb) | A prompt that loses its beginning makes a useless teacher. |
-# | 05 | [SDFT on five other skills](more/sdft_on_other_skills.ipynb) | SDFT works on three of them. On one it works up to an accuracy of 80 %, and on one hardly. |
+# | 05 | [SDFT on five other skills](more/sdft_on_other_skills.ipynb) | SDFT works on three of them. On one it keeps more than ordinary fine-tuning only up to an accuracy of 80 %. On one it hardly works. |
 # | 05 | [SDFT beside TRL](more/sdft_beside_trl.ipynb) | With the same settings a well-known library computes the same losses. |
 # | 06 | [Own answers, or the teacher's?](more/own_answers_or_the_teachers.ipynb) | Three more tests show no clear difference. |
 # | 06 | [Whose weights teach](more/whose_weights_teach.ipynb) | Three kinds of teacher are equally good at small learning rates. At a larger rate, training fails with one of them. |
@@ -83,8 +83,8 @@ print(report.verdict())
 # | 10 | [Bounds of retrieval](more/bounds_of_retrieval.ipynb) | Limits on the error can be proved, but only under assumptions. |
 # | 10 | [Bounds and heavy tails](more/bounds_and_heavy_tails.ipynb) | A bound for Gaussian clusters says nothing about data with many outliers. |
 # | 10 | [Retrieval compared](more/retrieval_compared.ipynb) | The simple classifiers FeCAM and RanPAC find the task of digits as often as clusters do. |
-# | 10 | [Retrieval of messages](more/retrieval_of_messages.ipynb) | No method finds the right assistant for 95 % of the messages. |
-# | 10 | [Retrieval with adapters](more/retrieval_with_adapters.ipynb) | If each task has its own adapter, only some scores can find the task of an input. |
+# | 10 | [Retrieval of messages](more/retrieval_of_messages.ipynb) | Every method finds the right assistant for less than 95 % of the messages. |
+# | 10 | [Retrieval with adapters](more/retrieval_with_adapters.ipynb) | If each task has its own adapter, some methods can fail to find the task of an input. |
 # | 11 | [Reuse in depth](more/reuse_in_depth.ipynb) | If a new module uses an earlier part with a large weight, this does not show that the part helps. |
 # | 11 | [Composition compared](more/composition_compared.ipynb) | Seventeen methods and their costs are compared. |
 # | 11 | [Where it breaks: finding the task](more/composition_failures.ipynb) | Four changes make retrieval fail; two of them have a remedy. |

@@ -166,9 +166,10 @@ wb.show(plot_dots({"correct": {name: (shares.mean(), *np.clip(seed_interval(shar
                   "named correctly (%), 95 % intervals over ten digits", ("chance", 0.1)))
 
 # %% [markdown]
-# The prediction was right for hard labels. With soft labels the share grows with the temperature: 6 %, 29 %, 62 %. But
-# for $T=1$ the prediction was wrong, because 6 % is not many. In the controls, *correct* and *false alarms* are equal,
-# so these students do not recognise the left-out digit.
+# The prediction was right for hard labels: none of these labels is the left-out digit, so the students learn not to give
+# this answer. With soft labels the share grows with the temperature: 6 %, 29 %, 62 %. But for $T=1$ the prediction was
+# wrong, because 6 % is not many. In the controls, *correct* and *false alarms* are equal, so these students do not
+# recognise the left-out digit.
 #
 # **So the small probabilities contain knowledge.** The rest of this lesson asks what a model can learn from its own
 # predictions if some labels are wrong.
@@ -349,10 +350,10 @@ wb.show(describe(study_ax, "Accuracy by penalty: " + "; ".join(
 #   penalty chosen for them were one or two points more accurate than tuned ridge ([Rounds on fresh
 #   inputs](more/self_distillation_fresh_inputs.ipynb)).
 # - **It harms** after too many rounds ([Many rounds](more/self_distillation_rounds.ipynb)).
-# - **In networks**, the small probabilities help if the teacher has learned right labels, as with the left-out digit.
-#   They harm if the teacher has learned wrong labels ([Networks and wrong
-#   labels](more/self_distillation_controls.ipynb)). On two other data sets, self-distillation gains two points, but
-#   other methods gain as much ([Few labels and other data](more/self_distillation_other_data.ipynb)).
+# - **In networks**, the small probabilities helped with the left-out digit. They harm if the teacher has learned wrong
+#   labels ([Networks and wrong labels](more/self_distillation_controls.ipynb)). On two other data sets with wrong
+#   labels, self-distillation is about two points better than early stopping, but other methods gain as much ([Few
+#   labels and other data](more/self_distillation_other_data.ipynb)).
 # - **A language model** learns nothing from its own soft labels if teacher and student have the same prompt. The
 #   student already predicts these soft labels, so the loss is 0 ([A language model's own soft
 #   labels](more/self_distillation_next_tokens.ipynb)).

@@ -102,13 +102,13 @@ verdict("the sets contain the right task at least as often as we asked (90 %).",
 # %% [markdown]
 # For 36 held-out inputs the proof of lesson 10 has 37 equally likely ranks. Three of them lead to a set without the
 # right task. So the coverage is $1-3/37$ on average over all samples of 36 held-out inputs. We have only one sample.
-# How much does the coverage differ from sample to sample? Over all samples the coverage of a task has a beta
-# distribution, if no two scores are equal.
+# How much does the coverage differ from sample to sample? If it were measured on all possible inputs of a task, it would
+# follow a *beta distribution*, a known distribution of numbers between 0 and 1. (We assume that no two scores are equal.)
 
 # %%
 from scipy.stats import beta
 
-missed = int(0.1 * 37)  # of 37 equally likely ranks, so many lead to a set without the right task
+missed = int(0.1 * 37)  # the number of the 37 ranks that lead to a set without the right task
 of_one_sample = beta(37 - missed, missed)
 print(f"coverage of one task: {percent(of_one_sample.mean())} on average over samples, "
       f"with a standard deviation of {100 * of_one_sample.std():.0f} points")

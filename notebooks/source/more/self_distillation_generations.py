@@ -179,8 +179,9 @@ verdict("no generation of born again is a point better than the first network. I
 #
 # **The control.** A shuffled soft label contains nothing about its image. With right labels, shuffled answers cost four points
 # in generation 2. The first network's confident answers to *other* images act like wrong labels. Later teachers are less
-# confident. Their answers are spread over all digits. So each target is a mixture of the label and similar probabilities for
-# all digits, as in *label smoothing*. This gains 1.5 points. **So a gain over the first network does not show that the
+# confident. Their answers are spread over all digits. So each target is a mixture of the label and nearly equal
+# probabilities for all digits. This is close to *label smoothing*: there a share of each label is spread evenly over all
+# classes. The mixture gains 1.5 points. **So a gain over the first network does not show that the
 # teacher's knowledge helped. Compare with the control.**
 #
 # **Agreement.** All generations of born again agree with the first network on 95 to 97 % of the digits. Longer training on
@@ -218,13 +219,13 @@ wb.show(reliable_fig)
 
 # %% [markdown]
 # **Left, the first network.** It has learned labels of which 30 % are wrong. Its confidence estimates how often its answer
-# agrees with such a noisy label. Even a right answer agrees only in 70 % of the cases. So the network has a confidence of only
-# about 65 % in answers that are nearly always right. Measured with right labels, the confidence is far too low. Measured with
+# agrees with such a noisy label. Even a right answer agrees only in 70 % of the cases. So answers
+# with a confidence of about 65 % are nearly always right. Measured with right labels, the confidence is far too low. Measured with
 # noisy labels, the confidence is closer to the accuracy. For confidences below 70 %, the accuracy is higher than the confidence.
 # Above 70 %, the accuracy is lower.
 #
-# **Right, after longer training.** The network is confident in the labels that it has memorised. Measured with noisy labels,
-# this confidence is too high. Measured with right labels, it fits by accident, because two errors cancel. Wrong labels made
+# **Right, after longer training.** The network has memorised its labels, so it is now confident, also on test digits. Measured
+# with noisy labels, this confidence is too high. Measured with right labels, it fits by accident, because two errors cancel. Wrong labels made
 # the network too unsure, and memorising made it too sure.
 #
 # ## An ensemble of all generations
