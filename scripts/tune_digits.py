@@ -1,4 +1,4 @@
-"""Tune the settings of notebook 02 on validation data and write them to a file.
+"""Tune the settings of lesson 02 on validation data and write them to a file.
 
 Every method gets five values of its one setting, and three seeds that are not used for testing.
 Run from the root of the project; it takes about three minutes::

@@ -1,4 +1,4 @@
-"""Tune the methods of notebook 03 on noisy validation data, test them, and write both to a file.
+"""Tune methods of self-distillation on noisy validation data, test them, and write a file.
 
 Every method that has settings gets twelve choices of them, chosen on validation examples whose
 labels are as often wrong as those of training, with seeds and splits that are not used for testing.

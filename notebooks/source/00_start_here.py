@@ -74,7 +74,7 @@ print(report.verdict())
 # | 04 | [What the teacher's prompt must contain](more/teacher_prompts.ipynb) | A prompt that loses its beginning makes a useless teacher. |
 # | 05 | [SDFT on five other skills](more/sdft_on_other_skills.ipynb) | SDFT works on three of them. On one it keeps more than ordinary fine-tuning only up to an accuracy of 80 %. On one it hardly works. |
 # | 05 | [SDFT beside TRL](more/sdft_beside_trl.ipynb) | With the same settings a well-known library computes the same losses. |
-# | 06 | [Own answers, or the teacher's?](more/own_answers_or_the_teachers.ipynb) | Three more tests show no clear difference. |
+# | 06 | [Own answers, or the teacher's?](more/own_answers_or_the_teachers.ipynb) | Three more tests show no clear difference in the new skill. |
 # | 06 | [Whose weights teach](more/whose_weights_teach.ipynb) | Three kinds of teacher are equally good at small learning rates. At a larger rate, training fails with one of them. |
 # | 07 | [RL's Razor in depth](more/razor_in_depth.ipynb) | Sixteen methods are compared, with a second old task. |
 # | 08 | [Own answers in a row](more/own_answers_in_a_row.ipynb) | Training on the student's own answers ends 3 to 4 points higher than training on the teacher's answers. The largest part of this comes from one order of the skills. |

@@ -155,8 +155,9 @@ for taught_by, (teacher, temperature) in TAUGHT_BY.items():
 hot, cold = (named[f"soft labels, T = {T}"].view(10, 3).mean(1) for T in (10, 1))
 verdict("after training on hard labels, no image of a left-out digit is named correctly.",
         named["hard labels"].max() == 0)
-verdict("for each left-out digit, more images are named correctly at T = 10 than at T = 1.",
-        (hot > cold).all())
+verdict("for each left-out digit, more images are named correctly at T = 10 than at T = 1. In both "
+        "controls the share is below 15 %.", (hot > cold).all() and hot.mean() > 0.5
+        and max(named[name].mean() for name in named if "control" in name) < 0.15)
 
 # %%
 by_digit = {name: values.view(10, 3).mean(1).numpy() for name, values in named.items()}

@@ -237,7 +237,7 @@ steps = answers("working-new", "own").working.mean()
 print(f"responses in the model's own style (lowest share of the six skills): {percent(style)}\n"
       f"responses to working-new with every step: {percent(steps)}")
 verdict("the teacher gives the expert's answer, but in the model's own style and with every step.",
-        style > 0.9 and steps > 0.85)
+        style > 0.9 and steps > 0.85 and accuracy["own"].min() > 0.9)
 
 # %% [markdown]
 # ## The size of the loss does not show whether a demonstration is right

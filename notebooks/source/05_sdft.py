@@ -8,7 +8,7 @@
 #
 # | | |
 # |---|---|
-# | **Objectives** | write the SDFT loop in 15 lines · find the words of an answer at which the loss is large · compare SDFT with fine-tuning at the same new-skill accuracy · say when SDFT fails |
+# | **Objectives** | read the SDFT loop of 15 lines, and write its loss · find the words of an answer at which the loss is large · compare SDFT with fine-tuning at the same new-skill accuracy · say when SDFT fails |
 # | **Prerequisites** | [04 The model as its own teacher](04_the_model_as_its_own_teacher.ipynb) |
 # | **Time** | 60 minutes to work through, under 1.5 minutes to run on two CPU cores |
 # | **Memory** | under 1.5 GB; no GPU, no download, no network |
@@ -251,7 +251,7 @@ for skill in ("facts-new", "facts-keepers", "working-jar"):
 
 # %% [markdown]
 # **How long does a step take?** In SDFT the student must also write an answer, and the teacher must read it. Here a step
-# of SDFT takes 1.2 to 1.3 times as long as a step of SFT (`make bench`). In the paper, where answers are long, it takes
+# of SDFT takes 1.0 to 1.3 times as long as a step of SFT (`make bench`). In the paper, where answers are long, it takes
 # four times as long.
 #
 # ## A fair comparison
@@ -347,7 +347,7 @@ low, high = seed_interval(gain)
 print(f"retention of SDFT minus retention of SFT, same seed: mean {100 * gain.mean():.0f} points "
       f"(95 % interval {100 * low:.0f} to {100 * high:.0f})")
 verdict("with the chosen settings SDFT learns as much as SFT and keeps far more.",
-        low > 0.2 and learned["sdft"] > 0.95 and learned["sft"] > 0.9
+        low > 0.2 and learned["sdft"] >= learned["sft"] > 0.9
         and kept["sdft"].mean() > 0.85)
 
 # %% [markdown]
@@ -362,7 +362,8 @@ low_of_48, high_of_48 = wilson_interval(47, 48)
 print(f"47 of 48: {percent(47 / 48)} (95 % interval {percent(low_of_48)} to {percent(high_of_48)})")
 verdict("48 questions are too few to distinguish 98 % from 95 %. They are enough to distinguish "
         "90 % from 45 %.",
-        low_of_48 < 0.95 and wilson_interval(43, 48)[0] > wilson_interval(22, 48)[1])
+        low_of_48 < learned["sft"] and wilson_interval(round(48 * kept["sdft"].mean()), 48)[0]
+        > wilson_interval(round(48 * kept["sft"].mean()), 48)[1])
 
 # %% [markdown]
 # Do the stored results agree with your two runs above? They contain measurements for the same seed and the same settings,

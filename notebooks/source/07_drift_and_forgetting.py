@@ -192,6 +192,8 @@ for ax, (measure, title) in zip(two.subplots(1, 2), titles.items(), strict=True)
     plot_diagnostic(tuned, ["sft", "sdft", "replay", "sft_kl"], measure, ax, title, 3e-4,
                     legend=measure == "context_right")
 wb.show(two)
+at_40 = tuned.query("method == 'sft' and rate == 3e-4 and step in [0, 40]")["new"]
+print("sft, right answers before training and at step 40:", ", ".join(map(percent, at_40)))
 
 # %% [markdown]
 # - **Style.** At step 40 no SFT answer is in the model's own style any more. But only 8 % of the answers are right (6 %

@@ -202,7 +202,8 @@ def paired(method, other):
 data_rows = paired("sdft", "replay")
 data_figure, data_axes = plt.subplots(1, 4, figsize=(11, 2.5), sharex=True, sharey=True)
 for ax, name in zip(data_axes, ("learned", "ACC", "BWT", "retention"), strict=True):
-    plot_differences({row: one[name] for row, one in data_rows.items()}, ax, name, "points")
+    plot_differences({row: one[name] for row, one in data_rows.items()}, ax, name,
+                     "points, SDFT minus replay")
 data_axes[0].set_yticks(range(len(data_rows)), data_rows, fontsize=10)
 wb.show(data_figure)
 

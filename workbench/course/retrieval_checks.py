@@ -214,17 +214,19 @@ def decomposition(answer: Answer) -> None:
     value = as_array(answer(task_right.copy(), class_right.copy()), (3,), "three numbers")
     wanted = np.array([8 / 12, 6 / 8, 1 / 4])
     refuse_mistakes(value, [
-        ([8 / 12, 6 / 12, 1 / 12], "Parts 2 and 3 are shares of all inputs; P(class right | task "
+        ([8 / 12, 6 / 12, 1 / 12], "Numbers 2 and 3 are shares of all inputs; P(class right | task "
                                    "right) is a share of those whose task is right."),
         ([8 / 12, 6 / 7, 1 / 7], "Those are P(task right | class right) and so on: divide by the "
                                  "inputs whose task is right, or wrong."),
-        ([8 / 12, 6 / 8, 3 / 4], "Part 3 is the share whose class is wrong; take the right ones."),
-        ([4 / 12, 6 / 8, 1 / 4], "Part 1 is the share whose task is wrong."),
-        ([8 / 12, 1 / 4, 6 / 8], "Parts 2 and 3 are exchanged."),
-        ([8 / 12, 6 / 8, 7 / 12], "Part 3 is the accuracy on all inputs; leave those out whose "
-                                  "task is right."),
-        ([8 / 12, 7 / 12, 7 / 12], "Parts 2 and 3 are the accuracy on all inputs; take only those "
-                                   "whose task is right, or wrong."),
+        ([8 / 12, 6 / 8, 3 / 4],
+         "Number 3 is the share whose class is wrong; take the right ones."),
+        ([4 / 12, 6 / 8, 1 / 4], "Number 1 is the share whose task is wrong."),
+        ([8 / 12, 1 / 4, 6 / 8], "Numbers 2 and 3 are exchanged."),
+        ([8 / 12, 6 / 8, 7 / 12],
+         "Number 3 is the accuracy on all inputs; leave those out whose task is right."),
+        ([8 / 12, 7 / 12, 7 / 12],
+         "Numbers 2 and 3 are the accuracy on all inputs; take only those whose task is right, or "
+         "wrong."),
         ([8, 6, 1], "Those are numbers of inputs; return shares.")])
     together = value[0] * value[1] + (1 - value[0]) * value[2]
     if near(together, 7 / 12) and not near(value, wanted):

@@ -190,7 +190,8 @@ for i in lost[::2]:
 #
 # - The colour *right or wrong* shows the test messages that get a wrong task. Would you have known their task?
 # - The colour *set size* shows how many tasks are in the conformal set of a message. The validation messages are held out,
-#   and $\alpha=0.1$. (The shrinkage was chosen on them. So strictly the proof of lesson 10 does not apply.) Do messages between two groups have large sets?
+#   and $\alpha=0.1$. (The shrinkage was chosen on them. So strictly the proof of lesson 10 does not apply.) Do messages
+#   between two groups have large sets?
 # - The colour *cluster* shows the nearest cluster in the signature of the message's own task.
 # - *Retention* is here the share of a task's test messages whose task is found. (In lesson 02 it was divided by the share
 #   right after the task.) The signature of a task never changes. But each new task is one more task that can be

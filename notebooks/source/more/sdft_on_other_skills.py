@@ -198,7 +198,8 @@ print(longer.groupby(["order", "method"]).agg(steps=("step", "first"),
       .rename_axis([None, None]).to_string())
 all_steps = longer[longer["method"] == "sdft, all steps"].groupby("order")["new"].mean()
 verdict("with all steps letters-new reaches 100 %, and working-new stays where it is.",
-        all_steps["letters-new"] > 0.98 and all_steps["working-new"] < 0.91)
+        all_steps["letters-new"] > 0.98 and abs(all_steps["working-new"] - longer.query(
+            "method == 'sdft' and order == 'working-new'")["new"].mean()) < 0.03)
 
 # %% [markdown]
 # On *letters-new* the longer training costs three points of retention (from 85 to 82 %). On *working-new* the model answers

@@ -75,7 +75,7 @@ wb.prepare_notebook()
 #
 # Two more methods were tuned and tested in the same way, and are not trained here. Two networks that teach each other
 # ([Zhang et al., 2018](https://arxiv.org/abs/1706.00384)) are 0.9 points more accurate than early stopping (95 %
-# interval: 0.2 to 1.6). The student of a teacher with twice as many units is 0.7 points less accurate (-1.3 to 0.0).
+# interval: 0.1 to 1.6). The student of a teacher with twice as many units is 0.7 points less accurate (-1.3 to 0.0).
 
 # %%
 tuning = json.loads(data_path("results", "self_distillation.json").read_text())["results"]

@@ -219,14 +219,14 @@ wb.show(reliable_fig)
 
 # %% [markdown]
 # **Left, the first network.** It has learned labels of which 30 % are wrong. Its confidence estimates how often its answer
-# agrees with such a noisy label. Even a right answer agrees only in 70 % of the cases. So answers
-# with a confidence of about 65 % are nearly always right. Measured with right labels, the confidence is far too low. Measured with
-# noisy labels, the confidence is closer to the accuracy. For confidences below 70 %, the accuracy is higher than the confidence.
-# Above 70 %, the accuracy is lower.
+# agrees with such a noisy label. Even a right answer agrees only in 70 % of the cases. So answers with a
+# confidence of about 65 % are nearly always right. Measured with right labels, the confidence is far too low. Measured
+# with noisy labels, the confidence is closer to the accuracy. For confidences below 70 %, the accuracy is higher than
+# the confidence. Above 70 %, the accuracy is lower.
 #
-# **Right, after longer training.** The network has memorised its labels, so it is now confident, also on test digits. Measured
-# with noisy labels, this confidence is too high. Measured with right labels, it fits by accident, because two errors cancel. Wrong labels made
-# the network too unsure, and memorising made it too sure.
+# **Right, after longer training.** The network has memorised its labels, so it is now confident, also on test digits.
+# Measured with noisy labels, this confidence is too high. Measured with right labels, it fits by accident, because two
+# errors cancel. Wrong labels made the network too unsure, and memorising made it too sure.
 #
 # ## An ensemble of all generations
 #
