@@ -67,7 +67,8 @@ learned, retained = by_seed["new"], by_seed["retention"]
 five = ["sft", "sft_self_style", "sft on teacher", "off_policy_distillation", "sdft"]
 wb.show(plot_learned_and_retained(facts, five, plt.figure(figsize=(9.5, 3.4))))
 rates = ends(facts).groupby("method")["rate"].first()
-print("learning rates that the rule chose:\n" + ", ".join(f"{name} {rates[name]:g}" for name in five))
+print("learning rates that the rule chose:\n"
+      + ", ".join(f"{name} {rates[name]:g}" for name in five))
 verdict("all four methods that imitate the model's own style keep far more than SFT.",
         retained[five[1:]].mean().min() > retained["sft"].mean() + 0.2)
 
