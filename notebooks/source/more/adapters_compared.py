@@ -248,7 +248,7 @@ wb.show(figure_splits)
 five = wb.make_stream("digits-tasks", tasks=5)
 five_config = replace(config, tasks=5)
 five_learner = wb.make_learner(five_config, five)
-wb.run_stream(five_learner, five, five_config)
+_ = wb.run_stream(five_learner, five, five_config)
 
 # %%
 def right_tasks(model, tasks):
