@@ -430,7 +430,7 @@ live_widget
 # | published | here |
 # |---|---|
 # | SDFT learns a new skill as well as SFT and forgets far less | yes, on this skill, with both methods tuned; see [five other skills](more/sdft_on_other_skills.ipynb) |
-# | SDFT needs a model that can use a demonstration; with 3 billion parameters it was worse than SFT (perhaps that model could not use its demonstrations) | this fits: `nano` cannot use a demonstration and learns nothing; the gate shows this before training |
+# | SDFT needs a model that can use a demonstration. For a model with 3 billion parameters, SDFT gave worse results than SFT. Perhaps this model could not use its demonstrations | this fits: `nano` cannot use a demonstration and learns nothing; the gate shows this before training |
 # | SDFT forgets less because it is on-policy | lesson 06 tests this |
 # | the larger the KL from the pretrained model, the more is forgotten | lesson 07 tests this |
 #
