@@ -263,8 +263,8 @@ for skill in ("facts-new", "facts-keepers", "working-jar"):
 # 1. Keep the points with at least 95 % on the new skill.
 # 2. Of these points, choose the one with the highest retention.
 #
-# A method may never reach 95 %. Then the limit in step 1 is two right answers below the method's best test. For
-# example, if the best test has 45 right answers of 48, step 1 keeps the points with at least 43.
+# Some methods do not reach 95 % in any test. For such a method, the limit in step 1 is two right answers below its best
+# test. For example, if the best test has 45 right answers of 48, step 1 keeps the points with at least 43.
 #
 # With the learning rate and the number of steps of the chosen point, we trained again, with five seeds that the search
 # did not use. We tested on test questions. All this took hours (`scripts/study.py`), so the results are stored.
