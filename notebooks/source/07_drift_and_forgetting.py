@@ -4,8 +4,9 @@
 # > **Claim you can check:** the *drift* of a model measures how much training has changed its answers. In each of six
 # > methods, forgetting follows the drift on questions about **old** skills. The drift on questions about the **new**
 # > skill can mislead: in the method `sdft` it is about the same at three learning rates, but the model forgets more at
-# > each higher rate. Between two methods, both kinds of drift can mislead. A network can have little drift without
-# > training on its own answers. And a network that trains on its own answers can have a large drift.
+# > each higher rate. Of two methods, the one with less drift of both kinds can still forget more. A network can have
+# > little drift without training on its own answers. And a network that trains on its own answers can have a large
+# > drift.
 #
 # | | |
 # |---|---|
@@ -496,7 +497,7 @@ verdict("at the end rl has over twice as much drift as base-right. The interval 
 # |---|---|
 # | forgetting follows the drift on **new** prompts (*RL's Razor*) | in part: the rank correlation is 0.89 to 1.00 in four of six methods, 0.70 in `replay` and 0.37 in `sdft ema` |
 # | forgetting follows the drift on **old** prompts (2607.04364) | yes within each method: the rank correlation is at least 0.93. Between `sft_kl` and `sdft` this drift misleads at two learning rates, as the drift on new prompts does |
-# | a network that imitates the oracle forgets even less than with reinforcement learning (*RL's Razor*) | unclear: at 93 % parity accuracy `base-right` has forgotten 4 % and `rl` 5 %. At the end of training they have forgotten 12 % and 9 %. Neither difference is clear |
+# | training on the oracle's answers forgets even less than reinforcement learning (*RL's Razor*) | unclear: at 93 % parity accuracy `base-right` has forgotten 4 % and `rl` 5 %. At the end of training they have forgotten 12 % and 9 %. Neither difference is clear |
 #
 # **What would change your mind?** Suppose drift and forgetting had been unrelated. Then "SDFT forgets less because it
 # stays close to the pretrained model" would be wrong. Suppose `base-right` had forgotten as much as `sft-one`, and
@@ -504,8 +505,6 @@ verdict("at the end rl has over twice as much drift as base-right. The interval 
 #
 # ## Try it yourself
 #
-# - In the first picture choose *every evaluation of each run*, and tick one method at a time. In which method do the
-#   points lie farthest from one rising curve?
 # - In `targets_of`, change the reward of `rl-one` to `F.one_hot(digits, 10).float()`. Now only the digit itself is
 #   rewarded. Will `rl-one` forget as much as before? Guess first.
 #

@@ -352,7 +352,7 @@ verdict("with the leak the task of every input is found, without it the task of 
 # - Signatures are fitted task by task, and later tasks do not change them. But a simple classifier can find the task as
 #   often: RanPAC on digits. Compare any retriever with a simple classifier.
 # - The error on real data can be larger than a bound computed from fitted densities.
-# - Conformal sets have a proven error rate, for any distribution. Later tasks do not change this rate.
+# - Conformal sets have a proven error rate on average, if new inputs are like the held-out ones.
 # - Score inputs one by one. In real use nobody knows which inputs belong together.
 #
 # ## What comes from the paper, and what does not
