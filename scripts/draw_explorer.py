@@ -36,8 +36,12 @@ def wait_for_server() -> None:
 
 def take_picture(path: Path) -> None:
     """Run the lesson in the browser, choose the errors of a task and save the explorer."""
+    chromium = find_chromium()
+    if chromium is None:
+        raise SystemExit("Chromium is missing: install it, for example with apt-get install "
+                         "chromium.")
     with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=find_chromium(),
+        browser = playwright.chromium.launch(executable_path=chromium,
                                              args=["--no-sandbox", "--disable-gpu"])
         page = browser.new_page(viewport={"width": 1400, "height": 1400})
         page.set_default_timeout(300_000)

@@ -62,7 +62,7 @@ def repeated_pictures(notebook):
 
 
 def clipped_pictures(notebook):
-    """Pictures with ink on their outermost pixels, as of a label that is cut off."""
+    """Pictures in which something touches the border, such as a label that is cut off."""
     found = []
     for picture, i in pictures(notebook):
         pixels = np.asarray(Image.open(io.BytesIO(base64.b64decode(picture))).convert("L"), int)

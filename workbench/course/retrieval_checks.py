@@ -244,5 +244,5 @@ def decomposition(answer: Answer) -> None:
                             f"({error}). A share of no inputs is not defined: return np.nan.",
                             ) from error
         if not near(as_array(parts, (3,), "three numbers"), expected):
-            raise Wrong(f"Where all tasks are {'right' if all_right else 'wrong'}, one part is a "
+            raise Wrong(f"Where all tasks are {'right' if all_right else 'wrong'}, one number is a "
                         "share of no inputs. It is not defined: return np.nan for it.")

@@ -19,7 +19,7 @@ from workbench.plots.styles import styles_of
 from workbench.runs.studies import RUN, at_common_step, ends
 
 PROMPTS = {"kl_new": "on new prompts", "kl_old": "on old prompts"}
-"""Columns of the drift, and the prompts that it is measured on: of the new or of known skills."""
+"""Columns of the drift: on prompts of the new skill, and on prompts of the known skills."""
 UNITS = {"teacher_right": "%", "context_right": "%", "foreign_style": "%", "length": "tokens",
          "kl_new": "nats per answer", "kl_old": "nats per answer", "entropy": "nats per token"}
 """Units in which `workbench.runs.evaluation.DIAGNOSTICS` are drawn."""
@@ -77,7 +77,7 @@ def table_by_rate(points: pd.DataFrame, methods: Sequence[str]) -> pd.DataFrame:
 
 def plot_drift(points: pd.DataFrame, methods: Sequence[str], prompts: str, ax: Axes,
                title: str = "") -> Axes:
-    """Draw the share forgotten against the drift, a column of `PROMPTS`."""
+    """Draw the forgotten share against the drift; `prompts` is a key of `PROMPTS`."""
     texts, styles = [], styles_of(points["method"])
     drawn = points[points["method"].isin(list(methods))].dropna(subset=prompts)
     for method in methods:
