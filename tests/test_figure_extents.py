@@ -251,6 +251,9 @@ FIGURES = {
             size=(8.6, 4.2)),
         "learned and retained": lambda size=size: studies.plot_learned_and_retained(
             points(size), METHODS, Figure(figsize=(8.6, 3.6))),
+        "by rate": lambda size=size: studies.plot_by_rate(pd.concat(
+            points(size).assign(rate=rate) for rate in (1e-5, 3e-5, 1e-4, 3e-4, 1e-3, 3e-3)),
+            METHODS, Figure(figsize=(10, 3.6), layout="constrained")),
         "drift": lambda size=size: figure_of(lambda ax: studies.plot_drift(
             points(size), METHODS, "kl_old", ax, "the further, the more is forgotten?")),
         "sequence": lambda size=size: figure_of(lambda ax: studies.plot_sequence(

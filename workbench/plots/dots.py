@@ -83,7 +83,7 @@ def plot_methods(runs: pd.DataFrame, ax: Axes | None = None, title: str = "",
     methods : sequence of str, optional
         All methods of a comparison, so that each has the same style in all its figures.
     """
-    ax = ax or plt.subplots(figsize=(7, 4.4))[1]
+    ax = ax or plt.subplots(figsize=(6.8, 4))[1]
     styles, texts, dots, intervals = styles_of(methods or runs["method"]), [], {}, []
     for method in map(str, runs["method"].unique()):
         own, style = runs[runs["method"] == method], styles[method] | {"linestyle": ""}

@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 from matplotlib.artist import Artist
 from matplotlib.axes import Axes
+from matplotlib.colors import to_hex, to_rgb
 from matplotlib.lines import Line2D
 from matplotlib.transforms import IdentityTransform
 from numpy.typing import ArrayLike, NDArray
@@ -36,8 +37,8 @@ class DotNames(Artist):
         self.lines = np.asarray(lines, dtype=float).reshape(-1, 2, 2)
         self.order = np.argsort(-self.dots[:, 1], kind="stable")
         pixels: dict[str, Any] = {"transform": IdentityTransform(), "in_layout": False}
-        self.names = [ax.text(0, 0, name, fontsize=NAME_SIZE, color=colour, ha="center",
-                              va="center", **pixels)
+        self.names = [ax.text(0, 0, name, fontsize=NAME_SIZE, color=_readable(colour),
+                              ha="center", va="center", **pixels)
                       for name, colour in zip(names, colours, strict=True)]
         self.leaders = [Line2D([], [], color="#999999", linewidth=0.8, zorder=1, **pixels)
                         for _ in names]
@@ -61,6 +62,14 @@ class DotNames(Artist):
             written = np.concatenate([written, box[None], _boxes(line, [2, 2])])
             self.names[i].set_position(tuple(box.reshape(2, 2).mean(0)))
             self.leaders[i].set_data(*(np.stack([dots[i], line[-1]]).T if len(line) else ([], [])))
+
+
+def _readable(colour: str) -> str:
+    """Return a colour, darker if need be, that has a contrast of 4.5 to white (WCAG 2, 1.4.3)."""
+    rgb = np.array(to_rgb(colour))
+    while np.dot(rgb ** 2.2, [0.2126, 0.7152, 0.0722]) > 1.05 / 4.5 - 0.05:
+        rgb *= 0.95
+    return to_hex(tuple(rgb))
 
 
 def _free_place(dot: Floats, size: Floats, frame: Floats, taken: Floats, written: Floats
