@@ -1,7 +1,7 @@
 """Record the runs that the site and the demonstration play: ``data/recordings/*.json``.
 
-    python scripts/record_runs.py                # all
-    python scripts/record_runs.py clusters       # one
+python scripts/record_runs.py                # all
+python scripts/record_runs.py clusters       # one
 """
 
 from __future__ import annotations
@@ -34,7 +34,7 @@ QUERIES = 24
 
 
 def forgetting() -> dict[str, Any]:
-    """Plain fine-tuning on five tasks of two digits, three networks."""
+    """Record plain fine-tuning on five tasks of two digits, three networks."""
     config = wb.RunConfig(learner="finetune", seeds=(0, 1, 2), steps=200, evaluate_every=10)
     seen: list[Snapshot] = []
     wb.run(config, observer=seen.append)
@@ -47,7 +47,7 @@ def forgetting() -> dict[str, Any]:
 
 
 def sft_beside_sdft() -> dict[str, Any]:
-    """The same model while it learns 24 facts by SFT and by SDFT."""
+    """Record the same model while it learns 24 facts by SFT and by SDFT."""
     empty: dict[str, Any] = {"kind": "answers", "run": -1, "words": "", "methods": [], "frames": [],
                              "questions": []}
     widget = SideBySide(looks=20, recording=empty).start().wait()
@@ -57,7 +57,7 @@ def sft_beside_sdft() -> dict[str, Any]:
 
 
 def clusters() -> dict[str, Any]:
-    """Signatures of eight assistants, and the nearest cluster of some test messages."""
+    """Record signatures of eight assistants, and the nearest cluster of some test messages."""
     messages = pd.DataFrame(read_utterances())
     features = shipped_embeddings().double().numpy()
     train, test = (messages.index[messages["split"] == part] for part in ("train", "test"))

@@ -40,7 +40,8 @@ def plot_answers(recording: dict[str, Any]) -> Figure:
     heights = [LINE * (1.3 + max((t.count("\n") for t in texts), default=0.2))
                for _, texts, _ in rows]
     height = sum(heights) + 4.5 * LINE
-    figure = Figure(figsize=(10.5, height), layout="none")
+    figure = Figure(figsize=(10.5, height))
+    figure.set_layout_engine("none")
     ax = figure.add_axes((0.01, 0, 0.98, 1))
     ax.set(xlim=(0, sum(widths)), ylim=(height, 0))
     ax.axis("off")
