@@ -91,7 +91,7 @@ def svg(figure: Figure) -> str:
     """Return a figure as SVG, the same text every time, with letters as outlines.
 
     Coordinates are rounded to a hundredth of a point, and what is not drawn is left out: the file
-    is a quarter smaller, with no visible difference.
+    is a fifth smaller, with no visible difference.
     """
     file = io.StringIO()
     with mpl.rc_context({"svg.hashsalt": "workbench", "svg.fonttype": "path"}):
