@@ -24,8 +24,7 @@ import torch
 import workbench as wb
 from workbench.course import check, verdict
 from workbench.models import make_prompt, sample
-from workbench.plots import describe, percent, plot_dots, plot_methods
-from workbench.plots.labels import add_text
+from workbench.plots import percent, plot_dots, plot_methods
 from workbench.tasks import load_skill, spread
 
 wb.prepare_notebook()
@@ -65,7 +64,7 @@ SideBySide()
 # %%
 from workbench.plots.diagrams import diagram
 
-wb.show(diagram("teacher_and_student"))
+wb.show(diagram("teacher_and_student"), vector=True)
 
 # %% [markdown]
 # Here are the two prompts of one question, and one answer of the student. In a prompt, `E:` marks the demonstration,
@@ -117,17 +116,19 @@ teacher_logits = logits_of(model, [shown], answer)[0].detach()
 log_q, log_p = student_logits.log_softmax(-1), teacher_logits.log_softmax(-1)
 word_loss = (log_p.exp() * (log_p - log_q)).sum(-1)
 word_loss.sum().backward()
+verdict("the gradient of the loss with respect to the student's logits is q - p.",
+        torch.allclose(student_logits.grad, log_q.exp() - log_p.exp(), atol=1e-6))
+
+# %%
 words = [tokenizer.decode(token) for token in answer.ids[0]]
-says = {"student": log_q, "teacher": log_p}
-sure = {role: dict(zip(words, logs.exp().gather(-1, answer.ids[0][:, None]).tolist(), strict=True))
-        for role, logs in says.items()}
-wb.show(plot_dots({role: {word: 3 * tuple(p) for word, p in by_word.items()}
+sure = {role: dict(zip(words, logs.exp().gather(-1, answer.ids[0][:, None])[:, 0].tolist(),
+                        strict=True))
+        for role, logs in {"student": log_q, "teacher": log_p}.items()}
+wb.show(plot_dots({role: {word: (p, p, p) for word, p in by_word.items()}
                    for role, by_word in sure.items()}, title="Who expects this word?",
                   measure="probability of the word (%)"))
 wb.show_numbers(pd.DataFrame({"KL (nats)": word_loss.tolist()}, words), "the loss of each word",
                 "{:.2f}".format)
-verdict("the gradient of the loss with respect to the student's logits is q - p.",
-        torch.allclose(student_logits.grad, log_q.exp() - log_p.exp(), atol=1e-6))
 verdict("over 90 % of the loss is at the name.", word_loss[3] > 0.9 * word_loss.sum())
 
 # %% [markdown]
@@ -193,15 +194,21 @@ learner.begin(task)
 # fit takes one step after the other, and gives the loss of each step.
 steps = fit(learner, task, make_optimizer(learner, RATE), steps=STEPS, batch_size=32, clip=1.0)
 by_hand, by_package = torch.tensor([losses, [value.item() for value in steps]])
-loss_axes = plt.subplots()[1]
-loss_axes.plot(range(1, STEPS + 1), by_hand, "o", label="our loop")
-loss_axes.plot(range(1, STEPS + 1), by_package, "--", label="package")
-add_text(loss_axes, "The loss falls, and both are equal", "step", "nats per word", legend=True)
-wb.show(describe(loss_axes, f"Curves of the loss, equal for our loop and the package: "
-                            f"{losses[0]:.2f} nats at step 1, {losses[-1]:.2f} at step {STEPS}."))
 verdict("our loop and the package have the same loss at every step: the relative difference is "
         "below 1/10,000.",
         torch.allclose(by_hand, by_package, rtol=1e-4, atol=0))
+
+# %%
+from workbench.plots import describe
+from workbench.plots.labels import add_text
+
+loss_axes = plt.subplots()[1]
+loss_axes.plot(range(1, STEPS + 1), by_hand, "o", label="our loop")
+loss_axes.plot(range(1, STEPS + 1), by_package, "--", label="package")
+loss_axes.set_xticks([1, 5, 10, 15, 20])
+add_text(loss_axes, "The loss falls, and both are equal", "step", "nats per word", legend=True)
+wb.show(describe(loss_axes, f"Curves of the loss, equal for our loop and the package: "
+                            f"{losses[0]:.2f} nats at step 1, {losses[-1]:.2f} at step {STEPS}."))
 
 # %% [markdown]
 # Does the student know the 24 facts? We ask for each fact in two phrasings that are not in the training questions.
@@ -350,10 +357,10 @@ verdict("up to the level of 80 %, the highest retention of replay is less than 5
 # one seed.
 
 # %%
-runs = ends(compared).query("method in @main")
-by_seed = runs.pivot(index="seed", columns="method")
-wb.show(plot_methods(runs, title="SDFT learns as much as SFT and keeps more"))
-wb.show_numbers(runs.groupby("method")[["new", "retention"]].mean(), "means over five seeds", percent)
+final = ends(compared).query("method in @main")
+by_seed = final.pivot(index="seed", columns="method")
+wb.show(plot_methods(final, title="SDFT learns as much as SFT and keeps more"))
+wb.show_numbers(final.groupby("method")[["new", "retention"]].mean(), "means over five seeds", percent)
 
 # %%
 from workbench.measure.intervals import seed_interval
@@ -393,9 +400,10 @@ forced = wb.run(wb.RunConfig(stream="skills", skills=("facts-new",), learner="sd
                              lr=1e-4, steps=40, items=12, clip=1.0, diagnose=True), force=True)
 teacher_right = forced.diagnostics[0, 1, forced.diagnostic_names.index("teacher_right")]
 new_before, new_after = forced.baseline[0, 0], forced.accuracy[0, 0, 0]
-print(f"nano: teacher right {percent(teacher_right)}; student right {percent(new_before)} before "
-      f"SDFT, {percent(new_after)} after; retention "
-      f"{percent(retention(*forced.old_accuracy[0, :2]))}")
+shares = {"teacher": teacher_right, "student before SDFT": new_before,
+          "student after SDFT": new_after}
+wb.show(plot_dots({"nano": {name: (share, share, share) for name, share in shares.items()}},
+                  plt.subplots(figsize=(7, 1.8))[1], "nano: right answers on the new skill"))
 verdict("a teacher that is mostly wrong does not teach the new skill.",
         teacher_right < 0.3 and new_after < new_before + 0.1)
 
