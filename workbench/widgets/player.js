@@ -9,10 +9,10 @@ const STYLE = `
 .wb-player svg { display: block; width: 100%; }
 .wb-player svg text { font-size: .9em; fill: #111; }
 .wb-player table { border-collapse: collapse; width: 100%; font-size: 1em; color: #111; table-layout: fixed; }
-.wb-player th, .wb-player td { text-align: left; padding: .15em .5em; vertical-align: top;
+.wb-player th, .wb-player td { text-align: left; padding: .1em .5em; vertical-align: top;
   white-space: normal; overflow-wrap: break-word; background: #fff; }
 .wb-player tbody th { font-weight: normal; }
-.wb-player .group { font-weight: bold; border-bottom: 1px solid #999; padding-top: .5em; }
+.wb-player .group { font-weight: bold; border-bottom: 1px solid #999; padding-top: .3em; }
 .wb-player td { border-left: .3em solid transparent; }
 .wb-player td.wrong { background: #fbe3d6; border-left-color: #a33c00; }
 .wb-player td.right { border-left-color: #00704f; }
@@ -178,12 +178,12 @@ class Answers {
     const table = make(stage, "table");
     make(table, "caption", { class: "unseen" }, recording.words);
     const head = make(make(table, "thead"), "tr");
-    make(head, "th", { scope: "col", style: "width:26%" }, "question (right answer)");
+    make(head, "th", { scope: "col", style: "width:31%" }, "question (right answer)");
     this.heads = recording.methods.map((method) => {
       const cell = make(head, "th", { scope: "col" });
       make(cell, "span", { style: `color:${method.colour}` }, method.label);
       const about = make(cell, "span", { style: "font-weight:normal" });
-      const bars = ["learned", "kept"].map((name) => {
+      const bars = recording.bars.map((name) => {
         const row = make(cell, "div", { class: "share", style: `--colour:${method.colour}` });
         make(row, "span", {}, name);
         const full = make(make(row, "div"), "div");
@@ -213,16 +213,16 @@ class Answers {
     if (this.shown === frame || !frame) return;
     this.heads.forEach(({ about, bars }, m) => {
       about.textContent = `, ${frame.notes[m]}`;
-      [frame.learned[m], frame.kept[m]].forEach((share, k) => {
+      frame.bars[m].forEach((share, k) => {
         bars[k].full.style.width = `${100 * share}%`;
         bars[k].text.textContent = percent(share);
       });
     });
     this.rows.forEach((cells, q) => cells.forEach((cell, m) => {
       const { text, right, expert } = frame.answers[m][q];
-      const words = `${text} ${right ? "✓" : "✗"}`;
+      const words = right === null ? text : `${text} ${right ? "✓" : "✗"}`;
       const changed = this.shown && cell.textContent !== words;
-      cell.className = [right ? "right" : "wrong", expert ? "expert" : "", changed ? "changed" : ""].join(" ");
+      cell.className = [{ true: "right", false: "wrong" }[right] || "", expert ? "expert" : "", changed ? "changed" : ""].join(" ");
       if (changed) { // starts the animation again
         cell.style.animation = "none";
         void cell.offsetWidth;
@@ -246,9 +246,11 @@ class Clusters {
   }
 
   lay() {
-    const { svg, bars, recording } = this, em = this.em = fontSize(svg), side = 24 * em;
+    const { svg, bars, recording } = this, em = this.em = fontSize(svg);
+    const side = Math.min(24 * em, svg.parentNode.clientWidth || 24 * em);
     for (const one of [svg, bars]) {
       one.replaceChildren();
+      one.style.maxWidth = `${side}px`;
       one.setAttribute("viewBox", `0 0 ${side} ${side}`);
     }
     const place = this.place = (point) => [em + point[0] * (side - 2 * em), em + point[1] * (side - 2 * em)];
@@ -344,7 +346,8 @@ export function mount(element, recording, { autoplay = false, live = false } = {
     };
     playing = requestAnimationFrame(tick);
   };
-  const set = (value) => {
+  const set = (value, follow = live) => {
+    live = follow;
     const old = recording, same = view && old.kind === value.kind && old.run === value.run;
     recording = value;
     if (same) view.recording = recording;
@@ -395,7 +398,8 @@ export function mount(element, recording, { autoplay = false, live = false } = {
 export default {
   render({ model, el }) {
     const player = mount(el, model.get("recording"), { live: model.get("live") });
-    model.on("change:recording", () => player.set(model.get("recording")));
+    if (model.get("plays")) player.play();
+    model.on("change:recording", () => player.set(model.get("recording"), model.get("live")));
     model.on("change:plays", () => player.play());
     return () => player.pause();
   },
