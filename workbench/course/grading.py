@@ -61,7 +61,8 @@ class Remote:
     """A function in a sandbox. A call sends its arguments there and returns the value."""
 
     def __init__(self, process: subprocess.Popen[bytes]) -> None:
-        self.process = process
+        assert process.stdin and process.stdout
+        self.process, self.requests, self.replies = process, process.stdin, process.stdout
         self.end: str | None = None
         """Why the process was killed, if it was."""
 
@@ -76,9 +77,7 @@ class Remote:
 
     def ask(self, args: tuple[Any, ...], measure: bool) -> tuple[Any, dict[str, Any]]:
         """Return the value of a call and the whole reply; raise the error that it raised."""
-        with contextlib.suppress(OSError):  # where the process has ended, `receive` says why
-            send(self.process.stdin, {"args": encode(list(args)), "measure": measure})
-        reply = self.receive()
+        reply = self.exchange({"args": encode(list(args)), "measure": measure})
         if "raised" in reply:
             names = [str(name) for name in reply["raised"]]
             near = next((ERRORS[name] for name in names if name in ERRORS), Exception)
@@ -96,10 +95,16 @@ class Remote:
             raise Stopped("the kernel sent a value that cannot be read") from error
         return value, reply
 
+    def exchange(self, request: dict[str, Any]) -> dict[str, Any]:
+        """Send a request and return the reply."""
+        with contextlib.suppress(OSError):  # where the process has ended, `receive` says why
+            send(self.requests, request)
+        return self.receive()
+
     def receive(self) -> dict[str, Any]:
         """Return the next message; raise `Stopped` if there is none, or it tells a problem."""
         try:
-            message = receive(self.process.stdout)
+            message = receive(self.replies)
         except (EOFError, OSError):
             code = self.process.wait()
             raise Stopped(self.end or f"the kernel died (exit code {code})") from None

@@ -19,7 +19,7 @@ import symtable
 import sys
 import types
 from pathlib import Path
-from typing import Any, BinaryIO
+from typing import IO, Any
 
 from workbench.system.messages import receive, send
 
@@ -157,12 +157,12 @@ def call(function: Any, request: dict[str, Any]) -> dict[str, Any]:
     from workbench.system.values import decode, encode
 
     args, before = decode(request["args"]), decode(request["args"])
-    used = {}
+    size, seconds = 0, 0.0
     if request["measure"]:
-        value, used["bytes"], used["seconds"] = measured(function, *args)
+        value, size, seconds = measured(function, *args)
     else:
         value = function(*args)
-    reply = {"value": encode(value), **used}
+    reply = {"value": encode(value), "bytes": size, "seconds": seconds}
     leaves = {str(i): arg for i, arg in enumerate(args) if getattr(arg, "requires_grad", False)}
     if leaves and getattr(value, "requires_grad", False) and value.numel() == 1:
         found = torch.autograd.grad(value.sum(), [*leaves.values()], allow_unused=True)
@@ -175,12 +175,16 @@ def call(function: Any, request: dict[str, Any]) -> dict[str, Any]:
     return reply
 
 
-def raised(error: BaseException) -> dict[str, Any]:
-    """Return an exception as a message: the names of its classes, and its text."""
-    return {"raised": [kind.__name__ for kind in type(error).__mro__], "text": str(error)[:500]}
+def answer(function: Any, request: dict[str, Any]) -> dict[str, Any]:
+    """Call the function; an exception becomes the names of its classes, and its text."""
+    try:
+        return call(function, request)
+    except BaseException as error:  # SystemExit too: the next call is answered all the same
+        return {"raised": [kind.__name__ for kind in type(error).__mro__],
+                "text": str(error)[:500]}
 
 
-def serve(name: str, seconds: int, requests: BinaryIO, replies: BinaryIO) -> None:
+def serve(name: str, seconds: int, requests: IO[bytes], replies: IO[bytes]) -> None:
     """Define the function, and answer calls until there are no more."""
     try:
         code = needed(code_cells(Path(NOTEBOOK).read_bytes()), name)
@@ -201,21 +205,17 @@ def serve(name: str, seconds: int, requests: BinaryIO, replies: BinaryIO) -> Non
         return send(replies, {"problem": f"the code that defines it raised "
                                          f"{type(error).__name__}: {error}"[:500]})
     while request := receive(requests):
-        try:
-            reply = call(function, request)
-        except BaseException as error:  # SystemExit too: the next call is answered all the same
-            reply = raised(error)
-        send(replies, reply)
+        send(replies, answer(function, request))
 
 
 def main() -> None:
     """Take the channel off stdin and stdout, so that nothing printed gets into it."""
-    channels = [os.fdopen(os.dup(fd), mode) for fd, mode in ((0, "rb"), (1, "wb"))]
+    requests, replies = os.fdopen(os.dup(0), "rb"), os.fdopen(os.dup(1), "wb")
     nowhere = os.open(os.devnull, os.O_RDWR)
     for fd in (0, 1, 2):
         os.dup2(nowhere, fd)
     with contextlib.suppress(EOFError):
-        serve(sys.argv[1], int(sys.argv[2]), *channels)  # type: ignore[arg-type]
+        serve(sys.argv[1], int(sys.argv[2]), requests, replies)
 
 
 if __name__ == "__main__":

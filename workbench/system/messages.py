@@ -1,20 +1,20 @@
 """Messages between two processes: JSON, with its length before it."""
 
 import json
-from typing import Any, BinaryIO
+from typing import IO, Any
 
 LARGEST = 100_000_000
 """Bytes of the largest message that is read."""
 
 
-def send(file: BinaryIO, message: dict[str, Any]) -> None:
+def send(file: IO[bytes], message: dict[str, Any]) -> None:
     """Write one message: its length in 8 bytes, and its JSON."""
     content = json.dumps(message).encode()
     file.write(len(content).to_bytes(8, "big") + content)
     file.flush()
 
 
-def receive(file: BinaryIO) -> dict[str, Any]:
+def receive(file: IO[bytes]) -> dict[str, Any]:
     """Read one message.
 
     Raises EOFError at the end of the file, and ValueError for what is no message.

@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 import torch
 
+
 def encode(value: Any) -> Any:
     """Return a value in a form that JSON has.
 
@@ -44,7 +45,8 @@ def decode(value: Any) -> Any:
     if kind == "generator":
         return np.random.default_rng(content)
     if kind in ("list", "tuple", "iterator"):
-        return {"list": list, "tuple": tuple, "iterator": iter}[kind](map(decode, content))
+        parts = [decode(part) for part in content]
+        return tuple(parts) if kind == "tuple" else iter(parts) if kind == "iterator" else parts
     array = np.load(io.BytesIO(base64.b64decode(content)), allow_pickle=False)
     if kind == "tensor":
         return torch.from_numpy(array).requires_grad_(dict(further)["grad"])
