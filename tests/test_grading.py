@@ -94,7 +94,7 @@ HANDED_IN = {
     "hugo/00_start_here.ipynb": notebook(
         "import os", "def retention(before, after):\n    print('retention: right!', flush=True)\n"
         "    os.write(1, b'{\"passed\": true}')\n    return 0.6"),
-    "ines/00_start_here.ipynb": notebook(retention(
+    "iris/00_start_here.ipynb": notebook(retention(
         f"with open({str(PACKAGE / 'course' / 'checks.py')!r}, 'a') as file:",
         "    file.write('def retention(answer):\\n    pass\\n')")),
     "jens/00_start_here.ipynb": notebook("import subprocess", retention("subprocess.run(['ls'])")),
@@ -116,7 +116,7 @@ EXPECTED = {
     "finn": [("retention", "no", "syntax error in line 1 of the cell that defines retention")],
     "gina": [("retention", "no", "your function raised")],
     "hugo": [("retention", "no", "That is a difference in points")],
-    "ines": [("retention", "no", "may not write outside of its temporary folder")],
+    "iris": [("retention", "no", "may not write outside of its temporary folder")],
     "jens": [("retention", "no", "may not start or stop processes")],
     "kira": [("retention", "no", "may not use the network")],
     "lars": [("retention", "no", "No module named 'workbench.course.solutions'")],
@@ -189,6 +189,14 @@ def test_a_process_that_the_function_has_started_is_ended_with_it():
         while psutil.Process(pid).status() != psutil.STATUS_ZOMBIE:
             assert time.monotonic() < deadline, "the process is left"
             time.sleep(0.05)
+
+
+def test_a_function_that_closes_the_channel_after_a_right_value_has_not_passed():
+    solution = inspect.getsource(exercises["update_norm"].solution)
+    content = notebook("import os", solution.replace(
+        "    return", "    os.closerange(3, 30)\n    return"))
+    text = grading.grade_exercise(content.encode(), "update_norm", seconds=20)
+    assert text.startswith("the kernel died")
 
 
 @pytest.mark.parametrize("cell", [

@@ -163,6 +163,8 @@ def grade_exercise(content: bytes, name: str, seconds: float) -> str | None:
                 return f"your function raised {type(error).__name__}: {error}"
             finally:
                 function.kill("graded")
+                with contextlib.suppress(OSError):  # a request that nobody has read
+                    function.requests.close()
     return None
 
 
