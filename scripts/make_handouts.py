@@ -54,11 +54,11 @@ def inline(markdown: str) -> str:
     return to_html(markdown).strip().removeprefix("<p>").removesuffix("</p>")
 
 
-def pictures_of(notebook: Any) -> list[tuple[str, str]]:
-    """Return the key pictures of a notebook, in base 64, with their alternative texts."""
-    found = [(output.data["image/png"], output.metadata["image/png"]["alt"])
-             for cell in notebook.cells for output in cell.get("outputs", [])
-             if "image/png" in output.get("data", {})]
+def pictures_of(notebook: Any) -> list[str]:
+    """Return the key pictures of a notebook as HTML, with their alternative texts."""
+    shown = [output.data["text/html"] for cell in notebook.cells
+             for output in cell.get("outputs", []) if "image/png" in output.get("data", {})]
+    found = [tag[0] for html in shown if (tag := re.search(r'<img alt="[^"]+" src="[^"]+">', html))]
     places = {round(i * (len(found) - 1) / (PICTURES - 1)) for i in range(PICTURES)}
     return [found[i] for i in sorted(places) if found]
 
@@ -90,9 +90,7 @@ def handout(notebook: Any, glossary: str) -> str:
             "<h2>Objectives</h2><ul>",
             *(f"<li>{inline(part)}</li>" for part in objectives.split(" · ")), "</ul>"]
     if pictures := pictures_of(notebook):
-        body += ['<h2>Pictures</h2><div class="pictures">',
-                 *(f'<img src="data:image/png;base64,{"".join(png.split())}" alt="{escape(alt)}">'
-                   for png, alt in pictures), "</div>"]
+        body += ['<h2>Pictures</h2><div class="pictures">', *pictures, "</div>"]
     for name in re.findall(r"^### Exercise: `(\w+)`", text, re.M):
         body.append(f'<section class="exercise"><h2>Exercise: <code>{name}</code></h2>'
                     + to_html(exercises[name].goal) + LINES * '<div class="line"></div>'
