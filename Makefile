@@ -98,7 +98,7 @@ bench: env ## measure against Avalanche, both sides in one run; pretraining and 
 	$(BIN)/python benchmarks/tasks.py
 	$(BIN)/python benchmarks/explorer.py
 
-build: env ## build the notebooks from their sources (NAME="01 02" builds some)
+build: env ## build the notebooks from their sources (NAME="01 02" builds some; NAME="--edition student" writes an edition)
 	$(BIN)/python scripts/build_lessons.py $(NAME)
 
 clean: ## remove what runs and tests leave behind

@@ -4,7 +4,7 @@ import sys
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from workbench.cli import language, retrieval, runs
+from workbench.cli import grading, language, retrieval, runs
 from workbench.cli.parsing import Flag, parse
 from workbench.cli.runs import FAILED, INTERRUPTED, MISTAKE, Output, stop_on_interrupt
 from workbench.errors import UnknownNameError, WorkbenchError
@@ -58,7 +58,7 @@ COMMANDS: dict[str, Callable[[list[str]], int]] = {
     "doctor": doctor, "run": runs.run, "show": runs.show, "lab": lab, "demo": demo,
     "make-data": language.make_data, "pretrain": language.pretrain, "gate": language.gate,
     "train": runs.train, "evaluate": language.evaluate,
-    "retrieve": retrieval.retrieve,
+    "retrieve": retrieval.retrieve, "grade": grading.grade,
 }
 """The function of each command: it takes the words after the command and returns the exit code."""
 
