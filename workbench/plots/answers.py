@@ -37,7 +37,7 @@ def plot_answers(recording: dict[str, Any]) -> Figure:
                  *(f"{'✓' if a['right'] else '✗'} {a['text']}" for a in answers)]
         rows.append(("", [textwrap.fill(t, width) for t, width in zip(texts, widths, strict=True)],
                      [None, *answers]))
-    note = f"✗ wrong. Italics: in the words of the expert. {recording['note']}"
+    note = f"✗ wrong. Italics: the expert's words. {recording['note']}"
     heights = [LINE * (1.3 + max((t.count("\n") for t in texts), default=0.2))
                for _, texts, _ in rows]
     height = sum(heights) + 4.5 * LINE

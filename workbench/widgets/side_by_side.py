@@ -95,10 +95,10 @@ class SideBySide(RecordedRun):
     @property
     def _note(self) -> str:
         """Which settings the methods have."""
-        own = ", ".join(f"{config.learner.upper()} {config.lr:g} and {config.steps}"
+        own = "; ".join(f"{config.learner.upper()} {config.lr:g}, {config.steps}"
                         for config in self.configs)
-        chosen = " chosen on validation questions" if self.settings == VALIDATED else ""
-        return f"Learning rate and steps{chosen}: {own}."
+        chosen = " chosen on validation data" * (self.settings == VALIDATED)
+        return f"Rates and steps{chosen}: {own}."
 
     def record(self) -> Recording:
         """Return the frames that all methods have reached as a recording."""
