@@ -15,17 +15,23 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any
 
-from bs4 import BeautifulSoup, Tag
-from site_pages import TEMPLATE, Exporter, Page, SiteError, page_url, pieces
+from bs4 import BeautifulSoup
+from site_pages import TEMPLATE, Exporter, Page, SiteError, pieces
 
 ROOT = Path(__file__).resolve().parent.parent
 START = "notebooks/00_start_here.ipynb"
 GLOSSARY = "notebooks/GLOSSARY.md"
 PANELS = ("forgetting", "sft_beside_sdft", "clusters")
-PICTURES: dict[str, str] = {}
+PICTURES = {
+    "00_start_here": "Bars, accuracy of five networks",
+    "02_measuring_retention": "Curves of mean accuracy on the tasks learned so far (two new",
+    "03_self_distillation": "Dots with 95 % intervals, Images of a digit",
+    "04_the_model_as_its_own_teacher": "Bars with 95 % intervals: new skills",
+    "09_adapters_and_routing": "Dots with 95 % intervals, How often",
+}
 """How the alternative text of a lesson's picture on the first page begins; else its first."""
-FILES = "files.txt"
-"""The list of files of a site, so that the next build removes these and no others."""
+FILES, MARK = "site-files.txt", "The files that scripts/build_site.py wrote:"
+"""The list of files of a site and its first line; the next build removes these and no others."""
 
 
 @dataclass
@@ -129,10 +135,10 @@ def is_lesson(source: str) -> bool:
 
 
 def read_pages(root: Path, repository: str) -> dict[str, Page]:
-    """Return the pages of all lessons, of the glossary, and of every document that is linked."""
+    """Return the pages of all lessons, the glossary, the documents, and what they link to."""
     exporter, pages = Exporter(), dict[str, Page]()
-    waiting = [p.relative_to(root).as_posix() for pattern in ("*.ipynb", "more/*.ipynb")
-               for p in sorted((root / "notebooks").glob(pattern))] + [GLOSSARY]
+    patterns = ("notebooks/*.ipynb", "notebooks/more/*.ipynb", GLOSSARY, "docs/*.md")
+    waiting = [p.relative_to(root).as_posix() for one in patterns for p in sorted(root.glob(one))]
     while waiting:
         source = waiting.pop(0)
         if source not in pages:
@@ -163,7 +169,7 @@ def site_files(root: Path, repository: str = "") -> dict[str, bytes]:
     paths = {name: root / "data" / "recordings" / f"{name}.json" for name in PANELS}
     recordings = {name: json.loads(path.read_text(encoding="utf-8"))
                   for name, path in paths.items() if path.is_file() and player.is_file()}
-    script = player.read_text(encoding="utf-8").replace("</script", "<\\/script") if recordings else ""
+    script = player.read_text(encoding="utf-8") if recordings else ""
     files: dict[str, bytes] = {}
 
     def write(url: str, template: str, title: str, **values: Any) -> None:
@@ -177,8 +183,9 @@ def site_files(root: Path, repository: str = "") -> dict[str, bytes]:
               lesson=is_lesson(page.source))
     mains = [lesson for lesson in lessons if lesson.main]
     further = [lesson for lesson in lessons if not lesson.main]
-    write("index.html", "home.html.j2", "", main=mains, further=further, recordings=recordings,
-          player=script)
+    documents = [page for page in pages.values() if page.source.startswith("docs/")]
+    write("index.html", "home.html.j2", "", main=mains, further=further, documents=documents,
+          recordings=recordings, player=script.replace("</script", r"<\/script"))
     write("lessons.html", "lessons.html.j2", "All lessons", lessons=lessons)
     write("search.html", "search.html.j2", "Search")
     sections = [section for page in [*(lesson.page for lesson in lessons), pages[GLOSSARY]]
@@ -198,15 +205,15 @@ def write_site(files: dict[str, bytes], folder: Path) -> None:
         If a file would be overwritten that no build of the site wrote.
     """
     listing = folder / FILES
-    old = set(listing.read_text(encoding="utf-8").splitlines()) if listing.is_file() else set()
-    foreign = [name for name in (*files, FILES)
-               if (folder / name).exists() and name not in old | {FILES if old else ""}]
+    head, *old = listing.read_text(encoding="utf-8").splitlines() if listing.is_file() else [MARK]
+    ours = {FILES, *old} if head == MARK and listing.is_file() else set()
+    foreign = [name for name in (*files, FILES) if (folder / name).exists() and name not in ours]
     if foreign:
         raise SiteError(f"{folder / foreign[0]} was not written by this program: move it away, or "
                         "choose another folder with --folder")
     for name in old:
         (folder / name).unlink(missing_ok=True)
-    for name, content in {**files, FILES: "\n".join(files).encode()}.items():
+    for name, content in {**files, FILES: "\n".join([MARK, *files]).encode()}.items():
         (folder / name).parent.mkdir(parents=True, exist_ok=True)
         (folder / name).write_bytes(content)
 

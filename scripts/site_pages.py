@@ -40,27 +40,29 @@ class SiteError(ValueError):
 class Renderer(IPythonRenderer):
     """Markdown as HTML, with formulas as MathML: browsers draw it, and screen readers read it."""
 
-    def inline_math(self, body: str) -> str:
+    def text(self, text: str) -> str:
+        """Return text in which no line breaks between a number and its percent sign."""
+        return re.sub(r"(?<=\d) %", "\N{NO-BREAK SPACE}%", super().text(text))
+
+    def inline_math(self, body: str, display: str = "inline") -> str:
         """Return a formula in a line."""
-        return str(convert(body))
+        # Unlike TeX, MathML puts no space between a function and its argument.
+        spaced = re.sub(r"\\(log|exp|min|max)(?=[ \\])", r"\\\1\\,", body)
+        return str(convert(spaced, display=display))
 
     def block_math(self, body: str) -> str:
         """Return a formula with a line of its own."""
-        return str(convert(body, display="block"))
+        return self.inline_math(body, "block")
 
 
 def pieces(text: str) -> list[tuple[str, str]]:
-    """Return printed text as pairs of a kind, ``"text"`` or ``"verdict"``, and the words.
-
-    `workbench.course.verdict` breaks a sentence into lines of 100 characters. A further line
-    belongs to the verdict if it would be broken there again.
-    """
+    """Return printed text as pairs of a kind, ``"text"`` or ``"verdict"``, and the words."""
     result: list[tuple[str, str]] = []
     lines = text.splitlines()
     while lines:
         if lines[0].startswith(VERDICT):
             n = 1
-            while n < len(lines) and textwrap.wrap(" ".join(lines[:n + 1]), 100) == lines[:n + 1]:
+            while n < len(lines) and continues(lines[:n], lines[n]):
                 n += 1
             result.append(("verdict", " ".join(lines[:n]).removeprefix(VERDICT)))
         else:
@@ -68,6 +70,17 @@ def pieces(text: str) -> list[tuple[str, str]]:
             result.append(("text", "\n".join(lines[:n])))
         del lines[:n]
     return result
+
+
+def continues(lines: list[str], line: str) -> bool:
+    """Return whether a line continues a verdict, which is printed in lines of 100 characters.
+
+    It does if `workbench.course.verdict` would have broken the sentence there. A table has
+    neighbouring spaces; a verdict has none.
+    """
+    if line.startswith(VERDICT) or "  " in line:
+        return False
+    return textwrap.wrap(" ".join([*lines, line]), 100) == [*lines, line]
 
 
 def words(output: Any) -> str:
@@ -122,7 +135,9 @@ class Page:
         path = self.root / self.source
         if path.suffix == ".ipynb":
             return nbformat.read(path, 4)
-        cell = nbformat.v4.new_markdown_cell(path.read_text(encoding="utf-8"))
+        # A model card begins with fields for the Hugging Face hub.
+        text = re.sub(r"\A---\n.*?\n---\n", "", path.read_text(encoding="utf-8"), flags=re.S)
+        cell = nbformat.v4.new_markdown_cell(text)
         return nbformat.v4.new_notebook(cells=[cell])
 
     def render(self, exporter: Exporter) -> None:
@@ -216,7 +231,7 @@ class Page:
                     yield section()
                 heading, anchor, texts = block.get_text(), f"#{block['id']}", []
             elif block.name != "pre":
-                texts.append(block.get_text(" "))
+                texts.append(block.get_text())
         yield section()
 
 
