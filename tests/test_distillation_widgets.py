@@ -12,6 +12,7 @@ import pandas as pd
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.colors import to_hex
 from matplotlib.figure import Figure
 from scipy.special import entr
@@ -323,8 +324,9 @@ def test_names_of_many_methods_do_not_overlap(same):
     table = pd.DataFrame({"floats": rng.integers(1, 1 + 20 // same, count) * 100.0,
                           "accuracy": rng.uniform(0.85, 0.95, count)},
                          index=[f"method number {i}" for i in range(count)])
-    figure = Figure(figsize=(8.6, 4.4))
-    ax = plot_costs(table, "floats", figure.add_axes((0.1, 0.14, 0.87, 0.82)))
+    figure = Figure(figsize=(8.6, 4.4), layout="constrained")
+    ax = plot_costs(table, "floats", figure.subplots())
+    FigureCanvasAgg(figure).draw()  # names are placed when the figure has its layout
     boxes = [text.get_window_extent() for text in ax.texts]
     assert len(boxes) == count
     assert not any(a.overlaps(b) for a, b in itertools.combinations(boxes, 2))

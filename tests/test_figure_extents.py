@@ -34,6 +34,7 @@ from workbench.plots import (
     tokens,
     use_style,
 )
+from workbench.plots.diagrams import DIAGRAMS, diagram
 from workbench.plots.display import png
 from workbench.plots.styles import look
 from workbench.retrieval.simulation import measure, sweep
@@ -251,6 +252,9 @@ FIGURES = {
             size=(8.6, 4.2)),
         "learned and retained": lambda size=size: studies.plot_learned_and_retained(
             points(size), METHODS, Figure(figsize=(8.6, 3.6))),
+        "by rate": lambda size=size: studies.plot_by_rate(pd.concat(
+            points(size).assign(rate=rate) for rate in (1e-5, 3e-5, 1e-4, 3e-4, 1e-3, 3e-3)),
+            METHODS, Figure(figsize=(10, 3.6), layout="constrained")),
         "drift": lambda size=size: figure_of(lambda ax: studies.plot_drift(
             points(size), METHODS, "kl_old", ax, "the further, the more is forgotten?")),
         "sequence": lambda size=size: figure_of(lambda ax: studies.plot_sequence(
@@ -263,6 +267,11 @@ FIGURES = {
         "stages": lambda size=size: figure_of(lambda ax: sequences.plot_stages(pd.DataFrame(
             shares(size, 5, 4), TASKS, ["before", *(f"after {task}" for task in TASKS[:3])]), ax,
             "sdft: accuracy (%)"), 1, 2, size=(10, 3.8)),
+        "changes": lambda size=size: figure_of(lambda ax: sequences.plot_changes(pd.DataFrame(
+            shares(size, 7, 5) - 1, METHODS, TASKS), ax), 1, 2, size=(11, 4.4)),
+        "methods": lambda size=size: figure_of(lambda ax: dots.plot_methods(
+            points(size), ax, "All methods, at the setting that the rule chose"), 1, 2,
+            size=(11, 4.4)),
         "pareto explorer": lambda size=size: ParetoExplorer(points(size)).figure(),
         "drift explorer": lambda size=size: DriftExplorer(points(size)).figure(),
         "skills in a row": lambda size=size: SkillRetention(points(
@@ -275,6 +284,7 @@ FIGURES = {
        draw(cluster_explorer(task, names)) for names in (TASKS[:3], TASKS, tuple(
            f"{task} {k}" for k in (1, 2) for task in TASKS)) for task in ("all tasks", names[1])
        for place, draw in (("", ClusterExplorer.figure), (", beside", beside))},
+    **{f"diagram {name}": lambda name=name: diagram(name) for name in DIAGRAMS},
     "matrix": lambda: plots.plot_accuracy_matrix(
         AccuracyMatrix(shares("usual", 3, 5, 5)), TASKS, title="Replay: accuracy (%)").figure,
     "matrix of ten": lambda: plots.plot_accuracy_matrix(
@@ -396,8 +406,8 @@ def test_a_figure_drawn_again_is_the_same_picture(size):
 
 def test_all_plots_and_widgets_are_looked_at():
     text = Path(__file__).read_text()
-    for module in (composition, costs, curves, dots, generations, separation, soft_labels,
-                   studies, tokens):
+    for module in (composition, costs, curves, dots, generations, separation, sequences,
+                   soft_labels, studies, tokens):
         for name, thing in inspect.getmembers(module, inspect.isfunction):
             if name.startswith("plot_") and thing.__module__ == module.__name__:
                 assert f".{name}(" in text, name

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import io
+import itertools
 from html.parser import HTMLParser
 
 import matplotlib.pyplot as plt
@@ -11,6 +12,7 @@ import nbformat
 import numpy as np
 import pandas as pd
 import pytest
+from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.colors import to_hex
 from matplotlib.figure import Figure
 from nbconvert.exporters import HTMLExporter
@@ -352,6 +354,69 @@ def test_shares_are_dots_with_their_intervals_and_values(ax):
     assert dots == [50, 25]
     assert [text.get_text() for text in ax.texts] == ["50 %", "25 %"]
     assert [text.get_text() for text in ax.get_legend().get_texts()] == ["all", "first", "chance"]
+
+
+RUNS = pd.DataFrame({"method": ["sft"] * 3 + ["sdft"], "new": [0.98, 1.0, 1.0, 0.9],
+                     "retention": [0.2, 0.3, 0.4, 1.05]})
+
+
+def test_a_method_is_a_mark_at_what_it_learned_and_retained_with_both_intervals(ax):
+    plots.plot_methods(RUNS, ax, "Two methods")
+    marks = {line.get_color(): line.get_xydata()[0] for line in ax.lines
+             if line.get_markersize() == 9}
+    looks = {name: METHOD_STYLES[name][0] for name in ("sft", "sdft")}
+    np.testing.assert_allclose(marks[looks["sft"]], [100 * 2.98 / 3, 30])
+    np.testing.assert_allclose(marks[looks["sdft"]], [90, 105])
+    across, down = (line.get_xydata() for line in ax.lines if line.get_color() == looks["sft"]
+                    and len(line.get_xydata()) == 2)
+    low, high = seed_interval(RUNS["retention"][:3])
+    np.testing.assert_allclose(down[:, 1], [100 * low, 100 * high])
+    assert across[1, 0] == 100, "no accuracy is above 100 %"
+    words = alt_text(ax.figure)
+    assert "sft: accuracy on the new skill 99 % (96 % to 100 %), retention 30 % (5 % to 55 %)" in (
+        words)
+    assert words.endswith("sdft: accuracy on the new skill 90 %, retention 105 %."), "one seed"
+
+
+@pytest.mark.parametrize("rows", [slice(0, 3), slice(3, 4)])
+def test_the_axes_of_methods_are_0_to_100_percent_whatever_is_drawn(rows, ax):
+    plots.plot_methods(RUNS[rows].assign(retention=0.5), ax)
+    assert ax.get_xlim() == ax.get_ylim() == (-3, 103)
+
+
+def test_names_stay_beside_their_marks_apart_and_inside_when_the_layout_changes():
+    runs = pd.DataFrame({"method": list(METHOD_STYLES)[:14], "new": 0.97, "retention": 0.93})
+    figure = Figure(figsize=(7, 4.4), layout="constrained")
+    ax = plots.plot_methods(runs, figure.subplots())
+    for size in ((7, 4.4), (12, 8)):
+        figure.set_size_inches(size)
+        (canvas := FigureCanvasAgg(figure)).draw()
+        names = [text for text in ax.texts if text.get_text() in METHOD_STYLES]
+        boxes = [text.get_window_extent(canvas.get_renderer()) for text in names]
+        assert len(boxes) == 14
+        assert not any(a.overlaps(b) for a, b in itertools.combinations(boxes, 2))
+        mark = ax.transData.transform((97, 93))
+        for box in boxes:
+            assert not box.contains(*mark) and ax.bbox.padded(1).contains(*box.min)
+            assert ax.bbox.padded(1).contains(*box.max)
+            assert np.hypot(*(np.clip(mark, box.min, box.max) - mark)) < 250
+
+
+def test_numbers_are_folded_and_their_file_is_in_the_link(printed):
+    table = pd.DataFrame({"a < b": [0.613, np.nan]}, ["sft", "sdft"])
+    display.show_numbers(table, "2 methods", plots.percent)
+    (data, _, raw), = printed
+    assert raw and data["text/html"].startswith("<details><summary>The numbers: 2 methods<")
+    assert "61 %" in data["text/html"] and "a &lt; b" in data["text/html"]
+    assert data["text/plain"].splitlines()[0] == "The numbers: 2 methods"
+    assert data["text/plain"].splitlines()[2].split() == ["sft", "61", "%"]
+    (link,) = tags(data["text/html"], "a")
+    assert link["download"] == "2-methods.csv"
+    kind, _, content = link["href"].partition(",")
+    assert kind == "data:text/csv;base64"
+    file = io.BytesIO(base64.b64decode(content))
+    pd.testing.assert_frame_equal(pd.read_csv(file, index_col=0), table)
+    assert "color" not in data["text/html"], "it has the colours of the page, light or dark"
 
 
 def test_differences_are_dots_with_their_intervals_and_a_line_at_0(ax):

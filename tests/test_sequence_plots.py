@@ -8,7 +8,7 @@ import pytest
 from matplotlib.figure import Figure
 
 from workbench.measure.intervals import seed_interval
-from workbench.plots.sequences import plot_over_seeds, plot_stages
+from workbench.plots.sequences import plot_changes, plot_over_seeds, plot_stages
 from workbench.plots.styles import METHOD_STYLES
 
 SHARES = [0.2, 0.3, 0.4]
@@ -50,3 +50,23 @@ def test_a_skill_that_is_not_yet_taught_has_an_empty_cell_and_not_0_percent(ax):
     assert tuple(shown[0]) != tuple(shown[2]) and shown[0][0] == shown[0][1] == shown[0][2]
     assert "before" not in ax.get_label()
     assert "facts-new: 90 % after facts-new, 0 % after tools-new" in ax.get_label()
+
+
+def test_a_loss_is_red_a_gain_blue_and_no_change_white_and_all_are_told(ax):
+    table = pd.DataFrame([[-0.62, 0.031, 0.004], [np.nan, -1.0, 1.0]], ["sft", "sdft"],
+                         ["facts", "tools", "letters"])
+    plot_changes(table, ax)
+    assert [text.get_text() for text in ax.texts] == ["-62", "+3", "0", "-100", "+100"]
+    assert "sft: facts -62, tools +3, letters 0. sdft: tools -100, letters +100." in ax.get_label()
+    image = ax.images[0]
+    (lost, _, same), (unknown, *_) = image.to_rgba(image.get_array())[..., :3]
+    gained = image.to_rgba(image.get_array())[1, 2, :3]
+    assert lost[0] > lost[2] + 0.2 and gained[2] > gained[0] + 0.2
+    assert same.min() > 0.93 and unknown[0] == unknown[1] == unknown[2] < 0.93
+    assert [text.get_color() for text in ax.texts][2:] == ["black", "white", "white"]
+
+
+def test_numbers_that_could_not_be_read_are_left_out_of_the_cells_but_told(ax):
+    names = [f"task {k}" for k in range(40)]
+    plot_changes(pd.DataFrame([[-0.5] * 40], ["sft"], names), ax)
+    assert not ax.texts and "task 39 -50" in ax.get_label()

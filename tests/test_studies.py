@@ -14,9 +14,11 @@ from workbench.errors import RecordError, UnknownNameError
 from workbench.measure.comparison import retention
 from workbench.measure.intervals import seed_interval
 from workbench.measure.metrics import AccuracyMatrix
+from workbench.plots import percent
 from workbench.plots.studies import (
     UNITS,
     drift_correlation,
+    plot_by_rate,
     plot_diagnostic,
     plot_drift,
     plot_learned_and_retained,
@@ -168,6 +170,11 @@ def test_methods_are_compared_at_the_same_rate_and_step(study_rows):
     at_20 = table.query("method == 'a' and rate == 1e-4 and step == 20").iloc[0]
     expected = f"{100 * at_20['new']:.0f} | {100 * at_20['retention']:.0f}"
     assert by_rate.loc["a", "0.0001"] == by_rate.loc["b", "0.0001"] == expected
+    new, retention = plot_by_rate(table, ["b", "a"], Figure()).axes
+    np.testing.assert_allclose(new.lines[1].get_ydata()[0], 100 * at_20["new"])
+    np.testing.assert_allclose(retention.lines[0].get_ydata(), [100 * at_20["retention"], np.nan])
+    assert [label.get_text() for label in new.get_xticklabels()] == ["0.0001\n20", "0.001\n40"]
+    assert "b " + percent(at_20["new"]) + ", not defined; a " in new.get_label()
 
 
 def test_shares_are_drawn_in_percent(shipped):

@@ -28,6 +28,7 @@ _HOMES = {
     "resume": "runs.experiment",
     "run": "runs.experiment",
     "show": "plots.display",
+    "show_numbers": "plots.display",
     "summarise": "measure.metrics",
     "tune": "runs.experiment",
     "run_stream": "runs.loop",

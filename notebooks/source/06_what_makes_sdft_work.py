@@ -24,9 +24,9 @@ import workbench as wb
 from workbench.course import verdict
 from workbench.losses import divergence
 from workbench.measure.intervals import seed_interval
-from workbench.plots import describe, percent, percent_over_seeds
-from workbench.plots.studies import plot_learned_and_retained, table_by_rate
-from workbench.plots.styles import COLOURS
+from workbench.plots import describe, percent, percent_over_seeds, plot_methods
+from workbench.plots.studies import plot_by_rate, table_by_rate
+from workbench.plots.styles import COLOURS, HATCHES
 from workbench.runs.studies import at_common_step, ends, load_study, points
 
 wb.prepare_notebook()
@@ -65,23 +65,37 @@ facts_searched, facts = (part.query("order == 'facts-new'") for part in (searche
 by_seed = ends(facts).pivot(index="seed", columns="method")
 learned, retained = by_seed["new"], by_seed["retention"]
 five = ["sft", "sft_self_style", "sft on teacher", "off_policy_distillation", "sdft"]
-wb.show(plot_learned_and_retained(facts, five, plt.figure(figsize=(9.5, 3.4))))
-rates = ends(facts).groupby("method")["rate"].first()
-print("learning rates that the rule chose:\n"
-      + ", ".join(f"{name} {rates[name]:g}" for name in five))
+
+# %%
+def show_ends(names):
+    """Draw methods at the end of their five runs, and give the numbers in a folded table."""
+    chosen = ends(facts[facts["method"].isin(names)])
+    table = chosen.groupby("method").agg(
+        rate=("rate", lambda rates: f"{rates.iloc[0]:g}"), steps=("step", "first"),
+        new=("new", percent_over_seeds), retention=("retention", percent_over_seeds))
+    wb.show(plot_methods(chosen))
+    wb.show_numbers(table.loc[names], ", ".join(names))
+
+# %%
+show_ends(five)
 verdict("all four methods that imitate the model's own style keep far more than SFT.",
         retained[five[1:]].mean().min() > retained["sft"].mean() + 0.2)
 
 # %% [markdown]
-# Two of these methods have a retention of 93 %, and two have 90 %. But the rule also chose different learning rates:
+# A mark is the mean of five runs. Its lines are 95 % intervals, and small dots are single runs. Four methods lie
+# together near the upper right corner: they have learned the skill, and they have kept at least 90 % of the other
+# skills. SFT is far below them.
+#
+# Two of the four methods have a retention of 93 %, and two have 90 %. But the rule also chose different learning rates:
 # 3e-5 for the first two (`sft on teacher` and `off_policy_distillation`), and 1e-4 for the other two. So we now compare
 # them at the same learning rate, on validation questions, with one seed.
 #
-# Each column of the table is a learning rate. Not all runs are equally long, so they are compared at the last step that
-# all four runs reached (row *at step*). The other entries are *new skill | retention*, in percent.
+# Not all runs are equally long, so they are compared at the last step that all four runs reached. Below each learning
+# rate stands this step. The lines would lie on one another, so each is drawn a little to the side.
 
 # %%
-print(table_by_rate(facts_searched, five[1:]).to_string())
+wb.show(plot_by_rate(facts_searched, five[1:], plt.figure(figsize=(10, 3.4))))
+wb.show_numbers(table_by_rate(facts_searched, five[1:]), "new skill | retention, in percent")
 same = at_common_step(facts_searched[facts_searched["method"].isin(five[1:])]).groupby("rate")
 spread = same[["new", "retention"]].max() - same[["new", "retention"]].min()
 verdict("at the same learning rate and step the four methods differ by less than 10 points on the "
@@ -96,11 +110,7 @@ verdict("at the same learning rate and step the four methods differ by less than
 # sees **no demonstration**.
 
 # %%
-summary = {"learning rate": ("rate", lambda rates: f"{rates.iloc[0]:g}"),
-           "steps": ("step", "first"), "new skill": ("new", percent_over_seeds),
-           "retention": ("retention", percent_over_seeds)}
-at_the_end = ends(facts).groupby("method").agg(**summary).rename_axis(None)
-print(at_the_end.loc[["sdft", "sdft other", "sdft none"]].to_string())
+show_ends(["sdft", "sdft other", "sdft none"])
 verdict("the student learns the skill only if the teacher sees the right demonstration.",
         learned["sdft"].min() > 0.9
         and learned[["sdft other", "sdft none"]].max(axis=None) < 0.1)
@@ -114,7 +124,7 @@ verdict("the student learns the skill only if the teacher sees the right demonst
 # exchanged.
 #
 # Both are 0 only if $p=q$, but their gradients differ. Take three words. The student gives them the probabilities 0.98,
-# 0.019 and 0.001. The teacher gives them 0.01, 0.01 and 0.98. The code prints the negative gradient with respect to
+# 0.019 and 0.001. The teacher gives them 0.01, 0.01 and 0.98. The figure shows the negative gradient with respect to
 # each logit: a step of gradient descent moves the logits in this direction.
 
 # %%
@@ -124,7 +134,20 @@ pulls = {direction: -torch.autograd.grad(
     divergence(student_logits, teacher_logits, direction), student_logits)[0].numpy()
     for direction in ("forward", "reverse")}
 words = ["student's first choice", "student's second choice", "teacher's choice"]
-print(pd.DataFrame(pulls, words).T.map("{:+.3f}".format).to_string())
+pulled = pd.DataFrame(pulls, words)
+
+# %%
+panels = plt.subplots(1, 2, figsize=(9, 2.4), sharey=True)[1]
+for ax, direction, hatch in zip(panels, pulls, HATCHES, strict=False):
+    ax.bar_label(ax.barh(words, pulled[direction], color=COLOURS[0], hatch=hatch,
+                         edgecolor="white"), fmt="%+.3f", padding=3)
+    ax.margins(x=0.4)
+    ax.locator_params("x", nbins=5)
+    ax.set(title=f"{direction} KL", xlabel="change of the logit (negative gradient)")
+    describe(ax, f"Bars, {direction} KL, change of the logits: " + ", ".join(
+        f"{word} {change:+.3f}" for word, change in pulled[direction].items()) + ".")
+panels[0].invert_yaxis()
+wb.show(panels[0].figure)
 verdict("the forward KL raises the teacher's choice most. The reverse KL raises the student's "
         "second choice most.", pulls["forward"].argmax() == 2 and pulls["reverse"].argmax() == 1)
 
@@ -136,12 +159,12 @@ verdict("the forward KL raises the teacher's choice most. The reverse KL raises 
 # How well is *facts-new* learned with the forward KL (`sdft`) and with the reverse KL?
 
 # %%
-print(at_the_end.loc[["sdft", "sdft reverse"]].to_string())
-chosen = ends(facts).groupby("method")[["rate", "step"]].first()
+show_ends(["sdft", "sdft reverse"])
+settings = ends(facts).groupby("method")[["rate", "step"]].first()
 verdict("the reverse KL learns less than the forward KL, although the rule chose for it a higher "
         "learning rate and more steps.",
         seed_interval(learned["sdft"] - learned["sdft reverse"])[0] > 0
-        and (chosen.loc["sdft reverse"] > chosen.loc["sdft"]).all())
+        and (settings.loc["sdft reverse"] > settings.loc["sdft"]).all())
 
 # %% [markdown]
 # ## Between off-policy and on-policy
@@ -164,8 +187,8 @@ verdict("the reverse KL learns less than the forward KL, although the rule chose
 ladder = ["off_policy_distillation", "teacher's answers, renewed", "student's answers, once",
           "student's answers, renewed", "sdft"]
 between = facts_searched[facts_searched["method"].isin(ladder)]
-print("new skill | retention, in percent, at each learning rate (one seed)")
-print(table_by_rate(between, ladder).to_string())
+wb.show(plot_by_rate(between, ladder, plt.figure(figsize=(10.5, 3.4))))
+wb.show_numbers(table_by_rate(between, ladder), "new skill | retention, in percent, one seed")
 moderate = at_common_step(between).query("rate <= 3e-4").groupby("rate")[["new", "retention"]]
 gap = 100 * (moderate.max() - moderate.min()).max()
 verdict(f"up to a learning rate of 3e-4 the five methods differ by at most {gap['new']:.0f} points "
@@ -173,13 +196,13 @@ verdict(f"up to a learning rate of 3e-4 the five methods differ by at most {gap[
         "the renewal makes a clear difference here.", gap.max() < 8)
 
 # %% [markdown]
-# The next table has five seeds and test questions, each method at the setting that the rule chose.
+# The next figure has five seeds and test questions, each method at the setting that the rule chose.
 
 # %%
-print(at_the_end.loc[ladder].to_string())
+show_ends(ladder)
 
 # %% [markdown]
-# The four methods at a learning rate of 1e-4 learn 98 % and keep 90 %.
+# The marks lie on one another. The four methods at a learning rate of 1e-4 learn 98 % and keep 90 %.
 #
 # Why is there no clear difference? At each position the student learns the next word from the words before it, the
 # **prefix**. Nearly all of the loss is on one word, the name (lesson 05). Up to the name, the student's answers and the
@@ -226,10 +249,20 @@ def fork(on_policy, habit, rounds=40):
     return 0.5 + 0.5 * turn_back
 
 # %%
-habits = np.array([0, 0.1, 0.5, 0.9])
+habits = np.linspace(0, 1, 11)
 off_policy, on_policy = fork(False, habits), fork(True, habits)
-print(pd.DataFrame({"off-policy": off_policy, "on-policy": on_policy},
-                   [f"habit {percent(habit)}" for habit in habits]).map(percent).to_string())
+fork_axes = plt.subplots(figsize=(6, 2.8))[1]
+for label, success, colour in (("off-policy", off_policy, COLOURS[0]),
+                               ("on-policy", on_policy, COLOURS[2])):
+    fork_axes.plot(100 * habits, 100 * success, color=colour)
+    fork_axes.text(40, 100 * success[4] - 6, label, color=colour, va="top")
+fork_axes.set(xlabel="habit: the student turned back before training (%)", ylabel="success (%)",
+              ylim=(0, 104))
+wb.show(describe(fork_axes, "Success after training. On-policy it is "
+                 f"{percent(on_policy.min())} with every habit. Off-policy it rises from "
+                 f"{percent(off_policy[0])} without the habit to {percent(off_policy[-1])}."))
+
+# %%
 verdict("off-policy the success is 1/2 + h/2, on-policy it is 1.",
         np.allclose(off_policy, (1 + habits) / 2, atol=1e-12)
         and np.allclose(on_policy, 1, atol=1e-9))
@@ -360,18 +393,32 @@ for case, right_words in {"one rule": np.zeros(10, int), "ten answers": np.arang
     teachers[np.arange(10), right_words] = 0.98
     logits = torch.zeros(50, requires_grad=True)
     optimizer = torch.optim.Adam([logits], lr=0.1)
+    course = []
     for _ in range(300):
         loss = divergence(logits.expand(10, 50), torch.tensor(teachers).log()).mean()
         optimizer.zero_grad()
         loss.backward()
         optimizer.step()
-    students[case] = {"last loss": loss.item(), "floor": abs(kl(teachers, teachers.mean(0)).mean()),
+        course.append(loss.item())
+    students[case] = {"losses": course, "floor": abs(kl(teachers, teachers.mean(0)).mean()),
                       "right word": logits.detach().softmax(-1)[right_words].mean().item()}
 
 # %%
-print("losses in nats; probability of the right word")
-trained = pd.DataFrame(students).T
-print(trained.map("{:.3f}".format).to_string())
+curves = plt.subplots(figsize=(7, 3))[1]
+for (case, values), colour in zip(students.items(), COLOURS, strict=False):
+    curves.plot(values["losses"], color=colour)
+    curves.axhline(values["floor"], color=colour, linestyle=":")
+    curves.text(300, values["floor"] + 0.1, f"{case}: floor {values['floor']:.3f}", color=colour,
+                ha="right")
+curves.set(xlabel="steps", ylabel="loss (nats)", ylim=(-0.1, None))
+wb.show(describe(curves, "Loss of two students. " + " ".join(
+    f"In the case {case} it falls from {values['losses'][0]:.2f} to {values['losses'][-1]:.2f} "
+    f"nats; the floor is {values['floor']:.2f}." for case, values in students.items())))
+
+# %%
+trained = pd.DataFrame(students).T.assign(losses=lambda table: table["losses"].str[-1])
+trained = trained.rename(columns={"losses": "last loss"}).astype(float)
+wb.show_numbers(trained, "losses in nats, probability of the right word", "{:.3f}".format)
 rule, ten = trained["right word"]
 verdict("in both cases the loss ends at the floor. The student learns the shared rule, but it "
         "cannot learn the different answers.",
@@ -409,7 +456,7 @@ verdict("at each learning rate up to 1e-4 the three teachers differ by less than
 
 # %%
 adapters = ["sft", "sft lora", "sdft", "sdft lora"]
-wb.show(plot_learned_and_retained(facts, adapters, plt.figure(figsize=(9.5, 3))))
+show_ends(adapters)
 verdict("adapters do not reduce forgetting. The retention of SDFT is nearly the same with LoRA "
         "and without, and the retention of SFT is lower with LoRA.",
         seed_interval(retained["sdft lora"] - retained["sft lora"])[0] > 0.5

@@ -5,6 +5,7 @@ from __future__ import annotations
 import ast
 import base64
 import io
+import re
 import symtable
 from collections import Counter, defaultdict
 from pathlib import Path
@@ -20,6 +21,52 @@ NOTEBOOKS = {path.relative_to(FOLDER).with_suffix("").as_posix(): path
              for path in sorted(FOLDER.rglob("*.ipynb"))
              if ".ipynb_checkpoints" not in path.parts}
 MOST_CELLS, LONGEST_CELL, WIDEST_LINE = 30, 15, 100
+MOST_NUMBERS, MOST_WORDS, MOST_CODE = 150, 500, 60
+NUMBER = re.compile(r"(?<![\w.])[-+−]?\d[\d,.]*(e[-+]?\d+)?")
+PENDING = {
+    "03_self_distillation",
+    "04_the_model_as_its_own_teacher",
+    "05_sdft",
+    "07_drift_and_forgetting",
+    "08_many_skills",
+    "09_adapters_and_routing",
+    "10_clustered_retrieval",
+    "11_module_composition",
+    "more/adapters_compared",
+    "more/bounds_and_heavy_tails",
+    "more/bounds_of_retrieval",
+    "more/composition_compared",
+    "more/composition_failures",
+    "more/composition_failures_answer",
+    "more/composition_of_intents",
+    "more/composition_of_skills",
+    "more/metrics_of_libraries",
+    "more/misleading_teachers",
+    "more/one_adapter_for_all_tasks",
+    "more/own_answers_in_a_row",
+    "more/own_answers_or_the_teachers",
+    "more/razor_in_depth",
+    "more/retrieval_of_messages",
+    "more/retrieval_of_skills",
+    "more/retrieval_with_adapters",
+    "more/reuse_in_depth",
+    "more/sdft_beside_trl",
+    "more/sdft_on_other_skills",
+    "more/self_distillation_controls",
+    "more/self_distillation_correction",
+    "more/self_distillation_decisions",
+    "more/self_distillation_ensembles",
+    "more/self_distillation_fresh_inputs",
+    "more/self_distillation_generations",
+    "more/self_distillation_next_tokens",
+    "more/self_distillation_one_round",
+    "more/self_distillation_other_data",
+    "more/self_distillation_proofs",
+    "more/self_distillation_rounds",
+    "more/self_distillation_transfer",
+    "more/teacher_prompts",
+}
+"""Lessons that do not have pictures enough yet; the last one to be converted takes this away."""
 FAINT = 16  # of 255 grey levels: what no reader sees
 # Statements whose names, where nothing else mentions them, are gone when they end.
 BLOCKS = (ast.For, ast.While, ast.With, ast.Try, ast.If)
@@ -114,14 +161,88 @@ def bare_asserts(notebook):
             if any(isinstance(node, ast.Assert) for node in ast.walk(ast.parse(cell.source)))]
 
 
+def is_picture(output):
+    """Whether a stored output is a picture, or a widget, whose static form is one."""
+    data = output.get("data", {})
+    return any(form.startswith("image/") for form in data) or bool(
+        re.search("<img|<svg", data.get("text/html", "")))
+
+
+def printed_numbers(notebook):
+    """The count of the numbers that a reader sees in the outputs, where there are too many.
+
+    Text is counted that is printed or the plain form of a result. Not counted are pictures, and
+    what is folded: tables of `show_numbers`, and figures in words.
+    """
+    texts = [output.get("text", "") or output.get("data", {}).get("text/plain", "")
+             for cell in code_cells(notebook) for output in cell.get("outputs", [])
+             if not is_picture(output)
+             and "<details" not in output.get("data", {}).get("text/html", "")]
+    number = sum(len(list(NUMBER.finditer(text))) for text in texts)
+    return [f"{number} numbers are printed"] if number > MOST_NUMBERS else []
+
+
+def words_of(text):
+    """The number of words in Markdown that a reader has to read in a row.
+
+    A word has a letter or a digit. A formula is one word, and so is the text of a link without its
+    address. Hints and solutions are folded, and not counted; nor is the table that heads a lesson
+    (objectives, prerequisites, time, memory). All other tables are.
+    """
+    text = re.sub(r"<details.*?</details>|^\| \| \|$.*?(?=\n\n|\Z)", "", text, flags=re.S | re.M)
+    text = re.sub(r"\$\$.*?\$\$|\$[^$\n]+\$", "formula", text, flags=re.S)
+    text = re.sub(r"\]\([^)]*\)|<[^>]*>", " ", text)
+    return sum(bool(re.search(r"\w", word)) for word in text.split())
+
+
+def far_from_a_picture(notebook):
+    """Stretches between two pictures, or from the start or to the end, that are too long.
+
+    Words are those of `words_of`, lines of code those that are not empty. Pictures are stored
+    outputs and images in Markdown. The code that draws a picture stands before it. Cells are
+    counted from 0, those of Markdown too.
+    """
+    found, words, lines = [], 0, 0
+    for i, cell in enumerate([*notebook.cells, None]):
+        parts = ([""] if cell is None else re.split(r"!\[[^]]*\]\([^)]*\)|<img[^>]*>", cell.source)
+                 if cell.cell_type == "markdown" else [cell.source])
+        if cell is not None and cell.cell_type == "code":
+            lines += sum(bool(line.strip()) for line in cell.source.splitlines())
+            parts = ["", ""] if any(map(is_picture, cell.get("outputs", []))) else [""]
+        for k, part in enumerate(parts):
+            if k or cell is None:
+                where = "the end" if cell is None else f"the picture of cell {i}"
+                found += [f"{count} {unit} before {where}" for count, most, unit in (
+                    (words, MOST_WORDS, "words"), (lines, MOST_CODE, "lines of code"))
+                    if count > most]
+                words = lines = 0
+            words += words_of(part)
+    return found
+
+
 RULES = (too_many_cells, long_cells, wide_lines, repeated_pictures, clipped_pictures,
          reassigned_names, bare_asserts)
+PICTURE_RULES = (printed_numbers, far_from_a_picture)
 
 
 @pytest.mark.parametrize("name", NOTEBOOKS)
 @pytest.mark.parametrize("rule", RULES, ids=lambda rule: rule.__name__)
 def test_a_lesson_has_the_form_that_its_readers_need(rule, name):
     assert rule(nbformat.read(NOTEBOOKS[name], as_version=4)) == []
+
+
+@pytest.mark.parametrize("name", NOTEBOOKS)
+def test_a_lesson_shows_pictures_or_is_still_to_be_converted(name):
+    lesson = nbformat.read(NOTEBOOKS[name], as_version=4)
+    faults = [fault for rule in PICTURE_RULES for fault in rule(lesson)]
+    if name in PENDING:
+        assert faults, f"{name} has pictures enough: take it out of PENDING"
+    else:
+        assert faults == []
+
+
+def test_every_lesson_still_to_be_converted_is_there():
+    assert PENDING <= set(NOTEBOOKS)
 
 
 def notebook(*cells, **outputs):
@@ -190,3 +311,68 @@ def test_length_width_and_pictures_are_seen_one_above_the_limit_and_not_at_it():
     assert not wide_lines(notebook("1", texts=["x" * 100 + "\n" + "y" * 100]))
     assert repeated_pictures(notebook("1", pictures=["aa", "bb", "aa"]))
     assert not repeated_pictures(notebook("1", pictures=["aa", "bb"]))
+
+
+def shown(text="", **data):
+    """A stored output: what a cell shows with this plain text."""
+    return nbformat.v4.new_output("display_data", {"text/plain": text} | {
+        form.replace("_", "/"): value for form, value in data.items()})
+
+
+@pytest.mark.parametrize(("text", "count"), [
+    ("1 -2.5 +3 61 % 1e-4 3,000", 6), ("f9 x1 v2.0 2.", 1), ("0.25 (0.20 to 0.30)", 3)])
+def test_numbers_are_counted_once_each_and_names_are_none(text, count):
+    assert len(list(NUMBER.finditer(text))) == count
+
+
+def test_numbers_are_counted_that_a_reader_sees_at_once():
+    numbers = "1 " * 151
+    assert printed_numbers(notebook("1", texts=[numbers])) == ["151 numbers are printed"]
+    assert not printed_numbers(notebook("1", texts=["1 " * 150]))
+    made = notebook("1", "2")
+    made.cells[1].outputs = [shown(numbers, text_html="<table>")]
+    assert printed_numbers(made), "a table is not folded"
+    made.cells[1].outputs = [shown(numbers, text_html="<details><table>"),
+                             shown(numbers, image_png="aa", text_html="<img>")]
+    assert not printed_numbers(made)
+
+
+@pytest.mark.parametrize(("text", "count"), [
+    ("Two words", 2), ("- a *b* | c", 3), ("[the link](a b c.md)", 2), ("$a + b$ is $$c\n- d$$", 3),
+    ("one <details><summary>Hint</summary>\n\na b\n\n</details> two", 2),
+    ("# 6\n\n| | |\n|---|---|\n| **Time** | 6 minutes |\n\nend", 2),
+    ("| | new | old |\n|---|---|---|\n| sft | 3 | 4 |", 5)])
+def test_words_are_counted_that_a_reader_reads(text, count):
+    assert words_of(text) == count
+
+
+def lesson(*parts):
+    """A notebook: an int is that many words, an int in a list that many lines; else Markdown."""
+    made = nbformat.v4.new_notebook()
+    for part in parts:
+        if isinstance(part, list):
+            cell = nbformat.v4.new_code_cell("x\n\n" * part[0], outputs=part[1:])
+        else:
+            cell = nbformat.v4.new_markdown_cell("a " * part if isinstance(part, int) else part)
+        made.cells.append(cell)
+    return made
+
+
+PICTURE = shown(image_png="aa")
+
+
+@pytest.mark.parametrize("parts", [
+    (500, [60, PICTURE], 500, [60]), ("a " * 300 + "![a b](c.png)" + "a " * 499,),
+    (300, [1, shown(text_html="<svg>")], 300), (300, [1, shown(image_svg="<svg>")], 300)])
+def test_a_lesson_with_a_picture_at_the_limit_has_no_fault(parts):
+    assert far_from_a_picture(lesson(*parts)) == []
+
+
+@pytest.mark.parametrize(("parts", "fault"), [
+    ((501,), "501 words before the end"), ((300, [1], 201), "501 words before the end"),
+    ((501, [1, PICTURE]), "501 words before the picture of cell 1"),
+    (([61, PICTURE],), "61 lines of code before the picture of cell 0"),
+    (([1, PICTURE], [40], [21]), "61 lines of code before the end"),
+    ((300, "b " * 201 + "<img src=a>"), "501 words before the picture of cell 1")])
+def test_a_long_stretch_without_a_picture_is_named(parts, fault):
+    assert far_from_a_picture(lesson(*parts)) == [fault]

@@ -16,17 +16,16 @@ from workbench.measure.accuracies import Floats
 from workbench.measure.intervals import wilson_interval
 from workbench.plots.display import describe, percent
 from workbench.plots.labels import (
-    LINE,
+    SMALLEST,
     add_text,
     fitting_size,
     head_columns,
     name_ticks,
     percent_limits,
+    write_cells,
 )
 from workbench.plots.styles import COLOURS
 
-SMALLEST = 6.5
-"""Font size below which numbers are left out of cells and bars."""
 OTHERS = "#777777"
 
 
@@ -74,7 +73,7 @@ def plot_coefficients(coefficients: ArrayLike, layers: Sequence[str], owners: Se
     bar = ax.figure.colorbar(image, cax=ax.inset_axes((1.015, 0, 0.02, 1)),
                              ticks=[-limit, 0, limit], format="%.3g")
     bar.ax.tick_params(labelsize=9)
-    _write_cells(ax, cells, limit)
+    write_cells(ax, cells, _number, lambda value: abs(value) > 0.65 * limit)
     if used < count:
         ax.text((used + count - 1) / 2, (len(values) - 1) / 2, "always 1", ha="center",
                 va="center", fontsize=min(10.0, fitting_size(ax, "always 1", count)
@@ -94,17 +93,6 @@ def plot_coefficients(coefficients: ArrayLike, layers: Sequence[str], owners: Se
     return describe(ax, f"Heat map, {title[:1].lower()}{title[1:]}, "
                     f"{f'layer {layers[0]}' if len(layers) == 1 else f'{len(layers)} layers'}: "
                     f"{_coefficients_in_words(values, layers, owners)}.")
-
-
-def _write_cells(ax: Axes, cells: Floats, limit: float) -> None:
-    """Write the numbers into the cells where they can be read; grey cells have none."""
-    texts = {place: _number(value) for place, value in np.ndenumerate(cells)
-             if not np.isnan(value)}
-    size = min(10.0, fitting_size(ax, max(texts.values(), key=len, default=""), cells.shape[1]),
-               72 * ax.bbox.height / ax.figure.dpi / len(cells) / LINE)
-    for (i, j), text in texts.items() if size >= SMALLEST else ():
-        ax.text(j, i, text, ha="center", va="center", fontsize=size,
-                color="white" if abs(cells[i, j]) > 0.65 * limit else "black")
 
 
 def _number(value: float) -> str:

@@ -1,16 +1,19 @@
 """Texts and limits of axes: labels that fit, and limits that show all data."""
 
 import textwrap
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.lines import Line2D
+from numpy.typing import NDArray
 
 CHARACTER = 0.58
 """Mean width of a character, as a share of the font size (DejaVu Sans)."""
 LINE = 1.25
 """Height of a line of text, as a share of the font size."""
+SMALLEST = 6.5
+"""Font size below which numbers are left out of cells and bars."""
 LEGEND_SIZE, TITLE_SIZE, LABEL_SIZE = 9, 13, 11
 
 
@@ -75,6 +78,24 @@ def head_columns(ax: Axes, groups: Sequence[tuple[str, int]]) -> None:
 def fitting_size(ax: Axes, text: str, columns: int) -> float:
     """Return the font size, at most 11, at which bold text fits one of the columns of the axes."""
     return min(11.0, 0.92 * _width(ax) / columns / (1.15 * CHARACTER * max(len(text), 1)))
+
+
+def write_cells(ax: Axes, cells: NDArray[np.float64], text: Callable[[float], str],
+                dark: Callable[[float], bool]) -> None:
+    """Write the numbers into the cells of a heat map if they can be read; NaN has none.
+
+    Parameters
+    ----------
+    dark : callable
+        Whether the colour of a cell is dark, so that its number must be white.
+    """
+    texts = {place: text(float(value)) for place, value in np.ndenumerate(cells)
+             if not np.isnan(value)}
+    size = min(10.0, fitting_size(ax, max(texts.values(), key=len, default=""), cells.shape[1]),
+               _height(ax) / len(cells) / LINE)
+    for (i, j), number in texts.items() if size >= SMALLEST else ():
+        ax.text(j, i, number, ha="center", va="center", fontsize=size,
+                color="white" if dark(float(cells[i, j])) else "black")
 
 
 def percent_limits(ax: Axes, axis: str = "y") -> None:

@@ -75,6 +75,30 @@ def table_by_rate(points: pd.DataFrame, methods: Sequence[str]) -> pd.DataFrame:
     return pd.concat([steps, table])[rows["rate"].unique()].fillna("-").rename_axis(columns=None)
 
 
+def plot_by_rate(points: pd.DataFrame, methods: Sequence[str], figure: Figure) -> Figure:
+    """Draw new-skill accuracy and retention against the learning rate, as in `table_by_rate`.
+
+    Lines are means over seeds; they are moved a little to the side, so that equal ones are seen.
+    """
+    rows, styles = at_common_step(points[points["method"].isin(list(methods))]), styles_of(methods)
+    steps = rows.groupby("rate")["step"].first()
+    panels = {"new": "accuracy on the new skill", "retention": "retention"}
+    for ax, (name, title) in zip(figure.subplots(1, 2, sharey=True), panels.items(), strict=True):
+        texts = []
+        for i, method in enumerate(methods):
+            means = rows[rows["method"] == method].groupby("rate")[name].mean().reindex(steps.index)
+            x = np.arange(len(means)) + 0.05 * (i - (len(methods) - 1) / 2)
+            ax.plot(x, 100 * means, label=method, markersize=5, linewidth=1.2, **styles[method])
+            texts.append(f"{method} " + ", ".join(map(percent, means)))
+        percent_limits(ax)
+        add_text(ax, title, "learning rate, and number of steps", "%" * (name == "new"),
+                 legend=name == "retention")
+        name_ticks(ax, [f"{rate:g}\n{step}" for rate, step in steps.items()])
+        describe(ax, f"Lines of the {title} at the learning rates "
+                 f"{', '.join(map('{:g}'.format, steps.index))}: {'; '.join(texts)}.")
+    return figure
+
+
 def plot_drift(points: pd.DataFrame, methods: Sequence[str], prompts: str, ax: Axes,
                title: str = "") -> Axes:
     """Draw the forgotten share against the drift; `prompts` is a key of `PROMPTS`."""

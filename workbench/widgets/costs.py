@@ -53,10 +53,9 @@ class CostPanel(View):
 
     def figure(self) -> Figure:
         """Return the dots of the ticked methods."""
-        figure = Figure(figsize=(8.6, 4.4))
-        figure.set_layout_engine("none")  # a fixed place, which names are fitted to
-        ax = figure.add_axes((0.1, 0.14, 0.87, 0.82))
-        plot_costs(self.ticked, self.cost.value, ax, self.log.value, methods=list(self.ticks))
+        figure = Figure(figsize=(8.6, 4.4), layout="constrained")
+        plot_costs(self.ticked, self.cost.value, figure.subplots(), self.log.value,
+                   methods=list(self.ticks))
         return figure
 
     def table(self) -> pd.DataFrame:
