@@ -1,7 +1,7 @@
 # The interface of the project. `make help` lists what there is.
 SHELL := /bin/bash
 .DEFAULT_GOAL := help
-.PHONY: help env lab fresh show test quick lint unit notebooks browser bench build clean distclean
+.PHONY: help env lab fresh show test quick lint unit notebooks browser bench build site clean distclean
 
 VENV := .venv
 BIN := $(VENV)/bin
@@ -100,6 +100,9 @@ bench: env ## measure against Avalanche, both sides in one run; pretraining and 
 
 build: env ## build the notebooks from their sources (NAME="01 02" builds some; NAME="--edition student" writes an edition)
 	$(BIN)/python scripts/build_lessons.py $(NAME)
+
+site: env ## write the course, as it is stored, as web pages to artifacts/site/
+	$(BIN)/python scripts/build_site.py $(SITE_FLAGS)
 
 clean: ## remove what runs and tests leave behind
 	rm -rf artifacts runs build .hypothesis .mypy_cache .ruff_cache .pytest_cache
