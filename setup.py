@@ -7,4 +7,5 @@
 from setuptools import find_packages, setup
 
 setup(packages=[*find_packages(include=["workbench*"]), "workbench.data"],
-      package_dir={"workbench.data": "data"}, package_data={"workbench.data": ["**/*"]})
+      package_dir={"workbench.data": "data"},
+      package_data={"workbench.data": ["**/*"], "workbench.widgets": ["*.js"]})

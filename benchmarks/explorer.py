@@ -15,14 +15,8 @@ from __future__ import annotations
 
 import argparse
 import json
-import os
-import socket
-import subprocess
 import tempfile
 import time
-import urllib.request
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -31,7 +25,7 @@ import numpy as np
 from playwright.sync_api import Page, sync_playwright
 
 from workbench.course.doctor import find_chromium
-from workbench.course.lab import command
+from workbench.course.serving import lab
 
 OUTPUT = Path(__file__).resolve().parent.parent / "artifacts" / "bench" / "explorer.json"
 SIZES = {1600: 384, 5000: 64, 50_000: 64}
@@ -105,32 +99,6 @@ def parse_arguments() -> argparse.Namespace:
     return parser.parse_args()
 
 
-@contextmanager
-def lab(folder: Path) -> Iterator[str]:
-    """Serve a JupyterLab on a folder, and return its address."""
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        port = free.getsockname()[1]
-    own = {f"JUPYTER_{name}_DIR": str(folder / name.lower())
-           for name in ("CONFIG", "DATA", "RUNTIME")}
-    with open(folder / "lab.log", "wb") as log:
-        server = subprocess.Popen(
-            command([f"--ServerApp.port={port}", f"--IdentityProvider.token={TOKEN}"],
-                    browser=False, root=folder), stdout=log, stderr=log, env=os.environ | own)
-        try:
-            url = f"http://127.0.0.1:{port}"
-            for _ in range(300):
-                try:
-                    urllib.request.urlopen(f"{url}/api/status?token={TOKEN}", timeout=10).read()
-                    break
-                except OSError:
-                    time.sleep(0.5)
-            yield url
-        finally:
-            server.terminate()
-            server.wait(60)
-
-
 def measure(page: Page, url: str, folder: Path, points: int, repeats: int) -> dict[str, Any]:
     """Return the times for one number of points."""
     name = f"points_{points}.ipynb"
@@ -177,7 +145,7 @@ def measure(page: Page, url: str, folder: Path, points: int, repeats: int) -> di
 def main() -> None:
     """Measure, print, and write the report."""
     asked = parse_arguments()
-    with tempfile.TemporaryDirectory() as place, lab(Path(place)) as url, \
+    with tempfile.TemporaryDirectory() as place, lab(Path(place), TOKEN) as url, \
             sync_playwright() as playwright:
         browser = playwright.chromium.launch(executable_path=find_chromium(), args=FLAGS)
         results = []

@@ -8,33 +8,18 @@ the errors of the task *banking* are chosen.
 
 from __future__ import annotations
 
-import secrets
-import subprocess
-import time
-import urllib.request
 from pathlib import Path
 
 from playwright.sync_api import sync_playwright
 
 from workbench.course.doctor import find_chromium
-from workbench.course.lab import command, environment
+from workbench.course.lab import ROOT
+from workbench.course.serving import lab
 
-LESSON, PORT, TOKEN = "notebooks/more/retrieval_of_messages.ipynb", 8899, secrets.token_hex()
-URL = f"http://127.0.0.1:{PORT}"
-
-
-def wait_for_server() -> None:
-    """Return when JupyterLab answers; raise `OSError` if it does not within a minute."""
-    for _ in range(60):
-        try:
-            urllib.request.urlopen(f"{URL}/api/status?token={TOKEN}", timeout=10).read()
-            return
-        except OSError:
-            time.sleep(1)
-    raise OSError(f"JupyterLab does not answer on {URL}. Is the port in use?")
+LESSON, TOKEN = "notebooks/more/retrieval_of_messages.ipynb", "picture"
 
 
-def take_picture(path: Path) -> None:
+def take_picture(url: str, path: Path) -> None:
     """Run the lesson in the browser, choose the errors of a task and save the explorer."""
     chromium = find_chromium()
     if chromium is None:
@@ -45,7 +30,7 @@ def take_picture(path: Path) -> None:
                                              args=["--no-sandbox", "--disable-gpu"])
         page = browser.new_page(viewport={"width": 1400, "height": 1400})
         page.set_default_timeout(300_000)
-        page.goto(f"{URL}/lab/tree/{LESSON}?token={TOKEN}&reset")
+        page.goto(f"{url}/lab/tree/{LESSON}?token={TOKEN}&reset")
         page.get_by_text("| Idle").first.wait_for()
         page.keyboard.press("Control+b")  # hides the list of files
         for menu, entry in (("Edit", "Clear Outputs of All Cells"), ("Run", "Run All Cells")):
@@ -60,17 +45,9 @@ def take_picture(path: Path) -> None:
 
 
 def main() -> None:
-    """Serve the course, take the picture, and stop the server."""
-    extra = [f"--ServerApp.port={PORT}", "--ServerApp.port_retries=0",
-             f"--IdentityProvider.token={TOKEN}"]
-    server = subprocess.Popen(command(extra, browser=False), env=environment(),
-                              stderr=subprocess.DEVNULL)
-    try:
-        wait_for_server()
-        take_picture(Path("docs/images/explorer.png"))
-    finally:
-        server.terminate()
-        server.wait(60)
+    """Serve the course and take the picture."""
+    with lab(ROOT, TOKEN) as url:
+        take_picture(url, Path("docs/images/explorer.png"))
 
 
 if __name__ == "__main__":

@@ -34,6 +34,7 @@ from workbench.plots import (
     tokens,
     use_style,
 )
+from workbench.plots.diagrams import DIAGRAMS, diagram
 from workbench.plots.display import png
 from workbench.plots.styles import look
 from workbench.retrieval.simulation import measure, sweep
@@ -283,6 +284,7 @@ FIGURES = {
        draw(cluster_explorer(task, names)) for names in (TASKS[:3], TASKS, tuple(
            f"{task} {k}" for k in (1, 2) for task in TASKS)) for task in ("all tasks", names[1])
        for place, draw in (("", ClusterExplorer.figure), (", beside", beside))},
+    **{f"diagram {name}": lambda name=name: diagram(name) for name in DIAGRAMS},
     "matrix": lambda: plots.plot_accuracy_matrix(
         AccuracyMatrix(shares("usual", 3, 5, 5)), TASKS, title="Replay: accuracy (%)").figure,
     "matrix of ten": lambda: plots.plot_accuracy_matrix(

@@ -148,7 +148,7 @@ def test_live_training_ends_with_a_verdict_curves_and_answers():
     assert ("right" in widget.answers.value) and ("<b>" in widget.answers.value)
     assert list(widget.table().columns) == [widget.skill.value, *KNOWN_SKILLS]
     assert len(widget.table()) == 5, "before, and after each step"
-    assert drawn(widget)
+    assert len(widget.player.recording["frames"]) == 5
 
 
 def test_a_changed_setting_is_told_beside_the_answers_of_the_earlier_training():
@@ -173,7 +173,7 @@ def test_live_training_on_a_readers_own_text_has_no_old_skills_and_says_so(tmp_p
     widget.start().wait()
     assert widget.trouble.value == "" and list(widget.table().columns) == [path]
     assert "Retention was not measured: no old skill was known" in widget.verdict_box.value
-    assert drawn(widget)
+    assert [one["name"] for one in widget.player.recording["series"]] == [path]
 
 
 def test_live_training_can_be_stopped_and_resumed_to_the_same_end():

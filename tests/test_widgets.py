@@ -239,7 +239,7 @@ def test_buttons_are_those_of_a_training_that_starts_while_another_one_ends(monk
 
 INTERRUPTED = """
 import os, signal, threading
-import workbench.widgets.live as live
+import workbench.widgets.training as live
 signal.signal(signal.SIGINT, signal.default_int_handler)  # a background job ignores it
 widget = live.LiveTraining(seeds=(0,), steps=60)
 widget.pace.value = "slow"
@@ -515,7 +515,10 @@ def test_a_widget_is_shown_live_as_a_picture_and_in_words(kind, request, monkeyp
     assert bundle["text/plain"] == metadata["image/png"]["alt"] == words and bundle["image/png"]
     assert html.escape(words) in widget.words.value
     assert widget.root.children.count(widget.announcement) == 1
-    assert bytes(widget.image.value).startswith(b"\x89PNG")
+    if kind == "live":
+        assert widget.player in widget.root.children and widget.image not in widget.root.children
+    else:
+        assert bytes(widget.image.value).startswith(b"\x89PNG")
     seen.clear()
     widget.snapshot()._ipython_display_()
     (picture, _), (table, _) = seen

@@ -5,10 +5,6 @@ from __future__ import annotations
 import json
 import os
 import shutil
-import socket
-import subprocess
-import time
-import urllib.request
 from pathlib import Path
 
 import nbformat
@@ -16,8 +12,8 @@ import pytest
 from build_lessons import KERNEL
 from steps import ERRORS
 
+from workbench.course import serving
 from workbench.course.doctor import find_chromium
-from workbench.course.lab import command
 
 ROOT = Path(__file__).resolve().parents[2]
 SCREENSHOTS = ROOT / "artifacts" / "browser"
@@ -60,30 +56,8 @@ def lab(tmp_path_factory):
     settings.mkdir(parents=True)
     # All cells are kept in the page, so that a test may look for any of them.
     (settings / "tracker.jupyterlab-settings").write_text(json.dumps({"windowingMode": "none"}))
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        port = free.getsockname()[1]
-    words = command([f"--ServerApp.port={port}", f"--IdentityProvider.token={TOKEN}"],
-                    browser=False, root=root)
-    own = {f"JUPYTER_{name}_DIR": str(root / name.lower())
-           for name in ("CONFIG", "DATA", "RUNTIME")}
-    log = open(root / "lab.log", "wb")
-    server = subprocess.Popen(words, stdout=log, stderr=log, env={
-        **os.environ, **own, "JUPYTERLAB_SETTINGS_DIR": str(root / "settings")})
-    url = f"http://127.0.0.1:{port}"
-    for _ in range(600):
-        try:
-            urllib.request.urlopen(f"{url}/api/status?token={TOKEN}", timeout=10).read()
-            break
-        except OSError:
-            assert server.poll() is None, (root / "lab.log").read_text()[-2000:]
-            time.sleep(0.5)
-    else:
-        pytest.fail("JupyterLab did not answer")
-    yield url
-    server.terminate()
-    server.wait(60)
-    log.close()
+    with serving.lab(root, TOKEN, settings=root / "settings") as url:
+        yield url
 
 
 @pytest.fixture(scope="session")

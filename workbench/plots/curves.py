@@ -111,11 +111,18 @@ def plot_task_curves(steps: ArrayLike, curve: Floats, names: Sequence[str],
     ax.set_xlim(0, len(names) * steps_per_task)
     percent_limits(ax)
     add_text(ax, title, "steps", "accuracy (%)", legend=True)
+    return describe(ax, task_curves_in_words(steps, curve, names, title))
+
+
+def task_curves_in_words(steps: ArrayLike, curve: Floats, names: Sequence[str],
+                         title: str = "Accuracy while training") -> str:
+    """Return the alternative text of `plot_task_curves`."""
+    there = ~np.isnan(curve).any((0, 2))
     if not there.any():
-        return describe(ax, f"Empty axes: {title.lower()}, nothing trained yet.")
+        return f"Empty axes: {title.lower()}, nothing trained yet."
     now = curve[:, there][:, -1].mean(0)
-    return describe(ax, f"Curves of {title.lower()}, at step {steps[there][-1]}: "
-                    + ", ".join(f"{n} {percent(v)}" for n, v in zip(names, now, strict=True)) + ".")
+    return (f"Curves of {title.lower()}, at step {np.asarray(steps)[there][-1]}: "
+            + ", ".join(f"{n} {percent(v)}" for n, v in zip(names, now, strict=True)) + ".")
 
 
 def plot_bars(values: Mapping[str, ArrayLike], ax: Axes | None = None, title: str = "",

@@ -102,27 +102,48 @@ def png(figure: Figure) -> bytes:
     return small.getvalue()
 
 
-def picture(figure: Figure) -> tuple[dict[str, Any], dict[str, Any]]:
+def svg(figure: Figure) -> str:
+    """Return a figure as SVG, the same text every time, with letters as outlines.
+
+    Coordinates are rounded to a hundredth of a point, and what is not drawn is left out: the file
+    is a fifth smaller, with no visible difference.
+    """
+    file = io.StringIO()
+    with mpl.rc_context({"svg.hashsalt": "workbench", "svg.fonttype": "path"}):
+        figure.savefig(file, format="svg", facecolor=figure.get_facecolor(),
+                       metadata={"Date": None})
+    text = re.sub(r"<metadata>.*?</metadata>|<!--.*?-->", "", file.getvalue(), flags=re.DOTALL)
+    text = re.sub(r"(translate\([\d.]+) 0\)", r"\1)", text)
+    text = re.sub(r'(?<=translate\()[^)]*|(?<= d=")[^"]*',
+                  lambda numbers: re.sub(r"(\.\d\d)\d+", r"\1", numbers[0]), text)
+    return re.sub(r"\s*\n\s*", " ", text).replace("DejaVuSans-", "g")  # names of letters
+
+
+def picture(figure: Figure, vector: bool = False) -> tuple[dict[str, Any], dict[str, Any]]:
     """Return a figure as a MIME bundle and its metadata, and close it.
 
     The bundle holds the picture twice. HTML carries the alternative text in JupyterLab and in
     nbconvert's default template, which show none beside a PNG. The PNG is for exports without HTML,
     such as LaTeX, and for nbconvert's *classic* template, which reads the text from the metadata.
+    With `vector`, the picture in HTML is an SVG, which is sharp at every size.
     """
     words = alt_text(figure)
     image = base64.b64encode(png(figure)).decode()
+    source = f"data:image/png;base64,{image}"
+    if vector:
+        source = f"data:image/svg+xml;base64,{base64.b64encode(svg(figure).encode()).decode()}"
     plt.close(figure)
-    tag = f'<img alt="{html.escape(words)}" src="data:image/png;base64,{image}">'
+    tag = f'<img alt="{html.escape(words)}" src="{source}">'
     return ({"text/html": tag, "image/png": image, "text/plain": words},
             {"image/png": {"alt": words}})
 
 
-def show(drawn: Axes | Figure) -> None:
-    """Display a figure, and below it, folded, its alternative text."""
+def show(drawn: Axes | Figure, vector: bool = False) -> None:
+    """Display a figure, as a `vector` graphic if asked, and below it, folded, its words."""
     from IPython.display import display
 
     figure = drawn if isinstance(drawn, Figure) else drawn.figure
-    bundle, metadata = picture(figure)  # type: ignore[arg-type]
+    bundle, metadata = picture(figure, vector)  # type: ignore[arg-type]
     display(bundle, metadata=metadata, raw=True)
     words = html.escape(bundle["text/plain"])
     display({"text/html": f"<details><summary>The figure in words</summary>{words}</details>",

@@ -22,12 +22,13 @@ from workbench.models.logits import response_logits
 from workbench.models.sampling import sample
 from workbench.system.files import to_json
 from workbench.system.runtime import generator
-from workbench.tasks import Stream, scorer_of, spread
+from workbench.tasks import Examples, Stream, scorer_of, spread
+from workbench.tasks.stream import masked
 from workbench.tasks.text import TextExamples
 from workbench.teachers import FULL_CONTEXT
 
 SHOWN = 2
-"""Responses of each task in a snapshot."""
+"""Responses to each task in a snapshot."""
 PROBED = 24
 """Items of each new skill that a `Probe` asks; of each old skill it asks a quarter as many."""
 DIAGNOSTICS = {
@@ -44,12 +45,18 @@ DIAGNOSTICS = {
 
 @dataclass(frozen=True)
 class Response:
-    """A question, the model's response, and whether it is right."""
+    """A question, the model's response, whether it is right, and the right answer.
+
+    Questions to a network for classes are the names of the classes; see `shown_examples`.
+    """
 
     task: str
     question: str
     response: str
     right: bool
+    answer: str
+    own_style: bool | None = None
+    """Whether a language model's response is in its own style; None if the scorer cannot say."""
 
 
 @dataclass(frozen=True)
@@ -64,7 +71,8 @@ class Snapshot:
     accuracy: Floats  # the matrix so far: (seeds, tasks, tasks)
     loss: Floats  # training loss of the last step in nats, NaN before the first: (seeds,)
     responses: tuple[Response, ...] = ()
-    """For language models, the first seed's responses to the first questions of every task."""
+    """The first seed's responses to the first examples of every task; none where labels are values.
+    """
 
 
 Observer = Callable[[Snapshot], None]
@@ -83,11 +91,36 @@ def evaluate(learner: Learner, stream: Stream, trained: int, part: str = "test",
         examples = getattr(task, part)
         answers = learner.predict(examples.inputs, j if stream.scenario == "task" else None)
         columns.append(stream.score(answers, examples, trained, j))
-        if responses is not None and isinstance(examples, TextExamples):
-            right = stream.right(answers, examples, trained, j)
-            responses += [Response(task.name, item.prompt, str(answers[0][i]), bool(right[0, i]))
-                     for i, item in enumerate(examples.items[:SHOWN])]
+        if responses is not None and not examples.y.is_floating_point():
+            responses += _responses(stream, j, part, answers, trained)
     return torch.stack(columns, 1).numpy()
+
+
+def shown_examples(examples: Examples) -> list[int]:
+    """Return which examples a snapshot shows: the first texts, or the first of some classes."""
+    if isinstance(examples, TextExamples):
+        return list(range(min(SHOWN, len(examples))))
+    labels = examples.y if examples.y.ndim == 1 else examples.y[0]
+    return [int((labels == label).nonzero()[0]) for label in labels.unique()[:SHOWN]]
+
+
+def _responses(stream: Stream, tested: int, part: str, answers: Any, trained: int
+               ) -> list[Response]:
+    """Return the first seed's responses to the shown examples of a task; see `Stream.right`."""
+    task = (*stream.tasks, *stream.old_tasks)[tested]
+    examples = getattr(task, part)
+    shown = shown_examples(examples)
+    rights = stream.right(answers, examples, trained, tested)[0, shown].tolist()
+    if isinstance(examples, TextExamples):
+        items = [examples.items[i] for i in shown]
+        return [Response(task.name, item.prompt, text := str(answers[0][i]), right, item.answer,
+                         scorer_of(item).own_style(text))
+                for i, right, item in zip(shown, rights, items, strict=True)]
+    names = stream.labels or [str(k) for k in range(stream.outputs)]
+    chosen = masked(answers[0, shown], stream.mask(trained, tested)).argmax(-1).tolist()
+    labels = (examples.y if examples.y.ndim == 1 else examples.y[0])[shown].tolist()
+    return [Response(task.name, names[label], names[answer], right, names[label])
+            for label, answer, right in zip(labels, chosen, rights, strict=True)]
 
 
 def measure_retrieval(learner: Adapters, stream: Stream, part: str = "test") -> dict[str, Any]:

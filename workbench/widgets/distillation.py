@@ -12,13 +12,13 @@ from workbench.measure.comparison import retention
 from workbench.plots import percent
 from workbench.runs.evaluation import Response
 from workbench.runs.evaluation import Snapshot as Progress
-from workbench.tasks import NEW_SKILLS
-from workbench.tasks.text import load_new_and_old
-from workbench.widgets.live import LiveTraining
+from workbench.runs.experiment import stream_of
+from workbench.tasks import NEW_SKILLS, Stream
+from workbench.widgets.live import LiveRun
 from workbench.widgets.view import choice
 
 
-class LiveDistillation(LiveTraining):
+class LiveDistillation(LiveRun):
     """Train a language model on one skill; watch its answers and its accuracy on all skills.
 
     Parameters
@@ -33,8 +33,7 @@ class LiveDistillation(LiveTraining):
 
     def __init__(self, model: str = "tiny", steps: int = 60, skills: Sequence[str] = NEW_SKILLS,
                  items: int = 12, looks: int = 12, force: bool = False) -> None:
-        # LiveTraining.__init__ would make the controls for digits.
-        super(LiveTraining, self).__init__()
+        super().__init__()
         self.model, self.steps, self.items, self.seeds = model, steps, items, (0,)
         self.looks, self.force = looks, force
         self.learner = choice("learner", [name for name in TEXT_LEARNERS
@@ -52,11 +51,10 @@ class LiveDistillation(LiveTraining):
                          steps=self.steps, evaluate_every=max(1, self.steps // self.looks),
                          items=self.items, clip=1.0, checkpoint_every=10)
 
-    def labels(self, config: RunConfig) -> tuple[str, list[str]]:
-        """Return the title of the curves, and the names of the new skill and the old ones."""
-        new, old = load_new_and_old(config.skills, config.old_skills)
+    def labels(self, config: RunConfig) -> tuple[str, Stream]:
+        """Return the title of the curves, and the stream of the new skill and the old ones."""
         return (f"{config.learner} on {config.skills[0]}, learning rate {config.lr:g}",
-                [*new, *old])
+                stream_of(config))
 
     def verdict(self) -> str:
         """Return a sentence on the accuracy on the new skill and the old ones."""
@@ -74,8 +72,8 @@ class LiveDistillation(LiveTraining):
                 f"{record.old_names[worst]}: from {percent(before[worst])} to "
                 f"{percent(after[worst])}.")
 
-    def _clear(self) -> None:
-        super()._clear()
+    def _clear(self, ghost: bool = True) -> None:
+        super()._clear(ghost)
         self.answers.value = ""
 
     def _tell_status(self, changed: bool = False) -> None:

@@ -1,8 +1,9 @@
-"""`LiveTraining`: watch a network forget while it is trained."""
+"""`LiveRun`, the base of the widgets that train: buttons, curves, and a thread of its own."""
 
 from __future__ import annotations
 
 import time
+from abc import abstractmethod
 from collections.abc import Callable
 
 import ipywidgets as w
@@ -11,13 +12,15 @@ import pandas as pd
 from matplotlib.figure import Figure
 
 from workbench.config import RunConfig
-from workbench.learners import LEARNERS
+from workbench.measure.accuracies import Floats
 from workbench.plots import percent, plot_task_curves
+from workbench.plots.curves import task_curves_in_words
 from workbench.runs.evaluation import Snapshot as Progress
 from workbench.runs.experiment import resume, run
 from workbench.runs.record import RunRecord
-from workbench.tasks import SCENARIOS, make_stream
+from workbench.tasks import Stream
 from workbench.widgets.background import Background
+from workbench.widgets.player import Player, record_curves
 from workbench.widgets.view import View, choice, row
 
 REDRAW_SECONDS = 0.2
@@ -27,31 +30,26 @@ PACES = {"slow": 60, "watchable": 150, "as fast as it goes": 0}
 """Steps a second; 0 does not wait."""
 
 
-class LiveTraining(View):
-    """Train on a stream of digits and watch the accuracy on every task, step by step.
+class LiveRun(View):
+    """Train in a thread of its own, and watch the accuracy on every task, step by step.
 
-    The training runs in its own thread, because no click arrives while a cell runs. It writes a
-    record with checkpoints, from which Resume continues. After a change of the settings the picture
-    is pale until the next start. The parameters are those of `RunConfig`.
+    No click arrives while a cell runs, therefore the thread. The run writes a record with
+    checkpoints, from which Resume continues. After a change of the settings the picture is pale
+    until the next start. The curves of the training before stay, pale, until Reset. A subclass has
+    `learner`, `steps` and `settings`, and calls `assemble`.
     """
 
+    learner: w.Dropdown
+    steps: int
+    settings: list[w.Widget]
     force = False
     """Whether to train even if the gate refuses the model."""
-
-    def __init__(self, stream: str = "split-digits", seeds: tuple[int, ...] = (0, 1, 2),
-                 steps: int = 200) -> None:
-        super().__init__()
-        self.stream, self.seeds, self.steps = stream, seeds, steps
-        self.learner = choice("learner", list(LEARNERS))
-        self.scenario = choice("scenario", list(SCENARIOS), make_stream(stream).scenario)
-        self.lr = choice("learning rate", [3e-4, 1e-3, 3e-3, 1e-2], 1e-3)
-        self.settings: list[w.Widget] = [self.learner, self.scenario, self.lr]
-        self.assemble()
 
     def assemble(self, *below: w.Widget) -> None:
         """Put settings and buttons above the picture, and the widgets `below` under it."""
         self._background = Background()
         self._stop = self._background.stopping
+        self.player = Player(live=True)
         self.pace = choice("pace", list(PACES), "watchable")
         # Stop does not wait: the training thread draws the final state.
         actions: dict[str, Callable[[], object]] = {
@@ -60,23 +58,30 @@ class LiveTraining(View):
                         for name in actions}
         for name, action in actions.items():
             self.buttons[name].on_click(lambda _, action=action: action())
-        self.bar = w.IntProgress(max=1, layout=w.Layout(width="60%"))
-        self.status, self.verdict_box = w.HTML(), w.HTML()
+        self.bar, self.status = w.IntProgress(max=1, layout=w.Layout(width="60%")), w.HTML()
+        self.verdict_box = w.HTML()
         self.root.children = [row(*self.settings, self.pace),
-                              row(*self.buttons.values(), self.bar), self.status, self.image,
+                              row(*self.buttons.values(), self.bar), self.status, self.player,
                               *below, self.verdict_box, self.words, self.trouble]
-        self._pale = False
-        self._clear()
+        self._pale, self._run = False, 0
+        self._seen: list[Progress] = []
+        self._clear(ghost=False)
         for control in self.settings:
             control.observe(self._settings_changed, "value")
 
+    @abstractmethod
     def config(self) -> RunConfig:
         """Return the settings chosen in the controls."""
-        return RunConfig(stream=self.stream, scenario=self.scenario.value,
-                         learner=self.learner.value, lr=self.lr.value, seeds=self.seeds,
-                         steps=self.steps, evaluate_every=max(1, self.steps // 20))
 
-    def start(self) -> LiveTraining:
+    @abstractmethod
+    def verdict(self) -> str:
+        """Return a sentence on what was learned and kept."""
+
+    @abstractmethod
+    def labels(self, config: RunConfig) -> tuple[str, Stream]:
+        """Return the title of the curves, and the stream with their tasks."""
+
+    def start(self) -> LiveRun:
         """Remove the previous training and start one with the chosen settings."""
         if not self.running:
             self._clear()
@@ -85,12 +90,12 @@ class LiveTraining(View):
                                                 observer=self._observe, stop=self._stop.is_set))
         return self
 
-    def stop(self) -> LiveTraining:
+    def stop(self) -> LiveRun:
         """Stop the training after the current step, and wait until it has stopped."""
         self._stop.set()
         return self.wait()
 
-    def resume(self) -> LiveTraining:
+    def resume(self) -> LiveRun:
         """Continue a training that was stopped."""
         folder = self._background.folder
         if folder is not None and not self.running and self._stopped:
@@ -98,9 +103,9 @@ class LiveTraining(View):
                                                    stop=self._stop.is_set))
         return self
 
-    def reset(self) -> LiveTraining:
-        """Stop the training and remove its record and files."""
-        self._clear()
+    def reset(self) -> LiveRun:
+        """Stop the training and remove its record and files, and the curves of the one before."""
+        self._clear(ghost=False)
         self.redraw()
         return self
 
@@ -109,7 +114,7 @@ class LiveTraining(View):
         self._clear()
         super().close()
 
-    def wait(self) -> LiveTraining:
+    def wait(self) -> LiveRun:
         """Wait until the training has ended or stopped; an interrupt stops it."""
         self._background.wait()
         return self
@@ -128,56 +133,58 @@ class LiveTraining(View):
     def _stopped(self) -> bool:
         return self.record is not None and self.record.status == "stopped"
 
-    def verdict(self) -> str:
-        """Return a sentence on the accuracy on the first task and on all tasks."""
-        if self.record is None or self.record.status != "complete":
-            return "No verdict yet: the training has not ended."
-        own = self.record.accuracy[:, 0, 0].mean()
-        end = self.record.accuracy[:, -1].mean(0)
-        kept = end[0] / own if own else float("nan")
-        word = "forgot" if kept < 0.5 else "partly forgot" if kept < 0.9 else "kept"
-        return (f"{self.record.config.learner} {word} the first task ({percent(own)} right after "
-                f"learning it, {percent(end[0])} at the end) and ends at {percent(end.mean())} "
-                "on average over all tasks.")
+    @property
+    def _curves(self) -> tuple[list[int], Floats, list[str], str]:
+        """The steps, the curves, their names and their title."""
+        seen, (_, title, stream) = list(self._seen), self._drawn
+        names = [task.name for task in (*stream.tasks, *stream.old_tasks)]
+        curve = (np.array([one.scores for one in seen]).transpose(1, 0, 2) if seen
+                 else np.zeros((1, 0, len(names))))
+        return ([one.steps_taken for one in seen], curve, names,
+                f"earlier training: {title}" if self.outdated else title)
 
     def figure(self) -> Figure:
         """Return the curves so far."""
         figure = Figure(figsize=(8.5, 3.6), layout="constrained")
-        ax = figure.subplots()
-        seen, (config, title, names), pale = list(self._seen), self._drawn, self.outdated
-        if pale:
-            title = f"earlier training: {title}"
-        curve = (np.array([one.scores for one in seen]).transpose(1, 0, 2) if seen
-                 else np.zeros((1, 0, len(names))))
-        plot_task_curves([one.steps_taken for one in seen], curve, names, config.steps, ax, title,
-                         pale)
+        ax, config, (taken, curve, names, title) = figure.subplots(), self._drawn[0], self._curves
+        plot_task_curves(taken, curve, names, config.steps, ax, title, self.outdated)
         ax.set_xlim(0, config.tasks * config.steps)
         return figure
 
+    def draw(self) -> str:
+        """Send the curves to the front end, which draws them; `figure` is their static form."""
+        config, _, stream = self._drawn
+        taken, curve, names, title = self._curves
+        words = task_curves_in_words(taken, curve, names, title)
+        self.player.recording = record_curves(
+            list(self._seen), stream, config.steps, run=self._run, title=title, words=words,
+            ghost=self._ghost) | {"pale": self.outdated, "sent": time.time()}
+        return words
+
+    def read_out(self, words: str) -> None:
+        """Announce nothing: the curves change too often."""
+
     def table(self) -> pd.DataFrame:
         """Return the mean accuracy on every task, or a dash where its answers are not allowed."""
-        seen = list(self._seen)  # about ten moments of it are shown
+        seen, config = list(self._seen), self._drawn[0]  # about ten moments of it are shown
         places = sorted({round(i) for i in np.linspace(0, len(seen) - 1, 11)}) if seen else []
-        shown = [seen[i] for i in places]
-        config = self._drawn[0]
-        rows = [["–" if config.scenario == "class" and 0 < one.steps_taken <= j * config.steps
-                 else percent(value) for j, value in enumerate(one.scores.mean(0))]
-                for one in shown]
-        return pd.DataFrame(rows, index=pd.Index([one.steps_taken for one in shown], name="step"),
-                            columns=self._drawn[2])
+        rows = {seen[i].steps_taken:
+                ["–" if config.scenario == "class" and 0 < seen[i].steps_taken <= j * config.steps
+                 else percent(value) for j, value in enumerate(seen[i].scores.mean(0))]
+                for i in places}
+        return pd.DataFrame.from_dict(rows, "index", columns=self._curves[2]).rename_axis("step")
 
-    def labels(self, config: RunConfig) -> tuple[str, list[str]]:
-        """Return the title of the curves and their names."""
-        return (f"{config.learner}, {config.scenario} scenario, learning rate {config.lr:g}",
-                [task.name for task in make_stream(config.stream, config.scenario).tasks])
-
-    def _clear(self) -> None:
+    def _clear(self, ghost: bool = True) -> None:
+        """Forget the training; with `ghost`, its curves stay."""
         self.stop()
+        kept = self.player.recording["frames"] if ghost and len(self._seen) > 1 else []
+        self._ghost = [{"x": one["x"], "y": one["y"]} for one in kept]
+        self._run += 1
         self._background.discard()
         self.record: RunRecord | None = None
         config = self.config()
         self._drawn = config, *self.labels(config)
-        self._seen: list[Progress] = []
+        self._seen = []
         self._last_draw = self._last_step = self._last_words = 0.0
         self.bar.value, self.verdict_box.value, self.trouble.value = 0, "", ""
         self._enable()
@@ -212,9 +219,6 @@ class LiveTraining(View):
             self._stop.wait(max(0.0, seen.steps_taken - self._last_step) / PACES[self.pace.value])
         self._last_step = seen.steps_taken
 
-    def read_out(self, words: str) -> None:
-        """Announce nothing: the figure changes too often."""
-
     def _settings_changed(self, *_: object) -> None:
         """Show that the picture is of an earlier training, or the settings of an empty picture."""
         try:
@@ -242,15 +246,12 @@ class LiveTraining(View):
             self.announce(text)
 
     def _show_verdict(self) -> None:
-        earlier = "Earlier training: " if self.outdated else ""
+        earlier = "Earlier training: " * self.outdated
         self.verdict_box.value = f"<p><b>{earlier}{self.verdict()}</b></p>" if self.record else ""
 
     def _enable(self) -> None:
-        """Enable the buttons that have an effect now.
-
-        Both threads call this. The loop repeats if a training starts or ends meanwhile.
-        """
-        running = None
+        """Enable the buttons that have an effect now; called by both threads."""
+        running = None  # the loop repeats if a training starts or ends meanwhile
         while running != self.running:
             running = self.running
             for control in (self.buttons["Start"], *self.settings):

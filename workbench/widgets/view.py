@@ -78,17 +78,22 @@ class View(ABC):
         collecting = gc.isenabled()
         gc.disable()
         try:
-            figure = self.figure()
-            self.image.value = png(figure)
-            words = html.escape(alt_text(figure))
-            self.words.value = f"<details open><summary>In words</summary>{words}</details>"
+            words = self.draw()
+            self.words.value = ("<details open><summary>In words</summary>"
+                                f"{html.escape(words)}</details>")
             self.trouble.value = ""
-            self.read_out(alt_text(figure))
+            self.read_out(words)
         except Exception as fault:
             self.complain(fault)
         finally:
             if collecting:
                 gc.enable()
+
+    def draw(self) -> str:
+        """Draw the current state, and return its alternative text."""
+        figure = self.figure()
+        self.image.value = png(figure)
+        return alt_text(figure)
 
     def read_out(self, words: str) -> None:
         """Announce the first sentence of the alternative text `words`, cut if it is long."""

@@ -1,0 +1,402 @@
+// Draws a recording of a run and plays it: in JupyterLab (as an anywidget) and on a page without a
+// kernel (`mount`). A recording has a `kind` (a key of KINDS), `seconds`, `words` (its alternative
+// text) and `frames`; each frame has a `label`. workbench/widgets/player.py describes the kinds.
+
+const NS = "http://www.w3.org/2000/svg";
+const STYLE = `
+.wb-player { background: #fff; color: #111; padding: .6em .8em; border-radius: .4em; line-height: 1.35;
+  box-sizing: border-box; max-width: 62em; font-family: system-ui, "DejaVu Sans", sans-serif; }
+.wb-player svg { display: block; width: 100%; }
+.wb-player svg text { font-size: .9em; fill: #111; }
+.wb-player table { border-collapse: collapse; width: 100%; font-size: 1em; color: #111; table-layout: fixed; }
+.wb-player th, .wb-player td { text-align: left; padding: .15em .5em; vertical-align: top;
+  white-space: normal; overflow-wrap: break-word; background: #fff; }
+.wb-player tbody th { font-weight: normal; }
+.wb-player .group { font-weight: bold; border-bottom: 1px solid #999; padding-top: .5em; }
+.wb-player td { border-left: .3em solid transparent; }
+.wb-player td.wrong { background: #fbe3d6; border-left-color: #a33c00; }
+.wb-player td.right { border-left-color: #00704f; }
+.wb-player td.expert { font-style: italic; }
+.wb-player td.changed { animation: wb-changed .8s; }
+@keyframes wb-changed { from { background: #ffe27a; } }
+.wb-player .share { display: flex; gap: .5em; align-items: center; font-weight: normal; }
+.wb-player .share span:first-child { width: 4.2em; }
+.wb-player .share div { flex: 1; height: .7em; background: #e4e4e4; }
+.wb-player .share div div { height: 100%; background: var(--colour); }
+.wb-player .digits { display: flex; flex-wrap: wrap; gap: .3em .7em; margin-top: .4em; }
+.wb-player .digits figure { margin: 0; text-align: center; width: 4.4em; }
+.wb-player .digits img { width: 3em; height: 3em; image-rendering: pixelated; border: .2em solid #bbb; }
+.wb-player .digits .right img { border-color: #00704f; }
+.wb-player .digits .wrong img { border-color: #a33c00; }
+.wb-player .digits .unmet { opacity: .35; }
+.wb-player .sides { display: flex; flex-wrap: wrap; gap: 1em; }
+.wb-player .sides > * { flex: 1 1 20em; min-width: 0; }
+.wb-player .bar { display: flex; gap: .7em; align-items: center; margin-top: .5em; }
+.wb-player .bar input { flex: 1; accent-color: #0072b2; }
+.wb-player .bar output { min-width: 9em; }
+.wb-player button { font: inherit; padding: .2em .9em; border: 1px solid #666; border-radius: .3em;
+  background: #f3f3f3; color: #111; cursor: pointer; }
+.wb-player :focus-visible { outline: .2em solid #0072b2; outline-offset: .1em; }
+.wb-player .note { margin: .3em 0; }
+.wb-player .unseen { position: absolute; width: 1px; height: 1px; overflow: hidden; clip-path: inset(50%); }
+@media (prefers-reduced-motion: reduce) { .wb-player td.changed { animation: none; } }
+`;
+
+function make(parent, tag, attributes = {}, text = null) {
+  const inSvg = parent.namespaceURI === NS && parent.tagName !== "foreignObject" || tag === "svg";
+  const element = inSvg ? document.createElementNS(NS, tag) : document.createElement(tag);
+  for (const [name, value] of Object.entries(attributes)) element.setAttribute(name, value);
+  if (text !== null) element.textContent = text;
+  parent.append(element);
+  return element;
+}
+
+function percent(share) { // rounds halves to even numbers, as Python does
+  const value = 100 * share, whole = Math.round(value);
+  return `${Math.abs(value % 1) === 0.5 && whole % 2 ? whole - 1 : whole} %`;
+}
+const mix = (a, b, part) => (a === null || b === null || a === undefined || b === undefined
+  ? null : a + part * (b - a));
+const fontSize = (element) => parseFloat(getComputedStyle(element).fontSize) || 14;
+
+// Moves labels apart so that each has its own line; returns their heights.
+function spread(heights, line, bottom) {
+  const order = heights.map((_, i) => i).sort((a, b) => heights[a] - heights[b]);
+  const placed = [...heights];
+  order.forEach((i, n) => {
+    if (n) placed[i] = Math.max(placed[i], placed[order[n - 1]] + line);
+  });
+  for (let n = order.length - 1, limit = bottom; n >= 0; n--, limit -= line) {
+    placed[order[n]] = Math.min(placed[order[n]], limit);
+  }
+  return placed;
+}
+
+// Accuracy of each task while one task after the other is learned.
+class Curves {
+  constructor(stage, recording) {
+    this.recording = recording;
+    this.svg = make(stage, "svg", { role: "img", "aria-label": recording.words });
+    this.digits = make(stage, "div", { class: "digits" });
+    this.cells = (recording.images || []).map((image) => {
+      const figure = make(this.digits, "figure");
+      make(figure, "img", { src: image.src, alt: `a handwritten ${image.label}` });
+      return { figure, text: make(figure, "figcaption") };
+    });
+    this.lay();
+  }
+
+  lay() { // everything that does not move
+    const { svg, recording } = this, em = fontSize(svg);
+    const width = Math.max(svg.clientWidth || svg.parentNode.clientWidth, 22 * em);
+    const box = this.box = { left: 4.2 * em, right: width - 9.5 * em, top: 2.4 * em, bottom: 17 * em, em };
+    svg.replaceChildren();
+    svg.setAttribute("viewBox", `0 0 ${width} ${box.bottom + 2.8 * em}`);
+    this.x = (step) => box.left + (box.right - box.left) * step / recording.steps;
+    this.y = (share) => box.bottom - (box.bottom - box.top) * share;
+    for (const share of [0, 0.25, 0.5, 0.75, 1]) {
+      make(svg, "path", { d: `M${box.left} ${this.y(share)}H${box.right}`, stroke: "#ddd" });
+      make(svg, "text", { x: box.left - 0.4 * em, y: this.y(share) + 0.3 * em, "text-anchor": "end" },
+        percent(share));
+    }
+    recording.phases.forEach((phase, i) => {
+      if (i) {
+        make(svg, "path", { stroke: "#999",
+          d: `M${this.x(phase.start)} ${box.top - em}V${box.bottom}` });
+      }
+      make(svg, "text", { x: (this.x(phase.start) + this.x(phase.end)) / 2, y: box.top - 0.8 * em,
+        "text-anchor": "middle" }, `${i ? "" : "learns "}${phase.name}`);
+    });
+    for (const step of [0, recording.steps / 2, recording.steps]) {
+      make(svg, "text", { x: this.x(step), y: box.bottom + 1.2 * em, "text-anchor": "middle" }, step);
+    }
+    make(svg, "text", { x: (box.left + box.right) / 2, y: box.bottom + 2.4 * em, "text-anchor": "middle" },
+      `steps of training (${recording.title})`);
+    for (const [j, one] of recording.series.entries()) {
+      const old = (recording.ghost || []).filter((point) => point.x >= one.start && point.y[j] != null);
+      make(svg, "path", { d: this.line(old.map((point) => [point.x, point.y[j]])), fill: "none",
+        stroke: one.colour, "stroke-width": 1.5, opacity: 0.3 });
+    }
+    this.marks = recording.series.map((one) => ({
+      band: make(svg, "path", { fill: one.colour, opacity: 0.15 }),
+      line: make(svg, "path", { fill: "none", stroke: one.colour, "stroke-width": 2.5,
+        "stroke-dasharray": one.dash || "none" }),
+      dot: make(svg, "circle", { r: 0.3 * em, fill: one.colour }),
+      key: make(svg, "circle", { r: 0.3 * em, fill: one.colour }),
+      text: make(svg, "text") }));
+  }
+
+  line(points) {
+    return points.map(([x, y], i) => `${i ? "L" : "M"}${this.x(x).toFixed(1)} ${this.y(y).toFixed(1)}`)
+      .join("");
+  }
+
+  draw(position) {
+    this.svg.setAttribute("aria-label", this.recording.words);
+    const { recording, box } = this, { frames } = recording, whole = Math.floor(position);
+    const last = frames[whole], next = frames[whole + 1];
+    const shown = frames.slice(0, whole + 1);
+    if (next) {
+      const between = (name) => last[name] && last[name].map((v, j) => mix(v, next[name][j], position - whole));
+      shown.push({ x: mix(last.x, next.x, position - whole), y: between("y"), low: between("low"),
+        high: between("high") });
+    }
+    const ends = [];
+    recording.series.forEach((one, j) => {
+      const met = shown.filter((frame) => frame.x >= one.start && frame.y[j] != null);
+      const { band, line, dot, key, text } = this.marks[j], end = met[met.length - 1];
+      line.setAttribute("d", this.line(met.map((frame) => [frame.x, frame.y[j]])));
+      const wide = met.filter((frame) => frame.low);
+      band.setAttribute("d", this.line([...wide.map((frame) => [frame.x, frame.low[j]]),
+        ...wide.reverse().map((frame) => [frame.x, frame.high[j]])]));
+      for (const mark of [dot, key, text]) mark.setAttribute("visibility", end ? "visible" : "hidden");
+      if (!end) return;
+      dot.setAttribute("cx", this.x(end.x));
+      dot.setAttribute("cy", this.y(end.y[j]));
+      ends.push({ key, text, height: this.y(end.y[j]), words: `${one.name}: ${percent(end.y[j])}` });
+    });
+    const heights = spread(ends.map((end) => end.height), 1.15 * box.em, box.bottom);
+    ends.forEach((end, i) => {
+      end.text.textContent = end.words;
+      end.key.setAttribute("cx", box.right + 0.9 * box.em);
+      end.key.setAttribute("cy", heights[i]);
+      end.text.setAttribute("x", box.right + 1.5 * box.em);
+      end.text.setAttribute("y", heights[i] + 0.3 * box.em);
+    });
+    this.cells.forEach(({ figure, text }, i) => {
+      const said = last && last.images && last.images[i];
+      figure.className = said ? (said[1] ? "right" : "wrong") : "unmet";
+      text.textContent = said ? `${said[0]} ${said[1] ? "✓" : "✗"}` : "not yet";
+    });
+  }
+}
+
+// Answers of several models to the same questions while they are trained.
+class Answers {
+  constructor(stage, recording) {
+    this.recording = recording;
+    const table = make(stage, "table");
+    make(table, "caption", { class: "unseen" }, recording.words);
+    const head = make(make(table, "thead"), "tr");
+    make(head, "th", { scope: "col", style: "width:26%" }, "question (right answer)");
+    this.heads = recording.methods.map((method) => {
+      const cell = make(head, "th", { scope: "col" });
+      make(cell, "span", { style: `color:${method.colour}` }, method.label);
+      const about = make(cell, "span", { style: "font-weight:normal" });
+      const bars = ["learned", "kept"].map((name) => {
+        const row = make(cell, "div", { class: "share", style: `--colour:${method.colour}` });
+        make(row, "span", {}, name);
+        const full = make(make(row, "div"), "div");
+        return { full, text: make(row, "span") };
+      });
+      return { about, bars };
+    });
+    const body = make(table, "tbody");
+    let group = null;
+    this.rows = recording.questions.map((question) => {
+      if (question.group !== group) {
+        group = question.group;
+        make(make(body, "tr"), "th", { colspan: 1 + recording.methods.length, class: "group",
+          scope: "colgroup" }, group);
+      }
+      const row = make(body, "tr");
+      make(row, "th", { scope: "row" }, `${question.text} (${question.answer})`);
+      return recording.methods.map(() => make(row, "td"));
+    });
+    make(stage, "p", { class: "note" }, `✗ wrong. Italics: in the words of the expert. ${recording.note}`);
+  }
+
+  lay() { this.shown = null; }
+
+  draw(position) {
+    const whole = Math.round(position), frame = this.recording.frames[whole];
+    if (this.shown === frame || !frame) return;
+    this.heads.forEach(({ about, bars }, m) => {
+      about.textContent = `, ${frame.notes[m]}`;
+      [frame.learned[m], frame.kept[m]].forEach((share, k) => {
+        bars[k].full.style.width = `${100 * share}%`;
+        bars[k].text.textContent = percent(share);
+      });
+    });
+    this.rows.forEach((cells, q) => cells.forEach((cell, m) => {
+      const { text, right, expert } = frame.answers[m][q];
+      const words = `${text} ${right ? "✓" : "✗"}`;
+      const changed = this.shown && cell.textContent !== words;
+      cell.className = [right ? "right" : "wrong", expert ? "expert" : "", changed ? "changed" : ""].join(" ");
+      if (changed) { // starts the animation again
+        cell.style.animation = "none";
+        void cell.offsetWidth;
+        cell.style.animation = "";
+      }
+      cell.textContent = words;
+    }));
+    this.shown = frame;
+  }
+}
+
+// Tasks that are learned one after the other, and inputs whose task is then retrieved.
+class Clusters {
+  constructor(stage, recording) {
+    this.recording = recording;
+    this.message = make(stage, "p", { class: "note", style: "min-height:2.8em" });
+    const sides = make(stage, "div", { class: "sides" });
+    this.svg = make(sides, "svg", { role: "img", "aria-label": recording.words });
+    this.bars = make(sides, "svg", { role: "img", "aria-label": recording.distances });
+    this.lay();
+  }
+
+  lay() {
+    const { svg, bars, recording } = this, em = this.em = fontSize(svg), side = 24 * em;
+    for (const one of [svg, bars]) {
+      one.replaceChildren();
+      one.setAttribute("viewBox", `0 0 ${side} ${side}`);
+    }
+    const place = this.place = (point) => [em + point[0] * (side - 2 * em), em + point[1] * (side - 2 * em)];
+    this.groups = recording.tasks.map((task) => {
+      const group = make(svg, "g");
+      for (const point of task.points) {
+        const [cx, cy] = place(point);
+        make(group, "circle", { cx, cy, r: 0.14 * em, fill: task.colour, opacity: 0.45 });
+      }
+      for (const point of task.centres) {
+        const [x, y] = place(point), r = 0.45 * em;
+        make(group, "path", { d: `M${x - r} ${y}L${x} ${y - r}L${x + r} ${y}L${x} ${y + r}Z`,
+          fill: task.colour, stroke: "#fff", "stroke-width": 1.5 });
+      }
+      const [x, y] = place(task.label);
+      make(group, "text", { x, y, "text-anchor": "middle",
+        style: "font-weight:bold;paint-order:stroke;stroke:#fff;stroke-width:4px" }, task.name);
+      return group;
+    });
+    this.link = make(svg, "path", { stroke: "#111", "stroke-width": 2, "stroke-dasharray": "4 3" });
+    this.dot = make(svg, "circle", { r: 0.45 * em, fill: "#111", stroke: "#fff", "stroke-width": 2 });
+    make(bars, "text", { x: 0, y: em }, recording.distances);
+    this.rows = recording.tasks.map((task, j) => {
+      const y = (2.4 + j * (20 / recording.tasks.length)) * em;
+      make(bars, "text", { x: 8.6 * em, y: y + 0.7 * em, "text-anchor": "end" }, task.name);
+      return { bar: make(bars, "rect", { x: 9 * em, y, height: em, width: 0, fill: task.colour }),
+        text: make(bars, "text", { y: y + 0.8 * em }) };
+    });
+    this.score = make(bars, "text", { x: 0, y: 23.4 * em, style: "font-weight:bold" });
+  }
+
+  draw(position) {
+    const { em, recording } = this, frame = recording.frames[Math.round(position)], query = frame.query;
+    this.groups.forEach((group, j) => group.setAttribute("visibility", j < frame.tasks ? "visible" : "hidden"));
+    this.message.textContent = frame.text;
+    this.score.textContent = frame.score || "";
+    for (const mark of [this.link, this.dot]) mark.setAttribute("visibility", query ? "visible" : "hidden");
+    const most = query ? Math.max(...query.distances) : 1;
+    this.rows.forEach(({ bar, text }, j) => {
+      const width = query ? 11 * em * query.distances[j] / most : 0;
+      bar.setAttribute("width", width);
+      bar.setAttribute("opacity", query && j === query.retrieved ? 1 : 0.35);
+      text.setAttribute("x", 9.4 * em + width);
+      text.textContent = query && j === query.retrieved ? `nearest ${query.right ? "✓" : "✗"}` : "";
+    });
+    if (!query) return;
+    const [x, y] = this.place(query.point), [toX, toY] = this.place(query.centre);
+    this.dot.setAttribute("cx", x);
+    this.dot.setAttribute("cy", y);
+    this.link.setAttribute("d", `M${x} ${y}L${toX} ${toY}`);
+    this.link.setAttribute("stroke", query.right ? "#00704f" : "#a33c00");
+  }
+}
+
+const KINDS = { curves: Curves, answers: Answers, clusters: Clusters };
+
+// Draws a recording inside an element; `live` shows its newest frame and follows later ones.
+export function mount(element, recording, { autoplay = false, live = false } = {}) {
+  const root = make(element, "div", { class: "wb-player" });
+  make(root, "style", {}, STYLE);
+  const stage = make(root, "div"), bar = make(root, "div", { class: "bar" });
+  const button = make(bar, "button", { type: "button" }, "Play");
+  const slider = make(bar, "input", { type: "range", min: 0, step: "any", "aria-label": "moment of the run" });
+  const label = make(bar, "output");
+  let view = null, position = 0, playing = null, drawn = 0;
+
+  const end = () => recording.frames.length - 1;
+  const draw = () => {
+    if (!recording.frames.length) return;
+    position = Math.min(position, end());
+    view.draw(position);
+    slider.value = position;
+    const frame = recording.frames[Math.round(position)];
+    label.textContent = frame.label;
+    slider.setAttribute("aria-valuetext", frame.label);
+    root.dataset.draws = ++drawn;
+  };
+  const pause = () => {
+    cancelAnimationFrame(playing);
+    playing = null;
+    button.textContent = "Play";
+  };
+  const play = () => {
+    if (position >= end()) position = 0;
+    let before = null;
+    button.textContent = "Pause";
+    const tick = (now) => {
+      position += before === null ? 0 : (now - before) / 1000 * end() / recording.seconds;
+      before = now;
+      draw();
+      if (position >= end()) pause();
+      else playing = requestAnimationFrame(tick);
+    };
+    playing = requestAnimationFrame(tick);
+  };
+  const set = (value) => {
+    const old = recording, same = view && old.kind === value.kind && old.run === value.run;
+    recording = value;
+    if (same) view.recording = recording;
+    if (!same) {
+      pause();
+      stage.replaceChildren();
+      view = new KINDS[recording.kind](stage, recording);
+      position = live ? Infinity : 0;
+    }
+    if (same && old.title !== recording.title) view.lay();
+    stage.style.opacity = recording.pale ? 0.45 : 1;
+    slider.max = Math.max(end(), 0);
+    if (live && playing === null) position = Infinity;
+    bar.hidden = recording.frames.length < 2;
+    bar.style.display = bar.hidden ? "none" : "";
+    draw();
+    if (recording.sent) root.dataset.delay = Math.round(Date.now() - 1000 * recording.sent);
+  };
+  button.addEventListener("click", () => (playing === null ? play() : pause()));
+  slider.addEventListener("input", () => { pause(); position = Number(slider.value); draw(); });
+  slider.addEventListener("keydown", (event) => { // a step of "any" is too small for the arrow keys
+    const by = { ArrowLeft: -1, ArrowDown: -1, ArrowRight: 1, ArrowUp: 1 }[event.key];
+    if (!by) return;
+    event.preventDefault();
+    pause();
+    position = Math.max(0, Math.min(end(), Math.round(position) + by));
+    draw();
+  });
+  let width = 0;
+  new ResizeObserver(() => {
+    if (root.clientWidth === width) return;
+    width = root.clientWidth;
+    view.lay();
+    draw();
+  }).observe(root);
+  set(recording);
+  if (autoplay && !matchMedia("(prefers-reduced-motion: reduce)").matches) {
+    const seen = new IntersectionObserver((entries) => {
+      if (!entries.some((entry) => entry.isIntersecting)) return;
+      seen.disconnect();
+      play();
+    }, { threshold: 0.5 });
+    seen.observe(root);
+  }
+  return { set, play, pause };
+}
+
+export default {
+  render({ model, el }) {
+    const player = mount(el, model.get("recording"), { live: model.get("live") });
+    model.on("change:recording", () => player.set(model.get("recording")));
+    model.on("change:plays", () => player.play());
+    return () => player.pause();
+  },
+};
