@@ -24,7 +24,6 @@ MOST_CELLS, LONGEST_CELL, WIDEST_LINE = 30, 15, 100
 MOST_NUMBERS, MOST_WORDS, MOST_CODE = 150, 500, 60
 NUMBER = re.compile(r"(?<![\w.])[-+−]?\d[\d,.]*(e[-+]?\d+)?")
 PENDING = {
-    "03_self_distillation",
     "04_the_model_as_its_own_teacher",
     "05_sdft",
     "07_drift_and_forgetting",
