@@ -26,7 +26,6 @@ NUMBER = re.compile(r"(?<![\w.])[-+−]?\d[\d,.]*(e[-+]?\d+)?")
 PENDING = {
     "02_measuring_retention",
     "03_self_distillation",
-    "04_the_model_as_its_own_teacher",
     "05_sdft",
     "07_drift_and_forgetting",
     "08_many_skills",
