@@ -29,7 +29,6 @@ PENDING = {
     "05_sdft",
     "07_drift_and_forgetting",
     "08_many_skills",
-    "09_adapters_and_routing",
     "10_clustered_retrieval",
     "11_module_composition",
     "more/adapters_compared",
