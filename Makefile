@@ -52,8 +52,11 @@ $(VENV)/.stamp: pyproject.toml setup.py constraints.txt etc/jupyterlab-overrides
 		rm -rf $(VENV); }
 	@$(BIN)/python -m pip --version >/dev/null 2>&1 || { rm -rf $(VENV); $(PYTHON) -m venv $(VENV); }
 	@echo "$(CURDIR): Python $$($(BIN)/python -c '$(BASE)')" > $(MADE_FOR)
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check $(PIP_FLAGS) \
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-compile $(PIP_FLAGS) \
 		-c constraints.txt -e '.[$(EXTRAS)]'
+	@# On all cores, where pip uses one, and without the packages' own tests. A file that Python
+	@# cannot compile, as some templates, is compiled by no one.
+	@$(BIN)/python -m compileall -qq -j 0 -x 'site-packages/.*/tests/' $(VENV)/lib || true
 	@mkdir -p $(VENV)/share/jupyter/lab/settings
 	@cp etc/jupyterlab-overrides.json $(VENV)/share/jupyter/lab/settings/overrides.json
 	@touch $@
