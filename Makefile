@@ -72,7 +72,7 @@ fresh: env ## the same with a new copy; the old one is kept under another name
 test: env lint unit notebooks browser ## run every test
 
 quick: env lint ## lint, types and unit tests: under a minute
-	$(PYTEST) -q -n 2 --ignore tests/recipes --ignore tests/browser tests
+	$(PYTEST) -q -n 2 --dist worksteal --ignore tests/recipes --ignore tests/browser tests
 
 lint: env
 	$(BIN)/ruff check .
@@ -80,7 +80,7 @@ lint: env
 	$(BIN)/codespell
 
 unit: env
-	$(PYTEST) -q -n 2 --ignore tests/browser tests
+	$(PYTEST) -q -n 2 --dist worksteal --ignore tests/browser tests
 
 notebooks: env ## run every notebook and compare its outputs with the stored ones (nbval)
 	$(PYTEST) -q -n 2 --dist loadfile --nbval --nbval-current-env \
@@ -88,7 +88,7 @@ notebooks: env ## run every notebook and compare its outputs with the stored one
 		--nbval-kernel-startup-timeout=180 notebooks
 
 browser: env ## click through the course in headless Chromium
-	$(PYTEST) -q -n 2 tests/browser
+	$(PYTEST) -q -n 2 --dist worksteal tests/browser
 
 bench: env ## measure against Avalanche, both sides in one run; pretraining and the gate; SDFT beside TRL; retrieval
 	$(BIN)/python benchmarks/run.py
