@@ -83,7 +83,7 @@ unit: env
 	$(PYTEST) -q -n 2 --dist worksteal --ignore tests/browser tests
 
 notebooks: env ## run every notebook and compare its outputs with the stored ones (nbval)
-	$(PYTEST) -q -n 2 --dist loadfile --nbval --nbval-current-env \
+	$(PYTEST) -q -n 2 --dist loadfile --no-loadscope-reorder --nbval --nbval-current-env \
 		--nbval-sanitize-with tests/sanitize.cfg --nbval-cell-timeout=120 \
 		--nbval-kernel-startup-timeout=180 notebooks
 
