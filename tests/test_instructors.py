@@ -13,6 +13,7 @@ from build_lessons import notes_on
 
 import workbench.widgets
 from workbench.course import exercises
+from workbench.widgets.player import load_recording
 from workbench.widgets.show import SCENES
 
 ROOT = Path(__file__).parents[1]
@@ -94,7 +95,10 @@ def test_the_demonstration_is_described_tab_by_tab():
     rows = table(TEXT.split("## The demonstration")[1])
     assert [row[0] for row in rows] == list(SCENES)
     for (_, question, _), row in zip(SCENES.values(), rows, strict=True):
-        assert row[1] == question.removeprefix("Vote: ").capitalize() or row[1] in question
+        assert row[1][0].lower() + row[1][1:] == question.removeprefix("Vote: ")
+        recorded = load_recording(row[0].lower().replace(" ", "_"))
+        # Each run begins with 100 % of what was known before.
+        assert set(NUMBER.findall(row[2])) <= {"100", *NUMBER.findall(recorded["words"])}
 
 
 def test_the_minutes_of_each_plan_add_up():
