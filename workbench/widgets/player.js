@@ -206,7 +206,7 @@ class Answers {
       make(row, "th", { scope: "row" }, `${question.text} (${question.answer})`);
       return recording.methods.map(() => make(row, "td"));
     });
-    make(stage, "p", { class: "note" }, `✗ wrong. Italics: the expert's words. ${recording.note}`);
+    make(stage, "p", { class: "note" }, `✗ wrong. Italics: not in the model's own style. ${recording.note}`);
   }
 
   lay() { this.shown = null; }
@@ -223,7 +223,7 @@ class Answers {
     });
     this.rows.forEach((cells, q) => cells.forEach((cell, m) => {
       const { text, right, expert } = frame.answers[m][q];
-      const words = right === null ? text : `${text} ${right ? "✓" : "✗"}`;
+      const words = right === null ? text : `${text}\u00a0${right ? "✓" : "✗"}`;
       const changed = this.shown && cell.textContent !== words;
       cell.className = [{ true: "right", false: "wrong" }[right] || "", expert ? "expert" : "", changed ? "changed" : ""].join(" ");
       if (changed) { // starts the animation again
