@@ -28,7 +28,6 @@ PENDING = {
     "03_self_distillation",
     "04_the_model_as_its_own_teacher",
     "05_sdft",
-    "08_many_skills",
     "09_adapters_and_routing",
     "10_clustered_retrieval",
     "11_module_composition",
