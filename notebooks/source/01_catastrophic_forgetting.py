@@ -13,6 +13,7 @@
 # | **Memory** | under 1 GB; no GPU, no download, no network |
 
 # %%
+import matplotlib.pyplot as plt
 import numpy as np
 import pandas as pd
 import torch
@@ -21,7 +22,9 @@ from torch import nn
 
 import workbench as wb
 from workbench.course import check, verdict
-from workbench.plots import percent, plot_bars
+from workbench.plots import percent, plot_bars, plot_dots
+from workbench.plots.diagrams import diagram
+from workbench.plots.display import over_seeds
 
 wb.prepare_notebook()
 SEEDS = (0, 1, 2, 3, 4)
@@ -31,14 +34,12 @@ SEEDS = (0, 1, 2, 3, 4)
 #
 # **Continual learning** means learning several tasks one after another. Our network learns five tasks: *0 or 1*,
 # *2 or 3*, and so on to *8 or 9*. After the second task we show it a 2. We can ask it three different questions (van de
-# Ven et al., 2022):
-#
-# | scenario | question | allowed answers |
-# |---|---|---|
-# | **task** | "This digit is a 2 or a 3. Which one?" | 2, 3 |
-# | **domain** | "Is it the first or the second digit of its task?" | first, second: the same two for all tasks |
-# | **class** | "Which of all digits seen so far is it?" | 0, 1, 2, 3 |
-#
+# Ven et al., 2022).
+
+# %%
+wb.show(diagram("scenarios"), vector=True)
+
+# %% [markdown]
 # In the domain scenario, the first digit of each task is even and the second is odd. So the question is "even or
 # odd?". The class scenario is the hardest: the network must distinguish a 0 from a 2, but it never saw both in one
 # batch of training examples.
@@ -129,9 +130,11 @@ verdict("in the end the networks recognise only the last two digits.",
 # accuracy is 0 before a task begins, because its answers are not allowed yet. Step 0 is an exception: before any
 # training, all ten answers are allowed.
 #
-# To watch a training, press **Start**. Afterwards, choose another scenario, learning rate or *learner*. The learner is
-# the training method, here `finetune`. **Stop** works at any moment, and **Resume** continues. Without a running
-# kernel you see a still picture.
+# To watch a training, press **Start**. The curves grow while the networks train. The row of test digits below them
+# shows the answers of the first network: many turn from right (✓) to wrong (✗). Afterwards, choose another scenario,
+# learning rate or *learner*. The learner is the training method, here `finetune`. If you start again, the curves of
+# the last training stay as pale lines, so that you can compare. **Stop** works at any moment, and **Resume**
+# continues. Without a running kernel you see a still picture.
 
 # %%
 from workbench.widgets import LiveTraining
@@ -188,9 +191,9 @@ verdict("the network is large enough, and further training alone does no harm. T
 # ## How much is forgotten in each scenario?
 #
 # We train five networks in each scenario, with the same digits, the same number of steps and the same learning rate.
-# The table shows the accuracy on each task at the end, and three means over the five tasks. For the mean *right after
-# learning*, each task is tested just after its own training. The mean *before training* shows untrained networks: they
-# are about as good as guessing.
+# The figure shows the accuracy on each task *at the end*, and *right after learning*, which means just after the task's
+# own training. The numbers on the right are those at the end. The line *before training* is the mean accuracy of
+# untrained networks on the five tasks: they are about as good as guessing.
 
 # %%
 scenarios = {"task": wb.run(wb.RunConfig(learner="finetune", scenario="task", seeds=SEEDS)),
@@ -199,12 +202,24 @@ final = {name: record.accuracy[:, -1].mean(1) for name, record in scenarios.item
 learned = {name: record.matrix().learning_accuracy() for name, record in scenarios.items()}
 
 # %%
+figure, panels = plt.subplots(1, 3, figsize=(10, 3.4), sharey=True)
+for ax, (name, record) in zip(panels, scenarios.items(), strict=True):
+    moments = {"at the end": record.accuracy[:, -1],
+               "right after learning": np.diagonal(record.accuracy, axis1=1, axis2=2)}
+    plot_dots({moment: dict(zip(naive.task_names, map(over_seeds, shares.T), strict=True))
+               for moment, shares in moments.items()}, ax, f"{name} scenario",
+              reference=("before training", record.baseline.mean()))
+    ax.get_legend().remove()  # one legend for all three is enough
+figure.legend(*ax.get_legend_handles_labels(), loc="outside lower center", ncols=3, frameon=False)
+wb.show(figure)
+
+# %%
 rows = pd.Index([*naive.task_names, "mean at the end", "mean right after learning",
                  "mean before training"], name="accuracy on")
 by_scenario = pd.DataFrame({name: [*record.accuracy[:, -1].mean(0), final[name].mean(),
                                    learned[name].mean(), record.baseline.mean()]
                             for name, record in scenarios.items()}, index=rows)
-print(by_scenario.map(percent).to_string())
+wb.show_numbers(by_scenario, "accuracy in three scenarios", percent)
 verdict("fine-tuning forgets almost nothing in the task scenario, a part in the domain scenario "
         "(mostly the first task), and everything except the last task in the class scenario.",
         final["task"].mean() > 0.9 > 0.87 > final["domain"].mean() > 0.8 > 0.21
@@ -215,7 +230,7 @@ verdict("fine-tuning forgets almost nothing in the task scenario, a part in the 
 # network cannot confuse a 0 with a 9, because 9 is not an allowed answer.
 #
 # The next cell shows the answers to one test digit. A cross marks an answer that is not allowed. The cell trains only
-# one network in each scenario. So its accuracies differ a little from the means in the table.
+# one network in each scenario. So its accuracies differ a little from the means in the figure.
 
 # %%
 from workbench.widgets import ScenarioExplorer

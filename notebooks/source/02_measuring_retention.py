@@ -16,13 +16,15 @@
 import json
 from pathlib import Path
 
+import matplotlib.pyplot as plt
 import numpy as np
 import pandas as pd
 import torch
 
 import workbench as wb
 from workbench.course import check, verdict
-from workbench.plots import percent, plot_accuracy_matrix, plot_retention
+from workbench.plots import describe, percent, plot_accuracy_matrix, plot_methods, plot_retention
+from workbench.plots.styles import METHOD_STYLES
 
 wb.prepare_notebook()
 SEEDS = (0, 1, 2, 3, 4)
@@ -82,7 +84,16 @@ verdict("the matrix built by hand is that of the package, within 5 points in eac
 # | **learning accuracy** | mean of the diagonal `R[j, j]` | Was each task learned? |
 # | **retention** | `R[k, j] / R[j, j]` | Which share of the accuracy on task `j` is left after task `k`? |
 #
-# Write one of these measures yourself.
+# The diagram shows three of the measures on a small matrix of three tasks. For example, the highest accuracy on task 0
+# before the last task is 0.95. So the forgetting of task 0 is 0.95 - 0.60 = 0.35.
+
+# %%
+from workbench.plots.diagrams import diagram
+
+wb.show(diagram("accuracy_matrix"), vector=True)
+
+# %% [markdown]
+# Write one of the other measures yourself.
 #
 # {{exercise backward_transfer}}
 
@@ -96,12 +107,8 @@ check("backward_transfer", backward_transfer)
 # %% [markdown]
 # {{solution backward_transfer}}
 #
-# The next cell computes all measures except retention. Retention has one number for each cell of the matrix; each other
-# measure has one number for the whole matrix. We try the cell on a small matrix of three tasks, and compare with the
-# package.
-#
-# For example, the forgetting of task 0: its column is 0.90, 0.95, 0.60. The maximum before the last task is 0.95. So the
-# forgetting is 0.95 - 0.60 = 0.35.
+# The next cell computes all measures except retention, which has one number for each cell of the matrix. We try the
+# cell on the matrix of the diagram, and compare with the package.
 
 # %%
 def measures(R):
@@ -126,8 +133,7 @@ verdict("the measures computed by hand are those of the package.",
 # **Libraries disagree.** On this matrix, three libraries give three numbers for forgetting: 0.16, 0.135 and 0.175. So
 # always say which formula you used. The lesson [Measures in different libraries](more/metrics_of_libraries.ipynb)
 # computes all three.
-
-# %% [markdown]
+#
 # ## Seven methods
 #
 # Two methods are references:
@@ -163,11 +169,30 @@ verdict("the measures computed by hand are those of the package.",
 # other seeds than this choice.
 #
 # This search takes several minutes, so its result is a file of the course (`scripts/tune_digits.py` made it). The
-# lesson [Why do the methods help?](more/why_methods_help.ipynb) shows the search, and repeats a part of it.
+# figure shows it for shuffled pixels, the first comparison below. A large mark is the chosen strength.
+
+# %%
+tuning = json.loads(Path("../data/results/tuning_digits.json").read_text())["results"]
+search_ax, texts = plt.subplots(figsize=(7, 3.2))[1], []
+for name in ("derpp", "si", "ewc", "lwf"):
+    one, (colour, line, marker) = tuning["permuted-digits"][name], METHOD_STYLES[name]
+    strengths = [float(strength) for strength in one["scores"]]
+    scores = [100 * score for score in one["scores"].values()]
+    sizes = [12 if strength == one["best"] else 6 for strength in strengths]
+    search_ax.plot(strengths, scores, color=colour, linestyle=line)
+    search_ax.scatter(strengths, scores, np.square(sizes), color=colour, marker=marker)
+    search_ax.text(1.2 * strengths[-1], scores[-1], name, color=colour, va="center")
+    texts += [f"{name} " + ", ".join(map("{:g}: {:.0f} %".format, strengths, scores))]
+search_ax.set(xscale="log", xticks=(0.1, 1, 10, 100), xticklabels=(0.1, 1, 10, 100),
+              xlim=(0.02, 250), xlabel="strength (log scale)", ylabel="ACC, validation data (%)",
+              title="Shuffled pixels: five strengths of each extra term")
+wb.show(describe(search_ax, f"Mean ACC on validation data by strength. {'; '.join(texts)}."))
+
+# %% [markdown]
+# The lesson [Why do the methods help?](more/why_methods_help.ipynb) repeats a part of the search.
 
 # %%
 METHODS = ("finetune", "ewc", "si", "lwf", "replay", "derpp", "joint")
-tuning = json.loads(Path("../data/results/tuning_digits.json").read_text())["results"]
 
 
 def compare(stream, scenario, seeds=SEEDS):
@@ -208,7 +233,22 @@ def report(records):
                        f"{r.stored_bytes[-1] / 1000:.0f} kB"]
     return pd.DataFrame(lines, index=["ACC", "gain", "learned", "forgetting", "stored"]).T
 
+
+# %%
+def show_methods(records, title):
+    """Draw what the methods have learned and retained, and give `report` as a folded table."""
+    runs = pd.concat([pd.DataFrame({
+        "method": name, "learned": r.matrix().learning_accuracy(),
+        "retained": r.matrix().retention()[:, -1, :-1].mean(1)}) for name, r in records.items()])
+    wb.show(plot_methods(runs, None, title, "learned", "retained",
+                         ("learning accuracy", "mean retention of the earlier tasks")))
+    wb.show_numbers(report(records), f"seven methods, {title[0].lower()}{title[1:]}")
+
 # %% [markdown]
+# How much has each method learned, and how much has it retained? In the next figure, *learned* is the learning
+# accuracy. *Retained* is the retention at the end, as the mean over all tasks except the last. The folded table has
+# more numbers:
+#
 # | column | meaning |
 # |---|---|
 # | *ACC*, *forgetting* | as defined above; mean over the seeds |
@@ -217,7 +257,7 @@ def report(records):
 # | *stored* | the size of everything that the method stores after five tasks, in addition to the network |
 
 # %%
-print(report(permuted).to_string())
+show_methods(permuted, "Shuffled pixels")
 acc = {name: r.matrix().average_accuracy().mean() for name, r in permuted.items()}
 verdict("EWC, SI and LwF help here. Storing some old examples helps much more.",
         0.42 < acc["finetune"] < 0.65 and acc["ewc"] > 0.58
@@ -225,13 +265,13 @@ verdict("EWC, SI and LwF help here. Storing some old examples helps much more.",
         and min(acc["replay"], acc["derpp"]) > 0.84 and acc["joint"] > 0.9)
 
 # %% [markdown]
-# Replay has stored 500 examples in the end, and DER++ has stored 100. EWC, SI and LwF forget less than fine-tuning. But
-# their mean learning accuracy is lower too: see the column *learned*. A method that learns nothing also forgets
-# nothing. So never report forgetting alone.
+# Replay has stored 500 examples in the end, and DER++ has stored 100. EWC, SI and LwF forget less than fine-tuning.
+# But their mean learning accuracy is lower too: their marks lie to the left of that of fine-tuning. A method that
+# learns nothing also forgets nothing. So never report forgetting alone.
 #
-# Joint training has a *negative* forgetting: the accuracy on earlier tasks has grown, because the training on them
-# continues. Right after its training, a new task has a lower accuracy with joint training (92 %) than with fine-tuning
-# (94 %). A likely reason: joint training must fit all tasks at the same time.
+# Joint training has a *negative* forgetting, and a retention above 100 %: the accuracy on earlier tasks has grown,
+# because the training on them continues. Right after its training, a new task has a lower accuracy with joint
+# training (92 %) than with fine-tuning (94 %). A likely reason: joint training must fit all tasks at the same time.
 #
 # ### Explore
 #
@@ -250,7 +290,7 @@ explorer
 # ## Second comparison: new classes (class scenario)
 #
 # Now each task brings two new digits, and the network must tell all digits apart. We use three seeds. This is enough
-# because the differences are large, as the table below shows.
+# because the differences are large, as the figures below show.
 
 # %%
 classes = compare("split-digits", "class", seeds=SEEDS[:3])
@@ -259,7 +299,7 @@ wb.show(plot_retention({name: r.accuracy for name, r in classes.items()},
                        title="Mean accuracy on the tasks learned so far (two new digits in each)"))
 
 # %%
-print(report(classes).to_string())
+show_methods(classes, "New classes")
 class_acc = {name: r.matrix().average_accuracy().mean() for name, r in classes.items()}
 verdict("with new classes, EWC, SI and LwF are no better than fine-tuning, each at its best "
         "strength. Methods that store examples are much better.",

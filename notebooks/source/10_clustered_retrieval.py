@@ -22,8 +22,8 @@ import pandas as pd
 
 import workbench as wb
 from workbench.course import check, verdict
-from workbench.measure.intervals import seed_interval
 from workbench.plots import describe, percent, percent_over_seeds, plot_dots
+from workbench.plots.display import over_seeds
 from workbench.plots.styles import COLOURS
 from workbench.retrieval.retrievers import ClusteredRetriever
 from workbench.retrieval.signatures import Signature
@@ -31,11 +31,21 @@ from workbench.retrieval.signatures import Signature
 wb.prepare_notebook()
 
 # %% [markdown]
-# ## A signature by hand
+# ## The task of an input
 #
 # In lesson 09 each task had its own adapter, and the adapter had to be chosen for each input. A **retriever** makes
-# this choice: it finds the task from the input alone. We begin with a toy that has only two features, so that we can
-# draw it. Nine clusters of inputs lie on a circle. They belong to the tasks A, B, C, A, B, C, A, B, C, in this order.
+# this choice: it finds the task from the input alone.
+
+# %%
+from workbench.plots.diagrams import diagram
+
+wb.show(diagram("retrieval"), vector=True)
+
+# %% [markdown]
+# ## A signature by hand
+#
+# We begin with a toy that has only two features, so that we can draw it. Nine clusters of inputs lie on a circle. They
+# belong to the tasks A, B, C, A, B, C, A, B, C, in this order.
 #
 # A **signature** describes the features of one task. The simplest signature is one Gaussian. Its mean $\mu$ and its
 # covariance $\Sigma$ are computed from the training inputs of the task. The log density of an input $x$ with $d$
@@ -144,8 +154,7 @@ for seed, ((x, y), _, (new, digit)) in enumerate(splits):
         right[name].append((tasks == digit // 2).mean())
 
 # %%
-dots = {name: (np.mean(shares), *np.clip(seed_interval(np.array(shares)), 0, 1))
-        for name, shares in right.items()}
+dots = {name: over_seeds(shares) for name, shares in right.items()}
 wb.show(plot_dots({"test inputs": dots}, plt.subplots(figsize=(8, 3))[1], "After all five tasks",
                   "task found (%), 95 % intervals over five splits"))
 verdict("the signature gmm and RanPAC find the task of more than 96 % of the inputs. The shares "
@@ -202,9 +211,10 @@ verdict(f"at a separation of 8, B1 is {100 * curves['B1'][8]:.2f} %. The measure
 # %% tags=["nbval-ignore-output"]
 from workbench.widgets import ClusterExplorer
 
-(first_x, first_y), _, (test_x, test_y) = splits[0]
+(first_x, first_y), (held_x, held_y), (test_x, test_y) = splits[0]
 names = np.array([f"{2 * k} or {2 * k + 1}" for k in range(5)])
-found, true = names[learn(gmm, first_x, first_y // 2, first_y).predict(test_x)], names[test_y // 2]
+first = learn(gmm, first_x, first_y // 2, first_y)
+found, true = names[first.predict(test_x)], names[test_y // 2]
 explorer = ClusterExplorer(test_x, true, test_y.astype(str), test_x.reshape(-1, 8, 8),
                            retrieved=found)
 print(f"{percent((found == true).mean())} of the test digits get the right task")
@@ -224,6 +234,40 @@ explorer
 # divide by $n+1$. The result is the **p-value** $p_k$ of the new input. It is small if the new input looks less like
 # the task than most held-out inputs. The **conformal set** of the new input contains every task $k$ with
 # $p_k>\alpha$.
+#
+# The figure shows one test digit, a 9. The validation digits are held out, 36 of each task. A line is the score of a
+# held-out digit. The triangle is the score of the 9. The scores that are at least as high as this score are orange.
+
+# %% tags=["nbval-ignore-output"]
+from workbench.retrieval.conformal import p_values
+
+pixels = test_x[36]  # a 9
+nine = first.distances(pixels[None])[0]  # its score for each task
+held_out = [first.distances(held_x[held_y // 2 == k])[:, k] for k in range(5)]
+p_nine = [p_values(nine[k:k + 1], held_out[k])[0] for k in range(5)]
+counts = [int((held_out[k] >= nine[k]).sum()) for k in range(5)]
+readings = [f"p = ({count} + 1) / 37 = {p:.2f}: {'in' if p > 0.1 else 'not in'} the set"
+            for count, p in zip(counts, p_nine, strict=True)]
+
+# %% tags=["nbval-ignore-output"]
+figure, (left, ranks) = plt.subplots(1, 2, figsize=(9, 3), width_ratios=(1, 4))
+left.imshow(pixels.reshape(8, 8), cmap="gray_r")
+left.axis("off")
+for k, reading in enumerate(readings):
+    higher = held_out[k] >= nine[k]
+    for scores, colour in ((held_out[k][~higher], COLOURS[0]), (held_out[k][higher], COLOURS[1])):
+        ranks.plot(scores, np.full(len(scores), k), "|", color=colour, markersize=13)
+    ranks.plot(nine[k], k - 0.33, "v", color="black", markersize=7)
+    ranks.text(1.02, k, reading, transform=ranks.get_yaxis_transform(), va="center", fontsize=9)
+ranks.set(xscale="log", xlabel="score (log scale)", ylim=(4.6, -0.6), xticks=[20, 50, 100, 300],
+          xticklabels=[20, 50, 100, 300], yticks=range(5), yticklabels=names)
+ranks.minorticks_off()
+wb.show(describe(ranks, "Scores of a 9 and of 36 held-out digits for each task. " + "; ".join(
+    f"{name}: {reading}" for name, reading in zip(names, readings, strict=True)) + "."))
+
+# %% [markdown]
+# The set contains two tasks: *2 or 3* and *8 or 9*. For *4 or 5* the score is lower than for *2 or 3*, but the p-value
+# is smaller too. Each score is compared only with held-out scores of the same task.
 #
 # **The claim.** Suppose that the new input and the held-out inputs of its task are drawn independently from the same
 # distribution. Then the conformal set misses the right task with a probability of at most $\alpha$, for any
@@ -252,12 +296,10 @@ check("p_value", p_value)
 # %% [markdown]
 # {{solution p_value}}
 #
-# Now the digits again. The validation digits are held out: 36 per task. The next cell computes the p-values of all test
-# digits, makes the conformal sets, and counts how many contain the right task.
+# Now all test digits, on all five splits. The next cell computes their p-values, makes the conformal sets, and counts
+# how many contain the right task.
 
 # %%
-from workbench.retrieval.conformal import p_values
-
 contained, sizes, unchanged = [], [], []
 for (x, y), (held, held_digit), (new, digit) in splits:
     learned = learn(gmm, x, y // 2, y)
@@ -271,10 +313,17 @@ for (x, y), (held, held_digit), (new, digit) in splits:
     unchanged.append(np.array_equal(only_first.distances(new)[:, 0], scores[:, 0]))
 
 # %% tags=["nbval-ignore-output"]
-by_task = pd.DataFrame(contained, columns=names).apply(percent_over_seeds)
-print("sets with the right task (asked for: 90 %):", by_task.to_string(), sep="\n")
-print(f"over all tasks: {percent(np.mean(contained))}; a set has {np.mean(sizes):.2f} tasks on "
-      "average")
+by_task = pd.DataFrame(contained, columns=names)
+by_task["all tasks"] = by_task.mean(axis=1)
+coverage = plot_dots({"sets": {name: over_seeds(by_task[name]) for name in by_task}},
+                     plt.subplots(figsize=(8, 3.2))[1], "Conformal sets of test digits",
+                     "sets with the right task (%), 95 % intervals over five splits",
+                     ("asked for", 0.9))
+coverage.set_xlim(75, 101)
+wb.show(coverage)
+wb.show_numbers(by_task.apply(percent_over_seeds).to_frame("sets with the right task"),
+                "conformal sets with the right task")
+print(f"a set has {np.mean(sizes):.2f} tasks on average")
 verdict("on average the conformal sets contain the right task at least as often as asked.",
         np.mean(contained) >= 0.9)
 verdict("the scores for task 0 are equal in every bit after task 0 and after the last task.",
@@ -339,7 +388,10 @@ for (x, y), _, (new, digit) in splits:
 # %%
 table = pd.DataFrame(leak, columns=["each input alone", "batches of 16, one task",
                                     "batches of 16, mixed tasks"])
-print("share of inputs whose task is found:", table.apply(percent_over_seeds).to_string(), sep="\n")
+leak_dots = {name: over_seeds(table[name]) for name in table}
+wb.show(plot_dots({"test inputs": leak_dots}, plt.subplots(figsize=(8, 2.6))[1], "Two PCA features",
+                  "task found (%), 95 % intervals over five splits", ("chance", 0.2)))
+wb.show_numbers(table.apply(percent_over_seeds).to_frame("task found"), "task found, three ways")
 verdict("with the leak the task of every input is found, without it the task of 7 of 10 inputs.",
         table.iloc[:, 1].min() == 1 and abs(table.iloc[:, 0].mean() - 0.7) < 0.05)
 

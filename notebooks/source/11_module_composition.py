@@ -27,6 +27,7 @@ from torch.nn import functional as F
 import workbench as wb
 from workbench.course import check, verdict
 from workbench.measure.intervals import seed_interval
+from workbench.plots import describe, percent, percent_over_seeds, plot_differences, plot_dots
 
 wb.prepare_notebook()
 
@@ -46,7 +47,14 @@ wb.prepare_notebook()
 #
 # The number $s_j$ is the **coefficient** of unit $j$. The product $B_kA_k$ is the **new part**, an ordinary LoRA
 # adapter. The new task trains its coefficients and its new part. The earlier units do not change.
-#
+
+# %%
+from workbench.plots.diagrams import diagram
+from workbench.plots.styles import COLOURS
+
+wb.show(diagram("composition"), vector=True)
+
+# %% [markdown]
 # {{exercise compose}}
 
 # %%
@@ -130,11 +138,12 @@ def logits_by_hand(x):
 # earlier rows. So it keeps a new unit from repeating an earlier one. Whenever we use the penalty, training also starts
 # with new rows that are orthogonal to the earlier rows (**orthogonal initialisation**).
 #
-# We train the coefficients, the new part and the head for 40 steps.
+# We train the coefficients, the new part and the head for 40 steps, and keep the coefficients after each step.
 
 # %%
 trained = [own[name] for own in hand.values() for name in ("s / 30", "new A", "new B")] + head
 optimizer = torch.optim.Adam([numbers.requires_grad_() for numbers in trained], lr=config.lr)
+s_by_hand = [torch.zeros(2, 4)]  # (layers, units), before training
 for rows in batch_order(0, 1, len(second.train), steps=40, batch_size=32):
     labels = second.train.y[rows] - 2  # the classes 2 and 3 become 0 and 1
     loss = F.cross_entropy(logits_by_hand(second.train.x[rows]), labels)
@@ -144,19 +153,32 @@ for rows in batch_order(0, 1, len(second.train), steps=40, batch_size=32):
     optimizer.zero_grad()
     loss.backward()
     optimizer.step()
+    s_by_hand.append(torch.stack([30 * own["s / 30"].detach() for own in hand.values()]))
 
 # %% [markdown]
 # Now the package trains the same module for the same 40 steps.
 
 # %%
 list(fit(package, second, make_optimizer(package, config.lr), steps=40, batch_size=32))
-s_by_hand = torch.stack([30 * own["s / 30"] for own in hand.values()])
 logits = package.model(second.test.x)[0, :, list(second.classes)]
 verdict("our coefficients, and our logits of all test images, are equal to those of the package.",
-        torch.allclose(s_by_hand, module.coefficients, atol=1e-3)
+        torch.allclose(s_by_hand[-1], module.coefficients, atol=1e-3)
         and torch.allclose(logits_by_hand(second.test.x), logits, atol=1e-3))
 
+# %%
+panels = plt.subplots(1, 2, figsize=(9, 2.8), sharey=True)[1]
+for k, (ax, layer) in enumerate(zip(panels, hand, strict=True)):
+    ax.set_prop_cycle(color=COLOURS)
+    ax.plot(torch.stack(s_by_hand)[:, k], label=[f"unit {j}" for j in range(1, 5)])
+    ax.plot([40] * 4, module.coefficients[k].detach(), "o", color="black", fillstyle="none")
+    ax.set(title=f"layer “{layer}”", xlabel="steps", ylabel="coefficient")
+    describe(ax, f"Coefficients of layer {layer} by hand; after 40 steps, as in the package, "
+             + ", ".join(f"{s:.2f}" for s in s_by_hand[-1][k]) + ".")
+wb.show(panels[1].legend(frameon=False, loc="center left", bbox_to_anchor=(1, 0.5)).figure)
+
 # %% [markdown]
+# A line is a coefficient of our module, and a circle is the same coefficient of the package.
+#
 # ### Later tasks change nothing
 #
 # Next the package learns all three tasks, with five seeds. We compare the first module and its head before and after the
@@ -269,8 +291,6 @@ def simple(rule, seed=0):
 
 
 # %%
-from workbench.plots import percent, percent_over_seeds
-
 answers = {"composed, task told": learner.predict(x, truth).argmax(-1),
            "RanPAC": torch.stack([simple("ranpac", seed) for seed in config.seeds]),
            "composed": learner.predict(x).argmax(-1),  # the task is retrieved
@@ -278,12 +298,21 @@ answers = {"composed, task told": learner.predict(x, truth).argmax(-1),
            "nearest mean": simple("ncm")[None],
            "composed, random task": learner.predict(x, drawn).argmax(-1)}
 accuracy = {name: (classes == y).double().mean(1).numpy() for name, classes in answers.items()}
-print(pd.Series(accuracy).map(percent_over_seeds).to_string())
+
+# %%
+from workbench.plots.display import over_seeds
+
+dots = {name: over_seeds(shares) for name, shares in accuracy.items()}
+wb.show(plot_dots({"test images": dots}, plt.subplots(figsize=(8, 3.2))[1],
+                  "Six classes, in three tasks", "accuracy (%), 95 % intervals over five seeds",
+                  ("chance", 1 / 6)))
+wb.show_numbers(pd.Series(accuracy).map(percent_over_seeds).to_frame("accuracy"),
+                "six methods, accuracy")
 
 # %% [markdown]
-# The 95 % intervals are over five seeds, on one split of the images. *Nearest mean* uses no random numbers, so it has no
-# interval. With a random task, 46 % of the answers are right, more than a third: the global head knows all classes, so a
-# wrong module can still give the right class.
+# All seeds have the same split of the images. *Nearest mean* uses no random numbers, so it has no interval. With a random
+# task, 46 % of the answers are right, more than a third: the global head knows all classes, so a wrong module can still
+# give the right class.
 #
 # Now we subtract the accuracies of two methods, seed by seed.
 
@@ -332,8 +361,8 @@ verdict("more than 99 % of the answers are digits of the retrieved task.",
 # | composed | learned | yes |
 # | coefficients 1 | all fixed at 1 | no |
 #
-# The figure shows by how many points each variant is more accurate than *separate*. The table has the same numbers: the
-# mean difference, and its 95 % interval over the five splits.
+# The figure shows by how many points each variant is more accurate than *separate*: the mean difference, and its 95 %
+# interval over the five splits.
 
 # %%
 from workbench.runs.studies import RESULTS
@@ -354,23 +383,27 @@ def gain(name, tasks, measure="accuracy"):
 
 
 # %%
-from workbench.plots import describe, plot_differences
+def show_gains(measures):
+    """Draw the differences from separate adapters in some measures, named for the titles."""
+    axes = plt.subplots(len(measures), 2, figsize=(9, 0.4 + 2.4 * len(measures)), sharex=True,
+                        sharey=True, squeeze=False)[1]
+    table = {}
+    for row, (measure, title) in zip(axes, measures.items(), strict=True):
+        for ax, tasks in zip(row, (3, 5), strict=True):
+            gains = {name: gain(name, tasks, measure) for name in VARIANTS}
+            plot_differences(gains, ax, f"{title}, {tasks} tasks", "minus separate, in points")
+            table[f"{title}, {tasks} tasks"] = {
+                name: f"{points.mean():+z.1f} ({low:+z.1f} to {high:+z.1f})"
+                for name, points in gains.items() for low, high in [seed_interval(points)]}
+    wb.show(axes[0, 0].figure)
+    wb.show_numbers(pd.DataFrame(table), f"{', '.join(measures.values())}, minus separate")
 
-figure, axes = plt.subplots(1, 2, figsize=(9, 2.8), sharex=True, sharey=True)
-table = {}
-for ax, tasks in zip(axes, (3, 5), strict=True):
-    gains = {name: gain(name, tasks) for name in VARIANTS}
-    plot_differences(gains, ax, f"Accuracy, {tasks} tasks", "minus separate, in points")
-    describe(ax, f"Four variants minus separate, {tasks} tasks. The table has the numbers.")
-    table[f"{tasks} tasks"] = {
-        name: "{:+z.1f} ({:+z.1f} to {:+z.1f})".format(points.mean(), *seed_interval(points))
-        for name, points in gains.items()}
-wb.show(figure)
-print(pd.DataFrame(table).to_string())
+# %%
+show_gains({"accuracy": "Accuracy"})
 
 # %%
 highest = max(seed_interval(gain("reuse only", tasks))[1] for tasks in (3, 5))
-verdict("reuse only: both intervals in the table end below half a point.", highest < 0.5)
+verdict("reuse only: both intervals in the figure end below half a point.", highest < 0.5)
 more_right, more_found = (seed_interval(gain("penalty only", 5, measure))
                           for measure in ("accuracy", "retrieval"))
 verdict("penalty only, five tasks: the accuracy is {:.1f} to {:.1f} points higher than with "
@@ -384,7 +417,7 @@ verdict(f"if the task is told, each variant is right for {min(told):.1f} to {max
         "the images.", min(told) > 98)
 
 # %% [markdown]
-# Each interval in the table comes from five pairs of accuracies, one pair for each split. Write the function that
+# Each interval in the figure comes from five pairs of accuracies, one pair for each split. Write the function that
 # computes such an interval. In the exercise there is one pair for each seed.
 #
 # {{exercise worth_composing}}
@@ -407,7 +440,7 @@ check("worth_composing", worth_composing)
 # nothing to gain once the right task is found.
 #
 # **Why does the penalty help with five tasks?** The right task is found for more images. We do not know why. Perhaps
-# orthogonality is not the reason: *coefficients 1* has no penalty, and gains 0.8 points.
+# orthogonality is not the reason: *coefficients 1* has no penalty, and gains 0.8 points in accuracy.
 #
 # **Do the results depend on the learning rates?** Possibly. With five tasks, the smallest of the four rates was best for
 # every variant. With three tasks, the rate of *separate* (0.0003) is smaller than that of the other variants (0.001).
@@ -415,6 +448,16 @@ check("worth_composing", worth_composing)
 #
 # **Does reuse help where tasks share parts?** [Reuse in depth](more/reuse_in_depth.ipynb) tests this with turned and
 # inverted digits. It measures no gain either, but it cannot exclude a gain of two points.
+#
+# The figure shows two measures behind these answers: the share of images whose task is found, and the accuracy if the
+# task is told.
+
+# %%
+show_gains({"retrieval": "Task found", "oracle": "Accuracy, task told"})
+
+# %% [markdown]
+# With three tasks, *reuse only* gains 0.4 points if the task is told. But it finds the task for fewer images, by 0.7
+# points.
 #
 # ## Where it breaks, and language models
 #

@@ -23,7 +23,7 @@ def test_live_curves_and_recorded_answers(page_of, screenshot):
     curves(page, page.locator(".jp-OutputArea-output").filter(
         has=page.get_by_role("button", name="Start", exact=True)), screenshot)
     answers(page, page.locator(".jp-OutputArea-output").filter(
-        has=page.get_by_role("button", name="Recorded run", exact=True)), screenshot)
+        has=page.get_by_role("button", name="Reset", exact=True)), screenshot)
     assert page.locator(ERRORS).count() == 0, "a control left an error behind"
 
 
@@ -70,8 +70,8 @@ def answers(page, box, screenshot):
     screenshot(page, "player-answers")
     drawn = int(player.get_attribute("data-draws"))
     assert drawn > 20, "it moves while it plays"
-    box.get_by_role("button", name="Train", exact=True).click()
+    box.get_by_role("button", name="Train for real", exact=True).click()
     expect(player).to_contain_text("step 0 of 120")
-    box.get_by_role("button", name="Recorded run", exact=True).click()
+    box.get_by_role("button", name="Reset", exact=True).click()
     expect(player).to_contain_text("0 % of training")
-    expect(box.get_by_role("button", name="Train", exact=True)).to_be_enabled()
+    expect(box.get_by_role("button", name="Train for real", exact=True)).to_be_enabled()

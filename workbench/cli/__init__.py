@@ -1,10 +1,10 @@
-"""The command line ``workbench``, and its commands ``doctor`` and ``lab``."""
+"""The command line ``workbench``, and its commands ``doctor``, ``lab`` and ``demo``."""
 
 import sys
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from workbench.cli import language, retrieval, runs
+from workbench.cli import grading, language, retrieval, runs
 from workbench.cli.parsing import Flag, parse
 from workbench.cli.runs import FAILED, INTERRUPTED, MISTAKE, Output, stop_on_interrupt
 from workbench.errors import UnknownNameError, WorkbenchError
@@ -18,6 +18,14 @@ class Lab:
 
     fresh: Flag = False
     """Start over with a new copy; the old one is kept under another name."""
+
+
+@dataclass(frozen=True)
+class Demo:
+    """Options of `demo`."""
+
+    no_browser: Flag = False
+    """Print the address, and open no browser."""
 
 
 def doctor(words: list[str]) -> int:
@@ -38,11 +46,19 @@ def lab(words: list[str]) -> int:
     return start(further, options.fresh)
 
 
+def demo(words: list[str]) -> int:
+    """Open the instructor's demonstration in a browser; further arguments go to Voila."""
+    from workbench.course.demo import start
+
+    options, further = parse(Demo, words, demo, return_unknown=True)
+    return start(further, browser=not options.no_browser)
+
+
 COMMANDS: dict[str, Callable[[list[str]], int]] = {
-    "doctor": doctor, "run": runs.run, "show": runs.show, "lab": lab,
+    "doctor": doctor, "run": runs.run, "show": runs.show, "lab": lab, "demo": demo,
     "make-data": language.make_data, "pretrain": language.pretrain, "gate": language.gate,
     "train": runs.train, "evaluate": language.evaluate,
-    "retrieve": retrieval.retrieve,
+    "retrieve": retrieval.retrieve, "grade": grading.grade,
 }
 """The function of each command: it takes the words after the command and returns the exit code."""
 

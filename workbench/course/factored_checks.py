@@ -2,18 +2,14 @@
 
 # mypy: allow-untyped-calls
 
-import time
-import tracemalloc
-from collections.abc import Callable
-from typing import Any
+from functools import partial
 
 import numpy as np
-from torch import Tensor
-from torch.overrides import TorchFunctionMode
 
 from workbench.course import solutions
 from workbench.course.checks import Answer, Wrong, expect, near, one_number, refuse_mistakes
 from workbench.measure.accuracies import Floats
+from workbench.system.usage import measured
 
 
 def update_norm(answer: Answer) -> None:
@@ -56,7 +52,9 @@ def update_norm(answer: Answer) -> None:
 def _stays_thin(answer: Answer, A: Floats, B: Floats) -> None:
     """Check a norm on large matrices, and its memory and processor time."""
     thin = A.copy(), B.copy()
-    value, size, seconds = _measured(lambda: one_number(answer(*thin)))
+    # A function that runs in another process is measured there.
+    value, size, seconds = getattr(answer, "measured", partial(measured, answer))(*thin)
+    value = one_number(value)
     given = A.nbytes + B.nbytes
     example = f"for A of shape {A.shape} and B of shape {B.shape}"
     if size > 30 * given:
@@ -72,41 +70,6 @@ def _stays_thin(answer: Answer, A: Floats, B: Floats) -> None:
     if not near(value, wanted):
         raise Wrong(f"Right for small matrices, but {example} it gives {value:.2f} and should "
                     f"give {wanted:.2f}.")
-
-
-class _LargestTensor(TorchFunctionMode):
-    """Keeps the size in bytes of the largest tensor that a function of torch returns."""
-
-    size = 0
-
-    def __torch_function__(self, func: Callable[..., Any], types: Any, args: Any = (),
-                           kwargs: Any = None) -> Any:
-        result = func(*args, **(kwargs or {}))
-        for part in result if isinstance(result, tuple) else (result,):
-            if isinstance(part, Tensor):
-                self.size = max(self.size, part.nbytes)
-        return result
-
-
-def _measured(call: Callable[[], float]) -> tuple[float, int, float]:
-    """Return the value of a call, its largest memory in bytes, and its processor time in seconds.
-
-    NumPy reports its arrays to tracemalloc; torch does not. The time is that of this thread alone,
-    since a widget may be training in another one.
-    """
-    traced_before = tracemalloc.is_tracing()
-    tracemalloc.start()
-    tracemalloc.reset_peak()
-    held, start = tracemalloc.get_traced_memory()[0], time.thread_time()
-    try:
-        with _LargestTensor() as tensors:
-            value = call()
-        seconds = time.thread_time() - start
-        size = max(tracemalloc.get_traced_memory()[1] - held, tensors.size)
-    finally:
-        if not traced_before:
-            tracemalloc.stop()
-    return value, size, seconds
 
 
 def largest_cosine(answer: Answer) -> None:

@@ -23,8 +23,9 @@ def plot_answers(recording: dict[str, Any]) -> Figure:
     heads = ["question (right answer)", "before"]
     heads += [f"after {m['label']}, {note}" for m, note in zip(methods, last["notes"], strict=True)]
     colours = ["black", FAINT, *(m["colour"] for m in methods)]
-    shares = ["", "", *(f"learned {percent(a)}, kept {percent(b)}" for a, b in
-                        zip(last["learned"], last["kept"], strict=True))]
+    shares = ["", "", *(", ".join(f"{name} {percent(share)}" for name, share in
+                                  zip(recording["bars"], own, strict=True))
+                        for own in last["bars"])]
     widths = [25, 26, *[33] * len(methods)]
     columns = [first["answers"][0], *last["answers"]]
     rows: list[tuple[str, list[str], list[dict[str, Any] | None]]] = []
@@ -36,7 +37,7 @@ def plot_answers(recording: dict[str, Any]) -> Figure:
                  *(f"{'✓' if a['right'] else '✗'} {a['text']}" for a in answers)]
         rows.append(("", [textwrap.fill(t, width) for t, width in zip(texts, widths, strict=True)],
                      [None, *answers]))
-    note = f"✗ wrong. Italics: in the words of the expert. {recording['note']}"
+    note = f"✗ wrong. Italics: the expert's words. {recording['note']}"
     heights = [LINE * (1.3 + max((t.count("\n") for t in texts), default=0.2))
                for _, texts, _ in rows]
     height = sum(heights) + 4.5 * LINE

@@ -54,12 +54,11 @@ class LiveRun(View):
         # Stop does not wait: the training thread draws the final state.
         actions: dict[str, Callable[[], object]] = {
             "Start": self.start, "Stop": self._stop.set, "Resume": self.resume, "Reset": self.reset}
-        self.buttons = {name: w.Button(description=name, tooltip=f"{name} training")
-                        for name in actions}
+        self.buttons = {n: w.Button(description=n, tooltip=f"{n} training") for n in actions}
         for name, action in actions.items():
             self.buttons[name].on_click(lambda _, action=action: action())
-        self.bar, self.status = w.IntProgress(max=1, layout=w.Layout(width="60%")), w.HTML()
-        self.verdict_box = w.HTML()
+        self.bar = w.IntProgress(max=1, layout={"width": "60%"})
+        self.status, self.verdict_box = w.HTML(), w.HTML()
         self.root.children = [row(*self.settings, self.pace),
                               row(*self.buttons.values(), self.bar), self.status, self.player,
                               *below, self.verdict_box, self.words, self.trouble]

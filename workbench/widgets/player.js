@@ -7,21 +7,23 @@ const STYLE = `
 .wb-player { background: #fff; color: #111; padding: .6em .8em; border-radius: .4em; line-height: 1.35;
   box-sizing: border-box; max-width: 62em; font-family: system-ui, "DejaVu Sans", sans-serif; }
 .wb-player svg { display: block; width: 100%; }
-.wb-player svg text { font-size: .9em; fill: #111; }
+.wb-player svg text { font-size: 1em; fill: #111; }
 .wb-player table { border-collapse: collapse; width: 100%; font-size: 1em; color: #111; table-layout: fixed; }
-.wb-player th, .wb-player td { text-align: left; padding: .15em .5em; vertical-align: top;
+.wb-player th, .wb-player td { text-align: left; padding: .1em .5em; vertical-align: top;
   white-space: normal; overflow-wrap: break-word; background: #fff; }
 .wb-player tbody th { font-weight: normal; }
-.wb-player .group { font-weight: bold; border-bottom: 1px solid #999; padding-top: .5em; }
+.wb-player .group { font-weight: bold; border-bottom: 1px solid #999; padding-top: .3em; }
 .wb-player td { border-left: .3em solid transparent; }
 .wb-player td.wrong { background: #fbe3d6; border-left-color: #a33c00; }
 .wb-player td.right { border-left-color: #00704f; }
 .wb-player td.expert { font-style: italic; }
 .wb-player td.changed { animation: wb-changed .8s; }
 @keyframes wb-changed { from { background: #ffe27a; } }
-.wb-player .share { display: flex; gap: .5em; align-items: center; font-weight: normal; }
-.wb-player .share span:first-child { width: 4.2em; }
-.wb-player .share div { flex: 1; height: .7em; background: #e4e4e4; }
+.wb-player .shares, .wb-player .share { display: flex; gap: .2em .4em; align-items: center; flex: 1;
+  font-weight: normal; }
+.wb-player .shares { gap: .2em 1em; flex-wrap: wrap; }
+.wb-player .share span { white-space: nowrap; }
+.wb-player .share div { flex: 1; min-width: 3em; height: .7em; background: #e4e4e4; }
 .wb-player .share div div { height: 100%; background: var(--colour); }
 .wb-player .digits { display: flex; flex-wrap: wrap; gap: .3em .7em; margin-top: .4em; }
 .wb-player .digits figure { margin: 0; text-align: center; width: 4.4em; }
@@ -89,7 +91,7 @@ class Curves {
   lay() { // everything that does not move
     const { svg, recording } = this, em = fontSize(svg);
     const width = Math.max(svg.clientWidth || svg.parentNode.clientWidth, 22 * em);
-    const box = this.box = { left: 4.2 * em, right: width - 9.5 * em, top: 2.4 * em, bottom: 17 * em, em };
+    const box = this.box = { left: 4.6 * em, right: width - 10.5 * em, top: 2.4 * em, bottom: 17 * em, em };
     svg.replaceChildren();
     svg.setAttribute("viewBox", `0 0 ${width} ${box.bottom + 2.8 * em}`);
     this.x = (step) => box.left + (box.right - box.left) * step / recording.steps;
@@ -178,13 +180,14 @@ class Answers {
     const table = make(stage, "table");
     make(table, "caption", { class: "unseen" }, recording.words);
     const head = make(make(table, "thead"), "tr");
-    make(head, "th", { scope: "col", style: "width:26%" }, "question (right answer)");
+    make(head, "th", { scope: "col", style: "width:31%" }, "question (right answer)");
     this.heads = recording.methods.map((method) => {
       const cell = make(head, "th", { scope: "col" });
       make(cell, "span", { style: `color:${method.colour}` }, method.label);
       const about = make(cell, "span", { style: "font-weight:normal" });
-      const bars = ["learned", "kept"].map((name) => {
-        const row = make(cell, "div", { class: "share", style: `--colour:${method.colour}` });
+      const shares = make(cell, "div", { class: "shares" });
+      const bars = recording.bars.map((name) => {
+        const row = make(shares, "div", { class: "share", style: `--colour:${method.colour}` });
         make(row, "span", {}, name);
         const full = make(make(row, "div"), "div");
         return { full, text: make(row, "span") };
@@ -203,7 +206,7 @@ class Answers {
       make(row, "th", { scope: "row" }, `${question.text} (${question.answer})`);
       return recording.methods.map(() => make(row, "td"));
     });
-    make(stage, "p", { class: "note" }, `✗ wrong. Italics: in the words of the expert. ${recording.note}`);
+    make(stage, "p", { class: "note" }, `✗ wrong. Italics: the expert's words. ${recording.note}`);
   }
 
   lay() { this.shown = null; }
@@ -213,16 +216,16 @@ class Answers {
     if (this.shown === frame || !frame) return;
     this.heads.forEach(({ about, bars }, m) => {
       about.textContent = `, ${frame.notes[m]}`;
-      [frame.learned[m], frame.kept[m]].forEach((share, k) => {
+      frame.bars[m].forEach((share, k) => {
         bars[k].full.style.width = `${100 * share}%`;
         bars[k].text.textContent = percent(share);
       });
     });
     this.rows.forEach((cells, q) => cells.forEach((cell, m) => {
       const { text, right, expert } = frame.answers[m][q];
-      const words = `${text} ${right ? "✓" : "✗"}`;
+      const words = right === null ? text : `${text} ${right ? "✓" : "✗"}`;
       const changed = this.shown && cell.textContent !== words;
-      cell.className = [right ? "right" : "wrong", expert ? "expert" : "", changed ? "changed" : ""].join(" ");
+      cell.className = [{ true: "right", false: "wrong" }[right] || "", expert ? "expert" : "", changed ? "changed" : ""].join(" ");
       if (changed) { // starts the animation again
         cell.style.animation = "none";
         void cell.offsetWidth;
@@ -246,9 +249,11 @@ class Clusters {
   }
 
   lay() {
-    const { svg, bars, recording } = this, em = this.em = fontSize(svg), side = 24 * em;
+    const { svg, bars, recording } = this, em = this.em = fontSize(svg);
+    const side = Math.min(24 * em, svg.parentNode.clientWidth || 24 * em);
     for (const one of [svg, bars]) {
       one.replaceChildren();
+      one.style.maxWidth = `${side}px`;
       one.setAttribute("viewBox", `0 0 ${side} ${side}`);
     }
     const place = this.place = (point) => [em + point[0] * (side - 2 * em), em + point[1] * (side - 2 * em)];
@@ -344,7 +349,8 @@ export function mount(element, recording, { autoplay = false, live = false } = {
     };
     playing = requestAnimationFrame(tick);
   };
-  const set = (value) => {
+  const set = (value, follow = live) => {
+    live = follow;
     const old = recording, same = view && old.kind === value.kind && old.run === value.run;
     recording = value;
     if (same) view.recording = recording;
@@ -395,7 +401,8 @@ export function mount(element, recording, { autoplay = false, live = false } = {
 export default {
   render({ model, el }) {
     const player = mount(el, model.get("recording"), { live: model.get("live") });
-    model.on("change:recording", () => player.set(model.get("recording")));
+    if (model.get("plays")) player.play();
+    model.on("change:recording", () => player.set(model.get("recording"), model.get("live")));
     model.on("change:plays", () => player.play());
     return () => player.pause();
   },

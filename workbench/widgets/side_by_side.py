@@ -3,12 +3,10 @@
 from __future__ import annotations
 
 import threading
-import time
 from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
-import ipywidgets as w
 import numpy as np
 import pandas as pd
 from matplotlib.figure import Figure
@@ -20,19 +18,18 @@ from workbench.plots.answers import plot_answers
 from workbench.plots.styles import METHOD_STYLES
 from workbench.runs.evaluation import Response, Snapshot
 from workbench.runs.experiment import run
-from workbench.widgets.background import Background
-from workbench.widgets.player import SECONDS, Player, Recording, load_recording
-from workbench.widgets.view import View, row
+from workbench.widgets.player import SECONDS, Recording, load_recording
+from workbench.widgets.recorded import RecordedRun
 
 VALIDATED = {"sft": {"lr": 3e-4, "steps": 120}, "sdft": {"lr": 1e-4, "steps": 100}}
 """Learning rate and steps of each method on *facts-new*, chosen on validation questions: see the
 comparison in lesson 05."""
 
 
-class SideBySide(View):
+class SideBySide(RecordedRun):
     """Answers of two models to the same questions, while one learns by SFT and one by SDFT.
 
-    It opens on a recorded training. Train starts both anew; each evaluation of both is a frame.
+    It opens on a recorded training. The button trains both anew; each evaluation of both is a frame.
 
     Parameters
     ----------
@@ -48,61 +45,13 @@ class SideBySide(View):
     def __init__(self, settings: Mapping[str, Mapping[str, Any]] = VALIDATED, model: str = "tiny",
                  skill: str = "facts-new", items: int = 16, looks: int = 10,
                  recording: Recording | None = None) -> None:
-        super().__init__()
-        self.settings, self.looks, self._run = {**settings}, looks, 0
+        super().__init__(recording or load_recording("sft_beside_sdft"), "Train for real",
+                         "Both models are trained now: about a minute.")
+        self.settings = {**settings}
         self.configs = [RunConfig(stream="skills", skills=(skill,), model=model, learner=learner,
                                   items=items, clip=1.0, seeds=(0,), **own,
                                   evaluate_every=max(1, own["steps"] // looks))
                         for learner, own in self.settings.items()]
-        self._background = Background()
-        self._recorded = recording or load_recording("sft_beside_sdft")
-        self.player = Player(recording=self._recorded)
-        self.buttons = {name: w.Button(description=name, tooltip=about) for name, about in {
-            "Train": "Train both models now", "Stop": "Stop the training",
-            "Recorded run": "Show the recorded run again"}.items()}
-        for button, act in zip(self.buttons.values(), (
-                self.start, self._background.stopping.set, self.reset), strict=True):
-            button.on_click(lambda _, act=act: act())
-        self.status = w.HTML()
-        self.root.children = [row(*self.buttons.values(), self.status), self.player, self.words,
-                              self.trouble]
-        self._enable()
-
-    def start(self) -> SideBySide:
-        """Train both models anew, each in a thread of its own."""
-        if not self._background.running:
-            self._run += 1
-            self._seen: list[list[Snapshot]] = [[] for _ in self.configs]
-            self._lock = threading.Lock()
-            self._background.launch(self._work, self._enable)
-        return self
-
-    def stop(self) -> SideBySide:
-        """Stop the training after the current step, and wait until it has stopped."""
-        self._background.stopping.set()
-        return self.wait()
-
-    def wait(self) -> SideBySide:
-        """Wait until the training has ended or stopped."""
-        self._background.wait()
-        return self
-
-    def reset(self) -> SideBySide:
-        """Stop the training and show the recorded run again."""
-        self.stop()
-        self.player.live = False
-        self.player.recording = self._recorded
-        self.redraw()
-        return self
-
-    def close(self) -> None:
-        """Stop the training and close the controls."""
-        self.stop()
-        super().close()
-
-    def draw(self) -> str:
-        """Show the newest frame in words; the front end draws the answers."""
-        return str(self.player.recording["words"])
 
     def figure(self) -> Figure:
         """Return the answers before and after the training."""
@@ -111,58 +60,45 @@ class SideBySide(View):
     def table(self) -> pd.DataFrame:
         """Return what each method has learned and kept at the end of the recording."""
         last = self.player.recording["frames"][-1]
-        return pd.DataFrame({name: [percent(share) for share in last[name]]
-                             for name in ("learned", "kept")},
-                            index=[m["label"] for m in self.player.recording["methods"]])
+        return pd.DataFrame(last["bars"], [m["label"] for m in self.player.recording["methods"]],
+                            ["learned", "kept"]).map(percent)
 
-    def _enable(self) -> None:
-        running = self._background.running
-        self.buttons["Train"].disabled = running
-        self.buttons["Stop"].disabled = not running
-        self.status.value = "Both models are trained now: about half a minute." if running else ""
+    def work(self) -> None:
+        """Train both models, each in a thread of its own."""
+        self._seen: list[list[Snapshot]] = [[] for _ in self.configs]
+        self._lock, loaded = threading.Lock(), threading.Event()
+        with ThreadPoolExecutor(len(self.configs)) as pool:
+            jobs = []
+            # Transformers cannot load two models at once: one thread loads and is evaluated after
+            # the other, and they train when all have been.
+            for m, config in enumerate(self.configs):
+                there = threading.Event()
 
-    def _work(self) -> None:
-        self.announce("Training of both models has started.")
-        stopping, loaded = self._background.stopping, threading.Event()
-        try:
-            with ThreadPoolExecutor(len(self.configs)) as pool:
-                jobs = []
-                # Transformers cannot load two models at once: one thread loads and is evaluated
-                # after the other, and they train when all have been.
-                for m, config in enumerate(self.configs):
-                    there = threading.Event()
-
-                    def observe(seen: Snapshot, m: int = m, there: threading.Event = there) -> None:
-                        self._observe(m, seen)
-                        there.set()
-                        loaded.wait()
-                    jobs.append(pool.submit(run, config, observer=observe, stop=stopping.is_set))
-                    while not (there.wait(0.1) or jobs[-1].done()):
-                        pass
-                loaded.set()
-                for job in jobs:
-                    job.result()
-            self.redraw()
-            self.announce("The training has ended.")
-        except Exception as fault:
-            stopping.set()
-            self.complain(fault)
+                def observe(seen: Snapshot, m: int = m, there: threading.Event = there) -> None:
+                    self._observe(m, seen)
+                    there.set()
+                    loaded.wait()
+                jobs.append(pool.submit(run, config, observer=observe, stop=lambda: self.stopping))
+                while not (there.wait(0.1) or jobs[-1].done()):
+                    pass
+            loaded.set()
+            for job in jobs:
+                job.result()
 
     def _observe(self, method: int, seen: Snapshot) -> None:
         """Show a frame when both methods have reached it; called from the training threads."""
         with self._lock:
             self._seen[method].append(seen)
             if len(self._seen[method]) <= min(map(len, self._seen)):
-                self.player.live = True
-                self.player.recording = self.record() | {"sent": time.time()}
+                self.emit(self.record())
 
     @property
     def _note(self) -> str:
         """Which settings the methods have."""
-        own = ", ".join(f"{config.learner.upper()} {config.lr:g} and {config.steps}"
+        own = "; ".join(f"{config.learner.upper()} {config.lr:g}, {config.steps}"
                         for config in self.configs)
-        chosen = " chosen on validation questions" if self.settings == VALIDATED else ""
-        return f"Learning rate and steps{chosen}: {own}."
+        chosen = " chosen on validation data" * (self.settings == VALIDATED)
+        return f"Rates and steps{chosen}: {own}."
 
     def record(self) -> Recording:
         """Return the frames that all methods have reached as a recording."""
@@ -171,8 +107,9 @@ class SideBySide(View):
         skill = self.configs[0].skills[0]
         shown = choose_questions(first, skill)
         return {
-            "kind": "answers", "run": self._run, "seconds": SECONDS,
+            "kind": "answers", "run": self.number, "seconds": SECONDS,
             "words": in_words(self.configs, frames, shown), "note": self._note,
+            "bars": ["learned", "kept"],
             "methods": [{"label": config.learner.upper(),
                          "colour": METHOD_STYLES[config.learner][0]} for config in self.configs],
             "questions": [{"group": "new skill" if first[i].task == skill else "known before",
@@ -196,8 +133,9 @@ def frame_of(configs: Sequence[RunConfig], moment: Sequence[Snapshot], before: S
     """Return one moment of all methods: answers, and what is learned and kept (shares)."""
     notes = [f"step {seen.steps_taken} of {seen.steps_total}" for seen in moment]
     return {"label": f"{100 * moment[-1].steps_taken / moment[-1].steps_total:.0f} % of training",
-            "notes": notes, "learned": [float(seen.scores[0, 0]) for seen in moment],
-            "kept": [retained(start, seen) for start, seen in zip(before, moment, strict=True)],
+            "notes": notes, "bars": [[round(float(seen.scores[0, 0]), 4),
+                                      round(retained(start, seen), 4)]
+                                     for start, seen in zip(before, moment, strict=True)],
             "answers": [[{"text": seen.responses[i].response, "right": seen.responses[i].right,
                           "expert": seen.responses[i].own_style is False} for i in shown]
                         for seen in moment]}
