@@ -241,9 +241,9 @@ print("sft, right answers before training and at step 40:", ", ".join(map(percen
 tested = ends(one_skill.query("part == 'test' and method in ['sft', 'sdft']"))
 shown = tested.pivot_table("context_right", "order", "method")[["sft", "sdft"]]
 with_one = Figure(figsize=(8, 3.6), layout="constrained")
-wb.show(plot_over_seeds({skill: {method: one["context_right"] for method, one in
-                                 runs.groupby("method")} for skill, runs in tested.groupby("order")},
-                        with_one.subplots(), "right with a demonstration, after training",
+rows = {skill: {method: one["context_right"] for method, one in runs.groupby("method")}
+        for skill, runs in tested.groupby("order")}
+wb.show(plot_over_seeds(rows, with_one.subplots(), "right with a demonstration, after training",
                         legend=True))
 wb.show_numbers(shown, "right answers with a demonstration in the prompt", percent)
 verdict("after SFT these shares are 50 % or less, except on tools-new. After SDFT they are 75 % or "

@@ -25,7 +25,6 @@ MOST_NUMBERS, MOST_WORDS, MOST_CODE = 150, 500, 60
 NUMBER = re.compile(r"(?<![\w.])[-+−]?\d[\d,.]*(e[-+]?\d+)?")
 PENDING = {
     "04_the_model_as_its_own_teacher",
-    "05_sdft",
     "09_adapters_and_routing",
     "more/adapters_compared",
     "more/composition_compared",
