@@ -52,8 +52,11 @@ $(VENV)/.stamp: pyproject.toml setup.py constraints.txt etc/jupyterlab-overrides
 		rm -rf $(VENV); }
 	@$(BIN)/python -m pip --version >/dev/null 2>&1 || { rm -rf $(VENV); $(PYTHON) -m venv $(VENV); }
 	@echo "$(CURDIR): Python $$($(BIN)/python -c '$(BASE)')" > $(MADE_FOR)
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check $(PIP_FLAGS) \
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-compile $(PIP_FLAGS) \
 		-c constraints.txt -e '.[$(EXTRAS)]'
+	@# On all cores, where pip uses one, and without the packages' own tests. A file that Python
+	@# cannot compile, as some templates, is compiled by no one.
+	@$(BIN)/python -m compileall -qq -j 0 -x 'site-packages/.*/tests/' $(VENV)/lib || true
 	@mkdir -p $(VENV)/share/jupyter/lab/settings
 	@cp etc/jupyterlab-overrides.json $(VENV)/share/jupyter/lab/settings/overrides.json
 	@touch $@
@@ -72,7 +75,7 @@ show: env ## open the instructor's demonstration in a browser
 test: env lint unit notebooks browser ## run every test
 
 quick: env lint ## lint, types and unit tests: under a minute
-	$(PYTEST) -q -n 2 --ignore tests/recipes --ignore tests/browser tests
+	$(PYTEST) -q -n 2 --dist worksteal --ignore tests/recipes --ignore tests/browser tests
 
 lint: env
 	$(BIN)/ruff check .
@@ -80,15 +83,15 @@ lint: env
 	$(BIN)/codespell
 
 unit: env
-	$(PYTEST) -q -n 2 --ignore tests/browser tests
+	$(PYTEST) -q -n 2 --dist worksteal --ignore tests/browser tests
 
 notebooks: env ## run every notebook and compare its outputs with the stored ones (nbval)
-	$(PYTEST) -q -n 2 --dist loadfile --nbval --nbval-current-env \
+	$(PYTEST) -q -n 2 --dist loadfile --no-loadscope-reorder --nbval --nbval-current-env \
 		--nbval-sanitize-with tests/sanitize.cfg --nbval-cell-timeout=120 \
 		--nbval-kernel-startup-timeout=180 notebooks
 
 browser: env ## click through the course in headless Chromium
-	$(PYTEST) -q -n 2 tests/browser
+	$(PYTEST) -q -n 2 --dist worksteal tests/browser
 
 bench: env ## measure against Avalanche, both sides in one run; pretraining and the gate; SDFT beside TRL; retrieval
 	$(BIN)/python benchmarks/run.py

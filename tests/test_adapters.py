@@ -148,19 +148,24 @@ def test_a_table_without_a_wrong_task_is_printed_without_a_warning(recwarn, caps
     assert not [w for w in recwarn if issubclass(w.category, RuntimeWarning)]
 
 
+@pytest.fixture(scope="module", params=["adapters", "composed", "osf"])
+def uninterrupted(request, tmp_path_factory):
+    """The settings of a run, its record and its folder."""
+    config = replace(SMALL, learner=request.param, tasks=3)
+    folder = tmp_path_factory.mktemp("whole")
+    return config, run(config, out=folder), folder
+
+
 @pytest.mark.parametrize("stop_after", [1, 3, 4, 7, 9, 13])
-@pytest.mark.parametrize("learner", ["adapters", "composed", "osf"])
-def test_a_resumed_run_is_the_uninterrupted_one_bit_for_bit(tmp_path, learner, stop_after):
-    config = replace(SMALL, learner=learner, tasks=3)
-    whole = run(config, out=tmp_path / "whole")
+def test_a_resumed_run_is_the_uninterrupted_one_bit_for_bit(tmp_path, uninterrupted, stop_after):
+    config, whole, folder = uninterrupted
     calls = iter(range(1000))
     run(config, out=tmp_path / "parts", stop=lambda: next(calls) >= stop_after)
     again = resume(tmp_path / "parts")
     assert again.retrieval == whole.retrieval
     np.testing.assert_array_equal(again.accuracy, whole.accuracy)
     np.testing.assert_array_equal(again.losses, whole.losses)
-    weights = [(tmp_path / name / "weights.safetensors").read_bytes()
-               for name in ("whole", "parts")]
+    weights = [(kept / "weights.safetensors").read_bytes() for kept in (folder, tmp_path / "parts")]
     assert weights[0] == weights[1]
 
 

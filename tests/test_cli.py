@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import json
 import os
 import re
@@ -16,7 +17,7 @@ import numpy as np
 import pytest
 import torch
 
-from workbench.cli import COMMANDS, runs, stop_on_interrupt
+from workbench.cli import COMMANDS, main, runs, stop_on_interrupt
 from workbench.cli.language import Evaluate, evaluate
 from workbench.cli.parsing import gather, list_options, parse
 from workbench.cli.runs import Gated
@@ -145,10 +146,11 @@ def test_a_setting_that_cannot_work_is_told_in_one_line(words, message, cli):
 
 
 def test_a_mistake_in_a_real_process_leaves_no_traceback():
-    done = subprocess.run([*COMMAND, "run", "--seeds", "one"], capture_output=True, text=True,
-                          timeout=60)
+    # On a console that lacks a character of the message.
+    done = subprocess.run([*COMMAND, "run", "--seeds", "\u2013"], capture_output=True, text=True,
+                          timeout=60, env={**os.environ, "PYTHONIOENCODING": "ascii"})
     assert done.returncode == 2 and done.stdout == ""
-    assert done.stderr.startswith("error: --seeds: takes whole numbers such as 0 1 2, not ['one']")
+    assert done.stderr.startswith("error: --seeds: takes whole numbers such as 0 1 2, not ['?']")
     assert done.stderr.count("\n") == 1
 
 
@@ -182,13 +184,20 @@ def test_the_list_of_commands_loads_nothing_heavy():
 
 
 @pytest.mark.parametrize("encoding", ["ascii", "cp437"])
-def test_no_console_encoding_makes_a_command_fail(encoding, cli, tmp_path):
+def test_no_console_encoding_makes_a_command_fail(encoding, cli, tmp_path, monkeypatch):
     assert cli("run", *SMALL, "--seeds", "0", "1", "--out", tmp_path / "run")[0] == 0
     for words in (("show", tmp_path / "run"), ("run", "--help"), ("run", "--learner", "\u2013")):
-        done = subprocess.run([*COMMAND, *words], capture_output=True, timeout=60,
-                              env={**os.environ, "PYTHONIOENCODING": encoding})
-        assert done.returncode == (2 if "--learner" in words else 0), done.stderr
-        assert b"Traceback" not in done.stderr and b"Error" not in done.stderr
+        consoles = [io.TextIOWrapper(io.BytesIO(), encoding=encoding) for _ in range(2)]
+        with monkeypatch.context() as patch:
+            patch.setattr(sys, "argv", ["workbench", *map(str, words)])
+            patch.setattr(sys, "stdout", consoles[0])
+            patch.setattr(sys, "stderr", consoles[1])
+            with pytest.raises(SystemExit) as ended:
+                main()
+        out, err = (console.flush() or console.buffer.getvalue() for console in consoles)
+        assert (ended.value.code or 0) == (2 if "--learner" in words else 0), err
+        assert b"Traceback" not in err and b"Error" not in err
+        assert "--learner" not in words or b"unknown learner '?'" in err
 
 
 def test_generations_and_wrong_labels_are_options_of_a_run(cli, tmp_path):

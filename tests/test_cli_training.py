@@ -37,7 +37,7 @@ def test_train_passes_the_gate_writes_a_model_and_says_what_was_kept(cli, tmp_pa
 
 
 def test_a_second_stage_begins_with_the_model_that_was_recorded(cli, tmp_path):
-    start, taught = ("train", "--learner", "sft", *SHORT, "--items", 24), tmp_path / "first"
+    start, taught = ("train", "--learner", "sft", *SHORT), tmp_path / "first"
     assert cli(*start, "--model", "tiny", "--skill", "facts-new", "--out", taught)[0] == 0
     words = ("train", "--model", taught, "--skill", "tools-new", *start[1:])
     code, out, _ = cli(*words, "--out", tmp_path / "second", "--json")

@@ -82,7 +82,7 @@ def test_the_shipped_answers_tell_what_the_course_claims():
     assert min(sft_learned, sdft_learned) > 0.9 and sdft_kept > sft_kept + 0.2
     sft, sdft = last["answers"]
     assert sum(one["expert"] for one in sft) > 3 > 0 == sum(one["expert"] for one in sdft)
-    assert "chosen on validation questions" in shipped["note"]
+    assert "chosen on validation data" in shipped["note"]
 
 
 def test_a_missing_recording_is_named_with_those_there_are():

@@ -13,7 +13,7 @@ import numpy as np
 import pandas as pd
 import pytest
 from matplotlib.backends.backend_agg import FigureCanvasAgg
-from matplotlib.colors import to_hex
+from matplotlib.colors import to_hex, to_rgb
 from matplotlib.figure import Figure
 from nbconvert.exporters import HTMLExporter
 from PIL import Image
@@ -400,6 +400,10 @@ def test_names_stay_beside_their_marks_apart_and_inside_when_the_layout_changes(
             assert not box.contains(*mark) and ax.bbox.padded(1).contains(*box.min)
             assert ax.bbox.padded(1).contains(*box.max)
             assert np.hypot(*(np.clip(mark, box.min, box.max) - mark)) < 250
+    for text in names:
+        rgb = np.array(to_rgb(text.get_color()))
+        linear = np.where(rgb <= 0.04045, rgb / 12.92, ((rgb + 0.055) / 1.055) ** 2.4)
+        assert 1.05 / (linear @ [0.2126, 0.7152, 0.0722] + 0.05) > 4.4, "it can be read on white"
 
 
 def test_numbers_are_folded_and_their_file_is_in_the_link(printed):

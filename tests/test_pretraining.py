@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import json
 import math
 import time
@@ -10,14 +11,23 @@ import pytest
 import torch
 
 from workbench.errors import ConfigError, RecordError
+from workbench.measure.completions import complete
 from workbench.models import load_causal_lm
 from workbench.models.sizes import SIZES, make_model
-from workbench.pretraining import PretrainConfig, pretrain
+from workbench.pretraining import PretrainConfig, loop, pretrain
 from workbench.pretraining.loop import weighted_loss
 from workbench.pretraining.settings import learning_rate
 
 SMALL = PretrainConfig(size="nano", steps=7, batch_size=4, micro_batch=2, precision="fp32",
                        device="cpu", threads=1, evaluate_every=5, checkpoint_every=2)
+
+
+@pytest.fixture(scope="module", autouse=True)
+def short_answers():
+    """Validate on answers of two tokens: after seven steps a model says nothing right anyway."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(loop, "complete", functools.partial(complete, max_new_tokens=2))
+        yield
 
 
 @pytest.fixture(scope="module")

@@ -17,16 +17,16 @@
 # %%
 import matplotlib.pyplot as plt
 import numpy as np
+import pandas as pd
 import torch
 import torch.nn.functional as F
 from sklearn.datasets import load_digits
 from sklearn.metrics.pairwise import rbf_kernel
 
 import workbench as wb
-from workbench import kernel
 from workbench.course import check, verdict
 from workbench.measure.intervals import seed_interval
-from workbench.plots import describe, percent, plot_dots
+from workbench.plots import describe, percent, plot_differences, plot_dots
 from workbench.plots.styles import COLOURS
 
 wb.prepare_notebook()
@@ -101,8 +101,8 @@ check("soft_loss", soft_loss)
 # - **untrained teacher**: the soft labels come from a network with random weights;
 # - **shuffled answers**: each image gets the trained teacher's soft label of another image, drawn at random.
 #
-# For each of these six kinds of labels we train thirty students: three for each left-out digit. Each number in the
-# table below is a mean over the ten left-out digits. Without any knowledge about the images, the mean share of correct
+# For each of these six kinds of labels we train thirty students: three for each left-out digit. Each mark in the
+# figure below is a mean over the ten left-out digits. Without any knowledge about the images, the mean share of correct
 # answers is 10 %, by *chance*. For example, suppose that all students always answer 8. They are right for 100 % of the
 # images of the 8, and for 0 % of the images of each other left-out digit. The mean is 10 %.
 
@@ -140,37 +140,42 @@ def students_without(teacher, temperature, steps=300):
 
 
 # %% [markdown]
-# In the table, *correct* is the share of the images of the left-out digit that are named correctly. *False alarms* is
+# In the figure, *correct* is the share of the images of the left-out digit that are named correctly. *False alarms* is
 # the share of the images of the other nine digits that wrongly get the name of the left-out digit.
 
 # %%
-named, unseen = {}, test_digits.y == left_out[:, None]
-print(f"{'student trained on':29}{'correct':>10}{'false alarms':>15}")
+shares, unseen = {"correct": {}, "false alarms": {}}, test_digits.y == left_out[:, None]
 for taught_by, (teacher, temperature) in TAUGHT_BY.items():
     predicted = students_without(teacher, temperature)(test_digits.x).argmax(-1)
     as_unseen = predicted == left_out[:, None]
-    named[taught_by] = (as_unseen & unseen).sum(1) / unseen.sum(1)  # (students,)
-    false_alarms = ((as_unseen & ~unseen).sum(1) / (~unseen).sum(1)).mean()
-    print(f"{taught_by:29}{percent(named[taught_by].mean()):>10}{percent(false_alarms):>15}")
-hot, cold = (named[f"soft labels, T = {T}"].view(10, 3).mean(1) for T in (10, 1))
-verdict("after training on hard labels, no image of a left-out digit is named correctly.",
-        named["hard labels"].max() == 0)
-verdict("for each left-out digit, more images are named correctly at T = 10 than at T = 1. In both "
-        "controls the share is below 15 %.", (hot > cold).all() and hot.mean() > 0.5
-        and max(named[name].mean() for name in named if "control" in name) < 0.15)
+    for measure, images_of in {"correct": unseen, "false alarms": ~unseen}.items():
+        by_student = (as_unseen & images_of).sum(1) / images_of.sum(1)
+        shares[measure][taught_by] = by_student.view(10, 3).mean(1).numpy()  # (digits,)
 
 # %%
-by_digit = {name: values.view(10, 3).mean(1).numpy() for name, values in named.items()}
-wb.show(plot_dots({"correct": {name: (shares.mean(), *np.clip(seed_interval(shares), 0, 1))
-                               for name, shares in by_digit.items()}},
-                  plt.subplots(figsize=(8, 3))[1], "Images of a digit that was never seen",
-                  "named correctly (%), 95 % intervals over ten digits", ("chance", 0.1)))
+from workbench.plots.display import over_seeds
+
+named = pd.DataFrame({measure: {name: values.mean() for name, values in by_label.items()}
+                      for measure, by_label in shares.items()})
+wb.show(plot_dots({measure: {name: over_seeds(values) for name, values in by_label.items()}
+                   for measure, by_label in shares.items()},
+                  plt.subplots(figsize=(8, 3.6))[1], "Images of a digit that was never seen",
+                  "share of the images (%), 95 % intervals over ten digits", ("chance", 0.1)))
+wb.show_numbers(named, "six kinds of labels", percent)
+
+# %%
+hot, cold = (shares["correct"][f"soft labels, T = {T}"] for T in (10, 1))
+verdict("after training on hard labels, no image of a left-out digit is named correctly.",
+        shares["correct"]["hard labels"].max() == 0)
+verdict("for each left-out digit, more images are named correctly at T = 10 than at T = 1. In both "
+        "controls the share is below 15 %.", (hot > cold).all() and hot.mean() > 0.5
+        and named["correct"].filter(like="control").max() < 0.15)
 
 # %% [markdown]
 # The prediction was right for hard labels: none of these labels is the left-out digit, so the students learn not to give
-# this answer. With soft labels the share grows with the temperature: 6 %, 29 %, 62 %. But for $T=1$ the prediction was
-# wrong, because 6 % is not many. In the controls, *correct* and *false alarms* are equal, so these students do not
-# recognise the left-out digit.
+# this answer. With soft labels the share grows with the temperature. But for $T=1$ the prediction was wrong, because 6 %
+# is not many. In the controls, *correct* and *false alarms* are equal, so these students do not recognise the left-out
+# digit.
 #
 # **So the small probabilities contain knowledge.** The rest of this lesson asks what a model can learn from its own
 # predictions if some labels are wrong.
@@ -178,14 +183,14 @@ wb.show(plot_dots({"correct": {name: (shares.mean(), *np.clip(seed_interval(shar
 # ## A model that learns from its own predictions
 #
 # In **self-distillation** the teacher and the student are models of the same kind, with the same settings and the same
-# training inputs. The first model is fitted to the labels. The second model is fitted to the outputs of the first
-# model, and so on. Each fit is called a **round**. Can a model gain from this?
+# training inputs. The first model is fitted to the labels, the second model to the outputs of the first model, and so
+# on. Each fit is called a **round**.
 #
-# We use **kernel ridge regression** (*ridge* for short), because we can prove facts about it. The outputs of this model
-# are scores, one for each class. The model predicts the class with the largest score. In round 1, the target of a score
-# is 1 if the image has the label of this class, and 0 otherwise. A *kernel* is a function that returns the similarity
-# of two images, here from 0 to 1. Training has two aims: the scores are close to the targets, and similar images get
-# similar scores. A number $\lambda>0$, the **penalty**, is the weight of the second aim.
+# We use **kernel ridge regression** (*ridge* for short), because we can prove facts about it. Its outputs are scores,
+# one for each class. It predicts the class with the largest score. In round 1, the target of a score is 1 if the
+# image has the label of this class, and 0 otherwise. A *kernel* returns the similarity of two images, here from 0
+# to 1. Training has two aims: the scores are close to the targets, and similar images get similar scores. A number
+# $\lambda>0$, the **penalty**, is the weight of the second aim.
 #
 # Let the matrix $K$ hold the similarities of all pairs of training images. Let $y$ be the targets of one class. Then
 # the scores of the training images are $Ay$ with $A=K(K+\lambda I)^{-1}$.
@@ -196,27 +201,21 @@ wb.show(plot_dots({"correct": {name: (shares.mean(), *np.clip(seed_interval(shar
 # $\lambda$. It is near 0 if $s$ is much smaller: the penalty removes this part.
 #
 # **Why does this help against wrong labels?** An eigenvector has one entry for each training image. If $s$ is large,
-# similar images mostly have entries of the same sign. If $s$ is small, similar images often have entries of opposite
-# signs. But similar images mostly have the same right label. So the right labels consist mostly of parts with a large
-# $s$. Wrong labels are drawn at random. They consist of parts along all eigenvectors, and most eigenvectors have a
-# small $s$. So the penalty removes more of the wrong labels than of the right labels ([Three small
-# proofs](more/self_distillation_proofs.ipynb) measures this).
+# similar images mostly have entries of the same sign. If $s$ is small, they often have entries of opposite signs. But
+# similar images mostly have the same right label. So the right labels consist mostly of parts with a large $s$. Wrong
+# labels are random. They change parts along all eigenvectors, most of which have a small $s$. So the penalty removes
+# more of these changes than of the right labels.
 #
 # **The data** are 500 training images and 300 validation images of digits. In both sets 30 % of the labels are wrong:
 # each wrong label is one of the nine other digits, drawn at random. The test images are the other 997 images, with
-# their true labels.
-#
-# The next function returns four things: the similarities of all pairs of training images, the similarities of the
-# validation and test images to the training images, the targets, and a function `accuracy`. The input of `accuracy` has
-# one row of predictions for each model, for example one row for each penalty. `accuracy` chooses the row that is best
-# on the validation images, and returns the accuracy of this row on the test images.
+# their true labels. In the code, `accuracy` takes one row of predictions for each model.
 
 # %%
 images, digits = load_digits(return_X_y=True)
 
 
 def noisy_digits(seed):
-    """Return the four things for one seed."""
+    """Return similarities of training images, those of all others to them, targets, `accuracy`."""
     rng = np.random.default_rng(seed)
     order, wrong = rng.permutation(len(images)), rng.random(len(images)) < 0.3
     noisy = np.where(wrong, (digits + rng.integers(1, 10, len(digits))) % 10, digits)[order]
@@ -229,7 +228,38 @@ def noisy_digits(seed):
     return similar[:500], similar[500:], np.eye(10)[noisy[:500]], accuracy
 
 
+# %%
+K_of_0, _, y_of_0, _ = noisy_digits(0)
+s, vectors = np.linalg.eigh(K_of_0)
+s_range = np.geomspace(s.min(), s.max(), 100)
+right_of_0 = np.eye(10)[digits[np.random.default_rng(0).permutation(len(images))[:500]]]
+parts = {"right labels": right_of_0, "changes by wrong labels": y_of_0 - right_of_0}
+bins = np.geomspace(s.min(), s.max(), 12)
+squares = {name: 100 * ((vectors.T @ part)**2).sum(1) / (part**2).sum()
+           for name, part in parts.items()}
+
+# %%
+removed, (above, below) = plt.subplots(2, 1, sharex=True, figsize=(7.5, 4.4))
+for lam, ink in ((0.03, COLOURS[2]), (1, COLOURS[3])):
+    above.plot(s_range, 100 * s_range / (s_range + lam), color=ink)
+    above.text(0.9 * lam, 52, f"penalty {lam}", color=ink, ha="right")
+for place, (name, square), ink in zip(((32, 24), (0.13, 21)), squares.items(), COLOURS,
+                                      strict=False):
+    below.hist(s, bins, weights=square, histtype="step", color=ink, linewidth=2)
+    below.text(*place, name, color=ink)
+above.set(xscale="log", ylabel="%", title="What one round leaves of a part")
+below.set(ylabel="%", title="Where the parts are", xlabel="eigenvalue $s$ (log scale)")
+describe(above, f"What one round leaves at s = 0.1: {percent(0.1 / 0.13)} at penalty 0.03, "
+         f"{percent(0.1 / 1.1)} at penalty 1.")
+describe(below, "Share of the squared length at s below 0.3: " + ", ".join(
+    f"{name} {square[s < 0.3].sum():.0f} %" for name, square in squares.items()) + ".")
+wb.show(removed)
+
 # %% [markdown]
+# The lower panel shows where the squared length of the right labels lies, and that of the changes. Most of the
+# changes lie at $s$ below 0.3. There penalty 1 leaves less than a quarter of a part. Only 7 % of the right labels lie
+# there ([Three small proofs](more/self_distillation_proofs.ipynb) measures how much a penalty removes of both).
+#
 # ## Many rounds with labels are like one round with a larger penalty
 #
 # From the second round on, let the targets be the mixture $\alpha y+(1-\alpha)f$. Here $f$ are the scores of the round
@@ -253,7 +283,8 @@ def noisy_digits(seed):
 # distance goes to 0.
 
 # %%
-K_of_0, _, y_of_0, _ = noisy_digits(0)
+from workbench import kernel
+
 A = K_of_0 @ np.linalg.inv(K_of_0 + 0.5 * np.eye(500))
 scores = A @ y_of_0
 for _ in range(149):
@@ -268,8 +299,33 @@ verdict("the faster function `kernel.soft_rounds` returns the same scores.", np.
 # The experiment below uses no labels after the first round ($\alpha=0$). The proof does not cover this case. After $n$
 # rounds, each part of the labels is multiplied by $\big(\frac{s}{s+\lambda}\big)^n$. The parts with a small $s$ become
 # small first, as with a larger penalty. After too many rounds, most of the right labels are removed too. So the number
-# of rounds must be chosen.
-#
+# of rounds must be chosen. The figure shows both cases; the dots are measured on the 150 rounds above.
+
+# %%
+LEFT = {"With 20 % of the labels in each round": {
+            "1 round, penalty 0.5": s_range / (s_range + 0.5),
+            "1 round, penalty 2.5": s_range / (s_range + 2.5)},
+        "Without labels after round 1": {f"round {n}, penalty 0.03": (s_range / (s_range + 0.03))**n
+                                         for n in (1, 5, 40)}}
+before, after = (np.linalg.norm(vectors.T @ targets, axis=1) for targets in (y_of_0, scores))
+measured, some = 100 * after / before, np.searchsorted(s, s_range[::6])
+
+# %%
+rounds_figure, axes = plt.subplots(1, 2, figsize=(10, 3.4), sharey=True)
+axes[0].plot(s[some], measured[some], "o", color="black", label="150 rounds, penalty 0.5")
+for ax, (title, curves) in zip(axes, LEFT.items(), strict=True):
+    for ink, (name, left) in zip(COLOURS, curves.items(), strict=False):
+        ax.plot(s_range, 100 * left, color=ink, label=name)
+    ax.set(xscale="log", ylim=(-3, 103), xlabel="eigenvalue $s$ (log scale)", title=title)
+    ax.legend(frameon=False, fontsize=9)
+    describe(ax, f"{title}, left of a part at s = 1: " + ", ".join(
+        f"{name} {percent(np.interp(1, s_range, left))}" for name, left in curves.items()) + ".")
+axes[0].set_ylabel("left of a part (%)")
+describe(axes[0], f"{axes[0].get_label()} Measured after 150 rounds at penalty 0.5: "
+         f"{np.interp(1, s, measured):.0f} %.")
+wb.show(rounds_figure)
+
+# %% [markdown]
 # ## Wrong labels: how much does self-distillation gain, and over which baseline?
 #
 # At penalty 0.03, one round *memorises* its labels: for over 99 % of the training images it predicts the given label,
@@ -306,23 +362,33 @@ def compare(seed):
 # %% tags=["nbval-ignore-output"]
 ridge, neighbours, shuffled, *at_penalties = np.transpose([compare(seed) for seed in range(30)])
 one_round, soft_rounds = at_penalties[:5], at_penalties[5:]
-print("method               accuracy   soft rounds minus this method (95 % interval)")
-print(f"soft rounds           {soft_rounds[1].mean():.3f}")
-for name, values in {"one round": one_round[1], "tuned ridge": ridge,
-                     "nearest neighbours": neighbours, "control": shuffled}.items():
-    low, high = seed_interval(soft_rounds[1] - values)
-    print(f"{name:18}    {values.mean():.3f}      {(soft_rounds[1] - values).mean():+.4f} "
-          f"({low:+.4f} to {high:+.4f})")
+methods = {"one round": one_round[1], "soft rounds": soft_rounds[1], "tuned ridge": ridge,
+           "nearest neighbours": neighbours, "control": shuffled}
+gains = {name: 100 * (soft_rounds[1] - values) for name, values in methods.items()}
+compared, (left_ax, right_ax) = plt.subplots(1, 2, figsize=(10, 3.2))
+plot_dots({"accuracy": {name: over_seeds(values) for name, values in methods.items()}}, left_ax,
+          "Five methods", reference=("chance", 0.1))
+plot_differences({name: gains[name] for name in ("tuned ridge", "nearest neighbours")}, right_ax,
+                 "Soft rounds minus …", "difference in points")
+wb.show(compared)
+
+# %% tags=["nbval-ignore-output"]
+wb.show_numbers(pd.DataFrame({
+    "accuracy (%)": {name: f"{100 * values.mean():.1f}" for name, values in methods.items()},
+    "soft rounds minus this method (points)": {
+        name: "{:+.2f} ({:+.2f} to {:+.2f})".format(gain.mean(), *seed_interval(gain))
+        for name, gain in gains.items() if gain.any()}}).loc[list(methods)].fillna("–"),
+    "five methods, 30 seeds")
 verdict("soft rounds are over 10 points more accurate than one round.",
         np.mean(soft_rounds[1] - one_round[1]) > 0.1)
 verdict("the accuracies of soft rounds and tuned ridge differ by less than 1 point.",
         np.abs(seed_interval(soft_rounds[1] - ridge)).max() < 0.01)
 
 # %% [markdown]
-# Both parts of the prediction were right. We see no difference between soft rounds and tuned ridge: the interval
-# contains 0. The control is at chance: 10 %. So each image needs its own scores as targets in round 2.
+# Both parts of the prediction were right. We see no difference between soft rounds and tuned ridge: the interval in
+# the right panel contains 0. The control is at chance: 10 %. So each image needs its own scores as targets in round 2.
 #
-# The figure compares soft rounds with one round at five penalties.
+# The next figure compares soft rounds with one round at five penalties.
 
 # %% tags=["nbval-ignore-output"]
 study_ax = plt.subplots(figsize=(8, 3.8))[1]

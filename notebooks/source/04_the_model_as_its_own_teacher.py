@@ -25,7 +25,7 @@ import workbench as wb
 from workbench.course import check, verdict
 from workbench.measure.completions import complete
 from workbench.models import make_prompt, sample
-from workbench.plots import percent
+from workbench.plots import describe, percent, plot_dots
 from workbench.tasks import KNOWN_SKILLS, NEW_SKILLS, load_skill
 
 wb.prepare_notebook()
@@ -42,14 +42,18 @@ wb.prepare_notebook()
 # card](../data/skills/README.md)). A **token** of this model is a whole word or a punctuation mark.
 
 # %%
+from workbench.plots.diagrams import diagram
+
 model, tokenizer = wb.load_causal_lm("tiny")
 test = {skill: load_skill(skill, "test")[:96] for skill in KNOWN_SKILLS + NEW_SKILLS}
 print(f"{model.num_parameters() / 1e6:.1f} million parameters, "
       f"{model.config.num_hidden_layers} layers, a vocabulary of {len(tokenizer)} tokens")
+wb.show(diagram("village"), vector=True)
 
 # %% [markdown]
-# The model learned five skills in its training. We ask one question of each skill; the name of the skill stands before
-# the question. In *letters-machines*, a machine changes letters. In *tools-house*, a request needs a function call.
+# Each column of the diagram has two questions of the same kind; the right answers stand after the arrows. The model
+# learned the five *known* skills in its training. A machine changes letters, and a request at the house needs a
+# function call. We ask one question of each known skill; the name of the skill stands before the question.
 
 # %%
 def ask(question, **context):
@@ -65,33 +69,19 @@ for item in (test[skill][0] for skill in KNOWN_SKILLS):
 # take the likeliest response, so you see only *so we get*. In a calculation the model writes every step.
 #
 # An **item** has three parts: a question, its right answer, and a response that an expert wrote. We score the answer,
-# not the style. We use up to 96 test questions of each skill, which were not in the training. The columns *low* and
-# *high* are the ends of **Wilson's 95 % interval** for the true accuracy.
-
-# %%
-@functools.cache
-def answers(skill, context, model=model):
-    """Return a model's scored responses to the test items of a skill; computed once."""
-    return complete(model, tokenizer, test[skill], context)
-
-
-known = pd.DataFrame({skill: answers(skill, "none").summary()["right"] for skill in KNOWN_SKILLS})
-print((100 * known).round(0).astype(int).T.rename(columns="{} (%)".format).to_string())
-verdict("in each skill of its training the model answers over 93 % of new questions right.",
-        known.loc["rate"].min() > 0.93)
-
-# %% [markdown]
+# not the style.
+#
 # ## Six new skills
 #
-# Six skills were left out of the training:
+# Six skills were left out of the training. Five of them are in the lower row of the diagram:
 #
-# | skill | question |
-# |---|---|
-# | letters-new, letters-hard-new | which letters come out of a machine? (two other machines, *loom* and *forge*) |
-# | facts-new | who keeps a thing? (other things) |
-# | articles-new | who mended something after an accident, or how many days did it take? (other accidents; a newspaper article reports each accident) |
-# | tools-new | which function call does a request need? (other functions) |
-# | working-new | a calculation with an unknown step, *flip* |
+# - **facts-new**: who keeps a thing? (other things);
+# - **articles-new**: who mended something after an accident, or how many days did it take? (other accidents; a
+#   newspaper article reports each accident);
+# - **letters-new**: which letters come out of another machine, the *loom*? The sixth skill, **letters-hard-new**, has a
+#   third machine, the *forge*;
+# - **tools-new**: which function call does a request need? (other functions);
+# - **working-new**: a calculation with an unknown step, *flip*.
 #
 # The training texts contained neither these questions nor their answers. Words such as *loom* and *flip* occurred only
 # in other questions, and these had random answers. So the model could not learn the meaning of these words. It answers
@@ -100,6 +90,34 @@ verdict("in each skill of its training the model answers over 93 % of new questi
 # %%
 for item in (test[skill][0] for skill in NEW_SKILLS):
     print(f"{item.skill}: {item.prompt}\n    {ask(item.prompt)}\n    (right: {item.answer})")
+
+# %% [markdown]
+# How often is the model right? We use up to 96 test questions of each skill, which were not in the training. The lines
+# in the figure are **Wilson's 95 % intervals** for the true accuracy.
+
+# %%
+@functools.cache
+def answers(skill, context, model=model):
+    """Return a model's scored responses to the test items of a skill; computed once."""
+    return complete(model, tokenizer, test[skill], context)
+
+
+def share_right(skill, context, model=model):
+    """Return the share of right answers, and the two ends of its interval."""
+    return tuple(answers(skill, context, model).summary()["right"].values())
+
+# %%
+INTERVALS = "right answers (%), Wilson's 95 % intervals"
+unaided = {skill: share_right(skill, "none") for skill in test}
+ax = plot_dots({"tiny": unaided}, Figure(figsize=(7.5, 3.6)).subplots(),
+               "Five skills of the training, and six new skills", INTERVALS)
+ax.axhline(len(KNOWN_SKILLS) - 0.5, color="#555555", linewidth=0.8)
+ax.text(50, 2, "known skills", ha="center", va="center")
+ax.text(50, 7.5, "new skills", ha="center", va="center")
+wb.show(ax)
+wb.show_numbers(pd.DataFrame(unaided, ["rate", "low", "high"]).T, "right answers", percent)
+verdict("in each skill of its training the model answers over 93 % of new questions right.",
+        min(unaided[skill][0] for skill in KNOWN_SKILLS) > 0.93)
 
 # %% [markdown]
 # ## One demonstration in the prompt
@@ -199,24 +217,25 @@ explorer
 # Perhaps any longer prompt helps, whatever its content. We compare four prompts. Each prompt ends with the question.
 # Before the question there is:
 #
-# - **none**: nothing, as in the student's prompt;
 # - **own**: the item's own demonstration;
 # - **other**: the demonstration of another item, with a different answer;
-# - **random**: as many filler words as the demonstration has words.
+# - **random**: as many filler words as the demonstration has words;
+# - **none**: nothing, as in the student's prompt.
 #
 # If *random* helped, any text would do. If *other* helped, the content would not matter.
 
 # %%
 from workbench.plots.tokens import plot_rates
 
-labels = {"none": "nothing", "own": "own demonstration", "other": "another item's demonstration",
-          "random": "filler words"}
+labels = {"own": "own demonstration", "other": "another item's demonstration",
+          "random": "filler words", "none": "nothing"}
 rates = {label: {skill: answers(skill, context).summary()["right"] for skill in NEW_SKILLS}
          for context, label in labels.items()}
 wb.show(plot_rates(rates, Figure(figsize=(9.5, 3.8)).subplots(),
                    "New skills, by the context in the prompt"))
 accuracy = pd.DataFrame({context: {skill: answers(skill, context).accuracy for skill in NEW_SKILLS}
                          for context in labels})
+wb.show_numbers(accuracy.rename(columns=labels), "right answers by context", percent)
 verdict("with the item's own demonstration the model is over 90 % right in every skill. With each "
         "of the three other prompts it is below 20 % right. So the model uses the content.",
         accuracy["own"].min() > 0.9 and accuracy.drop(columns="own").max().max() < 0.2)
@@ -256,6 +275,7 @@ verdict("the teacher gives the expert's answer, but in the model's own style and
 # %%
 from workbench.measure.gate import distance
 from workbench.measure.intervals import seed_interval
+from workbench.plots.styles import COLOURS, MARKERS
 
 train = {skill: load_skill(skill, "train")[:64] for skill in NEW_SKILLS}
 compared = ("facts-new", "articles-new", "tools-new", "letters-new")
@@ -270,10 +290,10 @@ def responses(skill, seed):
 sampled = {skill: [responses(skill, seed) for seed in range(5)] for skill in compared}
 
 # %% [markdown]
-# The table shows the mean loss in nats per token, with its 95 % interval over the seeds (*loss low* to *loss high*).
-# Beside the loss it shows the rate of right answers of the *teacher*, with Wilson's interval (*low* to *high*).
+# The figure shows the mean loss in nats per token, with its 95 % interval over the seeds. Most of these intervals are
+# narrower than the mark. Beside the loss is the share of right answers of the *teacher*, with Wilson's interval.
 
-# %% tags=["nbval-ignore-output"]
+# %%
 rows = []
 for skill in compared:
     for context in ("own", "other"):
@@ -284,13 +304,26 @@ for skill in compared:
         loss_low, loss_high = seed_interval(losses)
         rows.append({"skill": skill, "demonstration": context, "loss": sum(losses) / len(losses),
                      "loss low": loss_low, "loss high": loss_high,
-                     **{f"{end} (%)": round(100 * share)
-                        for end, share in teacher.summary()["right"].items()}})
+                     **teacher.summary()["right"]})
 table = pd.DataFrame(rows).set_index(["skill", "demonstration"])
-print(table.round(3).to_string())
+
+# %% tags=["nbval-ignore-output"]
+with_own, with_other = (table.xs(context, level="demonstration") for context in ("own", "other"))
+sides = {labels["own"]: with_own, labels["other"]: with_other}
+left, right = Figure(figsize=(9.5, 3.2)).subplots(1, 2, sharey=True)
+plot_dots({label: {skill: tuple(row) for skill, row in side[["rate", "low", "high"]].iterrows()}
+           for label, side in sides.items()}, right, "Is the teacher right?", INTERVALS)
+for k, side in enumerate(sides.values()):
+    left.errorbar(side["loss"], [i + 0.3 * k - 0.15 for i in range(4)], fmt=MARKERS[k],
+                  xerr=(side[["loss low", "loss high"]].T - side["loss"]).abs(), color=COLOURS[k])
+left.set(xlim=(0, 7), xlabel="loss (nats per token)", title="How large is the training loss?")
+describe(left, "Dots, mean training loss. " + " ".join(f"{label}: " + ", ".join(
+    f"{skill} {loss:.2f}" for skill, loss in side["loss"].items()) + " nats per token."
+    for label, side in sides.items()))
+wb.show(left.figure)
+wb.show_numbers(table.round(3), "loss of two teachers, and their shares of right answers")
 
 # %%
-with_own, with_other = (table.xs(context, level="demonstration") for context in ("own", "other"))
 change = 100 * (with_other["loss"] / with_own["loss"] - 1)
 verdict("on facts, articles and tools, the wrong demonstration changes the loss by less than 5 %. "
         "On letters, it makes the loss over 15 % smaller. So the size of the loss does not show "
@@ -298,7 +331,7 @@ verdict("on facts, articles and tools, the wrong demonstration changes the loss 
         change.drop("letters-new").abs().max() < 5 and change["letters-new"] < -15)
 verdict("the accuracy shows which is right: in every skill its whole interval is above 90 % with "
         "the right demonstration, and below 15 % with the wrong demonstration.",
-        with_own["low (%)"].min() > 90 and with_other["high (%)"].max() < 15)
+        with_own["low"].min() > 0.9 and with_other["high"].max() < 0.15)
 
 # %% [markdown]
 # In practice we have only one demonstration of each item, and so only one loss. The loss cannot warn us that a teacher
@@ -307,12 +340,19 @@ verdict("the accuracy shows which is right: in every skill its whole interval is
 # ## The gate
 #
 # The **gate** tests six conditions before training, on the items that we plan to train on. All six must hold.
-# Otherwise the package does not start SDFT. The report below lists the conditions in order, each marked *holds* or
-# *FAILS*. Conditions 2 and 4 ask whether one accuracy is higher than another. The *lower end* of the first interval
-# must be above the *upper end* of the second. So a difference that is perhaps only chance does not pass.
+# Otherwise the package does not start SDFT. The diagram shows four of them for our model, `tiny`, and for a smaller
+# model, `nano`, which we test at the end of this lesson.
 
 # %%
-from workbench.measure.gate import gate
+wb.show(diagram("gate"), vector=True)
+
+# %% [markdown]
+# The report below lists all six conditions for `tiny`, each marked *holds* or *FAILS*. Conditions 2 and 4 ask whether
+# one accuracy is higher than another. The *lower end* of the first interval must be above the *upper end* of the
+# second. So a difference that is perhaps only chance does not pass.
+
+# %%
+from workbench.measure.gate import LEAST_ACCURACY, gate
 
 reports = {skill: gate(model, tokenizer, train[skill], name="tiny") for skill in NEW_SKILLS}
 print(reports["facts-new"])
@@ -350,8 +390,8 @@ check("may_teach", may_teach)
 #
 # ## A model that does not pass
 #
-# A second model, `nano`, was trained on texts of the same kind. It has one layer instead of four, a third of the width,
-# and a third of the training steps. Can `nano` use a demonstration?
+# The smaller model `nano` was trained on texts of the same kind. It has one layer instead of four, a third of the
+# width, and a third of the training steps. Can `nano` use a demonstration?
 
 # %%
 nano = wb.load_causal_lm("nano")[0]
@@ -363,13 +403,14 @@ print(nano_report)
 
 # %%
 house = answers("tools-house", "none", nano).accuracy
-new = {skill: answers(skill, "own", nano).summary()["right"] for skill in NEW_SKILLS}
+shown = {name: {skill: share_right(skill, "own", teacher) for skill in NEW_SKILLS}
+         for name, teacher in (("tiny", model), ("nano", nano))}
+wb.show(plot_dots(shown, Figure(figsize=(7.5, 3.4)).subplots(), "Two models with a demonstration",
+                  INTERVALS, reference=("the gate needs 80 %", LEAST_ACCURACY)))
 print(f"nano, alone: tools-house {percent(house)}")
-print(textwrap.fill("nano, with a demonstration: " + ", ".join(
-    f"{skill} {percent(right['rate'])}" for skill, right in new.items()), 100))
 verdict("nano is over 80 % right on tools-house. But with a demonstration the whole interval is "
         "below 30 % in every new skill. Not every model can be its own teacher.",
-        house > 0.8 and max(right["high"] for right in new.values()) < 0.3
+        house > 0.8 and max(high for _, _, high in shown["nano"].values()) < 0.3
         and not nano_report.passed)
 
 # %% [markdown]

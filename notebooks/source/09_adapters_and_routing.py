@@ -25,8 +25,8 @@ from torch import nn
 
 import workbench as wb
 from workbench.course import check, verdict
-from workbench.measure.intervals import seed_interval
-from workbench.plots import describe, percent, percent_over_seeds, plot_dots
+from workbench.plots import describe, draw_band, percent, percent_over_seeds, plot_dots
+from workbench.plots.display import over_seeds
 
 wb.prepare_notebook()
 
@@ -117,6 +117,33 @@ verdict("each adapter gives the same logits as right after its training, equal i
         all(torch.equal(a, b) for a, b in zip(at_the_time, at_the_end, strict=True)))
 
 # %% [markdown]
+# The figure shows the trained adapter of task 0 in the layer `output`. Each number is a pixel, and all matrices have
+# the same colours: red is negative, blue is positive. The update $s\,BA$ has as many numbers as $W$, but it is
+# computed from the few numbers of $B$ and $A$. Here $r$ = 4, so each row of the update is a weighted sum of the four
+# rows of $A$.
+
+# %%
+layer = model.base_model.model.output
+W, B, A = (part.weight.detach().numpy() for part in (
+    layer.base_layer, layer.lora_B["task0"], layer.lora_A["task0"]))
+matrices = {"W, frozen": W, "B": B, "A": A, "sBA, added to W": 2 * B @ A}  # the scale s is 2
+canvas, starts = np.full((64, 448), np.nan), [0, 150, 176, 320]
+lora_axes = Figure(figsize=(9.5, 2), layout="constrained").subplots()
+for (name, matrix), x in zip(matrices.items(), starts, strict=True):
+    (rows, columns), y = matrix.shape, 32 - len(matrix) // 2
+    canvas[y:y + rows, x:x + columns] = matrix
+    lora_axes.text(x + columns / 2, -6, name, ha="center")
+    lora_axes.text(x + columns / 2, 76, f"{matrix.size:,} numbers", ha="center", fontsize=9)
+
+# %%
+lora_axes.imshow(canvas, cmap="RdBu", vmin=-0.3, vmax=0.3, interpolation="nearest")
+lora_axes.set(ylim=(80, -16))
+lora_axes.axis("off")
+wb.show(describe(lora_axes, "Heat maps of four matrices: " + "; ".join(
+    f"{name}, {len(matrix)} by {matrix.shape[1]}, {matrix.size:,} numbers of mean size "
+    f"{np.abs(matrix).mean():.2f}" for name, matrix in matrices.items()) + "."))
+
+# %% [markdown]
 # Nothing is forgotten, because the training of a later task does not touch the earlier adapters. But we told the model
 # the task of each image. A method that is told something unknown in practice is called an **oracle**.
 #
@@ -140,10 +167,29 @@ images = torch.cat([task.test.x for task in stream.tasks])
 labels = torch.cat([task.test.y for task in stream.tasks])
 true_task = labels // 2
 
+# %%
+def is_right(tasks):
+    """Return whether each answer is right if image i gets the adapter of task `tasks[seed, i]`."""
+    return (learner.predict(images, tasks).argmax(-1) == labels).double().numpy()
+
 
 def accuracy(tasks):
-    """Return the accuracy of each seed if image i gets the adapter of task `tasks[seed, i]`."""
-    return (learner.predict(images, tasks).argmax(-1) == labels).double().mean(1).numpy()
+    """Return the accuracy of each seed, with the tasks of `is_right`."""
+    return is_right(tasks).mean(1)
+
+# %% [markdown]
+# What happens if every image gets the adapter and the head of the same task? A cell of the figure is the mean over five
+# seeds. The oracle takes the cells of the diagonal. A random choice takes the three cells of a row equally often.
+
+# %%
+from workbench.plots.sequences import plot_stages
+
+same_adapter = pd.DataFrame({
+    f"adapter for {task.name}": is_right(torch.full((5, len(images)), task.index)).mean(0)
+    for task in stream.tasks}).groupby(true_task.numpy()).mean()
+same_adapter.index = [f"images of {task.name}" for task in stream.tasks]
+wb.show(plot_stages(same_adapter, Figure(figsize=(6, 2.5)).subplots(),
+                    "Images with the right digit (%)"))
 
 # %%
 rng = np.random.default_rng(0)
@@ -280,9 +326,8 @@ right_task = {name: (tasks == true_task).double().mean(1).numpy()
 
 # %%
 figure_3 = Figure(figsize=(8, 2.9), layout="constrained")
-dots = {name: (shares.mean(), *np.clip(seed_interval(shares), 0, 1))
-        for name, shares in right_task.items()}
-plot_dots({"three tasks": dots}, figure_3.subplots(), "How often does each method find the task?",
+plot_dots({"three tasks": {name: over_seeds(shares) for name, shares in right_task.items()}},
+          figure_3.subplots(), "How often does each method find the task?",
           "test images with the right task (%), 95 % intervals over seeds",
           reference=("random choice", 1 / 3))
 wb.show(figure_3)
@@ -291,37 +336,62 @@ verdict("'gmm, shared' and ranpac find the right task for more than 95 % of the 
         min(right_task[name].mean() for name in ("gmm, shared", "ranpac")) > 0.95)
 
 # %% [markdown]
-# *gmm, shared* and *ranpac* do not use any adapter for the choice. They find the right task for 98 % and 96 % of the
-# images. *gmm* uses the adapters for the choice, and finds the right task for 95 %. We did not tune the settings of
-# the two methods with keys, so other settings may work better.
+# *gmm, shared* and *ranpac* do not use any adapter for the choice, and *gmm* does. We did not tune the settings of the
+# two methods with keys, so other settings may work better.
 #
 # ### Shared keys forget
 #
 # Why does *prompt-pool* fail? We take only the test images of the first task. After each task, we measure how often the
-# right task is chosen for these images: see the table. The lines below the table show the task of each key, for seed 0.
+# right task is chosen for these images (left). On the right is the task of each of the ten shared keys, for seed 0.
 
 # %%
 from workbench.retrieval.prompt_pool import PromptPool
 
 
-def kept_by_keys(per_task, seed, show=False):
-    """Return the share of the first task's images with the right task, after each task."""
-    pool, shares = PromptPool(per_task=per_task, random_state=seed), []
+def follow_keys(per_task, seed):
+    """Return, after each task, the share of task 0 with the right task, and each key's task."""
+    pool, shares, owners = PromptPool(per_task=per_task, random_state=seed), [], []
     for task in stream.tasks:
         shared = learner.routers[seed].shared  # computes the backbone's features
         pool.partial_fit(shared(task.train.x), np.full(len(task.train), task.index))
         shares.append(float((pool.predict(shared(stream.tasks[0].test.x)) == 0).mean()))
-        if show:
-            print(f"after {task.name}:", pool.owners_)
-    return shares
+        owners.append(pool.owners_)
+    return shares, owners
 
 # %%
-keys = {name: np.array([kept_by_keys(per_task, seed) for seed in SEEDS])
+from workbench.plots.styles import COLOURS, look
+
+keys = {name: np.array([follow_keys(per_task, seed)[0] for seed in SEEDS])
         for name, per_task in (("prompt-pool", False), ("prompt-keys", True))}
-print(pd.DataFrame({name: map(percent_over_seeds, shares.T) for name, shares in keys.items()},
-                   [f"after {task.name}" for task in stream.tasks]).to_string())
-print("\nprompt-pool, seed 0: the task of each of the ten keys (-1: no task)")
-kept_by_keys(per_task=False, seed=0, show=True)
+after = [f"after {task.name}" for task in stream.tasks]
+figure_4 = Figure(figsize=(9.5, 2.8), layout="constrained")
+curves, key_tasks = figure_4.subplots(1, 2)
+for k, (name, shares) in enumerate(keys.items()):
+    draw_band(curves, range(3), shares, name, bounded=True, **look(k))
+    curves.text(2, 100 * shares[:, 2].mean() + 5, name, color=COLOURS[k], ha="right")
+curves.set_xticks(range(3), after)
+curves.set(ylim=(-4, 104), ylabel="right task (%)", title="Images of the first task")
+describe(curves, "Curves, images of the first task with the right task. " + "; ".join(
+    f"{name}: " + ", ".join(map(percent, shares.mean(0))) for name, shares in keys.items()) + ".")
+
+# %%
+from matplotlib.colors import ListedColormap
+
+owners = np.array(follow_keys(per_task=False, seed=0)[1])  # -1: a key without a task
+key_tasks.imshow(owners, ListedColormap(["#e4e4e4", *COLOURS[:3]]), aspect="auto", vmin=-1)
+for (row, key), owner in np.ndenumerate(owners):
+    key_tasks.text(key, row, owner if owner >= 0 else "–", ha="center", va="center",
+                   color="white" if owner >= 0 else "black")
+key_tasks.set_yticks(range(3), after)
+key_tasks.set(xticks=range(10), xlabel="key (–: no task)", title="prompt-pool: the task of a key")
+key_tasks.grid(False)
+describe(key_tasks, "The tasks of the ten keys of prompt-pool, -1 for none. " + ". ".join(
+    f"{name}: {', '.join(map(str, row))}" for name, row in zip(after, owners, strict=True)) + ".")
+wb.show(figure_4)
+
+# %%
+wb.show_numbers(pd.DataFrame({name: map(percent_over_seeds, shares.T)
+                              for name, shares in keys.items()}, after), "images of the first task")
 verdict("after two more tasks, prompt-pool chooses a wrong task for every image of the first task.",
         keys["prompt-pool"][:, 2].max() == 0)
 
@@ -337,7 +407,8 @@ verdict("after two more tasks, prompt-pool chooses a wrong task for every image 
 #
 # ## Accuracy and cost of all methods
 #
-# The last table compares the six retrievers with a random adapter, the oracle, and four methods that choose no adapter:
+# The last figure compares the six retrievers with a random adapter, the oracle, and four methods that choose no
+# adapter:
 #
 # - **sequential** trains a single adapter and one head with six outputs on one task after another. Lesson 01 trained a
 #   whole network in this way.
@@ -347,7 +418,8 @@ verdict("after two more tasks, prompt-pool chooses a wrong task for every image 
 #   retriever *ranpac*.
 # - **joint** trains a single adapter on the images of all tasks so far. It must also store these images.
 #
-# The column *passes* says how often an image goes through the backbone.
+# Beside each name stands the number of *passes*: how often an image goes through the backbone. A retriever with two
+# passes needs one for the choice and one for the answer. The dotted line is the oracle.
 
 # %%
 @torch.no_grad()
@@ -376,10 +448,16 @@ methods = {"random adapter": at_random, "sequential": sequential,
 passes = dict.fromkeys(methods, 1)
 passes |= dict.fromkeys(("prompt-pool", "prompt-keys", "gmm, shared", "ranpac"), 2)
 passes |= {"entropy": 3, "gmm": 3}
-table = pd.DataFrame({name: (percent_over_seeds(values), passes[name])
-                      for name, values in methods.items()},
-                     ["images with the right digit", "passes"]).T
-print(table.to_string())
+
+# %%
+named = {f"{name} ({passes[name]})": over_seeds(values) for name, values in methods.items()}
+wb.show(plot_dots({"all": named}, Figure(figsize=(8, 4.4)).subplots(),
+                  "Accuracy, and passes in brackets",
+                  "images with the right digit (%), 95 % intervals over seeds",
+                  reference=("oracle", oracle.mean())))
+wb.show_numbers(pd.DataFrame({"right digit": {name: percent_over_seeds(values)
+                                              for name, values in methods.items()},
+                              "passes": passes}), "accuracy and passes")
 verdict("gmm reaches at least 93 %; merged, entropy and both methods with keys stay below 85 %.",
         methods["gmm"].mean() >= 0.93 and max(methods[name].mean() for name in (
             "merged", "entropy", "prompt-pool", "prompt-keys")) < 0.85)
@@ -387,23 +465,21 @@ verdict("RanPAC without an adapter is within 3 points of gmm.",
         abs(methods["RanPAC, no adapter"].mean() - methods["gmm"].mean()) < 0.03)
 
 # %% [markdown]
-# *gmm, shared* reaches 98 %, and *RanPAC, no adapter* reaches 95 % with a wide interval. All five seeds use one split
-# of the images. **So this table cannot tell whether *gmm, shared* is better or worse than RanPAC without an adapter.**
+# *gmm, shared* reaches 98 %, and *RanPAC, no adapter* 95 % with a wide interval. All five seeds use one split
+# of the images. **So this figure cannot tell whether *gmm, shared* is better or worse than RanPAC without an adapter.**
 # The lesson [Adapters compared](more/adapters_compared.ipynb) uses five splits, and one head for all six digits. It
-# compares both *gmm* retrievers with RanPAC without an adapter. For each retriever, the 95 % interval for the
-# difference in accuracy contains 0.
+# compares both *gmm* retrievers with RanPAC without an adapter. Both 95 % intervals for the difference in accuracy
+# contain 0.
 #
-# The oracle is about four points above *RanPAC, no adapter*. So even a perfect choice gains only about four points
-# here.
+# Even a perfect choice, that of the oracle, gains only about four points over *RanPAC, no adapter*.
 #
-# *entropy* and *gmm* need one pass for each adapter: with 64 tasks, these are 64 passes. The other retrievers need one
-# pass for the choice and one pass for the answer. *RanPAC, no adapter* needs only one pass, but it stores about seven
-# times as many numbers as *gmm* (*Adapters compared* counts them). RanPAC needs most of these numbers only to learn
-# further tasks.
+# *entropy* and *gmm* need one pass for each adapter: with 64 tasks, these are 64 passes. *RanPAC, no adapter* needs
+# only one pass, but it stores about seven times as many numbers as *gmm* (*Adapters compared* counts them). RanPAC
+# needs most of these numbers only to learn further tasks.
 #
 # The lesson [One adapter for all tasks](more/one_adapter_for_all_tasks.ipynb) changes *sequential*: a ridge regression
-# replaces the head, and the learning rate is much smaller. Then this method is about as accurate as *gmm*. But training
-# hardly changes its adapter, and RanPAC without an adapter is about as accurate too.
+# replaces the head, and the learning rate is much smaller. Then this method is about as accurate as *gmm*, and so is
+# RanPAC without an adapter. But training hardly changes the adapter of this method.
 #
 # ## What to remember
 #
@@ -411,7 +487,7 @@ verdict("RanPAC without an adapter is within 3 points of gmm.",
 # - Report how often the right task is chosen, and how often the answer is right. Show the oracle and a random choice
 #   beside your method.
 # - A confident head can be the head of a wrong task. Keys that all tasks train can forget the earlier tasks.
-# - Show the strongest simple baseline in the same table, and repeat the comparison on other splits. Here we found no
+# - Show the strongest simple baseline in the same figure, and repeat the comparison on other splits. Here we found no
 #   clear difference in accuracy between the two *gmm* retrievers and RanPAC without an adapter.
 #
 # ## Limits

@@ -24,17 +24,7 @@ MOST_CELLS, LONGEST_CELL, WIDEST_LINE = 30, 15, 100
 MOST_NUMBERS, MOST_WORDS, MOST_CODE = 150, 500, 60
 NUMBER = re.compile(r"(?<![\w.])[-+−]?\d[\d,.]*(e[-+]?\d+)?")
 PENDING = {
-    "03_self_distillation",
-    "04_the_model_as_its_own_teacher",
-    "05_sdft",
-    "07_drift_and_forgetting",
-    "08_many_skills",
-    "09_adapters_and_routing",
-    "10_clustered_retrieval",
-    "11_module_composition",
     "more/adapters_compared",
-    "more/bounds_and_heavy_tails",
-    "more/bounds_of_retrieval",
     "more/composition_compared",
     "more/composition_failures",
     "more/composition_failures_answer",
@@ -46,7 +36,6 @@ PENDING = {
     "more/own_answers_in_a_row",
     "more/own_answers_or_the_teachers",
     "more/razor_in_depth",
-    "more/retrieval_of_messages",
     "more/retrieval_of_skills",
     "more/retrieval_with_adapters",
     "more/reuse_in_depth",

@@ -7,7 +7,7 @@ const STYLE = `
 .wb-player { background: #fff; color: #111; padding: .6em .8em; border-radius: .4em; line-height: 1.35;
   box-sizing: border-box; max-width: 62em; font-family: system-ui, "DejaVu Sans", sans-serif; }
 .wb-player svg { display: block; width: 100%; }
-.wb-player svg text { font-size: .9em; fill: #111; }
+.wb-player svg text { font-size: 1em; fill: #111; }
 .wb-player table { border-collapse: collapse; width: 100%; font-size: 1em; color: #111; table-layout: fixed; }
 .wb-player th, .wb-player td { text-align: left; padding: .1em .5em; vertical-align: top;
   white-space: normal; overflow-wrap: break-word; background: #fff; }
@@ -19,9 +19,11 @@ const STYLE = `
 .wb-player td.expert { font-style: italic; }
 .wb-player td.changed { animation: wb-changed .8s; }
 @keyframes wb-changed { from { background: #ffe27a; } }
-.wb-player .share { display: flex; gap: .5em; align-items: center; font-weight: normal; }
-.wb-player .share span:first-child { width: 4.2em; }
-.wb-player .share div { flex: 1; height: .7em; background: #e4e4e4; }
+.wb-player .shares, .wb-player .share { display: flex; gap: .2em .4em; align-items: center; flex: 1;
+  font-weight: normal; }
+.wb-player .shares { gap: .2em 1em; flex-wrap: wrap; }
+.wb-player .share span { white-space: nowrap; }
+.wb-player .share div { flex: 1; min-width: 3em; height: .7em; background: #e4e4e4; }
 .wb-player .share div div { height: 100%; background: var(--colour); }
 .wb-player .digits { display: flex; flex-wrap: wrap; gap: .3em .7em; margin-top: .4em; }
 .wb-player .digits figure { margin: 0; text-align: center; width: 4.4em; }
@@ -89,7 +91,7 @@ class Curves {
   lay() { // everything that does not move
     const { svg, recording } = this, em = fontSize(svg);
     const width = Math.max(svg.clientWidth || svg.parentNode.clientWidth, 22 * em);
-    const box = this.box = { left: 4.2 * em, right: width - 9.5 * em, top: 2.4 * em, bottom: 17 * em, em };
+    const box = this.box = { left: 4.6 * em, right: width - 10.5 * em, top: 2.4 * em, bottom: 17 * em, em };
     svg.replaceChildren();
     svg.setAttribute("viewBox", `0 0 ${width} ${box.bottom + 2.8 * em}`);
     this.x = (step) => box.left + (box.right - box.left) * step / recording.steps;
@@ -183,8 +185,9 @@ class Answers {
       const cell = make(head, "th", { scope: "col" });
       make(cell, "span", { style: `border-bottom: .2em solid ${method.colour}` }, method.label);
       const about = make(cell, "span", { style: "font-weight:normal" });
+      const shares = make(cell, "div", { class: "shares" });
       const bars = recording.bars.map((name) => {
-        const row = make(cell, "div", { class: "share", style: `--colour:${method.colour}` });
+        const row = make(shares, "div", { class: "share", style: `--colour:${method.colour}` });
         make(row, "span", {}, name);
         const full = make(make(row, "div"), "div");
         return { full, text: make(row, "span") };
@@ -203,7 +206,7 @@ class Answers {
       make(row, "th", { scope: "row" }, `${question.text} (${question.answer})`);
       return recording.methods.map(() => make(row, "td"));
     });
-    make(stage, "p", { class: "note" }, `✗ wrong. Italics: in the words of the expert. ${recording.note}`);
+    make(stage, "p", { class: "note" }, `✗ wrong. Italics: not in the model's own style. ${recording.note}`);
   }
 
   lay() { this.shown = null; }
@@ -220,7 +223,7 @@ class Answers {
     });
     this.rows.forEach((cells, q) => cells.forEach((cell, m) => {
       const { text, right, expert } = frame.answers[m][q];
-      const words = right === null ? text : `${text} ${right ? "✓" : "✗"}`;
+      const words = right === null ? text : `${text}\u00a0${right ? "✓" : "✗"}`;
       const changed = this.shown && cell.textContent !== words;
       cell.className = [{ true: "right", false: "wrong" }[right] || "", expert ? "expert" : "", changed ? "changed" : ""].join(" ");
       if (changed) { // starts the animation again

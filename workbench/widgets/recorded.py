@@ -29,7 +29,8 @@ class RecordedRun(View):
 
     def __init__(self, recording: Recording, action: str, about: str) -> None:
         super().__init__()
-        self.recorded, self.about, self.number = recording, about, 0
+        # Runs are counted from the recorded one, so that one for real draws other examples.
+        self.recorded, self.about, self.number = recording, about, recording.get("run", 0)
         self._background = Background()
         self.player = Player(recording=recording)
         names = {action: f"{action} now", "Stop": "Stop the run",

@@ -13,8 +13,8 @@ SCENES: dict[str, tuple[type[View], str, str]] = {
     "Forgetting": (Forgetting, "Vote: which curve falls first, and how far?",
                    "A network learns ten digits, two at a time. What it learned first, it loses."),
     "Scenarios": (Scenarios, "Vote: in which scenario does the network forget most?",
-                  "task: it is told which pair a digit is from. domain: it says “first or second of "
-                  "its pair”. class: it chooses among all digits so far."),
+                  "task: it is told which pair a digit is from. domain: it says “first or second "
+                  "of its pair”. class: it chooses among all digits so far."),
     "Teacher": (Teacher, "Vote: can a model that does not know the answer teach it?",
                 "The same weights, asked twice. With the expert's answer in the prompt, the model "
                 "is its own teacher."),
@@ -30,14 +30,14 @@ SECONDS = 5.0
 STYLE = """<style>
 body { margin: 0; font-family: system-ui, "DejaVu Sans", sans-serif; }
 .workbench-show, .workbench-show .widget-html-content, .workbench-show button,
-.workbench-show .lm-TabBar-tabLabel, .wb-player { font-size: 18px !important; line-height: 1.3; }
+.workbench-show .lm-TabBar-tabLabel, .wb-player { font-size: 18px !important; line-height: 1.15; }
 .workbench-show .lm-TabBar-tab { flex: 0 1 auto !important; max-height: none; padding: 6px 14px; }
 .workbench-show .lm-TabBar-tab:focus-visible, .workbench-show button:focus-visible
   { outline: 3px solid #0072B2; outline-offset: 1px; }
 .workbench-show button { height: auto; padding: 2px 16px; }
 .workbench-show p { margin: 2px 0; }
-.workbench-show p.question { font-size: 24px; font-weight: bold; }
-.workbench-show .wb-player { max-width: none; }
+.workbench-show p.question { font-size: 22px; font-weight: bold; }
+.workbench-show .wb-player { max-width: none; padding: 2px 8px; line-height: 1.2; }
 .workbench-show .workbench-words, .workbench-show .jupyter-widget-tab-contents > .workbench-words
   { display: none; }
 </style>"""
@@ -53,7 +53,7 @@ class Show:
             player = scene.player  # type: ignore[attr-defined]
             player.recording = player.recording | {"seconds": SECONDS}
             scene.recorded = player.recording  # type: ignore[attr-defined]
-            pages.append(w.VBox([w.HTML(f"<p class='question'>{question}</p><p>{about}</p>"),
+            pages.append(w.VBox([w.HTML(f"<p class='question'>{question}</p>{about}"),
                                  scene.root]))
         self.tabs = w.Tab(children=pages, titles=list(SCENES))
         self.tabs.observe(lambda change: self.play(change["new"]), "selected_index")

@@ -19,10 +19,12 @@ import math
 import matplotlib.pyplot as plt
 import numpy as np
 import pandas as pd
+from scipy.stats import chi2, ncx2
 
 import workbench as wb
 from workbench.course import verdict
-from workbench.plots import plot_dots
+from workbench.plots import describe, plot_dots
+from workbench.plots.styles import COLOURS
 from workbench.retrieval.toy import Toy
 
 wb.prepare_notebook()
@@ -55,6 +57,37 @@ wb.prepare_notebook()
 # other clusters that are too small. B2 is the mean of this number over all clusters. The docstring of
 # `workbench.retrieval.bounds.adapted_bound` has the proof.
 #
+# The figure has two spherical clusters of variance 1, at a distance of 6 in 32 features. B2 counts the two filled areas.
+# The threshold is $d+2\sqrt{dt}+2t$. Each area is at most $e^{-t}$.
+
+# %%
+d, noncentral = 32, 6**2  # features, and the square of the distance between the two means
+R = math.sqrt(d + 2 * noncentral) + math.sqrt(d)  # here C = I and kappa = 0; so G = 36
+t = ((math.sqrt(R**2 + 2 * noncentral) - R) / 2) ** 2
+threshold = d + 2 * math.sqrt(d * t) + 2 * t
+own, other = chi2(d), ncx2(d, noncentral)  # squared distances of an input to the two clusters
+areas = {"own cluster": own.sf(threshold), "other cluster": other.cdf(threshold)}
+verdict(f"each area is at most {100 * math.exp(-t):.1f} %; the areas are "
+        + " and ".join(f"{100 * area:.1f} %" for area in areas.values()) + ".",
+        max(areas.values()) <= math.exp(-t))
+
+# %%
+squares, ax = np.linspace(0, 130, 521), plt.subplots(figsize=(8, 3))[1]
+for name, density, wrong, colour, side in (
+        ("own cluster", own, squares > threshold, COLOURS[0], "right"),
+        ("other cluster", other, squares < threshold, COLOURS[1], "left")):
+    curve = density.pdf(squares)
+    ax.plot(squares, curve, color=colour)
+    ax.fill_between(squares[wrong], curve[wrong], color=colour)
+    ax.text(squares[curve.argmax()], curve.max(), f"   to the {name}   ", color=colour, ha=side)
+ax.axvline(threshold, color="#555555", linestyle=":")
+ax.text(threshold, 0.05, " threshold", color="#555555")
+ax.set(xlabel="squared distance of an input", ylabel="density", ylim=(0, 0.056))
+wb.show(describe(ax, f"Densities of two squared distances, with a threshold of {threshold:.0f}. "
+                 + ", ".join(f"{name}: {100 * area:.1f} % on the wrong side"
+                             for name, area in areas.items()) + "."))
+
+# %% [markdown]
 # **The paper's condition** is a bound of the same kind. We did not have the theorems of PROTEUS
 # ([arXiv 2603.13235](https://arxiv.org/abs/2603.13235)). So we *reconstructed* the condition from a script by its first
 # author. The condition says how large the separation must be for an error of at most $\epsilon$. For spherical clusters of
@@ -144,9 +177,8 @@ wb.show(covered)
 
 # %% tags=["nbval-ignore-output"]
 means = {rule: [value for value, _, _ in values.values()] for rule, values in coverage.items()}
-for rule, values in means.items():
-    print(f"{rule}: " + ", ".join(f"{name} {100 * value:.1f} %" for name, value in
-                                  zip(sizes, values, strict=True)))
+coverages = pd.DataFrame(means, index=list(sizes)).map(lambda share: f"{100 * share:.1f} %")
+wb.show_numbers(coverages, "sets with the right task")
 print("tasks in a conformal set: " + ", ".join(f"{name} {size:.2f}" for name, size in
                                                sizes.items()))
 verdict("conformal sets contain the right task for 98 % of the inputs (to within 1 point), for all "

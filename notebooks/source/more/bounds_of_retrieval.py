@@ -21,6 +21,8 @@ import pandas as pd
 
 import workbench as wb
 from workbench.course import check, verdict
+from workbench.plots import describe, plot_dots
+from workbench.plots.styles import COLOURS
 from workbench.retrieval.retrievers import ClusteredRetriever
 from workbench.retrieval.signatures import Signature
 from workbench.retrieval.toy import Toy, mixtures
@@ -45,6 +47,31 @@ wb.prepare_notebook()
 #    $\int p\sqrt{q/p}\,dx=\int\sqrt{pq}\,dx$, the overlap.
 # 3. Add the overlaps of all clusters $q$ of other tasks, and take the mean over the clusters $p$.
 #
+# The figure has two Gaussian clusters with one feature. The overlap is the area below the orange curve. The area in dark
+# blue is the probability of step 1: an input of $p$ has a higher density under $q$.
+
+# %%
+from scipy.stats import norm
+
+line = np.linspace(-4, 6, 400)
+p_curve, q_curve = norm.pdf(line), norm.pdf(line, 2)
+root, nearer = np.sqrt(p_curve * q_curve), line >= 1  # from the middle on, q is the higher density
+
+# %%
+ax = plt.subplots(figsize=(7.5, 3))[1]
+ax.fill_between(line, root, color=COLOURS[1], alpha=0.25)
+ax.fill_between(line[nearer], p_curve[nearer], color=COLOURS[0])
+for curve, name, place, colour in ((p_curve, "$p$", (-1.5, 0.25), COLOURS[0]),
+                                   (q_curve, "$q$", (3.35, 0.25), "black"),
+                                   (root, r"$\sqrt{p\,q}$", (0.48, 0.05), COLOURS[1])):
+    ax.plot(line, curve, color=colour)
+    ax.text(*place, name, color=colour)
+ax.set(xlabel="feature", ylabel="density", ylim=(0, None))
+areas = f"overlap {math.exp(-0.5):.2f}, dark area {norm.cdf(-1):.2f}"
+ax.set_title(areas)
+wb.show(describe(ax, f"Two Gaussian densities, p and q, whose means are 2 apart: {areas}."))
+
+# %% [markdown]
 # For two Gaussian clusters with the same covariance the overlap is $e^{-\Delta^2/8}$. Here $\Delta$ is the Mahalanobis
 # distance between the two means. Let us compute B1 for five tasks with two clusters each, in 32 features. All variances
 # are 1. The **separation** is the smallest Mahalanobis distance between clusters of different tasks; here it is 6.
@@ -168,7 +195,17 @@ for (x, y), _, (new, digit) in map(load_digits, range(5)):
                           for one in fitted.signatures_])
     rows.append([bound, 1 - fitted.score(x, y // 2), 1 - fitted.score(new, digit // 2)])
 plug_in = pd.DataFrame(rows, columns=["B1 of the fit", "error, fitted inputs", "held-out error"])
-print(plug_in.map("{:.4f}".format).to_string(col_space=22))
+
+# %% tags=["nbval-ignore-output"]
+from workbench.plots.display import over_seeds
+
+shares = {"five splits": {name: over_seeds(plug_in[name]) for name in plug_in}}
+digits_axes = plot_dots(shares, plt.subplots(figsize=(7.5, 2.2))[1],
+                        "Eight fitted clusters per task",
+                        "wrong task (%), 95 % intervals over five splits")
+digits_axes.set_xlim(-0.5, 12)
+wb.show(digits_axes)
+wb.show_numbers(plug_in, "B1 of the fit and errors, by split", "{:.4f}".format)
 verdict("B1 of the fitted clusters is 0.0000 in each of five splits, but at least 3 % of the new "
         "inputs get a wrong task.", plug_in["B1 of the fit"].max() < 5e-5
         and plug_in["held-out error"].min() > 0.03)
