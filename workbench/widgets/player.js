@@ -30,7 +30,7 @@ const STYLE = `
 .wb-player .digits img { width: 3em; height: 3em; image-rendering: pixelated; border: .2em solid #bbb; }
 .wb-player .digits .right img { border-color: #00704f; }
 .wb-player .digits .wrong img { border-color: #a33c00; }
-.wb-player .digits .unmet { opacity: .35; }
+.wb-player .digits .unmet img { opacity: .35; }
 .wb-player .sides { display: flex; flex-wrap: wrap; gap: 1em; }
 .wb-player .sides > * { flex: 1 1 20em; min-width: 0; }
 .wb-player .bar { display: flex; gap: .7em; align-items: center; margin-top: .5em; }
@@ -183,7 +183,7 @@ class Answers {
     make(head, "th", { scope: "col", style: "width:31%" }, "question (right answer)");
     this.heads = recording.methods.map((method) => {
       const cell = make(head, "th", { scope: "col" });
-      make(cell, "span", { style: `color:${method.colour}` }, method.label);
+      make(cell, "span", { style: `border-bottom: .2em solid ${method.colour}` }, method.label);
       const about = make(cell, "span", { style: "font-weight:normal" });
       const shares = make(cell, "div", { class: "shares" });
       const bars = recording.bars.map((name) => {
