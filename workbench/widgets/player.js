@@ -23,6 +23,7 @@ const STYLE = `
   font-weight: normal; }
 .wb-player .shares { gap: .2em 1em; flex-wrap: wrap; }
 .wb-player .share span { white-space: nowrap; }
+.wb-player .share span:last-child { min-width: 3.2em; text-align: right; }
 .wb-player .share div { flex: 1; min-width: 3em; height: .7em; background: #e4e4e4; }
 .wb-player .share div div { height: 100%; background: var(--colour); }
 .wb-player .digits { display: flex; flex-wrap: wrap; gap: .3em .7em; margin-top: .4em; }
