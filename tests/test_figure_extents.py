@@ -21,6 +21,7 @@ from workbench import plots, widgets
 from workbench.measure.metrics import AccuracyMatrix
 from workbench.models import load_causal_lm
 from workbench.plots import (
+    answers,
     composition,
     costs,
     curves,
@@ -53,10 +54,12 @@ from workbench.widgets import (
     RetentionExplorer,
     ScenarioExplorer,
     SeparationLab,
+    SideBySide,
     SkillRetention,
     SoftLabelExplorer,
     TeacherExplorer,
 )
+from workbench.widgets.player import load_recording
 
 METHODS = ("sft", "replay-shuffled-labels", "another item's demonstration",
            "sdft, task-start teacher", "adapter, chosen by words", "off-policy, 30 answers",
@@ -299,6 +302,8 @@ FIGURES = {
         AccuracyMatrix(shares("usual", 10, 10)), TASKS * 2).figure,
     **{f"{count} tokens": lambda count=count: token_figure(count) for count in (1, 6, 15, 40)},
     "next tokens": next_tokens,
+    "side by side": lambda: SideBySide().figure(),
+    "answers": lambda: answers.plot_answers(load_recording("teacher")),
     "live training": lambda: LiveTraining().figure(),
     "live distillation": lambda: LiveDistillation("nano").figure(),
     "scenarios": lambda: ScenarioExplorer(steps=2).figure(),
@@ -414,7 +419,7 @@ def test_a_figure_drawn_again_is_the_same_picture(size):
 
 def test_all_plots_and_widgets_are_looked_at():
     text = Path(__file__).read_text()
-    for module in (composition, costs, curves, dots, generations, separation, sequences,
+    for module in (answers, composition, costs, curves, dots, generations, separation, sequences,
                    soft_labels, studies, tokens):
         for name, thing in inspect.getmembers(module, inspect.isfunction):
             if name.startswith("plot_") and thing.__module__ == module.__name__:

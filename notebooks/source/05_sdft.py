@@ -35,7 +35,7 @@ model, tokenizer = wb.load_causal_lm("tiny")
 #
 # One model learns 24 new facts in two ways. **SFT** (supervised fine-tuning) trains it on the words of an expert.
 # **SDFT** (self-distillation fine-tuning) is the method of this lesson. Press **Play**, and watch the answers change.
-# Both methods have the learning rate and the steps that were best on validation questions. **Train** does it again
+# Both methods have the learning rate and the steps that were best on validation questions. **Train for real** does it again
 # before your eyes, in about a minute.
 
 # %%
@@ -360,7 +360,8 @@ verdict("up to the level of 80 %, the highest retention of replay is less than 5
 final = ends(compared).query("method in @main")
 by_seed = final.pivot(index="seed", columns="method")
 wb.show(plot_methods(final, title="SDFT learns as much as SFT and keeps more"))
-wb.show_numbers(final.groupby("method")[["new", "retention"]].mean(), "means over five seeds", percent)
+wb.show_numbers(final.groupby("method")[["new", "retention"]].mean(), "means over five seeds",
+                percent)
 
 # %%
 from workbench.measure.intervals import seed_interval

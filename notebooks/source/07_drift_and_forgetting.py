@@ -134,7 +134,7 @@ on_old.prompts.value = "kl_old"
 wb.show(on_old.figure())
 
 # %% [markdown]
-# The next table has the rank correlation within each method, and over all 36 runs.
+# The next figure has the rank correlation within each method, and over all 36 runs.
 
 # %%
 last = ends(tuned)
@@ -142,8 +142,22 @@ correlation = pd.DataFrame({kind: {
     name: drift_correlation(rows, column)
     for name, rows in (*last.groupby("method", sort=False), ("all six", last))}
     for column, kind in kinds.items()})
-print("rank correlation of forgetting with the drift on")
-print(correlation.round(2).to_string())
+
+# %%
+from workbench.plots.styles import styles_of
+
+ranks = Figure(figsize=(7, 2.8), layout="constrained").subplots()
+for kind, colour, marker in (("new prompts", "#D55E00", "s"), ("old prompts", "#0072B2", "o")):
+    ranks.plot(correlation[kind], correlation.index, marker, color=colour, label=f"drift on {kind}")
+ranks.set(xlim=(-0.03, 1.03), xlabel="rank correlation of forgetting with the drift")
+ranks.invert_yaxis()
+ranks.legend(frameon=False, loc="center left")
+wb.show(describe(ranks, "Rank correlations of forgetting with the drift on new and on old prompts: "
+                 + "; ".join(f"{name} {new:.2f} and {old:.2f}"
+                             for name, (new, old) in correlation.iterrows()) + "."))
+wb.show_numbers(correlation, "rank correlations", "{:.2f}".format)
+
+# %%
 verdict("in each of the six methods the rank correlation of forgetting with the drift on old "
         "prompts is above 0.9.", (correlation["old prompts"] > 0.9).all())
 verdict("over all 36 runs, forgetting follows the drift on old prompts more closely than the "
@@ -151,14 +165,30 @@ verdict("over all 36 runs, forgetting follows the drift on old prompts more clos
         correlation.loc["all six", "old prompts"] > correlation.loc["all six", "new prompts"] + 0.1)
 
 # %% [markdown]
-# Now we look at single runs: `sdft` and `sft_kl` at the three highest learning rates.
+# Now we look at single runs: `sdft` and `sft_kl` at the three highest learning rates. A line joins the runs of a
+# method, and a number is a learning rate.
 
 # %%
 high = last.query("method in ['sdft', 'sft_kl'] and rate >= 3e-4").rename(columns=kinds)
 high = high.assign(forgotten=100 * (1 - high["retention"])).sort_values(["method", "rate"])
 high = high.set_index(["method", "rate"])[["new prompts", "old prompts", "forgotten"]]
-print("drift (nats per answer) and forgetting (%):")
-print(high.round(1).to_string())
+sides = Figure(figsize=(9, 3.2), layout="constrained").subplots(1, 2, sharey=True)
+for ax, kind in zip(sides, kinds.values(), strict=True):
+    for method, style in styles_of(["sdft", "sft_kl"]).items():
+        ax.plot(high.loc[method, kind], high.loc[method, "forgotten"], label=method, **style)
+    for (_, rate), run in high.iterrows():
+        ax.annotate(f"{rate:g}", (run[kind], run["forgotten"]), (7, -4),
+                    textcoords="offset points", fontsize=9)
+    ax.set(xlabel=f"drift on {kind} (nats per answer)", ylim=(0, 104), xmargin=0.15)
+    describe(ax, f"Forgotten share against drift on {kind}: " + "; ".join(
+        f"{name} at {rate:g} {run[kind]:.1f} nats, {run['forgotten']:.0f} %"
+        for (name, rate), run in high.iterrows()) + ".")
+
+# %%
+sides[0].set_ylabel("forgotten (%)")
+sides[1].legend(frameon=False, loc="lower right")
+wb.show(sides[0].figure)
+wb.show_numbers(high, "drift (nats per answer) and forgetting (%)", "{:.1f}".format)
 of_sdft, of_kl, both = high.loc["sdft"], high.loc["sft_kl"], [3e-4, 1e-3]
 verdict("sdft has about the same drift on new prompts at all three learning rates. It forgets "
         "more at each higher rate.", np.ptp(of_sdft["new prompts"]) < 2
@@ -184,7 +214,8 @@ verdict("at 3e-4 and at 1e-3 sft_kl has less drift than sdft on both kinds of pr
 # the learning rate 3e-4.
 
 # %%
-from workbench.plots.studies import plot_diagnostic
+from workbench.plots.sequences import plot_over_seeds
+from workbench.plots.studies import plot_by_rate, plot_diagnostic
 
 titles = {"foreign_style": "answers in another style",
           "context_right": "right with a demonstration"}
@@ -202,15 +233,19 @@ print("sft, right answers before training and at step 40:", ", ".join(map(percen
 # - **Right with a demonstration.** We put the demonstration into the prompt, and ask again. After SFT only 12 % of the
 #   answers are right. The gate of lesson 04 would refuse this model as a teacher.
 #
-# The last result depends on the skill, and on the seed. The next table has the same measurement for all six skills.
-# Before training it was 100 %. The rule of lesson 05 chose the learning rates and steps. Each number is a mean over at
-# least five seeds.
+# The last result depends on the skill, and on the seed. The next figure has the same measurement for all six skills.
+# Before training it was 100 %. The rule of lesson 05 chose the learning rates and steps. A large mark is a mean over at
+# least five seeds, black dots are seeds, and a line is a 95 % interval.
 
 # %%
 tested = ends(one_skill.query("part == 'test' and method in ['sft', 'sdft']"))
 shown = tested.pivot_table("context_right", "order", "method")[["sft", "sdft"]]
-print("right answers with a demonstration in the prompt, after")
-print(shown.map(percent).rename_axis(index=None, columns=None).to_string())
+with_one = Figure(figsize=(8, 3.6), layout="constrained")
+rows = {skill: {method: one["context_right"] for method, one in runs.groupby("method")}
+        for skill, runs in tested.groupby("order")}
+wb.show(plot_over_seeds(rows, with_one.subplots(), "right with a demonstration, after training",
+                        legend=True))
+wb.show_numbers(shown, "right answers with a demonstration in the prompt", percent)
 verdict("after SFT these shares are 50 % or less, except on tools-new. After SDFT they are 75 % or "
         "more, except on letters-new and letters-hard-new.",
         list(shown.index[shown["sft"].round(2) > 0.5]) == ["tools-new"]
@@ -268,12 +303,12 @@ for skill in ("facts-new", "letters-new"):
 
 # %% [markdown]
 # On *letters-new* no answer is right, so all advantages are 0 and GRPO changes nothing. On *facts-new* it can learn. The
-# table has the stored runs after 160 steps.
+# figure has the stored runs after 160 steps.
 
 # %%
 grpo_ends = last.query("method == 'grpo'").set_index("rate")[["new", "retention"]]
-print(grpo_ends.map(percent).rename(index="{:g}".format, columns={"new": "new skill"})
-      .rename_axis("learning rate").to_string())
+wb.show(plot_by_rate(tuned, ["grpo"], Figure(figsize=(9, 2.8), layout="constrained")))
+wb.show_numbers(grpo_ends, "grpo at each learning rate", percent)
 verdict("GRPO learns at most a quarter of the facts.", grpo_ends["new"].max() <= 0.25)
 
 # %% [markdown]
@@ -334,13 +369,13 @@ def base_network(x, digits, old_x, old_digits, rng):
 # %% [markdown]
 # ### One image
 #
-# We train one base network for each of five seeds. Here are the answers of the first base to an image of a 4.
+# We train one base network for each of five seeds. For an image of a 4, about half of the answers of the first base are
+# right:
 
 # %%
 bases = {seed: base_network(*new_train, *old_train, torch.Generator().manual_seed(seed))
          for seed in range(5)}
 base_p = bases[0](new_test[0][new_test[1] == 4][:1]).softmax(1)
-print(", ".join(f"{label}: {percent(share)}" for label, share in enumerate(base_p[0].tolist())))
 print("right answers together:", percent(base_p[0, ::2].sum().item()))
 
 # %% [markdown]
@@ -367,6 +402,19 @@ def targets_of(digits, base_p):
     one = right * (torch.arange(10) < 2)
     base_right = base_p * right / (base_p * right).sum(1, keepdim=True)
     return dict(zip(METHODS, (one, base_right, right, one), strict=True))
+
+# %%
+targets = targets_of(torch.tensor([4]), base_p)
+answers_to_4 = {"answers of the base": base_p, "target of base-right": targets["base-right"],
+                "target of sft-one": targets["sft-one"]}
+columns = Figure(figsize=(9, 2.5), layout="constrained").subplots(1, 3, sharey=True)
+for ax, (title, p) in zip(columns, answers_to_4.items(), strict=True):
+    bars = ax.bar(range(10), 100 * p[0].numpy(), color=["#009E73", "#BBBBBB"] * 5)
+    ax.set(title=title, xlabel="answer (green: right)", xticks=range(10))
+    describe(ax, f"Bars, {title}: " + ", ".join(
+        f"{digit} {percent(share)}" for digit, share in enumerate(p[0].tolist())) + ".")
+columns[0].set_ylabel("probability (%)")
+wb.show(columns[0].figure)
 
 # %% [markdown]
 # ### All images
@@ -432,8 +480,6 @@ toy_means = toy.groupby(["method", "step"])[["drift", "parity", "forgotten"]].me
 at_end = toy_means.groupby("method").last()
 
 # %%
-from workbench.plots.styles import styles_of
-
 razor_figure = Figure(figsize=(8, 3.6), layout="constrained")
 plane = razor_figure.subplots()
 for method, style in styles_of(METHODS).items():
@@ -460,8 +506,12 @@ from workbench.plots import percent_over_seeds
 
 reached = toy_means.query("step > 0 and parity >= 0.93").reset_index("step").groupby("method")
 matched = toy[toy["step"] == toy["method"].map(reached["step"].first())].groupby("method")
-print(matched.agg({"drift": "mean", "forgotten": percent_over_seeds}).sort_values("drift")
-      .rename_axis(None).to_string(float_format="{:.2f} nats".format))
+by_drift = matched.agg({"drift": "mean", "forgotten": percent_over_seeds}).sort_values("drift")
+matched_axes = Figure(figsize=(7.5, 2.5), layout="constrained").subplots()
+wb.show(plot_over_seeds({f"{method}, drift {by_drift.loc[method, 'drift']:.2f} nats": {
+    method: matched.get_group(method)["forgotten"]} for method in METHODS},
+    matched_axes, "forgotten at 93 % parity accuracy"))
+wb.show_numbers(by_drift, "drift (nats) and forgetting at 93 % parity accuracy")
 print("parity accuracy of the base:", percent(toy.query("step == 0")["parity"].mean()))
 drifts, forgotten = matched["drift"].mean(), matched["forgotten"].mean()
 

@@ -28,8 +28,10 @@ from workbench.measure.intervals import seed_interval
 wb.prepare_notebook()
 
 # %%
-from workbench.plots import percent, plot_differences
-from workbench.plots.sequences import plot_over_seeds, plot_stages
+from workbench.plots import percent, plot_differences, plot_methods
+from workbench.plots.costs import plot_costs
+from workbench.plots.display import over_seeds
+from workbench.plots.sequences import plot_changes, plot_over_seeds, plot_stages
 from workbench.runs.experiment import make_learner, stream_of
 from workbench.runs.studies import ends, load_study, points, stage_measures
 from workbench.tasks import load_skill, spread
@@ -60,7 +62,9 @@ known = list(live.old_names)
 live_scores = pd.DataFrame(
     np.hstack([np.vstack([live.baseline[0], live.accuracy[0]]), live.old_accuracy[0]]).T,
     index=[*NEW[:2], *known], columns=["before", *(f"after {skill}" for skill in NEW[:2])])
-print(live_scores.map(percent).to_string())
+live_axes = plt.subplots(figsize=(7, 3.6))[1]
+wb.show(plot_stages(live_scores, live_axes, "sft, two skills: accuracy (%)"))
+wb.show_numbers(live_scores, "accuracy on eight skills, before and after each stage", percent)
 verdict("SFT learns the facts in the first stage, and has forgotten them after the second.",
         bool(live.accuracy[0, 0, 0] > 0.8 and live.accuracy[0, 1, 0] < 0.2))
 
@@ -153,27 +157,34 @@ verdict("the five measures computed by hand are those of the package.",
         np.allclose(measures.loc["sdft", first, 0], list(by_hand.values())))
 
 # %% [markdown]
-# Now all ten methods in the first order, facts → tools → letters. Marks are means, lines are 95 % intervals over five
-# seeds (cut at 0 and 100 %), black dots are seeds.
+# Now all ten methods in the first order, facts → tools → letters. A method that has learned more is further to the
+# right. In the left panel the height is the retention of the known skills. In the right panel it is the accuracy on the
+# new skills at the end (ACC). Marks are means, lines are 95 % intervals over five seeds (cut at 0 and 100 %), small dots
+# are seeds.
 
 # %%
 in_first = measures.xs(first, level="order")
-end_figure, end_axes = plt.subplots(1, 3, figsize=(11, 4.4), sharey=True)
-for ax, name in zip(end_axes, ("learned", "ACC", "retention"), strict=True):
-    plot_over_seeds({method: {method: in_first.loc[method, name]} for method in methods}, ax, name)
+of_ten = in_first.loc[methods].reset_index()
+end_figure, end_axes = plt.subplots(1, 2, figsize=(11, 4.6))
+for ax, name, label in zip(end_axes, ("retention", "ACC"), (
+        "retention, known skills", "ACC, new skills at the end"), strict=True):
+    plot_methods(of_ten, ax, retained=name, learned="learned", methods=methods,
+                 labels=("accuracy right after each stage", label))
 wb.show(end_figure)
 
 # %% [markdown]
-# Some methods learn the letters only with some seeds. The table counts the seeds that end above 50 % on the letters.
+# No method reaches the star. Some methods learn the letters only with some seeds. The folded table counts
+# the seeds that end above 50 % on the letters.
 
 # %%
 at_end = ends(record).query("order == @first").groupby("method")
-print(pd.DataFrame({
+wb.show_numbers(pd.DataFrame({
     "learning rate": at_end["rate"].first().map("{:g}".format),
+    **{name: in_first[name].groupby("method").mean().map(percent)
+       for name in ("learned", "ACC", "retention", "all eight")},
     "letters learned": at_end["letters-new"].agg(lambda one: f"{(one > 0.5).sum()} of {len(one)}"),
-    "BWT (points)": (100 * in_first["BWT"].groupby("method").mean()).map("{:.0f}".format),
-    "all eight": in_first["all eight"].groupby("method").mean().map(percent)})
-    .loc[methods].rename_axis(None).to_string())
+    "BWT (points)": (100 * in_first["BWT"].groupby("method").mean()).map("{:.0f}".format)})
+    .loc[methods].rename_axis(None), "ten methods in the first order")
 lead = 100 * (in_first.loc["sdft", "ACC"] - in_first.loc["sft", "ACC"])
 verdict(f"SDFT ends higher than SFT. Difference in ACC: {in_points(lead)} points.",
         seed_interval(lead)[0] > 30)
@@ -222,12 +233,14 @@ verdict("averaged over the three orders, SDFT ends higher on the new skills (ACC
 #
 # ### Whose answers should replay store?
 #
-# The two kinds of replay differ only in the stored answers. The table shows *replay of own answers* minus *replay* in
+# The two kinds of replay differ only in the stored answers. The figure shows *replay of own answers* minus *replay* in
 # points: the mean over the same three orders, with its 95 % interval.
 
 # %%
 own_gaps = paired("replay of own answers", "replay")["mean"]
-print(own_gaps.agg(in_points).to_string())
+wb.show(plot_differences(own_gaps, plt.subplots(figsize=(7, 2.4))[1], "Whose answers are stored?",
+                         "points, own answers minus replay"))
+wb.show_numbers(own_gaps.agg(in_points).to_frame("points"), "own answers minus replay")
 verdict("averaged over the three orders, no measure differs clearly between the two kinds of "
         "replay.",
         all(seed_interval(own_gaps[name])[0] < 0 < seed_interval(own_gaps[name])[1]
@@ -239,8 +252,23 @@ verdict("averaged over the three orders, no measure differs clearly between the 
 # Each new skill has a **sibling**: the known skill with nearly the same words in its questions. `facts-keepers` is the
 # sibling of `facts-new`, `tools-house` of `tools-new`, and `letters-machines` of `letters-new`.
 #
-# In the figure a row is a skill, a column is a stage, and a number is the mean accuracy over seeds. A cell is grey if
-# the new skill has not been trained yet.
+# First the change of all ten methods, in points, from before the first stage to the end of the last one. Red is a loss,
+# blue is a gain. The new skills are on the left, the known skills on the right.
+
+# %%
+before, after = (runs.query("order == @first").groupby("method")[[*NEW, *known]].mean().loc[methods]
+                 for runs in (record[record["step"] == 0], ends(record)))
+change_axes = plt.subplots(figsize=(9.5, 4.4))[1]
+wb.show(plot_changes((after - before).rename_axis(None), change_axes,
+                     "Change in accuracy after three stages (points)"))
+wb.show_numbers(100 * (after - before), "change in accuracy, ten methods, eight skills",
+                "{:+.0f}".format)
+
+# %% [markdown]
+# Most of what SDFT loses is in `letters-machines`, `facts-keepers` and `tools-house`: these are the siblings.
+#
+# Now stage by stage, for SFT and SDFT. A row is a skill, a column is a stage, and a number is the mean accuracy over
+# seeds. A cell is grey if the new skill has not been trained yet.
 
 # %%
 def by_stage(method, order=first):
@@ -320,7 +348,9 @@ with_it = pd.Series({one.name: float(stream.right(
     learner.predict(one.test.inputs, 0), one.test, 0, one.index).double().mean())
     for one in (task, *stream.old_tasks)})
 without = live_scores["before"].drop("tools-new")
-print(pd.DataFrame({"without the adapter": without, "with it": with_it}).map(percent).to_string())
+both = pd.DataFrame({"without the adapter": without, "with it": with_it}).T[["facts-new", *known]]
+wb.show(plot_stages(both, plt.subplots(figsize=(9.5, 1.9))[1], "Accuracy (%) with one adapter"))
+wb.show_numbers(both, "accuracy without the adapter and with it", percent)
 off, on = without[known].mean(), with_it[known].mean()
 verdict(f"the mean accuracy on the known skills is {percent(off)} without the adapter, and "
         f"{percent(on)} with it.", with_it["facts-new"] > 0.7 and on < 0.3 and off > 0.9)
@@ -347,7 +377,9 @@ choices = {skill: chooser.predict(words.transform(
 # %%
 share = pd.DataFrame({skill: {adapter: (chosen == adapter).mean() for adapter in (*NEW, "none")}
                       for skill, chosen in choices.items()}).T  # a row per skill of the question
-print(share.map(percent).rename_axis("questions on").to_string())
+wb.show(plot_stages(share, plt.subplots(figsize=(7, 3.6))[1],
+                    "Chosen adapter (columns) for the questions on each skill (%)"))
+wb.show_numbers(share.rename_axis("questions on"), "share of each chosen adapter", percent)
 correct = pd.Series({skill: share.loc[skill, skill if skill in NEW else "none"]
                      for skill in share.index})
 verdict(f"the chooser is right for {percent(correct.mean())} of the questions. It is worst on "
@@ -363,8 +395,8 @@ verdict(f"the chooser is right for {percent(correct.mean())} of the questions. I
 # the adapter is right equally often on the questions with the right choice and on the others. Without this assumption,
 # the mean on all eight skills could be up to 3 points higher or lower in each run.
 #
-# The table shows means over the three orders in which adapters were run. The *lead* is the first row minus the row of
-# the method, paired by seed and order, in points.
+# The figure shows the *lead* of adapters with the chooser: their accuracy minus that of each method, in points. It is
+# paired by seed and order, over the three orders in which adapters were run.
 
 # %%
 adapter_runs = ends(record).query("method == 'adapter per skill'").set_index(["order", "seed"])
@@ -375,9 +407,15 @@ for method in ("adapter per skill", "replay of own answers", "replay", "sdft", "
     other = measures.loc[method].reindex(chosen.index)[list(chosen)].dropna()
     gains[method] = 100 * (chosen - other).dropna().groupby("seed").mean()
     rows[method] = [*other.mean().map(percent), *gains[method].agg(in_points)]
-print(pd.DataFrame(rows, index=["ACC", "all eight", "lead, ACC", "lead, all eight"]).T.to_string())
+lead_figure, lead_axes = plt.subplots(1, 2, figsize=(10, 2.6), sharey=True)
+for ax, name in zip(lead_axes, chosen, strict=True):
+    plot_differences({method: gain[name] for method, gain in gains.items()}, ax, f"lead, {name}",
+                     "points, adapters with the chooser minus method")
+wb.show(lead_figure)
 
 # %%
+wb.show_numbers(pd.DataFrame(rows, index=["ACC", "all eight", "lead, ACC", "lead, all eight"]).T,
+                "adapters with the chooser, and five methods")
 clear = [method for method in gains if seed_interval(gains[method]["all eight"])[0] > 0]
 verdict("on all eight skills, adapters with the chooser have a clear lead over "
         f"{', '.join(clear)}. On the three new skills alone, the difference from replay and from "
@@ -392,16 +430,24 @@ verdict("on all eight skills, adapters with the chooser have a clear lead over "
 # ## The cost of each method
 #
 # *Stored* is the size of the examples or adapters after three skills. SDFT (with the pretrained teacher),
-# *off_policy_distillation* and *sft_kl* must also keep the pretrained weights, 5.3 MB. *Seconds* is the training time
-# of the stored runs: median and range. It is rough, because runs shared the cores.
+# *off_policy_distillation* and *sft_kl* must also keep the pretrained weights, 5.3 MB. *Seconds* is the median training
+# time of the stored runs. It is rough, because runs shared the cores: the folded table has the range. The accuracy is
+# that on all eight skills, in the first order.
 
 # %%
 costs = ends(record).groupby("method")
-print(pd.DataFrame({
-    "stored (kB)": (costs["stored_bytes"].mean() / 1000).map("{:.0f}".format),
-    "seconds": costs["train_seconds"].agg(
-        lambda one: f"{one.median():.0f} ({one.min():.0f} to {one.max():.0f})")})
-    .loc[methods].rename_axis(None).to_string())
+table = pd.DataFrame({"kB stored": costs["stored_bytes"].mean() / 1000,
+                      "seconds to train": costs["train_seconds"].median()}).loc[methods]
+table[["accuracy", "low", "high"]] = [over_seeds(in_first.loc[method, "all eight"])
+                                      for method in methods]
+cost_figure, cost_axes = plt.subplots(1, 2, figsize=(11, 4.2), sharey=True)
+for ax, cost in zip(cost_axes, ("kB stored", "seconds to train"), strict=True):
+    plot_costs(table, cost, ax, methods=methods)
+wb.show(cost_figure)
+wb.show_numbers(pd.DataFrame({
+    "stored (kB)": table["kB stored"].map("{:.0f}".format), "seconds": costs["train_seconds"].agg(
+        lambda one: f"{one.median():.0f} ({one.min():.0f} to {one.max():.0f})")}).loc[methods],
+    "the cost of ten methods")
 
 # %% [markdown]
 # ## Which method would you use?

@@ -7,7 +7,7 @@ const boxes = new ResizeObserver((entries) => {
     else target.removeAttribute("tabindex");
   }
 });
-for (const box of document.querySelectorAll("main pre, .wide, main p:has(math), math")) boxes.observe(box);
+for (const box of document.querySelectorAll("main pre, .wide, main :is(p, li):has(> math), math")) boxes.observe(box);
 
 const contents = document.querySelector(".contents details");
 if (contents) contents.open = matchMedia("(min-width: 72rem)").matches;

@@ -38,7 +38,7 @@ function excerpt(text, words) {
 }
 
 function search() {
-  const words = plain(query.value).split(/[^\p{L}\p{N}@-]+/u).filter(Boolean);
+  const words = plain(query.value).split(/[^\p{L}\p{N}@_-]+/u).filter(Boolean);
   const hits = words.length ? folded.map((section) => [score(section, words), section])
     .filter(([points]) => points).sort((a, b) => b[0] - a[0]) : [];
   document.getElementById("count").textContent = !words.length ? ""

@@ -24,8 +24,6 @@ MOST_CELLS, LONGEST_CELL, WIDEST_LINE = 30, 15, 100
 MOST_NUMBERS, MOST_WORDS, MOST_CODE = 150, 500, 60
 NUMBER = re.compile(r"(?<![\w.])[-+−]?\d[\d,.]*(e[-+]?\d+)?")
 PENDING = {
-    "07_drift_and_forgetting",
-    "08_many_skills",
     "more/adapters_compared",
     "more/composition_compared",
     "more/composition_failures",

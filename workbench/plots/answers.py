@@ -16,7 +16,8 @@ SIZE, LINE = 10, 0.19
 def plot_answers(recording: dict[str, Any]) -> Figure:
     """Draw the first and the last answers of a recording of the kind ``answers`` as a table.
 
-    Wrong answers have a coloured cell and a cross; answers in the expert's words are in italics.
+    Wrong answers have a coloured cell and a cross. Answers that are not in the model's own style
+    are in italics.
     """
     questions, methods = recording["questions"], recording["methods"]
     first, last = recording["frames"][0], recording["frames"][-1]
@@ -37,7 +38,7 @@ def plot_answers(recording: dict[str, Any]) -> Figure:
                  *(f"{'✓' if a['right'] else '✗'} {a['text']}" for a in answers)]
         rows.append(("", [textwrap.fill(t, width) for t, width in zip(texts, widths, strict=True)],
                      [None, *answers]))
-    note = f"✗ wrong. Italics: the expert's words. {recording['note']}"
+    note = f"✗ wrong. Italics: not in the model's own style. {recording['note']}"
     heights = [LINE * (1.3 + max((t.count("\n") for t in texts), default=0.2))
                for _, texts, _ in rows]
     height = sum(heights) + 4.5 * LINE

@@ -1,5 +1,4 @@
-"""The scene of the instructor's demonstration on clusters: tasks are learned, messages retrieved.
-"""
+"""The scene of the instructor's demonstration on clusters, and the task of a message."""
 
 from __future__ import annotations
 

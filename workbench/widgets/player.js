@@ -23,6 +23,7 @@ const STYLE = `
   font-weight: normal; }
 .wb-player .shares { gap: .2em 1em; flex-wrap: wrap; }
 .wb-player .share span { white-space: nowrap; }
+.wb-player .share span:last-child { min-width: 3.2em; text-align: right; }
 .wb-player .share div { flex: 1; min-width: 3em; height: .7em; background: #e4e4e4; }
 .wb-player .share div div { height: 100%; background: var(--colour); }
 .wb-player .digits { display: flex; flex-wrap: wrap; gap: .3em .7em; margin-top: .4em; }
@@ -30,7 +31,7 @@ const STYLE = `
 .wb-player .digits img { width: 3em; height: 3em; image-rendering: pixelated; border: .2em solid #bbb; }
 .wb-player .digits .right img { border-color: #00704f; }
 .wb-player .digits .wrong img { border-color: #a33c00; }
-.wb-player .digits .unmet { opacity: .35; }
+.wb-player .digits .unmet img { opacity: .35; }
 .wb-player .sides { display: flex; flex-wrap: wrap; gap: 1em; }
 .wb-player .sides > * { flex: 1 1 20em; min-width: 0; }
 .wb-player .bar { display: flex; gap: .7em; align-items: center; margin-top: .5em; }
@@ -183,7 +184,7 @@ class Answers {
     make(head, "th", { scope: "col", style: "width:31%" }, "question (right answer)");
     this.heads = recording.methods.map((method) => {
       const cell = make(head, "th", { scope: "col" });
-      make(cell, "span", { style: `color:${method.colour}` }, method.label);
+      make(cell, "span", { style: `border-bottom: .2em solid ${method.colour}` }, method.label);
       const about = make(cell, "span", { style: "font-weight:normal" });
       const shares = make(cell, "div", { class: "shares" });
       const bars = recording.bars.map((name) => {
@@ -206,7 +207,7 @@ class Answers {
       make(row, "th", { scope: "row" }, `${question.text} (${question.answer})`);
       return recording.methods.map(() => make(row, "td"));
     });
-    make(stage, "p", { class: "note" }, `✗ wrong. Italics: the expert's words. ${recording.note}`);
+    make(stage, "p", { class: "note" }, `✗ wrong. Italics: not in the model's own style. ${recording.note}`);
   }
 
   lay() { this.shown = null; }
@@ -223,7 +224,7 @@ class Answers {
     });
     this.rows.forEach((cells, q) => cells.forEach((cell, m) => {
       const { text, right, expert } = frame.answers[m][q];
-      const words = right === null ? text : `${text} ${right ? "✓" : "✗"}`;
+      const words = right === null ? text : `${text}\u00a0${right ? "✓" : "✗"}`;
       const changed = this.shown && cell.textContent !== words;
       cell.className = [{ true: "right", false: "wrong" }[right] || "", expert ? "expert" : "", changed ? "changed" : ""].join(" ");
       if (changed) { // starts the animation again

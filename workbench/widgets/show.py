@@ -13,8 +13,8 @@ SCENES: dict[str, tuple[type[View], str, str]] = {
     "Forgetting": (Forgetting, "Vote: which curve falls first, and how far?",
                    "A network learns ten digits, two at a time. What it learned first, it loses."),
     "Scenarios": (Scenarios, "Vote: in which scenario does the network forget most?",
-                  "task: it is told which pair a digit is from. domain: it says “first or second of "
-                  "its pair”. class: it chooses among all digits so far."),
+                  "task: it is told which pair a digit is from. domain: it says “first or second "
+                  "of its pair”. class: it chooses among all digits so far."),
     "Teacher": (Teacher, "Vote: can a model that does not know the answer teach it?",
                 "The same weights, asked twice. With the expert's answer in the prompt, the model "
                 "is its own teacher."),

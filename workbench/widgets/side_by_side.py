@@ -29,7 +29,7 @@ comparison in lesson 05."""
 class SideBySide(RecordedRun):
     """Answers of two models to the same questions, while one learns by SFT and one by SDFT.
 
-    It opens on a recorded training. The button trains both anew; each evaluation of both is a frame.
+    It opens on a recorded training. A button trains both anew; each evaluation is a frame.
 
     Parameters
     ----------
@@ -157,6 +157,6 @@ def in_words(configs: Sequence[RunConfig], frames: Sequence[Sequence[Snapshot]],
         parts.append(f"{config.learner.upper()} at step {now.steps_taken} of {now.steps_total}: "
                      f"{percent(now.scores[0, 0])} of the new skill right, "
                      f"{percent(retained(before, now))} of the known skills kept; of the "
-                     f"{len(shown)} answers shown {right} are right and {foreign} are in the "
-                     "expert's words")
+                     f"{len(shown)} answers shown {right} are right and {foreign} are not in "
+                     "the model's own style")
     return f"Answers of models while they are trained. {'. '.join(parts)}."
