@@ -26,7 +26,6 @@ import io
 import re
 import shutil
 import sys
-import time
 from pathlib import Path
 from typing import Any
 
@@ -48,8 +47,9 @@ LONGER = dict.fromkeys(("05_sdft", "08_many_skills"), 90)
 """Seconds of the lessons that train several language models."""
 DIRECTIVE = re.compile(r"\{\{(exercise|solution) (\w+)\}\}")
 CHECK = re.compile(r'^check\("(\w+)", \1\)$', re.M)
-MEMORY = ("import resource, sys; print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss "
-          "// (1024 if sys.platform == 'linux' else 1024**2))")
+USED = ("import resource, sys; used = resource.getrusage(resource.RUSAGE_SELF); "
+        "print(used.ru_utime + used.ru_stime, "
+        "used.ru_maxrss // (1024 if sys.platform == 'linux' else 1024**2))")
 
 
 def sources_in(folder: Path) -> list[Path]:
@@ -208,7 +208,9 @@ def build(path: Path, folder: Path) -> dict[str, float]:
     Returns
     -------
     dict
-        ``seconds`` from cold and ``megabytes`` at the peak, which the notebook stores too.
+        ``seconds`` from cold and ``megabytes`` at the peak, which the notebook stores too. The
+        seconds are those of the processor: with one thread, what a cold run takes where nothing
+        else runs. A busy machine makes them hardly longer.
 
     Raises
     ------
@@ -223,12 +225,11 @@ def build(path: Path, folder: Path) -> dict[str, float]:
     home = (notebooks / name).parent
     home.mkdir(parents=True, exist_ok=True)
     notebook = read_source(path)
-    notebook.cells.append(nbformat.v4.new_code_cell(MEMORY, id="memory"))
-    started = time.perf_counter()
+    notebook.cells.append(nbformat.v4.new_code_cell(USED, id="used"))
     NotebookClient(notebook, timeout=300, store_widget_state=False, coalesce_streams=True,
                    resources={"metadata": {"path": str(home)}}).execute()
-    used = {"seconds": round(time.perf_counter() - started, 1),
-            "megabytes": int(notebook.cells.pop().outputs[0]["text"])}
+    seconds, megabytes = notebook.cells.pop().outputs[0]["text"].split()
+    used = {"seconds": round(float(seconds), 1), "megabytes": int(megabytes)}
     for cell in notebook.cells:
         cell.metadata.pop("execution", None)
         for output in cell.get("outputs", []):

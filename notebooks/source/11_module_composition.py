@@ -236,8 +236,9 @@ from workbench.widgets import CompositionExplorer
 CompositionExplorer(learner, stream)
 
 # %% [markdown]
-# For the third task, “8 or 9”, the largest coefficient is 1.83. But if all reused units are off, the accuracy stays
-# at 99 %. If all new units are off, it falls to 91 %. So a large coefficient does not show that its unit helps.
+# For the third task, “8 or 9”, the largest coefficient is 1.83. But if all reused units are off, nothing is lost: 88 of
+# 88 images are right, and 87 with all units. If all new units are off, the accuracy falls to 91 %. So a large coefficient
+# does not show that its unit helps.
 #
 # ## The whole method, beside simple methods
 #

@@ -19,10 +19,11 @@ const STYLE = `
 .wb-player td.expert { font-style: italic; }
 .wb-player td.changed { animation: wb-changed .8s; }
 @keyframes wb-changed { from { background: #ffe27a; } }
-.wb-player .shares, .wb-player .share { display: flex; flex-wrap: wrap; gap: .2em .4em; align-items: center; flex: 1;
-  font-weight: normal; }
+.wb-player .shares, .wb-player .share { display: flex; flex-wrap: wrap; gap: .2em .4em; align-items: center;
+  flex: 1; font-weight: normal; }
 .wb-player .shares { gap: .2em 1em; }
 .wb-player .share span { white-space: nowrap; }
+.wb-player .share span:last-child { min-width: 3.2em; text-align: right; }
 .wb-player .share div { flex: 1; min-width: 3em; height: .7em; background: #e4e4e4; }
 .wb-player .share div div { min-width: 0; height: 100%; background: var(--colour); }
 .wb-player .digits { display: flex; flex-wrap: wrap; gap: .3em .7em; margin-top: .4em; }
