@@ -25,7 +25,7 @@ const STYLE = `
 .wb-player .share span { white-space: nowrap; }
 .wb-player .share span:last-child { min-width: 3.2em; text-align: right; }
 .wb-player .share div { flex: 1; min-width: 3em; height: .7em; background: #e4e4e4; }
-.wb-player .share div div { height: 100%; background: var(--colour); }
+.wb-player .share div div { min-width: 0; height: 100%; background: var(--colour); }
 .wb-player .digits { display: flex; flex-wrap: wrap; gap: .3em .7em; margin-top: .4em; }
 .wb-player .digits figure { margin: 0; text-align: center; width: 4.4em; }
 .wb-player .digits img { width: 3em; height: 3em; image-rendering: pixelated; border: .2em solid #bbb; }
