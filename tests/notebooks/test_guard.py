@@ -129,7 +129,7 @@ def test_headings_go_down_one_level_at_a_time(path):
 
 @pytest.mark.parametrize("path", SOURCES, ids=lambda path: place_of(path)[1])
 def test_notebook_and_source_say_the_same(path):
-    built = nbformat.read(target_of(path, ROOT / "notebooks", True), as_version=4)
+    built = nbformat.read(target_of(path, ROOT / "notebooks"), as_version=4)
     source = read_source(path)
     assert [(c.cell_type, c.source) for c in built.cells] == [
         (c.cell_type, c.source) for c in source.cells], f"run: make build NAME={place_of(path)[1]}"
