@@ -74,10 +74,10 @@ def name_of(command: Callable[[list[str]], int]) -> str:
 
 
 def one_line(box: str) -> str:
-    """Return the first paragraph of a message in a box drawn by tyro."""
-    lines = [re.sub("[╭╮╰╯│─]", "", line).strip() for line in box.splitlines()[1:]]
-    end = lines.index("") if "" in lines else len(lines)
-    return " ".join(lines[:end]).removeprefix("Error parsing ")
+    """Return the first paragraph of a message in a box drawn by tyro, also on an ASCII console."""
+    lines = [re.sub("[╭╮╰╯│─]|^ *-+ *$", "", line).strip() for line in box.splitlines()[1:]]
+    paragraphs = "\n".join(lines).strip().split("\n\n")
+    return paragraphs[0].replace("\n", " ").removeprefix("Error parsing ")
 
 
 def list_options(*dataclasses: Any) -> set[str]:

@@ -14,21 +14,25 @@ SIZE, LINE = 10, 0.19
 
 
 def plot_answers(recording: dict[str, Any]) -> Figure:
-    """Draw the first and the last answers of a recording of the kind ``answers`` as a table.
+    """Draw the last answers of a recording of the kind ``answers`` as a table.
+
+    Answers of a training stand beside those before it, which all methods share.
 
     Wrong answers have a coloured cell and a cross. Answers that are not in the model's own style
     are in italics.
     """
     questions, methods = recording["questions"], recording["methods"]
     first, last = recording["frames"][0], recording["frames"][-1]
-    heads = ["question (right answer)", "before"]
-    heads += [f"after {m['label']}, {note}" for m, note in zip(methods, last["notes"], strict=True)]
-    colours = ["black", FAINT, *(m["colour"] for m in methods)]
-    shares = ["", "", *(", ".join(f"{name} {percent(share)}" for name, share in
+    trained = first["answers"][0][0]["right"] is not None
+    heads = ["question (right answer)", *["before"] * trained, *(
+        f"{'after ' * trained}{m['label']}, {note}"
+        for m, note in zip(methods, last["notes"], strict=True))]
+    colours = ["black", *[FAINT] * trained, *(m["colour"] for m in methods)]
+    shares = ["", *[""] * trained, *(", ".join(f"{name} {percent(share)}" for name, share in
                                   zip(recording["bars"], own, strict=True))
                         for own in last["bars"])]
-    widths = [25, 26, *[33] * len(methods)]
-    columns = [first["answers"][0], *last["answers"]]
+    widths = [25, *[26] * trained, *[33 if trained else 48] * len(methods)]
+    columns = [*[first["answers"][0]] * trained, *last["answers"]]
     rows: list[tuple[str, list[str], list[dict[str, Any] | None]]] = []
     for q, question in enumerate(questions):
         if not q or question["group"] != questions[q - 1]["group"]:
