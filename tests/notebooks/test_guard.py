@@ -202,7 +202,7 @@ def test_what_may_differ_between_machines_is_left_out_of_the_comparison(before, 
 def test_every_sanitize_rule_is_read_by_nbval():
     text = SANITIZE.read_text()
     headings = [line for line in text.splitlines() if re.fullmatch(r"\[[a-z ]+\]", line)]
-    assert len(get_sanitize_patterns(text)) == text.count("regex: ") == len(headings) == 10
+    assert len(get_sanitize_patterns(text)) == text.count("regex: ") == len(headings) == 11
 
 
 def sanitize(text, rules):
