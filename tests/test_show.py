@@ -95,5 +95,5 @@ def test_reset_shows_the_recorded_run_from_its_beginning():
 
 
 def test_the_demonstration_needs_the_folder_of_the_project(tmp_path):
-    with pytest.raises(WorkbenchError, match="show.ipynb is missing: .* Clone or download"):
+    with pytest.raises(WorkbenchError, match="show.py is missing: .* Clone or download"):
         demo.command(root=tmp_path)

@@ -190,6 +190,8 @@ def test_which_link_back_counts(last_cell, holds):
 @pytest.mark.parametrize(("before", "after"), [
     ("kept 61 % of it", "kept_PERCENT_of_it"), ("-0.5 %", "PERCENT"), ("0.123456", "0.123"),
     ("at 0x7f3a2b", "at_ADDRESS"), ("took 3.2 s", "took_TIME"), ("4.71 nats", "NATS"),
+    ("+1.5 points (-0.6 to +2.5 points)", "POINTS_(POINTS)"), ("1.5 of it", "1.5_of_it"),
+    ("sft -0.6 (from -1.2 to +0.0); x", "sft_POINTS;_x"),
     ("on cuda:0", "on_DEVICE"), ("in /tmp/a/b.txt", "in_PATH"), ("a   b", "a_b"),
     (" 61%|###   | 6/10", "PROGRESS"),
     ('src="data:image/png;base64,iVBOR0/w+A=="', 'src="data:image/png;PICTURE"'),

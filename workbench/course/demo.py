@@ -9,7 +9,7 @@ from pathlib import Path
 from workbench.course.lab import ROOT, environment, has_browser
 from workbench.errors import WorkbenchError
 
-NOTEBOOK = Path("etc", "show.ipynb")
+PAGE = Path("etc", "show.py")
 NOT_NEEDED = ["nbdime-jupyterlab", "jupyterlab-jupytext"]
 """Extensions of JupyterLab that cannot run outside of it."""
 
@@ -20,13 +20,14 @@ def command(extra: Sequence[str] = (), browser: bool = False, root: Path = ROOT)
     One kernel waits with the page ready. Raises `WorkbenchError` if the project's folder lacks the
     page.
     """
-    if not (root / NOTEBOOK).is_file():
-        raise WorkbenchError(f"{root / NOTEBOOK} is missing: the demonstration is part of the "
+    if not (root / PAGE).is_file():
+        raise WorkbenchError(f"{root / PAGE} is missing: the demonstration is part of the "
                              "project's folder, not of the installed package. Clone or download "
                              "the project, and start from there.")
-    return [sys.executable, "-m", "voila", str(root / NOTEBOOK), "--template=show", "--theme=light",
+    return [sys.executable, "-m", "voila", str(root / PAGE), "--template=show", "--theme=light",
             "--Voila.ip=127.0.0.1", "--preheat_kernel=True", "--pool_size=1",
             f"--VoilaConfiguration.extension_denylist={NOT_NEEDED}",
+            "--VoilaConfiguration.extension_language_mapping={'.py': 'python'}",
             *([] if browser else ["--no-browser"]), *extra]
 
 

@@ -173,7 +173,7 @@ def base_network(x, digits, old_x, old_digits, rng):
     return network.requires_grad_(False)
 
 # %%
-SEEDS = (0, 1, 2, 3, 4)
+SEEDS = tuple(range(10))
 METHODS = ("sft-one", "sft-digit", "sft-random", "base-right", "rl", "rl-one")
 data = {}
 for old_task, stream, count in (("rotated", "rotated-digits", 4),
@@ -210,7 +210,7 @@ def targets_of(digits, base_p, seed):
 
 # %% [markdown]
 # How far is each target from the base? The first column has KL(target ‖ base) for the 4 of lesson 07. (KL(base ‖ target)
-# is infinite, because the targets have zeros.) The second column has the mean over all test images and the five bases of
+# is infinite, because the targets have zeros.) The second column has the mean over all test images and the ten bases of
 # the rotated images. `rl` is left out, because it has no fixed target.
 
 # %%
@@ -326,7 +326,7 @@ razor_figure.supylabel("forgotten on the old task (%)", fontsize=11)
 wb.show(razor_figure)
 
 # %% [markdown]
-# Each marker is a mean over five seeds, every 20 steps. All paths start at the lower left. `rl`, `base-right` and
+# Each marker is a mean over ten seeds, every 20 steps. All paths start at the lower left. `rl`, `base-right` and
 # `sft-random` have little drift. The second row enlarges this corner of the picture. `sft-one` and `rl-one` must answer
 # 0 or 1. They have the largest drift and forget most. `sft-digit` lies between.
 #
@@ -346,12 +346,12 @@ for old_task, (low, high) in limits.items():
           f"{100 * share:+.0f} points ({100 * low[1]:+.0f} to {100 * high[1]:+.0f})")
 verdict("with rotated images sft-random has less drift than rl, but has forgotten more.",
         limits["rotated"][1][0] < 0 < limits["rotated"][0][1])
-verdict("with shuffled images neither difference is clear: both intervals contain 0.",
-        (limits["shuffled"][0] < 0).all() and (limits["shuffled"][1] > 0).all())
+verdict("with shuffled images the difference in forgetting is below 5 points.",
+        -0.05 < limits["shuffled"][0][1] and limits["shuffled"][1][1] < 0.05)
 
 # %% [markdown]
 # After the same number of steps the methods have learned different amounts. So for each method we take the first
-# evaluation at which the parity accuracy (mean over the five seeds) is at least 93 %. This choice does not depend on
+# evaluation at which the parity accuracy (mean over the ten seeds) is at least 93 %. This choice does not depend on
 # forgetting.
 
 # %%
@@ -414,7 +414,7 @@ verdict("the drift on the new task explains less than the 96 % of the paper.",
 #
 # ## Limits
 #
-# The language model is tiny, with one new skill and one seed for each setting. The network for digits is small, with five
+# The language model is tiny, with one new skill and one seed for each setting. The network for digits is small, with ten
 # seeds and one learning rate. Much depends on the 100 images with which the base learned the new task. When we gave
 # all seeds the same 100 images, the base knew less of the new task, and `rl` and `rl-one` did not reach 93 % in 320 steps.
 #

@@ -153,7 +153,7 @@ gains = {"EWC minus its control": ewc_acc["ewc"] - ewc_acc["ewc-shuffled-fisher"
 for name, gain in gains.items():
     low, high = (100 * end for end in seed_interval(gain))
     print(f"{name}: {100 * gain.mean():.1f} points of ACC "
-          f"(95 % interval over seeds: {low:.1f} to {high:.1f})")
+          f"(95 % interval over seeds: {low:.1f} to {high:.1f} points)")
 verdict("it matters which weights EWC protects. But the control, which protects weights at random, "
         "already has a part of the gain of EWC over fine-tuning.",
         all(gain.mean() > 0.02 and seed_interval(gain)[0] > 0 for gain in gains.values()))
