@@ -1,4 +1,4 @@
-"""Write a handout for each lesson: one or two pages to print, without code.
+"""Write a handout for each lesson: two or three pages to print, without code.
 
 It has the lesson's claim and objectives, its pictures with their alternative texts, the exercises
 with space to write, and the words of the glossary that the lesson uses. All of it is taken from the
@@ -14,13 +14,15 @@ from html import escape
 from pathlib import Path
 from typing import Any
 
+from site_pages import to_html
+
 from workbench.course.exercises import exercises
 from workbench.errors import WorkbenchError
 
 FOLDER = "handouts"
 PICTURES = 3
 """Pictures of a handout: the first, those in the middle, the last."""
-LINES = 5
+LINES = 4
 """Lines to write on, for each exercise."""
 STYLE = """
 @page { margin: 14mm }
@@ -31,7 +33,7 @@ h1 { font-size: 19pt; margin: 0 0 2mm } h2 { font-size: 12.5pt; margin: 4mm 0 1m
 p, ul { margin: 0 0 2mm } ul { padding-left: 5mm }
 .claim { border-left: 1.2mm solid #0072b2; padding-left: 3mm }
 .pictures { display: flex; flex-wrap: wrap; gap: 3mm; align-items: center }
-.pictures img { flex: 1 1 80mm; min-width: 0; max-width: 100%; max-height: 62mm;
+.pictures img { flex: 1 1 80mm; min-width: 0; max-width: 100%; max-height: 52mm;
   object-fit: contain }
 .exercise, dl div { break-inside: avoid } h2 { break-after: avoid }
 .line { border-bottom: 0.2mm solid #888; height: 7.5mm }
@@ -42,16 +44,14 @@ footer { margin-top: 3mm; font-size: 8.5pt; color: #555 }
 """
 
 
-def to_html(markdown: str) -> str:
+def on_paper(markdown: str) -> str:
     """Return Markdown as HTML; links become their text, since paper has none."""
-    from nbconvert.filters import markdown2html
-
-    return str(markdown2html(re.sub(r"\[([^\]]*)\]\([^)]*\)", r"\1", markdown)))
+    return to_html(re.sub(r"\[([^\]]*)\]\([^)]*\)", r"\1", markdown))
 
 
 def inline(markdown: str) -> str:
     """Return one paragraph as HTML, without its tag."""
-    return to_html(markdown).strip().removeprefix("<p>").removesuffix("</p>")
+    return on_paper(markdown).strip().removeprefix("<p>").removesuffix("</p>")
 
 
 def pictures_of(notebook: Any) -> list[str]:
@@ -86,14 +86,14 @@ def handout(notebook: Any, glossary: str) -> str:
                              "row **Objectives**")
     title, claim, objectives = (part[1] for part in parts if part)
     claim = re.sub(r"^> ?", "", claim, flags=re.M)
-    body = [f"<h1>{inline(title)}</h1>", f'<div class="claim">{to_html(claim)}</div>',
+    body = [f"<h1>{inline(title)}</h1>", f'<div class="claim">{on_paper(claim)}</div>',
             "<h2>Objectives</h2><ul>",
             *(f"<li>{inline(part)}</li>" for part in objectives.split(" · ")), "</ul>"]
     if pictures := pictures_of(notebook):
         body += ['<h2>Pictures</h2><div class="pictures">', *pictures, "</div>"]
     for name in re.findall(r"^### Exercise: `(\w+)`", text, re.M):
         body.append(f'<section class="exercise"><h2>Exercise: <code>{name}</code></h2>'
-                    + to_html(exercises[name].goal) + LINES * '<div class="line"></div>'
+                    + on_paper(exercises[name].goal) + LINES * '<div class="line"></div>'
                     + "</section>")
     if words := words_of(text, glossary):
         body += ["<h2>Words</h2><dl>", *(f"<div><dt>{inline(terms)}</dt><dd>{inline(meaning)}</dd>"

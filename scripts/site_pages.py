@@ -58,6 +58,12 @@ class Renderer(IPythonRenderer):
         return self.inline_math(body, "block")
 
 
+def to_html(markdown: str) -> str:
+    """Return Markdown as HTML."""
+    renderer = Renderer(escape=False, exclude_anchor_links=True)
+    return str(MarkdownWithMath(renderer=renderer).render(markdown))
+
+
 def pieces(text: str) -> list[tuple[str, str]]:
     """Return printed text as pairs of a kind, ``"text"`` or ``"verdict"``, and the words."""
     result: list[tuple[str, str]] = []
@@ -108,8 +114,7 @@ class Exporter(TemplateExporter):
         highlight = Highlight2HTML(pygments_lexer="python3")
         self.register_filter("highlight_code", lambda source, metadata=None: PLAIN.sub(
             r"\1", highlight(source, metadata=metadata)))
-        self.register_filter("markdown2html", lambda source: MarkdownWithMath(
-            renderer=Renderer(escape=False, exclude_anchor_links=True)).render(source))
+        self.register_filter("markdown2html", to_html)
 
 
 @dataclass

@@ -6,7 +6,6 @@ import ast
 import base64
 import io
 import re
-import symtable
 from collections import Counter, defaultdict
 from pathlib import Path
 
@@ -15,6 +14,8 @@ import numpy as np
 import pytest
 from matplotlib.figure import Figure
 from PIL import Image
+
+from workbench.course.sandbox import names_of
 
 FOLDER = Path(__file__).resolve().parents[2] / "notebooks"
 NOTEBOOKS = {path.relative_to(FOLDER).with_suffix("").as_posix(): path
@@ -107,22 +108,6 @@ def clipped_pictures(notebook):
             if np.abs(edge - pixels[0, 0]).max() > FAINT:
                 found.append(f"cell {i}: something is cut off at the {side}")
     return found
-
-
-def names_of(statement):
-    """What one statement of a cell binds, and which names of the notebook it mentions at all.
-
-    What a function or a comprehension has for itself is neither.
-    """
-    top = symtable.symtable(ast.unparse(statement), "a cell", "exec")
-    binds = {symbol.get_name() for symbol in top.get_symbols()
-             if symbol.is_assigned() or symbol.is_imported()}
-    mentions, tables = {symbol.get_name() for symbol in top.get_symbols()}, [*top.get_children()]
-    while tables:
-        table = tables.pop()
-        tables += table.get_children()
-        mentions |= {symbol.get_name() for symbol in table.get_symbols() if symbol.is_global()}
-    return binds, mentions
 
 
 def reassigned_names(notebook):

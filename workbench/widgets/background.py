@@ -1,4 +1,4 @@
-"""`Background`: a thread for one training at a time, and the folder that it writes to."""
+"""`Background`, a thread for one training at a time, and the views that have one."""
 
 import shutil
 import tempfile
@@ -6,6 +6,9 @@ import threading
 import weakref
 from collections.abc import Callable
 from pathlib import Path
+from typing import Self
+
+from workbench.widgets.view import View
 
 PATIENCE_S = 60.0
 """Longest wait for a training step to end before its folder is removed."""
@@ -79,6 +82,35 @@ class Background:
         # With a time-out, because on Windows a wait without one cannot be interrupted.
         while not self._over.wait(1.0):
             pass
+
+
+class BackgroundView(View):
+    """Base of the views that work in a thread of their own: no click arrives while a cell runs."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._background = Background()
+
+    @property
+    def running(self) -> bool:
+        """Whether the work is running."""
+        return self._background.running
+
+    def stop(self) -> Self:
+        """Stop the work after the current step, and wait until it has stopped."""
+        self._background.stopping.set()
+        return self.wait()
+
+    def wait(self) -> Self:
+        """Wait until the work has ended or stopped; an interrupt stops it."""
+        self._background.wait()
+        return self
+
+    def close(self) -> None:
+        """Stop the work, remove its files, and close the controls."""
+        self.stop()
+        self._background.discard()
+        super().close()
 
 
 def _discard(stopping: threading.Event, over: threading.Event, folder: Path) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from abc import abstractmethod
 from collections.abc import Callable
+from typing import Self
 
 import ipywidgets as w
 import numpy as np
@@ -19,9 +20,9 @@ from workbench.runs.evaluation import Snapshot as Progress
 from workbench.runs.experiment import resume, run
 from workbench.runs.record import RunRecord
 from workbench.tasks import Stream
-from workbench.widgets.background import Background
+from workbench.widgets.background import BackgroundView
 from workbench.widgets.player import Player, record_curves
-from workbench.widgets.view import View, choice, row
+from workbench.widgets.view import choice, row
 
 REDRAW_SECONDS = 0.2
 ANNOUNCE_SECONDS = 5.0
@@ -30,13 +31,12 @@ PACES = {"slow": 60, "watchable": 150, "as fast as it goes": 0}
 """Steps a second; 0 does not wait."""
 
 
-class LiveRun(View):
+class LiveRun(BackgroundView):
     """Train in a thread of its own, and watch the accuracy on every task, step by step.
 
-    No click arrives while a cell runs, therefore the thread. The run writes a record with
-    checkpoints, from which Resume continues. After a change of the settings the picture is pale
-    until the next start. The curves of the training before stay, pale, until Reset. A subclass has
-    `learner`, `steps` and `settings`, and calls `assemble`.
+    The run writes a record with checkpoints, from which Resume continues. After a change of the
+    settings the picture is pale until the next start. The curves of the training before stay,
+    pale, until Reset. A subclass has `learner`, `steps` and `settings`, and calls `assemble`.
     """
 
     learner: w.Dropdown
@@ -47,7 +47,6 @@ class LiveRun(View):
 
     def assemble(self, *below: w.Widget) -> None:
         """Put settings and buttons above the picture, and the widgets `below` under it."""
-        self._background = Background()
         self._stop = self._background.stopping
         self.player = Player(live=True)
         self.pace = choice("pace", list(PACES), "watchable")
@@ -80,7 +79,7 @@ class LiveRun(View):
     def labels(self, config: RunConfig) -> tuple[str, Stream]:
         """Return the title of the curves, and the stream with their tasks."""
 
-    def start(self) -> LiveRun:
+    def start(self) -> Self:
         """Remove the previous training and start one with the chosen settings."""
         if not self.running:
             self._clear()
@@ -89,12 +88,7 @@ class LiveRun(View):
                                                 observer=self._observe, stop=self._stop.is_set))
         return self
 
-    def stop(self) -> LiveRun:
-        """Stop the training after the current step, and wait until it has stopped."""
-        self._stop.set()
-        return self.wait()
-
-    def resume(self) -> LiveRun:
+    def resume(self) -> Self:
         """Continue a training that was stopped."""
         folder = self._background.folder
         if folder is not None and not self.running and self._stopped:
@@ -102,31 +96,16 @@ class LiveRun(View):
                                                    stop=self._stop.is_set))
         return self
 
-    def reset(self) -> LiveRun:
+    def reset(self) -> Self:
         """Stop the training and remove its record and files, and the curves of the one before."""
         self._clear(ghost=False)
         self.redraw()
         return self
 
-    def close(self) -> None:
-        """Stop the training, remove its files, and close the controls."""
-        self._clear()
-        super().close()
-
-    def wait(self) -> LiveRun:
-        """Wait until the training has ended or stopped; an interrupt stops it."""
-        self._background.wait()
-        return self
-
-    @property
-    def running(self) -> bool:
-        """Whether a training is running."""
-        return self._background.running
-
     @property
     def outdated(self) -> bool:
-        """Whether the picture shows a training with other settings than those chosen now."""
-        return bool(self._seen) and not self.running and self.config() != self._drawn[0]
+        """Whether the picture shows a training with other settings than the controls have now."""
+        return bool(self._seen) and not self.running and self._values() != self._chosen
 
     @property
     def _stopped(self) -> bool:
@@ -173,6 +152,9 @@ class LiveRun(View):
                 for i in places}
         return pd.DataFrame.from_dict(rows, "index", columns=self._curves[2]).rename_axis("step")
 
+    def _values(self) -> list[object]:
+        return [control.value for control in self.settings]
+
     def _clear(self, ghost: bool = True) -> None:
         """Forget the training; with `ghost`, its curves stay."""
         self.stop()
@@ -181,7 +163,7 @@ class LiveRun(View):
         self._run += 1
         self._background.discard()
         self.record: RunRecord | None = None
-        config = self.config()
+        config, self._chosen = self.config(), self._values()
         self._drawn = config, *self.labels(config)
         self._seen = []
         self._last_draw = self._last_step = self._last_words = 0.0
@@ -222,7 +204,7 @@ class LiveRun(View):
         """Show that the picture is of an earlier training, or the settings of an empty picture."""
         try:
             if not self._seen and not self.running:
-                config = self.config()
+                config, self._chosen = self.config(), self._values()
                 self._drawn = config, *self.labels(config)
                 self.redraw()
             self._tell_status(changed=True)

@@ -8,12 +8,12 @@ from typing import Self
 
 import ipywidgets as w
 
-from workbench.widgets.background import Background
+from workbench.widgets.background import BackgroundView
 from workbench.widgets.player import Player, Recording
-from workbench.widgets.view import View, row
+from workbench.widgets.view import row
 
 
-class RecordedRun(View):
+class RecordedRun(BackgroundView):
     """A recorded run with a player, and buttons to do the run for real and to go back.
 
     A subclass defines `work`, which does the run in a thread of its own and calls `emit` with a
@@ -31,7 +31,6 @@ class RecordedRun(View):
         super().__init__()
         # Runs are counted from the recorded one, so that one for real draws other examples.
         self.recorded, self.about, self.number = recording, about, recording.get("run", 0)
-        self._background = Background()
         self.player = Player(recording=recording)
         names = {action: f"{action} now", "Stop": "Stop the run",
                  "Reset": "Show the recorded run again"}
@@ -63,20 +62,10 @@ class RecordedRun(View):
 
     def start(self) -> Self:
         """Do the run for real."""
-        if not self._background.running:
+        if not self.running:
             self.number += 1
             self.trouble.value = ""
             self._background.launch(self._work, self._enable)
-        return self
-
-    def stop(self) -> Self:
-        """Stop the run after the current step, and wait until it has stopped."""
-        self._background.stopping.set()
-        return self.wait()
-
-    def wait(self) -> Self:
-        """Wait until the run has ended or stopped."""
-        self._background.wait()
         return self
 
     def reset(self) -> Self:
@@ -88,19 +77,13 @@ class RecordedRun(View):
         self.redraw()
         return self
 
-    def close(self) -> None:
-        """Stop the run and close the controls."""
-        self.stop()
-        super().close()
-
     def draw(self) -> str:
         """Return the words of the recording; the front end draws it."""
         return str(self.player.recording["words"])
 
     def _enable(self) -> None:
-        running = self._background.running
-        self.action.disabled, self.buttons["Stop"].disabled = running, not running
-        self.status.value = self.about if running else ""
+        self.action.disabled, self.buttons["Stop"].disabled = self.running, not self.running
+        self.status.value = self.about if self.running else ""
 
     def _work(self) -> None:
         self.announce(self.about)
