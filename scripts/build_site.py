@@ -29,7 +29,7 @@ PICTURES = {
     "04_the_model_as_its_own_teacher": "Bars with 95 % intervals: new skills",
     "09_adapters_and_routing": "Dots with 95 % intervals, How often",
 }
-"""How the alternative text of a lesson's picture on the first page begins; else its first."""
+"""The picture that stands for a lesson, by the beginning of its words; else its first."""
 FILES, MARK = "site-files.txt", "The files that scripts/build_site.py wrote:"
 """The list of files of a site and its first line; the next build removes these and no others."""
 

@@ -64,7 +64,7 @@ def notebook(*cells):
 
 
 def retention(*lines):
-    """A cell whose answer is right, if its first lines let it come to that."""
+    """A cell with a right answer, below lines that may fail or hang."""
     return "\n    ".join(["def retention(before, after):", *lines, "return after / before"])
 
 

@@ -111,7 +111,7 @@ def needed(cells: list[str], name: str) -> ast.Module:
 
 
 def hide_the_course() -> None:
-    """Replace `workbench.course`: names such as ``check`` do nothing, solutions are not there."""
+    """Replace `workbench.course`: ``check`` and its like do nothing, and there are no solutions."""
     course: Any = types.ModuleType("workbench.course")
     course.__path__ = []
     course.__getattr__ = lambda name: lambda *args, **kwargs: None
@@ -209,7 +209,7 @@ def serve(name: str, seconds: int, requests: IO[bytes], replies: IO[bytes]) -> N
 
 
 def main() -> None:
-    """Take the channel off stdin and stdout, so that nothing printed gets into it."""
+    """Move the channel away from stdin and stdout, so that printed text cannot enter it."""
     requests, replies = os.fdopen(os.dup(0), "rb"), os.fdopen(os.dup(1), "wb")
     nowhere = os.open(os.devnull, os.O_RDWR)
     for fd in (0, 1, 2):

@@ -94,7 +94,7 @@ class SideBySide(RecordedRun):
 
     @property
     def _note(self) -> str:
-        """Which settings the methods have."""
+        """The settings of the methods, as a sentence."""
         own = "; ".join(f"{config.learner.upper()} {config.lr:g}, {config.steps}"
                         for config in self.configs)
         chosen = " chosen on validation data" * (self.settings == VALIDATED)
