@@ -23,7 +23,7 @@ def test_live_curves_and_recorded_answers(page_of, screenshot):
     curves(page, page.locator(".jp-OutputArea-output").filter(
         has=page.get_by_role("button", name="Start", exact=True)), screenshot)
     answers(page, page.locator(".jp-OutputArea-output").filter(
-        has=page.get_by_role("button", name="Reset", exact=True)), screenshot)
+        has=page.get_by_role("button", name="Train for real", exact=True)), screenshot)
     assert page.locator(ERRORS).count() == 0, "a control left an error behind"
 
 

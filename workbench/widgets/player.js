@@ -323,11 +323,11 @@ export function mount(element, recording, { autoplay = false, live = false } = {
 
   const end = () => recording.frames.length - 1;
   const draw = () => {
-    if (!recording.frames.length) return;
-    position = Math.min(position, end());
+    position = Math.max(0, Math.min(position, end()));
     view.draw(position);
     slider.value = position;
     const frame = recording.frames[Math.round(position)];
+    if (!frame) return; // nothing has been trained yet
     label.textContent = frame.label;
     slider.setAttribute("aria-valuetext", frame.label);
     root.dataset.draws = ++drawn;
