@@ -44,7 +44,6 @@ PENDING = {
     "more/sdft_on_other_skills",
     "more/self_distillation_controls",
     "more/self_distillation_correction",
-    "more/self_distillation_decisions",
     "more/self_distillation_fresh_inputs",
     "more/self_distillation_generations",
     "more/self_distillation_next_tokens",
