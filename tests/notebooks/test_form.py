@@ -45,7 +45,6 @@ PENDING = {
     "more/self_distillation_controls",
     "more/self_distillation_correction",
     "more/self_distillation_fresh_inputs",
-    "more/self_distillation_generations",
     "more/self_distillation_one_round",
     "more/self_distillation_other_data",
     "more/self_distillation_proofs",
