@@ -42,7 +42,6 @@ PENDING = {
     "more/reuse_in_depth",
     "more/sdft_beside_trl",
     "more/sdft_on_other_skills",
-    "more/self_distillation_controls",
     "more/self_distillation_correction",
     "more/self_distillation_fresh_inputs",
     "more/self_distillation_one_round",
