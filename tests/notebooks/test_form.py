@@ -47,7 +47,6 @@ PENDING = {
     "more/self_distillation_one_round",
     "more/self_distillation_other_data",
     "more/self_distillation_proofs",
-    "more/self_distillation_rounds",
     "more/teacher_prompts",
 }
 """Lessons that do not have pictures enough yet; the last one to be converted takes this away."""
