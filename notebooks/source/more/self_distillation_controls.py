@@ -225,8 +225,8 @@ verdict("the moving average memorises over twice as many wrong labels as its per
 #
 # **Which baseline should we compare with?** Born-again networks are five points better than plain training. But early
 # stopping is five points better too. So compare with early stopping. Label smoothing has no teacher. It is as accurate
-# as the untrained teacher, and about half a point better than the moving average (the 95 % interval begins at about 0). Only the
-# permuted control of the moving average is clearly better than label smoothing.
+# as the untrained teacher, and about half a point better than the moving average (the 95 % interval begins at about 0).
+# Only the permuted control of the moving average is clearly better than label smoothing.
 #
 # The share of memorised wrong labels does not explain all differences in accuracy. The moving average memorises about
 # as many wrong labels as plain training, but its accuracy is 92 %, and that of plain training is 85 %.

@@ -218,7 +218,7 @@ verdict("with wrong labels we see no difference between born-again and hard. Smo
         and seed_interval(noisy["smoothing"])[0] > 0)
 
 # %% [markdown]
-# Large dots are means over seeds, and lines are 95 % intervals. In the middle and on the right are paired differences from
+# Dots are means over seeds, and lines are 95 % intervals. In the middle and on the right are paired differences from
 # *hard*, in the same rows. Controls are grey there. If an interval contains 0, we say that we see no difference.
 #
 # **Right labels (`nano`).** All methods know nearly everything. Born-again differs from hard by -0.4 to +0.2 points. Its soft

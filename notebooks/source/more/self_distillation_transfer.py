@@ -295,8 +295,8 @@ path_axes[1].legend(frameon=False, loc="center left", bbox_to_anchor=(1, 0.5))
 wb.show(path_figure)
 
 # %% [markdown]
-# Where a path crosses the dotted line, we compare. The next figure has the accuracy on the old digits at this test, with its
-# interval, and at the end. The numbers at the right are those at the level. In each of two controls (*shuffled* in the task
+# Where a path crosses the dotted line, we compare. The next figure has the accuracy on the old digits at this test (*old then* in
+# the outputs), with its interval, and at the end. The numbers at the right are those at the level. In each of two controls (*shuffled* in the task
 # scenario, *untrained* in the class scenario) one of 15 networks never reaches the level. It is left out there.
 
 # %% tags=["nbval-ignore-output"]
