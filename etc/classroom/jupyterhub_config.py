@@ -50,7 +50,7 @@ def make_account(spawner) -> None:
 
 
 STATE.mkdir(mode=0o700, parents=True, exist_ok=True)
-c.JupyterHub.bind_url = os.environ.get("CLASS_URL", "http://0.0.0.0:8000")
+c.JupyterHub.bind_url = os.environ.get("CLASS_URL", "http://:8000")
 c.JupyterHub.cookie_secret_file = str(STATE / "cookie_secret")
 c.JupyterHub.db_url = f"sqlite:///{STATE}/jupyterhub.sqlite"
 c.ConfigurableHTTPProxy.pid_file = str(STATE / "proxy.pid")
@@ -67,6 +67,7 @@ c.Authenticator.admin_users = set(filter(None, os.environ.get("CLASS_TEACHERS", 
 START = (f"ulimit -d {int(MEMORY / 1024)}; umask 077; exec {shlex.quote(sys.executable)} "
          '-m workbench.cli lab --hub --folder "$HOME/course" "$@"')
 c.Spawner.cmd = ["/bin/sh", "-c", START, "student"]
+c.Spawner.default_url = "/lab/tree/my-course/00_start_here.ipynb"
 c.Spawner.environment = {"PYTHONDONTWRITEBYTECODE": "1"}
 c.Spawner.start_timeout = c.Spawner.http_timeout = 300
 if ACCOUNTS:

@@ -65,7 +65,8 @@ def link_project(folder: Path, root: Path = ROOT) -> None:
     """
     for path in sorted(root.iterdir()):
         link = folder / path.name
-        if path == folder or path.name.startswith((".", COPY)) or link.exists():
+        hidden = path.name.startswith((".", COPY)) or path.suffix == ".egg-info"
+        if hidden or path == folder or link.exists():
             continue
         try:
             folder.mkdir(parents=True, exist_ok=True)
