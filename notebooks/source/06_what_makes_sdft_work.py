@@ -11,7 +11,7 @@
 # |---|---|
 # | **Objectives** | separate three causes by controls · compare forward and reverse KL · see when own answers help and when they hurt · compute the lowest possible loss · compare teachers, and LoRA |
 # | **Prerequisites** | [05 SDFT](05_sdft.ipynb) |
-# | **Time** | 60 minutes to work through, under a minute to run on two CPU cores |
+# | **Time** | 50 minutes to work through, under a minute to run on two CPU cores |
 # | **Memory** | under 1.5 GB; no GPU, no download, no network |
 
 # %%

@@ -12,7 +12,7 @@
 # |---|---|
 # | **Objectives** | compute the drift of a model by hand · compare drift with forgetting · read two measurements besides the loss · learn from a reward · repeat the central experiment of *RL's Razor* on digits |
 # | **Prerequisites** | [05 SDFT](05_sdft.ipynb); [06 What makes SDFT work](06_what_makes_sdft_work.ipynb) helps |
-# | **Time** | 60 minutes to work through, under 1 minute to run on two CPU cores |
+# | **Time** | 50 minutes to work through, under 1 minute to run on two CPU cores |
 # | **Memory** | under 1.5 GB; no GPU, no download, no network |
 
 # %%

@@ -12,7 +12,7 @@
 # |---|---|
 # | **Objectives** | watch a language model learn and forget skills in a row · compute its final accuracy and its forgetting · compare ten methods and their costs · choose a method for a given situation |
 # | **Prerequisites** | [05 SDFT](05_sdft.ipynb); the measures of [02](02_measuring_retention.ipynb) |
-# | **Time** | 60 minutes to work through, about 1 minute to run on two CPU cores |
+# | **Time** | 50 minutes to work through, about 1 minute to run on two CPU cores |
 # | **Memory** | under 1.5 GB; no GPU, no download, no network |
 
 # %%

@@ -10,7 +10,7 @@
 # |---|---|
 # | **Objectives** | put adapters on a frozen network with the library peft · show that earlier adapters do not change · measure how often the right adapter is chosen, and how often the answer is right · compare with simple baselines, and count the passes through the backbone |
 # | **Prerequisites** | [01 Catastrophic forgetting](01_catastrophic_forgetting.ipynb), [02 Measuring retention](02_measuring_retention.ipynb) |
-# | **Time** | 60 minutes to read and to do the exercise, under 1 minute to run on two CPU cores |
+# | **Time** | 45 minutes to read and to do the exercise, under 1 minute to run on two CPU cores |
 # | **Memory** | under 1.5 GB; no GPU, no download, no network |
 
 # %%
