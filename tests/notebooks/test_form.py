@@ -51,7 +51,6 @@ PENDING = {
     "more/self_distillation_next_tokens",
     "more/self_distillation_one_round",
     "more/self_distillation_other_data",
-    "more/self_distillation_proofs",
     "more/self_distillation_rounds",
     "more/self_distillation_transfer",
     "more/teacher_prompts",
