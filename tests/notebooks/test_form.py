@@ -43,7 +43,6 @@ PENDING = {
     "more/sdft_beside_trl",
     "more/sdft_on_other_skills",
     "more/self_distillation_controls",
-    "more/self_distillation_correction",
     "more/self_distillation_decisions",
     "more/self_distillation_ensembles",
     "more/self_distillation_fresh_inputs",
