@@ -48,7 +48,6 @@ PENDING = {
     "more/self_distillation_fresh_inputs",
     "more/self_distillation_generations",
     "more/self_distillation_next_tokens",
-    "more/self_distillation_one_round",
     "more/self_distillation_other_data",
     "more/self_distillation_rounds",
     "more/self_distillation_transfer",
