@@ -45,7 +45,6 @@ PENDING = {
     "more/self_distillation_controls",
     "more/self_distillation_decisions",
     "more/self_distillation_ensembles",
-    "more/self_distillation_fresh_inputs",
     "more/self_distillation_generations",
     "more/self_distillation_next_tokens",
     "more/self_distillation_other_data",
