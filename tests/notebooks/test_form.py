@@ -47,7 +47,6 @@ PENDING = {
     "more/self_distillation_ensembles",
     "more/self_distillation_generations",
     "more/self_distillation_next_tokens",
-    "more/self_distillation_other_data",
     "more/self_distillation_rounds",
     "more/self_distillation_transfer",
     "more/teacher_prompts",
