@@ -31,7 +31,6 @@ PENDING = {
     "more/composition_failures_answer",
     "more/composition_of_intents",
     "more/composition_of_skills",
-    "more/metrics_of_libraries",
     "more/misleading_teachers",
     "more/one_adapter_for_all_tasks",
     "more/own_answers_in_a_row",
