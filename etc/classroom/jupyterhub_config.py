@@ -49,7 +49,8 @@ def make_account(spawner) -> None:
                     "--key", "HOME_MODE=0700", *number, name], check=True)
 
 
-STATE.mkdir(mode=0o700, parents=True, exist_ok=True)
+STATE.mkdir(parents=True, exist_ok=True)
+STATE.chmod(0o700)
 c.JupyterHub.bind_url = os.environ.get("CLASS_URL", "http://:8000")
 c.JupyterHub.cookie_secret_file = str(STATE / "cookie_secret")
 c.JupyterHub.db_url = f"sqlite:///{STATE}/jupyterhub.sqlite"
