@@ -31,7 +31,6 @@ PENDING = {
     "more/composition_failures_answer",
     "more/composition_of_intents",
     "more/composition_of_skills",
-    "more/metrics_of_libraries",
     "more/misleading_teachers",
     "more/one_adapter_for_all_tasks",
     "more/own_answers_in_a_row",
@@ -42,11 +41,6 @@ PENDING = {
     "more/reuse_in_depth",
     "more/sdft_beside_trl",
     "more/sdft_on_other_skills",
-    "more/self_distillation_correction",
-    "more/self_distillation_fresh_inputs",
-    "more/self_distillation_one_round",
-    "more/self_distillation_other_data",
-    "more/self_distillation_proofs",
     "more/teacher_prompts",
 }
 """Lessons that do not have pictures enough yet; the last one to be converted takes this away."""
