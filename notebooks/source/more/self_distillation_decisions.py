@@ -303,6 +303,8 @@ verdict("to act, the lowest temperature is best. To explore, T = 0.5 is better t
 soft_gain = np.subtract(*(returns[name, choice] for name in ("teacher", "hard labels")))
 
 # %% [markdown]
+# ### To act, and to explore
+#
 # The next figure has the mean over all 60 seeds at each temperature, with its interval.
 
 # %% tags=["nbval-ignore-output"]
@@ -324,7 +326,7 @@ wb.show(curves)
 # The next cell looks at the softened teachers as guides. At each temperature, each of the 60 guides takes 400 steps. As in
 # Q-learning, one move in a hundred also ends the episode. We count how often a guide reaches the goal, and how many
 # different pairs of cell and action it tries. There are $28\cdot 4=112$ pairs, because no action is taken in the goal and
-# in the two pits. The figure shows means over the 60 guides.
+# in the two pits. The figure shows means over the 60 guides. The dotted line is at 0.5, the best temperature of a guide.
 
 # %% tags=["nbval-ignore-output"]
 walk_rng, each, walks = np.random.default_rng(0), np.arange(60), {}
@@ -365,6 +367,8 @@ wb.show_numbers(walks, "the softened teachers as guides", "{:.2f}".format)
 #   0.5: we see no difference between these two. The best policy has $T=0.01$, the lowest value that we tried; 0.03 is
 #   nearly as good.
 #
+# ### Does the teacher's knowledge matter?
+#
 # The next figure shows 95 % intervals of paired differences between returns. On the left are the 40 seeds of the figure of
 # results. If a row names no temperature, the setting is the one in that figure. On the right the small student takes its
 # likeliest action, on all 60 seeds. If an interval contains 0, we say: *we see no difference*.
@@ -404,8 +408,10 @@ wb.show_numbers(gap_table, "differences in return, with 95 % intervals", "{:+.2f
 #   difference between its return and that of its teacher. But a teacher that goes on for 2,000 steps is better. It keeps its
 #   table, and a guided learner begins with zeros.
 #
-# The last figure shows the generations, with the teacher as generation 0. Generation 1 is a guided learner with new random numbers, so its
-# return is not exactly that of the first figure of results.
+# ### Generations
+#
+# The last figure shows the generations, with the teacher as generation 0. Generation 1 is a guided learner with new random
+# numbers, so its return is not exactly that of the first figure of results.
 
 # %% tags=["nbval-ignore-output"]
 lineage_ax = plt.subplots(figsize=(6.5, 3))[1]
