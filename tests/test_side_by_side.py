@@ -29,7 +29,8 @@ def test_it_opens_on_the_recorded_run_and_says_how_its_settings_were_chosen():
     widget = SideBySide()
     assert widget.player.recording["frames"] and not widget.player.live
     assert widget.player.recording["note"] == (
-        "Rates and steps chosen on validation data: SFT 0.0003, 120; SDFT 0.0001, 100.")
+        "Learning rates and steps, each chosen on validation data: SFT 0.0003 and 120, "
+        "SDFT 0.0001 and 100.")
     widget.redraw()
     assert alt_text(widget.figure()) == widget.player.recording["words"]
     assert not widget.action.disabled and widget.buttons["Stop"].disabled

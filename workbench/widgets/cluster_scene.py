@@ -19,8 +19,10 @@ from workbench.tasks.utterances import read_utterances
 from workbench.widgets.player import Recording, load_recording
 from workbench.widgets.recorded import RecordedRun
 
-QUERIES = 24
-"""Messages whose task is retrieved, drawn at random."""
+QUERIES = 7
+"""Messages that are shown, with the share of errors of all test messages."""
+SHORT, LONG = 15, 70
+"""Characters of those from which they are drawn at random, so that they can be read in time."""
 
 
 class Clusters(RecordedRun):
@@ -74,19 +76,27 @@ class Clusters(RecordedRun):
                 return
         distances = np.stack([one.distances(features[test]) for one in retriever.signatures_], 1)
         truth = messages["task"][test].map(tasks.index).to_numpy()
-        drawn = np.random.default_rng(self.number).choice(len(test), QUERIES, replace=False)
+        right = distances.min(2).argmin(1) == truth
+        random, errors = np.random.default_rng(self.number), round(QUERIES * (1 - right.mean()))
+        texts = messages["text"][test]
+        readable = texts.str.len().between(SHORT, LONG).to_numpy()
+        drawn = np.concatenate([random.choice(np.flatnonzero(readable & (right == found)), number,
+                                              replace=False)
+                                for found, number in ((True, QUERIES - errors), (False, errors))])
         frames = learning(tasks) + retrieving(
-            messages["text"][test].to_numpy(), self.places[test], distances, truth, tasks, centres,
+            texts.to_numpy(), self.places[test], distances, truth, tasks, centres,
             drawn)
-        accuracy = percent(float((distances.min(2).argmin(1) == truth).mean()))
+        accuracy = percent(float(right.mean()))
         self.emit({
-            "kind": "clusters", "seconds": 20.0, "tasks": shown, "frames": frames,
+            "kind": "clusters", "seconds": 30.0, "tasks": shown, "frames": frames,
             "places": self.recorded.get("places", _rounded(self.places)),
+            "note": "The map shows the 384 features of a message in two dimensions. Distances are "
+                    "measured in all 384, so the nearest cluster can look far away.",
             "distances": "distance to the nearest cluster of each task",
             "words": f"A map of messages to {len(tasks)} assistants. Each assistant is learned as "
                      "five clusters of its messages. A new message goes to the assistant with the "
-                     f"nearest cluster. This is right for {accuracy} of {len(test)} test messages. "
-                     "Distances are measured in all 384 features, not in the map."}, play=True)
+                     f"nearest cluster. This is right for {accuracy} of {len(test)} test messages, "
+                     f"and for {QUERIES - errors} of the {QUERIES} shown."}, play=True)
 
 
 def _rounded(places: Floats) -> Any:
@@ -96,8 +106,8 @@ def _rounded(places: Floats) -> Any:
 def learning(tasks: list[str]) -> list[dict[str, Any]]:
     """Return the frames in which one task after the other is learned."""
     return [{"tasks": k, "label": f"{k} task{'s' * (k != 1)} learned", "text":
-             f"Task {k}, {tasks[k - 1]}: its training messages form five clusters (diamonds). They "
-             "are stored. Nothing learned before is changed." if k else "No task is learned yet."}
+             f"Task {k}, {tasks[k - 1]}: its training messages form five clusters. Their centres "
+             "(diamonds) are stored. Nothing learned before is changed." if k else "No task is learned yet."}
             for k in range(len(tasks) + 1)]
 
 

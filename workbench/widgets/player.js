@@ -9,6 +9,7 @@ const STYLE = `
 .wb-player svg { display: block; width: 100%; }
 .wb-player svg text { font-size: 1em; fill: #111; }
 .wb-player table { border-collapse: collapse; width: 100%; font-size: 1em; color: #111; table-layout: fixed; }
+.wb-player thead th { position: sticky; top: 0; z-index: 1; }
 .wb-player th, .wb-player td { text-align: left; padding: .1em .5em; vertical-align: top;
   white-space: normal; overflow-wrap: break-word; background: #fff; }
 .wb-player tbody th { font-weight: normal; }
@@ -19,15 +20,17 @@ const STYLE = `
 .wb-player td.expert { font-style: italic; }
 .wb-player td.changed { animation: wb-changed .8s; }
 @keyframes wb-changed { from { background: #ffe27a; } }
-.wb-player .shares, .wb-player .share { display: flex; flex-wrap: wrap; gap: .2em .4em; align-items: center;
-  flex: 1; font-weight: normal; }
-.wb-player .shares { gap: .2em 1em; }
-.wb-player .share span { white-space: nowrap; }
-.wb-player .share span:last-child { min-width: 3.2em; text-align: right; }
-.wb-player .share div { flex: 1; min-width: 3em; height: .7em; background: #e4e4e4; }
-.wb-player .share div div { min-width: 0; height: 100%; background: var(--colour); }
-.wb-player .digits { display: flex; flex-wrap: wrap; gap: .3em .7em; margin-top: .4em; }
-.wb-player .digits figure { margin: 0; text-align: center; width: 4.4em; }
+.wb-player .share { display: grid; grid-template-columns: 4em minmax(1em, 1fr) 3.2em; gap: .4em;
+  align-items: center; font-weight: normal; }
+.wb-player .share span:last-child { text-align: right; }
+.wb-player .share div { height: .7em; background: #e4e4e4; }
+.wb-player .share div div { height: 100%; background: var(--colour); }
+.wb-player .said { display: grid; }
+.wb-player .said > *, .wb-player .said::after { grid-area: 1 / 1; }
+.wb-player .said::after { content: attr(data-longest); visibility: hidden; }
+.wb-player .digits { display: flex; flex-wrap: wrap; gap: .3em; margin-top: .4em; }
+.wb-player .digits figure { margin: 0; text-align: center; flex: 0 1 4.8em; min-width: 3.6em; }
+.wb-player .digits:empty, .wb-player .note:empty { display: none; }
 .wb-player .digits img { width: 3em; height: 3em; image-rendering: pixelated; border: .2em solid #bbb; }
 .wb-player .digits .right img { border-color: #00704f; }
 .wb-player .digits .wrong img { border-color: #a33c00; }
@@ -37,7 +40,7 @@ const STYLE = `
 .wb-player .bar { display: flex; gap: .7em; align-items: center; margin-top: .5em; }
 .wb-player .bar input { flex: 1; accent-color: #0072b2; }
 .wb-player .bar output { min-width: 9em; }
-.wb-player button { font: inherit; padding: .2em .9em; border: 1px solid #666; border-radius: .3em;
+.wb-player button { font: inherit; padding: .2em .6em; min-width: 5em; min-height: 2.4em; border: 1px solid #666; border-radius: .3em;
   background: #f3f3f3; color: #111; cursor: pointer; }
 .wb-player :focus-visible { outline: .2em solid #0072b2; outline-offset: .1em; }
 .wb-player .note { margin: .3em 0; }
@@ -80,6 +83,9 @@ class Curves {
   constructor(stage, recording) {
     this.recording = recording;
     this.svg = make(stage, "svg", { role: "img", "aria-label": recording.words });
+    if (recording.images && recording.images.length) {
+      make(stage, "p", { class: "note" }, recording.answers || "");
+    }
     this.digits = make(stage, "div", { class: "digits" });
     this.cells = (recording.images || []).map((image) => {
       const figure = make(this.digits, "figure");
@@ -92,9 +98,14 @@ class Curves {
   lay() { // everything that does not move
     const { svg, recording } = this, em = fontSize(svg);
     const width = Math.max(svg.clientWidth || svg.parentNode.clientWidth, 22 * em);
-    const box = this.box = { left: 4.6 * em, right: width - 10.5 * em, top: 2.4 * em, bottom: 17 * em, em };
+    const small = width < 34 * em, names = recording.series.map((one) => one.name.length);
+    const margin = small ? 0.55 * Math.max(...names) + 6 : 10.5;
+    const box = this.box = { left: (small ? 3.8 : 4.6) * em, right: width - margin * em, top: 2.4 * em, bottom: 17 * em, em };
     svg.replaceChildren();
-    svg.setAttribute("viewBox", `0 0 ${width} ${box.bottom + 2.8 * em}`);
+    svg.setAttribute("viewBox", `0 0 ${width} ${box.bottom + (small ? 4 : 2.8) * em}`);
+    // Where the names of the phases have no room side by side, only that of the moment is shown.
+    const room = (box.right - box.left) / recording.phases.length;
+    this.phase = recording.phases.some((phase) => 0.6 * em * phase.name.length > room) || null;
     this.x = (step) => box.left + (box.right - box.left) * step / recording.steps;
     this.y = (share) => box.bottom - (box.bottom - box.top) * share;
     for (const share of [0, 0.25, 0.5, 0.75, 1]) {
@@ -107,14 +118,17 @@ class Curves {
         make(svg, "path", { stroke: "#999",
           d: `M${this.x(phase.start)} ${box.top - em}V${box.bottom}` });
       }
+      if (this.phase) return;
       make(svg, "text", { x: (this.x(phase.start) + this.x(phase.end)) / 2, y: box.top - 0.8 * em,
         "text-anchor": "middle" }, `${i ? "" : "learns "}${phase.name}`);
     });
+    if (this.phase) this.phase = make(svg, "text", { x: box.left, y: box.top - 1.2 * em });
     for (const step of [0, recording.steps / 2, recording.steps]) {
       make(svg, "text", { x: this.x(step), y: box.bottom + 1.2 * em, "text-anchor": "middle" }, step);
     }
-    make(svg, "text", { x: (box.left + box.right) / 2, y: box.bottom + 2.4 * em, "text-anchor": "middle" },
-      `steps of training (${recording.title})`);
+    const title = small ? ["steps of training", recording.title] : [`steps of training (${recording.title})`];
+    title.forEach((text, i) => make(svg, "text", { x: small ? 0 : (box.left + box.right) / 2,
+      y: box.bottom + (2.4 + 1.2 * i) * em, "text-anchor": small ? "start" : "middle" }, text));
     for (const [j, one] of recording.series.entries()) {
       const old = (recording.ghost || []).filter((point) => point.x >= one.start && point.y[j] != null);
       make(svg, "path", { d: this.line(old.map((point) => [point.x, point.y[j]])), fill: "none",
@@ -158,6 +172,10 @@ class Curves {
       dot.setAttribute("cy", this.y(end.y[j]));
       ends.push({ key, text, height: this.y(end.y[j]), words: `${one.name}: ${percent(end.y[j])}` });
     });
+    if (this.phase) {
+      const now = recording.phases.filter((phase) => last && phase.start < last.x).pop();
+      this.phase.textContent = now ? `learns ${now.name}` : "";
+    }
     const heights = spread(ends.map((end) => end.height), 1.15 * box.em, box.bottom);
     ends.forEach((end, i) => {
       end.text.textContent = end.words;
@@ -205,9 +223,19 @@ class Answers {
       }
       const row = make(body, "tr");
       make(row, "th", { scope: "row" }, `${question.text} (${question.answer})`);
-      return recording.methods.map(() => make(row, "td"));
+      return recording.methods.map(() => {
+        const cell = make(row, "td");
+        return { cell, said: make(make(cell, "div", { class: "said" }), "span") };
+      });
     });
-    make(stage, "p", { class: "note" }, `✗ wrong. Italics: not in the model's own style. ${recording.note}`);
+    // Each cell has the room of its longest answer, so that nothing jumps while the run plays.
+    this.rows.forEach((cells, q) => cells.forEach(({ said }, m) => {
+      const longest = recording.frames.map((frame) => frame.answers[m][q].text)
+        .reduce((a, b) => (b.length > a.length ? b : a), "");
+      said.parentNode.dataset.longest = `${longest}\u00a0✗`;
+    }));
+    make(stage, "p", { class: "note" },
+      `✗ wrong. Italics: not in the model's own style. Yellow: has just changed. ${recording.note}`);
   }
 
   lay() { this.shown = null; }
@@ -222,17 +250,17 @@ class Answers {
         bars[k].text.textContent = percent(share);
       });
     });
-    this.rows.forEach((cells, q) => cells.forEach((cell, m) => {
+    this.rows.forEach((cells, q) => cells.forEach(({ cell, said }, m) => {
       const { text, right, expert } = frame.answers[m][q];
       const words = right === null ? text : `${text}\u00a0${right ? "✓" : "✗"}`;
-      const changed = this.shown && cell.textContent !== words;
+      const changed = this.shown && said.textContent !== words;
       cell.className = [{ true: "right", false: "wrong" }[right] || "", expert ? "expert" : "", changed ? "changed" : ""].join(" ");
       if (changed) { // starts the animation again
         cell.style.animation = "none";
         void cell.offsetWidth;
         cell.style.animation = "";
       }
-      cell.textContent = words;
+      said.textContent = words;
     }));
     this.shown = frame;
   }
@@ -242,10 +270,11 @@ class Answers {
 class Clusters {
   constructor(stage, recording) {
     this.recording = recording;
-    this.message = make(stage, "p", { class: "note", style: "min-height:2.8em" });
+    this.message = make(stage, "p", { class: "note", style: "min-height:4.1em" });
     const sides = make(stage, "div", { class: "sides" });
     this.svg = make(sides, "svg", { role: "img", "aria-label": recording.words });
     this.bars = make(sides, "svg", { role: "img", "aria-label": recording.distances });
+    make(stage, "p", { class: "note" }, recording.note || "");
     this.lay();
   }
 
@@ -269,21 +298,33 @@ class Clusters {
         make(group, "path", { d: `M${x - r} ${y}L${x} ${y - r}L${x + r} ${y}L${x} ${y + r}Z`,
           fill: task.colour, stroke: "#fff", "stroke-width": 1.5 });
       }
-      const [x, y] = place(task.label);
-      make(group, "text", { x, y, "text-anchor": "middle",
-        style: "font-weight:bold;paint-order:stroke;stroke:#fff;stroke-width:4px" }, task.name);
       return group;
     });
+    const named = recording.tasks.map((task) => place(task.label));
+    recording.tasks.map((task, j) => j).sort((a, b) => named[a][1] - named[b][1]).forEach((j, n, order) => {
+      const wide = (k) => 0.62 * em * recording.tasks[k].name.length;
+      for (const k of order.slice(0, n)) { // below those that it would cover
+        const apart = Math.abs(named[j][0] - named[k][0]) > (wide(j) + wide(k)) / 2;
+        if (!apart && named[j][1] < named[k][1] + 1.2 * em) named[j][1] = named[k][1] + 1.2 * em;
+      }
+      make(this.groups[j], "text", { x: named[j][0], y: named[j][1], "text-anchor": "middle",
+        style: "font-weight:bold;paint-order:stroke;stroke:#fff;stroke-width:4px" }, recording.tasks[j].name);
+    });
     this.link = make(svg, "path", { stroke: "#111", "stroke-width": 2, "stroke-dasharray": "4 3" });
-    this.dot = make(svg, "circle", { r: 0.45 * em, fill: "#111", stroke: "#fff", "stroke-width": 2 });
-    make(bars, "text", { x: 0, y: em }, recording.distances);
+    this.dot = make(svg, "circle", { r: 0.55 * em, fill: "none", stroke: "#111", "stroke-width": 3 });
+    const words = recording.distances.split(" "), half = Math.ceil(words.length / 2);
+    const lines = 0.55 * em * recording.distances.length > side
+      ? [words.slice(0, half).join(" "), words.slice(half).join(" ")] : [recording.distances];
+    lines.forEach((line, i) => make(bars, "text", { x: 0, y: (1 + 1.2 * i) * em }, line));
+    this.longest = side - 9 * em - 6 * em; // the name on the left, “nearest” on the right
     this.rows = recording.tasks.map((task, j) => {
-      const y = (2.4 + j * (20 / recording.tasks.length)) * em;
-      make(bars, "text", { x: 8.6 * em, y: y + 0.7 * em, "text-anchor": "end" }, task.name);
-      return { bar: make(bars, "rect", { x: 9 * em, y, height: em, width: 0, fill: task.colour }),
+      const top = (1.4 + 1.2 * lines.length) * em;
+      const y = top + j * (side - top - 1.6 * em) / recording.tasks.length;
+      const name = make(bars, "text", { x: 8.6 * em, y: y + 0.8 * em, "text-anchor": "end" }, task.name);
+      return { name, bar: make(bars, "rect", { x: 9 * em, y, height: em, width: 0, fill: task.colour }),
         text: make(bars, "text", { y: y + 0.8 * em }) };
     });
-    this.score = make(bars, "text", { x: 0, y: 23.4 * em, style: "font-weight:bold" });
+    this.score = make(bars, "text", { x: 0, y: side - 0.4 * em, style: "font-weight:bold" });
   }
 
   draw(position) {
@@ -293,8 +334,9 @@ class Clusters {
     this.score.textContent = frame.score || "";
     for (const mark of [this.link, this.dot]) mark.setAttribute("visibility", query ? "visible" : "hidden");
     const most = query ? Math.max(...query.distances) : 1;
-    this.rows.forEach(({ bar, text }, j) => {
-      const width = query ? 11 * em * query.distances[j] / most : 0;
+    this.rows.forEach(({ name, bar, text }, j) => {
+      const width = query ? this.longest * query.distances[j] / most : 0;
+      name.setAttribute("visibility", j < frame.tasks ? "visible" : "hidden");
       bar.setAttribute("width", width);
       bar.setAttribute("opacity", query && j === query.retrieved ? 1 : 0.35);
       text.setAttribute("x", 9.4 * em + width);

@@ -31,6 +31,7 @@ from workbench.tasks import Stream
 Recording = dict[str, Any]
 SECONDS = 8.0
 """How long a recording plays."""
+ANSWERS = "Answers of one network to one test image of each class:"
 DASHES = ("none", "9 4", "9 3 2 3", "2 3", "7 2 2 2 2 2", "5 3", "1 2")
 """Line styles of the browser, in the order of `workbench.plots.styles.LINES`."""
 
@@ -82,7 +83,7 @@ def record_curves(seen: Sequence[Snapshot], stream: Stream, steps: int, *, run: 
     frames = [_frame(one, stream, bool(images)) for one in seen]
     return {"kind": "curves", "run": run, "seconds": SECONDS, "title": title, "words": words,
             "steps": len(stream) * steps, "series": series, "phases": phases, "images": images,
-            "frames": frames, "ghost": list(ghost)}
+            "answers": ANSWERS, "frames": frames, "ghost": list(ghost)}
 
 
 def _frame(seen: Snapshot, stream: Stream, with_images: bool) -> dict[str, Any]:

@@ -95,10 +95,10 @@ class SideBySide(RecordedRun):
     @property
     def _note(self) -> str:
         """The settings of the methods, as a sentence."""
-        own = "; ".join(f"{config.learner.upper()} {config.lr:g}, {config.steps}"
+        own = ", ".join(f"{config.learner.upper()} {config.lr:g} and {config.steps}"
                         for config in self.configs)
-        chosen = " chosen on validation data" * (self.settings == VALIDATED)
-        return f"Rates and steps{chosen}: {own}."
+        chosen = ", each chosen on validation data" * (self.settings == VALIDATED)
+        return f"Learning rates and steps{chosen}: {own}."
 
     def record(self) -> Recording:
         """Return the frames that all methods have reached as a recording."""
