@@ -40,7 +40,6 @@ PENDING = {
     "more/retrieval_with_adapters",
     "more/reuse_in_depth",
     "more/sdft_beside_trl",
-    "more/sdft_on_other_skills",
     "more/self_distillation_controls",
     "more/self_distillation_correction",
     "more/self_distillation_decisions",
