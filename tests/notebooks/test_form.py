@@ -35,7 +35,6 @@ PENDING = {
     "more/misleading_teachers",
     "more/one_adapter_for_all_tasks",
     "more/own_answers_in_a_row",
-    "more/razor_in_depth",
     "more/retrieval_of_skills",
     "more/retrieval_with_adapters",
     "more/reuse_in_depth",
