@@ -37,7 +37,6 @@ PENDING = {
     "more/own_answers_in_a_row",
     "more/retrieval_of_skills",
     "more/retrieval_with_adapters",
-    "more/sdft_beside_trl",
     "more/self_distillation_controls",
     "more/self_distillation_correction",
     "more/self_distillation_decisions",
