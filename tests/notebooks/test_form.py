@@ -34,7 +34,6 @@ PENDING = {
     "more/metrics_of_libraries",
     "more/misleading_teachers",
     "more/one_adapter_for_all_tasks",
-    "more/own_answers_in_a_row",
     "more/retrieval_of_skills",
     "more/retrieval_with_adapters",
     "more/self_distillation_controls",
