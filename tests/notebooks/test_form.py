@@ -48,7 +48,6 @@ PENDING = {
     "more/self_distillation_proofs",
     "more/self_distillation_rounds",
     "more/self_distillation_transfer",
-    "more/teacher_prompts",
 }
 """Lessons that do not have pictures enough yet; the last one to be converted takes this away."""
 FAINT = 16  # of 255 grey levels: what no reader sees
