@@ -32,7 +32,6 @@ PENDING = {
     "more/composition_of_intents",
     "more/composition_of_skills",
     "more/metrics_of_libraries",
-    "more/misleading_teachers",
     "more/one_adapter_for_all_tasks",
     "more/retrieval_of_skills",
     "more/retrieval_with_adapters",
