@@ -50,7 +50,7 @@ def show_ends(runs, methods):
 # | `off-policy, one sample` | one for each question, sampled by the teacher before training | the teacher's whole distributions |
 # | `sft on teacher` | four for each question, sampled by the teacher before training | the words of these answers |
 #
-# ## Answers written once, or anew in every epoch
+# ## Answers written once, or again in every epoch
 #
 # On *facts-new*, lesson 06 compares five methods at the same learning rate with one seed. Three of them lie between
 # `off_policy_distillation` and `sdft`:

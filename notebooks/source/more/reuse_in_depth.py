@@ -3,9 +3,10 @@
 #
 # > **Claim you can check:** composed modules do reuse earlier units: the reused part of an update is not small. But a
 # > large coefficient does not show that a unit helps. For one task we switch all reused units off, and over five seeds the
-# > accuracy does not fall on average. Now take a task that shares parts with earlier tasks. If modules with and without reuse are
-# > trained at the same learning rate, the accuracy with reuse is higher in the first steps. But it is also higher on tasks
-# > that share no pattern of pixels. If the learning rate of each is chosen on validation images, we measure no advantage.
+# > accuracy does not fall on average. Now take a task that shares parts with earlier tasks. If modules with and without
+# > reuse are trained at the same learning rate, the accuracy with reuse is higher in the first steps. But it is also
+# > higher on tasks that share no pattern of pixels. If the learning rate of each is chosen on validation images, we
+# > measure no advantage.
 #
 # | | |
 # |---|---|
@@ -143,7 +144,7 @@ verdict("third task, mean over seeds and layers: the reused part is smaller than
 # ## Do the reused units matter?
 #
 # In the explorer of lesson 11 you switched units off. Now we do the same in code, for the third task (8 or 9) and five
-# seeds. The task is told. The answer comes from the head that was trained together with this module, with all units on.
+# seeds. The model is told the task. The answer comes from the head that was trained together with this module, with all units on.
 
 # %%
 from workbench.measure.composition import right_without
@@ -350,8 +351,8 @@ verdict("at the end the accuracy with reuse is higher than with foreign units on
         > np.prod(seed_interval(ahead["reuse - foreign units, control"])))
 
 # %% [markdown]
-# At the end *reuse* is 1.0 points better than *no reuse*. The 95 % interval is -0.7 to 2.7, so reuse may in truth gain two
-# points: our data cannot exclude it. *Reuse* is 2.6 points better than *foreign units* on the tasks that share parts, and
+# At the end *reuse* is 1.0 points better than *no reuse*. The 95 % interval is -0.7 to 2.7, so a gain of two points is
+# possible: our data cannot exclude it. *Reuse* is 2.6 points better than *foreign units* on the tasks that share parts, and
 # 0.3 on the control stream. This suggests that the content of the units helps. But the two intervals overlap, we did not
 # test the difference between the two streams, and we made many comparisons. *Warm start* ends 4.6 points below *no reuse*;
 # we did not look for the reason.

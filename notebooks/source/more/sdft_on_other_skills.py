@@ -269,7 +269,7 @@ for skill, sibling in siblings.items():
 
 # %% [markdown]
 # **What would change your mind?** Suppose SFT at some learning rate had kept as much as SDFT at the same new-skill accuracy.
-# Then the result of lesson 05 would be an accident of one skill. On *articles-new* this happens at 90 %, where both methods
+# Then the result of lesson 05 might hold for one skill only. On *articles-new* this happens at 90 %, where both methods
 # keep under 10 %. On *tools-new* and *letters-new* SDFT keeps far more at all six levels.
 #
 # ## Try it yourself
