@@ -261,8 +261,6 @@ FIGURES = {
         "pareto": lambda size=size: figure_of(lambda ax: studies.plot_pareto(
             points(size), METHODS, ax, 0.95, "articles-new: learned against kept"),
             size=(8.6, 4.2)),
-        "learned and retained": lambda size=size: studies.plot_learned_and_retained(
-            points(size), METHODS, Figure(figsize=(8.6, 3.6))),
         "by rate": lambda size=size: studies.plot_by_rate(pd.concat(
             points(size).assign(rate=rate) for rate in (1e-5, 3e-5, 1e-4, 3e-4, 1e-3, 3e-3)),
             METHODS, Figure(figsize=(10, 3.6), layout="constrained")),

@@ -406,6 +406,19 @@ def test_names_stay_beside_their_marks_apart_and_inside_when_the_layout_changes(
         assert 1.05 / (linear @ [0.2126, 0.7152, 0.0722] + 0.05) > 4.4, "it can be read on white"
 
 
+def test_no_name_of_a_method_covers_the_star():
+    runs = pd.DataFrame({"method": ["sdft", "sdft, all steps"] * 3, "retention": 0.987,
+                         "new": [0.86, 0.86, 0.875, 0.875, 0.89, 0.89]})
+    figure = Figure(figsize=(5, 3.6), layout="constrained")
+    ax = plots.plot_methods(runs, figure.subplots())
+    (canvas := FigureCanvasAgg(figure)).draw()
+    star = ax.transData.transform((100, 100))
+    for text in ax.texts:
+        if text.get_text() in METHOD_STYLES:
+            box = text.get_window_extent(canvas.get_renderer())
+            assert np.hypot(*(np.clip(star, box.min, box.max) - star)) > 9
+
+
 def test_numbers_are_folded_and_their_file_is_in_the_link(printed):
     table = pd.DataFrame({"a < b": [0.613, np.nan]}, ["sft", "sdft"])
     display.show_numbers(table, "2 methods", plots.percent)

@@ -25,6 +25,7 @@ def test_a_method_has_its_mean_its_interval_and_a_dot_per_seed(ax):
     np.testing.assert_allclose(interval.get_xdata(), 100 * np.array(seed_interval(SHARES)))
     np.testing.assert_allclose(dots.get_xdata(), [20, 30, 40])
     np.testing.assert_allclose(mean.get_xydata(), [[30, 0]])
+    assert ax.texts[0].get_text() == "30"
     assert mean.get_color() == METHOD_STYLES["sft"][0]
     assert ax.lines[3].get_xdata().max() == 100, "no accuracy is above 100 %"
     assert "ACC" in ax.get_label() and "sft 30 (5 to 55)" in ax.get_label()

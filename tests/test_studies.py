@@ -12,7 +12,6 @@ from matplotlib.figure import Figure
 
 from workbench.errors import RecordError, UnknownNameError
 from workbench.measure.comparison import retention
-from workbench.measure.intervals import seed_interval
 from workbench.measure.metrics import AccuracyMatrix
 from workbench.plots import percent
 from workbench.plots.studies import (
@@ -21,7 +20,6 @@ from workbench.plots.studies import (
     plot_by_rate,
     plot_diagnostic,
     plot_drift,
-    plot_learned_and_retained,
     table_by_rate,
 )
 from workbench.plots.styles import METHOD_STYLES, styles_of
@@ -145,20 +143,6 @@ def test_a_diagnostic_is_drawn_of_the_run_at_the_rate(study_rows):
     np.testing.assert_allclose(ax.lines[0].get_ydata(), [7, 9])
     assert ax.get_ylabel() == "nats per answer" and "a 9" in ax.get_label()
     assert set(UNITS) == set(DIAGNOSTICS)
-
-
-def test_means_over_seeds_are_drawn_with_their_intervals(study_rows):
-    table = points(pd.concat([study_rows(), study_rows(seed=1, new=(0.3, 0.7), old=(0.8, 0.4))]))
-    axes = plot_learned_and_retained(table, ["a"], Figure()).axes
-    new, retention = ends(table)[["new", "retention"]].to_numpy().T
-    for ax, values in zip(axes, (new, retention), strict=True):
-        interval, dots, mean = ax.lines
-        np.testing.assert_allclose(dots.get_xdata(), 100 * values)
-        np.testing.assert_allclose(mean.get_xydata(), [[100 * values.mean(), 0]])
-        assert ax.texts[0].get_text() == f"{100 * values.mean():.0f}"
-        low, high = np.clip(100 * np.array(seed_interval(values)), 0, 100)
-        np.testing.assert_allclose(interval.get_xdata(), [low, high])
-        assert f"a {100 * values.mean():.0f} ({low:.0f} to {high:.0f})" in ax.get_label()
 
 
 def test_methods_are_compared_at_the_same_rate_and_step(study_rows):

@@ -53,6 +53,15 @@ wb.prepare_notebook()
 # | `off_policy_distillation` | the model's own | soft | off-policy: the same answers of the teacher |
 # | `sdft` | the model's own | soft | on-policy: sampled by the student at every step |
 #
+# The diagram shows four of them on one question, and the targets at two words of the answer. *Own-style SFT* is
+# `sft_self_style`, and *off-policy* is `off_policy_distillation`.
+
+# %%
+from workbench.plots.diagrams import diagram
+
+wb.show(diagram("target_words"), vector=True)
+
+# %% [markdown]
 # `sft_self_style` is an **oracle**: in practice nobody has such answers. We have them because we made the tasks.
 #
 # The skill is *facts-new*. As in lesson 05, a rule chooses the learning rate and the number of steps of each method, on

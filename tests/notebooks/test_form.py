@@ -31,17 +31,9 @@ PENDING = {
     "more/composition_failures_answer",
     "more/composition_of_intents",
     "more/composition_of_skills",
-    "more/misleading_teachers",
     "more/one_adapter_for_all_tasks",
-    "more/own_answers_in_a_row",
-    "more/own_answers_or_the_teachers",
-    "more/razor_in_depth",
     "more/retrieval_of_skills",
     "more/retrieval_with_adapters",
-    "more/reuse_in_depth",
-    "more/sdft_beside_trl",
-    "more/sdft_on_other_skills",
-    "more/teacher_prompts",
 }
 """Lessons that do not have pictures enough yet; the last one to be converted takes this away."""
 FAINT = 16  # of 255 grey levels: what no reader sees

@@ -101,6 +101,7 @@ def plot_methods(runs: pd.DataFrame, ax: Axes | None = None, title: str = "",
             f"{label} {percent(mean)}" + f" ({percent(low)} to {percent(high)})" * (low < high)
             for label, (mean, low, high) in zip(labels, sides, strict=True)))
     ax.plot(100, 100, "*", color="#777777", fillstyle="none", markersize=15, zorder=1)
+    intervals.append(((97, 97), (103, 103)))  # no name may cover the star either
     percent_limits(ax, "x")
     percent_limits(ax)
     add_text(ax, title, f"learned: {labels[0]} (%)", f"retained: {labels[1]} (%)")

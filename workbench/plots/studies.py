@@ -14,7 +14,6 @@ from matplotlib.figure import Figure
 from workbench.measure.accuracies import Floats
 from workbench.plots.display import describe, percent
 from workbench.plots.labels import add_text, name_ticks, percent_limits
-from workbench.plots.sequences import plot_over_seeds
 from workbench.plots.styles import styles_of
 from workbench.runs.studies import RUN, at_common_step, ends
 
@@ -46,17 +45,6 @@ def plot_pareto(points: pd.DataFrame, methods: Sequence[str], ax: Axes, level: f
     add_text(ax, title, "accuracy on the new skill (%)", "retention (%)", legend=True)
     return describe(ax, "One path for each run. It starts before training, where the retention is "
                     f"100 %. On average over the runs of a method, {'; '.join(texts)}.")
-
-
-def plot_learned_and_retained(points: pd.DataFrame, methods: Sequence[str],
-                              figure: Figure) -> Figure:
-    """Draw new-skill accuracy and retention at the end of each run, as `plot_over_seeds` does."""
-    last = ends(points).groupby("method")
-    panels = {"new": "accuracy on the new skill", "retention": "retention"}
-    for ax, (name, title) in zip(figure.subplots(1, 2, sharey=True), panels.items(), strict=True):
-        plot_over_seeds({method: {method: last.get_group(method)[name]} for method in methods}, ax,
-                        title)
-    return figure
 
 
 def table_by_rate(points: pd.DataFrame, methods: Sequence[str]) -> pd.DataFrame:

@@ -39,7 +39,7 @@ const STYLE = `
 .wb-player .sides > * { flex: 1 1 20em; min-width: 0; }
 .wb-player .bar { display: flex; gap: .7em; align-items: center; margin-top: .5em; }
 .wb-player .bar input { flex: 1; accent-color: #0072b2; }
-.wb-player .bar output { min-width: 9em; }
+.wb-player .bar output { min-width: 10.5em; }
 .wb-player button { font: inherit; padding: .2em .6em; min-width: 5em; min-height: 2.4em; border: 1px solid #666; border-radius: .3em;
   background: #f3f3f3; color: #111; cursor: pointer; }
 .wb-player :focus-visible { outline: .2em solid #0072b2; outline-offset: .1em; }

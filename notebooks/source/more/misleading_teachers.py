@@ -17,14 +17,13 @@ from dataclasses import replace
 
 import matplotlib.pyplot as plt
 import numpy as np
-import pandas as pd
 import torch
 
 import workbench as wb
 from workbench.course import verdict
 from workbench.measure.calibration import expected_calibration_error
 from workbench.measure.intervals import seed_interval
-from workbench.plots import describe, percent_over_seeds
+from workbench.plots import describe, percent_over_seeds, plot_differences
 from workbench.plots.styles import COLOURS, look
 
 # %%
@@ -54,6 +53,21 @@ wb.prepare_notebook()
 # | **soft** | the softmax of the logits |
 # | **flat** | the softmax of 0.5 times the logits |
 #
+# The figure has the four kinds for one set of logits.
+
+# %%
+FACTORS = {"hard": 1e4, "sharp": 2.0, "soft": 1.0, "flat": 0.5}
+logits = torch.tensor([3.0, 2.0, 0.5, 0.0])  # of four classes
+kinds_fig, panels = plt.subplots(1, 4, figsize=(10, 2.2), sharey=True)
+for ax, (name, factor), colour in zip(panels, FACTORS.items(), COLOURS, strict=False):
+    answer = (100 * (factor * logits).softmax(0)).tolist()
+    ax.bar(range(1, 5), answer, color=colour)
+    ax.set(title=name, xlabel="class", ylim=(0, 103), xticks=range(1, 5))
+    describe(ax, f"{name}: {', '.join(f'{p:.0f} %' for p in answer)}.")
+panels[0].set_ylabel("probability (%)")
+wb.show(kinds_fig)
+
+# %% [markdown]
 # Each chain has six generations. For each kind of answer there are ten chains: five seeds on each of two splits of the
 # data. We measure
 #
@@ -95,9 +109,6 @@ def judge(learner, task, right):
 
 
 # %%
-FACTORS = {"hard": 1e4, "sharp": 2.0, "soft": 1.0, "flat": 0.5}
-
-
 def chains(split, seeds=(0, 1, 2, 3, 4)):
     """Return the measures of all chains on one split: (generations, measures, kinds, seeds)."""
     clean = with_few_examples(make_stream("digits", data_seed=split), 200, split)
@@ -126,12 +137,16 @@ chain_fig.supxlabel("generation", fontsize=11)
 chain_fig.legend(*four[0].get_legend_handles_labels(), loc="outside upper center", ncols=4)
 wb.show(chain_fig)
 
+# %% [markdown]
+# How much does each measure change from the first to the last generation? A dot is the mean of ten chains, with its 95 %
+# interval.
+
 # %% tags=["nbval-ignore-output"]
 change = dict(zip(FACTORS, (passed_on[-1] - passed_on[0]).swapaxes(0, 1), strict=True))
-by_chain = {name: [f"{low:+.1f} to {high:+.1f}" for low, high in zip(
-    *seed_interval(values.T), strict=True)] for name, values in change.items()}
-print("change from the first to the last generation, in points (95 % intervals):")
-print(pd.DataFrame(by_chain, index=titles).T.to_string())
+change_fig, four_changes = plt.subplots(1, 4, figsize=(11, 2.6), sharey=True)
+for k, (ax, title) in enumerate(zip(four_changes, titles, strict=True)):
+    plot_differences({name: values[k] for name, values in change.items()}, ax, title, "points")
+wb.show(change_fig)
 means = {name: values.mean(1) for name, values in change.items()}
 verdict("soft and flat answers lower the memorised labels by over 25 points, and change accuracy "
         "by less than 3 points. Hard and sharp answers add sure errors, and soft ones remove some.",
@@ -258,11 +273,11 @@ for kind, good, gain in zip(KINDS, quality, helped - alone, strict=True):
     limits[kind] = 100 * (good[b - 1, at] + share * (good[b, at] - good[b - 1, at]))
 
 # %% tags=["nbval-ignore-output"]
-print(f"{'a teacher helps if its accuracy is above':41} limit   limit minus student alone (points)")
-for kind, limit in limits.items():
-    low, high = seed_interval(limit - 100 * alone)
-    mean = (low + high) / 2
-    print(f"  {kind:38}  {limit.mean():.0f} %   {mean:+5.1f} ({low:+.1f} to {high:+.1f})")
+wb.show(plot_differences({f"{kind}: {limit.mean():.0f} %": limit - 100 * alone
+                          for kind, limit in limits.items()},
+                         plt.subplots(figsize=(9, 2.8))[1],
+                         "above which accuracy does a teacher help?",
+                         "limit minus accuracy of the student alone, in points"))
 gaps = {kind: (limit - 100 * alone).mean() for kind, limit in limits.items()}
 own_gaps = [gap for kind, gap in gaps.items() if "no own" not in kind]
 verdict("without own labels, the limit differs from the accuracy of the student alone by less than "

@@ -201,13 +201,14 @@ verdict("at the larger rate the difference on the new skills is not clear: both 
 #
 # ## Does a teacher that knows the earlier skills help?
 #
-# In lesson 08 SDFT forgets a part of the new skills of earlier stages. The table shows SDFT's final accuracy on each new
-# skill.
+# In lesson 08 SDFT forgets a part of the new skills of earlier stages. The heat map shows SDFT's final accuracy on each
+# new skill.
 
 # %%
 new_skills = orders[0].split()
 by_skill = ends(record).query("method == 'sdft'").groupby("order")[new_skills].mean().loc[orders]
-print(by_skill.rename(index=named).rename_axis(None).map(percent).to_string())
+wb.show(plot_stages(by_skill.rename(index=named), plt.subplots(figsize=(8, 3))[1],
+                    "SDFT, accuracy at the end (%)"))
 places = [order.split().index("tools-new") for order in orders]
 verdict("the order matters most for tools-new. The more skills are trained after tools-new, the "
         "lower is its final accuracy.", all(
@@ -220,9 +221,10 @@ verdict("the order matters most for tools-new. The more skills are trained after
 # this teacher knows the functions.
 
 # %%
-print(pd.DataFrame({method: by_stage(method, orders[0]).iloc[:, -1]
-                    for method in ("sdft", "sdft, task-start teacher")}).map(percent)
-      .rename_axis("at the end, " + named(orders[0])).to_string())
+wb.show(plot_stages(pd.DataFrame({method: by_stage(method, orders[0]).iloc[:, -1] for method in
+                                  ("sdft", "sdft, task-start teacher")}).T,
+                    plt.subplots(figsize=(10, 2.1))[1],
+                    f"accuracy at the end (%), {named(orders[0])}"))
 known_gap = (measures.loc["sdft, task-start teacher"] - measures.loc["sdft"])["retention"].dropna()
 at_end = ends(record).set_index(["order", "method", "seed"])
 earlier = {order: at_end.loc[order, order.split()[:2]].mean(axis=1) for order in orders[:3]}
@@ -230,11 +232,15 @@ earlier_gap = {order: one.loc["sdft, task-start teacher"] - one.loc["sdft"]
                for order, one in earlier.items()}
 
 # %%
-print("task-start teacher minus pretrained teacher, in points")
-print(pd.DataFrame({
-    "first two skills": {order: in_points(one) for order, one in earlier_gap.items()},
-    "retention": {order: in_points(known_gap.loc[order]) for order in orders[:3]}})
-    .rename(index=named).to_string())
+by_teacher = {"first two skills": earlier_gap,
+              "retention": {order: known_gap.loc[order] for order in orders[:3]}}
+teacher_axes = plt.subplots(1, 2, figsize=(9.5, 2.4), sharex=True, sharey=True)[1]
+for ax, (title, by_order) in zip(teacher_axes, by_teacher.items(), strict=True):
+    plot_differences({named(order): 100 * one for order, one in by_order.items()}, ax, title,
+                     "task-start minus pretrained teacher, in points")
+wb.show(teacher_axes[0].figure)
+
+# %%
 verdict("for the first two skills, all three intervals end below +5 points. The retention is a "
         "little lower with the task-start teacher.",
         all(seed_interval(earlier_gap[order])[1] < 0.05
@@ -276,16 +282,17 @@ verdict(f"{len(kept)} of {len(answers)} own answers are right. The package keeps
 # %% [markdown]
 # ## All methods in all orders
 #
-# ACC and retention of every method of lesson 08, in percent. F, T and L are facts, tools and letters. An empty cell was
-# not run.
+# ACC and retention of every method of lesson 08. F, T and L are facts, tools and letters. A grey cell was not run.
 
 # %%
-whole_percent = (100 * measures.groupby(["method", "order"]).mean()).map("{:.0f}".format)
-both = (whole_percent["ACC"] + " / " + whole_percent["retention"]).unstack("order")[orders]
-controls = ("off-policy, 30 answers", "sdft, larger rate", "off-policy, larger rate")
-everyone = [name for name in both.index if name not in controls]
-print(both.loc[everyone].fillna("").rename_axis(index=None, columns=None).rename(
-    columns=lambda order: " ".join(skill[0].upper() for skill in order.split())).to_string())
+controls = ["off-policy, 30 answers", "sdft, larger rate", "off-policy, larger rate"]
+both = measures.groupby(["method", "order"]).mean().drop(controls).unstack("order").rename(
+    columns=lambda order: " ".join(skill[0].upper() for skill in order.split()), level=1)
+both_figure, both_axes = plt.subplots(1, 2, figsize=(10, 4.4), sharey=True)
+for ax, name in zip(both_axes, ("ACC", "retention"), strict=True):
+    plot_stages(both[name], ax, f"{name} (%)")
+wb.show(both_figure)
+wb.show_numbers(both, "all methods in all orders", percent)
 
 # %% [markdown]
 # **What would change your mind?** If *off_policy_distillation* with 30 answers had reached SDFT in letters → tools →

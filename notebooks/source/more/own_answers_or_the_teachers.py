@@ -21,8 +21,8 @@ import workbench as wb
 from workbench.course import verdict
 from workbench.measure.completions import complete
 from workbench.measure.intervals import seed_interval
-from workbench.plots import percent, plot_differences
-from workbench.plots.studies import plot_learned_and_retained, table_by_rate
+from workbench.plots import percent, percent_over_seeds, plot_differences, plot_methods
+from workbench.plots.studies import plot_by_rate, table_by_rate
 from workbench.runs.studies import ends, load_study, points
 from workbench.tasks import KNOWN_SKILLS, load_skill, spread
 
@@ -30,6 +30,15 @@ from workbench.tasks import KNOWN_SKILLS, load_skill, spread
 wb.prepare_notebook()
 one_skill = points(load_study("one_skill"))
 searched, tested = (one_skill[one_skill["part"] == part] for part in ("validation", "test"))
+
+
+def show_ends(runs, methods):
+    """Draw methods at the end of their runs, and give the numbers in a folded table."""
+    chosen = ends(runs[runs["method"].isin(methods)])
+    wb.show(plot_methods(chosen))
+    table = chosen.groupby("method")[["new", "retention"]].agg(percent_over_seeds)
+    wb.show_numbers(table.loc[methods], ", ".join(methods))
+
 
 # %% [markdown]
 # Most comparisons in this lesson are between four methods. All of them imitate the model's own style.
@@ -41,7 +50,7 @@ searched, tested = (one_skill[one_skill["part"] == part] for part in ("validatio
 # | `off-policy, one sample` | one for each question, sampled by the teacher before training | the teacher's whole distributions |
 # | `sft on teacher` | four for each question, sampled by the teacher before training | the words of these answers |
 #
-# ## Answers written once, or anew in every epoch
+# ## Answers written once, or again in every epoch
 #
 # On *facts-new*, lesson 06 compares five methods at the same learning rate with one seed. Three of them lie between
 # `off_policy_distillation` and `sdft`:
@@ -51,12 +60,13 @@ searched, tested = (one_skill[one_skill["part"] == part] for part in ("validatio
 # - `student's answers, renewed`: the student writes one answer to each question, and a new one in every epoch.
 #
 # Here are five seeds on test items. Each method is tested at the learning rate and step that the rule of lesson 05 chose.
+# A mark is the mean of the seeds, its lines are 95 % intervals, and small dots are single seeds.
 
 # %%
 between = ["teacher's answers, renewed", "student's answers, once", "student's answers, renewed"]
 ladder = ["off_policy_distillation", *between, "sdft"]
 facts_tested = tested.query("order == 'facts-new'")
-wb.show(plot_learned_and_retained(facts_tested, ladder, plt.figure(figsize=(9.5, 3.4))))
+show_ends(facts_tested, ladder)
 last = ends(facts_tested.query("method in @ladder")).groupby("method")
 rates, means = last["rate"].first(), last[["new", "retention"]].mean()
 verdict("off_policy_distillation keeps more than the other four methods. But the rule chose for it "
@@ -76,16 +86,18 @@ verdict("the four methods at 1e-4 differ by less than 2 points, both on the new 
 #
 # After one wrong word of the student, all its later words follow a prefix that the teacher's answers do not contain.
 # Off-policy training gives no example of such a prefix. The longest answers, about 21 tokens, are those of
-# *working-new*. This skill is a calculation with an unknown step, and the model writes out all its steps. The table
-# compares the methods on validation items, with one seed. Each column is a learning rate, and the methods are compared
-# at the step in the first row. Each other entry is *new skill | retention* in percent.
+# *working-new*. This skill is a calculation with an unknown step, and the model writes out all its steps. The figure
+# compares the methods at each learning rate, on validation items, with one seed. Below each learning rate stands the
+# step at which they are compared.
 
 # %%
 long_methods = ["sdft", "off_policy_distillation", "off-policy, one sample"]
 renewed = ["teacher's answers, renewed", "student's answers, renewed", "student's answers, once"]
 working_tested = tested.query("order == 'working-new'")
-print(table_by_rate(searched.query("order == 'working-new'"),
-                    [*long_methods, *renewed]).to_string())
+working_searched = searched.query("order == 'working-new'")
+wb.show(plot_by_rate(working_searched, [*long_methods, *renewed], plt.figure(figsize=(10.5, 3.4))))
+wb.show_numbers(table_by_rate(working_searched, [*long_methods, *renewed]),
+                "long answers: new skill | retention, in percent, one seed")
 
 # %% [markdown]
 # Retention can be a little above 100 %, because a known skill can become better. Up to 3e-4 there is hardly any
@@ -96,7 +108,7 @@ print(table_by_rate(searched.query("order == 'working-new'"),
 # Now five seeds on test items, each method at the setting that the rule chose.
 
 # %%
-wb.show(plot_learned_and_retained(working_tested, long_methods, plt.figure(figsize=(9.5, 2.8))))
+show_ends(working_tested, long_methods)
 long_learned = ends(working_tested).pivot(index="seed", columns="method", values="new")
 verdict("on long answers too, training on the student's answers or on the teacher's answers gives "
         "about the same accuracy on the new skill.",
@@ -129,7 +141,7 @@ verdict("with renewed answers the retention is over 10 points lower than with SD
 # %%
 hard = tested.query("order == 'letters-hard-new'")
 hard_methods = ["sdft", "off_policy_distillation", "off-policy, as sdft"]
-wb.show(plot_learned_and_retained(hard, hard_methods, plt.figure(figsize=(9.5, 2.8))))
+show_ends(hard, hard_methods)
 
 # %%
 hard_learned = ends(hard).pivot(index="seed", columns="method", values="new")
@@ -177,14 +189,17 @@ verdict(f"the teacher is right on {percent(with_demonstration)} of the questions
         0.2 < with_demonstration < 0.5 and still_known.mean() > 0.7)
 
 # %% [markdown]
-# The table shows the four methods with this teacher at the same rate and step (validation items, one seed). The figure
-# shows five seeds on test items, each method at the setting that the rule chose. Retention is relative to the noisy
-# model.
+# The first figure shows the four methods with this teacher at each learning rate (validation items, one seed). The
+# second figure shows five seeds on test items, each method at the setting that the rule chose. Retention is relative to
+# the noisy model.
 
 # %%
 weak_methods = ["sdft", "off_policy_distillation", "off-policy, one sample", "sft on teacher"]
-print(table_by_rate(noisy[noisy["part"] == "validation"], weak_methods).to_string())
-wb.show(plot_learned_and_retained(noisy_tested, weak_methods, plt.figure(figsize=(9.5, 3.2))))
+noisy_searched = noisy[noisy["part"] == "validation"]
+wb.show(plot_by_rate(noisy_searched, weak_methods, plt.figure(figsize=(10, 3.4))))
+wb.show_numbers(table_by_rate(noisy_searched, weak_methods),
+                "noisy teacher: new skill | retention, in percent, one seed")
+show_ends(noisy_tested, weak_methods)
 
 # %% [markdown]
 # The differences are paired: two methods are compared with the same seed, and then the differences are averaged.

@@ -19,12 +19,17 @@ import numpy as np
 import pandas as pd
 import torch
 import torch.nn.functional as F
+from matplotlib.figure import Figure
 
 import workbench as wb
 from workbench.course import solutions, verdict
-from workbench.plots import percent
+from workbench.measure.intervals import seed_interval
+from workbench.plots import describe, percent, percent_over_seeds
+from workbench.plots.sequences import plot_over_seeds, plot_stages
 from workbench.plots.studies import drift_correlation
 from workbench.plots.styles import styles_of
+
+# %%
 from workbench.runs.studies import load_study, points
 
 wb.prepare_notebook()
@@ -37,8 +42,8 @@ wb.prepare_notebook()
 # agree. It is 1 if more drift always comes with more forgetting. Lesson 07 takes one point for each run, its end. Here
 # every evaluation of a run is a point, so the numbers differ from those of lesson 07.
 #
-# Lesson 07 shows six methods. Here are all 16 of the study. Lessons 05 and 06 explain them. Each method has six
-# learning rates, and the skill is *facts-new*.
+# Lesson 07 shows six methods. The figure has all 16 methods of the study. Lessons 05 and 06 explain them. Each method has
+# six learning rates, and the skill is *facts-new*.
 
 # %%
 tuned = points(load_study("one_skill")).query("part == 'validation' and order == 'facts-new'")
@@ -46,8 +51,21 @@ kinds = {"kl_new": "new prompts", "kl_old": "old prompts"}
 correlation = pd.DataFrame({
     name: {words: drift_correlation(rows, kind) for kind, words in kinds.items()}
     for name, rows in (*tuned.groupby("method", sort=False), ("all", tuned))}).T
-print("rank correlation of forgetting with the drift on")
-print(correlation.map("{:.2f}".format).to_string())
+
+# %%
+ranks = Figure(figsize=(8, 5), layout="constrained").subplots()
+looks = ({"color": "#D55E00", "marker": "s", "markersize": 8}, {"color": "#0072B2", "marker": "o"})
+for (words, column), look in zip(correlation.items(), looks, strict=True):
+    ranks.plot(column, column.index, **look, linestyle="", label=f"drift on {words}")
+ranks.set(xlim=(-0.03, 1.03), xlabel="rank correlation of forgetting with the drift")
+ranks.invert_yaxis()
+ranks.legend(frameon=False, loc="center left")
+wb.show(describe(ranks, "Rank correlations of forgetting with the drift on new and on old prompts: "
+                 + "; ".join(f"{name} {new:.2f} and {old:.2f}"
+                             for name, (new, old) in correlation.iterrows()) + "."))
+wb.show_numbers(correlation, "rank correlations", "{:.2f}".format)
+
+# %%
 verdict("in each of the 16 methods the rank correlation of forgetting with the drift on old "
         "prompts is above 0.9.",
         len(correlation) == 17 and (correlation["old prompts"] > 0.9).all())
@@ -90,7 +108,8 @@ verdict("the average step is the exact gradient of the expected reward.",
 #
 # **GRPO** (group-relative policy optimization) samples eight answers to each question, and gives each answer a reward: 1
 # if it is right, 0 if not. The **advantage** of an answer is (its reward - the mean of the eight rewards) / the standard
-# deviation of the eight rewards. First the answers to four questions, and their rewards:
+# deviation of the eight rewards. First we sample answers to four questions. In the figure a row is a question, and each
+# of its squares is an answer.
 
 # %%
 from workbench.learners.text.grpo import exact_match
@@ -107,7 +126,18 @@ prompts = learner.read(0, asked)  # the questions, read once by the model
 ids, mask = learner.respond(0, prompts, 1.0)  # one sampled answer to each
 texts = decode(learner.model.tokenizer, ids)
 rewards = torch.tensor(exact_match(texts, [learner.items[j] for j in asked])).view(4, 8)
-print("rewards of 8 answers to each of 4 questions:\n", rewards.int().numpy())
+
+# %%
+squares = Figure(figsize=(7, 2.2), layout="constrained").subplots()
+squares.pcolormesh(rewards.numpy(), cmap="Blues", vmin=0, vmax=1.5, edgecolor="white", linewidth=3)
+for (row, column), reward_of in np.ndenumerate(rewards.int().numpy()):
+    squares.text(column + 0.5, row + 0.5, reward_of, ha="center", va="center")
+squares.set(title="1: right, 0: wrong", xticks=[], ylim=(4, 0))
+squares.set_yticks(np.arange(4) + 0.5, [learner.items[j].prompt for j in four_questions])
+squares.grid(False)
+wb.show(describe(squares, "Rewards of eight answers to each of four questions: " + "; ".join(
+    f"{learner.items[j].prompt} {', '.join(map(str, row.tolist()))}"
+    for j, row in zip(four_questions, rewards.int(), strict=True)) + "."))
 
 # %% [markdown]
 # The loss of an answer is minus its advantage times the mean log-probability of its words. The loss of the step is the
@@ -175,6 +205,7 @@ def base_network(x, digits, old_x, old_digits, rng):
 # %%
 SEEDS = tuple(range(10))
 METHODS = ("sft-one", "sft-digit", "sft-random", "base-right", "rl", "rl-one")
+styles = styles_of(METHODS)
 data = {}
 for old_task, stream, count in (("rotated", "rotated-digits", 4),
                                 ("shuffled", "permuted-digits", 2)):
@@ -183,6 +214,20 @@ for old_task, stream, count in (("rotated", "rotated-digits", 4),
                       for part in (task.train, task.test)]
 bases = {(old_task, seed): base_network(*new_train, *old_train, torch.Generator().manual_seed(seed))
          for old_task, (new_train, _, old_train, _) in data.items() for seed in SEEDS}
+
+# %%
+x_test, digits_test = data["rotated"][1]
+this_4 = int((digits_test == 4).nonzero()[0, 0])  # the 4 of lesson 07
+images = {"new task\nright: 0, 2, 4, 6, 8": x_test, "old task, rotated\nright: 4":
+          data["rotated"][3][0], "old task, shuffled\nright: 4": data["shuffled"][3][0]}
+pictures = Figure(figsize=(7, 2.6), layout="constrained")
+for ax, (title, x) in zip(pictures.subplots(1, 3), images.items(), strict=True):
+    ax.imshow(x[this_4, :64].reshape(8, 8), cmap="gray_r")
+    ax.set_title(title, fontsize=11)
+    ax.set(xticks=[], yticks=[])
+    ax.spines[:].set_visible(True)
+    describe(ax, f"A picture of a 4: {title}.".replace("\n", ", "))
+wb.show(pictures)
 
 # %% [markdown]
 # Four methods are those of lesson 07. Two are new: `sft-digit` and `sft-random`.
@@ -209,38 +254,6 @@ def targets_of(digits, base_p, seed):
             "rl": right, "rl-one": one}
 
 # %% [markdown]
-# How far is each target from the base? The first column has KL(target ‖ base) for the 4 of lesson 07. (KL(base ‖ target)
-# is infinite, because the targets have zeros.) The second column has the mean over all test images and the ten bases of
-# the rotated images. `rl` is left out, because it has no fixed target.
-
-# %%
-x_test, digits_test = data["rotated"][1]
-this_4 = int((digits_test == 4).nonzero()[0, 0])
-per_image = {seed: pd.DataFrame({
-    name: torch.special.xlogy(target, target / base_p).sum(1).numpy()
-    for name, target in targets_of(digits_test, base_p, seed).items() if name != "rl"})
-    for seed in SEEDS for base_p in [bases["rotated", seed](x_test).softmax(1)]}
-distance = pd.DataFrame({"this 4": per_image[0].loc[this_4],
-                         "all images": pd.concat(per_image.values()).mean()})
-print(distance.map("{:.2f} nats".format).to_string())
-verdict("of these targets base-right is the closest to the base.",
-        (distance.idxmin() == "base-right").all())
-
-# %% [markdown]
-# Is `base-right` the closest of all targets without wrong answers? We try 10,000 random targets for this 4.
-
-# %%
-p_of_4 = bases["rotated", 0](x_test[[this_4]]).softmax(1)[0, ::2].numpy()  # of the right answers
-random_targets = np.random.default_rng(0).dirichlet(np.ones(5), 10_000)
-distances = (random_targets * np.log(random_targets / p_of_4)).sum(1)
-print(f"the closest random target: {distances.min():.3f} nats; "
-      f"base-right: {distance.loc['base-right', 'this 4']:.3f} nats")
-verdict("none of the 10,000 targets is as close to the base as base-right.",
-        distances.min() > distance.loc["base-right", "this 4"])
-verdict("the distance of base-right is -log P. Here P is the probability that the base gives a "
-        "right answer.", np.isclose(distance.loc["base-right", "this 4"], -np.log(p_of_4.sum())))
-
-# %% [markdown]
 # The loss is the same as in lesson 07: minus a weighted sum of the log-probabilities of the ten answers.
 
 # %%
@@ -254,6 +267,58 @@ def label_weights(method, table, p, rng):
     if method.startswith("rl"):
         weights = solutions.advantages(table.gather(1, answers))
     return torch.zeros_like(p).scatter_add(1, answers, weights / 8)
+
+# %% [markdown]
+# How far is each target from the base? The first column has KL(target ‖ base) for the 4 in the picture. (KL(base ‖
+# target) is infinite, because the targets have zeros.) The second column has the mean over all test images and the ten
+# bases of the rotated images. `rl` is left out, because it has no fixed target.
+
+# %%
+per_image = {seed: pd.DataFrame({
+    name: torch.special.xlogy(target, target / base_p).sum(1).numpy()
+    for name, target in targets_of(digits_test, base_p, seed).items() if name != "rl"})
+    for seed in SEEDS for base_p in [bases["rotated", seed](x_test).softmax(1)]}
+distance = pd.DataFrame({"this 4": per_image[0].loc[this_4],
+                         "all images": pd.concat(per_image.values()).mean()})
+print(distance.map("{:.2f} nats".format).to_string())
+verdict("of these targets base-right is the closest to the base.",
+        (distance.idxmin() == "base-right").all())
+
+# %%
+base_0 = bases["rotated", 0](x_test).softmax(1)
+all_targets = {"the base": base_0, **targets_of(digits_test, base_0, 0)}
+of_4 = pd.DataFrame({name: all_targets[name][this_4].numpy()
+                     for name in ("the base", *distance.index[:4])}).T
+target_map = Figure(figsize=(8, 2.8), layout="constrained").subplots()
+plot_stages(of_4, target_map, "this 4: probability of each answer (%)")
+wb.show(describe(target_map, "The picture of a 4, probability of the answers 0 to 9: " + "; ".join(
+    f"{name} {', '.join(map(percent, row))}" for name, row in of_4.iterrows()) + "."))
+
+# %% [markdown]
+# The base gives some probability to each right answer. `base-right` keeps their proportions, and the other targets put
+# everything on one answer. (For this picture `sft-random` drew the 4. The target of `rl-one` is that of `sft-one`.)
+#
+# Is `base-right` the closest of all targets without wrong answers? We try 10,000 random targets for this 4. A random
+# target divides the probability between the five right answers.
+
+# %%
+p_of_4 = bases["rotated", 0](x_test[[this_4]]).softmax(1)[0, ::2].numpy()  # of the right answers
+random_targets = np.random.default_rng(0).dirichlet(np.ones(5), 10_000)
+distances = (random_targets * np.log(random_targets / p_of_4)).sum(1)
+closest = distance.loc["base-right", "this 4"]
+tries = Figure(figsize=(7.5, 2.4), layout="constrained").subplots()
+tries.hist(distances, bins=80, color="#888888")
+tries.axvline(closest, color=styles["base-right"]["color"])
+tries.text(closest, 0.9 * tries.get_ylim()[1], "  base-right", color=styles["base-right"]["color"])
+tries.set(xlabel="distance from the base (nats)", ylabel="random targets", xlim=(0, None))
+wb.show(describe(tries, f"Histogram of the distances of 10,000 random targets from the base: the "
+                 f"closest has {distances.min():.3f} nats, base-right has {closest:.3f} nats."))
+
+# %%
+verdict("none of the 10,000 targets is as close to the base as base-right.",
+        distances.min() > closest)
+verdict("the distance of base-right is -log P. Here P is the probability that the base gives a "
+        "right answer.", np.isclose(closest, -np.log(p_of_4.sum())))
 
 # %%
 def drift_and_accuracy(network, base, x, digits, different):
@@ -281,10 +346,6 @@ def train_digits(method, base, x, digits, new, old, seed):
     return pd.DataFrame(rows, columns=["step", "drift", "parity", "drift_old", "old"])
 
 # %%
-from matplotlib.figure import Figure
-
-from workbench.plots import describe
-
 toy = pd.concat({(old_task, method, seed): train_digits(
     method, bases[old_task, seed], *new_train, new_test, old_test, seed)
                  for old_task, (new_train, new_test, _, old_test) in data.items()
@@ -293,49 +354,34 @@ toy = pd.concat({(old_task, method, seed): train_digits(
 at_start = toy.groupby(["old task", "method", "seed"])["old"].transform("first")
 toy["forgotten"] = at_start - toy["old"]
 toy_means = toy.groupby(["old task", "method", "step"])[["drift", "parity", "forgotten"]].mean()
-styles = styles_of(METHODS)
 
 # %%
-def draw_paths(ax, means, widest, highest, column=0.0):
-    """Draw forgetting against drift: the path of each method that ends inside the panel."""
-    names_at = -np.inf
-    for method, (x_end, _, y_end) in means.groupby("method").last().sort_values(
-            "forgotten").iterrows():
-        if x_end < widest:
-            path, style = means.loc[method], styles[method]
-            ax.plot(path["drift"], 100 * path["forgotten"], markersize=4, **style)
-        if 0.12 * widest < x_end < widest:
-            names_at = max(100 * y_end, names_at + 0.09 * highest)  # names must not overlap
-            ax.text(max(x_end + 0.03 * widest, column), names_at, method, color=style["color"])
-    ax.set(xlim=(-0.03 * widest, 1.05 * widest), ylim=(-0.05 * highest, highest))
+razor_figure = Figure(figsize=(10, 3.8), layout="constrained")
+for ax, old_task in zip(razor_figure.subplots(1, 2, sharex=True, sharey=True), data, strict=True):
+    for method, style in styles.items():
+        path = toy_means.loc[old_task, method]
+        ax.plot(path["drift"], 100 * path["forgotten"], markersize=4, label=method, **style)
+    ax.set_xscale("symlog", linthresh=0.1)
+    ax.set(title=f"old task: {old_task} images", xlabel="drift on the new task (nats, log scale)")
+    at_end = toy_means.loc[old_task].groupby("method").last()
+    describe(ax, f"{old_task} images, drift and forgetting at the end: " + "; ".join(
+        f"{method} {row.drift:.1f} nats, {percent(row.forgotten)}"
+        for method, row in at_end.iterrows()) + ".")
+razor_figure.axes[0].set_ylabel("forgotten on the old task (%)")
 
 # %%
-razor_figure = Figure(figsize=(9, 6), layout="constrained")
-for (above, below), old_task in zip(razor_figure.subplots(2, 2).T, data, strict=True):
-    means = toy_means.loc[old_task]
-    draw_paths(above, means, 8.5, 90)
-    draw_paths(below, means, 0.8, 30, column=0.58)
-    above.set_title(f"old task: {old_task} images")
-    below.set(title="its lower left corner, enlarged", xlabel="drift on the new task (nats)")
-    at_end = means.groupby("method").last()
-    describe(above, f"{old_task} images: drift from {at_end['drift'].min():.1f} nats to "
-             f"{at_end['drift'].max():.1f} nats; forgotten at the end: " + ", ".join(
-                 f"{method} {percent(lost)}" for method, lost in at_end["forgotten"].items()) + ".")
-    describe(below, "The corner, enlarged.")
-razor_figure.supylabel("forgotten on the old task (%)", fontsize=11)
+razor_figure.axes[0].legend(frameon=False)
 wb.show(razor_figure)
 
 # %% [markdown]
 # Each marker is a mean over ten seeds, every 20 steps. All paths start at the lower left. `rl`, `base-right` and
-# `sft-random` have little drift. The second row enlarges this corner of the picture. `sft-one` and `rl-one` must answer
-# 0 or 1. They have the largest drift and forget most. `sft-digit` lies between.
+# `sft-random` have little drift. `sft-one` and `rl-one` must answer 0 or 1. They have the largest drift and forget most.
+# `sft-digit` lies between.
 #
 # Where the drift is small, more drift does not always mean more forgetting. We compare `sft-random` with `rl` at the end
 # of training. The differences are paired: each is between two runs with the same seed.
 
 # %%
-from workbench.measure.intervals import seed_interval
-
 ends = toy.query("step == 320").set_index(["method", "old task", "seed"])[["drift", "forgotten"]]
 gaps = (ends.loc["sft-random"] - ends.loc["rl"]).groupby("old task")
 limits = {old_task: seed_interval(gap) for old_task, gap in gaps}  # of drift and of forgotten
@@ -352,19 +398,22 @@ verdict("with shuffled images the difference in forgetting is below 5 points.",
 # %% [markdown]
 # After the same number of steps the methods have learned different amounts. So for each method we take the first
 # evaluation at which the parity accuracy (mean over the ten seeds) is at least 93 %. This choice does not depend on
-# forgetting.
+# forgetting. In the figure the drift on the new task stands beside each method.
 
 # %%
-from workbench.plots import percent_over_seeds
-
 at_least_93 = toy_means.query("step > 0 and parity >= 0.93").reset_index("step")
 matched = toy.merge(at_least_93.groupby(["old task", "method"])["step"].first().reset_index())
 by_method = matched.groupby(["old task", "method"])
 matched_means = by_method[["drift", "forgotten"]].mean()
-for old_task in data:
-    print(f"\n{old_task} images:")
-    print(by_method.agg({"drift": "mean", "forgotten": percent_over_seeds}).loc[old_task]
-          .sort_values("drift").rename_axis(None).to_string(float_format="{:.2f} nats".format))
+parity_figure = Figure(figsize=(10, 3), layout="constrained")
+for ax, old_task in zip(parity_figure.subplots(1, 2), data, strict=True):
+    plot_over_seeds({f"{method}, {matched_means.loc[(old_task, method), 'drift']:.2f} nats": {
+        method: by_method.get_group((old_task, method))["forgotten"]} for method in METHODS}, ax,
+        f"forgotten, {old_task} images")
+wb.show(parity_figure)
+wb.show_numbers(by_method.agg({"drift": lambda drift: f"{drift.mean():.2f} nats",
+                               "forgotten": percent_over_seeds}),
+                "drift and forgetting at a parity accuracy of 93 %")
 
 # %%
 for old_task in data:

@@ -3,9 +3,10 @@
 #
 # > **Claim you can check:** composed modules do reuse earlier units: the reused part of an update is not small. But a
 # > large coefficient does not show that a unit helps. For one task we switch all reused units off, and over five seeds the
-# > accuracy does not fall on average. Now take a task that shares parts with earlier tasks. If modules with and without reuse are
-# > trained at the same learning rate, the accuracy with reuse is higher in the first steps. But it is also higher on tasks
-# > that share no pattern of pixels. If the learning rate of each is chosen on validation images, we measure no advantage.
+# > accuracy does not fall on average. Now take a task that shares parts with earlier tasks. If modules with and without
+# > reuse are trained at the same learning rate, the accuracy with reuse is higher in the first steps. But it is also
+# > higher on tasks that share no pattern of pixels. If the learning rate of each is chosen on validation images, we
+# > measure no advantage.
 #
 # | | |
 # |---|---|
@@ -27,8 +28,11 @@ import torch
 import workbench as wb
 from workbench.course import check, verdict
 from workbench.measure.intervals import seed_interval
-from workbench.plots import describe, percent, percent_over_seeds, plot_bars
+from workbench.plots import describe, percent, percent_over_seeds, plot_bars, plot_differences
+from workbench.plots.sequences import plot_over_seeds
+from workbench.plots.styles import COLOURS, LINES
 
+# %%
 wb.prepare_notebook()
 
 # %% [markdown]
@@ -65,13 +69,23 @@ old_A, old_B = torch.tensor(rng.normal(size=(2, 6))), torch.tensor(rng.normal(si
 inputs = torch.tensor(rng.normal(size=(50, 6)))
 needed = inputs @ (0.7 * torch.outer(old_B[:, 0], old_A[0])).T  # the update that the task needs
 s = torch.zeros(2, dtype=torch.float64, requires_grad=True)
-optimizer = torch.optim.Adam([s], lr=0.05)
+optimizer, path = torch.optim.Adam([s], lr=0.05), []
 for _ in range(200):
+    path.append(s.detach().numpy().copy())
     loss = ((inputs @ old_A.T * s) @ old_B.T - needed).square().mean()
     optimizer.zero_grad()
     loss.backward()
     optimizer.step()
 verdict("training finds the coefficients 0.7 and 0.", np.allclose(s.detach(), [0.7, 0], atol=0.01))
+
+# %%
+toy = plt.subplots(figsize=(7, 2.6))[1]
+for unit, values in enumerate(np.transpose(path)):
+    toy.plot(values, color=COLOURS[unit], linestyle=LINES[unit])
+    toy.text(203, values[-1], f"unit {unit}", color=COLOURS[unit], va="center")
+toy.set(xlim=(0, 225), xticks=range(0, 201, 50), xlabel="training step", ylabel="coefficient")
+wb.show(describe(toy, "Lines of the coefficients in training: both begin at 0. Unit 0 ends at "
+                 f"{path[-1][0]:.2f}, unit 1 at {path[-1][1]:.2f}."))
 
 # %% [markdown]
 # ## How large is the reused part?
@@ -92,9 +106,10 @@ check("update_norm", update_norm)
 # %% [markdown]
 # {{solution update_norm}}
 #
-# The first lines show how large the reused part of the third module is beside its new part, as a mean over five seeds.
-# Below them are the **singular values** of the whole update of a layer, in percent of the largest one. They say how strongly the update acts along each of its directions. The update of
-# a layer has rank 12 here, so there are 12 values. A value near 0 means that the update hardly acts along this direction.
+# The printed lines show how large the reused part of the third module is beside its new part, as a mean over five seeds.
+# The figure has the **singular values** of the whole update of a layer. Each says how strongly the update acts along one
+# of its directions. The update of a layer has rank 12 here, so there are 12 values. A value near 0 means that the update
+# hardly acts along this direction.
 
 # %%
 from workbench.models.factored import norm, singular_values
@@ -112,8 +127,13 @@ with torch.no_grad():
 # %%
 for layer, (reused, new) in zip(third.layers, sizes.mean(0), strict=True):
     print(f"{layer}: the reused part has {percent(reused / new)} of the size of the new part")
-print("singular values, hidden layer, seed 0:")
-print(", ".join(percent(float(value / spectrum.max())) for value in spectrum))
+strengths = (spectrum / spectrum.max()).tolist()
+bars = plt.subplots(figsize=(7, 2.4))[1]
+bars.bar(range(1, 13), [100 * strength for strength in strengths], color=COLOURS[0])
+bars.set(xlabel="singular value", ylabel="% of the largest", xticks=range(1, 13),
+         title="hidden layer, seed 0")
+wb.show(describe(bars, "Bars of the singular values of the hidden layer, in % of the largest: "
+                 f"{', '.join(map(percent, strengths))}."))
 verdict("third task, mean over seeds and layers: the reused part is smaller than the new part, but "
         "larger than a tenth of it.", 0.1 < (sizes[..., 0] / sizes[..., 1]).mean() < 1)
 
@@ -124,7 +144,7 @@ verdict("third task, mean over seeds and layers: the reused part is smaller than
 # ## Do the reused units matter?
 #
 # In the explorer of lesson 11 you switched units off. Now we do the same in code, for the third task (8 or 9) and five
-# seeds. The task is told. The answer comes from the head that was trained together with this module, with all units on.
+# seeds. The model is told the task. The answer comes from the head that was trained together with this module, with all units on.
 
 # %%
 from workbench.measure.composition import right_without
@@ -141,8 +161,8 @@ verdict("third task, five seeds: without any reused unit the 95 % interval of th
         -0.02 < low < 0 < high and (right["no new unit"] < right["all units"] - 0.05).all())
 
 # %% [markdown]
-# Compared with no unit at all, the reused units alone add or lose up to three right answers of 88. So a large coefficient, or a large
-# norm of the reused part, does not show that reuse helps.
+# Compared with no unit at all, the reused units alone add or lose up to three right answers of 88. So a large
+# coefficient, or a large norm of the reused part, does not show that reuse helps.
 #
 # ## Do two modules use the same directions of the input?
 #
@@ -214,7 +234,6 @@ verdict("with the penalty the largest cosine of new and earlier units is below 0
 
 # %%
 from workbench.plots import draw_band
-from workbench.plots.styles import COLOURS
 from workbench.runs.studies import RESULTS
 
 study = json.loads((RESULTS / "composition.json").read_text())
@@ -242,21 +261,24 @@ figure_2.supylabel("accuracy on the last task (%)")
 wb.show(figure_2)
 
 # %%
-print("accuracy (%) on the last task, after each number of steps")
-print(pd.DataFrame({(rate, which, one): np.round(100 * curve(which, one, rate).mean(0)).astype(int)
-                    for rate in RATES for which in (SHARED, NOTHING) for one in STARTS[:2]}, at)
-      .T.to_string())
+wb.show_numbers(pd.DataFrame({(rate, which, one): curve(which, one, rate).mean(0) for rate in RATES
+                              for which in (SHARED, NOTHING) for one in STARTS[:2]}, at).T,
+                "accuracy on the last task after each number of steps", percent)
 
 # %% [markdown]
-# How many points is the accuracy with *reuse* higher than with *no reuse*? The table has 95 % intervals of the paired
-# difference.
+# How many points is the accuracy with *reuse* higher than with *no reuse*? The figure has the mean paired difference,
+# with its 95 % interval.
 
 # %%
 lead = {(rate, which): 100 * (curve(which, "reuse", rate) - curve(which, "no reuse", rate))
         for rate in RATES for which in (SHARED, NOTHING)}
-print(pd.DataFrame({case: {title: "{:+.1f} to {:+.1f}".format(*seed_interval(values[:, step]))
-                           for title, step in (("after 5 steps", 0), ("at the end", -1))}
-                    for case, values in lead.items()}).T.to_string())
+lead_axes = plt.subplots(1, 2, figsize=(10, 2.6), sharex=True, sharey=True)[1]
+for ax, (title, step) in zip(lead_axes, (("after 5 steps", 0), ("at the end", -1)), strict=True):
+    plot_differences({f"{which}, {rate}": values[:, step] for (rate, which), values
+                      in lead.items()}, ax, title, "reuse minus no reuse, in points")
+wb.show(lead_axes[0].figure)
+
+# %%
 verdict("at one rate for both, the accuracy after 5 steps is higher with reuse, in the control "
         "stream too.",
         min(seed_interval(lead["one rate", which][:, 0])[0] for which in (SHARED, NOTHING)) > 0)
@@ -283,7 +305,8 @@ verdict("at the chosen rates, all intervals contain 0, after 5 steps and at the 
 # | coefficients 1 | the coefficient of every earlier unit is fixed at 1 |
 # | foreign units | a control: like *reuse*, but before the last task the columns of each earlier $A$ are put in a random order. The number and the size of the units stay the same, but their learned content is lost |
 #
-# The next table has the accuracy at the end, and two more columns:
+# The figure has the accuracy at the end, for adapters of rank 4 and of rank 1. A small dot is one split. The table below
+# it has two more columns:
 #
 # - *steps to 76 %*: after this number of steps, the mean accuracy was at least 76 % for the first time in our six
 #   measurements. (76 % is nine tenths of the final accuracy of *no reuse*.)
@@ -291,34 +314,45 @@ verdict("at the chosen rates, all intervals contain 0, after 5 steps and at the 
 
 # %%
 goal = 0.9 * curve(SHARED, "no reuse")[:, -1].mean()
-lines = []
+lines, at_end = [], {}
 for start, rank in [(start, 4) for start in STARTS] + [(start, 1) for start in STARTS[:2]]:
-    values = curve(SHARED, start, rank=rank)
+    values = at_end[f"{start}, rank {rank}"] = curve(SHARED, start, rank=rank)
     coefficients = 6 * rank * (start in ("reuse", "foreign units"))  # of 3 tasks, in 2 layers
     lines.append((start, rank, percent_over_seeds(values[:, -1]),
                   at[int(np.argmax(values.mean(0) >= goal))], rank * (64 + 128) * 2 + coefficients))
 columns = ["start", "rank", "accuracy at the end", f"steps to {percent(goal)}", "numbers"]
-print(pd.DataFrame(lines, columns=columns).to_string(index=False))
+of_starts = pd.DataFrame(lines, columns=columns).set_index(["start", "rank"])
+
+# %%
+ends_of = plot_over_seeds({name: {name: values[:, -1]} for name, values in at_end.items()},
+                          plt.subplots(figsize=(8, 3.4))[1], "last task of digits-shifted, at the "
+                          "end", "accuracy (%)")
+wb.show(describe(ends_of, "Accuracy on the last task at the end, with 95 % intervals over splits: "
+                 + "; ".join(f"{name} {percent_over_seeds(values[:, -1])}"
+                             for name, values in at_end.items()) + "."))
+wb.show_numbers(of_starts, "five starts, at the end")
+
+# %% [markdown]
+# Four of these differences, paired by split. The control is the stream `permuted-digits`.
 
 # %%
 contrasts = {"reuse - no reuse": (SHARED, "reuse", "no reuse"),
-         "reuse - foreign units": (SHARED, "reuse", "foreign units"),
-         "reuse - foreign units, control": (NOTHING, "reuse", "foreign units"),
-         "no reuse - warm start": (SHARED, "no reuse", "warm start")}
+             "reuse - foreign units": (SHARED, "reuse", "foreign units"),
+             "reuse - foreign units, control": (NOTHING, "reuse", "foreign units"),
+             "no reuse - warm start": (SHARED, "no reuse", "warm start")}
 ahead = {name: 100 * (curve(which, one, "chosen rates")
                       - curve(which, other, "chosen rates"))[:, -1]
          for name, (which, one, other) in contrasts.items()}
-print(pd.DataFrame({name: {"mean": f"{values.mean():+.1f}", "95 % interval": "{:+.1f} to {:+.1f}"
-                           .format(*seed_interval(values))} for name, values in ahead.items()}
-                   ).T.to_string())
+wb.show(plot_differences(ahead, plt.subplots(figsize=(8, 2.6))[1], "at the end",
+                         "difference in accuracy, in points"))
 verdict("at the end the accuracy with reuse is higher than with foreign units on the tasks that "
         "share parts; on the control stream the interval contains 0.",
         seed_interval(ahead["reuse - foreign units"])[0] > 0
         > np.prod(seed_interval(ahead["reuse - foreign units, control"])))
 
 # %% [markdown]
-# At the end *reuse* is 1.0 points better than *no reuse*. The 95 % interval is -0.7 to 2.7, so reuse may in truth gain two
-# points: our data cannot exclude it. *Reuse* is 2.6 points better than *foreign units* on the tasks that share parts, and
+# At the end *reuse* is 1.0 points better than *no reuse*. The 95 % interval is -0.7 to 2.7, so a gain of two points is
+# possible: our data cannot exclude it. *Reuse* is 2.6 points better than *foreign units* on the tasks that share parts, and
 # 0.3 on the control stream. This suggests that the content of the units helps. But the two intervals overlap, we did not
 # test the difference between the two streams, and we made many comparisons. *Warm start* ends 4.6 points below *no reuse*;
 # we did not look for the reason.
@@ -344,8 +378,8 @@ verdict("at the end the accuracy with reuse is higher than with foreign units on
 # ## Limits
 #
 # One small backbone and tiny images. All splits use the same 1,797 digits, so for new digits the uncertainty is larger
-# than the intervals show. The verdict on switched-off units is about one task of 88 test images:
-# one image is 1.1 points. In the second half three learning rates were tried. The largest (0.01) was best for all five starts, so a still
-# larger one may be better. *Foreign units* are our control, not the paper's.
+# than the intervals show. The verdict on switched-off units is about one task of 88 test images: one image is 1.1 points.
+# In the second half three learning rates were tried. The largest (0.01) was best for all five starts, so a still larger
+# one may be better. *Foreign units* are our control, not the paper's.
 #
 # **Back to:** [11 Module composition](../11_module_composition.ipynb)

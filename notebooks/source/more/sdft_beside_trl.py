@@ -17,17 +17,21 @@
 # %%
 import json
 
+import matplotlib.pyplot as plt
 import numpy as np
 import pandas as pd
 import torch
-from matplotlib.figure import Figure
 
 import workbench as wb
 from workbench.course import verdict
 from workbench.losses import divergence
-from workbench.plots import describe, percent
+from workbench.measure.intervals import wilson_interval
+from workbench.plots import describe, plot_dots
+from workbench.plots.sequences import plot_stages
+from workbench.plots.styles import COLOURS, MARKERS
 from workbench.runs.studies import RESULTS
 
+# %%
 wb.prepare_notebook()
 agreement = json.loads((RESULTS / "trl_agreement.json").read_text())
 
@@ -48,19 +52,13 @@ agreement = json.loads((RESULTS / "trl_agreement.json").read_text())
 # %%
 sides = ("workbench", "trl, same draws", "trl, own draws")
 measures = {"new": "accuracy on the new skill", "kept": "retention of the known skills"}
-figure = Figure(figsize=(9, 2.4), layout="constrained")
-for ax, (measure, title) in zip(figure.subplots(1, 2, sharey=True), measures.items(), strict=True):
-    mean, low, high = (100 * np.array([agreement["summary"][measure][side][key] for side in sides])
-                       for key in ("mean", "low", "high"))
-    ax.errorbar(mean, range(3), xerr=(mean - low, high - mean), fmt="o", capsize=3)
-    for y, value in enumerate(mean):
-        ax.annotate(f"{value:.0f} %", (value, y), (0, 6), textcoords="offset points", ha="center")
-    ax.set(title=title, xlabel="%", xlim=(78, 100), ylim=(2.5, -0.7), yticks=range(3),
-           yticklabels=sides)
-    describe(ax, f"{title}, mean and 95 % interval over five seeds: " + "; ".join(
-        f"{s} {m:.0f} % ({a:.0f} to {b:.0f})" for s, m, a, b in zip(sides, mean, low, high,
-                                                              strict=True)) + ".")
-wb.show(figure)
+panels = plt.subplots(1, 2, figsize=(10, 2.4))[1]
+for ax, (measure, title) in zip(panels, measures.items(), strict=True):
+    of_sides = agreement["summary"][measure]
+    plot_dots({title: {side: tuple(of_sides[side][key] for key in ("mean", "low", "high"))
+                       for side in sides}}, ax, title, "mean of five seeds (%)")
+panels[1].tick_params(labelleft=False)
+wb.show(panels[0].figure)
 
 # %%
 for measure, title in measures.items():
@@ -81,8 +79,8 @@ verdict("with the same answers the losses differ by less than 1 in 10,000 at eve
 #
 # ## Which settings had to be changed?
 #
-# For this comparison TRL needed other settings than its defaults. The benchmark read the defaults from TRL 1.16.0. The table
-# below has one row for each setting. The names mean:
+# For this comparison TRL needed other settings than its defaults, which were read from TRL 1.16.0. The table below has one
+# row for each setting. The names mean:
 #
 # - **Loss.** `distillation_mode`: all words, or only the likeliest ones. `distillation_alpha`: 0 is KL(teacher ‖
 #   student), 0.5 is the Jensen-Shannon divergence (explained below). `distillation_is_clip`: if the student has changed
@@ -120,18 +118,25 @@ verdict("TRL was told to use forward KL over the whole vocabulary, and one answe
 #
 # ## What does a loss over the student's likeliest words ignore?
 #
-# Take a vocabulary of four words. The teacher gives 96 % to the fourth word. The student gives it 1 %. A gradient step changes
-# the **logit** of each word (its score before the softmax) in proportion to minus the gradient. The table below shows minus
-# the gradient for the fourth word. We compare a divergence over the whole vocabulary with three variants that compare two
-# words only:
+# Take a vocabulary of four words. The teacher gives 96 % to the fourth word. The student gives it 1 %.
+
+# %%
+student = torch.tensor([0.90, 0.07, 0.02, 0.01]).log()
+teacher = torch.tensor([0.02, 0.01, 0.01, 0.96]).log()
+words = [f"word {number}" for number in (1, 2, 3, 4)]
+wb.show(plot_stages(pd.DataFrame({"teacher": teacher.exp(), "student": student.exp()}, words).T,
+                    plt.subplots(figsize=(6.5, 1.9))[1], "probability of each word (%)"))
+
+# %% [markdown]
+# A gradient step changes the **logit** of each word (its score before the softmax) in proportion to minus the gradient.
+# The next figure shows minus the gradient for the fourth word: above 0, the student learns to say this word more often. We
+# compare a divergence over the whole vocabulary with three variants that compare two words only:
 #
 # 1. the teacher's two likeliest words; all other words are added into one outcome, the **tail**;
 # 2. the student's two likeliest words, with a tail;
 # 3. the student's two likeliest words; all other words are ignored, and the two are renormalised to sum to 1.
 
 # %%
-student = torch.tensor([0.90, 0.07, 0.02, 0.01]).log()
-teacher = torch.tensor([0.02, 0.01, 0.01, 0.96]).log()
 variants = {"whole vocabulary": {}, "teacher's top 2, with tail": {"top_k": 2},
             "student's top 2, with tail": {"top_k": 2, "top_of": "student"},
             "student's top 2, renormalised": {"top_k": 2, "top_of": "student", "tail": False}}
@@ -146,19 +151,30 @@ def change(variant, direction):
 # %%
 asked = pd.DataFrame({direction: {name: change(variant, direction)
                                   for name, variant in variants.items()}
-                      for direction in ("forward", "reverse", "jsd")})
-print("minus the gradient for the logit of the fourth word:")
-print((asked.round(3) + 0.0).map("{:+.3f}".format).to_string())
+                      for direction in ("forward", "reverse", "jsd")}).rename(
+                          columns={"forward": "forward KL", "reverse": "reverse KL"})
+ax_asked = plt.subplots(figsize=(8, 3))[1]
+for (direction, values), colour, marker in zip(asked.items(), COLOURS, MARKERS, strict=False):
+    ax_asked.plot(values, asked.index, marker, color=colour, label=direction)
+ax_asked.axvline(0, color="#555555", linewidth=1)
+ax_asked.set(xlabel="minus the gradient for the logit of the fourth word", ylim=(3.4, -0.4))
+ax_asked.legend(frameon=False, loc="lower right")
+wb.show(describe(ax_asked, "Dots, minus the gradient for the fourth word: " + "; ".join(
+    f"{variant}, " + ", ".join(f"{name} {value:+.3f}" for name, value in row.items())
+    for variant, row in asked.iterrows()) + "."))
+wb.show_numbers(asked.round(3) + 0.0, "minus the gradient, fourth word", "{:+.3f}".format)
+
+# %%
 by_hand = teacher.exp() - student.exp()
 verdict("for forward KL over the whole vocabulary this is the teacher's probability minus the "
         "student's.",
-        np.isclose(asked.loc["whole vocabulary", "forward"], float(by_hand[3]), atol=1e-6))
+        np.isclose(asked.loc["whole vocabulary", "forward KL"], float(by_hand[3]), atol=1e-6))
 verdict("with only the student's two likeliest words, renormalised, none of the three divergences "
         "teaches the fourth word.",
         (asked.loc["student's top 2, renormalised"].abs() < 1e-7).all())
 
 # %% [markdown]
-# - **The teacher's two likeliest words:** the fourth word is one of them. Nothing is lost here.
+# - **The teacher's two likeliest words, with a tail:** the fourth word is one of them. Nothing is lost here.
 # - **The student's two, with a tail:** the fourth word is a part of the tail. The student learns that it should choose some
 #   word of the tail. The gradient is shared between all words of the tail, in proportion to the student's probabilities.
 # - **The student's two, renormalised:** the fourth word does not count at all. TRL 1.16.0 does this by default, with 100
@@ -172,7 +188,7 @@ verdict("with only the student's two likeliest words, renormalised, none of the 
 from workbench.runs.experiment import make_learner, stream_of
 
 vocabulary = len(wb.load_causal_lm("tiny")[1])
-outside = {}
+missed = {}
 for skill in ("facts-new", "tools-new", "letters-new"):
     config = wb.RunConfig(stream="skills", skills=(skill,), learner="sdft", items=24)
     learner, task = make_learner(config, stream_of(config)), stream_of(config).tasks[0]
@@ -183,12 +199,15 @@ for skill in ("facts-new", "tools-new", "letters-new"):
         ids, mask = learner.rollout(0, rows, prompts)
         q, p = prompts.logits(ids, mask), learner.teacher.logits(0, rows, ids, mask)
     rank = (q > q.gather(-1, p.argmax(-1, keepdim=True))).sum(-1)  # 0 is the student's likeliest
-    outside[skill] = float(((rank >= 100) & (mask == 1)).any(1).double().mean())
+    missed[skill] = int(((rank >= 100) & (mask == 1)).any(1).sum())
 
 # %%
-print(f"{vocabulary} words in the vocabulary. Share of answers with a position at which the\n"
-      "teacher's likeliest word is not among the student's 100 likeliest:")
-print(pd.Series(outside).map(percent).to_string())
+outside = {skill: count / 96 for skill, count in missed.items()}
+wb.show(plot_dots({"answers": {skill: (outside[skill], *wilson_interval(count, 96))
+                               for skill, count in missed.items()}},
+                  plt.subplots(figsize=(8, 2.4))[1],
+                  "the student's top 100 miss the teacher's likeliest word", "answers (%)"))
+print(f"{vocabulary} words in the vocabulary")
 verdict("even with 289 words, the student's top 100 miss the teacher's likeliest word in some "
         "answers of each skill.", vocabulary == 289 and min(outside.values()) > 0)
 verdict("on tools-new and letters-new they miss it in most answers.",

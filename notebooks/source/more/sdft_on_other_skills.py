@@ -14,6 +14,7 @@
 # | **Memory** | under 1 GB; no GPU, no download, no network |
 
 # %%
+import matplotlib.pyplot as plt
 import numpy as np
 import pandas as pd
 from matplotlib.figure import Figure
@@ -21,8 +22,12 @@ from matplotlib.figure import Figure
 import workbench as wb
 from workbench.course import verdict
 from workbench.measure.intervals import seed_interval
-from workbench.plots import describe, percent, percent_over_seeds
+from workbench.plots import describe, percent, percent_over_seeds, plot_differences, plot_methods
+from workbench.plots.sequences import plot_changes, plot_stages
+from workbench.plots.studies import plot_by_rate
 from workbench.plots.styles import styles_of
+
+# %%
 from workbench.runs.studies import ends, load_study, points
 from workbench.tasks import KNOWN_SKILLS, load_skill
 
@@ -92,9 +97,8 @@ wb.show(by_level)
 
 # %%
 lead = (best.xs("sdft", level=1) - best.xs("sft", level=1)).loc[skills, :0.8].stack().dropna()
-print("SDFT minus SFT, highest retention, in points:")
-print((100 * lead).round().astype(int).unstack().rename(columns=percent)
-      .rename_axis(index=None, columns=None).to_string(na_rep="-"))
+wb.show_numbers(best.loc[skills].rename(columns=percent), "highest retention at each accuracy",
+                percent)
 verdict("on tools-new, letters-new and articles-new both methods reach 80 %, and SDFT keeps over "
         "20 points more at every level up to 80 %.",
         (lead > 0.2).all()
@@ -115,65 +119,60 @@ verdict("on tools-new, letters-new and articles-new both methods reach 80 %, and
 #
 # The chosen settings were run with five new seeds (fifteen for *letters-hard-new*), and measured on test items.
 #
-# In the table, *trained* is the accuracy on the training items at the end. A dash means that it was not measured.
+# In each panel, a mark is a mean, its lines are 95 % intervals over the seeds, and small dots are single seeds. The
+# intervals do not include the chance in the choice of the questions. The table below the figure has the chosen settings.
+# There *trained* is the accuracy on the training items at the end.
 
 # %%
 final = ends(tested).query("order in @skills and method in ['sft', 'sdft']")
 settings = final.groupby(["order", "method"]).agg(
     rate=("rate", "first"), steps=("step", "first"), new=("new", percent_over_seeds),
     retention=("retention", percent_over_seeds), trained=("train_accuracy", "mean"))
-print(settings.loc[[(skill, method) for skill in skills for method in styles]]
-      .assign(trained=lambda table: table["trained"].map(percent).replace("not defined", "-"))
-      .rename_axis([None, None]).to_string())
-
-# %%
-dots = Figure(figsize=(9, 3.4), layout="constrained")
-for ax, measure in zip(dots.subplots(1, 2, sharey=True), ("new", "retention"), strict=True):
-    for shift, (method, style) in zip((-0.12, 0.12), styles.items(), strict=True):
-        values = [final.query("order == @skill and method == @method")[measure] for skill in skills]
-        means = 100 * np.array([v.mean() for v in values])
-        bounds = 100 * np.array([np.clip(seed_interval(v), 0, max(1, v.max())) for v in values]).T
-        ax.errorbar(means, np.arange(5) + shift, xerr=abs(bounds - means), capsize=3, label=method,
-                    color=style["color"], marker=style["marker"], linestyle="")
-    title = "accuracy on the new skill" if measure == "new" else "retention of the known skills"
-    ax.set(title=title, xlabel="%", xlim=(-4, 106), yticks=range(5), yticklabels=skills)
-    means_of = final.groupby(["order", "method"])[measure].mean().map(percent)
-    describe(ax, f"{title}, SFT and SDFT: " + "; ".join(
-        f"{skill} {means_of[skill, 'sft']}, {means_of[skill, 'sdft']}" for skill in skills) + ".")
-
-# %%
-dots.axes[0].invert_yaxis()
-dots.axes[1].legend(loc="center", frameon=False)
+dots = Figure(figsize=(10, 7), layout="constrained")
+for skill, ax in zip(skills, dots.subplots(2, 3).flat, strict=False):
+    plot_methods(final.query("order == @skill"), ax, skill, methods=list(styles))
+dots.axes[5].remove()
 wb.show(dots)
+wb.show_numbers(settings.loc[[(skill, method) for skill in skills for method in styles]].assign(
+    trained=settings["trained"].map(percent)), "the chosen settings and their results")
 
 # %% [markdown]
-# The bars are 95 % intervals over the seeds. They do not include the chance in the choice of the questions.
+# SFT and SDFT had the same seeds. So we can also compare them seed by seed: the next figure has the mean difference of
+# each skill, with its 95 % interval.
 
 # %%
 by_seed = final.pivot(index=["order", "seed"], columns="method")
-print("SDFT minus SFT, in points:")
-for skill in skills:
+gaps = {measure: {skill: 100 * (rows["sdft"] - rows["sft"]).loc[skill] for skill in skills}
+        for measure, rows in (("new", by_seed["new"]), ("retention", by_seed["retention"]))}
+pair = Figure(figsize=(9, 2.8), layout="constrained")
+for ax, (measure, values) in zip(pair.subplots(1, 2, sharex=True, sharey=True), gaps.items(),
+                                 strict=True):
+    title = "accuracy on the new skill" if measure == "new" else measure
+    plot_differences(values, ax, title, "SDFT minus SFT, in points")
+wb.show(pair)
+for skill in skills[:3]:
     sft_new, sdft_new = by_seed["new"].loc[skill][["sft", "sdft"]].mean()
-    more = by_seed["retention"].loc[skill]
-    low, high = 100 * np.array(seed_interval(more["sdft"] - more["sft"]))
-    print(f"{skill}: new skill {100 * (sdft_new - sft_new):+.0f} on average; "
-          f"retention {low:+.0f} to {high:+.0f} (95 % interval)")
-    if skill in skills[:3]:
-        verdict(f"on {skill} SDFT learns about as much as SFT or more, and keeps far more.",
-                sdft_new > max(0.85, sft_new - 0.05) and low > 35)
+    verdict(f"on {skill} SDFT learns about as much as SFT or more, and keeps far more.",
+            sdft_new > max(0.85, sft_new - 0.05)
+            and seed_interval(gaps["retention"][skill])[0] > 35)
 
 # %% [markdown]
 # ## Memorised, or learned?
 #
 # *tools-new* gives the same result as *facts-new* in lesson 05. On *letters-new* and *working-new* SFT was run at the
 # highest learning rate, because it learns most there. This rate destroys all other skills. Would a lower learning rate be
-# better for SFT?
+# better for SFT? A row of the figure is a training with SFT at a lower rate. Its cells are accuracies at the end, in
+# percent: on the training items, on new items, and on the five known skills. A grey cell was not measured.
 
 # %%
 slower = ends(searched).query("method == 'sft' and rate == 3e-4 and order in @skills[1:3]")
 slower = slower.set_index("order")[["train_accuracy", "new", "retention", *known]]
-print(f"SFT at 3e-4, after {ends(searched)['step'].max()} steps")
-print(slower.T.map(percent).replace("not defined", "-").rename_axis(columns=None).to_string())
+wb.show(plot_stages(
+    slower[["train_accuracy", "new", *known]].rename(columns={
+        "train_accuracy": "training items", "new": "new items"}),
+    plt.subplots(figsize=(9, 2.3))[1],
+    f"SFT at 3e-4, after {ends(searched)['step'].max()} steps: accuracy (%)"))
+wb.show_numbers(slower.T, "SFT at 3e-4", percent)
 verdict("on working-new SFT memorises the training items and does not find the rule.",
         slower.loc["working-new", "train_accuracy"] > 0.95 > 0.15
         > slower.loc["working-new", "new"])
@@ -193,9 +192,13 @@ verdict("after this training the model has also lost the known skill of working 
 
 # %%
 longer = ends(tested).query("method in ['sdft', 'sdft, all steps'] and order in @skills[1:3]")
-print(longer.groupby(["order", "method"]).agg(steps=("step", "first"),
-      new=("new", percent_over_seeds), retention=("retention", percent_over_seeds))
-      .rename_axis([None, None]).to_string())
+two = Figure(figsize=(10, 3.6), layout="constrained")
+for skill, ax in zip(skills[1:3], two.subplots(1, 2), strict=True):
+    plot_methods(longer.query("order == @skill"), ax, skill)
+wb.show(two)
+wb.show_numbers(longer.groupby(["order", "method"]).agg(
+    steps=("step", "first"), new=("new", percent_over_seeds),
+    retention=("retention", percent_over_seeds)), "SDFT with the chosen steps and with all steps")
 all_steps = longer[longer["method"] == "sdft, all steps"].groupby("order")["new"].mean()
 verdict("with all steps letters-new reaches 100 %, and working-new stays where it is.",
         all_steps["letters-new"] > 0.98 and abs(all_steps["working-new"] - longer.query(
@@ -212,15 +215,16 @@ verdict("with all steps letters-new reaches 100 %, and working-new stays where i
 # reaches over 95 % only at a learning rate that destroys all known skills. We choose settings with at least 95 % where
 # there are any, so we chose this learning rate. A choice at 80 % would have kept far more, and more than SFT keeps (see
 # the first figure).
+#
+# The figure shows SDFT at four learning rates, at the last evaluation of each run (validation items, one seed).
 
 # %%
-articles = ends(searched).query("order == 'articles-new' and method == 'sdft'").set_index("rate")
-articles = articles.loc[[1e-4, 3e-4, 1e-3, 3e-3],
-                        ["train_accuracy", "new", "facts-events", "retention"]]
-print("SDFT on articles-new, last evaluation of each learning rate (-: not measured):")
-print(articles.map(percent).replace("not defined", "-")
-      .rename(columns={"train_accuracy": "trained phrasings", "new": "other phrasings"})
-      .rename(index="{:g}".format).rename_axis(None).to_string())
+articles = ends(searched).query(
+    "order == 'articles-new' and method == 'sdft' and rate in [1e-4, 3e-4, 1e-3, 3e-3]")
+wb.show(plot_by_rate(articles, ["sdft"], plt.figure(figsize=(9, 3))))
+wb.show_numbers(articles.set_index("rate")[["train_accuracy", "new", "facts-events", "retention"]]
+                .rename(columns={"train_accuracy": "trained phrasings", "new": "other phrasings"}),
+                "SDFT on articles-new, last evaluation of each learning rate", percent)
 verdict("SDFT learns over 95 % in other phrasings only where it loses nearly all known skills.",
         (articles.query("new > 0.95")["retention"] < 0.1).all() and articles["new"].max() > 0.95)
 
@@ -249,29 +253,28 @@ verdict("the teacher of letters-hard-new is always right.", teacher == 1)
 # ## What does SDFT forget?
 #
 # The three skills *facts-new*, *tools-new* and *letters-new* each have a **sibling**: a known skill whose questions use nearly
-# the same words. The next cell prints how many points of accuracy SDFT lost on each known skill, if it lost more than two.
+# the same words. The figure shows how many points of accuracy SDFT lost or gained on each known skill.
 # We leave out *working-new*, where SDFT loses almost nothing, and the two skills where the chosen learning rate destroys
 # all known skills.
 
 # %%
 siblings = {"facts-new": "facts-keepers", "tools-new": "tools-house",
             "letters-new": "letters-machines"}
+runs = tested.query("method == 'sdft'").groupby(["order", "seed"])[known]
+lost = (runs.first() - runs.last()).groupby("order").mean().loc[list(siblings)]
+wb.show(plot_changes(-lost, plt.subplots(figsize=(8.5, 2.4))[1]))
 for skill, sibling in siblings.items():
-    runs = tested.query("order == @skill and method == 'sdft'").groupby("seed")[known]
-    lost = (runs.first() - runs.last()).mean()
-    print(f"{skill}, points lost: "
-          f"{', '.join(f'{name} {100 * x:.0f}' for name, x in lost.items() if x > 0.02)}")
     verdict(f"on {skill} SDFT loses mainly the sibling, {sibling}.",
-            lost.idxmax() == sibling and lost.nlargest(2).iloc[1] < 0.15)
+            lost.loc[skill].idxmax() == sibling and lost.loc[skill].nlargest(2).iloc[1] < 0.15)
 
 # %% [markdown]
 # **What would change your mind?** Suppose SFT at some learning rate had kept as much as SDFT at the same new-skill accuracy.
-# Then the result of lesson 05 would be an accident of one skill. On *articles-new* this happens at 90 %, where both methods
+# Then the result of lesson 05 might hold for one skill only. On *articles-new* this happens at 90 %, where both methods
 # keep under 10 %. On *tools-new* and *letters-new* SDFT keeps far more at all six levels.
 #
 # ## Try it yourself
 #
-# - Add `sdft` at the learning rate 1e-4 to the table in *Memorised, or learned?* Which known skills does it keep?
+# - Add `sdft` at the learning rate 1e-4 to the heat map in *Memorised, or learned?* Which known skills does it keep?
 # - `ends(searched).query("order == 'letters-hard-new'")` has all methods that were tried there. Which one learns most?
 # - In lesson 05 the strength of the penalty of `sft_kl` was not tuned. In a terminal, run `workbench train --learner
 #   sft_kl --option strength=0.1 --skill facts-new --out runs/kl`. Is there a strength at which this method keeps as much

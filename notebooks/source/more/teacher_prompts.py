@@ -24,7 +24,7 @@ from workbench.course import verdict
 from workbench.measure.completions import complete, partners
 from workbench.measure.intervals import wilson_interval
 from workbench.models import make_prompt, sample
-from workbench.plots import describe, percent
+from workbench.plots import describe, percent, plot_dots
 from workbench.tasks import NEW_SKILLS, load_skill
 from workbench.tasks.village.styles import is_right, kind_of
 
@@ -38,7 +38,7 @@ articles, facts = (load_skill(skill, "test")[:96] for skill in ("articles-new", 
 #
 # New knowledge often comes as a text. In the SDFT paper ([Shenfeld et al., arXiv
 # 2601.19897](https://arxiv.org/abs/2601.19897)), the teacher of new knowledge has an article *and* the answer in its
-# prompt. How often is our teacher right with each of them? The intervals (`low` to `high`) are Wilson's 95 % intervals.
+# prompt. How often is our teacher right with each of them? The intervals are Wilson's 95 % intervals.
 
 # %%
 print(articles[0].article)
@@ -46,7 +46,9 @@ contexts = {"none": "nothing", "article": "article", "own": "answer, in a demons
             "article+own": "article and demonstration"}
 right = pd.DataFrame({label: complete(model, tokenizer, articles, context).summary()["right"]
                       for context, label in contexts.items()}).T
-print((100 * right).round(0).astype(int).rename(columns="{} (%)".format).to_string())
+wb.show(plot_dots({"right": {label: (row["rate"], row["low"], row["high"])
+                             for label, row in right.iterrows()}},
+                  plt.subplots(figsize=(7.5, 2.4))[1], "in the teacher's prompt", "right (%)"))
 verdict("the article alone, the demonstration alone, and both lead to over 90 % right answers; "
         "without them below 20 % are right.",
         right["low"][1:].min() > 0.9 and right["high"]["nothing"] < 0.2)
@@ -74,8 +76,10 @@ for skill in NEW_SKILLS:
         same_kind = kind_of(item.answer) == kind_of(other.answer)
         label = skill if same_kind else f"{skill}, answers of different kinds"
         repeats.setdefault(label, []).append(is_right(text, other.answer))
-for label, hits in repeats.items():
-    print(f"{label:42} repeats the wrong answer: {percent(sum(hits) / len(hits)):>5}")
+wb.show(plot_dots({"repeats": {label: (np.mean(hits), *wilson_interval(sum(hits), len(hits)))
+                               for label, hits in repeats.items()}},
+                  plt.subplots(figsize=(8.5, 3))[1], "repeats the answer of the demonstration",
+                  "answers (%)"))
 
 # %%
 tools = load_skill("tools-new", "test")[:96]
@@ -110,8 +114,6 @@ for kept in (30, 22, 18, 14, 10):
     present = [item.answer in prompt.split() for prompt, item in zip(cut, facts, strict=True)]
     rows.append([kept, np.mean(present), np.mean(hits), *wilson_interval(sum(hits), len(hits))])
 cuts = pd.DataFrame(rows, columns=["kept", "name_there", "right", "low", "high"]).set_index("kept")
-print((100 * cuts[["name_there", "right"]]).round(0).astype(int).rename_axis("words kept").rename(
-    columns={"name_there": "name still in the prompt (%)", "right": "right (%)"}).to_string())
 
 # %%
 ax = plt.subplots(figsize=(7.5, 3.6))[1]
@@ -125,6 +127,7 @@ ax.legend(frameon=False)
 wb.show(describe(ax, "Right answers by the number of words kept: " + "; ".join(
     f"{kept} words: name in {percent(row['name_there'])} of the prompts, {percent(row['right'])} "
     "right" for kept, row in cuts.iterrows()) + "."))
+wb.show_numbers(cuts, "right answers by the number of words kept", percent)
 
 # %%
 alone = complete(model, tokenizer, facts).accuracy
