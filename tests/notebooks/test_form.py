@@ -28,7 +28,6 @@ PENDING = {
     "more/adapters_compared",
     "more/composition_failures",
     "more/composition_failures_answer",
-    "more/composition_of_intents",
     "more/composition_of_skills",
     "more/metrics_of_libraries",
     "more/misleading_teachers",
