@@ -26,7 +26,6 @@ MOST_NUMBERS, MOST_WORDS, MOST_CODE = 150, 500, 60
 NUMBER = re.compile(r"(?<![\w.])[-+−]?\d[\d,.]*(e[-+]?\d+)?")
 PENDING = {
     "more/adapters_compared",
-    "more/composition_failures",
     "more/composition_failures_answer",
     "more/composition_of_skills",
     "more/metrics_of_libraries",
