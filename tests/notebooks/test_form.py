@@ -27,7 +27,6 @@ NUMBER = re.compile(r"(?<![\w.])[-+−]?\d[\d,.]*(e[-+]?\d+)?")
 PENDING = {
     "more/adapters_compared",
     "more/composition_failures_answer",
-    "more/composition_of_skills",
     "more/metrics_of_libraries",
     "more/misleading_teachers",
     "more/one_adapter_for_all_tasks",
