@@ -28,7 +28,6 @@ PENDING = {
     "more/composition_failures_answer",
     "more/metrics_of_libraries",
     "more/misleading_teachers",
-    "more/one_adapter_for_all_tasks",
     "more/own_answers_in_a_row",
     "more/own_answers_or_the_teachers",
     "more/razor_in_depth",
