@@ -31,7 +31,6 @@ PENDING = {
     "more/own_answers_in_a_row",
     "more/own_answers_or_the_teachers",
     "more/razor_in_depth",
-    "more/retrieval_with_adapters",
     "more/reuse_in_depth",
     "more/sdft_beside_trl",
     "more/sdft_on_other_skills",
