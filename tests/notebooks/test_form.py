@@ -25,7 +25,6 @@ MOST_CELLS, LONGEST_CELL, WIDEST_LINE = 30, 15, 100
 MOST_NUMBERS, MOST_WORDS, MOST_CODE = 150, 500, 60
 NUMBER = re.compile(r"(?<![\w.])[-+−]?\d[\d,.]*(e[-+]?\d+)?")
 PENDING = {
-    "more/composition_failures_answer",
     "more/metrics_of_libraries",
     "more/misleading_teachers",
     "more/own_answers_in_a_row",
