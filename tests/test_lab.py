@@ -158,10 +158,44 @@ def test_links_and_paths_in_the_lessons_lead_from_the_copy_to_the_same_files(tmp
 
 def test_the_command_line_passes_what_it_does_not_know_on_to_jupyterlab(monkeypatch):
     seen = []
-    monkeypatch.setattr(lab, "start", lambda extra, fresh: seen.append((extra, fresh)) or 3)
-    for arguments in (["--port=9999", "--debug"], ["--debug", "--fresh"]):
+    monkeypatch.setattr(lab, "start", lambda extra, fresh, folder, hub: seen.append(
+        (extra, fresh, folder, hub)) or 3)
+    for arguments in (["--port=9999", "--debug"], ["--debug", "--fresh"],
+                      ["--hub", "--folder", "mine"]):
         assert call(["lab", *arguments]) == 3
-    assert seen == [(["--port=9999", "--debug"], False), (["--debug"], True)]
+    assert seen == [(["--port=9999", "--debug"], False, None, False),
+                    (["--debug"], True, None, False), ([], False, Path("mine"), True)]
+
+
+def test_a_copy_in_another_folder_has_links_to_the_project(project, tmp_path_factory, monkeypatch):
+    home, taken = tmp_path_factory.mktemp("home") / "course", []
+    (project / "data").mkdir()
+    (project / ".venv").mkdir()
+    (project / "my-course-old-1").mkdir()
+    home.mkdir()
+    (home / "README.md").write_text("my own")
+    (home / "data").symlink_to(project / "moved")  # leads nowhere
+    (project / "README.md").write_text("shipped")
+    monkeypatch.setattr(os, "execve", lambda *words: taken.append(words[1]))
+    lab.start(root=project, folder=home, hub=True)
+    assert contents(home / "my-course") == LESSONS
+    assert (home / "data").readlink() == project / "data"
+    assert (home / "notebooks").readlink() == project / "notebooks"
+    assert (home / "README.md").read_text() == "my own"
+    assert {path.name for path in home.iterdir()} == {"README.md", "data", "my-course", "notebooks"}
+    assert not (project / "my-course").exists()
+    (words,) = taken
+    assert words[1:3] == ["-m", "jupyterhub.singleuser"]
+    assert value(words, "ServerApp.root_dir") == [str(home)]
+    assert value(words, "ServerApp.ip") == [], "JupyterHub says where to listen"
+
+
+def test_a_folder_in_which_no_link_can_be_made_is_told(project, tmp_path_factory, monkeypatch):
+    def refused(*names):
+        raise OSError(1, "Operation not permitted")
+    monkeypatch.setattr(Path, "symlink_to", refused)
+    with pytest.raises(WorkbenchError, match="notebooks: Operation not permitted. Choose a folder"):
+        lab.link_project(tmp_path_factory.mktemp("home"), project)
 
 
 @pytest.mark.parametrize(("target", "flag"), [("lab", ""), ("fresh", " --fresh")])
@@ -180,9 +214,19 @@ def test_kernels_get_the_settings_of_the_makefile_without_make(asked, monkeypatc
     for name in ("OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "TOKENIZERS_PARALLELISM",
                  "PYTHONHASHSEED", "HF_HUB_OFFLINE"):
         assert re.search(rf"export {name} [?:]= {environment[name]}\n", makefile), name
+    for name, instructions in lab.INSTRUCTIONS.items():
+        assert f"export {name} ?= {instructions}\n" in makefile
+    assert (environment.items() >= lab.INSTRUCTIONS.items()) == lab.has_avx2()
     assert environment["OMP_NUM_THREADS"] == "3", "what the reader has set stays"
     first, second = environment["JUPYTER_PATH"].split(os.pathsep)
     assert first.startswith(sys.prefix) and second == "elsewhere"
+
+
+@pytest.mark.parametrize(("flags", "has"), [("sse avx avx2 bmi2", True), ("sse avx bmi2", False)])
+def test_instructions_are_limited_only_to_what_the_processor_has(tmp_path, flags, has):
+    assert not lab.has_avx2(tmp_path / "cpuinfo"), "no such file on other systems"
+    (tmp_path / "cpuinfo").write_text(f"vendor_id : GenuineIntel\nflags : fpu {flags} rdseed\n")
+    assert lab.has_avx2(tmp_path / "cpuinfo") == has
 
 
 def value(words, name):

@@ -40,9 +40,9 @@ print(report.verdict())
 # | [04 The model as its own teacher](04_the_model_as_its_own_teacher.ipynb) | A language model answers better with an example in its prompt, so it can teach itself. |
 # | [05 SDFT](05_sdft.ipynb) | Self-distillation fine-tuning (SDFT) teaches a new skill and forgets less than ordinary fine-tuning. |
 # | [06 What makes SDFT work](06_what_makes_sdft_work.ipynb) | Control experiments show which parts of SDFT matter. |
-# | [07 Drift and forgetting](07_drift_and_forgetting.ipynb) | Within each training method, the more the training changes a model's answers about old skills, the more the model forgets. |
-# | [08 Many skills in a row](08_many_skills.ipynb) | After three skills in a row, SDFT has a mean accuracy of 75 to 92 % on them, depending on their order. Ordinary fine-tuning keeps at most the last skill. |
-# | [09 Adapters and routing](09_adapters_and_routing.ipynb) | If each task has its own small module, nothing is forgotten. But choosing the right module is hard. |
+# | [07 Drift and forgetting](07_drift_and_forgetting.ipynb) | We train a model several times with one method. If the answers about old skills change more, more is forgotten. This holds within each method, but not always between methods. |
+# | [08 Many skills in a row](08_many_skills.ipynb) | A model learns three skills in a row. After SDFT, its mean accuracy on the three is 75 to 92 %, depending on their order. Ordinary fine-tuning keeps at most the last skill. |
+# | [09 Adapters and routing](09_adapters_and_routing.ipynb) | If each task has its own module (a few additional weights), nothing is forgotten. But choosing the right module is hard. |
 # | [10 Clustered retrieval](10_clustered_retrieval.ipynb) | A few clusters for each task are enough to find the task of a new input. |
 # | [11 Module composition](11_module_composition.ipynb) | A new module can be built from earlier ones, but here this gains little. |
 #
@@ -141,12 +141,12 @@ before, after = fine_tuned.accuracy[:, 0, 0], fine_tuned.accuracy[:, 1, 0]
 learned = fine_tuned.accuracy[:, 1, 1]
 
 # %% [markdown]
-# Perhaps one network is too small for four digits. That would be another explanation, so we test it with a control:
-# **joint training**. Five new networks start from the same five sets of random weights as before. While they learn the
-# second task, they also see all training digits of the first task.
+# Perhaps such a network is too small for four digits. We test this other explanation with a control: **joint
+# training**. Five new networks start from the same five sets of random weights as before. While they learn the second
+# task, they also see all training digits of the first task.
 #
 # In the figure, a dot is one network, and a bar is the mean of the five. The horizontal line is a 95 % confidence
-# interval for the mean of many such networks.
+# interval for the mean of many such networks. The second bar has no length, because its accuracy is 0 %.
 
 # %%
 from workbench.plots import percent, plot_bars
@@ -210,8 +210,8 @@ check("retention", retention)
 # ## Try it yourself
 #
 # - Change `seeds`. Does any network keep the first task?
-# - Train for a shorter time: add `steps=5` to both `RunConfig`s. How much is learned now, and how much is forgotten? (A
-#   verdict may then stop with an error. This is a result too.)
+# - Train for a shorter time: add `steps=5` to both `RunConfig`s, in place of 200. How much is learned now, and how
+#   much is forgotten? (A verdict may then stop with an error. This is a result too.)
 #
 # ## Limits
 #

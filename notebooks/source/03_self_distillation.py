@@ -2,16 +2,16 @@
 # # 3. Self-distillation: what can a model learn from itself?
 #
 # > **Claim you can check:** the small probabilities that a network predicts contain knowledge. A student that learns
-# > from them names 62 % of the images of a digit that it has never seen. In *self-distillation* a model learns from the
-# > predictions of an earlier model of the same kind. On digits with 30 % wrong labels, this makes a model 13 points
-# > more accurate if a setting of the model, the *penalty*, is too small. But a well-chosen penalty gives the same
-# > accuracy without self-distillation.
+# > from them can name 62 % of the images of a digit that it has never seen. In *self-distillation* a model learns from
+# > the predictions of an earlier model of the same kind. On digits with 30 % wrong labels, this makes a model 13
+# > points more accurate if a setting of the model, the *penalty*, is too small. But a well-chosen penalty gives the
+# > same accuracy without self-distillation.
 #
 # | | |
 # |---|---|
 # | **Objectives** | read a soft label at any temperature · write the loss of distillation · follow a proof about repeated self-distillation · compare self-distillation with the strongest baseline |
 # | **Prerequisites** | [02 Measuring retention](02_measuring_retention.ipynb); softmax, cross-entropy, eigenvectors |
-# | **Time** | about 60 minutes to work through, under 1 minute to run on two CPU cores |
+# | **Time** | about 50 minutes to work through, under 1 minute to run on two CPU cores |
 # | **Memory** | under 1 GB; no GPU, no download, no network |
 
 # %%
@@ -43,8 +43,9 @@ wb.prepare_notebook()
 #
 # We train three networks on 1,167 images of handwritten digits. Later they are the teachers of other networks. The
 # explorer shows the soft labels of the first network for test images. The right panel shows only the nine wrong
-# classes, scaled so that their sum is 100 %. The *entropy* is 0 nats if one class has 100 %, and 2.30 nats if all ten
-# classes have 10 %.
+# classes, scaled so that their sum is 100 %. The *entropy* measures uncertainty: it is 0 nats if one class has 100 %,
+# and 2.30 nats if all ten classes have 10 %. (The *nat* is its unit with natural logarithms.) The images are sorted:
+# the network is least sure about the first one, a 1 that could be an 8.
 #
 # Raise the temperature. Which other digits become likely?
 
@@ -102,9 +103,9 @@ check("soft_loss", soft_loss)
 # - **shuffled answers**: each image gets the trained teacher's soft label of another image, drawn at random.
 #
 # For each of these six kinds of labels we train thirty students: three for each left-out digit. Each mark in the
-# figure below is a mean over the ten left-out digits. Without any knowledge about the images, the mean share of correct
-# answers is 10 %, by *chance*. For example, suppose that all students always answer 8. They are right for 100 % of the
-# images of the 8, and for 0 % of the images of each other left-out digit. The mean is 10 %.
+# figure below is a mean over the ten left-out digits. Students that know nothing about the images are right for 10 %
+# on average, by *chance*. For example, if all students always answer 8, they are right for 100 % of the images of the
+# 8, and for 0 % of the images of the nine other digits.
 
 # %%
 left_out = torch.arange(10).repeat_interleave(3)  # one digit for each of the thirty students
@@ -203,8 +204,8 @@ verdict("for each left-out digit, more images are named correctly at T = 10 than
 # **Why does this help against wrong labels?** An eigenvector has one entry for each training image. If $s$ is large,
 # similar images mostly have entries of the same sign. If $s$ is small, they often have entries of opposite signs. But
 # similar images mostly have the same right label. So the right labels consist mostly of parts with a large $s$. Wrong
-# labels are random. They change parts along all eigenvectors, most of which have a small $s$. So the penalty removes
-# more of these changes than of the right labels.
+# labels are random, so they change the parts along all eigenvectors. Most eigenvectors have a small $s$. So the
+# penalty removes a larger share of these changes than of the right labels.
 #
 # **The data** are 500 training images and 300 validation images of digits. In both sets 30 % of the labels are wrong:
 # each wrong label is one of the nine other digits, drawn at random. The test images are the other 997 images, with
@@ -256,9 +257,10 @@ describe(below, "Share of the squared length at s below 0.3: " + ", ".join(
 wb.show(removed)
 
 # %% [markdown]
-# The lower panel shows where the squared length of the right labels lies, and that of the changes. Most of the
-# changes lie at $s$ below 0.3. There penalty 1 leaves less than a quarter of a part. Only 7 % of the right labels lie
-# there ([Three small proofs](more/self_distillation_proofs.ipynb) measures how much a penalty removes of both).
+# The squared lengths of all parts add up to 100 %. The lower panel shows at which $s$ they lie, for the right labels
+# and for the changes that wrong labels make. 65 % of the changes lie at $s$ below 0.3. There penalty 1 leaves less
+# than a quarter of a part. Only 7 % of the right labels lie there ([Three small
+# proofs](more/self_distillation_proofs.ipynb) measures how much a penalty removes of both).
 #
 # ## Many rounds with labels are like one round with a larger penalty
 #
@@ -413,8 +415,8 @@ wb.show(describe(study_ax, "Accuracy by penalty: " + "; ".join(
 # ## When does self-distillation help, and when does it harm?
 #
 # - **It helps** if the penalty is too small. At the penalty that is best for one round, a second round gains nothing
-#   ([One round, exactly](more/self_distillation_one_round.ipynb)). But on only 100 noisy labels, several rounds with a
-#   penalty chosen for them were one or two points more accurate than tuned ridge ([Rounds on fresh
+#   ([One round, exactly](more/self_distillation_one_round.ipynb)). But on only 100 noisy labels, several rounds were
+#   one or two points more accurate than tuned ridge, if their penalty was tuned too ([Rounds on fresh
 #   inputs](more/self_distillation_fresh_inputs.ipynb)).
 # - **It harms** after too many rounds ([Many rounds](more/self_distillation_rounds.ipynb)).
 # - **In networks**, the small probabilities helped with the left-out digit. They harm if the teacher has learned wrong

@@ -9,7 +9,7 @@
 # | | |
 # |---|---|
 # | **Objectives** | ask one model as student and as teacher · measure the distance between the two at each token · show by controls that the model uses the content of a demonstration · decide by a test before training, the *gate*, whether self-distillation can work |
-# | **Prerequisites** | [02 Measuring retention](02_measuring_retention.ipynb); softmax and cross-entropy |
+# | **Prerequisites** | [02 Measuring retention](02_measuring_retention.ipynb); softmax and cross-entropy; what a language model is |
 # | **Time** | 60 minutes to work through, under 1 minute to run on two CPU cores |
 # | **Memory** | under 1 GB; no GPU, no download, no network |
 
@@ -52,8 +52,9 @@ wb.show(diagram("village"), vector=True)
 
 # %% [markdown]
 # Each column of the diagram has two questions of the same kind; the right answers stand after the arrows. The model
-# learned the five *known* skills in its training. A machine changes letters, and a request at the house needs a
-# function call. We ask one question of each known skill; the name of the skill stands before the question.
+# learned the five *known* skills in its training: from left to right *facts-keepers*, *facts-events*,
+# *letters-machines*, *tools-house* and *working-jar*. Machines turn letters into other letters. A request at the house
+# needs a function call. We ask one question of each known skill.
 
 # %%
 def ask(question, **context):
@@ -78,8 +79,8 @@ for item in (test[skill][0] for skill in KNOWN_SKILLS):
 # - **facts-new**: who keeps a thing? (other things);
 # - **articles-new**: who mended something after an accident, or how many days did it take? (other accidents; a
 #   newspaper article reports each accident);
-# - **letters-new**: which letters come out of another machine, the *loom*? The sixth skill, **letters-hard-new**, has a
-#   third machine, the *forge*;
+# - **letters-new**: which letters come out of a new machine, the *loom*? The sixth skill, **letters-hard-new**, has
+#   another new machine, the *forge*;
 # - **tools-new**: which function call does a request need? (other functions);
 # - **working-new**: a calculation with an unknown step, *flip*.
 #
@@ -339,9 +340,9 @@ verdict("the accuracy shows which is right: in every skill its whole interval is
 #
 # ## The gate
 #
-# The **gate** tests six conditions before training, on the items that we plan to train on. All six must hold.
-# Otherwise the package does not start SDFT. The diagram shows four of them for our model, `tiny`, and for a smaller
-# model, `nano`, which we test at the end of this lesson.
+# The **gate** tests six conditions before training, on the items that we plan to train on. If one of them fails, the
+# package does not start SDFT. The diagram shows four of them for our model, `tiny`, and for a smaller model, `nano`,
+# which we test at the end of this lesson.
 
 # %%
 wb.show(diagram("gate"), vector=True)
@@ -349,7 +350,8 @@ wb.show(diagram("gate"), vector=True)
 # %% [markdown]
 # The report below lists all six conditions for `tiny`, each marked *holds* or *FAILS*. Conditions 2 and 4 ask whether
 # one accuracy is higher than another. The *lower end* of the first interval must be above the *upper end* of the
-# second. So a difference that is perhaps only chance does not pass.
+# second. So a difference that is perhaps only chance does not pass: `nano` fails condition 2, although 16 % is more
+# than 11 %.
 
 # %%
 from workbench.measure.gate import LEAST_ACCURACY, gate
@@ -415,8 +417,8 @@ verdict("nano is over 80 % right on tools-house. But with a demonstration the wh
 
 # %% [markdown]
 # `nano` differs from `tiny` in three ways, and our comparison does not show which difference is the cause. One cause
-# may be the single layer: a transformer usually needs two attention layers to copy a sequence of tokens from its prompt
-# (Olsson et al., *In-context learning and induction heads*, 2022).
+# may be the single layer: models of this kind (*transformers*) usually need two layers to copy a sequence of tokens
+# from the prompt (Olsson et al., *In-context learning and induction heads*, 2022).
 #
 # **What would change your mind?** If another item's demonstration had helped as much as the item's own, the content
 # would not be the reason. If the loss had been clearly smaller with the right demonstration in all skills, the gate

@@ -11,7 +11,7 @@
 # |---|---|
 # | **Objectives** | separate three causes by controls · compare forward and reverse KL · see when own answers help and when they hurt · compute the lowest possible loss · compare teachers, and LoRA |
 # | **Prerequisites** | [05 SDFT](05_sdft.ipynb) |
-# | **Time** | 60 minutes to work through, under a minute to run on two CPU cores |
+# | **Time** | 50 minutes to work through, under a minute to run on two CPU cores |
 # | **Memory** | under 1.5 GB; no GPU, no download, no network |
 
 # %%
@@ -90,8 +90,8 @@ verdict("all four methods that imitate the model's own style keep far more than 
 # 3e-5 for the first two (`sft on teacher` and `off_policy_distillation`), and 1e-4 for the other two. So we now compare
 # them at the same learning rate, on validation questions, with one seed.
 #
-# Not all runs are equally long, so they are compared at the last step that all four runs reached. Below each learning
-# rate stands this step. The lines would lie on one another, so each is drawn a little to the side.
+# Not all runs are equally long. So at each learning rate we compare the four runs at the last step that all of them
+# reached. This step stands below the learning rate. The lines nearly coincide, so each is drawn a little to the side.
 
 # %%
 wb.show(plot_by_rate(facts_searched, five[1:], plt.figure(figsize=(10, 3.4))))
@@ -125,7 +125,8 @@ verdict("the student learns the skill only if the teacher sees the right demonst
 #
 # Both are 0 only if $p=q$, but their gradients differ. Take three words. The student gives them the probabilities 0.98,
 # 0.019 and 0.001. The teacher gives them 0.01, 0.01 and 0.98. The figure shows the negative gradient with respect to
-# each logit: a step of gradient descent moves the logits in this direction.
+# each logit: a step of gradient descent moves the logits in this direction. The scale of the right panel is ten times
+# finer.
 
 # %%
 student_logits = torch.tensor([0.98, 0.019, 0.001]).log().requires_grad_()
@@ -154,7 +155,8 @@ verdict("the forward KL raises the teacher's choice most. The reverse KL raises 
 # %% [markdown]
 # The forward KL weights each word by the *teacher's* probability, and its negative gradient is $p-q$. So it raises the
 # teacher's choice even if the student gives this word almost no probability. The reverse KL weights each word by the
-# *student's* probability. Here the teacher's choice has a weight of only 0.001, so its logit hardly moves.
+# *student's* probability. Here the teacher's choice has a weight of only 0.001, so its logit hardly moves. What the
+# student's first choice loses goes mostly to the second choice, whose weight is 0.019.
 #
 # How well is *facts-new* learned with the forward KL (`sdft`) and with the reverse KL?
 
@@ -171,8 +173,8 @@ verdict("the reverse KL learns less than the forward KL, although the rule chose
 #
 # In the paper on-policy training is better: its figure 6 shows an accuracy of about 70 % on the new skill, against 63 %
 # off-policy. *Retaining by Doing* ([arXiv 2510.18874](https://arxiv.org/abs/2510.18874)) reports that a model forgets
-# less if it trains on its own answers, even if it writes new answers only once in each pass over the questions (an
-# **epoch**). So there are two questions. **Who** writes the answers? **How often** are new answers written? All methods
+# less if it trains on its own answers. There it is enough to write new answers once in each **epoch** (pass over the
+# questions). So there are two questions. **Who** writes the answers? **How often** are new answers written? All methods
 # here use soft targets:
 #
 # | method | who writes | when |
@@ -235,9 +237,9 @@ show_ends(ladder)
 # 3. On its own walks the student enters the wrong branch half of the time. There the teacher's distribution says: turn
 #    back. The student learns this, and its success tends to 1.
 #
-# In the code the student's guess stays right with probability $\frac12$. Let $q$ be the student's distribution in the
-# wrong branch, and $p$ the teacher's. Let $s$ be the share of the training walks that reach this branch. In each round
-# $q$ becomes $q+s\,(p-q)$.
+# In the code training does not change the guess at the fork: it is right with probability $\frac12$. Let $q$ be the
+# student's distribution in the wrong branch, and $p$ the teacher's. Let $s$ be the share of the training walks that
+# reach this branch. In each round $q$ moves towards $p$: it becomes $q+s\,(p-q)$.
 
 # %%
 def fork(on_policy, habit, rounds=40):
@@ -360,7 +362,7 @@ verdict("after training the on-policy student falls least often within 20 steps,
 #
 # **Proof.** $\log\frac{p_c}{q}=\log\frac{p_c}{\bar p}+\log\frac{\bar p}{q}$. Take the mean over the words, weighted by
 # $p_c$, and then the mean over $c$, weighted by $\pi_c$. The first logarithm gives the first part. The second logarithm
-# does not depend on $c$. So the mean over $c$ turns the weights $p_c$ into $\bar p$, and we get the second part.
+# is the same for all $c$, so only its weights are added up: $\sum_c\pi_c p_c=\bar p$. This gives the second part.
 #
 # The first part does not depend on the student. It is the **mutual information** $I(Y;C)$ of the word $Y$ and the
 # demonstration $C$: how much the demonstration tells about the word. The second part is at least 0. It is 0 only if
@@ -383,8 +385,9 @@ verdict("with random teachers and students the equation holds to 1e-12.", np.all
 
 # %% [markdown]
 # How high is the floor? Take ten demonstrations, each as likely as the others, and 50 words. Each teacher gives 98 % to
-# its right word and shares the rest evenly. In the case `one rule` all ten demonstrations show the same right word. In
-# the case `ten answers` each demonstration shows a different right word. We train one student for each case.
+# its right word, and the rest in equal parts to the other words. In the case `one rule` all ten demonstrations show the
+# same right word. In the case `ten answers` each demonstration shows a different right word. We train one student for
+# each case.
 
 # %%
 students = {}
@@ -478,9 +481,9 @@ verdict("adapters do not reduce forgetting. The retention of SDFT is nearly the 
 #
 # ## Try it yourself
 #
-# Go back to the case `ten answers` of *The floor of the loss*. Let each answer belong to two demonstrations
-# (`np.arange(10) // 2`). Is the new floor above or below 2.233 nats? Say why. Then run the last two cells of that
-# section. (4 minutes)
+# Go back to *The floor of the loss*. In the case `ten answers`, let each answer belong to two demonstrations: write
+# `np.arange(10) // 2`. Is the new floor above or below 2.233 nats? Say why. Then run this cell and the two cells after
+# it. (4 minutes)
 #
 # ## Limits
 #

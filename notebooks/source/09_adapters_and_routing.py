@@ -10,7 +10,7 @@
 # |---|---|
 # | **Objectives** | put adapters on a frozen network with the library peft · show that earlier adapters do not change · measure how often the right adapter is chosen, and how often the answer is right · compare with simple baselines, and count the passes through the backbone |
 # | **Prerequisites** | [01 Catastrophic forgetting](01_catastrophic_forgetting.ipynb), [02 Measuring retention](02_measuring_retention.ipynb) |
-# | **Time** | 60 minutes to read and to do the exercise, under 1 minute to run on two CPU cores |
+# | **Time** | 45 minutes to read and to do the exercise, under 1 minute to run on two CPU cores |
 # | **Memory** | under 1.5 GB; no GPU, no download, no network |
 
 # %%
@@ -38,7 +38,7 @@ wb.prepare_notebook()
 # turned images of the digits 0 to 3: it had to name the digit and the turn.
 #
 # Three tasks come one after another. Each has two new digits: first 4 or 5, then 6 or 7, then 8 or 9. A test image can
-# show any of the six digits, and the model is not told its task. Lesson 01 called this the *class scenario*.
+# show any of the six digits, and nobody tells the model its task. Lesson 01 called this the *class scenario*.
 
 # %%
 stream = wb.make_stream("digits-tasks", tasks=3)
@@ -149,8 +149,8 @@ wb.show(describe(lora_axes, "Heat maps of four matrices: " + "; ".join(
 #
 # ## Which adapter?
 #
-# To choose a task, and so an adapter, from the image alone is called **task retrieval** or **routing**. A method that
-# chooses a task is called a **retriever**. We begin with two extreme cases: the oracle, and a random choice.
+# **Task retrieval**, or **routing**, chooses a task from the image alone, and so an adapter. A method that does this is
+# called a **retriever**. We begin with two extreme cases: the oracle, and a random choice.
 #
 # From here on we use the package's learner `adapters`. It trains one adapter and one head for each task, with the
 # settings from above and with five seeds. The head of the chosen task answers. All seeds share the backbone and the
@@ -226,8 +226,8 @@ check("decomposition", decomposition)
 #
 # A first idea: let every adapter and its head answer, and choose the task of the most confident head. Confidence is
 # often measured by the **entropy** of a head's probabilities, for example in TUNA ([arXiv
-# 2508.08165](https://arxiv.org/abs/2508.08165)). A low entropy means a confident head. With two digits, the head with
-# the lowest entropy is the head that gives the largest probability to its answer.
+# 2508.08165](https://arxiv.org/abs/2508.08165)). A low entropy means a confident head. Each head has only two digits.
+# So the head with the lowest entropy is the head that gives the largest probability to its answer.
 #
 # How confident is each head on images of its own task, and on images of other tasks? The figure shows seed 0.
 
@@ -275,9 +275,9 @@ wb.show(figure_2)
 #
 # - **entropy** takes the task of the most confident head, as above.
 #
-# Two retrievers fit two Gaussian distributions, called *clusters*, to the features of each task's training images. A
-# test image gets the task whose cluster has the highest probability density at the features of the image. Lesson 10
-# explains these retrievers.
+# Two retrievers describe each task by two Gaussian distributions, called *clusters*, which are fitted to the features
+# of its training images. A test image gets the task whose cluster has the highest probability density at the features
+# of the image. Lesson 10 explains these retrievers.
 #
 # - **gmm** (Gaussian mixture model): each task's clusters use features that are computed with the adapter of this task.
 #   So a test image has three sets of features, one for each adapter.
@@ -336,8 +336,8 @@ verdict("'gmm, shared' and ranpac find the right task for more than 95 % of the 
         min(right_task[name].mean() for name in ("gmm, shared", "ranpac")) > 0.95)
 
 # %% [markdown]
-# *gmm, shared* and *ranpac* do not use any adapter for the choice, and *gmm* does. We did not tune the settings of the
-# two methods with keys, so other settings may work better.
+# For the choice *gmm, shared* and *ranpac* use no adapter, and *gmm* uses all three. We did not tune the settings of
+# the two methods with keys, so other settings may work better.
 #
 # ### Shared keys forget
 #
@@ -478,8 +478,8 @@ verdict("RanPAC without an adapter is within 3 points of gmm.",
 # needs most of these numbers only to learn further tasks.
 #
 # The lesson [One adapter for all tasks](more/one_adapter_for_all_tasks.ipynb) changes *sequential*: a ridge regression
-# replaces the head, and the learning rate is much smaller. Then this method is about as accurate as *gmm*, and so is
-# RanPAC without an adapter. But training hardly changes the adapter of this method.
+# replaces the head, and the learning rate is much smaller. Then *sequential*, *gmm* and RanPAC without an adapter are
+# about equally accurate. But training hardly changes the adapter of *sequential*.
 #
 # ## What to remember
 #
@@ -508,8 +508,8 @@ verdict("RanPAC without an adapter is within 3 points of gmm.",
 #   the same digits, but turned or inverted. Does the learner confuse one task with another
 #   (`record.retrieval["confusion"]`)? How far is its accuracy (`record.retrieval["accuracy"]`) from that of the oracle
 #   (`record.retrieval["oracle"]`)?
-# - In the cell that defines `model`, give each head six outputs instead of two. Train with `task.train.y` as the
-#   target, and remove `+ 2 * k` from the line that computes the accuracy. Choose the head with the lowest entropy for
-#   each test image. Does it belong to the right task more often than before?
+# - In the cell that defines `model`, give each head six outputs instead of two. Train with `task.train.y[rows]` as the
+#   target, and remove `+ 2 * k` from the line that computes the accuracy. Choose for each test image the head with the
+#   lowest entropy. Does it belong to the right task more often than before?
 #
 # **Next:** [10 Clustered retrieval](10_clustered_retrieval.ipynb)

@@ -110,9 +110,9 @@ wb.show(axes[0].set_ylabel("feature 2").figure)
 # | control: random | a random guess |
 # | control: tasks shuffled | *signature: gmm*, fitted to inputs with shuffled task labels |
 #
-# Some pixels are nearly constant, so some variances of a cluster are nearly 0. To avoid this, we add 0.1 times
-# the mean variance of all pixels to each variance (**shrinkage**). The factor 0.1 was chosen on validation digits.
-# RanPAC chooses the penalty of its ridge regression on training digits. NCM and the prompt pool have default settings.
+# Some pixels are nearly constant, so some variances of a cluster are nearly 0. So we add 0.1 times the mean variance of
+# all pixels to each variance (**shrinkage**). The factor 0.1 was chosen on validation digits. RanPAC chooses the
+# penalty of its ridge regression on training digits. NCM and the prompt pool have default settings.
 
 # %%
 from workbench.retrieval.class_as_task import ClassAsTask
@@ -169,9 +169,9 @@ verdict("the signature gmm and RanPAC find the task of more than 96 % of the inp
 # ## Can we know the error before we measure it?
 #
 # If a retriever knows the true density of each cluster, we can compute an upper bound on its error. We call this bound
-# **B1**. It adds up how much the true clusters of different tasks overlap.
-# ([Bounds of retrieval](more/bounds_of_retrieval.ipynb) proves this bound.) But with real data a retriever has only
-# *fitted* clusters. Is its error below B1, too?
+# **B1**. It adds up the overlaps of the true clusters of different tasks. ([Bounds of
+# retrieval](more/bounds_of_retrieval.ipynb) proves this bound.) But with real data a retriever has only *fitted*
+# clusters. Is its error below B1, too?
 #
 # We take a toy with five tasks in 32 features. Its **separation** is the smallest Mahalanobis distance between the means
 # of two clusters of different tasks. The figure shows the share of inputs that get a wrong task. It leaves out values
@@ -230,10 +230,9 @@ explorer
 # - $n$ **held-out** inputs of each task. They are not used to fit the signature, and not used to choose a setting;
 # - the error rate $\alpha$ that we accept, for example 0.1.
 #
-# Count the held-out scores of task $k$ that are at least as high as the score of a new input for task $k$. Add 1, and
-# divide by $n+1$. The result is the **p-value** $p_k$ of the new input. It is small if the new input looks less like
-# the task than most held-out inputs. The **conformal set** of the new input contains every task $k$ with
-# $p_k>\alpha$.
+# A new input has a score for task $k$. Count the held-out scores of task $k$ that are at least as high. Add 1, and
+# divide by $n+1$. The result is the **p-value** $p_k$ of the new input. It is small if most held-out inputs look more
+# like the task than the new input. The **conformal set** of the new input contains every task $k$ with $p_k>\alpha$.
 #
 # The figure shows one test digit, a 9. The validation digits are held out, 36 of each task. A line is the score of a
 # held-out digit. The triangle is the score of the 9. The scores that are at least as high as this score are orange.
@@ -266,8 +265,8 @@ wb.show(describe(ranks, "Scores of a 9 and of 36 held-out digits for each task. 
     f"{name}: {reading}" for name, reading in zip(names, readings, strict=True)) + "."))
 
 # %% [markdown]
-# The set contains two tasks: *2 or 3* and *8 or 9*. For *4 or 5* the score is lower than for *2 or 3*, but the p-value
-# is smaller too. Each score is compared only with held-out scores of the same task.
+# The set contains two tasks: *2 or 3* and *8 or 9*. For *4 or 5* the score is lower than for *2 or 3*, but this task is
+# not in the set. The reason: each score is compared only with the held-out scores of its own task.
 #
 # **The claim.** Suppose that the new input and the held-out inputs of its task are drawn independently from the same
 # distribution. Then the conformal set misses the right task with a probability of at most $\alpha$, for any
@@ -279,9 +278,9 @@ wb.show(describe(ranks, "Scores of a 9 and of 36 held-out digits for each task. 
 #    ranks $1,\dots,n+1$ with the same probability, $1/(n+1)$.
 # 3. The number of held-out scores above the new score is the rank minus 1. So the p-value for the right task is the
 #    rank divided by $n+1$.
-# 4. The set misses the right task if the p-value is at most $\alpha$: the rank is at most $\alpha(n+1)$. The number of
-#    such ranks is $\alpha(n+1)$, rounded down. Each has probability $1/(n+1)$, so the set misses the right task with a
-#    probability of at most $\alpha$.
+# 4. The set misses the right task if its p-value is at most $\alpha$, and so its rank is at most $\alpha(n+1)$. There
+#    are $\alpha(n+1)$ such ranks, rounded down. Each has the probability $1/(n+1)$. So the set misses the right task
+#    with a probability of at most $\alpha$.
 # 5. The proof uses inputs of the right task only. So learning more tasks does not change this probability.
 #
 # {{exercise p_value}}
@@ -331,8 +330,8 @@ verdict("the scores for task 0 are equal in every bit after task 0 and after the
 
 # %% [markdown]
 # For $n=36$ and $\alpha=0.1$, step 4 rounds $3.7$ down to 3. So the sets should contain the right task with a
-# probability of $1-3/37=92$ %. This holds on average over all possible held-out inputs. A mean over only five splits can
-# be below 90 %, as it is for 6 or 7 (89 %).
+# probability of $1-3/37=92$ %. This holds on average over all possible held-out inputs. A mean over only five splits
+# can be below 90 %, as it is for *6 or 7* (89 %) and, by less than a point, for *8 or 9*.
 #
 # One condition of the proof is not met: the shrinkage was chosen on the same validation digits. So strictly the proof
 # does not cover this example. Also, the proof does not say that the sets are small. On some data of

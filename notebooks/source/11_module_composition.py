@@ -135,8 +135,8 @@ def logits_by_hand(x):
 # %% [markdown]
 # The loss is the cross-entropy of the two digits, plus 0.5 times a **penalty**. The penalty is the sum of the squared
 # cosines between the rows of the new $A$ and the rows of the earlier $A$. It is 0 if all new rows are orthogonal to all
-# earlier rows. So it keeps a new unit from repeating an earlier one. Whenever we use the penalty, training also starts
-# with new rows that are orthogonal to the earlier rows (**orthogonal initialisation**).
+# earlier rows. So it keeps a new unit from repeating an earlier one. Whenever we use the penalty, the new rows are also
+# orthogonal to the earlier rows when training starts (**orthogonal initialisation**).
 #
 # We train the coefficients, the new part and the head for 40 steps, and keep the coefficients after each step.
 
@@ -237,8 +237,9 @@ CompositionExplorer(learner, stream)
 
 # %% [markdown]
 # For the third task, “8 or 9”, the largest coefficient is 1.83. But if all reused units are off, nothing is lost: 88 of
-# 88 images are right, and 87 with all units. If all new units are off, the accuracy falls to 91 %. So a large coefficient
-# does not show that its unit helps.
+# 88 images are right, and 87 with all units. If all new units are off, the accuracy falls to 91 %. So a large
+# coefficient does not show that its unit helps. If all units are off, 88 % are still right: the head and the frozen
+# backbone do most of the work.
 #
 # ## The whole method, beside simple methods
 #
@@ -324,9 +325,9 @@ for name in ("separate", "RanPAC"):
             f"{high:+.1f} points, and contains 0.", low < 0 < high)
 
 # %% [markdown]
-# So with three tasks **the whole method is not shown to be better than separate adapters or RanPAC**. It also costs more:
-# to find the task, it sends each image through the backbone three times, once with each module. RanPAC sends it once.
-# [Composition compared](more/composition_compared.ipynb) adds eleven methods, and shows most methods also with
+# So with three tasks **the whole method is not shown to be better than separate adapters or RanPAC**. It also costs
+# more: to find the task, it sends each image through the backbone three times, once with each module. RanPAC sends it
+# once. [Composition compared](more/composition_compared.ipynb) adds eleven methods, and tests most methods also with
 # five tasks.
 #
 # As in lesson 09, we ask whether the errors come from the choice of the task or from the head.
@@ -344,9 +345,9 @@ verdict("more than 99 % of the answers are digits of the retrieved task.",
 
 # %% [markdown]
 # Nearly all errors are errors of retrieval. If the retrieved task is wrong, no answer is right. With a random task,
-# some answers were right although the task was wrong. A likely reason for the difference: a wrong task is retrieved only
-# if the features of the image look like those of this task. The head uses the same features, so it gives a digit of this
-# task.
+# some answers were right although the task was wrong. A likely reason for the difference: a wrong task is retrieved
+# only if the features of the image look like those of the wrong task. The head uses the same features, so it gives a
+# digit of the wrong task.
 #
 # ## Which part raises the accuracy?
 #
@@ -434,8 +435,8 @@ check("worth_composing", worth_composing)
 # {{solution worth_composing}}
 #
 # **Do learned coefficients help?** We measure no gain. With three tasks, *reuse only* is 0.4 points less accurate than
-# *separate*. With five tasks the difference is about 0. Added to the penalty, learned coefficients do not help either:
-# with five tasks *composed* gains 0.7 points, and *penalty only* gains 1.2.
+# *separate*. With five tasks the difference is about 0. With the penalty, learned coefficients do not help either: with
+# five tasks *composed* gains 0.7 points, and *penalty only* gains 1.2.
 #
 # **Why not?** If the task is told, separate adapters are already right for 99 % of the images. So there is almost
 # nothing to gain once the right task is found.
@@ -464,7 +465,7 @@ show_gains({"retrieval": "Task found", "oracle": "Accuracy, task told"})
 #
 # | lesson | content |
 # |---|---|
-# | [Where it breaks: finding the task](more/composition_failures.ipynb) | four cases in which the task is not found. One case is an image of a task that was never learned: about half of such images are found to belong to no learned task |
+# | [Where it breaks: finding the task](more/composition_failures.ipynb) | four cases in which the task is not found. One case is an image of a task that was never learned: for about half of such images the method finds that they belong to no learned task |
 # | [Where it breaks: the answer](more/composition_failures_answer.ipynb) | three cases in which the answer is wrong |
 # | [Composition on messages](more/composition_of_intents.ipynb), [Does an earlier task help?](more/composition_of_intents_transfer.ipynb) | messages to eight assistants, read by a language model |
 # | [Retrieval of language skills](more/retrieval_of_skills.ipynb), [Composed modules for language skills](more/composition_of_skills.ipynb) | skills of a language model, beside SDFT (lesson 05) and replay (lesson 08) |
@@ -487,9 +488,9 @@ show_gains({"retrieval": "Task found", "oracle": "Accuracy, task told"})
 # sets. The authors' code for this part is not public. We reconstructed the module and the penalty from public reviews
 # and other published code. The faster learning of the coefficients and the orthogonal initialisation are our own.
 #
-# **What would change your mind?** Suppose learned coefficients gain several points, and each variant has a well chosen
-# learning rate. Then reuse would be useful. One should test this with a larger backbone, and with tasks that are hard
-# to learn from few examples.
+# **What would change your mind?** If learned coefficients gained several points, with a well-chosen learning rate for
+# each variant, reuse would be useful. One should test this with a larger backbone, and with tasks that are hard to
+# learn from few examples.
 #
 # ## Try it yourself
 #

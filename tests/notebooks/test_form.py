@@ -25,7 +25,6 @@ MOST_CELLS, LONGEST_CELL, WIDEST_LINE = 30, 15, 100
 MOST_NUMBERS, MOST_WORDS, MOST_CODE = 150, 500, 60
 NUMBER = re.compile(r"(?<![\w.])[-+−]?\d[\d,.]*(e[-+]?\d+)?")
 PENDING = {
-    "more/metrics_of_libraries",
     "more/misleading_teachers",
     "more/own_answers_in_a_row",
     "more/own_answers_or_the_teachers",
@@ -34,15 +33,10 @@ PENDING = {
     "more/sdft_beside_trl",
     "more/sdft_on_other_skills",
     "more/self_distillation_controls",
-    "more/self_distillation_correction",
     "more/self_distillation_decisions",
     "more/self_distillation_ensembles",
-    "more/self_distillation_fresh_inputs",
     "more/self_distillation_generations",
     "more/self_distillation_next_tokens",
-    "more/self_distillation_one_round",
-    "more/self_distillation_other_data",
-    "more/self_distillation_proofs",
     "more/self_distillation_rounds",
     "more/self_distillation_transfer",
     "more/teacher_prompts",

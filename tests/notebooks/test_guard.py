@@ -149,6 +149,19 @@ def test_links_between_notebooks_and_the_glossary_lead_somewhere():
             assert (path.parent / target).exists(), f"{path.name} links to {target}"
 
 
+def test_links_of_the_readme_and_the_documents_lead_to_files_and_to_headings_of_lessons():
+    for path in (ROOT / "README.md", *(ROOT / "docs").glob("*.md")):
+        for target, heading in re.findall(r"\]\((?!\w+:)([^()#]+)(?:#((?:[^()]|\([^()]*\))*))?\)",
+                                          re.sub("`.*?`", "", path.read_text(), flags=re.S)):
+            assert (path.parent / target).exists(), f"{path.name} links to {target}"
+            if heading and target.endswith(".ipynb"):
+                cells = nbformat.read(path.parent / target, as_version=4).cells
+                names = re.findall(r"^#+ (.+)$", "\n".join(
+                    cell.source for cell in cells if cell.cell_type == "markdown"), re.M)
+                assert heading in {name.replace(" ", "-") for name in names}, (
+                    f"{path.name} links to {target}#{heading}, which is no heading")
+
+
 def test_the_glossary_explains_some_25_words_in_alphabetical_order():
     words = re.findall(r"^\| \*\*(.+?)\*\*", GLOSSARY.read_text(), re.M)
     assert 20 <= len(words) <= 32 and words == sorted(words, key=str.casefold)

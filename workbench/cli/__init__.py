@@ -3,6 +3,7 @@
 import sys
 from collections.abc import Callable
 from dataclasses import dataclass
+from pathlib import Path
 
 from workbench.cli import grading, language, retrieval, runs
 from workbench.cli.parsing import Flag, parse
@@ -18,6 +19,10 @@ class Lab:
 
     fresh: Flag = False
     """Start over with a new copy; the old one is kept under another name."""
+    folder: Path | None = None
+    """Make the copy in this folder, where the project's own folder is shared."""
+    hub: Flag = False
+    """Be the server of one student, started by JupyterHub."""
 
 
 @dataclass(frozen=True)
@@ -43,7 +48,7 @@ def lab(words: list[str]) -> int:
     from workbench.course.lab import start
 
     options, further = parse(Lab, words, lab, return_unknown=True)
-    return start(further, options.fresh)
+    return start(further, options.fresh, folder=options.folder, hub=options.hub)
 
 
 def demo(words: list[str]) -> int:

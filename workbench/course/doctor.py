@@ -23,6 +23,7 @@ EXTRAS = {
     "retrieval": "pictures of clusters, in more/retrieval_of_messages",
     "minilm": "embedding texts of your own with all-MiniLM-L6-v2",
     "demo": "the instructor's demonstration",
+    "classroom": "a class on one server",
     "course": "building the notebooks",
     "test": "running the tests",
 }

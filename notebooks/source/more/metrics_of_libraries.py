@@ -12,11 +12,17 @@
 # | **Memory** | under 1 GB; no GPU, no download, no network |
 
 # %%
+from fractions import Fraction
+
+import matplotlib.pyplot as plt
 import numpy as np
 import pandas as pd
 
 import workbench as wb
 from workbench.course import check, verdict
+from workbench.plots import describe, plot_accuracy_matrix, plot_dots
+from workbench.plots.display import over_seeds
+from workbench.plots.labels import write_cells
 
 wb.prepare_notebook()
 
@@ -29,6 +35,8 @@ wb.prepare_notebook()
 
 # %%
 R = np.array([[0.90, 0.50, 0.20], [0.95, 0.85, 0.40], [0.60, 0.88, 0.80]])
+wb.show(plot_accuracy_matrix(wb.AccuracyMatrix(R), ["task 0", "task 1", "task 2"],
+                             plt.subplots(figsize=(5.5, 2.8))[1]))
 
 # %% [markdown]
 # FACIL, Avalanche, Mammoth and PILOT are libraries. We read their rules in their source code (versions in
@@ -65,9 +73,48 @@ def rules(R):
             ("average accuracy", "Díaz-Rodríguez"): R[rows >= columns].mean()}
 
 
+# %% [markdown]
+# For this matrix, each rule is a sum over the cells, each cell times a weight. The figure shows the weights. The cells lie as
+# in the figure above. We compute a weight as the change of the value if the cell changes a little.
+
+# %%
+def weights(rule, step=1e-6):
+    """Return by how much the value of a rule changes with each cell of `R`."""
+    cells = np.eye(R.size).reshape(-1, *R.shape)
+    return np.array([(rules(R + step * cell)[rule] - rules(R)[rule]) / step
+                     for cell in cells]).reshape(R.shape)
+
+
+def fraction(weight):
+    return str(Fraction(weight).limit_denominator(12))
+
+
+# %%
+weights_fig, panels = plt.subplots(2, 4, figsize=(10, 4.6))
+for ax, rule in zip(panels.flat, rules(R), strict=True):
+    ax.imshow(weights(rule), "RdBu", vmin=-0.8, vmax=0.8, aspect="auto")
+    write_cells(ax, weights(rule), fraction, lambda weight: abs(weight) > 0.6)
+    ax.set(xticks=[], yticks=[])
+    ax.set_title("\n".join(rule), fontsize=9)
+    ax.grid(False)
+    describe(ax, f"{': '.join(rule)}: " + ", ".join(
+        f"{fraction(weight)} times R[{i}, {j}]"
+        for (i, j), weight in np.ndenumerate(weights(rule)) if abs(weight) > 0.01) + ".")
+wb.show(weights_fig)
+
+# %% [markdown]
+# For example, look at the three rules for forgetting. All use the last row with weight $-1/2$, but they compare it with
+# different cells. In the rule of Mammoth and PILOT, task 1 has no weight: its best accuracy is in the last row, so this rule
+# counts nothing as forgotten.
+
 # %%
 small = pd.Series(rules(R), name="value")
-print(small.round(4).to_string())
+one_matrix = {": ".join(rule): (value,) * 3 for rule, value in small.items()}
+wb.show(plot_dots({"value": one_matrix}, plt.subplots(figsize=(8, 4.2))[1],
+                  "Eight rules, one matrix", "value (%)"))
+wb.show_numbers(small.to_frame(), "eight rules for one matrix", "{:.4f}".format)
+
+# %%
 verdict("on this matrix, the three rules for forgetting give three different numbers. Always say "
         "which formula you used.",
         np.allclose(small, [-.135, -.0733, .16, .135, .175, .76, .8533, .83], atol=1e-3))
@@ -92,9 +139,15 @@ runs = {"replay, new classes": wb.run(wb.RunConfig(
             stream="split-digits", scenario="class", learner="replay", seeds=SEEDS)),
         "fine-tuning, shuffled pixels": wb.run(wb.RunConfig(
             stream="permuted-digits", scenario="domain", learner="finetune", seeds=SEEDS))}
-real = pd.DataFrame({name: pd.concat([pd.Series(rules(one)) for one in run.accuracy], axis=1)
-                     .mean(axis=1) for name, run in runs.items()})
-print(real.round(3).to_string())
+of_seeds = {name: pd.concat([pd.Series(rules(one)) for one in run.accuracy], axis=1).T
+            for name, run in runs.items()}
+real = pd.DataFrame({name: values.mean() for name, values in of_seeds.items()})
+
+# %%
+wb.show(plot_dots({name: {": ".join(rule): over_seeds(values[rule]) for rule in values}
+                   for name, values in of_seeds.items()}, plt.subplots(figsize=(8, 5))[1],
+                  "Eight rules, two runs", "value (%), 95 % intervals over five seeds"))
+wb.show_numbers(real, "eight rules for two runs", "{:.3f}".format)
 
 # %%
 spread = {name: real.loc[name].max() - real.loc[name].min() for name in real.index.levels[0]}

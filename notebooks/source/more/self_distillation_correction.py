@@ -16,11 +16,13 @@
 # %%
 import matplotlib.pyplot as plt
 import numpy as np
+import pandas as pd
 
 import workbench as wb
 from workbench import kernel
 from workbench.course import check, verdict
 from workbench.plots import describe, percent
+from workbench.plots.sequences import plot_changes
 from workbench.plots.styles import COLOURS
 
 wb.prepare_notebook()
@@ -47,7 +49,9 @@ wb.prepare_notebook()
 # in lesson 03, a round multiplies the component of an eigenvector with eigenvalue $s$ by $s/(s+\lambda)$, where
 # $\lambda$ is the penalty.
 #
-# **Two factors matter.** The matrix of similarities has two important eigenvalues: $1-c$ and $e=1-c+m(c-d)$ (step 1
+# ## Two factors
+#
+# The matrix of similarities has two important eigenvalues: $1-c$ and $e=1-c+m(c-d)$ (step 1
 # of the proof). Each gives a factor:
 #
 # - $a=\dfrac{1-c}{1-c+\lambda}$ is the factor of one round for differences *inside* a class.
@@ -61,6 +65,46 @@ wb.prepare_notebook()
 # **The claim.** All wrong labels of a class are corrected in each round $t$ with
 # $$t>\frac{\log\big((1+\Delta)/\Delta\big)}{\log(b/a)}.$$
 #
+# **An example.** We make five classes with twenty examples each. The similarity is 0.5 within a class and 0.1 across
+# classes. The penalty is 0.05. In each class, 14 examples have the right label, and 6 have the same wrong label. So the
+# margin is 0.4. The left panel shows the two factors after $t$ rounds, $a^t$ and $b^t$. The right panel shows the scores
+# of the examples whose label is wrong, computed with the model.
+
+# %%
+true_class = np.repeat(np.arange(5), 20)
+similar = kernel.equal_similarity(0.5, 0.1, per_class=20, classes=5)
+
+
+def scores_by_round(counts, penalty, rounds=40):
+    """Return the scores after each round, the given labels, and which of them are wrong."""
+    shift = np.tile(np.repeat(np.arange(len(counts)), counts), 5)  # 0: the label is right
+    labels = (true_class + shift) % 5
+    return kernel.soft_rounds(similar, np.eye(5)[labels], penalty, rounds), labels, shift > 0
+
+
+# %%
+scores, labels, wrong = scores_by_round((14, 6), 0.05)
+turn, t = int(kernel.correction_round(0.5, 0.1, 20, 0.05, margin=0.4)), np.arange(1, 41)
+factors = {"a^t: inside a class": (0.5 / 0.55)**t, "b^t: between classes": (8.5 / 8.55)**t}
+of_wrong = {"wrong label": scores[:, wrong, labels[wrong]].mean(1),
+            "right label": scores[:, wrong, true_class[wrong]].mean(1)}
+
+# %%
+factors_fig, (factor_ax, score_ax) = plt.subplots(1, 2, figsize=(10, 3.6))
+for ax, curves in ((factor_ax, factors), (score_ax, of_wrong)):
+    for ink, (name, values) in zip((COLOURS[1], COLOURS[0]), curves.items(), strict=True):
+        ax.plot(t, 100 * values, color=ink)
+        ax.text(25, 100 * values[24] + 3, name.replace("^t", "$^t$"), color=ink)
+    ax.set(xlabel="round $t$", ylim=(0, 105))
+    describe(ax, f"In hundredths at rounds 1, {turn} and 40: " + "; ".join(
+        "{} {:.0f}, {:.0f}, {:.0f}".format(name, *100 * values[[0, turn - 1, 39]])
+        for name, values in curves.items()) + ".")
+factor_ax.set_ylabel("left of a difference (%)")
+score_ax.axvline(turn, color="black", linestyle="--")
+score_ax.set(ylabel="score (in hundredths)", title=f"Predicted round: {turn} (dashed)")
+wb.show(factors_fig)
+
+# %% [markdown]
 # **Proof.**
 #
 # *Step 1: the eigenvectors.* A vector has one entry for each example. The matrix of similarities has three kinds of
@@ -83,6 +127,34 @@ wb.prepare_notebook()
 # - The second part is ($q_j\,-$ mean of $q_j$ over the classes). This part has one value for each class, and the values
 #   sum to 0.
 # - The third part is the mean of $q_j$ over the classes. This part is constant.
+#
+# The figure shows these parts for a smaller example: three classes A, B and C, with four examples each. A column is an
+# example. *A as B* is an example of class A with the wrong label B. The label $j$ is A. The penalty is 0.5, so $a=0.5$
+# and $b=0.81$.
+
+# %%
+names = [first if k < 3 else f"{first} as {second}" for first, second in ("AB", "BC", "CA")
+         for k in range(4)]
+target = np.array([name[-1] == "A" for name in names], float)  # 1 if the label is A
+q = target.reshape(3, 4).mean(1).repeat(4)
+parts = np.array([target - q, q - q.mean(), np.full(12, q.mean())])
+eigenvalues = np.array([0.5, 0.5 + 4 * 0.4, 1 + 3 * 0.5 + 8 * 0.1])
+
+# %%
+parts_fig, parts_axes = plt.subplots(2, 1, figsize=(10, 5))
+for ax, rounds in zip(parts_axes, (0, 3), strict=True):
+    left = (eigenvalues / (eigenvalues + 0.5))[:, None]**rounds * parts
+    plot_changes(pd.DataFrame([*left, left.sum(0)], ["inside classes", "between classes",
+                 "constant", "sum: scores for A" if rounds else "sum: targets for A"], names),
+                 ax, (f"After {rounds} rounds" if rounds else "Targets") + " (in hundredths)")
+wb.show(parts_fig)
+small_gram = kernel.equal_similarity(0.5, 0.1, per_class=4, classes=3)
+verdict("after 3 rounds the three parts add up to the scores of the model.", np.allclose(
+    kernel.soft_rounds(small_gram, target[:, None], 0.5, 3)[-1, :, 0], left.sum(0), 0, 1e-10))
+
+# %% [markdown]
+# After three rounds the part inside the classes has nearly vanished. The score of *A as B* for A is 34. Its score for B is
+# that of *C as A* for A, because the three classes are alike: 27. So the label of *A as B* is corrected.
 #
 # *Step 3: the scores.* After $t$ rounds the first part is multiplied by $a^t$, and the second by $b^t$. So the score of
 # the example for label $j$ is
@@ -124,22 +196,18 @@ check("correction_round", correction_round)
 #
 # ## Is the predicted round exact?
 #
-# We make five classes with twenty examples each. The similarity is 0.5 within a class and 0.1 across classes. There are
-# six kinds of noise. In `(6, 5, 5, 4)`, 6 examples of each class have the right label, and 5, 5 and 4 examples have
-# three different wrong labels. For each kind of noise we try three penalties.
+# We return to the five classes with twenty examples each. There are six kinds of noise. In `(6, 5, 5, 4)`, 6 examples of
+# each class have the right label, and 5, 5 and 4 examples have three different wrong labels. For each kind of noise we try
+# three penalties.
 
 # %%
 NOISES = ((17, 3), (14, 3, 2, 1), (14, 6), (8, 6, 4, 2), (11, 9), (6, 5, 5, 4))
-true_class = np.repeat(np.arange(5), 20)
-similar = kernel.equal_similarity(0.5, 0.1, per_class=20, classes=5)
 
 
-def share_corrected(counts, penalty, rounds=40):
+def share_corrected(counts, penalty):
     """Return the share of the wrong labels whose right class is predicted, after each round."""
-    shift = np.tile(np.repeat(np.arange(len(counts)), counts), 5)  # 0: the label is right
-    targets = np.eye(5)[(true_class + shift) % 5]
-    predicted = kernel.soft_rounds(similar, targets, penalty, rounds).argmax(-1)
-    return (predicted == true_class)[:, shift > 0].mean(1)
+    scores, _, wrong = scores_by_round(counts, penalty)
+    return (scores.argmax(-1) == true_class)[:, wrong].mean(1)
 
 
 # %%

@@ -15,6 +15,7 @@
 # %%
 import matplotlib.pyplot as plt
 import numpy as np
+import pandas as pd
 from scipy.optimize import brentq
 from sklearn.datasets import load_digits
 from sklearn.metrics.pairwise import rbf_kernel
@@ -22,7 +23,8 @@ from sklearn.metrics.pairwise import rbf_kernel
 import workbench as wb
 from workbench.course import verdict
 from workbench.measure.intervals import seed_interval
-from workbench.plots import describe
+from workbench.plots import describe, plot_differences
+from workbench.plots.labels import name_ticks, write_cells
 from workbench.plots.styles import COLOURS, look
 
 wb.prepare_notebook()
@@ -59,11 +61,55 @@ wb.prepare_notebook()
 # - The factor $p_j^2$ is below 1, so old noise becomes smaller.
 # - $E/n$ is new noise. It is there because the $n$ inputs of a round are a random sample.
 #
-# Take inputs that the new model has not seen. Label them as in its training: in round 1 with the truth plus noise, and later
-# with the predictions of the model before. $E$ is the mean squared error of the new model on these labels. The theory gives
-# $E=\big(\sum_k(1-p_k)^2m_k+\sigma^2\big)/\big(1-\tfrac1n\sum_kp_k^2\big)$. The number $m_k$ is $s_k$ times the
-# mean square of the coefficient that makes the labels. In round 1 this coefficient is $\theta_k$, and later it is the
-# coefficient of the model before. Later rounds have no $\sigma^2$, because their labels have no noise of their own.
+# $E$ is the mean squared error of the new model on inputs that it has not seen. Their labels are made as in its training: in
+# round 1 by the truth plus noise, later by the model before. The theory gives
+# $E=\big(\sum_k(1-p_k)^2m_k+\sigma^2\big)/\big(1-\tfrac1n\sum_kp_k^2\big)$. Here $m_k$ is $s_k$ times the mean square of the
+# coefficient that makes the labels: in round 1 of $\theta_k$, later of the coefficient of the model before. Later rounds have
+# no $\sigma^2$, because their labels have no noise of their own.
+#
+# **The test problem** has 100 features with $s_j=1/j$, $\theta_j$ proportional to $1/j$, and $n=80$ labels. The signal has
+# variance 1, and the noise too.
+
+# %%
+def risk_of_features(s, theta, sigma, n, penalty, rounds):
+    """Return the signal lost and the noise left after each round: shape (rounds, 2, features)."""
+    kappa = brentq(lambda k: penalty + k * np.sum(s / (s + k)) / n - k, penalty, penalty + s.sum())
+    p, mean, noise, parts = s / (s + kappa), theta, 0 * s, []
+    for t in range(rounds):
+        spread = (1 - p)**2 @ (s * mean**2 + noise) + (sigma**2 if t == 0 else 0)
+        noise = p**2 * (noise + spread / (1 - p @ p / n) / n)
+        mean = p * mean
+        parts.append((s * (theta - mean)**2, noise))
+    return np.array(parts)
+
+
+# %%
+toy_s = 1 / np.arange(1, 101)
+toy_theta = toy_s / np.sqrt(np.sum(toy_s**3))
+problem = (toy_s, toy_theta, 1.0, 80)  # variances, truth, noise, labels
+groups, some = ["1", "2 to 3", "4 to 10", "11 to 30", "31 to 100"], [1, 2, 3, 5, 7, 10, 13, 16]
+of_rounds = risk_of_features(*problem, 0.01, 16)[np.subtract(some, 1)]
+by_group = np.add.reduceat(of_rounds, [0, 1, 3, 10, 30], -1)  # (rounds, 2, groups)
+
+# %%
+parts_fig, part_axes = plt.subplots(1, 2, figsize=(10, 3.2))
+for ax, i, title in zip(part_axes, (1, 0), ("Noise left", "Signal lost"), strict=True):
+    ax.imshow(by_group[:, i].T, vmin=0, vmax=0.22, aspect="auto")
+    ax.grid(False)
+    ax.set(title=f"{title} (in hundredths)", xlabel="round", ylabel="features")
+    name_ticks(ax, [str(t) for t in some])
+    name_ticks(ax, groups, "y")
+    write_cells(ax, by_group[:, i].T, lambda v: f"{100 * v:.0f}", lambda v: v < 0.12)
+    describe(ax, f"Heat map, {title.lower()} (in hundredths). " + "; ".join(
+        f"features {name}: {100 * values[0]:.0f} at round 1, {100 * values[4]:.0f} at round 7, "
+        f"{100 * values[-1]:.0f} at round 16"
+        for name, values in zip(groups, by_group[:, i].T, strict=True)) + ".")
+wb.show(parts_fig)
+
+# %% [markdown]
+# The figure is for penalty 0.01. Each number is the sum over a group of features. After round 1 most of the noise is in
+# features 11 to 100, which have a small variance. After seven rounds this noise is gone. The signal is lost later, mostly in
+# features 1 to 3, because nearly all of the signal is there.
 #
 # The formulas for $\kappa$ and $E$ are limits for large $n$ and $d$. They come from the theory of random matrices. We do not
 # prove them here; we compare them with measurements.
@@ -73,19 +119,6 @@ wb.prepare_notebook()
 # - With a small penalty there is much noise after round 1. The risk falls as long as a round removes more noise than signal.
 #   After that it rises. After very many rounds it is the variance of the whole signal.
 # - With a large penalty little noise is left after round 1. Then each further round mainly loses signal.
-
-# %%
-def predicted_risk(s, theta, sigma, n, penalty, rounds):
-    """Return the signal lost and the noise left after each round: shape (rounds, 2)."""
-    kappa = brentq(lambda k: penalty + k * np.sum(s / (s + k)) / n - k, penalty, penalty + s.sum())
-    p, mean, noise, parts = s / (s + kappa), theta, 0 * s, []
-    for t in range(rounds):
-        spread = (1 - p)**2 @ (s * mean**2 + noise) + (sigma**2 if t == 0 else 0)
-        noise = p**2 * (noise + spread / (1 - p @ p / n) / n)
-        mean = p * mean
-        parts.append((s @ (theta - mean)**2, noise.sum()))
-    return np.array(parts)
-
 
 # %%
 def measured_risk(s, theta, sigma, n, penalty, rounds, seed, fresh=True):
@@ -101,19 +134,15 @@ def measured_risk(s, theta, sigma, n, penalty, rounds, seed, fresh=True):
 
 
 # %% [markdown]
-# **The test problem** has 100 features with $s_j=1/j$, $\theta_j$ proportional to $1/j$, and $n=80$ labels. The signal has
-# variance 1, and the noise too. The predictions for five penalties are printed before any model is fitted.
+# The predictions for five penalties are computed before any model is fitted.
 
 # %%
 PENALTIES, ROUNDS, TRIALS = (0.003, 0.01, 0.03, 0.1, 0.3), 16, 60
-toy_s = 1 / np.arange(1, 101)
-toy_theta = toy_s / np.sqrt(np.sum(toy_s**3))
-problem = (toy_s, toy_theta, 1.0, 80)  # variances, truth, noise, labels
-predicted = {lam: predicted_risk(*problem, lam, ROUNDS) for lam in PENALTIES}
-print("predicted    risk after round 1    lowest risk    round of the lowest risk")
-for lam, parts in predicted.items():
-    print(f"penalty {lam:<5}       {parts[0].sum():.3f}            {parts.sum(1).min():.3f}"
-          f"            {parts.sum(1).argmin() + 1:2} of {ROUNDS}")
+predicted = {lam: risk_of_features(*problem, lam, ROUNDS).sum(-1) for lam in PENALTIES}
+wb.show_numbers(pd.DataFrame({lam: {
+    "risk after round 1": parts[0].sum(), "lowest risk": parts.sum(1).min(),
+    "round of the lowest risk": parts.sum(1).argmin() + 1} for lam, parts in predicted.items()}).T
+    .rename_axis("penalty"), "predictions for five penalties", "{:.3g}".format)
 measured = {lam: np.array([measured_risk(*problem, lam, ROUNDS, k) for k in range(TRIALS)])
             for lam in PENALTIES}
 
@@ -147,20 +176,26 @@ verdict(f"the mean of {TRIALS} trials is within 10 % of the prediction in every 
 # In lesson 03 these two were about equal. Here the formula knows the truth, so it can choose the best settings of both. It
 # tries 31 penalties and up to 16 rounds. Then 300 new trials measure the difference.
 
-# %% tags=["nbval-ignore-output"]
+# %%
 fine = np.geomspace(0.001, 1, 31)
-risks = {lam: predicted_risk(*problem, lam, ROUNDS).sum(1) for lam in fine}
+risks = {lam: risk_of_features(*problem, lam, ROUNDS).sum((1, 2)) for lam in fine}
 once, often = (min(fine, key=lambda lam: risks[lam][:end].min()) for end in (1, ROUNDS))
 stop = risks[often].argmin() + 1
 tries = {"one round": (once, 1, True), "fresh inputs": (often, stop, True), "same inputs": (
     often, stop, False)}
 final = {name: np.array([measured_risk(*problem, lam, end, k, fresh)[-1] for k in range(99, 399)])
          for name, (lam, end, fresh) in tries.items()}
-for name, (lam, end, _) in tries.items():
-    low, high = seed_interval(final[name] - final["one round"])
-    print(f"{name:12}: rounds {end}, penalty {lam:.2f}, risk {final[name].mean():.4f}; "
-          f"minus one round {low:+.4f} to {high:+.4f}")
-print(f"predicted with fresh inputs: {risks[often][stop - 1]:.4f}; one round: {risks[once][0]:.4f}")
+
+# %% tags=["nbval-ignore-output"]
+base = final["one round"]
+toy_gains = {f"{stop} rounds, {name}": 100 * (base - final[name]) / base.mean()
+             for name in ("fresh inputs", "same inputs")}
+wb.show(plot_differences(toy_gains, plt.subplots(figsize=(7.5, 2.2))[1], "Gain over one round",
+                         "reduction of the risk (%), with 95 % intervals"))
+wb.show_numbers(pd.DataFrame({name: {
+    "rounds": end, "penalty": lam, "predicted risk": risks[lam][end - 1] if fresh else np.nan,
+    "measured risk": final[name].mean()} for name, (lam, end, fresh) in tries.items()}).T,
+    "one round and several rounds", "{:.3g}".format)
 verdict("the mean risk with the same inputs is lower than the mean risk with fresh inputs.",
         np.mean(final["same inputs"] - final["fresh inputs"]) < 0)
 
@@ -222,16 +257,24 @@ STRENGTHS, SOURCES = np.geomspace(0.03, 1.5, 5), ("same inputs", "fresh inputs",
 # %% tags=["nbval-ignore-output"]
 CASES = {"100 labels, 30 % wrong": (100, 0.3), "50 labels, all right": (50, 0.0)}
 by_source = {name: np.array([study_of_sources(seed, *size) for seed in range(20)])
-             for name, size in CASES.items()}
-for name, values in by_source.items():  # (seeds, sources, penalties, rounds, 2)
-    single = np.array([study_of_sources(seed, *CASES[name], True) for seed in range(20)])
-    ridge = np.array([v[v[:, 0].argmax(), 1] for v in single[:, 0, :, 0]])
-    print(f"{name}: one round {100 * ridge.mean():.1f} %")
-    for source, of_seeds in zip(SOURCES, values.swapaxes(0, 1), strict=True):
-        best = [v[np.unravel_index(v[..., 0].argmax(), v.shape[:2])][1] for v in of_seeds]
-        low, high = 100 * np.array(seed_interval(best - ridge))
-        print(f"  several rounds, {source:13}: {100 * np.mean(best):.1f} %; minus one round "
-              f"{(low + high) / 2:+.1f} points ({low:+.1f} to {high:+.1f})")
+             for name, size in CASES.items()}  # (seeds, sources, penalties, rounds, 2)
+chosen = {name: {} for name in CASES}  # accuracy on the test digits at the chosen setting, by seed
+for name, size in CASES.items():
+    single = np.array([study_of_sources(seed, *size, True) for seed in range(20)])
+    for source, of_seeds in zip(("one round", *SOURCES), (
+            single[:, 0], *by_source[name].swapaxes(0, 1)), strict=True):
+        chosen[name][source] = np.array([v[np.unravel_index(
+            v[..., 0].argmax(), v.shape[:2])][1] for v in of_seeds])
+
+# %% tags=["nbval-ignore-output"]
+gain_fig, gain_axes = plt.subplots(1, 2, figsize=(10, 2.8), sharex=True)
+for ax, (name, by_inputs) in zip(gain_axes, chosen.items(), strict=True):
+    gains = {source: 100 * (by_inputs[source] - by_inputs["one round"]) for source in SOURCES}
+    plot_differences(gains, ax, f"Several rounds minus one round\n{name}")
+wb.show(gain_fig)
+wb.show_numbers(pd.DataFrame({name: {source: values.mean() for source, values in one.items()}
+                              for name, one in chosen.items()}), "accuracy by inputs",
+                lambda share: f"{100 * share:.1f} %")
 
 # %% tags=["nbval-ignore-output"]
 shown, three = plt.subplots(1, 3, figsize=(10, 4.2), sharey=True)

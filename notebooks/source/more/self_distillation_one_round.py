@@ -17,12 +17,13 @@
 # %%
 import matplotlib.pyplot as plt
 import numpy as np
+import pandas as pd
 from sklearn.datasets import load_diabetes
 
 import workbench as wb
 from workbench.course import check, verdict
 from workbench.measure.intervals import seed_interval
-from workbench.plots import describe
+from workbench.plots import describe, plot_differences
 from workbench.plots.styles import COLOURS
 
 wb.prepare_notebook()
@@ -69,6 +70,48 @@ def ridge_fit(x, y, penalty):
 # derivative of $\beta(\lambda)$ with respect to $\lambda$. So all students lie on a straight line, the *tangent* of the
 # ridge path at $\lambda$. At $\xi=0$ the student is the teacher.
 #
+# The figure shows two of the ten coefficients. The black curve is the ridge path, with a black dot for each of three
+# teachers. Each straight line is the tangent at a teacher. The small dots are fitted students with ten mixings.
+
+# %%
+(fit_x, fit_y), _, (rest_x, rest_y) = three_parts(0)
+LAMBDAS, MIXINGS = (0.003, 0.2, 1.0), np.linspace(-2, 2.5, 10)
+
+
+def students_of(lam, mixings):
+    """Return the coefficients of fitted students: a row for each mixing."""
+    errors = fit_x @ ridge_fit(fit_x, fit_y, lam) - fit_y
+    return ridge_fit(fit_x, (fit_y + np.outer(mixings, errors)).T, lam).T
+
+
+def tangent_at(lam):
+    """Return the coefficients of the teacher, and their derivative by the penalty."""
+    teacher, S = ridge_fit(fit_x, fit_y, lam), fit_x.T @ fit_x / len(fit_x)
+    return teacher, -np.linalg.solve(S + lam * np.eye(10), teacher)
+
+
+# %%
+path_ax = plt.subplots(figsize=(7.5, 4.2))[1]
+ridge_path = [ridge_fit(fit_x, fit_y, lam)[[2, 8]] for lam in np.geomspace(1e-4, 300, 200)]
+path_ax.plot(*np.transpose(ridge_path), color="black")
+for ink, lam in zip(COLOURS, LAMBDAS, strict=False):
+    teacher, slope = tangent_at(lam)
+    tangent = (teacher + np.outer(MIXINGS * lam, slope))[:, [2, 8]]
+    path_ax.plot(*tangent.T, "-", *students_of(lam, MIXINGS)[:, [2, 8]].T, "o", color=ink,
+                 markersize=4)
+    path_ax.plot(*teacher[[2, 8]], "o", color="black", markersize=7)
+    path_ax.text(*tangent[4] - [0.01, -0.02], f"penalty {lam}", ha="right", color=ink)
+path_ax.text(0, 0.11, "very large\npenalty")
+path_ax.set(xlabel="coefficient of the body mass index", ylabel="coefficient of s5, a blood value")
+wb.show(describe(path_ax, "The ridge path in two coefficients, and on each of three tangents to it "
+                 "ten fitted students."))
+
+# %%
+verdict("each student lies on the tangent (difference below 1e-10).", all(
+    np.allclose(students_of(lam, MIXINGS), teacher + np.outer(MIXINGS * lam, slope), 0, 1e-10)
+    for lam in LAMBDAS for teacher, slope in [tangent_at(lam)]))
+
+# %% [markdown]
 # **Proof.**
 #
 # - *The fit to the predictions alone.* In the formula of the solution, replace $y$ by $X\beta$. Then $X^\top y/n$
@@ -105,59 +148,55 @@ def ridge_fit(x, y, penalty):
 #   large penalty.
 #
 # We check this for three penalties. First we compute the risk by the formula. The formula needs only the teacher and
-# the tangent. Then we fit the student and measure its risk. (Here $\xi^*$ is computed from the test patients, to check
+# the tangent. Then we fit the students and measure their risks. (Here $\xi^*$ is computed from the test patients, to check
 # the formula. This would not be a fair comparison of methods.)
 
 # %%
-tangents, ((fit_x, fit_y), _, (rest_x, rest_y)) = {}, three_parts(0)
-print("                                  risk of the student at the best xi")
-print("penalty  teacher's risk  best xi   by the formula   measured")
-for lam in (0.003, 0.2, 1.0):
-    teacher = ridge_fit(fit_x, fit_y, lam)
-    tangent = -np.linalg.solve(fit_x.T @ fit_x / len(fit_x) + lam * np.eye(10), teacher)
-    error, along = rest_y - rest_x @ teacher, rest_x @ tangent
-    slope, Q, risk = -2 * np.mean(error * along), np.mean(along**2), np.mean(error**2)
-    xis = np.array([-slope / (2 * lam * Q), *np.linspace(-2, 2.5, 10)])  # the first is the best
-    predicted = risk + xis * lam * slope + (xis * lam)**2 * Q
-    students = ridge_fit(fit_x, (fit_y + np.outer(xis, fit_x @ teacher - fit_y)).T, lam).T
-    measured = np.mean((rest_y - students @ rest_x.T)**2, axis=1)
-    print(f"{lam:<8} {risk:<15.4f} {xis[0]:<+9.2f} {predicted[0]:<16.4f} {measured[0]:.4f}")
-    tangents[lam] = xis, students, teacher + np.outer(xis * lam, tangent), measured, predicted
-
-# %%
-verdict("each student lies on the tangent (difference below 1e-10).", all(
-    np.allclose(made, line, 0, 1e-10) for _, made, line, _, _ in tangents.values()))
+checked = {}
+for lam in LAMBDAS:
+    teacher, slope = tangent_at(lam)
+    error, along = rest_y - rest_x @ teacher, rest_x @ slope
+    R, change, Q = np.mean(error**2), -2 * np.mean(error * along), np.mean(along**2)
+    xis = np.array([-change / (2 * lam * Q), 0, *MIXINGS])  # the first is the best
+    predicted = R + xis * lam * change + (xis * lam)**2 * Q
+    measured = np.mean((rest_y - students_of(lam, xis) @ rest_x.T)**2, axis=1)
+    checked[lam] = xis, predicted, measured
 verdict("each student has the predicted risk (difference below 1e-10).", all(
-    np.allclose(measured, predicted, 0, 1e-10) for *_, measured, predicted in tangents.values()))
+    np.allclose(predicted, measured, 0, 1e-10) for _, predicted, measured in checked.values()))
 grid = np.geomspace(1e-3, 3, 200)
 ridge_risks = [np.mean((rest_y - rest_x @ ridge_fit(fit_x, fit_y, lam))**2) for lam in grid]
+
+# %% [markdown]
+# In the figure, lines are predictions of the formula, and dots are fitted students. A star is the lowest point of a
+# parabola. The dotted line is the lowest risk of ridge regression with any penalty. The curve of penalty 1.0 leaves the
+# figure; it ends at 0.84.
+
+# %%
+risk_ax = plt.subplots(figsize=(7.5, 4.2))[1]
+for ink, (lam, (xis, predicted, measured)) in zip(COLOURS, checked.items(), strict=False):
+    order = xis.argsort()
+    risk_ax.plot(xis[order], predicted[order], color=ink)
+    risk_ax.plot(xis[1:], measured[1:], "o", color=ink, markersize=4)
+    risk_ax.plot(xis[0], measured[0], "*", color=ink, markersize=14)
+    risk_ax.text(*((0.7, 0.605) if lam == 1 else (2.6, predicted[-1])), f"penalty {lam}",
+                 va="center", color=ink)
+risk_ax.axhline(min(ridge_risks), color="black", linestyle=":")
+risk_ax.set(xlabel="mixing $\\xi$ (0: the teacher)", ylabel="risk on the test patients",
+            xlim=(-2.2, 3.5), ylim=(0.51, 0.62))
+wb.show(describe(risk_ax, "Risk against mixing, lowest: " + "; ".join(
+    f"{measured[0]:.4f} at xi {xis[0]:+.2f} for penalty {lam}"
+    for lam, (xis, _, measured) in checked.items()) + f". Best ridge: {min(ridge_risks):.4f}."))
+
+# %%
+wb.show_numbers(pd.DataFrame({lam: {
+    "risk of the teacher": measured[1], "best mixing": xis[0], "risk by the formula": predicted[0],
+    "measured risk": measured[0]} for lam, (xis, predicted, measured) in checked.items()}).T
+    .rename_axis("penalty"), "three teachers and their best students", "{:.4f}".format)
 print(f"ridge on these test patients: the best penalty is {grid[np.argmin(ridge_risks)]:.2f}, "
       f"with risk {min(ridge_risks):.4f}")
 verdict("with a mixing computed from the test patients, the students with penalties 0.2 and 1.0 "
         "have a lower risk than the best ridge.",
-        max(tangents[lam][3][0] for lam in (0.2, 1.0)) < min(ridge_risks))
-
-# %% [markdown]
-# The left picture shows two of the ten coefficients. The black curve is the ridge path. Each straight line is a
-# tangent. The right picture shows the risk on the test patients. Lines are predictions of the formula, and dots are
-# fitted students.
-
-# %%
-tangent_figure, (path_ax, risk_ax) = plt.subplots(1, 2, figsize=(9.5, 3.8))
-ridge_path = [ridge_fit(fit_x, fit_y, lam)[[2, 8]] for lam in np.geomspace(1e-4, 300, 200)]
-path_ax.plot(*np.transpose(ridge_path), color="black")
-for ink, (lam, (xis, made, line, measured, predicted)) in zip(
-        COLOURS[:3], tangents.items(), strict=True):
-    path_ax.plot(*line[1:, [2, 8]].T, "-", *made[1:, [2, 8]].T, "o", color=ink, markersize=4)
-    path_ax.text(*line[5, [2, 8]] - [0.01, -0.02], f"penalty {lam}", ha="right", color=ink)
-    risk_ax.plot(xis[1:], predicted[1:], "-", xis[1:], measured[1:], "o", color=ink, markersize=4)
-    risk_ax.text(2.6, predicted[-1], f"penalty {lam}", va="center", color=ink)
-describe(path_ax, "The ridge path, and on each of three tangents to it ten fitted students.").set(
-    xlabel="coefficient of the body mass index", ylabel="coefficient of s5, a blood value")
-describe(risk_ax, "Risk against mixing, best: " + "; ".join(
-    f"xi {t[0][0]:+.2f} at penalty {lam}" for lam, t in tangents.items()) + ".").set(
-    xlabel="mixing $\\xi$ (0: the teacher)", ylabel="risk")
-wb.show(tangent_figure)
+        max(checked[lam][2][0] for lam in (0.2, 1.0)) < min(ridge_risks))
 
 # %% [markdown]
 # The best penalty is 0.17. Penalty 0.003 is too small, and its best mixing is far above 0. Penalty 0.2 is nearly the
@@ -207,10 +246,18 @@ def gains_of(seed):
 
 # %% tags=["nbval-ignore-output"]
 gained = np.array([gains_of(seed) for seed in range(300)])
-for name, values in zip(("(a) penalty 0.01", "(b) tuned penalty", "(c) both chosen together"),
-                        gained.T, strict=True):
-    low, high = seed_interval(values)
-    print(f"gain in risk, {name:25} {values.mean():+.4f} (95 % interval {low:+.4f} to {high:+.4f})")
+cases = {name: 100 * values for name, values in zip((
+    "(a) penalty 0.01", "(b) tuned penalty", "(c) both chosen together"), gained.T, strict=True)}
+gain_ax = plot_differences(cases, plt.subplots(figsize=(7.5, 2.8))[1],
+                           "Gain of the student over its baseline",
+                           "reduction of the risk (in hundredths)")
+intervals = {name: "{:+.2f} ({:+.2f} to {:+.2f})".format(values.mean(), *seed_interval(values))
+             for name, values in cases.items()}
+wb.show(describe(gain_ax, "Gain in risk, in hundredths, with 95 % intervals over 300 splits: "
+                 + "; ".join(f"{name} {text}" for name, text in intervals.items()) + "."))
+
+# %% tags=["nbval-ignore-output"]
+wb.show_numbers(pd.DataFrame({"gain in hundredths": intervals}), "gain in risk in three cases")
 lowest, highest = seed_interval(gained)
 verdict("in case (a) there is a gain.", lowest[0] > 0)
 verdict("in cases (b) and (c) no gain is shown.", max(highest[1:]) < 0.005 and max(lowest[1:]) < 0)
@@ -231,7 +278,7 @@ verdict("in cases (b) and (c) no gain is shown.", max(highest[1:]) < 0.005 and m
 #
 # ## Try it yourself
 #
-# - In the loop over `0.003, 0.2, 1.0`, try other penalties. At which penalty is the best mixing nearest to 0?
+# - In `LAMBDAS`, take other penalties. At which penalty is the best mixing nearest to 0?
 # - In `three_parts`, take 30 patients in place of 60 (`n=30`). Which of the three gains changes most?
 #
 # ## Limits

@@ -8,7 +8,7 @@
 #
 # | | |
 # |---|---|
-# | **Objectives** | read one figure with ten data sets and five methods · use two controls · see how a missing setting decides a comparison |
+# | **Objectives** | read two figures with ten data sets and five methods · use two controls · see how a missing setting decides a comparison |
 # | **Prerequisites** | [Generations and calibration](self_distillation_generations.ipynb) |
 # | **Time** | about 25 minutes to work through, a few seconds to run |
 # | **Memory** | under 1 GB; no GPU, no download, no network |
@@ -18,11 +18,12 @@ import json
 
 import matplotlib.pyplot as plt
 import numpy as np
+import pandas as pd
 
 import workbench as wb
 from workbench.course import verdict
 from workbench.measure.intervals import seed_interval
-from workbench.plots import describe
+from workbench.plots import describe, plot_differences
 from workbench.plots.styles import look
 from workbench.runs.studies import RESULTS
 
@@ -50,99 +51,123 @@ wb.prepare_notebook()
 # Diabetes is a regression: the value to predict is a number. There the share of explained variance takes the place of
 # accuracy, and a wrong label is the label of another patient.
 
-# %% tags=["nbval-ignore-output"]
+# %%
 stored = json.loads((RESULTS / "self_distillation.json").read_text())["results"]
 tuning = {data: stored[data] for data in sorted(stored, key=lambda data: (
     not data.startswith("digits"), "labels" in data, data))}
 METHODS = ("born again", "control: shuffled answers", "moving average",
            "control: untrained teacher", "weight decay")
+DIGITS, OTHERS = ([data for data in tuning if data.startswith("digits") == digits]
+                  for digits in (True, False))
 
 
 def gain(data, method, base="early stopping"):
-    """Return low end, mean and high end of the difference from base, in points."""
+    """Return the differences from base in points: the mean of five seeds for each split."""
     pairs = 100 * np.subtract(tuning[data][method]["test"], tuning[data][base]["test"])
-    by_split = pairs.reshape(6, 5).mean(1)  # splits, then seeds
-    low, high = seed_interval(by_split)
-    return low, by_split.mean(), high
+    return pairs.reshape(6, 5).mean(1)  # splits, then seeds
 
 
 # %%
-print("born again minus tuned early stopping, in points (95 % interval over six splits):")
-for data in tuning:
-    print(f"  {data:28} {gain(data, METHODS[0])[1]:+5.1f} ", "({0:+.1f} to {2:+.1f})".format(
-        *gain(data, METHODS[0])))
+def plot_gains(datasets, methods, height):
+    """Draw the gains of methods over tuned early stopping: a row for each data set."""
+    ax, texts = plt.subplots(figsize=(9, height))[1], {data: [] for data in datasets}
+    for i, method in enumerate(methods):
+        places = [k for k, data in enumerate(datasets) if method in tuning[data]]
+        gains = [gain(datasets[k], method) for k in places]
+        low, high = np.transpose([seed_interval(values) for values in gains])
+        ax.errorbar(np.mean(gains, 1), np.add(places, 0.7 * ((i + 0.5) / len(methods) - 0.5)),
+                    xerr=(high - low) / 2, capsize=2, label=method, **look(i) | {"linestyle": ""})
+        for k, values in zip(places, gains, strict=True):
+            texts[datasets[k]].append(f"{method} {values.mean():+.1f}")
+    ax.axvline(0, color="black", linewidth=1)
+    return describe(ax, "Points above tuned early stopping. " + ". ".join(
+        f"{data}: {', '.join(parts)}" for data, parts in texts.items()) + ".")
 
-# %% tags=["nbval-ignore-output"]
-dot_fig, dots = plt.subplots(figsize=(9, 1.2 + 0.6 * len(tuning)))
-for k, data in enumerate(tuning):
-    for i, method in enumerate(METHODS):
-        low, mean, high = gain(data, method)
-        dots.errorbar(mean, k + 0.16 * (i - 2), xerr=(high - low) / 2, capsize=3,
-                      **look(i) | {"linestyle": ""}, label=None if k else method)
-dots.axvline(0, color="black", linewidth=1)
-dots.set(yticks=range(len(tuning)), yticklabels=tuning, xlabel="points above tuned early stopping",
-         ylim=(len(tuning) - 0.5, -0.5))
-dot_fig.legend(loc="outside upper center", ncols=3)
-describe(dots, "Points of born again above tuned early stopping: " + "; ".join(
-    f"{data} {gain(data, METHODS[0])[1]:+.1f}" for data in tuning) + ".")
-wb.show(dot_fig)
 
 # %% [markdown]
-# Dots are means, and lines are 95 % intervals over six splits.
-#
 # ## Digits
 #
+# A mark is the mean over six splits of the data, and a line is its 95 % interval.
+
+# %%
+def finish(ax, datasets):
+    """Name the rows and show the figure, with a legend above it."""
+    ax.set(yticks=range(len(datasets)), yticklabels=datasets, ylim=(len(datasets) - 0.5, -0.5),
+           xlabel="points above tuned early stopping")
+    ax.figure.legend(loc="outside upper center", ncols=3, fontsize=9)
+    wb.show(ax)
+
+
+def numbers(datasets, methods):
+    """Return the gains in words: a row for each data set, a column for each method."""
+    return pd.DataFrame({method: {data: "{:+.1f} ({:+.1f} to {:+.1f})".format(
+        gain(data, method).mean(), *seed_interval(gain(data, method)))
+        for data in datasets if method in tuning[data]} for method in methods}).fillna("–")
+
+
+# %%
+finish(plot_gains(DIGITS, METHODS, 5.4), DIGITS)
+wb.show_numbers(numbers(DIGITS, METHODS), "points above tuned early stopping, digits")
+
+# %% [markdown]
 # Born again is as accurate as tuned early stopping, or one point worse. The moving average of weights is one to three points
 # better. Is the knowledge of its teacher the reason?
 #
 # - With 500 labels, the control with *shuffled* answers gains about as much. So knowledge is not needed for the gain.
 # - With 50 or 100 labels, none of them wrong, the shuffled answers gain nothing, and the moving average still gains one or two
 #   points. This looks like an effect of knowledge. **Look at a second control before you say yes.** The *untrained teacher* knows
-#   nothing, but it gains nearly as much, as the next cell shows.
+#   nothing, but it gains nearly as much, as the next figure shows.
 
 # %%
-print("moving average minus untrained teacher, in points (95 % interval over six splits):")
-for data in ("digits, 50 labels", "digits, 100 labels"):
-    print(f"  {data:20}", "{1:+.1f} ({0:+.1f} to {2:+.1f})".format(
-        *gain(data, "moving average", "control: untrained teacher")))
+few_fig, few_axes = plt.subplots(1, 2, figsize=(10, 2.4), sharex=True)
+for ax, data in zip(few_axes, DIGITS[-2:], strict=True):
+    plot_differences({control.replace("control: ", ""): gain(data, "moving average", control)
+                      for control in (METHODS[1], METHODS[3])}, ax,
+                     f"Moving average minus …\n{data}")
+wb.show(few_fig)
 
 # %% [markdown]
-# Both intervals contain 0. So these data do not show an effect of knowledge.
+# Against the shuffled answers, both intervals are above 0. Against the untrained teacher, both contain 0. So these data do not show an effect of knowledge.
 #
 # With 50 labels, the shuffled answers seem to act like wrong labels. **So a method can be better than a control because the
 # control does harm.**
 #
 # ## Breast cancer, wine and diabetes
 #
+# For these three data sets the figure shows two more methods. An *ensemble* averages the outputs of four networks. In the
+# *permuted* control, the teacher's likeliest class stays, and the probabilities of all other classes are permuted
+# ([Networks and wrong labels](self_distillation_controls.ipynb)). On breast cancer it is the same as born again, because two
+# classes leave nothing to permute. For diabetes it does not exist.
+
+# %%
+ENSEMBLE, PERMUTED = "ensemble of 4", "control: born again, permuted"
+finish(plot_gains(OTHERS, (*METHODS, ENSEMBLE, PERMUTED), 4.6), OTHERS)
+wb.show_numbers(numbers(OTHERS, (*METHODS, ENSEMBLE, PERMUTED)),
+                "points above tuned early stopping, three other data sets")
+
+# %% [markdown]
 # **Breast cancer and wine, with wrong labels.** Born again gains about two points, and both controls are worse than born again.
-# So here the teacher's answers help. Which part of them? In another control, the likeliest class stays, and the
-# probabilities of all other classes are *permuted* ([Networks and wrong labels](self_distillation_controls.ipynb)).
-# On wine this control is 1.6 points *better* than born again. So on wine the likeliest class helps, and the
-# probabilities of the other classes do not. (Breast cancer has only two classes, so nothing can be permuted.)
+# So here the teacher's answers help. Which part of them? On wine the permuted control is 1.6 points *better* than born again.
+# So on wine the likeliest class helps, and the probabilities of the other classes do not.
 #
-# **Other methods gain as much.** On breast cancer, weight decay gains three points. An ensemble of four networks (not in the
-# figure) gains over three points there. On wine this ensemble gains as much as born again.
+# **Other methods gain as much.** On breast cancer, weight decay gains three points, and the ensemble over three. On wine the
+# ensemble gains as much as born again.
 #
-# **Diabetes.** No method in the figure helps, and the moving average harms. The ensemble gains one point.
+# **Diabetes.** Only the ensemble gains, one point. The moving average and both controls harm.
 
 # %%
-BREAST, WINE, DIABETES = (next(data for data in tuning if data.startswith(start))
-                          for start in ("breast", "wine", "diabetes"))
-ensembles = {data: gain(data, "ensemble of 4")[1] for data in (BREAST, WINE, DIABETES)}
-for data, mean in ensembles.items():
-    print(f"ensemble of 4 minus early stopping, {data}: {mean:+.1f} points")
-print("permuted control minus born again, {}: {:+.1f} points".format(
-    WINE, gain(WINE, "control: born again, permuted", "born again")[1]))
-
-# %%
+BREAST, DIABETES, WINE = OTHERS
+verdict("on wine the permuted control is over 1 point better than born again.",
+        gain(WINE, PERMUTED, "born again").mean() > 1)
 verdict("on breast cancer and wine, born again is 1 to 3 points better than early stopping, and "
         "both controls are worse than born again.", all(
-            1 < gain(data, "born again")[1] < 3 and gain(data, "born again")[1] > max(
-                gain(data, control)[1] for control in METHODS[1:4:2]) for data in (BREAST, WINE)))
+            1 < gain(data, "born again").mean() < 3
+            and gain(data, "born again", control).mean() > 0
+            for data in (BREAST, WINE) for control in METHODS[1:4:2]))
 verdict("on breast cancer the ensemble gains more than born again. On wine the two gains differ by "
         "less than 1 point.",
-        ensembles[BREAST] > gain(BREAST, "born again")[1]
-        and abs(ensembles[WINE] - gain(WINE, "born again")[1]) < 1)
+        gain(BREAST, ENSEMBLE).mean() > gain(BREAST, "born again").mean()
+        and abs(gain(WINE, ENSEMBLE).mean() - gain(WINE, "born again").mean()) < 1)
 
 # %% [markdown]
 # ## A setting that a method cannot choose

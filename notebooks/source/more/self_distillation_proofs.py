@@ -14,7 +14,9 @@
 # | **Memory** | under 1 GB; no GPU, no download, no network |
 
 # %%
+import matplotlib.pyplot as plt
 import numpy as np
+import pandas as pd
 import torch
 from sklearn.datasets import load_digits
 from sklearn.metrics.pairwise import rbf_kernel
@@ -22,7 +24,8 @@ from sklearn.metrics.pairwise import rbf_kernel
 import workbench as wb
 from workbench import kernel
 from workbench.course import verdict
-from workbench.plots import percent
+from workbench.plots import describe, draw_band, percent
+from workbench.plots.styles import COLOURS
 
 wb.prepare_notebook()
 
@@ -45,18 +48,40 @@ wb.prepare_notebook()
 #   $(z_\text{student}-z_\text{teacher})/(KT^2)$.
 #
 # With the factor $T^2$ the gradient has about the same size at every large $T$.
+#
+# The figure shows the length of the gradient for one student and one teacher, with five classes.
 
 # %%
 student = torch.tensor([2.0, -1, 0, 1, -2], dtype=torch.float64, requires_grad=True)
 teacher = torch.tensor([-1.0, 3, 1, -2, -1], dtype=torch.float64)
-print("T       gradient for the first logit, times T^2")
-for T in (1, 10, 100):
+
+
+def gradient_at(T):
+    """Return the gradient of the KL divergence with respect to the student's logits."""
     log_p, log_q = (teacher / T).log_softmax(0), (student / T).log_softmax(0)
-    gradient = torch.autograd.grad((log_p.exp() * (log_p - log_q)).sum(), student)[0]
-    print(f"{T:<7} {T**2 * gradient[0]:.4f}")
-print(f"formula {(student[0] - teacher[0]) / 5:.4f}")
-verdict("at T = 100, T^2 times the gradient differs from the formula by less than 0.05.", abs(
-    T**2 * gradient - (student - teacher) / 5).max() < 0.05)
+    return torch.autograd.grad((log_p.exp() * (log_p - log_q)).sum(), student)[0]
+
+
+# %%
+formula = (student - teacher).detach() / 5
+TEMPERATURES = np.geomspace(1, 100, 9)
+lengths = np.array([float(gradient_at(T).norm()) for T in TEMPERATURES])
+size_ax = plt.subplots(figsize=(7.5, 3.6))[1]
+for name, values, place, ink in (("without $T^2$", lengths, (11, 0.02), COLOURS[1]), (
+        "with $T^2$", TEMPERATURES**2 * lengths, (11, 1.7), COLOURS[0])):
+    size_ax.loglog(TEMPERATURES, values, "o-", color=ink)
+    size_ax.text(*place, name, color=ink)
+size_ax.loglog(TEMPERATURES, float(formula.norm()) / TEMPERATURES**2, ":", color="black")
+size_ax.set(xlabel="temperature $T$ (log scale)", ylabel="length of the gradient (log scale)",
+            xticks=(1, 10, 100), xticklabels=(1, 10, 100), ylim=(5e-5, 5))
+size_ax.text(1, 0.002, "dotted: formula for large $T$")
+wb.show(describe(size_ax, "Length of the gradient by temperature: " + "; ".join(
+    f"T = {T:.0f}: {values:.2g}, times T squared {T**2 * values:.2f}"
+    for T, values in zip(TEMPERATURES[::4], lengths[::4], strict=True)) + "."))
+
+# %%
+verdict("at T = 100, T^2 times the gradient differs from the formula by less than 0.05.",
+        (100**2 * gradient_at(100) - formula).abs().max() < 0.05)
 
 # %% [markdown]
 # ## Proof 2: label smoothing changes no prediction
@@ -90,6 +115,11 @@ verdict("at T = 100, T^2 times the gradient differs from the formula by less tha
 # here. For proof 2 the penalty is 0.03. For proof 3 it is 0.001, because a model with this penalty memorises every
 # label.
 #
+# The figure shows one seed. In the left panel, a point is a class. Label smoothing moves all ten scores along one rising
+# line, so their order stays the same. In the other panels, a point is a training image. Below the line, its given label
+# has the highest score. At penalty 0.001 all points lie below the line: the model has memorised its labels. At penalty
+# 0.1 it has not memorised all of them.
+#
 # Lesson 03 uses penalty 0.03 for *plain training*. We also check that one round memorises over 99 % of its labels at
 # this penalty, and less at the next larger penalty of lesson 03, which is 0.1.
 
@@ -105,6 +135,49 @@ def noisy_digits(seed):
     similar = rbf_kernel(images[order], images[order[:500]], 1 / (64 * images.var()))
     return similar[:500], similar[500:], *(np.eye(10)[y[order[:500]]] for y in (noisy, digits))
 
+
+# %%
+K_of_0, across_of_0, y_of_0, true_of_0 = noisy_digits(0)
+hard, smooth = (kernel.soft_rounds(K_of_0, targets, 0.03, 1, across_of_0)[0, 0]
+                for targets in (y_of_0, 0.8 * y_of_0 + 0.02))  # scores of one test image
+given = y_of_0 == 1
+wrongly = (y_of_0 != true_of_0).any(1)
+
+
+def given_and_other(penalty):
+    """Return for each training image the score of its given label, and the highest other score."""
+    scores = kernel.soft_rounds(K_of_0, y_of_0, penalty, 1)[0]
+    return scores[given], np.where(given, -np.inf, scores).max(1)
+
+
+# %%
+def draw_scores(ax, penalty):
+    """Draw the two scores of each training image."""
+    own, other = given_and_other(penalty)
+    for name, rows, ink, marker in (("label right", ~wrongly, COLOURS[0], "o"),
+                                    ("label wrong", wrongly, COLOURS[1], "s")):
+        ax.plot(own[rows], other[rows], marker, color=ink, markersize=3, label=name)
+    ax.axline((0, 0), slope=1, color="#555555", linewidth=1)
+    ax.set(title=f"Proof 3, penalty {penalty}", xlabel="score of the given label",
+           ylabel="highest other score", xlim=(-0.05, 1.1), ylim=(-0.05, 1.1))
+    describe(ax, f"Penalty {penalty}: {percent((own > other).mean())} of the training images have "
+             "their highest score for the given label.")
+
+
+# %%
+facts, (order_ax, *memory_axes) = plt.subplots(1, 3, figsize=(10, 3.6))
+order_ax.plot(hard, smooth, "o", color=COLOURS[0])
+order_ax.axline((0, smooth[0] - 0.8 * hard[0]), slope=0.8, color="#555555", linewidth=1)
+for k in hard.argsort()[-2:]:
+    order_ax.text(hard[k] - 0.03, smooth[k], f"class {k}", ha="right", va="center")
+order_ax.set(title="Proof 2, one test image", xlabel="score, fitted to the labels",
+             ylabel="score, fitted to smoothed labels")
+for ax, penalty in zip(memory_axes, (0.001, 0.1), strict=True):
+    draw_scores(ax, penalty)
+memory_axes[0].legend(frameon=False, fontsize=9)
+describe(order_ax, "Ten scores of one test image with label smoothing against those without: all "
+         f"on one rising line. The highest is class {hard.argmax()} on both axes.")
+wb.show(facts)
 
 # %%
 def check_facts(seed):
@@ -154,9 +227,17 @@ def left_of(seed):
 
 # %%
 kept = np.array([left_of(seed) for seed in range(5)])
-print("penalty   left of the true targets   left of the noise")
-for lam, (of_truth, of_noise) in zip(STRENGTHS, kept.mean(0), strict=True):
-    print(f"{lam:<9} {percent(of_truth):<26} {percent(of_noise)}")
+left_ax = plt.subplots(figsize=(7.5, 3.4))[1]
+for i, (name, place) in enumerate({"true targets": 93, "noise": 60}.items()):
+    draw_band(left_ax, STRENGTHS, kept[..., i], name, color=COLOURS[i], marker="os"[i])
+    left_ax.text(0.35, place, name, color=COLOURS[i])
+left_ax.set(xscale="log", xlabel="penalty (log scale)", ylabel="length left (%)", ylim=(0, 103),
+            xticks=STRENGTHS, xticklabels=STRENGTHS)
+left_table = pd.DataFrame(kept.mean(0), STRENGTHS, ["true targets", "noise"]).rename_axis("penalty")
+wb.show(describe(left_ax, "Length left after one round: " + "; ".join(
+    f"penalty {lam}: {percent(truth)} of the true targets, {percent(noise)} of the noise"
+    for lam, (truth, noise) in zip(STRENGTHS, kept.mean(0), strict=True)) + "."))
+wb.show_numbers(left_table, "length left after one round", percent)
 verdict("at each of the five penalties, less is left of the noise than of the true targets.",
         (kept[..., 1] < kept[..., 0]).all())
 
