@@ -10,7 +10,7 @@
 # |---|---|
 # | **Objectives** | merge adapters in three ways with peft · replace the head of each task by one head over all classes · repeat a comparison on other splits and with more tasks · count passes and stored numbers |
 # | **Prerequisites** | [09 Adapters and routing](../09_adapters_and_routing.ipynb) |
-# | **Time** | 55 minutes to work through, about 1 minute to run on two CPU cores |
+# | **Time** | 35 minutes to work through, under 1 minute to run on two CPU cores |
 # | **Memory** | under 1.5 GB; no GPU, no download, no network |
 
 # %%

@@ -11,7 +11,7 @@
 # |---|---|
 # | **Objectives** | compare seven ways to choose the task of an image · compare a module for each task with one model for all tasks · read the gain of each part of the method · compare costs |
 # | **Prerequisites** | [11 Module composition](../11_module_composition.ipynb) |
-# | **Time** | 50 minutes to work through, under 1 minute to run on two CPU cores |
+# | **Time** | 40 minutes to work through, under 1 minute to run on two CPU cores |
 # | **Memory** | under 1.5 GB; no GPU, no download, no network |
 
 # %%
@@ -53,8 +53,8 @@ wb.prepare_notebook()
 # *separate, signatures* is the method *separate* of lesson 11: each task has its own adapter, without reuse and without
 # penalty.
 #
-# The diagram shows *k-means*: the task is chosen in frozen features, and then its module answers. Each other way replaces
-# the middle of the diagram.
+# The diagram shows *k-means*: the task is chosen in frozen features, and then its module answers. The other ways choose
+# the task by another rule.
 
 # %%
 from workbench.plots.diagrams import diagram
@@ -147,8 +147,8 @@ def on_frozen(stream):
 
 
 # %% [markdown]
-# Before we train a module, we look at the four ways that need only frozen features. Each row is the true task, and each
-# column is the chosen task. Each panel has the images of three tasks, and five seeds.
+# Before we train a module, we look at the four ways that need only frozen features. In each panel a row is the true task,
+# and a column is the chosen task. The images are those of three tasks, with five seeds.
 
 # %%
 from workbench.plots.clusters import confusion, plot_confusion
@@ -165,8 +165,8 @@ for ax, way in zip(panels.flat, ("RanPAC's class", "joint router", "k-means", "l
 wb.show(panels[0, 0].figure)
 
 # %% [markdown]
-# *RanPAC's class* and the *joint router* find most tasks. *Learned keys* choose the last task, 8 or 9, for every image.
-# Now we train the modules, and the models for all tasks.
+# *RanPAC's class* finds the task most often. *Learned keys* choose the last task, 8 or 9, for every image. Now we train
+# the modules, and the models for all tasks.
 
 # %%
 from workbench.learners import fit, make_optimizer

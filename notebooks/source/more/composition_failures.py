@@ -11,7 +11,7 @@
 # |---|---|
 # | **Objectives** | make each failure happen, beside a case that works · compare a retriever with the best possible rule · for each failure, know what helps, or know that nothing helps |
 # | **Prerequisites** | [10 Clustered retrieval](../10_clustered_retrieval.ipynb), [11 Module composition](../11_module_composition.ipynb) |
-# | **Time** | 50 minutes to work through, under 1 minute to run on two CPU cores |
+# | **Time** | 40 minutes to work through, under 1 minute to run on two CPU cores |
 # | **Memory** | under 1 GB; no GPU, no download, no network |
 #
 # The second part, [Where it breaks: the answer](composition_failures_answer.ipynb), has three cases in which the class

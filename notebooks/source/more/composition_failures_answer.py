@@ -10,7 +10,7 @@
 # |---|---|
 # | **Objectives** | separate a failure of retrieval from a failure of the classifier · see that a large condition number alone does not show a failure · know when retrieval may confuse two tasks without harm |
 # | **Prerequisites** | [11 Module composition](../11_module_composition.ipynb), [Where it breaks: finding the task](composition_failures.ipynb) |
-# | **Time** | 40 minutes to work through, under 1 minute to run on two CPU cores |
+# | **Time** | 30 minutes to work through, under 1 minute to run on two CPU cores |
 # | **Memory** | under 1 GB; no GPU, no download, no network |
 
 # %%

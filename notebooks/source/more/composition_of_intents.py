@@ -11,7 +11,7 @@
 # |---|---|
 # | **Objectives** | compare the whole method with and without reuse, paired by seed · divide its errors into those of retrieval and those of the head · measure the effect of training steps inside a language model · switch parts off, to test whether they are needed |
 # | **Prerequisites** | [11 Module composition](../11_module_composition.ipynb); [Retrieval of messages](retrieval_of_messages.ipynb) |
-# | **Time** | 50 minutes to work through, under 1 minute to run on two CPU cores |
+# | **Time** | 35 minutes to work through, under 1 minute to run on two CPU cores |
 # | **Memory** | under 1.5 GB; no GPU, no download, no network |
 #
 # The second part, [Does an earlier task help?](composition_of_intents_transfer.ipynb), tests reuse between tasks that

@@ -12,7 +12,7 @@
 # |---|---|
 # | **Objectives** | follow one module from training to its answers · compare separate modules with SDFT and replay, over seeds and orders · divide accuracy into retrieval and answer · test whether reuse pays · say what each method costs |
 # | **Prerequisites** | [08 Many skills in a row](../08_many_skills.ipynb), [11 Module composition](../11_module_composition.ipynb), [Retrieval of language skills](retrieval_of_skills.ipynb) |
-# | **Time** | 60 minutes to work through, under 1 minute to run on two CPU cores |
+# | **Time** | 45 minutes to work through, under 1 minute to run on two CPU cores |
 # | **Memory** | under 1 GB; no GPU, no download, no network |
 
 # %%
@@ -208,7 +208,7 @@ wb.show(end_figure)
 # tools → facts → letters. *Composed* was run in the first order only. Lines are 95 % intervals, cut at 0 and 100.
 #
 # Runs with the same seed and order form a pair, so we look at differences. The next figure has *composed, not
-# orthogonal* (*modules* for short) minus three other methods, in points. *New skills* is the accuracy on the three new
+# orthogonal* (here called *modules*) minus three other methods, in points. *New skills* is the accuracy on the three new
 # skills, *known skills* the share kept of the known ones, and *all skills* the mean accuracy on all eight.
 
 # %%

@@ -10,7 +10,7 @@
 # |---|---|
 # | **Objectives** | compute a head from running sums, without gradients · see when such sums become out of date · search a learning rate on validation images |
 # | **Prerequisites** | [09 Adapters and routing](../09_adapters_and_routing.ipynb) |
-# | **Time** | 40 minutes to work through, under 1 minute to run on two CPU cores |
+# | **Time** | 25 minutes to work through, under 1 minute to run on two CPU cores |
 # | **Memory** | under 1 GB; no GPU, no download, no network |
 
 # %%

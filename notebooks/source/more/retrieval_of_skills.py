@@ -10,7 +10,7 @@
 # |---|---|
 # | **Objectives** | retrieve the skill of a question by hidden states · see which questions are lost, and why · compare with simpler methods and with controls · test whether a retriever recognises a kind of question or single facts · read conformal sets |
 # | **Prerequisites** | [08 Many skills in a row](../08_many_skills.ipynb), [10 Clustered retrieval](../10_clustered_retrieval.ipynb) |
-# | **Time** | 60 minutes to work through, under 1 minute to run on two CPU cores |
+# | **Time** | 40 minutes to work through, under 1 minute to run on two CPU cores |
 # | **Memory** | under 1 GB; no GPU, no download, no network |
 #
 # The second part, [Composed modules for language skills](composition_of_skills.ipynb), trains a module for each skill.

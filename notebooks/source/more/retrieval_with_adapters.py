@@ -10,7 +10,7 @@
 # |---|---|
 # | **Objectives** | make conformal sets under adapters · see how inputs of a task that was never learned are treated · choose a score that still works if the features of one adapter are scaled down · read the claims of an abstract with care |
 # | **Prerequisites** | [09 Adapters and routing](../09_adapters_and_routing.ipynb), [10 Clustered retrieval](../10_clustered_retrieval.ipynb): signatures, p-values and conformal sets |
-# | **Time** | 55 minutes to work through, under 1 minute to run |
+# | **Time** | 40 minutes to work through, under 1 minute to run |
 # | **Memory** | under 1.5 GB; no GPU, no download, no network |
 
 # %%
@@ -255,8 +255,8 @@ wb.show(mixed)
 #
 # Summaries on the web add numbers that are not in the abstract ("up to 57 % gains in retrieval and 30 % in
 # classification"). The abstract does not mention the cost of one pass per adapter. It does not name classifiers that
-# use no adapter, such as RanPAC. **We did not reproduce the tables of the paper**: its
-# images and its backbone are too large for this course.
+# use no adapter, such as RanPAC. **We did not reproduce the tables of the paper**: its images and its backbone are too
+# large for this course.
 #
 # ## What to remember
 #
