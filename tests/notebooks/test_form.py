@@ -32,13 +32,6 @@ PENDING = {
     "more/reuse_in_depth",
     "more/sdft_beside_trl",
     "more/sdft_on_other_skills",
-    "more/self_distillation_controls",
-    "more/self_distillation_decisions",
-    "more/self_distillation_ensembles",
-    "more/self_distillation_generations",
-    "more/self_distillation_next_tokens",
-    "more/self_distillation_rounds",
-    "more/self_distillation_transfer",
     "more/teacher_prompts",
 }
 """Lessons that do not have pictures enough yet; the last one to be converted takes this away."""

@@ -20,14 +20,14 @@ from dataclasses import replace
 
 import matplotlib.pyplot as plt
 import numpy as np
+import pandas as pd
 
 import workbench as wb
 from workbench.course import verdict
 from workbench.measure.intervals import seed_interval
-from workbench.plots import describe, percent
+from workbench.plots import describe, percent, plot_dots
 from workbench.plots.styles import COLOURS
 from workbench.runs.experiment import make_learner, stream_of
-from workbench.system.provenance import data_path
 
 wb.prepare_notebook()
 
@@ -68,23 +68,41 @@ wb.prepare_notebook()
 # | shuffled answers | as *born again*, but the teacher's answers belong to other images of the batch |
 # | untrained teacher | the teacher has random weights, so all classes have nearly the same probability in its answers. Mixed with the label, this is like label smoothing |
 #
+# A made-up example: an image of a 3 has the wrong label 8. The first row is the teacher's answer. The other rows show what the
+# controls make of it. Permuted, the wrong label loses its 20 %.
+
+# %%
+from workbench.plots.sequences import plot_stages
+
+ANSWERS = {"teacher's answer": [1, 2, 5, 60, 1, 6, 1, 2, 20, 2],
+           "permuted": [2, 20, 1, 60, 2, 5, 2, 6, 1, 1],
+           "shuffled answers": [1, 1, 2, 1, 4, 1, 1, 75, 2, 12],
+           "untrained teacher": [10, 11, 10, 9, 10, 11, 9, 10, 10, 10]}
+classes = [{3: "3 (true)", 8: "8 (label)"}.get(digit, str(digit)) for digit in range(10)]
+wb.show(plot_stages(pd.DataFrame(ANSWERS, classes).T / 100, plt.subplots(figsize=(8, 2.6))[1],
+                    "Three controls, for one image: probabilities (%)"))
+
+# %% [markdown]
 # **Settings.** *Plain* always takes 600 steps. Each other method had twelve combinations of settings. The best
 # combination was chosen on validation digits; 30 % of their labels are wrong too. The settings were chosen with other
 # splits and seeds than those of the test below (`scripts/tune_self_distillation.py` does this, and its results are
-# stored). In the list, *weight* is the share of the loss on the teacher's answers; the rest is the loss on the labels.
+# stored). In the folded table, *weight* is the share of the loss on the teacher's answers; the rest is the loss on the labels.
 #
 # Two more methods were tuned and tested in the same way, and are not trained here. Two networks that teach each other
 # ([Zhang et al., 2018](https://arxiv.org/abs/1706.00384)) are 0.9 points more accurate than early stopping (95 %
 # interval: 0.1 to 1.6). The student of a teacher with twice as many units is 0.7 points less accurate (-1.3 to 0.0).
 
 # %%
+from workbench.system.provenance import data_path
+
 tuning = json.loads(data_path("results", "self_distillation.json").read_text())["results"]
 chosen = {method: result["config"] for method, result in tuning["digits, 30 % wrong"].items()
           if method not in ("mutual", "larger teacher")}
-for method, config in chosen.items():
-    settings = {name: config[name] for name in ("steps", "weight_decay") if name in config}
-    settings |= config.get("options", {})
-    print(f"{method:29}", ", ".join(f"{name} {value:g}" for name, value in settings.items()))
+table = pd.DataFrame({
+    method: {name: config[name] for name in ("steps", "weight_decay") if name in config}
+    | config.get("options", {}) for method, config in chosen.items()}).T
+wb.show_numbers(table.rename(columns={"weight_decay": "weight decay"}), "chosen settings",
+                lambda value: "" if np.isnan(value) else f"{value:g}")
 
 # %% [markdown]
 # **Predictions:**
@@ -171,10 +189,14 @@ verdict("prediction (b) holds for the moving average: its permuted control is mo
 # (11 %).
 
 # %% tags=["nbval-ignore-output"]
-print(f"{'wrong labels:':28}{'memorised':>10}{'in second place':>18}")
-for name in ("plain", "early stopping", "moving average", "control: average, permuted"):
-    print(f"{name:28}" + "".join(f"{percent(v.mean()):>{width}}" for v, width in zip(
-        by_split[name][1:], (10, 18), strict=True)))
+from workbench.plots.display import over_seeds
+
+looked = ("plain", "early stopping", "moving average", "control: average, permuted")
+wb.show(plot_dots({label: {name: over_seeds(by_split[name][k]) for name in looked} for k, label in (
+    (2, "in second place"), (1, "memorised"))}, plt.subplots(figsize=(7.5, 3))[1],
+    "Where the wrong labels are", "share of images (%)", ("in second place by chance", 1 / 9)))
+wb.show_numbers(pd.DataFrame({name: by_split[name][1:].mean(1) for name in looked}, [
+    "memorised", "in second place"]).T, "wrong labels memorised, and in second place", percent)
 print("accuracy of label smoothing minus moving average: {:.1f} points ({:.1f} to {:.1f})".format(
     *ahead("label smoothing", "moving average")))
 verdict("the wrong label is in second place more than twice as often as by chance (one in nine).",
@@ -203,8 +225,8 @@ verdict("the moving average memorises over twice as many wrong labels as its per
 #
 # **Which baseline should we compare with?** Born-again networks are five points better than plain training. But early
 # stopping is five points better too. So compare with early stopping. Label smoothing has no teacher. It is as accurate
-# as the untrained teacher, and half a point better than the moving average (95 % interval: 0.0 to 1.1). Only the
-# permuted control of the moving average is clearly better than label smoothing.
+# as the untrained teacher, and about half a point better than the moving average (the 95 % interval begins at about 0).
+# Only the permuted control of the moving average is clearly better than label smoothing.
 #
 # The share of memorised wrong labels does not explain all differences in accuracy. The moving average memorises about
 # as many wrong labels as plain training, but its accuracy is 92 %, and that of plain training is 85 %.
@@ -234,14 +256,46 @@ def tested(method):
 
 ahead_by = {name: tested(name) - tested("early stopping") for name in DRAWN}
 
+# %% tags=["nbval-ignore-output"]
+sweep_ax = plt.subplots(figsize=(9.2, 4))[1]
+for nudge, (name, rows) in enumerate(ahead_by.items()):
+    low, high = np.array([seed_interval(row) for row in rows]).T
+    ink, at = COLOURS[DRAWN[name]], np.array(SHARES) + 0.5 * nudge - 1.25
+    sweep_ax.errorbar(at, rows.mean(1), (high - low) / 2, color=ink, marker="o", markersize=4,
+                      linewidth=1.2, capsize=2, label=name)
+sweep_ax.axhline(0, color="black", linewidth=1)
+sweep_ax.set(xlabel="wrong labels (%)", xticks=SHARES, ylabel="points above early stopping")
+sweep_ax.legend(loc="center left", bbox_to_anchor=(1, 0.5))
+wb.show(describe(sweep_ax, "Points above tuned early stopping with 0, 10, 20, 30 and 40 % of "
+                 "wrong labels: " + "; ".join(
+                     f"{name} {', '.join(f'{v:+.1f}' for v in rows.mean(1))}"
+                     for name, rows in ahead_by.items()) + "."))
+
+# %% [markdown]
+# Label smoothing and the untrained teacher gain over two points *without any wrong labels*. So they are not a special remedy
+# for wrong labels. They act as regularisation, and this helps these networks also if all labels are right.
+#
+# How far is each permuted control ahead of its method? The next figure shows the paired differences, with 95 % intervals over
+# the six splits.
+
 # %%
 lead = {name: seed_interval((tested(control) - tested(name)).T) for name, control in (
     ("born again", "control: born again, permuted"),
     ("moving average", "control: average, permuted"))}
-print("points by which the permuted control is more accurate: 95 % intervals over six splits\n")
-print(f"{'wrong labels:':16}", *(f"{share:>9} %  " for share in SHARES))
-for name, (low, high) in lead.items():
-    print(f"{name:16}", *(f"{a:+.1f} to {b:+.1f} " for a, b in zip(low, high, strict=True)))
+lead_ax = plt.subplots(figsize=(7.5, 3.2))[1]
+for k, (name, (low, high)) in enumerate(lead.items()):
+    middle, ink = (low + high) / 2, COLOURS[DRAWN[name]]
+    lead_ax.errorbar(np.array(SHARES) + 0.8 * k - 0.4, middle, high - middle, color=ink, capsize=4,
+                     fmt="os"[k] + "-")
+    describe(lead_ax, f"{lead_ax.get_label() if k else 'Points by which the control is ahead. '}"
+             f"{name}: {', '.join(map('{:+.1f}'.format, middle))}. ")
+lead_ax.axhline(0, color="black", linewidth=1)
+lead_ax.set(xlabel="wrong labels (%)", xticks=SHARES, ylabel="points: control minus its method")
+lead_ax.text(11, 3.4, "born again", color=COLOURS[2])
+lead_ax.text(12, 0.3, "moving average", color=COLOURS[0])
+wb.show(lead_ax)
+
+# %%
 verdict("with 20 % of wrong labels or more, both permuted controls are more accurate than their "
         "methods.", all(low[2:].min() > 0 for low, _ in lead.values()))
 verdict("without wrong labels, no difference is shown between the moving average and its permuted "
@@ -260,29 +314,12 @@ verdict("prediction (b) holds for born again too, by less than one point.",
 verdict("no difference is shown between this control and label smoothing.",
         smoothed[0] < 0 < smoothed[1])
 
-# %% tags=["nbval-ignore-output"]
-sweep_ax = plt.subplots(figsize=(9.2, 4))[1]
-for nudge, (name, rows) in enumerate(ahead_by.items()):
-    low, high = np.array([seed_interval(row) for row in rows]).T
-    ink, at = COLOURS[DRAWN[name]], np.array(SHARES) + 0.5 * nudge - 1.25
-    sweep_ax.errorbar(at, rows.mean(1), (high - low) / 2, color=ink, marker="o", markersize=4,
-                      linewidth=1.2, capsize=2, label=name)
-sweep_ax.axhline(0, color="black", linewidth=1)
-sweep_ax.set(xlabel="wrong labels (%)", xticks=SHARES, ylabel="points above early stopping")
-sweep_ax.legend(loc="center left", bbox_to_anchor=(1, 0.5))
-wb.show(describe(sweep_ax, "Points above tuned early stopping with 0, 10, 20, 30 and 40 % of "
-                 "wrong labels: " + "; ".join(
-                     f"{name} {', '.join(f'{v:+.1f}' for v in rows.mean(1))}"
-                     for name, rows in ahead_by.items()) + "."))
-
 # %% [markdown]
 # - Without wrong labels, the moving average and its control do not differ measurably, as predicted. Born-again networks
 #   are half a point less accurate than their control even then. This was not predicted.
 # - With 20 % of wrong labels or more, the controls are ahead by two to three points on average. For the moving average
 #   the lead grows with the share of wrong labels. For born-again networks it does not: the lead is largest, three
 #   points, at 10 %.
-# - Label smoothing and the untrained teacher gain over two points *without any wrong labels*. So they are not a special
-#   remedy for wrong labels. They act as regularisation, and this helps these networks also if all labels are right.
 #
 # So ask three questions about every gain. Is the baseline tuned? Does a method without a teacher gain as much? Which
 # part of the teacher's answer is needed?
@@ -314,10 +351,9 @@ wb.show(describe(sweep_ax, "Points above tuned early stopping with 0, 10, 20, 30
 # - The computing time was not the same for all methods. An ensemble trains four networks, and born-again networks are
 #   trained three times.
 # - A method and its permuted control have different settings, because each was tuned alone.
-# - For most methods we tried only two numbers of steps and two temperatures. So the best setting is nearly always the
-#   smallest or the largest one that we tried, and a better one may be smaller or larger.
-# - The settings were chosen on two splits with 180 validation labels each, 30 % of them wrong. The best settings differ
-#   so little that these labels cannot show which one is best.
+# - For most methods we tried only two numbers of steps and two temperatures. A better setting may be smaller or larger.
+# - The settings were chosen on two splits with 180 validation labels each, 30 % of them wrong. These labels cannot show
+#   which of the best settings is really the best.
 # - All intervals are over splits of the same 1,797 digits. For other digits the uncertainty is larger. There are also
 #   many intervals: by chance, about one 95 % interval in twenty does not contain the true value.
 #

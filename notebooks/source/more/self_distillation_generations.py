@@ -23,7 +23,7 @@ import workbench as wb
 from workbench.course import check, verdict
 from workbench.measure.calibration import agreement, expected_calibration_error, reliability
 from workbench.measure.intervals import seed_interval
-from workbench.plots import describe, percent, percent_over_seeds
+from workbench.plots import describe, percent, plot_dots
 from workbench.plots.styles import COLOURS, look
 from workbench.runs.studies import RESULTS
 
@@ -91,8 +91,27 @@ def settings_of(method, noise, split, **other):
 trained = {(method, noise): [train_generations(settings_of(method, noise, split))
                              for split in SPLITS] for method in METHODS for noise in NOISES}
 
+# %% [markdown]
+# The next figure shows the answers of six generations to the test images of a 3, with right labels. Each row is a soft label:
+# the mean over these images and the four seeds of the first split.
+
+# %% tags=["nbval-ignore-output"]
+from workbench.plots.sequences import plot_stages
+
+answer_figure, answer_axes = plt.subplots(1, 2, figsize=(10, 3), sharey=True)
+for ax, method in zip(answer_axes, ("born again", "control: shuffled answers"), strict=True):
+    answers, labels = trained[method, 0.0][0]
+    soft = pd.DataFrame(answers[:, :, labels == 3].mean((1, 2)), range(1, LAST + 1))
+    plot_stages(soft, ax, method).set_xlabel("probability of each class (%)")
+    describe(ax, f"Heat map, {method}: the mean probability of class 3 in generations 1 to {LAST} "
+                 f"is {', '.join(map(percent, soft[3]))}.")
+answer_axes[0].set_ylabel("generation")
+wb.show(answer_figure)
 
 # %% [markdown]
+# The answers of born again stay nearly the same. Those of the control are spread over all classes from generation 2 on: the
+# teacher's answers belong to other images, so the student learns to be unsure.
+#
 # ## Three measures
 #
 # **Accuracy** is the share of test digits that a network names correctly.
@@ -159,9 +178,25 @@ wb.show(curves_fig)
 # %% tags=["nbval-ignore-output"]
 wide = table.pivot(index=["noise", "method", "seed"], columns="generation", values="accuracy")
 gains = 100 * wide.sub(wide[1], axis=0)
-summary = gains[[2, 3, LAST]].groupby(["noise", "method"], sort=False).agg(
-    lambda v: f"{v.mean():+.1f} ({seed_interval(v)[0]:+.1f} to {seed_interval(v)[1]:+.1f})")
-print("accuracy minus that of generation 1, in points (95 % interval):\n", summary.to_string())
+gain_figure, gain_axes = plt.subplots(1, 2, figsize=(10, 3.6), sharey=True)
+for ax, (noise, part) in zip(gain_axes, gains.groupby("noise"), strict=True):
+    for i, (method, own) in enumerate(part[range(2, LAST + 1)].groupby("method", sort=False)):
+        means, (low, high) = own.mean(), seed_interval(own)
+        ax.errorbar(means.index + 0.1 * (i - 1), means, (means - low, high - means), capsize=3,
+                    label=method, markersize=5, **look(i))
+        describe(ax, f"{ax.get_label() if i else 'Points over generation 1. '}{method}, "
+                 f"generations 2 to {LAST}: {', '.join(map('{:+.1f}'.format, means))}. ")
+    ax.axhline(0, color="black", linewidth=1)
+    ax.set(title=f"{percent(noise)} wrong labels", xlabel="generation", xticks=range(2, LAST + 1))
+gain_axes[0].set_ylabel("points over generation 1")
+gain_axes[0].legend(frameon=False, fontsize=9, loc="lower left")
+wb.show(gain_figure)
+
+# %% tags=["nbval-ignore-output"]
+wb.show_numbers(gains.groupby(["noise", "method"]).mean(), "points over generation 1",
+                "{:+.1f}".format)
+
+# %%
 mean_gain = gains.groupby(["method", "noise"]).mean()
 verdict("no generation of born again is a point better than the first network. In generation 6, "
         "the control has gained more than born again. With wrong labels, longer training loses "
@@ -248,7 +283,19 @@ for noise in NOISES:
             kept += [(percent(noise), name, a, e) for a, e in zip(
                 right, expected_calibration_error(p, labels), strict=True)]
 kept = pd.DataFrame(kept, columns=["wrong labels", "answers", "accuracy", "ECE"])
-print(kept.groupby(["wrong labels", "answers"], sort=False).agg(percent_over_seeds).to_string())
+
+# %% tags=["nbval-ignore-output"]
+from workbench.plots.display import over_seeds
+
+kept_figure, kept_axes = plt.subplots(1, 2, figsize=(10, 3))
+for ax, (noise, part) in zip(kept_axes, kept.groupby("wrong labels"), strict=True):
+    plot_dots({measure: {name: over_seeds(own[measure]) for name, own in part.groupby(
+        "answers", sort=False)} for measure in ("accuracy", "ECE")}, ax, f"{noise} wrong labels",
+        "accuracy and ECE (%)")
+kept_axes[1].set_yticklabels([])
+wb.show(kept_figure)
+wb.show_numbers(kept.groupby(["wrong labels", "answers"], sort=False).mean(),
+                "ensembles and single networks: mean accuracy and ECE", percent)
 
 # %% tags=["nbval-ignore-output"]
 from workbench.widgets import GenerationExplorer

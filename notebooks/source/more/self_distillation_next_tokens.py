@@ -23,7 +23,8 @@ import torch
 import workbench as wb
 from workbench.course import verdict
 from workbench.measure.intervals import seed_interval
-from workbench.plots import describe, percent, percent_over_seeds
+from workbench.plots import describe, percent, plot_dots, plot_methods
+from workbench.plots.display import over_seeds
 from workbench.runs.studies import RESULTS
 
 wb.prepare_notebook()
@@ -56,7 +57,7 @@ wb.prepare_notebook()
 # | *shuffled* (control) | as *born-again*, but each token gets the soft label of another token |
 # | *untrained* (control) | from a model with random weights |
 #
-# The next two cells write out the training.
+# The next cell loads the model and the demonstrations. Then a figure shows three targets.
 
 # %%
 from workbench.learners import batch_order
@@ -72,6 +73,27 @@ keepers = {split: load_skill("facts-new", split) for split in ("train", "test")}
 read = {split: (*encode(words, [make_prompt(words, item.prompt) for item in items], 88),
                 *encode_responses(words, [item.demonstration for item in items], 40))
         for split, items in keepers.items()}  # prompts and responses: ids and mask of each
+
+# %%
+ids = read["train"][2][0]  # the first demonstration
+with torch.no_grad():
+    expected = response_logits(nano, *(part[:1] for part in read["train"])).softmax(-1)[0, 0]
+shown = list(dict.fromkeys([ids[0].item(), *expected.topk(2).indices.tolist()]))
+targets = {}
+for name, weight, p in (("hard", 1, expected), ("pretrained, w = 0.5", 0.5, expected),
+                        ("smoothing, w = 0.5", 0.5, torch.full_like(expected, 1 / len(words)))):
+    shares = {words.decode(token): weight * (i == 0) + (1 - weight) * p[token].item()
+              for i, token in enumerate(shown)}
+    shares["all other tokens"] = 1 - sum(shares.values())
+    targets[name] = {word: (share, share, share) for word, share in shares.items()}
+wb.show(plot_dots(targets, plt.subplots(figsize=(7.5, 3))[1],
+                  "Three targets at the first token of a demonstration",
+                  "probability in the target (%)"))
+
+# %% [markdown]
+# The demonstrated token is in the first row. *Hard* gives all the probability to it. *Smoothing* spreads the rest over all
+# tokens. *Pretrained* gives the rest to the tokens with which the model itself begins its answers. The next cell writes out
+# the training.
 
 # %%
 def fine_tune(target, lr, steps, seed=0):
@@ -147,47 +169,57 @@ print(f"probability of the demonstrated token in born-again's soft labels: mean 
 # %%
 trials = pd.concat(pd.read_csv(RESULTS / f"soft_labels_{name}.csv.gz")
                    for name in ("nano", "tiny")).query("part == 'test'")
-print(trials.groupby(["model", "noise", "method"], sort=False).agg(**{
-    "right": ("accuracy", percent_over_seeds), "kept": ("retention", percent_over_seeds),
-    "nats a token": ("loss", lambda seeds: "{:.3f} to {:.3f}".format(*seed_interval(seeds)))}
-).to_string())
 
-# %%
+
 def minus_hard(model, noise, column):
     """Return differences from hard in points, paired by seed: a column for each method."""
     part = trials[(trials["model"] == model) & (trials["noise"] == noise)]
     wide = 100 * part.pivot(index="seed", columns="method", values=column)
-    return wide.drop(columns="hard").sub(wide["hard"], axis=0)
+    return wide[part["method"].unique()].sub(wide["hard"], axis=0).drop(columns="hard")
 
 
 CASES = {"nano, right labels": ("nano", 0.0, "accuracy"), "nano, 30 % wrong labels": (
     "nano", 0.3, "accuracy"), "tiny, old skills kept": ("tiny", 0.0, "retention")}
+
+# %%
+def draw_differences(ax, title, first_row):
+    """Draw a row for each method except hard: the mean over seeds and its 95 % interval."""
+    differences = minus_hard(*CASES[title])
+    for i, (name, low, high) in enumerate(zip(differences, *seed_interval(differences),
+                                              strict=True), first_row):
+        colour = "#888888" if name in ("shuffled", "untrained") else "#0072B2"
+        ax.plot([low, high], [i, i], color=colour)
+        ax.plot(differences[name].mean(), i, "o", color=colour)
+    ax.axvline(0, color="black", linewidth=1)
+    ax.set(title=title, xlabel="difference from hard (points)")
+    means = (f"{name} {mean:+.1f}" for name, mean in differences.mean().items())
+    describe(ax, f"{title}, points minus hard: {', '.join(means)}.")
+
+
+# %% tags=["nbval-ignore-output"]
+nano_figure, nano_axes = plt.subplots(1, 3, figsize=(10.5, 3.6), width_ratios=[1.3, 1, 1])
+plot_dots({label: {name: over_seeds(own["accuracy"]) for name, own in trials.query(
+    "model == 'nano' and noise == @noise").groupby("method", sort=False)}
+    for label, noise in (("right labels", 0), ("30 % wrong", 0.3))}, nano_axes[0], "nano",
+    "right answers (%)")
+for ax, title in zip(nano_axes[1:], CASES, strict=False):
+    draw_differences(ax, title, 1)
+    ax.set(ylim=nano_axes[0].get_ylim(), yticks=range(6), yticklabels=[], xlim=(-14, 17))
+wb.show(nano_figure)
+wb.show_numbers(trials.groupby(["model", "noise", "method"], sort=False)[
+    ["accuracy", "retention", "loss"]].mean(), "accuracy, share kept, and nats a token: means",
+    "{:.3f}".format)
+
+# %%
 noisy = minus_hard(*CASES["nano, 30 % wrong labels"])
 verdict("with wrong labels we see no difference between born-again and hard. Smoothing is better "
         "than hard.",
         np.prod(seed_interval(noisy["born-again"])) < 0
         and seed_interval(noisy["smoothing"])[0] > 0)
 
-
-# %% tags=["nbval-ignore-output"]
-soft_figure, soft_axes = plt.subplots(1, 3, figsize=(10, 3), sharey=True)
-for ax, (title, case) in zip(soft_axes, CASES.items(), strict=True):
-    differences = minus_hard(*case)
-    for i, (name, low, high) in enumerate(zip(differences, *seed_interval(differences),
-                                              strict=True)):
-        colour = "#888888" if name in ("shuffled", "untrained") else "#0072B2"
-        ax.plot([low, high], [i, i], color=colour)
-        ax.plot(differences[name].mean(), i, "o", color=colour)
-    ax.axvline(0, color="black", linewidth=1)
-    ax.set(title=title, xlabel="difference from hard (points)", yticks=range(5),
-           yticklabels=differences)
-    means = (f"{name} {mean:+.1f}" for name, mean in differences.mean().items())
-    describe(ax, f"{title}, points minus hard: {', '.join(means)}.")
-wb.show(soft_figure)
-
 # %% [markdown]
-# Dots are means over seeds, and lines are 95 % intervals. Controls are grey. If an interval contains 0, we say that we see no
-# difference.
+# Dots are means over seeds, and lines are 95 % intervals. In the middle and on the right are paired differences from
+# *hard*, in the same rows. Controls are grey there. If an interval contains 0, we say that we see no difference.
 #
 # **Right labels (`nano`).** All methods know nearly everything. Born-again differs from hard by -0.4 to +0.2 points. Its soft
 # labels nearly *are* the hard ones. (If a target gives the demonstrated token a probability below 1, the student learns to do
@@ -203,6 +235,18 @@ wb.show(soft_figure)
 #   same targets as *smoothing*. It was trained with $w=0.9$ for 180 steps, and *smoothing* with $w=0.8$ for 100 steps. We see no gain
 #   of *untrained* (-12 to +1).
 #
+# Does `tiny` keep its old skills?
+
+# %% tags=["nbval-ignore-output"]
+tiny_figure, (tiny_ax, kept_ax) = plt.subplots(1, 2, figsize=(10.5, 4), width_ratios=[1.6, 1])
+of_tiny = trials.query("model == 'tiny'")
+plot_methods(of_tiny, tiny_ax, "", "accuracy", "retention",
+             ("accuracy on the new skill", "share of the old skills kept"))
+draw_differences(kept_ax, "tiny, old skills kept", 0)
+kept_ax.set(ylim=(4.5, -0.5), yticks=range(5), yticklabels=of_tiny["method"].unique()[1:])
+wb.show(tiny_figure)
+
+# %% [markdown]
 # **Old skills (`tiny`).**
 #
 # - *pretrained* keeps 10 points more than hard (9 to 12). But perhaps it learned less of the new skill. On validation items it
@@ -224,7 +268,13 @@ wb.show(soft_figure)
 #    the student does not know.
 # 2. The tokens are those of the student's own answers, and not those of the demonstration. So the targets are in the model's own
 #    style. Lesson 05 measures how much more the model keeps.
-#
+
+# %%
+from workbench.plots.diagrams import diagram
+
+wb.show(diagram("teacher_and_student"), vector=True)
+
+# %% [markdown]
 # The soft labels of the pretrained model contain only its own knowledge. The soft labels of SDFT also contain the knowledge in
 # the demonstration. So the important thing is the teacher's context, and not that labels are soft.
 #

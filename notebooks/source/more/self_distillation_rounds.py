@@ -23,7 +23,7 @@ import workbench as wb
 from workbench import kernel
 from workbench.course import verdict
 from workbench.plots import describe
-from workbench.plots.styles import COLOURS
+from workbench.plots.styles import COLOURS, LINES
 
 wb.prepare_notebook()
 
@@ -50,48 +50,8 @@ wb.prepare_notebook()
 # If the previous predictions have a mean square of at most $\epsilon$, the function 0 is allowed. It is the smoothest function
 # of all. So the next model is 0 everywhere: the model has **collapsed**.
 #
-# **The claim.** Let $T$ be the number of rounds until the mean square of the predictions is at most $\epsilon$. Let
-# $\|\cdot\|$ be the length of a vector, and $r=\|y\|/\sqrt{n\epsilon}$. Then $r-1\le T\le r^2$ for every such kernel.
-#
-# **Proof.** Let $z_0=y$, and let $z_t$ be the predictions after round $t$.
-#
-# - *Each round is a step of length $\sqrt{n\epsilon}$.* The step $z_{t-1}-z_t$ cannot be longer. If it were shorter, a smoother
-#   function would still be allowed.
-# - *Lower bound.* $T$ steps can shorten $y$ by at most $T\sqrt{n\epsilon}$. So $\|z_T\|\ge\|y\|-T\sqrt{n\epsilon}$. After
-#   round $T$, $\|z_T\|\le\sqrt{n\epsilon}$. Together these give $T\ge r-1$.
-# - *Upper bound.* By the rule of Lagrange multipliers, each round is ridge regression with some penalty. So each component
-#   of $z_t$ is that of $z_{t-1}$ times a number from 0 to 1. Therefore $\langle z_t,\,z_{t-1}-z_t\rangle\ge0$.
-# - Now expand the square: $\|z_{t-1}\|^2=\|z_t\|^2+2\langle z_t,\,z_{t-1}-z_t\rangle+\|z_{t-1}-z_t\|^2\ge\|z_t\|^2+n\epsilon$. So
-#   each round lowers the squared length by at least $n\epsilon$. It starts at $\|y\|^2=r^2n\epsilon$ and cannot fall below 0.
-#   So there are at most $r^2$ rounds.
-#
-# We test the bounds on 500 random cases. There are five values of $r$ and four kinds of kernels. The kernels differ in the
-# ratio of the largest eigenvalue to the smallest one.
-
-# %% tags=["nbval-ignore-output"]
-rng, inside = np.random.default_rng(0), []
-print(f"{'':21}smallest and largest number of rounds in 25 cases, by ratio of the eigenvalues")
-print(f"  r    bounds        {'1':14}{'at most 10^2':15}{'at most 10^6':15}at most 10^12")
-for ratio in (1.5, 2.5, 3.5, 4.5, 6.5):
-    print(f" {ratio}   {ratio - 1} to {ratio**2:<7}", end="")
-    for width, end in ((0, ""), (2, ""), (6, ""), (12, "\n")):  # eigenvalues 1 to 10^-width
-        counts = [kernel.rounds_until_collapse(
-            np.diag(10**rng.uniform(-width, 0, 60)), y, float(np.mean(y**2)) / ratio**2)
-            for y in rng.normal(size=(25, 60, 1))]
-        inside += [ratio - 1 <= rounds <= ratio**2 for rounds in counts]
-        print(f"{min(counts):3} to {max(counts):<8}", end=end)
-verdict("in 500 of 500 cases the number of rounds is within the bounds.", sum(inside) == 500)
-
-# %% [markdown]
-# If all eigenvalues are equal (ratio 1), the number of rounds is the lower bound, rounded up. With unequal eigenvalues there
-# are often more rounds. The reason: each round removes mainly the directions with the smallest eigenvalues that are left.
-# So the steps point in different directions, and their lengths do not simply add up.
-#
-# At $r=6.5$ the largest number is 14, far below the upper bound 42.25. To come near this bound, each round would have to
-# delete some directions completely and leave all others as they are.
-#
-# The next figure shows one collapse in detail. There are twenty eigenvalues from 1 to 0.001, and all labels are 1. We write
-# the rounds out: `brentq` finds the penalty for which the step has the right length.
+# The next figure shows one collapse. There are twenty eigenvalues from 1 to 0.001, and all labels are 1. We write the
+# rounds out: `brentq` finds the penalty for which the step has the right length.
 
 # %%
 eigenvalues, left = np.geomspace(1, 1e-3, 20), [np.ones((20, 1))]
@@ -118,6 +78,60 @@ wb.show(describe(decay_ax, f"Map of the labels left in rounds 0 to {len(left) - 
 # The directions with small eigenvalues disappear first, one after another. They are the fine details of a function, where
 # noise is often larger than signal. So the first rounds may help. Later rounds remove the large patterns of the data too.
 #
+# **The claim.** Let $T$ be the number of rounds until the mean square of the predictions is at most $\epsilon$. Let
+# $\|\cdot\|$ be the length of a vector, and $r=\|y\|/\sqrt{n\epsilon}$. Then $r-1\le T\le r^2$ for every such kernel.
+#
+# **Proof.** Let $z_0=y$, and let $z_t$ be the predictions after round $t$.
+#
+# - *Each round is a step of length $\sqrt{n\epsilon}$.* The step $z_{t-1}-z_t$ cannot be longer. If it were shorter, a smoother
+#   function would still be allowed.
+# - *Lower bound.* $T$ steps can shorten $y$ by at most $T\sqrt{n\epsilon}$. So $\|z_T\|\ge\|y\|-T\sqrt{n\epsilon}$. After
+#   round $T$, $\|z_T\|\le\sqrt{n\epsilon}$. Together these give $T\ge r-1$.
+# - *Upper bound.* By the rule of Lagrange multipliers, each round is ridge regression with some penalty. So each component
+#   of $z_t$ is that of $z_{t-1}$ times a number from 0 to 1. Therefore $\langle z_t,\,z_{t-1}-z_t\rangle\ge0$.
+# - Now expand the square: $\|z_{t-1}\|^2=\|z_t\|^2+2\langle z_t,\,z_{t-1}-z_t\rangle+\|z_{t-1}-z_t\|^2\ge\|z_t\|^2+n\epsilon$. So
+#   each round lowers the squared length by at least $n\epsilon$. It starts at $\|y\|^2=r^2n\epsilon$ and cannot fall below 0.
+#   So there are at most $r^2$ rounds.
+#
+# We test the bounds on 500 random cases. There are five values of $r$ and four kinds of kernels. The kernels differ in the
+# ratio of the largest eigenvalue to the smallest one. The next figure shows the smallest and the largest number of rounds in
+# 25 cases. The four kinds of kernels are drawn side by side at each $r$.
+
+# %% tags=["nbval-ignore-output"]
+rng, inside, counts = np.random.default_rng(0), [], {}  # counts by ratio r and width
+for ratio in (1.5, 2.5, 3.5, 4.5, 6.5):
+    for width in (0, 2, 6, 12):  # eigenvalues from 1 to 10^-width
+        counts[ratio, width] = [kernel.rounds_until_collapse(
+            np.diag(10**rng.uniform(-width, 0, 60)), y, float(np.mean(y**2)) / ratio**2)
+            for y in rng.normal(size=(25, 60, 1))]
+        inside += [ratio - 1 <= rounds <= ratio**2 for rounds in counts[ratio, width]]
+verdict("in 500 of 500 cases the number of rounds is within the bounds.", sum(inside) == 500)
+
+# %% tags=["nbval-ignore-output"]
+bounds_ax, r = plt.subplots(figsize=(8, 4))[1], np.linspace(1.2, 6.8, 100)
+bounds_ax.fill_between(r, r - 1, r**2, color="#e4e4e4")
+bounds_ax.text(5.6, 19, "between the bounds:\n$r-1$ to $r^2$", ha="center")
+for k, width in enumerate((0, 2, 6, 12)):
+    name = f"at most $10^{{{width}}}$" if width else "1"
+    for (ratio, own_width), rounds in counts.items():
+        if own_width == width:
+            bounds_ax.plot([ratio + 0.09 * k - 0.13] * 2, [min(rounds), max(rounds)],
+                           "-" + "os^D"[k], color=COLOURS[k], markersize=5,
+                           label=name if ratio == 1.5 else None)
+bounds_ax.set(xlabel="r", ylabel="rounds until the collapse", ylim=(0, 26))
+bounds_ax.legend(title="ratio of the eigenvalues", frameon=False, loc="upper left")
+wb.show(describe(bounds_ax, "Smallest and largest number of rounds in 25 cases, between the bounds "
+                 "r - 1 and r squared. " + " ".join(f"r = {ratio}, ratio at most 10^{width}: "
+                 f"{min(own)} to {max(own)}." for (ratio, width), own in counts.items())))
+
+# %% [markdown]
+# If all eigenvalues are equal (ratio 1), the number of rounds is the lower bound, rounded up. With unequal eigenvalues there
+# are often more rounds. The reason: each round removes mainly the directions with the smallest eigenvalues that are left.
+# So the steps point in different directions, and their lengths do not simply add up.
+#
+# At $r=6.5$ the largest number is 14, far below the upper bound 42.25. To come near this bound, each round would have to
+# delete some directions completely and leave all others as they are.
+#
 # ## With labels: the best filter
 #
 # Now the penalty $\lambda$ is fixed, and each round may use labels again. A **filter** multiplies the labels along each
@@ -125,7 +139,25 @@ wb.show(describe(decay_ax, f"Map of the labels left in rounds 0 to {len(left) - 
 # $p=s/(s+\lambda)$.
 #
 # A round is fitted to a mixture: $w$ times the labels plus $1-w$ times the previous predictions. The share $w$ may differ
-# from round to round, and it may be negative.
+# from round to round, and it may be negative. The next figure shows the filters of one round.
+
+# %% tags=["nbval-ignore-output"]
+s = np.linspace(0.01, 1, 100)
+p = s / (s + 0.3)
+one_ax = plt.subplots(figsize=(7.5, 3.4))[1]
+filters = {"ridge alone": p} | {f"one round, w = {w}": p * (w + (1 - w) * p)
+                                for w in (2, 0.5, 0, -1)}
+for k, (name, g) in enumerate(filters.items()):
+    one_ax.plot(s, g, linestyle=LINES[k], color=COLOURS[k], label=name)
+one_ax.axhline(0, color="black", linewidth=1)
+one_ax.set(xlabel="eigenvalue s", ylabel="factor g", title="Filters with the penalty 0.3")
+one_ax.legend(frameon=False, loc="center left", bbox_to_anchor=(1, 0.5))
+wb.show(describe(one_ax, "Filters of one round, by eigenvalue. Ridge alone rises from 0 to 0.77. "
+                 "One round with the share 2 lies above it, the shares 0.5 and 0 lie below it, and "
+                 "with the share -1 the factor is negative for eigenvalues below 0.3."))
+
+# %% [markdown]
+# Ridge regression can only choose the penalty. A round also chooses $w$, so it reaches filters of another form.
 #
 # **The claim.** Let there be $k$ different eigenvalues. Then ridge regression and $k$ rounds can reach the best filter.
 #
@@ -170,18 +202,45 @@ def best_weights(kept, truth, noise, rounds):
     return (P / P[::-1].cumsum()[::-1])[-2::-1] if rounds else 0.0
 
 
-def filter_risk(spectrum, truth, noise, rounds, lam):
-    kept = (spectrum / (spectrum + lam))[:, None]
-    G = kernel.soft_rounds(np.diag(spectrum), np.eye(len(spectrum)), lam, rounds + 1,
-                           weight=best_weights(kept, truth, noise, rounds))[-1]
-    return np.sum((truth - G @ truth)**2) + noise**2 * np.sum(G**2)
+# %%
+def best_filter(spectrum, truth, noise, rounds):
+    """Return the smallest risk over 41 penalties, and the factors of its filter."""
+    risks = []
+    for lam in np.geomspace(0.001, 10, 41):
+        kept = (spectrum / (spectrum + lam))[:, None]
+        G = kernel.soft_rounds(np.diag(spectrum), np.eye(len(spectrum)), lam, rounds + 1,
+                               weight=best_weights(kept, truth, noise, rounds))[-1]
+        risks.append((np.sum((truth - G @ truth)**2) + noise**2 * np.sum(G**2), np.diag(G)))
+    return min(risks, key=lambda pair: pair[0])
 
+
+# %% [markdown]
+# First one case: the truth lies along the eigenvector with the smallest eigenvalue, 0.1. The best filter keeps this direction
+# and deletes all others. Ridge regression cannot do this. Eight rounds can.
+
+# %% tags=["nbval-ignore-output"]
+eight, hardest = np.geomspace(1, 0.1, 8), np.eye(8)[7][:, None]
+factors = {rounds: best_filter(eight, hardest, 0.1, rounds)[1] for rounds in (0, 2, 4, 8)}
+filter_ax = plt.subplots(figsize=(7.5, 3.4))[1]
+for k, (rounds, g) in enumerate(factors.items()):
+    filter_ax.plot(eight, g, "os^D"[k], linestyle=LINES[k], color=COLOURS[k], markersize=5,
+                   label=f"{rounds} rounds" if rounds else "ridge alone")
+filter_ax.set(xscale="log", xlabel="eigenvalue", ylabel="factor g", xticks=[0.1, 0.2, 0.5, 1],
+              xticklabels=["0.1 (truth)", "0.2", "0.5", "1"],
+              title="The best filter that each number of rounds reaches")
+filter_ax.minorticks_off()
+filter_ax.legend(frameon=False, loc="center left", bbox_to_anchor=(1, 0.5))
+wb.show(describe(filter_ax, "Factors at the eight eigenvalues, from 1 to 0.1. " + " ".join(
+    f"{rounds} rounds: {', '.join(map('{:.2f}'.format, g.round(2) + 0))}."
+    for rounds, g in factors.items())))
+
+# %% [markdown]
+# Now we take all eight cases.
 
 # %%
-eight, floor = np.geomspace(1, 0.1, 8), 1 / (1 + 1 / 0.1**2)
-risk_ratio = np.array([[min(filter_risk(eight, truth[:, None], 0.1, rounds, lam)
-                      for lam in np.geomspace(0.001, 10, 41)) / floor for truth in np.eye(8)]
-                 for rounds in range(9)])
+floor = 1 / (1 + 1 / 0.1**2)
+risk_ratio = np.array([[best_filter(eight, truth[:, None], 0.1, rounds)[0] / floor
+                        for truth in np.eye(8)] for rounds in range(9)])
 bars_ax = plt.subplots(figsize=(7.5, 3.6))[1]
 bars_ax.bar(range(9), risk_ratio.mean(1), color=COLOURS[0], alpha=0.5)
 bars_ax.plot(range(9), risk_ratio, ".", color=COLOURS[6])

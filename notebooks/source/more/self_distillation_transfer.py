@@ -24,7 +24,7 @@ import pandas as pd
 import workbench as wb
 from workbench.course import verdict
 from workbench.measure.intervals import seed_interval
-from workbench.plots import describe, percent, percent_over_seeds
+from workbench.plots import describe, draw_band, percent, plot_dots
 
 # %%
 import torch
@@ -32,7 +32,8 @@ from sklearn.linear_model import RidgeClassifierCV
 
 from workbench.learners import CONTROLS, LEARNERS, Batch, Finetune, fit, make_optimizer
 from workbench.models import StackedMLP
-from workbench.plots.styles import COLOURS, styles_of
+from workbench.plots.display import over_seeds
+from workbench.plots.styles import COLOURS, look, styles_of
 from workbench.runs.evaluation import evaluate
 from workbench.runs.studies import RESULTS
 from workbench.tasks import make_stream
@@ -49,9 +50,19 @@ chosen = json.loads((RESULTS / "self_distillation_further.json").read_text())
 # There are five splits of the data with three seeds each. All intervals are 95 % intervals over the five splits. If the
 # interval of a difference contains 0, we say: *we see no difference*.
 #
+# We use two of the scenarios of lesson 01, which the next figure shows for tasks of two digits. In the **task** scenario the
+# network is told whether an image shows one of 0 to 4 or one of 5 to 9. In the **class** scenario it is not told, and all ten
+# outputs compete.
+
+# %%
+from workbench.plots.diagrams import diagram
+
+wb.show(diagram("scenarios"), vector=True)
+
+# %% [markdown]
 # ## Does old knowledge help?
 #
-# The network is told that an image shows one of the digits 5 to 9. This is the *task scenario* of lesson 01.
+# Here we use the task scenario: the network is told that an image shows one of the digits 5 to 9.
 #
 # **Training.** A **warm start** takes all weights of the old network. A **fresh start** takes new random weights. Both learn 5 to 9
 # from the same few labels. We tried the learning rates 0.0003, 0.001 and 0.003 on validation digits, with 20 labels and 200
@@ -112,7 +123,6 @@ for split, labels in itertools.product(SPLITS, LABELS):
 
 # %% tags=["nbval-ignore-output"]
 starts = pd.Series(start_accuracies).unstack()  # rows: start and split; columns: labels
-print(starts.groupby(level=0, sort=False).agg(percent_over_seeds).to_string())
 TITLES = ("warm minus fresh start", "read-out: old network minus")
 PAIRS = (*((f"warm, {n} steps", f"fresh, {n} steps") for n in (20, 200)),
          *(("read-out: old", f"read-out: {other}") for other in ("random", "pixels")))
@@ -122,6 +132,25 @@ for labels, low, high in zip(LABELS, *early, strict=True):
     print(f"warm minus fresh start, 20 steps, {labels} labels: {low:+.1f} to {high:+.1f} points")
 verdict("no interval shows a gain of the warm start over the fresh one. After 20 steps with 80 "
         "labels it is worse.", (early[0] < 0).all() and (late[0] < 0).all() and early[1][-1] < 0)
+
+# %% [markdown]
+# The next figure shows the accuracies: means over the five splits, with 95 % intervals and a thin line for each split. In the
+# first two panels the whole network is trained. In the third the features are frozen.
+
+# %% tags=["nbval-ignore-output"]
+level_figure, level_axes = plt.subplots(1, 3, figsize=(10.5, 3.4), sharey=True)
+PANELS = {"after 20 steps": ("fresh, 20 steps", "warm, 20 steps"),
+          "after 200 steps": ("fresh, 200 steps", "warm, 200 steps"),
+          "read-out": ("read-out: random", "read-out: old", "read-out: pixels")}
+for ax, (title, names) in zip(level_axes, PANELS.items(), strict=True):
+    for i, name in enumerate(names):
+        draw_band(ax, range(4), starts.loc[name].to_numpy(), name, bounded=True, **look(i))
+    ax.set(title=title, xlabel="labels of 5 to 9", xticks=range(4), xticklabels=LABELS)
+    ax.legend(frameon=False, loc="lower right", fontsize=9)
+    describe(ax, f"{title}, accuracy on 5 to 9 by labels: " + "; ".join(
+        f"{name} {', '.join(map(percent, starts.loc[name].mean()))}" for name in names) + ".")
+level_axes[0].set(ylabel="accuracy on 5 to 9 (%)", ylim=(20, 102))
+wb.show(level_figure)
 
 # %% [markdown]
 # The paired differences are clearer. On the left the whole network is trained. On the right the features are frozen.
@@ -143,6 +172,9 @@ for ax, title in zip(start_axes, TITLES, strict=True):
     ax.legend(frameon=False, loc="lower right")
 wb.show(start_figure)
 
+# %% tags=["nbval-ignore-output"]
+wb.show_numbers(starts.groupby(level=0, sort=False).mean(), "accuracy by number of labels", percent)
+
 # %% [markdown]
 # **We see no advantage of knowing 0 to 4.**
 #
@@ -161,7 +193,24 @@ wb.show(start_figure)
 #
 # Now all labels of 5 to 9 are available, and no image of 0 to 4. **Learning without forgetting** (LwF,
 # [Li & Hoiem, 2016](https://arxiv.org/abs/1606.09282)) shows the **new** images to the old network: if this 7 had to be one of 0 to
-# 4, which one would it be? The student learns the new labels, and also these soft labels:
+# 4, which one would it be? The next figure shows the answers of the old network to the new training images.
+
+# %% tags=["nbval-ignore-output"]
+from workbench.plots.sequences import plot_stages
+
+named = []
+for split in SPLITS:
+    new = halves["class", split].tasks[1].train
+    soft = (network(old_weights["class", split])(new.x)[..., :5] / 2).softmax(-1).detach().mean(0)
+    named.append([soft[new.y == label].mean(0).tolist() for label in range(5, 10)])
+asked = pd.DataFrame(np.mean(named, axis=0), [f"image of a {label}" for label in range(5, 10)],
+                     [f"answer {label}" for label in range(5)])
+wb.show(plot_stages(asked, plt.subplots(figsize=(6.5, 3))[1],
+                    "Mean soft label of the old network, T = 2 (%)"))
+
+# %% [markdown]
+# So a soft label contains something that the old network knows: which old digit a new image resembles. The student learns the new
+# labels, and also these soft labels:
 #
 # $$L=\tfrac12\,\mathrm{CE}(y, q)+\tfrac12\,s\,T^2\,\mathrm{KL}\big(p^{\text{old}}_T\,\|\,q^{\text{old}}_T\big).$$
 #
@@ -190,10 +239,7 @@ verdict("the loss of LwF written here and the package's are equal.",
 # %% [markdown]
 # ## The comparison
 #
-# **Scenarios.** In the **task** scenario the network is told whether an image shows one of 0 to 4 or of 5 to 9. In the **class**
-# scenario it is not, and all ten outputs compete.
-#
-# **Methods.**
+# We compare five methods in both scenarios:
 #
 # | method | what it does |
 # |---|---|
@@ -230,29 +276,8 @@ for (scenario, split), stream in halves.items():
         fine_tuned = learner.model.snapshot()
 
 # %% [markdown]
-# In the next table, *reached* is the share of the networks that reached the level. *Old then* is their accuracy on the old
-# digits at that test.
-
-# %% tags=["nbval-ignore-output"]
-kept_rows = {}
-for (scenario, name, split), path in paths.items():
-    for seed, own in enumerate(path.swapaxes(0, 1)):  # (points, tasks)
-        enough = own[:, 1] >= chosen["levels"][scenario]
-        old_then = own[enough.argmax(), 0] if enough.any() else np.nan
-        kept_rows[scenario, name, split, seed] = enough.any(), old_then, *own[-1]
-kept = pd.DataFrame(kept_rows, ["reached", "old then", "old at the end", "new at the end"]).T
-kept = kept.astype(float).groupby(level=[0, 1, 2], sort=False).mean()
-print(kept.groupby(level=[0, 1], sort=False).agg(lambda own: percent(
-    own.mean()) if own.name == "reached" else percent_over_seeds(own.dropna())).to_string())
-
-# %%
-lwf_ends = {scenario: 100 * np.array(seed_interval(own["lwf"] - own["finetune"]))
-            for scenario, own in kept["old then"].unstack(1).groupby(level=0)}
-for name, (low, high) in lwf_ends.items():
-    print(f"{name} scenario, old then, lwf minus finetune: {low:+.1f} to {high:+.1f} points")
-verdict("at the same new accuracy, LwF keeps more of the old digits than fine-tuning in the task "
-        "scenario. In the class scenario it does not.",
-        lwf_ends["task"][0] > 0 and lwf_ends["class"][0] < 0)
+# Each path in the next figure runs from left to right while 5 to 9 are learned. It is the mean of 15 networks. The dotted line
+# is the level. The axes of the left panel begin at 80 % and at 68 %.
 
 # %%
 path_figure, path_axes = plt.subplots(1, 2, figsize=(10, 3.8))
@@ -270,9 +295,42 @@ path_axes[1].legend(frameon=False, loc="center left", bbox_to_anchor=(1, 0.5))
 wb.show(path_figure)
 
 # %% [markdown]
-# Each path runs from left to right while 5 to 9 are learned. It is the mean of 15 networks. The dotted line is the level. The axes
-# of the left panel begin at 80 % and at 68 %.
-#
+# Where a path crosses the dotted line, we compare. The next figure has the accuracy on the old digits at this test (*old then* in
+# the outputs), with its interval, and at the end. The numbers at the right are those at the level. In each of two controls (*shuffled* in the task
+# scenario, *untrained* in the class scenario) one of 15 networks never reaches the level. It is left out there.
+
+# %% tags=["nbval-ignore-output"]
+kept_rows = {}
+for (scenario, name, split), path in paths.items():
+    for seed, own in enumerate(path.swapaxes(0, 1)):  # (points, tasks)
+        enough = own[:, 1] >= chosen["levels"][scenario]
+        old_then = own[enough.argmax(), 0] if enough.any() else np.nan
+        kept_rows[scenario, name, split, seed] = enough.any(), old_then, *own[-1]
+kept = pd.DataFrame(kept_rows, ["reached", "old then", "old at the end", "new at the end"]).T
+kept = kept.astype(float).groupby(level=[0, 1, 2], sort=False).mean()
+
+# %% tags=["nbval-ignore-output"]
+old_figure, old_axes = plt.subplots(1, 2, figsize=(10, 3.4))
+for ax, (scenario, own) in zip(old_axes, kept.groupby(level=0, sort=False), strict=True):
+    plot_dots({label: {name: over_seeds(shares.dropna()) for name, shares in own[column].groupby(
+        level=1, sort=False)} for column, label in (
+        ("old then", "at the level"), ("old at the end", "at the end"))}, ax,
+        f"{scenario} scenario", "accuracy on 0 to 4 (%)")
+old_axes[1].set_yticklabels([])
+wb.show(old_figure)
+wb.show_numbers(kept.groupby(level=[0, 1], sort=False).mean(), "five methods in two scenarios",
+                percent)
+
+# %%
+lwf_ends = {scenario: 100 * np.array(seed_interval(own["lwf"] - own["finetune"]))
+            for scenario, own in kept["old then"].unstack(1).groupby(level=0)}
+for name, (low, high) in lwf_ends.items():
+    print(f"{name} scenario, old then, lwf minus finetune: {low:+.1f} to {high:+.1f} points")
+verdict("at the same new accuracy, LwF keeps more of the old digits than fine-tuning in the task "
+        "scenario. In the class scenario it does not.",
+        lwf_ends["task"][0] > 0 and lwf_ends["class"][0] < 0)
+
+# %% [markdown]
 # - **Task scenario: LwF keeps nearly everything.** The knowledge of the old network matters. With an untrained network in its
 #   place, LwF keeps no more than fine-tuning. With shuffled soft labels it keeps less than fine-tuning.
 # - **Class scenario: all methods forget.** A likely reason: the labels always reward one of the outputs 5 to 9. LwF compares
@@ -296,7 +354,11 @@ wb.show(path_figure)
 # **demonstration in its prompt**. A demonstration is the answer of an expert. So the soft labels contain the *new* knowledge
 # too. The teacher gives its probabilities for the words of an answer that the **student itself** has written, and not
 # for a given text. Where the demonstration does not change the teacher's answers, the loss asks for no change.
-#
+
+# %%
+wb.show(diagram("teacher_and_student"), vector=True)
+
+# %% [markdown]
 # Neither method stores old data. Neither has a term that protects the model on inputs that are unlike the new ones. So old
 # answers can be lost, as in the class scenario. Lesson [08](../08_many_skills.ipynb) measures how much SDFT keeps.
 #
