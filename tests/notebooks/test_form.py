@@ -24,18 +24,6 @@ NOTEBOOKS = {path.relative_to(FOLDER).with_suffix("").as_posix(): path
 MOST_CELLS, LONGEST_CELL, WIDEST_LINE = 30, 15, 100
 MOST_NUMBERS, MOST_WORDS, MOST_CODE = 150, 500, 60
 NUMBER = re.compile(r"(?<![\w.])[-+−]?\d[\d,.]*(e[-+]?\d+)?")
-PENDING = {
-    "more/adapters_compared",
-    "more/composition_compared",
-    "more/composition_failures",
-    "more/composition_failures_answer",
-    "more/composition_of_intents",
-    "more/composition_of_skills",
-    "more/one_adapter_for_all_tasks",
-    "more/retrieval_of_skills",
-    "more/retrieval_with_adapters",
-}
-"""Lessons that do not have pictures enough yet; the last one to be converted takes this away."""
 FAINT = 16  # of 255 grey levels: what no reader sees
 # Statements whose names, where nothing else mentions them, are gone when they end.
 BLOCKS = (ast.For, ast.While, ast.With, ast.Try, ast.If)
@@ -174,28 +162,13 @@ def far_from_a_picture(notebook):
 
 
 RULES = (too_many_cells, long_cells, wide_lines, repeated_pictures, clipped_pictures,
-         reassigned_names, bare_asserts)
-PICTURE_RULES = (printed_numbers, far_from_a_picture)
+         reassigned_names, bare_asserts, printed_numbers, far_from_a_picture)
 
 
 @pytest.mark.parametrize("name", NOTEBOOKS)
 @pytest.mark.parametrize("rule", RULES, ids=lambda rule: rule.__name__)
 def test_a_lesson_has_the_form_that_its_readers_need(rule, name):
     assert rule(nbformat.read(NOTEBOOKS[name], as_version=4)) == []
-
-
-@pytest.mark.parametrize("name", NOTEBOOKS)
-def test_a_lesson_shows_pictures_or_is_still_to_be_converted(name):
-    lesson = nbformat.read(NOTEBOOKS[name], as_version=4)
-    faults = [fault for rule in PICTURE_RULES for fault in rule(lesson)]
-    if name in PENDING:
-        assert faults, f"{name} has pictures enough: take it out of PENDING"
-    else:
-        assert faults == []
-
-
-def test_every_lesson_still_to_be_converted_is_there():
-    assert PENDING <= set(NOTEBOOKS)
 
 
 def notebook(*cells, **outputs):

@@ -11,7 +11,7 @@
 # |---|---|
 # | **Objectives** | make each failure happen, beside a case that works · compare a retriever with the best possible rule · for each failure, know what helps, or know that nothing helps |
 # | **Prerequisites** | [10 Clustered retrieval](../10_clustered_retrieval.ipynb), [11 Module composition](../11_module_composition.ipynb) |
-# | **Time** | 50 minutes to work through, under 1 minute to run on two CPU cores |
+# | **Time** | 40 minutes to work through, under 1 minute to run on two CPU cores |
 # | **Memory** | under 1 GB; no GPU, no download, no network |
 #
 # The second part, [Where it breaks: the answer](composition_failures_answer.ipynb), has three cases in which the class
@@ -29,12 +29,13 @@ from sklearn.metrics import roc_auc_score
 import workbench as wb
 from workbench.course import verdict
 from workbench.measure.intervals import seed_interval
-from workbench.plots import describe, percent, percent_over_seeds
+from workbench.plots import describe, percent, percent_over_seeds, plot_dots
 
 wb.prepare_notebook()
 
 # %%
 from workbench.learners import fit, make_optimizer
+from workbench.plots.display import over_seeds
 from workbench.plots.styles import styles_of
 from workbench.retrieval.conformal import ConformalTaskSets
 from workbench.retrieval.retrievers import ClusteredRetriever
@@ -88,7 +89,9 @@ def judge(tasks, learner):
 # %%
 systems = [teach(split) for split in SPLITS]
 working = pd.DataFrame([judge(*system) for system in systems], columns=MEASURES)
-print(working.apply(percent_over_seeds).to_string())
+wb.show(plot_dots({"splits": {name: over_seeds(working[name]) for name in MEASURES}},
+                  plt.subplots(figsize=(7.5, 1.9))[1], "The system that works",
+                  "test inputs (%), 95 % intervals over five splits"))
 verdict("if the task is told, nearly all classes are right. If the task is retrieved, the shares "
         "'task found' and 'class right' differ by less than 2 points on each split.",
         working["class right, task told"].min() > 0.97
@@ -104,9 +107,9 @@ verdict("if the task is told, nearly all classes are right. If the task is retri
 # task with the highest true density. The toy has three tasks with two round clusters each, in 8 features. The
 # signatures are fitted to 1,000 inputs per task. Results on toys are means over ten random draws.
 #
-# Each row of the table is one distance between neighbouring clusters, in standard deviations. The last column is the
-# mean size of a **conformal set** (lesson 10). A conformal set is a set of tasks that contains the right task with a
-# chosen probability, here 90 %. Some sets are empty, so the mean size can be below 1.
+# We change the distance between neighbouring clusters, measured in standard deviations. We also compute the mean size of
+# a **conformal set** (lesson 10). A conformal set is a set of tasks that contains the right task with a chosen
+# probability, here 90 %. Some sets are empty, so the mean size can be below 1.
 
 # %%
 overview = {}  # by case: shares of the system that works, that fails, and with a remedy
@@ -117,11 +120,25 @@ for distance in (6, 4, 3, 2, 1):
     overlap[distance] = pd.DataFrame([[*(1 - one.errors["value"][[
         "true densities", "fitted log density"]]), one.sets["size"]] for one in made],
         columns=["best possible", "retrieved", "tasks in a set"])
-print(pd.DataFrame({distance: [percent(one["best possible"].mean()),
-                               percent_over_seeds(one["retrieved"]),
-                               f"{one['tasks in a set'].mean():.1f}"]
-                    for distance, one in overlap.items()}, overlap[6].columns).T.rename_axis(
-                        "distance").to_string())
+by_distance = pd.DataFrame({distance: one.mean() for distance, one in overlap.items()}).T
+ends = np.array([over_seeds(one["retrieved"])[1:] for one in overlap.values()]).T
+
+# %%
+curves, (found_ax, sets_ax) = plt.subplots(1, 2, figsize=(9.5, 3.2))
+retrieved = by_distance["retrieved"]
+found_ax.errorbar(retrieved.index, 100 * retrieved, 100 * np.abs(ends - retrieved.to_numpy()),
+                  fmt="o", color="#0072B2", capsize=3, label="retrieved")
+found_ax.plot(100 * by_distance["best possible"], "_k", ms=16, label="best possible rule")
+found_ax.set(ylabel="tasks found (%)", ylim=(0, 103))
+found_ax.legend(frameon=False, loc="lower right")
+sets_ax.plot(by_distance["tasks in a set"], "o", color="#0072B2")
+sets_ax.set(ylabel="tasks in a set, on average", ylim=(0, 3.1), yticks=range(4))
+for ax in (found_ax, sets_ax):
+    ax.set(xlabel="distance between clusters", xticks=retrieved.index)
+describe(found_ax, "Tasks found (%) and mean size of a set, by distance between clusters: "
+         f"{by_distance.round(2).to_dict('index')}.")
+wb.show(curves)
+wb.show_numbers(by_distance, "overlapping tasks, by distance", "{:.2f}".format)
 
 # %%
 missing = {distance: (one["best possible"] - one["retrieved"]).mean()
@@ -186,9 +203,17 @@ for name, freedom, samples in (("Gaussian", np.inf, 1600), ("t, 3 degrees", 3.0,
     tails[name, samples]["best possible"] = np.full(10, 1 - exact_error(toys[0]))
 
 # %% tags=["nbval-ignore-output"]
-print("share of tasks found, half width of the interval; columns: distribution, inputs per task")
-print(pd.DataFrame(tails).map(lambda shares: f"{100 * shares.mean():.0f} ± " + percent(
-    shares.mean() - seed_interval(shares)[0])).to_string())
+panels, tail_axes = plt.subplots(2, 2, figsize=(10.5, 4.8))
+for ax, ((name, samples), by_way) in zip(tail_axes.flat, tails.items(), strict=True):
+    plot_dots({"draws": {way: over_seeds(by_way[way]) for way in WAYS}}, ax,
+              f"{name}, {samples:,} inputs", "tasks found (%)",
+              ("best possible rule", by_way["best possible"].mean()))
+for ax in tail_axes[0]:
+    ax.get_legend().remove()  # that of the lower row is enough
+wb.show(panels)
+wb.show_numbers(pd.DataFrame(tails).map(percent_over_seeds), "heavy tails, tasks found")
+
+# %% tags=["nbval-ignore-output"]
 for (name, samples), number in lone.items():
     print(f"{name}, {samples} inputs: a cluster has a single input in {number} of 10 draws")
 heavy, few_heavy = tails["t, 2 degrees", 1600], tails["t, 2 degrees", 100]
@@ -303,15 +328,20 @@ rejected = pd.DataFrame(unseen, ["unseen", "known"]).T.unstack(2)  # rows: task 
 by_split = rejected.groupby(level=1).mean()
 
 # %% tags=["nbval-ignore-output"]
-table = {f"rejected at {alpha}": {
-    **{f"unseen: {task.name}": percent_over_seeds(rejected.loc[k]["unseen", alpha])
+table = {rf"$\alpha$ = {alpha}": {
+    **{f"unseen: {task.name}": over_seeds(rejected.loc[k]["unseen", alpha])
        for k, task in enumerate(systems[0][0])},
-    "unseen, all three": percent_over_seeds(by_split["unseen", alpha]),
-    "known, all three": percent_over_seeds(by_split["known", alpha])} for alpha in ALPHAS}
-print(pd.DataFrame(table).to_string())
+    "unseen, all three": over_seeds(by_split["unseen", alpha]),
+    "known, all three": over_seeds(by_split["known", alpha])} for alpha in ALPHAS}
+wb.show(plot_dots(table, plt.subplots(figsize=(8, 4))[1], "Rejected inputs",
+                  "inputs with an empty set (%), 95 % intervals over five splits"))
+wb.show_numbers(pd.DataFrame(table), "rejected inputs",
+                lambda share: "{} ({} to {})".format(*map(percent, share)))
+
+# %% tags=["nbval-ignore-output"]
 auroc = pd.Series(largest)
-ends = seed_interval(auroc.groupby(level=1).mean())
-print(f"AUROC of the largest p-value: {auroc.mean():.2f} ({ends[0]:.2f} to {ends[1]:.2f})")
+auroc_ends = "{:.2f} to {:.2f}".format(*seed_interval(auroc.groupby(level=1).mean()))
+print(f"AUROC of the largest p-value: {auroc.mean():.2f} ({auroc_ends})")
 for k, share in auroc.groupby(level=0).mean().items():
     print(f"  unseen task {systems[0][0][k].name}: {share:.2f}")
 verdict("at 0.1 between a third and three quarters of the unseen inputs are rejected, and under a "
@@ -319,7 +349,7 @@ verdict("at 0.1 between a third and three quarters of the unseen inputs are reje
         and by_split["known", 0.1].mean() < 0.1)
 
 # %% [markdown]
-# The share of rejected inputs depends strongly on the task that was left out, and on the split. Inputs of the task
+# The numbers beside the figure are those for $\alpha=0.05$. The share of rejected inputs depends strongly on the task that was left out, and on the split. Inputs of the task
 # *6 or 7* are rejected least often.
 #
 # Could another threshold do better? For each input, take the largest p-value over the tasks. Compare this number for an

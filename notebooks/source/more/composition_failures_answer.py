@@ -10,7 +10,7 @@
 # |---|---|
 # | **Objectives** | separate a failure of retrieval from a failure of the classifier · see that a large condition number alone does not show a failure · know when retrieval may confuse two tasks without harm |
 # | **Prerequisites** | [11 Module composition](../11_module_composition.ipynb), [Where it breaks: finding the task](composition_failures.ipynb) |
-# | **Time** | 40 minutes to work through, under 1 minute to run on two CPU cores |
+# | **Time** | 30 minutes to work through, under 1 minute to run on two CPU cores |
 # | **Memory** | under 1 GB; no GPU, no download, no network |
 
 # %%
@@ -20,17 +20,19 @@ import matplotlib.pyplot as plt
 import numpy as np
 import pandas as pd
 import torch
+from matplotlib.figure import Figure
 from scipy.ndimage import rotate
 
 import workbench as wb
 from workbench.course import verdict
 from workbench.measure.intervals import seed_interval
-from workbench.plots import describe, percent, percent_over_seeds
+from workbench.plots import describe, percent, percent_over_seeds, plot_dots
 
 wb.prepare_notebook()
 
 # %%
 from workbench.learners import fit, make_optimizer
+from workbench.plots.display import over_seeds
 from workbench.plots.styles import styles_of
 from workbench.retrieval.classifiers import MomentClassifier
 from workbench.retrieval.retrievers import ClusteredRetriever
@@ -97,7 +99,28 @@ digits = [{part: features_of(*system, part) for part in ("train", "test")}
 # change the weights much. Computers round to about 16 decimal digits in *double* precision, and to about 7 in *single*
 # precision.
 #
-# There are 700 examples. We use this head twice: on the features of the composed modules, with the task told (*global
+# The figure shows the eigenvalues for the 700 training examples of one split, on features of the backbone.
+
+# %%
+spectra, ax_spectra = plt.subplots(figsize=(8, 3.4))
+for size_of_h, look in zip((200, 700, 900), styles_of("abc").values(), strict=True):
+    R = np.random.default_rng(0).normal(size=(64, size_of_h))
+    H = np.maximum(digits[0]["train"]["shared"] @ R, 0)
+    eigenvalues = np.zeros(size_of_h)  # of the product of H with itself: some are exactly 0
+    eigenvalues[:len(H)] = np.linalg.svd(H, compute_uv=False)**2
+    ax_spectra.plot(eigenvalues + 1e-8, label=f"{size_of_h} random features",
+                    **look | {"marker": ""})
+    describe(ax_spectra, f"{ax_spectra.get_label()} Eigenvalues with {size_of_h} random features: "
+             f"from {eigenvalues[0] + 1e-8:.0e} down to {eigenvalues[-1] + 1e-8:.0e}.")
+ax_spectra.set(yscale="log", xlabel="number of the eigenvalue, largest first", ylabel="eigenvalue")
+ax_spectra.legend(frameon=False, loc="lower left")
+wb.show(spectra)
+
+# %% [markdown]
+# With 200 random features, all eigenvalues are far above 1. With 700 the last ones are far below 1, by chance. With 900
+# the last 200 are only the ridge, $10^{-8}$.
+#
+# We use this head twice: on the features of the composed modules, with the task told (*global
 # head*), and on the features of the backbone, without any module (*RanPAC*, lesson 10).
 
 # %%
@@ -124,9 +147,8 @@ heads = {(kind, size): pd.DataFrame(
     [projected(split, kind, size) for split in SPLITS], columns=[*RIDGES, "condition number"])
     for kind, sizes in (("global head", (200, 700, 900)), ("RanPAC", SIZES)) for size in sizes}
 head_means = pd.DataFrame({key: one.mean() for key, one in heads.items()}).T
-print("class right; rows: head, number of random features")
-print(head_means.iloc[:, :3].map(percent).assign(**{"condition number": head_means[
-    "condition number"].map("1e{:.0f}".format)}).to_string())
+wb.show_numbers(head_means.iloc[:, :3].map(percent).assign(**{"condition number": head_means[
+    "condition number"].map("1e{:.0f}".format)}), "class right, by head and random features")
 double, single = (head_means.loc["RanPAC"][f"1e-8, {kind}"] for kind in ("double", "single"))
 verdict("in double precision with a ridge of 1e-8, RanPAC works with 900 random features, but "
         "fails with 700, the number of examples. In single precision it fails with both. With the "
@@ -135,17 +157,19 @@ verdict("in double precision with a ridge of 1e-8, RanPAC works with 900 random 
         and head_means["chosen ridge"].min() > 0.9)
 
 # %% tags=["nbval-ignore-output"]
-peak, ax_peak = plt.subplots(figsize=(8, 3.4))
-for style, name in zip(styles_of("abc").values(), RIDGES, strict=True):
-    shares = 100 * np.array([heads["RanPAC", size][name] for size in SIZES])
-    ax_peak.errorbar(SIZES, shares.mean(1), shares.mean(1) - seed_interval(shares.T)[0],
-                     capsize=3, label=f"ridge: {name.removesuffix(' ridge')}", **style)
-    describe(ax_peak, f"{ax_peak.get_label()} RanPAC, class right with {name}, for {SIZES} random "
-                      f"features: {shares.mean(1).round().astype(int).tolist()} %.")
-ax_peak.axvline(700, color="grey", linestyle=":")
-ax_peak.text(695, 4, "as many features as examples", ha="right")
-ax_peak.set(xlabel="random features", ylabel="class right, RanPAC (%)", ylim=(0, 102))
-ax_peak.legend(frameon=False, loc="center left")
+peak, peak_axes = plt.subplots(1, 2, figsize=(10, 3.4), sharey=True)
+for ax, kind in zip(peak_axes, ("RanPAC", "global head"), strict=True):
+    sizes = [size for head, size in heads if head == kind]
+    for style, name in zip(styles_of("abc").values(), RIDGES, strict=True):
+        shares = np.array([over_seeds(heads[kind, size][name]) for size in sizes]).T * 100
+        ax.errorbar(sizes, shares[0], np.abs(shares[1:] - shares[0]), capsize=3,
+                    label=f"ridge: {name.removesuffix(' ridge')}", **style)
+        describe(ax, f"{ax.get_label()} {kind}, class right with {name}, for {sizes} random "
+                     f"features: {shares[0].round().astype(int).tolist()} %.")
+    ax.axvline(700, color="grey", linestyle=":", label="as many as examples")
+    ax.set(title=kind, xlabel="random features", ylim=(0, 103))
+peak_axes[0].set_ylabel("class right (%)")
+peak_axes[1].legend(frameon=False, loc="center left", bbox_to_anchor=(1, 0.5))
 wb.show(peak)
 
 # %% [markdown]
@@ -201,9 +225,28 @@ rows = {(score + ", unit size" * unit_size, factor): shares[:, i].mean(0)
         for (factor, unit_size), shares in scaled.items()
         for i, score in enumerate(SCORES[unit_size])}
 scaled_means = pd.DataFrame(rows, MEASURES).T.sort_index(ascending=[True, False])
-for measure in MEASURES:
-    print(f"{measure}; columns: factor", scaled_means[measure].unstack()[[*FACTORS]].map(
-        percent).to_string(), sep="\n", end="\n\n")
+
+# %%
+by_score = {score + ", unit size" * unit_size: np.array(  # (factors, splits, measures)
+    [scaled[factor, unit_size][:, i] for factor in FACTORS])
+    for unit_size, scores in SCORES.items() for i, score in enumerate(scores)}
+shrunk = Figure(figsize=(11.5, 3.4), layout="constrained")  # shown in the next cell
+shrunk_axes = shrunk.subplots(1, 3, sharey=True)
+for m, ax in enumerate(shrunk_axes):
+    for k, (score, style) in enumerate(styles_of(by_score).items()):
+        mean, low, high = 100 * np.array([over_seeds(own) for own in by_score[score][..., m]]).T
+        ax.errorbar(np.arange(4) + 0.09 * (k - 1.5), mean, (mean - low, high - mean), capsize=2,
+                    label=score, **style)
+        describe(ax, f"{ax.get_label()} {MEASURES[m]}, {score}, for the factors {FACTORS}: "
+                     f"{mean.round().astype(int).tolist()} %.")
+    ax.set(title=MEASURES[m], xlabel="size of the last task's features", xticks=range(4),
+           xticklabels=FACTORS, ylim=(0, 103))
+
+# %%
+shrunk_axes[0].set_ylabel("test inputs (%)")
+shrunk_axes[2].legend(frameon=False, loc="center left", bbox_to_anchor=(1, 0.5))
+wb.show(shrunk)
+wb.show_numbers(scaled_means, "a shrunken adapter: three shares by score and factor", percent)
 
 # %%
 verdict("at half the size the log density finds less than two thirds of the tasks. The relative "
@@ -261,7 +304,14 @@ for names, angle in (("own", 30), ("own", 10), ("own", 0), ("same", 0)):
     copies[f"{names} names, turned by {angle}°"] = pd.DataFrame(
         [judge(*one) for one in taught], columns=MEASURES)
 turned, _, own, same = copies.values()
-print(pd.concat(copies).groupby(level=0).agg(percent_over_seeds).to_string())
+
+# %%
+wb.show(plot_dots({measure: {name: over_seeds(one[measure]) for name, one in copies.items()}
+                   for measure in MEASURES}, plt.subplots(figsize=(8, 3.6))[1],
+                  "A task that is given twice",
+                  "test inputs (%), 95 % intervals over five splits"))
+wb.show_numbers(pd.concat(copies).groupby(level=0).agg(percent_over_seeds),
+                "a task that is given twice")
 verdict("between two equal copies of a task retrieval guesses.",
         max(abs(one["task found"].mean() - 0.5) for one in (own, same)) < 0.06)
 verdict("if both copies have the same classes, this does no visible harm. If the second copy has "
@@ -269,7 +319,7 @@ verdict("if both copies have the same classes, this does no visible harm. If the
         same["class right"].mean() > 0.94 and own["class right"].mean() < 0.56)
 
 # %% [markdown]
-# Retrieval cannot know to which of two equal copies an input belongs. If both copies give the same answers, this does
+# The numbers beside the figure are the shares of tasks found. Retrieval cannot know to which of two equal copies an input belongs. If both copies give the same answers, this does
 # not matter.
 #
 # **What to do:** look at which tasks the retriever confuses. If it cannot separate two tasks, merge them, or let both

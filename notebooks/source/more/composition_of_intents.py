@@ -11,7 +11,7 @@
 # |---|---|
 # | **Objectives** | compare the whole method with and without reuse, paired by seed · divide its errors into those of retrieval and those of the head · measure the effect of training steps inside a language model · switch parts off, to test whether they are needed |
 # | **Prerequisites** | [11 Module composition](../11_module_composition.ipynb); [Retrieval of messages](retrieval_of_messages.ipynb) |
-# | **Time** | 50 minutes to work through, under 1 minute to run on two CPU cores |
+# | **Time** | 35 minutes to work through, under 1 minute to run on two CPU cores |
 # | **Memory** | under 1.5 GB; no GPU, no download, no network |
 #
 # The second part, [Does an earlier task help?](composition_of_intents_transfer.ipynb), tests reuse between tasks that
@@ -31,6 +31,7 @@ from workbench.measure.intervals import seed_interval, wilson_interval
 from workbench.plots import describe, percent, percent_over_seeds, plot_differences, plot_dots
 
 # %%
+from workbench.plots.display import over_seeds
 from workbench.plots.styles import styles_of
 from workbench.runs.studies import RESULTS
 
@@ -84,13 +85,6 @@ eight = {method: chosen(SETUPS[0], method)["accuracy"] for method in COMPOSED}
 eight["joint"] = np.array(study[f"{SETUPS[0]}: joint"]["accuracy"])
 eight |= {rule: np.array(study["classifiers, 8 tasks"][rule]) for rule in (
     "NCM", "SLDA", "RanPAC")}
-print(pd.Series({name: percent_over_seeds(values) for name, values in eight.items()}).to_string())
-
-# %% [markdown]
-# The next figure shows two 95 % intervals for each method: one over seeds (Student's t), and one for the choice of the
-# 400 test messages (Wilson's interval for a share). NCM and SLDA have no interval over seeds, because nothing in them
-# is random. All methods answer the same messages. So a difference between two methods is more exact than the intervals
-# over messages suggest. We compare the methods seed by seed.
 
 # %%
 shares = {
@@ -98,9 +92,16 @@ shares = {
                    for name, own in eight.items()},
     "over messages": {name: (own.mean(), *wilson_interval(round(400 * own.mean()), 400))
                       for name, own in eight.items()}}
-dots = plot_dots(shares, plt.subplots(figsize=(8, 4.4))[1], measure="right test messages (%)")
-dots.set_xlim(70, 86)
-wb.show(dots)
+wb.show(plot_dots(shares, plt.subplots(figsize=(8, 4.8))[1], "Eight assistants, 40 intents",
+                  "right test messages (%)"))
+wb.show_numbers(pd.Series(eight).map(percent_over_seeds).to_frame("right, over seeds"),
+                "nine methods on eight assistants")
+
+# %% [markdown]
+# The figure shows two 95 % intervals for each method: one over seeds (Student's t), and one for the choice of the 400
+# test messages (Wilson's interval for a share). NCM and SLDA have no interval over seeds, because nothing in them is
+# random. All methods answer the same messages. So a difference between two methods is more exact than the intervals
+# over messages suggest. We compare the methods seed by seed.
 
 # %%
 def gain_over_adapters(method, kind):
@@ -174,7 +175,6 @@ def parts_of(setup, method):
 
 # %%
 split = pd.DataFrame({name: parts_of(SETUPS[0], name) for name in COMPOSED}).T
-print(split.map(percent).to_string())
 bars = plt.subplots(figsize=(8, 2.8))[1]
 split.iloc[:, :3].mul(100).plot.barh(stacked=True, ax=bars, width=0.7, edgecolor="white",
                                      color=["#009E73", "#D55E00", "#E69F00"])
@@ -184,6 +184,7 @@ bars.invert_yaxis()
 bars.legend(loc="upper left", bbox_to_anchor=(1, 1), frameon=False)
 wb.show(describe(bars, f"Stacked bars, {', '.join(split.columns)}: " + "; ".join(
     f"{name} {', '.join(map(percent, row))}" for name, row in split.iterrows()) + "."))
+wb.show_numbers(split, "three parts of the messages", percent)
 
 # %% [markdown]
 # 12 to 13 % of the messages are lost after the wrong assistant is retrieved. 8 to 11 % are lost because the head gives
@@ -273,8 +274,8 @@ for setup in SETUPS[1:]:
         own = study[f"{setup}: {method}"]
         costs[f"{setup}: {method}"] = {**own["floats"],
                                        "ms per step": round(1000 * own["seconds a step"], 1)}
-print("numbers stored for the fourth task in adapter, head and signature; time of a training step")
-print(pd.DataFrame(costs).T.astype({name: int for name in own["floats"]}).to_string())
+wb.show_numbers(pd.DataFrame(costs).T.astype({name: int for name in own["floats"]}),
+                "numbers stored for the fourth task, and time of a training step")
 
 # %% [markdown]
 # A module inside MiniLM is twelve times as large as one on embeddings. A step takes more than a hundred times as long.
@@ -327,8 +328,10 @@ for i, k in np.ndindex(3, 7):
             count, count + 4), "head only": range(count + 4)}.items():
         switched.setdefault(name, np.zeros((3, 7)))[i, k] = right_without(
             live.model, live_stream, k + 1, i, off).mean()
-print(pd.Series({name: percent_over_seeds(values.mean(1)) for name, values in
-                 switched.items()}).to_string())
+wb.show(plot_dots({"accuracy": {name: over_seeds(values.mean(1))
+                                for name, values in switched.items()}},
+                  plt.subplots(figsize=(7.5, 2.2))[1], "Parts of the modules switched off",
+                  "right messages, task told (%), 95 % intervals over three seeds"))
 
 # %% tags=["nbval-ignore-output"]
 last = live.model.modules(0)[7].coefficients.detach()

@@ -12,7 +12,7 @@
 # |---|---|
 # | **Objectives** | follow one module from training to its answers · compare separate modules with SDFT and replay, over seeds and orders · divide accuracy into retrieval and answer · test whether reuse pays · say what each method costs |
 # | **Prerequisites** | [08 Many skills in a row](../08_many_skills.ipynb), [11 Module composition](../11_module_composition.ipynb), [Retrieval of language skills](retrieval_of_skills.ipynb) |
-# | **Time** | 60 minutes to work through, under 1 minute to run on two CPU cores |
+# | **Time** | 45 minutes to work through, under 1 minute to run on two CPU cores |
 # | **Memory** | under 1 GB; no GPU, no download, no network |
 
 # %%
@@ -26,13 +26,15 @@ import pandas as pd
 import workbench as wb
 from workbench.course import verdict
 from workbench.learners import fit, make_optimizer
-from workbench.measure.intervals import seed_interval
-from workbench.plots import describe, draw_band, percent, plot_differences
+from workbench.measure.intervals import seed_interval, wilson_interval
+from workbench.plots import describe, draw_band, percent, plot_differences, plot_dots
 
 wb.prepare_notebook()
 
 # %%
 from workbench.models import load_causal_lm
+from workbench.plots.display import over_seeds
+from workbench.plots.sequences import plot_stages
 from workbench.plots.styles import styles_of
 from workbench.retrieval.prompts import PromptRetriever
 from workbench.runs.experiment import make_learner, stream_of
@@ -66,7 +68,16 @@ choices = {task.name: retriever.choose(task.test.inputs)
            for task in (*stream.tasks, *stream.old_tasks)}  # below 0: a known skill, no module
 right = pd.Series({name: np.mean(own == new.index(name) if name in new else own < 0)
                    for name, own in choices.items()})
-print("right module, or for a known skill no module:", right.map(percent).to_string(), sep="\n")
+
+# %%
+def of_48(share):
+    """A share of the 48 test questions of a skill, and Wilson's 95 % interval."""
+    return share, *wilson_interval(round(48 * share), 48)
+
+
+wb.show(plot_dots({"questions": right.map(of_48).to_dict()}, plt.subplots(figsize=(7.5, 3.2))[1],
+                  "Retrieved: the right module, or none for a known skill",
+                  "test questions (%), 95 % intervals over questions"))
 
 # %% [markdown]
 # ## One module, from training to answers
@@ -83,15 +94,21 @@ for _ in fit(learner, tools, make_optimizer(learner, short.lr), steps=short.step
              batch_size=short.batch_size, clip=1.0):
     pass
 learner.end(tools)
-answered, unchanged = {}, []
+
+# %% tags=["nbval-ignore-output"]
+answered, unchanged = {"with the module": {}, "pretrained model": {}}, []
 for task in (*short_stream.tasks, *short_stream.old_tasks):
-    answers = learner.predict(task.test.inputs)
-    answered[task.name] = short_stream.right(answers, task.test, 0, task.index).double().mean()
-    unchanged.append(answers == learner.predict(task.test.inputs, -1))  # -1: no module
-print("right answers:", pd.Series(answered).map(float).map(percent).to_string(), sep="\n")
+    both = [learner.predict(task.test.inputs, told) for told in (None, -1)]  # -1: no module
+    for answers, shares in zip(both, answered.values(), strict=True):
+        shares[task.name] = of_48(
+            short_stream.right(answers, task.test, 0, task.index).double().mean().item())
+    unchanged.append(both[0] == both[1])
+wb.show(plot_dots(answered, plt.subplots(figsize=(7.5, 3))[1], "One module, for the new tools",
+                  "right answers (%), 95 % intervals over questions"))
 
 # %%
-verdict("one module answers most questions on the new tools.", answered["tools-new"].item() > 0.5)
+verdict("one module answers most questions on the new tools.",
+        answered["with the module"]["tools-new"][0] > 0.5)
 verdict("the answers to all known questions are those of the pretrained model, word for word.",
         not unchanged[0] and all(unchanged[1:]))
 
@@ -191,7 +208,7 @@ wb.show(end_figure)
 # tools → facts → letters. *Composed* was run in the first order only. Lines are 95 % intervals, cut at 0 and 100.
 #
 # Runs with the same seed and order form a pair, so we look at differences. The next figure has *composed, not
-# orthogonal* (*modules* for short) minus three other methods, in points. *New skills* is the accuracy on the three new
+# orthogonal* (here called *modules*) minus three other methods, in points. *New skills* is the accuracy on the three new
 # skills, *known skills* the share kept of the known ones, and *all skills* the mean accuracy on all eight.
 
 # %%
@@ -210,9 +227,9 @@ wb.show(lead_figure)
 
 # %%
 mean_lead = leads.groupby(["minus", "seed"], sort=False).mean()  # over the orders, seed by seed
-print("modules minus another method, mean of the three orders, in points")
-print(mean_lead.groupby("minus", sort=False)[["ACC", "known", "all"]].agg(in_points).set_axis(
-    ["new skills", "known skills", "all skills"], axis=1).rename_axis(None).to_string())
+wb.show_numbers(mean_lead.groupby("minus", sort=False)[["ACC", "known", "all"]].agg(
+    in_points).set_axis(["new skills", "known skills", "all skills"], axis=1).rename_axis(None),
+    "modules minus another method, mean of the three orders, in points")
 lowest = leads.groupby(["minus", "order"])["known"].agg(lambda gap: seed_interval(gap)[0])
 verdict("modules keep more of the known skills than SDFT and replay do, in every order.",
         lowest[["sdft", "replay"]].min() > 0)
@@ -229,23 +246,32 @@ verdict("modules keep at least 97 % of the known skills in every run. SDFT loses
 #   three orders, the interval of the difference contains 0.
 # - **This lead over SDFT is a little optimistic.** We compare SDFT with *modules*, which have the highest accuracy of the
 #   composed methods on the new test questions, in every order. The best of several methods is partly lucky. On the
-#   validation questions (first order, one seed), *composed, no reuse* was as good, and *composed* was worse. On the test questions in the first order, *modules* have 94 %, *composed* 85 %, *composed, no
-#   reuse* 83 %, and SDFT 82 %.
+#   validation questions (first order, one seed), *composed, no reuse* was as good, and *composed* was worse. On the test
+#   questions in the first order, *modules* have 94 %, *composed* 85 %, *composed, no reuse* 83 %, and SDFT 82 %.
 # - ***Composed, no reuse* and *adapter per skill*** are the same method, except for retrieval. Their runs start from
 #   different random numbers, so their results differ a little.
 #
 # ## Accuracy = P(right module) × P(right answer from it)
 #
 # A question is answered right if its module is retrieved *and* this module gives the right answer. (Another module may
-# happen to answer right, but this is rare here.) In the table *told* is the accuracy of the modules if the skill is told,
-# and *new* is the measured accuracy on the new skills. *Retrieved* is 100 % in each row. So only the known facts, printed
-# below the table, test the product.
+# happen to answer right, but this is rare here.) In the figure *right module* is the share of questions whose module is
+# retrieved. *Skill told* is the accuracy if the skill is told, and *right answer* is the measured accuracy; here both are
+# on the new skills. The right module is retrieved for 100 % in each row. So only the known facts, printed below the figure,
+# test the product.
 
 # %%
 modules = ends(record)[ends(record)["retrieved"].notna()]
 split_up = modules.groupby(["order", "method"], sort=False)[["retrieved", "told", "new"]]
-print(split_up.mean().map(percent).rename(index=named, level=0).rename_axis([None, None])
-      .to_string())
+rows_of = {f"{named(order)}: {method}": own for (order, method), own in split_up}
+wb.show(plot_dots({label: {row: over_seeds(own[column]) for row, own in rows_of.items()}
+                   for label, column in (("right module", "retrieved"), ("skill told", "told"),
+                                         ("right answer", "new"))},
+                  plt.subplots(figsize=(9, 4.6))[1], "New skills: no loss by retrieval",
+                  "questions (%), 95 % intervals over five seeds"))
+wb.show_numbers(split_up.mean().rename(index=named, level=0).rename_axis([None, None]),
+                "retrieval and answer, new skills", percent)
+
+# %%
 verdict("on the new skills retrieval loses nothing: in every run, the accuracy is the same as if "
         "the skill is told.", np.allclose(modules["new"], modules["told"], atol=1e-3))
 before = record.query("step == 0")["facts-keepers"].iloc[0]
@@ -262,22 +288,35 @@ verdict("for the known facts, the product is right to within 3 points: retrieval
 #
 # ## Does reuse pay?
 #
-# The first table compares the accuracy on the new skills at the end. It has two paired differences, in points: with
-# reuse minus without reuse, and with the penalty minus without it. The second table has the accuracy on the letters for
-# each seed. We say that a seed learns the letters if this accuracy is above 50 %. In one order the letters come first.
-# There is nothing to reuse yet, so this order is a control for the letters.
+# The two figures compare the accuracy on the new skills at the end. The first figure shows two paired differences, in
+# points: with reuse minus without reuse, and with the penalty minus without it.
 
 # %%
 at_end = modules.set_index(["method", "order", "seed"])[[*new, "new"]].set_axis(
     ["facts", "tools", "letters", "all three"], axis=1)
 effects = {"reuse": at_end.loc[MODULES] - at_end.loc["composed, no reuse"],
            "penalty": (at_end.loc["composed"] - at_end.loc[MODULES]).dropna()}
-print(pd.concat({name: effect.groupby("order", sort=False).agg(in_points)
-                 for name, effect in effects.items()})
-      .rename(index=named, level=1).rename_axis([None, None]).to_string(), end="\n\n")
+effect_rows = {f"{name}, {named(order)}": 100 * own for name, effect in effects.items()
+               for order, own in effect.groupby("order", sort=False)}
+effect_figure, effect_axes = plt.subplots(1, 4, figsize=(11.5, 2.8), sharex=True)
+for ax, skill in zip(effect_axes, at_end, strict=True):
+    plot_differences({row: own[skill] for row, own in effect_rows.items()}, ax, skill, "points")
+    ax.set_yticks(range(4), effect_rows if ax is effect_axes[0] else [], fontsize=10)
+wb.show(effect_figure)
+wb.show_numbers(pd.concat({name: effect.groupby("order", sort=False).agg(in_points)
+                           for name, effect in effects.items()})
+                .rename(index=named, level=1).rename_axis([None, None]), "reuse and penalty")
+
+# %% [markdown]
+# The second figure shows the accuracy on the letters for each seed. We say that a seed learns the letters if this
+# accuracy is above 50 %. In one order the letters come first. There is nothing to reuse yet, so this order is a control.
+
+# %%
 letters = at_end["letters"].unstack().swaplevel().sort_index()  # a column for each seed
-print(letters.map(percent).rename(index=named, level=0).rename_axis(
-    index=[None, None], columns="accuracy on the letters, seed").to_string())
+by_seed = letters.rename(columns="seed {}".format).set_axis(
+    [f"{named(order)}: {method}" for order, method in letters.index])
+wb.show(plot_stages(by_seed, plt.subplots(figsize=(9, 3.8))[1],
+                    "Accuracy on the letters (%)"))
 letters_last = [order for order in orders if order.endswith("letters-new")]
 knows_letters = letters.loc[letters_last] > 0.5
 counts = knows_letters.groupby("method").sum().sum(axis=1)[[MODULES, "composed, no reuse"]]
@@ -307,7 +346,7 @@ verdict("adapter per skill, also without reuse: 3 of 5 seeds learn the letters i
 # - **Without reuse, other starts let other seeds learn the letters.** In *composed, no reuse*, these are seeds 1 and 2 if
 #   the letters come last, and seeds 0, 1 and 3 if they come first. If they come last, seed 0 ends at 48 %, close to our
 #   limit of 50 %. *Adapter per skill* has other starts again, and there 3 of 5 seeds learn the letters.
-# - **All intervals in the first table contain 0.**
+# - **All intervals of the differences contain 0.**
 #
 # If reuse helps, we do not know *why*. Letters have nothing in common with facts or requests. A possible reason is
 # speed: coefficients learn faster than the new part (lesson 11), so without reuse some seeds may need more than 120

@@ -10,7 +10,7 @@
 # |---|---|
 # | **Objectives** | retrieve the skill of a question by hidden states · see which questions are lost, and why · compare with simpler methods and with controls · test whether a retriever recognises a kind of question or single facts · read conformal sets |
 # | **Prerequisites** | [08 Many skills in a row](../08_many_skills.ipynb), [10 Clustered retrieval](../10_clustered_retrieval.ipynb) |
-# | **Time** | 60 minutes to work through, under 1 minute to run on two CPU cores |
+# | **Time** | 40 minutes to work through, under 1 minute to run on two CPU cores |
 # | **Memory** | under 1 GB; no GPU, no download, no network |
 #
 # The second part, [Composed modules for language skills](composition_of_skills.ipynb), trains a module for each skill.
@@ -26,7 +26,7 @@ import torch
 import workbench as wb
 from workbench.course import verdict
 from workbench.measure.intervals import wilson_interval
-from workbench.plots import describe, percent
+from workbench.plots import describe, percent, plot_dots
 
 wb.prepare_notebook()
 
@@ -37,6 +37,7 @@ from sklearn.neighbors import KNeighborsClassifier
 
 from workbench.models import load_causal_lm
 from workbench.models.encoding import make_prompt
+from workbench.plots.sequences import plot_stages
 from workbench.retrieval.classifiers import MomentClassifier
 from workbench.retrieval.conformal import ConformalTaskSets
 from workbench.retrieval.projections import separations
@@ -117,23 +118,12 @@ shares = {way: np.array([np.bincount(np.where(chosen[way][name] < 0, 3, chosen[w
                                      minlength=4) / 48 for name in names]) for way in WAYS}
 right = pd.DataFrame({way: shares[way][range(8), side] for way in WAYS}, names)
 
-
-def draw_shares(ax, table):
-    """Draw shares as a heat map with a number in each cell that is not 0."""
-    ax.imshow(table, vmin=0, vmax=1, cmap="cividis", aspect="auto")
-    for i, j in zip(*table.nonzero(), strict=True):
-        ax.text(j, i, f"{100 * table[i, j]:.0f}", ha="center", va="center",
-                color="white" if table[i, j] < 0.55 else "black")
-    ax.grid(False)
-
-
 # %% tags=["nbval-ignore-output"]
 retrieval_figure, axes = plt.subplots(1, 3, figsize=(10.5, 3.8), sharey=True)
 for ax, way in zip(axes, WAYS, strict=True):
-    draw_shares(ax, shares[way])
-    ax.set(xticks=range(4), xticklabels=["facts", "tools", "letters", "known"],
-           yticks=range(8), yticklabels=names, xlabel="retrieved (%)")
+    plot_stages(pd.DataFrame(shares[way], names, ["facts", "tools", "letters", "known"]), ax)
     ax.set_title(WAYS[way], fontsize=11)
+    ax.set_xlabel("retrieved (%)")
     describe(ax, f"Heat map, {WAYS[way]}. Questions that go to the right column: " + ", ".join(
         f"{name} {percent(share)}" for name, share in right[way].items()) + ".")
 wb.show(retrieval_figure)
@@ -196,9 +186,9 @@ verdict(f"no fact is in both skills ({len(new_facts)} new, {len(old_facts)} know
 # Two skills are easily confused if their distance is small. We fit one covariance for all skills. The **Mahalanobis
 # distance** $\Delta$ between two means is their distance in standard deviations of this covariance. Suppose that both
 # skills were exactly Gaussian with this covariance, and equally frequent. Then the best rule would choose the wrong one
-# of the two in a share $\Phi(-\Delta/2)$ of the cases, with the normal distribution function $\Phi$ (column *expected
-# error*). Even random groups of questions have means that are a little apart. So, for comparison, the column *if
-# shuffled* has the distance to the nearest skill after the skills of the questions were shuffled.
+# of the two in a share $\Phi(-\Delta/2)$ of the cases, with the normal distribution function $\Phi$. This is the *expected
+# error*, a column of the folded table. Even random groups of questions have means that are a little apart. So, for
+# comparison, the grey marks are the distance to the nearest skill after the skills of the questions were shuffled.
 
 # %%
 def together(part):
@@ -218,10 +208,27 @@ by_chance = separations(projected["train"], shuffled)[0]
 
 # %% tags=["nbval-ignore-output"]
 nearest = {name: apart[name].drop(name).idxmin() for name in names}
-print(pd.DataFrame({name: {"nearest skill": other, "distance": f"{apart.loc[name, other]:.1f}",
-                           "if shuffled": f"{by_chance[name].drop(name).min():.1f}",
-                           "expected error": f"{100 * pair_bound.loc[name, other]:.2g} %"}
-                    for name, other in nearest.items()}).T.to_string())
+near = pd.DataFrame({name: {
+    "nearest skill": other, "distance": round(apart.loc[name, other], 1),
+    "if shuffled": round(by_chance[name].drop(name).min(), 1),
+    "expected error": f"{100 * pair_bound.loc[name, other]:.2g} %"}
+    for name, other in nearest.items()}).T
+
+# %% tags=["nbval-ignore-output"]
+near_ax = plt.subplots(figsize=(8, 3.6))[1]
+near_ax.plot(near["distance"], range(8), "o", color="#0072B2", label="distance", ms=8)
+near_ax.plot(near["if shuffled"], range(8), "X", color="#777777", label="if shuffled", ms=8)
+near_ax.set(xlabel="distance to the nearest skill (standard deviations, log scale)",
+            xscale="log", ylim=(7.5, -0.5), yticks=range(8),
+            yticklabels=[f"{name} – {other}" for name, other in nearest.items()])
+near_ax.set_xticks(ticks := [0.5, 1, 2, 5, 10, 20, 40], ticks)
+near_ax.legend(frameon=False, loc="center left", bbox_to_anchor=(1, 0.5))
+wb.show(describe(near_ax, "Dots, distance to the nearest skill: " + "; ".join(
+    f"{name} {row['distance']} ({row['nearest skill']}), if shuffled {row['if shuffled']}"
+    for name, row in near.iterrows()) + "."))
+wb.show_numbers(near, "the nearest skill of each skill")
+
+# %%
 verdict("new and known facts are nearer to each other than any other two skills.",
         apart.loc["facts-new", "facts-keepers"] == apart.where(apart > 0).min(axis=None))
 
@@ -232,7 +239,7 @@ verdict("new and known facts are nearer to each other than any other two skills.
 #
 # ## Do simpler methods do as well?
 #
-# All methods in the table get the same questions. The first column is the method:
+# All methods in the figure get the same questions. The rows are:
 #
 # - *signatures*, layer 0, 1 or 4: descriptions from this layer; layer 0 are the word embeddings. *One cluster*: layer
 #   1, one Gaussian per skill instead of four;
@@ -242,7 +249,7 @@ verdict("new and known facts are nearer to each other than any other two skills.
 #   rare words count more than frequent words). *Words and pairs* also uses pairs of neighbouring words;
 # - *control*: signatures that are fitted after the labels of all eight skills were shuffled.
 #
-# The interval is Wilson's, over the 96 questions on new and known facts.
+# The intervals are Wilson's: over 48 questions for one kind of facts, over 96 for both, and over 288 for the other skills.
 
 # %%
 def skills_of(numbers):
@@ -268,23 +275,32 @@ for n, name in ((1, "words (lesson 08)"), (2, "words and pairs")):
         words.transform(train_texts), skill_of["train"]).predict(words.transform(test_texts))
 found["control: skills shuffled"] = clone(ours).fit(projected["train"], shuffled).predict(
     projected["test"])
-found_share = {}
+
+# %%
+FACTS = ["facts-new", "facts-keepers"]
+GROUPS = {"both kinds of facts": FACTS, "new facts": FACTS[:1], "known facts": FACTS[1:],
+          "other six skills": [name for name in names if name not in FACTS]}
+found_share = {group: {} for group in GROUPS}
 for name, skills in found.items():
     correct = pd.Series((skills == skill_of["test"]) | (
         np.isin(skills, known) & np.isin(skill_of["test"], known)))
     by_skill = correct.groupby(skill_of["test"]).mean()
-    both = [by_skill["facts-new"], by_skill["facts-keepers"]]
-    bounds = wilson_interval(round(48 * sum(both)), 96)
-    rest = by_skill.drop(["facts-new", "facts-keepers"]).mean()
-    found_share[name] = [*both, np.mean(both), *bounds, rest]
+    for group, own in GROUPS.items():
+        mean, count = by_skill[own].mean(), 48 * len(own)
+        found_share[group][name] = mean, *wilson_interval(round(count * mean), count)
 
 # %% tags=["nbval-ignore-output"]
-columns = ["facts-new", "facts-keepers", "mean", "low", "high", "other six skills"]
-table = pd.DataFrame(found_share, columns).T
-written = table.map(percent)
-written["mean of both (interval)"] = [f"{one['mean']} ({one['low']} to {one['high']})"
-                                      for _, one in written.iterrows()]
-print(written[[*columns[:2], "mean of both (interval)", columns[-1]]].to_string())
+found_figure, found_axes = plt.subplots(1, 2, figsize=(11.5, 5.4))
+for ax, pair in zip(found_axes, (("both kinds of facts", "other six skills"),
+                                 ("new facts", "known facts")), strict=True):
+    plot_dots({group: found_share[group] for group in pair}, ax, "",
+              "questions whose skill is found (%)")
+wb.show(found_figure)
+wb.show_numbers(pd.DataFrame(found_share), "eleven methods, questions whose skill is found",
+                lambda share: "{} ({} to {})".format(*map(percent, share)))
+
+# %%
+table = pd.DataFrame(found_share["both kinds of facts"], ["mean", "low", "high"]).T
 main = table.loc["signatures, layer 1"]
 verdict("signatures find more of the questions on facts than the words of lesson 08, NCM, SLDA and "
         "RanPAC. But they have no clear lead over pairs of words or over one cluster.",
@@ -367,10 +383,9 @@ coverage, size = np.diagonal(in_set), in_set.sum(axis=1)
 
 # %% tags=["nbval-ignore-output"]
 set_figure, set_ax = plt.subplots(figsize=(9.5, 3.9))
-draw_shares(set_ax, in_set.to_numpy())
-set_ax.set(title="sets that contain a skill (%)", xticks=range(8), yticks=range(8), yticklabels=[
-    f"{name} (mean size {size[name]:.2f})" for name in names], ylabel="questions on",
-    xticklabels=[name.replace("-", "-\n") for name in names])
+plot_stages(in_set.set_axis([f"{name} (mean size {size[name]:.2f})" for name in names]).rename(
+    columns=lambda name: name.replace("-", "-\n")), set_ax, "sets that contain a skill (%)")
+set_ax.set_ylabel("questions on")
 listed = ", ".join(f"{name} {percent(share)}" for name, share in zip(names, coverage, strict=True))
 wb.show(describe(set_ax, "Heat map, skills in conformal sets. Sets with the right skill: "
     f"{listed}. " + ", ".join(f"Sets of {one} with {other}: {percent(in_set.loc[one, other])}"
