@@ -90,8 +90,8 @@ class Clusters(RecordedRun):
         self.emit({
             "kind": "clusters", "seconds": 30.0, "tasks": shown, "frames": frames,
             "places": self.recorded.get("places", _rounded(self.places)),
-            "note": "The map shows the 384 features of a message in two dimensions. Distances are "
-                    "measured in all 384, so the nearest cluster can look far away.",
+            "note": "The map is flat. Distances are measured in all 384 features, so the nearest "
+                    "cluster can look far away.",
             "distances": "distance to the nearest cluster of each task",
             "words": f"A map of messages to {len(tasks)} assistants. Each assistant is learned as "
                      "five clusters of its messages. A new message goes to the assistant with the "

@@ -25,6 +25,12 @@ const STYLE = `
 .wb-player .share span:last-child { text-align: right; }
 .wb-player .share div { height: .7em; background: #e4e4e4; }
 .wb-player .share div div { height: 100%; background: var(--colour); }
+.wb-player .message { min-height: 2.7em; }
+@media (max-width: 40em) {
+  .wb-player .message { min-height: 5.4em; }
+  .wb-player .share { grid-template-columns: 1fr auto; gap: 0 .4em; }
+  .wb-player .share > div { grid-area: 2 / 1 / 3 / 3; }
+}
 .wb-player .said { display: grid; }
 .wb-player .said > *, .wb-player .said::after { grid-area: 1 / 1; }
 .wb-player .said::after { content: attr(data-longest); visibility: hidden; }
@@ -228,9 +234,10 @@ class Answers {
         return { cell, said: make(make(cell, "div", { class: "said" }), "span") };
       });
     });
-    // Each cell has the room of its longest answer, so that nothing jumps while the run plays.
+    // Each cell has room for its first and its last answer, so that little jumps while the run plays.
+    const ends = [recording.frames[0], recording.frames[recording.frames.length - 1]].filter(Boolean);
     this.rows.forEach((cells, q) => cells.forEach(({ said }, m) => {
-      const longest = recording.frames.map((frame) => frame.answers[m][q].text)
+      const longest = ends.map((frame) => frame.answers[m][q].text)
         .reduce((a, b) => (b.length > a.length ? b : a), "");
       said.parentNode.dataset.longest = `${longest}\u00a0✗`;
     }));
@@ -270,7 +277,7 @@ class Answers {
 class Clusters {
   constructor(stage, recording) {
     this.recording = recording;
-    this.message = make(stage, "p", { class: "note", style: "min-height:4.1em" });
+    this.message = make(stage, "p", { class: "note message" });
     const sides = make(stage, "div", { class: "sides" });
     this.svg = make(sides, "svg", { role: "img", "aria-label": recording.words });
     this.bars = make(sides, "svg", { role: "img", "aria-label": recording.distances });
@@ -280,7 +287,7 @@ class Clusters {
 
   lay() {
     const { svg, bars, recording } = this, em = this.em = fontSize(svg);
-    const side = Math.min(24 * em, svg.parentNode.clientWidth || 24 * em);
+    const side = Math.min(23 * em, svg.parentNode.clientWidth || 23 * em);
     for (const one of [svg, bars]) {
       one.replaceChildren();
       one.style.maxWidth = `${side}px`;
