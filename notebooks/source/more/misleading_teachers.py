@@ -9,7 +9,7 @@
 # |---|---|
 # | **Objectives** | compare hard, sharp, soft and flat answers of a teacher · find the accuracy at which a teacher begins to harm · see how the kind of error changes the harm |
 # | **Prerequisites** | [03 Self-distillation](../03_self_distillation.ipynb); the expected calibration error (ECE) of [Generations and calibration](self_distillation_generations.ipynb) |
-# | **Time** | about 55 minutes to work through, under 1 minute to run on two CPU cores |
+# | **Time** | about 25 minutes to work through, under 1 minute to run on two CPU cores |
 # | **Memory** | under 1 GB; no GPU, no download, no network |
 
 # %%
@@ -162,9 +162,9 @@ verdict("soft and flat answers lower the memorised labels by over 25 points, and
 #   rule.
 # - **Hard and sharp answers make errors certain.** There are no more errors than before. But sure errors rise from 3 to 5 % of
 #   all answers. The first network was unsure in many cases, but hard and sharp answers do not show this to its successors.
-# - **Flat answers lose all certainty.** Each generation halves the logits, until all classes are nearly equally likely. The
-#   order of the classes stays the same, so the accuracy stays the same too. The confidence falls to about 12 %, so the ECE is
-#   high. This is a *collapse*, like that of ridge regression in [Many rounds](self_distillation_rounds.ipynb).
+# - **Flat answers lose all certainty.** The targets of each generation have half the logits of its teacher, until all
+#   classes are nearly equally likely. The accuracy hardly changes, but the confidence falls to about 12 %. So the ECE
+#   is high. This is a *collapse*, like that of ridge regression in [Many rounds](self_distillation_rounds.ipynb).
 #
 # ## How accurate must a teacher be?
 #

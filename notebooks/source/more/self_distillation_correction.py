@@ -1,16 +1,17 @@
 # %% [markdown]
 # # When is a wrong label corrected?
 #
-# > **Claim you can check:** in an idealised model, rounds of self-distillation correct *all* wrong labels from a
-# > certain round on, and this round can be computed in advance. For given similarities and a given penalty it depends
-# > only on the *margin*: the share of the right label minus the share of the most frequent wrong label. If the margin
-# > is the same, the share of wrong labels does not matter.
+# > **Claim you can check:** in an idealised model, let the right label be the most frequent one in each class. Then
+# > rounds of self-distillation correct *all* wrong labels from a certain round on, and this round can be computed in
+# > advance. For given similarities, penalty and size of the classes it depends only on the *margin*: the share of the
+# > right label minus the share of the most frequent wrong label. If the margin is the same, the share of wrong labels
+# > does not matter.
 #
 # | | |
 # |---|---|
 # | **Objectives** | prove at which round all wrong labels are corrected · compute this round, and compare it with 18 measured ones · see what happens on real digits |
 # | **Prerequisites** | [03 Self-distillation](../03_self_distillation.ipynb); eigenvectors, logarithms |
-# | **Time** | about 50 minutes to work through, under 20 seconds to run |
+# | **Time** | about 40 minutes to work through, under 20 seconds to run |
 # | **Memory** | under 1 GB; no GPU, no download, no network |
 
 # %%
@@ -33,14 +34,13 @@ wb.prepare_notebook()
 # The model is kernel ridge regression, as in [lesson 03](../03_self_distillation.ipynb). Each class has a score, and
 # the class with the largest score is the prediction. A model with a small penalty memorises its labels, also the wrong
 # ones. But its scores are *soft*: the score of the right class is not 0. So later rounds may predict the right class
-# for an example whose label is wrong. Then we say that this label is **corrected**.
+# for an example whose label is wrong. Then this label is **corrected**.
 #
 # ## The idealised model
 #
 # - An input has similarity 1 with itself, $c$ with the other inputs of its class, and $d$ with inputs of other classes.
 #   The number $d$ is smaller than $c$.
-# - Each class has $m$ examples. A share of the labels is wrong. We assume that each label occurs equally often among
-#   all examples of all classes. (Step 3 of the proof needs this.)
+# - Each class has $m$ examples. We assume that each label occurs equally often among all examples of all classes.
 # - The **margin** $\Delta$ of a class is the share of its examples with the right label, minus the share with the most
 #   frequent wrong label. For example, 70 % with the right label and 20 % with the same wrong label give $\Delta=0.5$.
 #   We assume $\Delta>0$.
@@ -67,8 +67,8 @@ wb.prepare_notebook()
 #
 # **An example.** We make five classes with twenty examples each. The similarity is 0.5 within a class and 0.1 across
 # classes. The penalty is 0.05. In each class, 14 examples have the right label, and 6 have the same wrong label. So the
-# margin is 0.4. The left panel shows the two factors after $t$ rounds, $a^t$ and $b^t$. The right panel shows the scores
-# of the examples whose label is wrong, computed with the model.
+# margin is 0.4. The left panel shows $a^t$ and $b^t$: the share of a difference that is left after $t$ rounds. The
+# right panel shows two scores of the examples whose label is wrong: of the wrong label, and of the right one.
 
 # %%
 true_class = np.repeat(np.arange(5), 20)
@@ -110,9 +110,9 @@ wb.show(factors_fig)
 # *Step 1: the eigenvectors.* A vector has one entry for each example. The matrix of similarities has three kinds of
 # eigenvectors:
 #
-# - Vectors that sum to 0 inside each class. The eigenvalue is $1-c$. An example has similarity 1 with itself. The other
-#   entries of its class have similarity $c$ and sum to minus its own entry. The entries of each other class sum to 0.
-#   One round multiplies these vectors by $a$.
+# - Vectors that sum to 0 inside each class. The eigenvalue is $1-c$. To see this, take an example with the entry $v$.
+#   The example itself gives $v$. The other entries of its class sum to $-v$ and have the similarity $c$, so they give
+#   $-cv$. The entries of each other class sum to 0. The sum is $(1-c)v$. One round multiplies these vectors by $a$.
 # - Vectors with one value for each class, where these values sum to 0. The eigenvalue is $e$. To see this, take an
 #   example whose class has the value 1. Then the values of the other classes sum to $-1$. The example itself gives 1,
 #   the $m-1$ others of its class give $c$ each, and the other classes give $-md$ together. The sum is
@@ -153,8 +153,9 @@ verdict("after 3 rounds the three parts add up to the scores of the model.", np.
     kernel.soft_rounds(small_gram, target[:, None], 0.5, 3)[-1, :, 0], left.sum(0), 0, 1e-10))
 
 # %% [markdown]
-# After three rounds the part inside the classes has nearly vanished. The score of *A as B* for A is 34. Its score for B is
-# that of *C as A* for A, because the three classes are alike: 27. So the label of *A as B* is corrected.
+# After three rounds an eighth of the part inside the classes is left. The score of *A as B* is 34 for its right label
+# A. The figure does not show its score for B. But the three classes are alike, so this is the score of *C as A* for A:
+# 27. So the label of *A as B* is corrected.
 #
 # *Step 3: the scores.* After $t$ rounds the first part is multiplied by $a^t$, and the second by $b^t$. So the score of
 # the example for label $j$ is

@@ -8,7 +8,7 @@
 # |---|---|
 # | **Objectives** | understand Q-learning in a world of 31 cells · distil actions into a student · find the best temperature for acting and the best one for exploring |
 # | **Prerequisites** | [03 Self-distillation](../03_self_distillation.ipynb); nothing about reinforcement learning |
-# | **Time** | about 55 minutes to work through, under 30 seconds to run on two CPU cores |
+# | **Time** | about 40 minutes to work through, under 30 seconds to run on two CPU cores |
 # | **Memory** | under 1 GB; no GPU, no download, no network |
 
 # %%
@@ -41,7 +41,7 @@ wb.prepare_notebook()
 # | **policy** $\pi$ | for each cell, the probabilities of the four actions |
 # | **discount** $\gamma=0.95$ | a reward at move $t$ counts $\gamma^{t-1}$ times. So early rewards count more |
 # | **value** $V$ of a cell | the expected sum of discounted rewards from this cell on |
-# | **return** of a policy | the mean value of all cells except the goal and the pits. So a good policy knows the way from everywhere |
+# | **return** of a policy | the mean value of all cells except the goal and the pits. So a good policy must know the way from every cell |
 # | **$Q(s,a)$** | the expected sum of discounted rewards after action $a$ in cell $s$ |
 # | **greedy** | a greedy policy always takes the action with the largest $Q$ |
 #
@@ -369,9 +369,10 @@ wb.show_numbers(walks, "the softened teachers as guides", "{:.2f}".format)
 #
 # ### Does the teacher's knowledge matter?
 #
-# The next figure shows 95 % intervals of paired differences between returns. On the left are the 40 seeds of the figure of
-# results. If a row names no temperature, the setting is the one in that figure. On the right the small student takes its
-# likeliest action, on all 60 seeds. If an interval contains 0, we say: *we see no difference*.
+# The next figure shows 95 % intervals of paired differences between returns. The left panel has the 40 seeds and the
+# settings of the figure of results. (The first row names its own temperatures.) The right panel has all 60 seeds.
+# There the small student takes its likeliest action, and *hard* means hard labels. If an interval contains 0, we say:
+# *we see no difference*.
 
 # %% tags=["nbval-ignore-output"]
 helped, shuffled_guide, untrained_guide = (chosen[name, "guided learner"] for name in teachers)

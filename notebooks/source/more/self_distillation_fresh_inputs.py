@@ -9,7 +9,7 @@
 # |---|---|
 # | **Objectives** | split the risk into lost signal and noise · predict the best number of rounds · compare fresh inputs, the same inputs, and one round |
 # | **Prerequisites** | [03 Self-distillation](../03_self_distillation.ipynb); ridge regression, means and variances |
-# | **Time** | about 55 minutes to work through, under 1 minute to run on two CPU cores |
+# | **Time** | about 30 minutes to work through, under 1 minute to run on two CPU cores |
 # | **Memory** | under 1 GB; no GPU, no download, no network |
 
 # %%
@@ -36,8 +36,9 @@ wb.prepare_notebook()
 # new inputs. The model of the round before gives them labels. Is this better than to use the same inputs again? For linear
 # models there is a theory ([Wu, Yang & Sun, 2026](https://arxiv.org/abs/2602.14029)).
 #
-# **The model.** An input has $d$ independent features $x_1,\ldots,x_d$. Feature $j$ has the variance $s_j$. The label is
-# $y=\sum_j\theta_jx_j+$ noise. The numbers $\theta_j$ are the truth. The noise has the standard deviation $\sigma$.
+# **The model.** An input has $d$ independent features $x_1,\ldots,x_d$. Feature $j$ has the variance $s_j$. The label
+# is $y=\sum_j\theta_jx_j+$ noise. The sum is the *signal*, and the numbers $\theta_j$ are the truth. The noise has the
+# standard deviation $\sigma$.
 #
 # **The rounds.** Round 1 is ridge regression with penalty $\lambda$ on $n$ inputs with labels. Each later round is ridge
 # regression on $n$ fresh inputs. Their labels are the predictions of the model before, without any new noise.
@@ -63,9 +64,9 @@ wb.prepare_notebook()
 #
 # $E$ is the mean squared error of the new model on inputs that it has not seen. Their labels are made as in its training: in
 # round 1 by the truth plus noise, later by the model before. The theory gives
-# $E=\big(\sum_k(1-p_k)^2m_k+\sigma^2\big)/\big(1-\tfrac1n\sum_kp_k^2\big)$. Here $m_k$ is $s_k$ times the mean square of the
-# coefficient that makes the labels: in round 1 of $\theta_k$, later of the coefficient of the model before. Later rounds have
-# no $\sigma^2$, because their labels have no noise of their own.
+# $E=\big(\sum_k(1-p_k)^2m_k+\sigma^2\big)/\big(1-\tfrac1n\sum_kp_k^2\big)$. Here $m_k$ is $s_k$ times the mean square
+# of the coefficient that makes the labels. In round 1 this coefficient is $\theta_k$. Later it is the coefficient of
+# the model before, and there is no $\sigma^2$, because no new noise is added to the labels.
 #
 # **The test problem** has 100 features with $s_j=1/j$, $\theta_j$ proportional to $1/j$, and $n=80$ labels. The signal has
 # variance 1, and the noise too.

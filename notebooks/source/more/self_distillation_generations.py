@@ -9,7 +9,7 @@
 # |---|---|
 # | **Objectives** | train a chain of networks · measure accuracy, calibration and agreement · compare with a control, and with an ensemble of equal cost |
 # | **Prerequisites** | [03 Self-distillation](../03_self_distillation.ipynb) |
-# | **Time** | about 55 minutes to work through, under 1 minute to run on two CPU cores |
+# | **Time** | about 40 minutes to work through, under 1 minute to run on two CPU cores |
 # | **Memory** | under 1 GB; no GPU, no download, no network |
 
 # %%
@@ -69,7 +69,7 @@ def train_generations(config):
 # Born again and its control could each choose from six settings: temperature 1 or 4, and weight 0.5, 0.8 or 1 of the
 # teacher. We take the setting with the highest accuracy on validation digits, after three generations. The validation labels
 # are wrong as often as the training labels. This search used other splits of the data and other seeds than this lesson. Here
-# there are three splits with four seeds each. So there are twelve networks for each method.
+# there are three splits with four seeds each. So there are twelve networks for each method and generation.
 #
 # (With right labels, 200 steps are few. A search in
 # [Networks and wrong labels](self_distillation_controls.ipynb) chose 600 there.)
@@ -266,8 +266,9 @@ wb.show(reliable_fig)
 # ## An ensemble of all generations
 #
 # Six generations cost six trainings. We can average the probabilities of all six networks. Such an average is called an
-# **ensemble**. But there is another ensemble of equal cost: six *independent* networks with the same number of steps. (Born
-# again costs a little more, because it also computes the teacher's answers.)
+# **ensemble**. But there is another ensemble of equal cost: six *independent* networks with the same number of steps.
+# (Born again costs a little more, because it also computes the teacher's answers.) The numbers at the right of the
+# next figure are accuracies.
 
 # %% tags=["nbval-ignore-output"]
 kept = []

@@ -9,7 +9,7 @@
 # |---|---|
 # | **Objectives** | train a language model on soft labels · prove when they teach nothing · compare six kinds of targets · say what SDFT changes |
 # | **Prerequisites** | [03 Self-distillation](../03_self_distillation.ipynb); [05 SDFT](../05_sdft.ipynb) |
-# | **Time** | about 45 minutes to work through, under 30 seconds to run on two CPU cores |
+# | **Time** | about 25 minutes to work through, under 30 seconds to run on two CPU cores |
 # | **Memory** | under 1 GB; no GPU, no download, no network |
 
 # %%
@@ -91,9 +91,9 @@ wb.show(plot_dots(targets, plt.subplots(figsize=(7.5, 3))[1],
                   "probability in the target (%)"))
 
 # %% [markdown]
-# The demonstrated token is in the first row. *Hard* gives all the probability to it. *Smoothing* spreads the rest over all
-# tokens. *Pretrained* gives the rest to the tokens with which the model itself begins its answers. The next cell writes out
-# the training.
+# The demonstrated token is in the first row. The numbers at the right are those of *hard*. *Hard* gives all the
+# probability to it. *Smoothing* spreads the rest over all tokens. *Pretrained* gives the rest to the tokens with which
+# the model itself begins its answers. The next cell writes out the training.
 
 # %%
 def fine_tune(target, lr, steps, seed=0):
@@ -218,8 +218,9 @@ verdict("with wrong labels we see no difference between born-again and hard. Smo
         and seed_interval(noisy["smoothing"])[0] > 0)
 
 # %% [markdown]
-# Dots are means over seeds, and lines are 95 % intervals. In the middle and on the right are paired differences from
-# *hard*, in the same rows. Controls are grey there. If an interval contains 0, we say that we see no difference.
+# Dots are means over seeds, and lines are 95 % intervals. The numbers in the left panel are those with right labels.
+# In the middle and on the right are paired differences from *hard*, in the same rows. Controls are grey there. If an
+# interval contains 0, we say that we see no difference.
 #
 # **Right labels (`nano`).** All methods know nearly everything. Born-again differs from hard by -0.4 to +0.2 points. Its soft
 # labels nearly *are* the hard ones. (If a target gives the demonstrated token a probability below 1, the student learns to do

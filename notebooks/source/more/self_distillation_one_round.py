@@ -11,7 +11,7 @@
 # |---|---|
 # | **Objectives** | prove where the coefficients of the student lie, and predict its error · find the best mixture of labels and predictions · see what is gained if the mixture is chosen on validation data |
 # | **Prerequisites** | [03 Self-distillation](../03_self_distillation.ipynb); ridge regression, derivatives |
-# | **Time** | about 60 minutes to work through, under 20 seconds to run |
+# | **Time** | about 40 minutes to work through, under 20 seconds to run |
 # | **Memory** | under 1 GB; no GPU, no download, no network |
 
 # %%
@@ -141,7 +141,7 @@ verdict("each student lies on the tangent (difference below 1e-10).", all(
 # The lowest point is at $\xi^*=-R'/(2\lambda Q)$. There the risk is lower than $R$ by $R'^2/(4Q)$. Three cases follow:
 #
 # - **The penalty is too small.** A larger penalty lowers the risk, so $R'<0$ and $\xi^*>0$. The targets of the best
-#   student contain a share of the predictions.
+#   student contain a share of the predictions. (If $\xi^*>1$, the labels have a negative weight.)
 # - **The penalty is the best one.** Then $R'=0$, and nothing is gained.
 # - **The penalty is too large.** Then $R'>0$ and $\xi^*<0$. The targets are $y+|\xi^*|\,(y-X\beta)$: the labels, plus a
 #   multiple of the teacher's errors. Such a student fits the labels more closely than its teacher. It makes up for the

@@ -146,14 +146,15 @@ wb.show_numbers(numbers(OTHERS, (*METHODS, ENSEMBLE, PERMUTED)),
                 "points above tuned early stopping, three other data sets")
 
 # %% [markdown]
-# **Breast cancer and wine, with wrong labels.** Born again gains about two points, and both controls are worse than born again.
-# So here the teacher's answers help. Which part of them? On wine the permuted control is 1.6 points *better* than born again.
-# So on wine the likeliest class helps, and the probabilities of the other classes do not.
+# **Breast cancer and wine, with wrong labels.** Born again gains about two points. Two controls, *shuffled answers*
+# and *untrained teacher*, are worse than born again. So here the teacher's answers help. Which part of them? On wine
+# the permuted control is 1.6 points *better* than born again. So on wine the likeliest class helps, and the
+# probabilities of the other classes do not.
 #
 # **Other methods gain as much.** On breast cancer, weight decay gains three points, and the ensemble over three. On wine the
 # ensemble gains as much as born again.
 #
-# **Diabetes.** Only the ensemble gains, one point. The moving average and both controls harm.
+# **Diabetes.** Only the ensemble gains, one point. The moving average and these two controls harm.
 
 # %%
 BREAST, DIABETES, WINE = OTHERS

@@ -3,8 +3,8 @@
 #
 # > **Claim you can check:** at a large temperature $T$, the gradient of the distillation loss without its factor $T^2$
 # > is nearly proportional to $1/T^2$. Label smoothing changes no prediction of kernel ridge regression. If such a model
-# > has memorised its labels, it learns nothing from its own hard labels. A larger penalty removes more of the wrong
-# > labels than of the right ones.
+# > has memorised its labels, it learns nothing from its own hard labels. A penalty removes a larger share of the noise
+# > in the labels than of the true labels.
 #
 # | | |
 # |---|---|
@@ -120,8 +120,8 @@ verdict("at T = 100, T^2 times the gradient differs from the formula by less tha
 # has the highest score. At penalty 0.001 all points lie below the line: the model has memorised its labels. At penalty
 # 0.1 it has not memorised all of them.
 #
-# Lesson 03 uses penalty 0.03 for *plain training*. We also check that one round memorises over 99 % of its labels at
-# this penalty, and less at the next larger penalty of lesson 03, which is 0.1.
+# Lesson 03 uses penalty 0.03 for *plain training*. We also check how many labels one round memorises: over 99 % at
+# this penalty, and less than 99 % at 0.1, the next larger penalty of lesson 03.
 
 # %%
 images, digits = load_digits(return_X_y=True)
@@ -203,8 +203,8 @@ verdict("one round memorises over 99 % of its labels at penalty 0.03, and less a
 #
 # One round multiplies the targets by the matrix $A=K(K+\lambda I)^{-1}$. Let $v$ be an eigenvector of $K$ of length 1.
 # Its eigenvalue is $s=\sum_{ij}K_{ij}v_iv_j$, a sum over all pairs of images. This sum is large only if similar images
-# $i$ and $j$ have entries $v_i$ and $v_j$ of the same sign. $A$ nearly keeps such an eigenvector, and makes an
-# eigenvector with a small $s$ much smaller.
+# $i$ and $j$ have entries $v_i$ and $v_j$ of the same sign. $A$ multiplies the eigenvector by $s/(s+\lambda)$. So $A$
+# nearly keeps an eigenvector with a large $s$, and makes one with a small $s$ much smaller.
 #
 # The noisy targets are the true targets plus the *noise*: the changes that the wrong labels make. Fitting is linear, so
 # we can apply $A$ to each of the two parts alone. We measure the length of each part (the square root of the sum of its
@@ -242,8 +242,9 @@ verdict("at each of the five penalties, less is left of the noise than of the tr
         (kept[..., 1] < kept[..., 0]).all())
 
 # %% [markdown]
-# A larger penalty removes more of both parts, but it removes much more of the noise. Therefore a well-chosen penalty
-# helps against wrong labels.
+# A larger penalty removes more of both parts. At each penalty, a larger share of the noise is removed: at penalty 0.3,
+# for example, 47 % of the noise and 9 % of the true targets. Therefore a well-chosen penalty helps against wrong
+# labels.
 #
 # ## What would change your mind?
 #

@@ -11,7 +11,7 @@
 # |---|---|
 # | **Objectives** | prove two bounds on the rounds until the collapse, and test them on kernels · see self-distillation as a polynomial filter · compute the lowest risk that rounds can reach |
 # | **Prerequisites** | [03 Self-distillation](../03_self_distillation.ipynb); eigenvectors, polynomials |
-# | **Time** | about 55 minutes to work through, a few seconds to run |
+# | **Time** | about 30 minutes to work through, a few seconds to run |
 # | **Memory** | under 1 GB; no GPU, no download, no network |
 
 # %%
@@ -43,9 +43,9 @@ wb.prepare_notebook()
 # In this section each round chooses its own penalty ([Mobahi et al., 2020](https://arxiv.org/abs/2002.05715)). Let all
 # eigenvalues be positive. Then the model can fit any labels.
 #
-# **The rule of a round.** Let the vector $f$ hold the values of a function on the $n$ inputs. Only functions are allowed
-# whose mean squared distance from the previous predictions is at most $\epsilon$. Of all allowed functions, the round takes
-# the *smoothest* one. This is the function with the smallest $f^\top K^{-1}f$.
+# **The rule of a round.** Let the vector $f$ hold the values of a function on the $n$ inputs. A function is *allowed*
+# if its mean squared distance from the previous predictions is at most $\epsilon$. The round takes the *smoothest*
+# allowed function. This is the function with the smallest $f^\top K^{-1}f$.
 #
 # If the previous predictions have a mean square of at most $\epsilon$, the function 0 is allowed. It is the smoothest function
 # of all. So the next model is 0 everywhere: the model has **collapsed**.
@@ -94,8 +94,9 @@ wb.show(describe(decay_ax, f"Map of the labels left in rounds 0 to {len(left) - 
 #   So there are at most $r^2$ rounds.
 #
 # We test the bounds on 500 random cases. There are five values of $r$ and four kinds of kernels. The kernels differ in the
-# ratio of the largest eigenvalue to the smallest one. The next figure shows the smallest and the largest number of rounds in
-# 25 cases. The four kinds of kernels are drawn side by side at each $r$.
+# ratio of the largest eigenvalue to the smallest one. In the next figure the four kinds are drawn side by side at each
+# $r$. Two marks and a line show the smallest and the largest number of rounds in 25 cases. If the two are equal, there
+# is one mark.
 
 # %% tags=["nbval-ignore-output"]
 rng, inside, counts = np.random.default_rng(0), [], {}  # counts by ratio r and width

@@ -9,7 +9,7 @@
 # |---|---|
 # | **Objectives** | measure separately whether old knowledge helps new learning, and whether it is kept · write the loss of LwF · compare LwF, self-distillation and SDFT |
 # | **Prerequisites** | [03 Self-distillation](../03_self_distillation.ipynb); the scenarios of [01](../01_catastrophic_forgetting.ipynb) |
-# | **Time** | about 55 minutes to work through, under 30 seconds to run on two CPU cores |
+# | **Time** | about 35 minutes to work through, under 30 seconds to run on two CPU cores |
 # | **Memory** | under 1 GB; no GPU, no download, no network |
 
 # %%
@@ -50,9 +50,9 @@ chosen = json.loads((RESULTS / "self_distillation_further.json").read_text())
 # There are five splits of the data with three seeds each. All intervals are 95 % intervals over the five splits. If the
 # interval of a difference contains 0, we say: *we see no difference*.
 #
-# We use two of the scenarios of lesson 01, which the next figure shows for tasks of two digits. In the **task** scenario the
-# network is told whether an image shows one of 0 to 4 or one of 5 to 9. In the **class** scenario it is not told, and all ten
-# outputs compete.
+# We use two of the three scenarios of lesson 01. The next figure shows all three, for tasks of two digits. In the
+# **task** scenario the network is told whether an image shows one of 0 to 4 or one of 5 to 9. In the **class**
+# scenario it is not told, and all ten outputs compete.
 
 # %%
 from workbench.plots.diagrams import diagram
@@ -295,9 +295,10 @@ path_axes[1].legend(frameon=False, loc="center left", bbox_to_anchor=(1, 0.5))
 wb.show(path_figure)
 
 # %% [markdown]
-# Where a path crosses the dotted line, we compare. The next figure has the accuracy on the old digits at this test (*old then* in
-# the outputs), with its interval, and at the end. The numbers at the right are those at the level. In each of two controls (*shuffled* in the task
-# scenario, *untrained* in the class scenario) one of 15 networks never reaches the level. It is left out there.
+# We compare the methods where their paths cross the dotted line. The next figure has the accuracy on the old digits at
+# this level (*old then* in the outputs) and at the end, with intervals. The numbers at the right are those at the
+# level. In three cases one of 15 networks never reaches the level: *lwf* and *shuffled* in the task scenario, and
+# *untrained* in the class scenario. It is left out there.
 
 # %% tags=["nbval-ignore-output"]
 kept_rows = {}
@@ -337,9 +338,9 @@ verdict("at the same new accuracy, LwF keeps more of the old digits than fine-tu
 #   old classes only with old classes, so no term of its loss asks for the answer 3 in place of 8. LwF is better than its
 #   controls, so the soft labels contain knowledge. But fine-tuning with the learning rate 0.0002 keeps 1 to 8 points more than
 #   LwF at the level. Lesson [02](../02_measuring_retention.ipynb) found no gain of LwF either, with five tasks.
-# - **Born again keeps nothing extra.** In the class scenario it even keeps less than fine-tuning. Its teacher has already
-#   forgotten the old digits, and answers only about 5 to 9. Self-distillation can keep only what its teacher still knows, and
-#   only on the inputs that the teacher is asked about.
+# - **Born again keeps nothing extra.** In the class scenario it even keeps less than fine-tuning. Its teacher answers
+#   only about 5 to 9, and has forgotten as much as fine-tuning. Self-distillation can keep only what its teacher still
+#   knows, and only on the inputs that the teacher is asked about.
 #
 # (In the class scenario the smallest strength of LwF was best. With strength 0, LwF would be fine-tuning.)
 #
