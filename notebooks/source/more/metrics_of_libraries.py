@@ -8,7 +8,7 @@
 # |---|---|
 # | **Objectives** | read a measure from its formula, not from its name · compute each rule by hand · see when the rules disagree |
 # | **Prerequisites** | [02 Measuring retention](../02_measuring_retention.ipynb) |
-# | **Time** | 40 minutes to read and to do the exercise, under 1 minute to run on two CPU cores |
+# | **Time** | 30 minutes to read and to do the exercise, under 1 minute to run on two CPU cores |
 # | **Memory** | under 1 GB; no GPU, no download, no network |
 
 # %%
@@ -103,9 +103,9 @@ for ax, rule in zip(panels.flat, rules(R), strict=True):
 wb.show(weights_fig)
 
 # %% [markdown]
-# For example, look at the three rules for forgetting. All use the last row with weight $-1/2$, but they compare it with
-# different cells. In the rule of Mammoth and PILOT, task 1 has no weight: its best accuracy is in the last row, so this rule
-# counts nothing as forgotten.
+# For example, look at the three rules for forgetting. All subtract the last row, but from different cells. In the rule
+# of Mammoth and PILOT, both cells of task 1 have the weight 0. The best accuracy on task 1 is in the last row itself, so
+# the difference is 0: for this rule, nothing of task 1 is forgotten.
 
 # %%
 small = pd.Series(rules(R), name="value")

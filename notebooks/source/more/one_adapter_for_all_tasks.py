@@ -94,9 +94,9 @@ verdict("the package gives the same scores as the sums by hand.",
 # tries several penalties and takes the best one on a fifth of the training images. With a chosen penalty the accuracy is
 # higher, about 95 % (see the figure below).
 #
-# The frozen backbone gives an image the same features at any time. So the sums never become out of date: they are the same
-# as if all images had come at once, and nothing is forgotten. In the figure the accuracy on an earlier task falls all the
-# same. The reason: the head chooses among two digits at first, and among six at the end.
+# The frozen backbone gives an image the same features at any time. So the sums never become out of date: they are the
+# same as if all images had come at once, and nothing is forgotten. But in the heat map above the accuracy on an earlier
+# task falls. The reason: the head chooses among two digits at first, and among six at the end.
 #
 # ## Two methods with one adapter
 #

@@ -9,9 +9,9 @@
 #
 # | | |
 # |---|---|
-# | **Objectives** | compare on-policy and off-policy training with skills in a row · find the stage at which two methods differ · test other explanations of a difference · compute a paired interval by hand · sample the answers of On-Policy Replay by hand |
+# | **Objectives** | compare on-policy and off-policy training with skills in a row · find the stage at which two methods differ · test other explanations of a difference · compute a paired interval by hand · sample the answers of *replay of own answers* by hand |
 # | **Prerequisites** | [08 Many skills in a row](../08_many_skills.ipynb) |
-# | **Time** | 40 minutes to work through, a few seconds to run |
+# | **Time** | 30 minutes to work through, a few seconds to run |
 # | **Memory** | under 1 GB; no GPU, no download, no network |
 
 # %%
@@ -149,9 +149,9 @@ wb.show(stage_figure)
 # %% [markdown]
 # Nearly the whole difference appears in the last stage. After the first two stages both methods have the same accuracy
 # on the new skills. On the known skills sometimes one is better and sometimes the other. In the last stage
-# *off_policy_distillation* forgets some letters, and SDFT forgets none. Both methods forget functions of `tools-new`,
-# but SDFT forgets fewer. The two methods differ most on `tools-house`: with *off_policy_distillation* its accuracy
-# falls from 61 to 32 %, with SDFT it rises from 50 to 65 %.
+# *off_policy_distillation* forgets a part of `letters-new`, and SDFT forgets nothing of it. Both methods forget
+# functions of `tools-new`, but SDFT forgets fewer. The two methods differ most on `tools-house`: with
+# *off_policy_distillation* its accuracy falls from 61 to 32 %, with SDFT it rises from 50 to 65 %.
 #
 # The reason is not just that the facts come last. In another order, tools → letters → facts, they also come last, and
 # the two methods end about equal. Perhaps the student, after two stages, gives answers that its teacher would not give.
@@ -188,9 +188,10 @@ verdict("at the larger rate the difference on the new skills is not clear: both 
         "0.", all(low < 0 < high for low, high in rate_intervals))
 
 # %% [markdown]
-# So the number of answers does not explain the difference. The wording alone does not explain it either: in this order
-# SDFT is also better than *sft_self_style*, whose answers are in the model's own style. The learning rate remains open.
-# At the larger rate, SDFT's lead in this order is clear in retention, but not on the new skills.
+# So the number of answers does not explain the difference. The wording alone does not explain it either: in the order
+# letters → tools → facts SDFT is also better than *sft_self_style*, whose answers are in the model's own style. The
+# learning rate remains open. At the larger rate, SDFT's lead in this order is clear in retention, but not on the new
+# skills.
 #
 # A warning about single seeds: the search for the rate used one seed. There, at the larger rate and in the first order,
 # the ACC of SDFT was 22 points higher than that of *off_policy_distillation*. With five other seeds the difference is
@@ -248,9 +249,10 @@ verdict("for the first two skills, all three intervals end below +5 points. The 
             and seed_interval(known_gap.loc[order])[1] < 0 for order in orders[:3]))
 
 # %% [markdown]
-# So the teacher is not the cause. One could have predicted this: the teacher only sees the *new* questions, so its
-# knowledge of other skills is never used in training. Perhaps a skill that was learned in 120 steps is forgotten more
-# easily than a skill that was learned in thousands of steps of pretraining. We did not test this.
+# So the teacher is not the main cause: a teacher that knows the functions would save at most a few points of the first
+# two skills. One could have predicted this: the teacher only sees the *new* questions, so its knowledge of other skills
+# is never used in training. Perhaps a skill that was learned in 120 steps is forgotten more easily than a skill that was
+# learned in thousands of steps of pretraining. We did not test this.
 #
 # ## Replay of own answers: the first step by hand
 #

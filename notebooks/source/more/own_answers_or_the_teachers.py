@@ -41,7 +41,8 @@ def show_ends(runs, methods):
 
 
 # %% [markdown]
-# Most comparisons in this lesson are between four methods. All of them imitate the model's own style.
+# Most comparisons in this lesson are between four methods. In all of them the student imitates the teacher, never the
+# words of the expert.
 #
 # | method | answers to train on | targets |
 # |---|---|---|
@@ -116,7 +117,7 @@ verdict("on long answers too, training on the student's answers or on the teache
 
 # %% [markdown]
 # With renewed answers, the accuracy at 3e-4 is 94 %: one question too few for the level of 95 % that the rule asks for.
-# So the rule chose 1e-3 for them. There they learn as much as SDFT at 3e-4, but keep less:
+# So the rule chose 1e-3 for them. There they learn about as much as SDFT at 3e-4, but keep less:
 
 # %%
 kept = ends(working_tested).pivot(index="seed", columns="method", values="retention")
@@ -220,9 +221,10 @@ verdict("no method differs clearly from SDFT: all three intervals contain 0.",
 # %% [markdown]
 # With a single skill we found **no case** in which on-policy training clearly teaches more. On long answers the reason
 # may be that the student soon gives the same answers as its teacher. Then it makes almost no difference whose answers
-# are used. In the two other cases the student learns little, and the intervals are wide. They also contain differences
-# of up to 18 points (harder skill) and 14 points (noisy teacher). So these cases do not show that on-policy training
-# makes no difference. With three skills in a row, [lesson 08](../08_many_skills.ipynb) finds a small difference.
+# are used. In the two other cases the student learns little, and the intervals are wide. They also contain 18 points in
+# favour of SDFT (harder skill) and 14 points against it (noisy teacher). So these cases do not show that on-policy
+# training makes no difference. With three skills in a row, [lesson 08](../08_many_skills.ipynb) finds a small
+# difference.
 #
 # **What would change your mind?** If one of these intervals lay above 0, own answers would matter on a single skill.
 #

@@ -11,7 +11,7 @@
 # |---|---|
 # | **Objectives** | compare two implementations fairly · list the settings in which they differ · see what a loss over the student's 100 likeliest words ignores |
 # | **Prerequisites** | [05 SDFT](../05_sdft.ipynb) |
-# | **Time** | 40 minutes to work through, a few seconds to run on two CPU cores |
+# | **Time** | 20 minutes to work through, a few seconds to run on two CPU cores |
 # | **Memory** | under 1 GB; no GPU, no download, no network; TRL is not needed |
 
 # %%
@@ -84,7 +84,8 @@ verdict("with the same answers the losses differ by less than 1 in 10,000 at eve
 #
 # - **Loss.** `distillation_mode`: all words, or only the likeliest ones. `distillation_alpha`: 0 is KL(teacher ‖
 #   student), 0.5 is the Jensen-Shannon divergence (explained below). `distillation_is_clip`: if the student has changed
-#   since it wrote an answer, TRL weights the loss of this answer. This is the largest weight. *none* means no weights.
+#   since it wrote an answer, TRL gives the loss of this answer a weight. The setting is the largest weight that is
+#   allowed; *none* means no weights.
 # - **Answers and prompts.** `num_generations`: answers to each prompt. `max_completion_length` and `max_prompt_length`: the
 #   most tokens of an answer and of a prompt. `teacher_prompt_template`: the prompt of the teacher. Here
 #   `privileged_context` is the demonstration.
@@ -114,7 +115,8 @@ verdict("TRL was told to use forward KL over the whole vocabulary, and one answe
 # | learning rate | warm-up of 10 steps, then cosine decay | warm-up of a tenth of the steps | falls linearly to 0 | constant |
 #
 # **Forward KL** is KL(teacher ‖ student), and **reverse KL** is KL(student ‖ teacher). The **Jensen-Shannon** divergence
-# (`jsd` below) measures how far both are from their mean. A **warm-up** raises the learning rate from 0.
+# (`jsd` below) measures how far both are from their mean. A **warm-up** raises the learning rate from 0. A **cosine
+# decay** lowers it along a cosine curve.
 #
 # ## What does a loss over the student's likeliest words ignore?
 #
@@ -180,9 +182,10 @@ verdict("with only the student's two likeliest words, renormalised, none of the 
 # - **The student's two, renormalised:** the fourth word does not count at all. TRL 1.16.0 does this by default, with 100
 #   words (`distillation_add_tail=False`).
 #
-# Does this matter for our model? Its vocabulary is small, so 100 words are a third of it. We sample one answer to each
-# of 96 training questions of each skill. At each position of an answer we look at the teacher's likeliest word. Is it
-# among the student's 100 likeliest words?
+# Does this matter for our model? Its vocabulary is small, so 100 words are a third of it. Before any training, we sample
+# one answer of the student to each of 96 training questions of each skill. At each position of an answer we look at the
+# teacher's likeliest word. The figure shows the share of answers in which, at one position or more, this word is not
+# among the student's 100 likeliest words.
 
 # %%
 from workbench.runs.experiment import make_learner, stream_of

@@ -1,8 +1,8 @@
 # %% [markdown]
 # # What the teacher's prompt must contain
 #
-# > **Claim you can check:** with an article this teacher is as often right as with a demonstration: 100 %. With
-# > a wrong demonstration it is nearly always wrong. If the demonstration is cut off, the teacher knows no more than
+# > **Claim you can check:** with an article this teacher is as often right as with a demonstration: 100 %. With a wrong
+# > demonstration it is nearly always wrong (lesson 04). If the demonstration is cut off, the teacher knows no more than
 # > the student. The package never cuts a prompt.
 #
 # | | |
@@ -64,8 +64,9 @@ verdict("the article alone, the demonstration alone, and both lead to over 90 % 
 # ## A demonstration of another item
 #
 # With another item's demonstration the model is wrong (lesson 04). Does it ignore this demonstration, or does it repeat
-# the answer in it? In *articles-new* we count two cases separately. The right answer and the answer in the
-# demonstration can be of the same kind (two names) or of different kinds (a name and a number).
+# the answer in it? In most skills the right answer and the answer in the demonstration are of the same kind (for example
+# two names). In *articles-new* they can also be of different kinds (a name and a number). These pairs have a row of
+# their own.
 
 # %%
 repeats = {}

@@ -82,7 +82,8 @@ verdict("at 3e-4 a student that teaches itself first learns the skill. Then it c
 # student is also an error of the teacher. So nothing corrects it.
 #
 # At low rates there is hardly any difference, so the default is the pretrained model. Its weights do not change. So the
-# package runs the teacher on each prompt only once and stores the result.
+# package reads each prompt of the teacher only once and stores the result. Only the student's answers are new in each
+# step.
 #
 # ## A moving average in low precision
 #
@@ -106,8 +107,8 @@ verdict(f"after 300 steps the average has gone {percent(share_moved[torch.float3
         share_moved[torch.float32] > 0.9 and share_moved[torch.bfloat16] < 0.2)
 
 # %% [markdown]
-# In bfloat16 the average is still nearly the pretrained model. So the workbench keeps the average in float32, whatever the
-# precision of the model.
+# In bfloat16 the average is still nearly where it started. A teacher with such an average stays nearly the pretrained
+# model. So the workbench keeps the average in float32, whatever the precision of the model.
 #
 # {{exercise moving_average}}
 
