@@ -297,7 +297,7 @@ for ax, pair in zip(found_axes, (("both kinds of facts", "other six skills"),
     plot_dots({group: found_share[group] for group in pair}, ax, "",
               "questions whose skill is found (%)")
 wb.show(found_figure)
-wb.show_numbers(pd.DataFrame(found_share), "eleven methods, questions whose skill is found",
+wb.show_numbers(pd.DataFrame(found_share), "ten methods, questions whose skill is found",
                 lambda share: "{} ({} to {})".format(*map(percent, share)))
 
 # %%
