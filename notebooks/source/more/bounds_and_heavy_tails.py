@@ -10,7 +10,7 @@
 # |---|---|
 # | **Objectives** | say what each bound assumes · find a setting in which the reconstructed condition is false · compare conformal sets with a chi-square threshold |
 # | **Prerequisites** | [10 Clustered retrieval](../10_clustered_retrieval.ipynb): conformal sets; [Bounds of retrieval](bounds_of_retrieval.ipynb): B1; determinants, the chi-square distribution |
-# | **Time** | 45 minutes to work through, under half a minute to run |
+# | **Time** | 30 minutes to work through, under half a minute to run |
 # | **Memory** | under 1 GB; no GPU, no download, no network |
 
 # %%
@@ -88,7 +88,7 @@ wb.show(describe(ax, f"Densities of two squared distances, with a threshold of {
                              for name, area in areas.items()) + "."))
 
 # %% [markdown]
-# **The paper's condition** is a bound of the same kind. We did not have the theorems of PROTEUS
+# **The paper's condition** is a bound of the same kind. We did not have the theorems of the paper, PROTEUS
 # ([arXiv 2603.13235](https://arxiv.org/abs/2603.13235)). So we *reconstructed* the condition from a script by its first
 # author. The condition says how large the separation must be for an error of at most $\epsilon$. For spherical clusters of
 # variance 1 at a distance $\Delta$ it has two parts:
@@ -122,9 +122,10 @@ verdict("with 2 features and separations of 8 to 10, the reconstructed condition
         (near["paper's condition"] < near["true densities"]).all())
 
 # %% [markdown]
-# Why can the condition be false? For large distances it decreases as $e^{-\Delta^2/4}$ if the covariances are equal. But
-# the exact error decreases only as $e^{-\Delta^2/8}$. So for large $\Delta$ the condition is too small. The case of 2
-# features is not in the figure. In the figure (32 features) the condition says nothing for distances below 10.
+# Why can the condition be false? For equal covariances and large distances the promised $\epsilon$ decreases as
+# $e^{-\Delta^2/4}$. But the exact error decreases only as $e^{-\Delta^2/8}$. So for large $\Delta$ the promised
+# $\epsilon$ is too small. The figure does not show this, because it has 32 features, and the second verdict is for 2
+# features. With 32 features the condition says nothing for distances below 10.
 #
 # ## A lab
 #
@@ -187,9 +188,9 @@ verdict("conformal sets contain the right task for 98 % of the inputs (to within
         and max(means["chi-square"][1:]) < 0.92)
 
 # %% [markdown]
-# The proof gives a coverage of at least 98 % on average over all data sets. Two of the means over 20 data sets are a
-# little below 98 %. Chance can explain this: the interval of *t (2 degrees)* contains 98 %, and the interval of *Gaussian*
-# ends at 98.0 %.
+# The proof (lesson 10) gives a coverage of at least 98 % on average over all data sets. Two of the means over 20 data
+# sets are a little below 98 %. Chance can explain this: the interval of *t (2 degrees)* contains 98 %, and the interval
+# of *Gaussian* ends at 98.0 %.
 #
 # Conformal sets have a price. It is proved that they contain the right task often enough. It is not proved that they are
 # small. With heavy tails a set has four or five of the five tasks, so it says little about the task. The coverage is an

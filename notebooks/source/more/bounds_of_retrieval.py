@@ -9,7 +9,7 @@
 # |---|---|
 # | **Objectives** | prove B1 and compute it for any two Gaussians · say whether a bound holds for the error with known densities, or for the error on new data · compare a bound of fitted clusters with the held-out error |
 # | **Prerequisites** | [10 Clustered retrieval](../10_clustered_retrieval.ipynb): signatures and shrinkage; determinants and integrals |
-# | **Time** | 45 minutes to work through, under half a minute to run |
+# | **Time** | 35 minutes to work through, under half a minute to run |
 # | **Memory** | under 1 GB; no GPU, no download, no network |
 
 # %%
@@ -138,10 +138,10 @@ verdict("the formula gives about the same number as the drawn inputs. It is abov
 # %% [markdown]
 # ## Errors and bounds in one figure
 #
-# A second bound is the **normal form**. Let all covariances be equal, and take an input of $p$. The probability that its
-# density is higher under $q$ is exactly $\Phi(-\Delta/2)$. Here $\Phi$ is the distribution function of the standard normal
-# distribution. The normal form is B1 with $\Phi(-\Delta/2)$ in place of each overlap. This number is smaller than the
-# overlap $e^{-\Delta^2/8}$. So the normal form is smaller than B1. But it needs equal covariances.
+# A second bound, the **normal form**, needs equal covariances. It is B1 with $\Phi(-\Delta/2)$ in place of each overlap,
+# where $\Phi$ is the distribution function of the standard normal distribution. For an input of $p$, $\Phi(-\Delta/2)$
+# is exactly the probability that its density is higher under $q$. This number is smaller than the overlap
+# $e^{-\Delta^2/8}$, so the normal form is smaller than B1.
 #
 # The next cell computes errors and bounds for several separations, with 2 and with 32 features. The figure shows the
 # results with 32 features:

@@ -93,8 +93,8 @@ digits = [{part: features_of(*system, part) for part in ("train", "test")}
 #    weights small. $Y$ has a 1 for the class of each example, and 0 elsewhere.
 # 3. The class with the largest value of $hW$ is the answer.
 #
-# The package chooses the ridge on a fifth of the examples. What happens if the ridge is tiny, $10^{-8}$? One might
-# expect that a large **condition number** spoils the answer. The condition number of $H^\top H+\lambda I$ is its
+# The package chooses the ridge on a held-out fifth of the examples. What happens if the ridge is tiny, $10^{-8}$? One
+# might expect that a large **condition number** spoils the answer. The condition number of $H^\top H+\lambda I$ is its
 # largest eigenvalue, divided by its smallest eigenvalue. If the condition number is large, small rounding errors can
 # change the weights much. Computers round to about 16 decimal digits in *double* precision, and to about 7 in *single*
 # precision.
@@ -319,8 +319,8 @@ verdict("if both copies have the same classes, this does no visible harm. If the
         same["class right"].mean() > 0.94 and own["class right"].mean() < 0.56)
 
 # %% [markdown]
-# The numbers beside the figure are the shares of tasks found. Retrieval cannot know to which of two equal copies an input belongs. If both copies give the same answers, this does
-# not matter.
+# The numbers beside the figure are the shares of tasks found. Retrieval cannot know to which of two equal copies an input
+# belongs. If both copies give the same answers, this does not matter.
 #
 # **What to do:** look at which tasks the retriever confuses. If it cannot separate two tasks, merge them, or let both
 # give the same answers. If the same input must have two different answers, nothing helps.

@@ -11,7 +11,7 @@
 # |---|---|
 # | **Objectives** | test transfer, with a positive control in which it must appear · compare five ways to begin a task, in pairs · see when a copy of an earlier adapter helps, and when it harms |
 # | **Prerequisites** | [11 Module composition](../11_module_composition.ipynb), [Composition on messages](composition_of_intents.ipynb) |
-# | **Time** | 35 minutes to work through, a few seconds to run |
+# | **Time** | 20 minutes to work through, a few seconds to run |
 # | **Memory** | under 1 GB; no GPU, no download, no network |
 
 # %%

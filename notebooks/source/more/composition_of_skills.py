@@ -124,8 +124,8 @@ verdict("the answers to all known questions are those of the pretrained model, w
 # | replay | as sft; half of the loss is on stored examples of earlier skills | no |
 # | adapter per skill | a separate adapter for each skill | **yes** |
 # | composed, no reuse | a separate adapter for each skill | no: retrieved |
-# | composed, not orthogonal | the same, and earlier units with learned coefficients (reuse) | no: retrieved |
-# | composed | the same, and a penalty that keeps the new part orthogonal to earlier units | no: retrieved |
+# | composed, not orthogonal | as *composed, no reuse*, and earlier units with learned coefficients (reuse) | no: retrieved |
+# | composed | as *composed, not orthogonal*, and a penalty that keeps the new part orthogonal to earlier units | no: retrieved |
 #
 # All methods have the same steps, seeds and questions. The learning rate was chosen among three rates (*adapter per
 # skill*: four), on validation questions in the **first order**, facts → tools → letters. The figure has this order too.
@@ -255,9 +255,9 @@ verdict("modules keep at least 97 % of the known skills in every run. SDFT loses
 #
 # A question is answered right if its module is retrieved *and* this module gives the right answer. (Another module may
 # happen to answer right, but this is rare here.) In the figure *right module* is the share of questions whose module is
-# retrieved. *Skill told* is the accuracy if the skill is told, and *right answer* is the measured accuracy; here both are
-# on the new skills. The right module is retrieved for 100 % in each row. So only the known facts, printed below the figure,
-# test the product.
+# retrieved. *Skill told* is the accuracy if the skill is told, and *right answer* is the measured accuracy; here both
+# are on the new skills. For the new skills the right module is always retrieved, so they do not test the product. Only
+# the known facts do. They are printed below the figure.
 
 # %%
 modules = ends(record)[ends(record)["retrieved"].notna()]

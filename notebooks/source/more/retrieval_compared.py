@@ -8,7 +8,7 @@
 # |---|---|
 # | **Objectives** | write a signature for many inputs and features · compare twelve retrievers with intervals and controls |
 # | **Prerequisites** | [10 Clustered retrieval](../10_clustered_retrieval.ipynb): signatures, shrinkage and controls |
-# | **Time** | 40 minutes to work through, under 1 minute to run |
+# | **Time** | 25 minutes to work through, under 1 minute to run |
 # | **Memory** | under 1.5 GB; no GPU, no download, no network |
 
 # %%
@@ -72,7 +72,7 @@ check("signature", signature)
 # | FeCAM | the class with the smallest Mahalanobis distance, with one covariance per class |
 # | RanPAC | by ridge regression on random features |
 #
-# **Trained retrievers** need training steps.
+# **Trained retrievers** need training steps. A **key** is a trained vector with as many numbers as there are features.
 #
 # | row | how the task is found |
 # |---|---|

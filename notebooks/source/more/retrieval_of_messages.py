@@ -9,7 +9,7 @@
 # |---|---|
 # | **Objectives** | compare retrievers on a harder stream, with intervals and controls · read the messages whose task is not found · compare distances in a picture with distances in the features |
 # | **Prerequisites** | [10 Clustered retrieval](../10_clustered_retrieval.ipynb): signatures, shrinkage, conformal sets and controls; the retrievers of [Retrieval compared](retrieval_compared.ipynb) |
-# | **Time** | 55 minutes to work through, under 1 minute to run |
+# | **Time** | 30 minutes to work through, under 1 minute to run |
 # | **Memory** | under 1.5 GB; no GPU, no download, no network |
 
 # %%
@@ -231,8 +231,8 @@ for i in lost[::2]:
 # - *Retention* is here the share of a task's test messages whose task is found. (In lesson 02 it was divided by the share
 #   right after the task.) The signature of a task never changes. But each new task is one more task that can be
 #   retrieved wrongly, so the share can fall.
-# - *Tasks shuffled* is the control. UMAP does not use the tasks, so the points do not move. But the printed distances
-#   between the tasks, computed in all 384 features, become smaller.
+# - *Tasks shuffled* is the control. UMAP does not use the tasks, so the points do not move. But the widget also
+#   lists the distances between the tasks, computed in all 384 features, and these become smaller.
 
 # %%
 of_messages = shrunk[best_shrinkage]["signature: gmm"]
@@ -291,9 +291,9 @@ verdict(f"if the tasks were Gaussians with these means and this covariance, at m
         b1 < lost_share / 20)
 
 # %% [markdown]
-# The bound is the *normal form*, explained in [Bounds of retrieval](bounds_of_retrieval.ipynb). Here it is computed
-# from fitted means and a fitted covariance. That lesson shows that a bound from fitted clusters can be far below
-# the error. Also, the tasks need not be Gaussian.
+# The bound (`b1` in the code) is the *normal form*, explained in [Bounds of retrieval](bounds_of_retrieval.ipynb). Here
+# it is computed from fitted means and a fitted covariance. That lesson shows that a bound from fitted clusters can be
+# far below the error. Also, the tasks need not be Gaussian.
 #
 # With shuffled task labels the distance between two tasks is still above 2. Each mean is over only 120 messages in 384
 # features, so two means differ by chance. So compare a distance with the distance for shuffled labels, and compare a bound

@@ -185,10 +185,11 @@ verdict(f"no fact is in both skills ({len(new_facts)} new, {len(old_facts)} know
 # %% [markdown]
 # Two skills are easily confused if their distance is small. We fit one covariance for all skills. The **Mahalanobis
 # distance** $\Delta$ between two means is their distance in standard deviations of this covariance. Suppose that both
-# skills were exactly Gaussian with this covariance, and equally frequent. Then the best rule would choose the wrong one
-# of the two in a share $\Phi(-\Delta/2)$ of the cases, with the normal distribution function $\Phi$. This is the *expected
-# error*, a column of the folded table. Even random groups of questions have means that are a little apart. So, for
-# comparison, the grey marks are the distance to the nearest skill after the skills of the questions were shuffled.
+# skills were exactly Gaussian with this covariance, and equally frequent. Then even the best rule would choose the wrong
+# skill for a share $\Phi(-\Delta/2)$ of the questions. ($\Phi$ is the distribution function of the standard normal
+# distribution.) This share is the *expected error*, a column of the folded table. Even random groups of questions have
+# means that are a little apart. So, for comparison, the grey marks are the distance to the nearest skill after the
+# skills of the questions were shuffled.
 
 # %%
 def together(part):
@@ -241,8 +242,8 @@ verdict("new and known facts are nearer to each other than any other two skills.
 #
 # All methods in the figure get the same questions. The rows are:
 #
-# - *signatures*, layer 0, 1 or 4: descriptions from this layer; layer 0 are the word embeddings. *One cluster*: layer
-#   1, one Gaussian per skill instead of four;
+# - *signatures*, layer 0, 1 or 4: descriptions from this layer; layer 0 is the word embeddings. *One cluster*: layer
+#   1, with one Gaussian per skill in place of four;
 # - *NCM* chooses the nearest mean. *SLDA* uses one covariance for all skills. *RanPAC* is a ridge regression on random
 #   features. All three get the hidden states of layer 1, without principal components;
 # - *words*: the chooser of lesson 08. It finds the stored question with the most similar words and takes its skill (TF-IDF:
@@ -296,7 +297,7 @@ for ax, pair in zip(found_axes, (("both kinds of facts", "other six skills"),
     plot_dots({group: found_share[group] for group in pair}, ax, "",
               "questions whose skill is found (%)")
 wb.show(found_figure)
-wb.show_numbers(pd.DataFrame(found_share), "eleven methods, questions whose skill is found",
+wb.show_numbers(pd.DataFrame(found_share), "ten methods, questions whose skill is found",
                 lambda share: "{} ({} to {})".format(*map(percent, share)))
 
 # %%

@@ -107,9 +107,11 @@ verdict("the sets contain the right task at least as often as we asked (90 %).",
 
 # %% [markdown]
 # For 36 held-out inputs the proof of lesson 10 has 37 equally likely ranks. Three of them lead to a set without the
-# right task. So the coverage is $1-3/37$ on average over all samples of 36 held-out inputs. We have only one sample.
-# How much does the coverage differ from sample to sample? If it were measured on all possible inputs of a task, it would
-# follow a *beta distribution*, a known distribution of numbers between 0 and 1. (We assume that no two scores are equal.)
+# right task: their p-values, 1/37, 2/37 and 3/37, are at most 0.1. So the coverage is $1-3/37$ on average over all
+# samples of 36 held-out inputs. We have only one sample. How much does the coverage differ from sample to sample?
+# Suppose that the coverage of each sample were measured on all possible inputs of a task. Then these numbers would
+# follow a *beta distribution*, a known distribution of numbers between 0 and 1. (We assume that no two scores are
+# equal.)
 
 # %%
 from scipy.stats import beta

@@ -161,8 +161,8 @@ verdict("third task, five seeds: without any reused unit the 95 % interval of th
         -0.02 < low < 0 < high and (right["no new unit"] < right["all units"] - 0.05).all())
 
 # %% [markdown]
-# Compared with no unit at all, the reused units alone add or lose up to three right answers of 88. So a large
-# coefficient, or a large norm of the reused part, does not show that reuse helps.
+# The reused units alone (*no new unit*) give at most three right answers more, or three fewer, than no unit at all. There
+# are 88 test images. So a large coefficient, or a large norm of the reused part, does not show that reuse helps.
 #
 # ## Do two modules use the same directions of the input?
 #
@@ -289,9 +289,9 @@ verdict("at the chosen rates, all intervals contain 0, after 5 steps and at the 
 # %% [markdown]
 # With one rate for both, the accuracy with reuse is higher in the first steps. But it is also higher in the control
 # stream, where the tasks have no pattern of pixels in common. So this advantage does not show that knowledge is reused.
-# A possible reason is speed: the coefficients learn thirty times faster than other weights, in the control stream too.
-# With chosen rates no advantage is measured. (After 160 steps the accuracy is a little lower with the chosen rates than
-# with 0.003, because the choice looks at all six measurements.)
+# A possible reason is speed: the coefficients learn thirty times faster than other weights (lesson 11), in the control
+# stream too. With chosen rates no advantage is measured. (After 160 steps the accuracy is a little lower with the chosen
+# rates than with 0.003, because the choice looks at all six measurements.)
 #
 # ### Does the content of the units count?
 #
