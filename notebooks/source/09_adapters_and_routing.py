@@ -371,7 +371,7 @@ for k, (name, shares) in enumerate(keys.items()):
     curves.text(2, 100 * shares[:, 2].mean() + 5, name, color=COLOURS[k], ha="right")
 curves.set_xticks(range(3), after)
 curves.set(ylim=(-4, 104), ylabel="right task (%)", title="Images of the first task")
-describe(curves, "Curves, images of the first task with the right task. " + "; ".join(
+_ = describe(curves, "Curves, images of the first task with the right task. " + "; ".join(
     f"{name}: " + ", ".join(map(percent, shares.mean(0))) for name, shares in keys.items()) + ".")
 
 # %%

@@ -123,6 +123,15 @@ def printed_numbers(notebook):
     return [f"{number} numbers are printed"] if number > MOST_NUMBERS else []
 
 
+def leftovers(notebook):
+    """Results that a reader can make nothing of, such as ``Text(0, 0.5, 'loss')``."""
+    return [f"cell {i} shows {shown[:40]}" for i, cell in enumerate(code_cells(notebook), 1)
+            for output in cell.get("outputs", []) if output.output_type == "execute_result"
+            and set(output.data) == {"text/plain"}
+            for shown in [output.data["text/plain"]]
+            if re.match(r"[\[(]*(Text\(|<|array\(|[A-Z]\w+Container)", shown)]
+
+
 def words_of(text):
     """The number of words in Markdown that a reader has to read in a row.
 
@@ -162,7 +171,7 @@ def far_from_a_picture(notebook):
 
 
 RULES = (too_many_cells, long_cells, wide_lines, repeated_pictures, clipped_pictures,
-         reassigned_names, bare_asserts, printed_numbers, far_from_a_picture)
+         reassigned_names, bare_asserts, leftovers, printed_numbers, far_from_a_picture)
 
 
 @pytest.mark.parametrize("name", NOTEBOOKS)
@@ -261,6 +270,15 @@ def test_numbers_are_counted_that_a_reader_sees_at_once():
     made.cells[1].outputs = [shown(numbers, text_html="<details><table>"),
                              shown(numbers, image_png="aa", text_html="<img>")]
     assert not printed_numbers(made)
+
+
+@pytest.mark.parametrize(("text", "seen"), [
+    ("Text(0, 0.5, 'loss')", True), ("[<Line2D object at 0x7f>]", True), ("0.25", False),
+    ("'a text'", False)])
+def test_a_result_without_meaning_is_seen(text, seen):
+    made = notebook("1")
+    made.cells[0].outputs = [nbformat.v4.new_output("execute_result", {"text/plain": text})]
+    assert bool(leftovers(made)) == seen
 
 
 @pytest.mark.parametrize(("text", "count"), [

@@ -107,7 +107,8 @@ def learning(tasks: list[str]) -> list[dict[str, Any]]:
     """Return the frames in which one task after the other is learned."""
     return [{"tasks": k, "label": f"{k} task{'s' * (k != 1)} learned", "text":
              f"Task {k}, {tasks[k - 1]}: its training messages form five clusters. Their centres "
-             "(diamonds) are stored. Nothing learned before is changed." if k else "No task is learned yet."}
+             "(diamonds) are stored. Nothing learned before is changed."
+             if k else "No task is learned yet."}
             for k in range(len(tasks) + 1)]
 
 

@@ -168,7 +168,7 @@ for (method, of_rate), style in zip(results.items(), styles_of(results).values()
         describe(ax, f"{ax.get_label()} {method}, at the rates {RATES}: "
                  f"{np.round(own).astype(int).tolist()} %.")
 right_ax.set(title="accuracy on six digits", ylim=(0, 103), ylabel="%")
-change_ax.set(title="change of the first task's features", ylim=(0, 106), ylabel="%")
+_ = change_ax.set(title="change of the first task's features", ylim=(0, 106), ylabel="%")
 
 # %% tags=["nbval-ignore-output"]
 for ax in (right_ax, change_ax):

@@ -373,7 +373,7 @@ for ax, old_task in zip(razor_figure.subplots(1, 2, sharex=True, sharey=True), d
     describe(ax, f"{old_task} images, drift and forgetting at the end: " + "; ".join(
         f"{method} {row.drift:.1f} nats, {percent(row.forgotten)}"
         for method, row in at_end.iterrows()) + ".")
-razor_figure.axes[0].set_ylabel("forgotten on the old task (%)")
+_ = razor_figure.axes[0].set_ylabel("forgotten on the old task (%)")
 
 # %%
 razor_figure.axes[0].legend(frameon=False)
