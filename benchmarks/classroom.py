@@ -112,22 +112,31 @@ def classroom(place: Path, names: list[str], **settings: str) -> Iterator[str]:
         yield url
 
 
-def execute(channel: websocket.WebSocket, code: str) -> list[tuple[str, dict[str, Any]]]:
-    """Run a cell, and return the kinds and contents of the messages until the kernel is idle."""
+def text_of(frame: str | bytes) -> str | bytes:
+    """Return the JSON of a message; in a binary one, the first of parts at told offsets."""
+    if isinstance(frame, str):
+        return frame
+    parts = int.from_bytes(frame[:4], "big")
+    ends = [int.from_bytes(frame[4 * k:4 * k + 4], "big") for k in range(1, parts + 1)]
+    return frame[ends[0]:ends[1] if parts > 1 else None]
+
+
+def execute(channel: websocket.WebSocket, code: str) -> Iterator[tuple[str, dict[str, Any]]]:
+    """Run a cell, and yield the kinds and contents of the messages until the kernel is idle."""
     header = {"msg_id": uuid.uuid4().hex, "msg_type": "execute_request", "version": "5.3",
               "session": uuid.uuid4().hex, "username": "", "date": ""}
     channel.send(json.dumps({
         "header": header, "parent_header": {}, "metadata": {}, "channel": "shell", "buffers": [],
         "content": {"code": code, "silent": False, "store_history": True, "user_expressions": {},
                     "allow_stdin": False, "stop_on_error": True}}))
-    found = []
     while True:
-        message = json.loads(channel.recv())
+        message = json.loads(text_of(channel.recv()))
+        kind, content = message["msg_type"], message["content"]
         if message["parent_header"].get("msg_id") != header["msg_id"]:
             continue
-        found.append((message["msg_type"], message["content"]))
-        if message["msg_type"] == "status" and message["content"]["execution_state"] == "idle":
-            return found
+        yield kind, content
+        if kind == "status" and content["execution_state"] == "idle":
+            return
 
 
 def memory(server: psutil.Process) -> dict[str, list[dict[str, float]]]:

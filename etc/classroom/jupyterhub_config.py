@@ -69,6 +69,9 @@ START = (f"ulimit -d {int(MEMORY / 1024)}; umask 077; exec {shlex.quote(sys.exec
          '-m workbench.cli lab --hub --folder "$HOME/course" "$@"')
 c.Spawner.cmd = ["/bin/sh", "-c", START, "student"]
 c.Spawner.default_url = "/lab/tree/my-course/00_start_here.ipynb"
+# A server that is busy with 30 kernels answers late; a lost connection can lose what a cell prints.
+c.Spawner.args = ["--ServerApp.websocket_ping_interval=300000",
+                  "--ServerApp.websocket_ping_timeout=300000"]
 c.Spawner.environment = {"PYTHONDONTWRITEBYTECODE": "1"}
 c.Spawner.start_timeout = c.Spawner.http_timeout = 300
 if ACCOUNTS:
