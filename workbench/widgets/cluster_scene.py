@@ -92,7 +92,7 @@ class Clusters(RecordedRun):
             "places": self.recorded.get("places", _rounded(self.places)),
             "note": "The map is flat. Distances are measured in all 384 features, so the nearest "
                     "cluster can look far away.",
-            "distances": "distance to the nearest cluster of each task",
+            "distances": "distance to the nearest cluster of each task (short: near)",
             "words": f"A map of messages to {len(tasks)} assistants. Each assistant is learned as "
                      "five clusters of its messages. A new message goes to the assistant with the "
                      f"nearest cluster. This is right for {accuracy} of {len(test)} test messages, "

@@ -25,9 +25,7 @@ const STYLE = `
 .wb-player .share span:last-child { text-align: right; }
 .wb-player .share div { height: .7em; background: #e4e4e4; }
 .wb-player .share div div { height: 100%; background: var(--colour); }
-.wb-player .message { min-height: 2.7em; }
 @media (max-width: 40em) {
-  .wb-player .message { min-height: 5.4em; }
   .wb-player .share { grid-template-columns: 1fr auto; gap: 0 .4em; }
   .wb-player .share > div { grid-area: 2 / 1 / 3 / 3; }
 }
@@ -43,9 +41,11 @@ const STYLE = `
 .wb-player .digits .unmet img { opacity: .35; }
 .wb-player .sides { display: flex; flex-wrap: wrap; gap: 1em; }
 .wb-player .sides > * { flex: 1 1 20em; min-width: 0; }
+.wb-player .message { min-height: 2.7em; }
 .wb-player .bar { display: flex; gap: .7em; align-items: center; margin-top: .5em; }
-.wb-player .bar input { flex: 1; accent-color: #0072b2; }
+.wb-player .bar input { flex: 1; min-width: 4em; padding: 0; accent-color: #0072b2; }
 .wb-player .bar output { min-width: 10.5em; }
+@media (max-width: 40em) { .wb-player .bar output { min-width: 7em; } .wb-player .message { min-height: 5.4em; } }
 .wb-player button { font: inherit; padding: .2em .6em; min-width: 5em; min-height: 2.4em; border: 1px solid #666; border-radius: .3em;
   background: #f3f3f3; color: #111; cursor: pointer; }
 .wb-player :focus-visible { outline: .2em solid #0072b2; outline-offset: .1em; }
@@ -234,11 +234,13 @@ class Answers {
         return { cell, said: make(make(cell, "div", { class: "said" }), "span") };
       });
     });
-    // Each cell has room for its first and its last answer, so that little jumps while the run plays.
-    const ends = [recording.frames[0], recording.frames[recording.frames.length - 1]].filter(Boolean);
-    this.rows.forEach((cells, q) => cells.forEach(({ said }, m) => {
-      const longest = ends.map((frame) => frame.answers[m][q].text)
-        .reduce((a, b) => (b.length > a.length ? b : a), "");
+    // Each cell has room for its first and its last answer, and for others that are hardly longer, so
+    // that little jumps while the run plays.
+    const frames = recording.frames;
+    if (frames.length) this.rows.forEach((cells, q) => cells.forEach(({ said }, m) => {
+      const texts = frames.map((frame) => frame.answers[m][q].text);
+      const room = Math.max(texts[0].length, texts[texts.length - 1].length) + 6;
+      const longest = texts.filter((text) => text.length <= room).reduce((a, b) => (b.length > a.length ? b : a));
       said.parentNode.dataset.longest = `${longest}\u00a0✗`;
     }));
     make(stage, "p", { class: "note" },
@@ -309,7 +311,7 @@ class Clusters {
     });
     const named = recording.tasks.map((task) => place(task.label));
     recording.tasks.map((task, j) => j).sort((a, b) => named[a][1] - named[b][1]).forEach((j, n, order) => {
-      const wide = (k) => 0.62 * em * recording.tasks[k].name.length;
+      const wide = (k) => 0.7 * em * recording.tasks[k].name.length;
       for (const k of order.slice(0, n)) { // below those that it would cover
         const apart = Math.abs(named[j][0] - named[k][0]) > (wide(j) + wide(k)) / 2;
         if (!apart && named[j][1] < named[k][1] + 1.2 * em) named[j][1] = named[k][1] + 1.2 * em;
