@@ -22,12 +22,14 @@ const STYLE = `
 @keyframes wb-changed { from { background: #ffe27a; } }
 .wb-player .share { display: grid; grid-template-columns: 4em minmax(1em, 1fr) 3.2em; gap: .4em;
   align-items: center; font-weight: normal; }
+.wb-player .share span { white-space: nowrap; }
 .wb-player .share span:last-child { text-align: right; }
 .wb-player .share div { height: .7em; background: #e4e4e4; }
 .wb-player .share div div { height: 100%; background: var(--colour); }
 @media (max-width: 40em) {
   .wb-player .share { grid-template-columns: 1fr auto; gap: 0 .4em; }
   .wb-player .share > div { grid-area: 2 / 1 / 3 / 3; }
+  .wb-player th, .wb-player td { padding: .1em .2em; }
 }
 .wb-player .said { display: grid; }
 .wb-player .said > *, .wb-player .said::after { grid-area: 1 / 1; }
