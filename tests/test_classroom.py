@@ -62,7 +62,8 @@ def test_nobody_gets_in_with_another_name_or_password(url):
 
 @pytest.mark.parametrize(("names", "fault"), [
     (None, "students.txt is missing: write the names of the class into it"),
-    ("anna\nBert B.\n", "line 2: 'Bert B.' cannot be the name of an account")])
+    ("anna\nBert B.\n", "line 2: 'Bert B.' cannot be the name of an account"),
+    ("root\n", "line 1: 'root' is an account of the system itself")])
 def test_a_class_without_a_proper_list_is_told_what_to_write(tmp_path, names, fault):
     if names:
         (tmp_path / "students.txt").write_text(names)

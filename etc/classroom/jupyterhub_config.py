@@ -6,6 +6,7 @@ docs/CLASSROOM.md explains how to start it, and the variables that it reads.
 """
 
 import os
+import pwd
 import re
 import shlex
 import subprocess
@@ -23,6 +24,14 @@ NAME = r"[a-z][a-z0-9_-]{0,30}"
 ACCOUNTS = os.geteuid() == 0 and "CLASS_HOMES" not in os.environ
 
 
+def number_of(name: str) -> int | None:
+    """Return the number of an account of the system, None if there is none."""
+    try:
+        return pwd.getpwnam(name).pw_uid
+    except KeyError:
+        return None
+
+
 def class_list() -> set[str]:
     """Return the names in the class list, one in each line."""
     path = STATE / "students.txt"
@@ -35,13 +44,17 @@ def class_list() -> set[str]:
             raise SystemExit(f"{path}, line {i}: {name.strip()!r} cannot be the name of an "
                              "account. Names have small letters, digits, - and _, and begin with "
                              "a letter.")
+        number = number_of(name.strip())
+        if number is not None and number < 1000:
+            raise SystemExit(f"{path}, line {i}: {name.strip()!r} is an account of the system "
+                             "itself, and no student may use it. Choose another name.")
     return {name.strip() for name in names} - {""}
 
 
 def make_account(spawner) -> None:
     """Make the account of a student, where it is missing; a home that is there stays its own."""
     name, home = spawner.user.name, HOMES / spawner.user.name
-    if subprocess.run(["id", name], capture_output=True).returncode == 0:
+    if number_of(name) is not None:
         return
     # In a new container the homes are there, and belong to numbers that have no name yet.
     number = ["--uid", str(home.stat().st_uid)] if home.exists() else []
