@@ -113,7 +113,7 @@ def classroom(place: Path, names: list[str], **settings: str) -> Iterator[str]:
 
 
 def text_of(frame: str | bytes) -> str | bytes:
-    """Return the JSON of a message; in a binary one, the first of parts at told offsets."""
+    """Return the JSON of a message; a binary message has several parts, and this is the first."""
     if isinstance(frame, str):
         return frame
     parts = int.from_bytes(frame[:4], "big")

@@ -124,7 +124,7 @@ def printed_numbers(notebook):
 
 
 def leftovers(notebook):
-    """Results that a reader can make nothing of, such as ``Text(0, 0.5, 'loss')``."""
+    """Results that mean nothing to a reader, such as ``Text(0, 0.5, 'loss')``."""
     return [f"cell {i} shows {shown[:40]}" for i, cell in enumerate(code_cells(notebook), 1)
             for output in cell.get("outputs", []) if output.output_type == "execute_result"
             and set(output.data) == {"text/plain"}

@@ -22,7 +22,7 @@ class Lab:
     folder: Path | None = None
     """Make the copy in this folder, where the project's own folder is shared."""
     hub: Flag = False
-    """Be the server of one student, started by JupyterHub."""
+    """Serve one student of a class; JupyterHub starts this."""
 
 
 @dataclass(frozen=True)
