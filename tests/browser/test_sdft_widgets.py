@@ -25,7 +25,8 @@ study = points(load_study("one_skill")).query("order == 'facts-new' and part == 
 items = load_skill("facts-new", "train")[:6]
 other = copy.deepcopy(model)
 with torch.no_grad():
-    other.lm_head.weight.add_(0.5 * torch.randn(other.lm_head.weight.shape))
+    other.lm_head.weight.add_(0.5 * torch.randn(other.lm_head.weight.shape,
+                                                generator=torch.Generator().manual_seed(0)))
 TeacherExplorer(model, tokenizer, {"facts-new": items}, {"before": model, "other": other})
 """, 'ParetoExplorer(study, ["sft", "sdft"])', 'DriftExplorer(study, ["sft", "sdft"])', """
 SkillRetention(points(load_study("many_skills")).query("part == 'test'"), ["sft", "sdft"])
@@ -80,11 +81,11 @@ def teacher(page, screenshot):
     before = words.text_content()
     box.get_by_label("shown in the prompt").select_option("another item's demonstration")
     expect(words).not_to_have_text(before)
-    expect(words).not_to_contain_text("0.00 nats in all")
+    expect(words).not_to_contain_text("; 0.00 nats in all")
     box.get_by_label("shown in the prompt").select_option("nothing")
-    expect(words).to_contain_text("0.00 nats in all")
+    expect(words).to_contain_text("; 0.00 nats in all")
     box.get_by_label("student").select_option("other")
-    expect(words).not_to_contain_text("0.00 nats in all")
+    expect(words).not_to_contain_text("; 0.00 nats in all")
 
 
 def pareto(page, screenshot):
