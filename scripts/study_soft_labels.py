@@ -33,8 +33,9 @@ from workbench.learners.base import batch_order
 from workbench.losses import per_response
 from workbench.measure.comparison import retention
 from workbench.measure.completions import complete
-from workbench.models.encoding import encode, encode_responses, make_prompt
+from workbench.models.encoding import encode, encode_responses
 from workbench.models.logits import response_logits, take_prompts
+from workbench.models.prompts import make_prompt
 from workbench.models.sizes import make_model
 from workbench.runs import studies
 from workbench.system.files import write_atomically

@@ -61,7 +61,8 @@ def demo(words: list[str]) -> int:
 
 COMMANDS: dict[str, Callable[[list[str]], int]] = {
     "doctor": doctor, "run": runs.run, "show": runs.show, "lab": lab, "demo": demo,
-    "make-data": language.make_data, "pretrain": language.pretrain, "gate": language.gate,
+    "make-data": language.make_data, "get-model": language.get_model,
+    "pretrain": language.pretrain, "gate": language.gate,
     "train": runs.train, "evaluate": language.evaluate,
     "retrieve": retrieval.retrieve, "grade": grading.grade,
 }

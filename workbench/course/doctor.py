@@ -217,6 +217,7 @@ def _data() -> list[Check]:
     from workbench.models.backbones import DIGITS
     from workbench.models.loading import SHIPPED
     from workbench.models.minilm import EMBEDDINGS, shipped_embeddings
+    from workbench.models.published import PUBLISHED
     from workbench.models.verify import check_manifest
     from workbench.tasks import SKILLS, load_skill
 
@@ -224,7 +225,8 @@ def _data() -> list[Check]:
               for name, folder in (*SHIPPED.items(), ("digits", DIGITS))),
             _shipped("embeddings of the intents", EMBEDDINGS, shipped_embeddings),
             _shipped("text skills", provenance.data_path("skills"),
-                     lambda: [load_skill(name) for name in SKILLS])]
+                     lambda: [load_skill(name) for name in SKILLS]),
+            *map(_published, PUBLISHED)]
 
 
 def _shipped(name: str, folder: Path, read: Callable[[], object]) -> Check:
@@ -233,6 +235,21 @@ def _shipped(name: str, folder: Path, read: Callable[[], object]) -> Check:
     except WorkbenchError as error:
         return Check(name, str(error), False, fix=provenance.restore(folder))
     return Check(name, "complete")
+
+
+def _published(name: str) -> Check:
+    from workbench.models.published import folder_of
+    from workbench.models.verify import check_manifest
+
+    folder, fix = folder_of(name), f"workbench get-model {name}, with a network"
+    if not folder.is_dir():
+        return Check(f"model {name}", "not fetched; only the end of lesson 12 needs it", False,
+                     False, fix)
+    try:
+        check_manifest(folder, required=True)
+    except WorkbenchError as error:
+        return Check(f"model {name}", str(error), False, False, f"delete {folder}, then: {fix}")
+    return Check(f"model {name}", f"complete, in {folder}")
 
 
 def _mark(check: Check) -> str:

@@ -14,7 +14,8 @@ from numpy.typing import NDArray
 
 from workbench.errors import ConfigError, UnknownNameError
 from workbench.measure.intervals import wilson_interval
-from workbench.models.encoding import check_items_against, make_prompt
+from workbench.models.encoding import check_items_against
+from workbench.models.prompts import make_prompt
 from workbench.models.sampling import Samples, sample
 from workbench.system.runtime import derive_seed
 from workbench.tasks import Item, load_skill, scorer_of

@@ -1,12 +1,7 @@
-"""Prompts, and texts as token ids, padded and never cut.
-
-The student's prompt has the question alone, the teacher's has context before it. Chat templates
-differ in the arguments that they take: each is examined once, by rendering it with marker texts.
-"""
+"""Texts as token ids, padded and never cut."""
 
 from __future__ import annotations
 
-import functools
 import re
 import string
 from collections.abc import Iterable, Sequence
@@ -22,95 +17,9 @@ from workbench.tasks import Item
 if TYPE_CHECKING:
     from transformers import PreTrainedModel, PreTrainedTokenizerBase
 
-EXAMPLE_TURN = """
-{question}
-
-This is an example for a response to the question:
-{demonstration}
-
-Now answer with a response of your own, including the thinking process.
-"""
-"""The teacher's turn of arXiv 2601.19897, for models whose chat template takes no demonstration."""
-MARKERS = {"question": "marker 7 of the question", "demonstration": "marker 8 shown by the expert",
-           "article": "marker 9 from the article"}
 NO_LIMIT = 2**31  # more tokens than any prompt has
 SIGNS = re.compile(r"([,.?!;:()])")
 """Signs that a word-level tokenizer needs spaces around."""
-
-
-def make_prompt(tokenizer: PreTrainedTokenizerBase, question: str, *, demonstration: str = "",
-                article: str = "") -> str:
-    """Return the prompt with a question, and with demonstration and article for a teacher.
-
-    A chat template that takes ``demonstration`` or ``article`` is passed them; others get the user
-    turn of the SDFT paper, with the article before the demonstration.
-
-    Raises
-    ------
-    ModelError
-        If the tokenizer has no chat template, or its template fails or leaves something out.
-    """
-    parts, takes = _examine(tokenizer, str(tokenizer.chat_template or ""))
-    return _write(tokenizer, parts, takes, question, demonstration, article)
-
-
-@functools.lru_cache(16)
-def _examine(tokenizer: PreTrainedTokenizerBase, template: str) -> tuple[bool, frozenset[str]]:
-    """Return whether a message is a list of parts (for images), and which context is rendered."""
-    name, question = tokenizer.name_or_path or "this model", MARKERS["question"]
-    failure = None
-    if not template:
-        raise ModelError(f"the tokenizer of {name} has no chat template, so it is not known how to "
-                         "ask. Use an instruction-tuned model, or set tokenizer.chat_template.")
-    for parts in (False, True):
-        try:
-            if question in _render(tokenizer, parts, question):
-                break
-        except ModelError as error:
-            failure = failure or error
-    else:
-        raise failure or ModelError(
-            f"the chat template of {name} leaves the question out, given as a text and as a list "
-            "of parts. Use an instruction-tuned model, or set tokenizer.chat_template.")
-    takes = frozenset(
-        argument for argument in ("demonstration", "article") if MARKERS[argument]
-        in _render(tokenizer, parts, question, **{argument: MARKERS[argument]}))
-    whole = _write(tokenizer, parts, takes, *MARKERS.values())
-    missing = [argument for argument, marker in MARKERS.items() if marker not in whole]
-    if missing:
-        raise ModelError(f"the chat template of {name} leaves out: {', '.join(missing)}. A "
-                         "template that takes a demonstration has to render it beside the "
-                         "question and the article.")
-    return parts, takes
-
-
-def _write(tokenizer: PreTrainedTokenizerBase, parts: bool, takes: frozenset[str], question: str,
-           demonstration: str, article: str) -> str:
-    """Return a prompt; context that the template does not take goes into the user's turn."""
-    context = {"article": article, "demonstration": demonstration}
-    passed = {name: text for name, text in context.items() if text and name in takes}
-    shown = "\n\n".join(text for name, text in context.items() if text and name not in passed)
-    if not shown:
-        turn = question
-    elif "demonstration" in passed:
-        turn = f"{shown}\n\n{question}"
-    else:
-        turn = EXAMPLE_TURN.format(question=question, demonstration=shown)
-    return _render(tokenizer, parts, turn, **passed)
-
-
-def _render(tokenizer: PreTrainedTokenizerBase, parts: bool, turn: str, **passed: Any) -> str:
-    """Return the chat template with one turn of the user; raise its own errors as `ModelError`."""
-    content: Any = [{"type": "text", "text": turn}] if parts else turn
-    try:
-        return str(tokenizer.apply_chat_template(
-            [{"role": "user", "content": content}], tokenize=False, add_generation_prompt=True,
-            **passed))
-    except Exception as error:  # a template is a program and can raise anything
-        message = " ".join(str(error).split())
-        raise ModelError(f"the chat template of {tokenizer.name_or_path or 'this model'} fails "
-                         f"({type(error).__name__}): {message}. Set tokenizer.chat_template to one "
-                         "that takes a single turn of the user.") from error
 
 
 def encode(tokenizer: PreTrainedTokenizerBase, prompts: Sequence[str], longest: int,

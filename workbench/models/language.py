@@ -13,9 +13,9 @@ from torch import Tensor, nn
 
 from workbench.errors import RecordError
 from workbench.models.adapters import WithAdapter, add_adapter, no_progress_bars
-from workbench.models.encoding import make_prompt
 from workbench.models.loading import load_causal_lm
 from workbench.models.mlp import WEIGHTS
+from workbench.models.prompts import make_prompt
 from workbench.models.verify import fingerprint
 from workbench.system.files import write_atomically
 from workbench.system.runtime import generator

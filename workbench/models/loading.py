@@ -15,6 +15,7 @@ import torch
 from workbench.errors import ModelError
 from workbench.models import verify
 from workbench.models.adapters import ADAPTER_CONFIG, base_of, merge_adapter, no_progress_bars
+from workbench.models.published import PUBLISHED, published_folder
 from workbench.system.provenance import data_path, restore
 
 if TYPE_CHECKING:
@@ -31,8 +32,9 @@ def load_causal_lm(name_or_path: str | Path, *, device: str = "cpu",
     Parameters
     ----------
     name_or_path : str or path
-        ``"tiny"`` or ``"nano"``, a folder in the Hugging Face format, or a hub id such as
-        ``"Qwen/Qwen2.5-0.5B-Instruct"`` with a local copy. A peft adapter is merged into its base.
+        ``"tiny"`` or ``"nano"``; ``"smollm2-135m"``, once ``workbench get-model`` has fetched it; a
+        folder in the Hugging Face format; or a hub id such as ``"Qwen/Qwen2.5-0.5B-Instruct"`` with
+        a local copy. A peft adapter is merged into its base.
     device : str
         Such as ``"cpu"`` or ``"cuda"``.
     download : bool
@@ -53,7 +55,7 @@ def load_causal_lm(name_or_path: str | Path, *, device: str = "cpu",
 def _load(name: str, download: bool, adapters: tuple[Path, ...]) -> tuple[Any, Any, Path]:
     """Return model, tokenizer and folder; `adapters` are the folders that led to this base."""
     folder = find_model(name, download=download)
-    verify.check_manifest(folder, required=name in SHIPPED)
+    verify.check_manifest(folder, required=name in (*SHIPPED, *PUBLISHED))
     if not (folder / ADAPTER_CONFIG).is_file():
         check_folder(folder)
         model, tokenizer = _load_weights(folder), _load_tokenizer(folder)
@@ -135,13 +137,16 @@ def find_model(name_or_path: str | Path, *, download: bool = False) -> Path:
     """Return the folder of a model; see `load_causal_lm`."""
     name = str(name_or_path)
     folder = SHIPPED.get(name, Path(name))
+    if name in PUBLISHED:
+        return published_folder(name)
     if folder.is_dir():
         return folder
     if name in SHIPPED:
         raise ModelError(f"{folder} is missing. Make it with workbench pretrain --size {name} "
                          f"--out {folder}, or restore it. {restore(folder)}")
     if not re.fullmatch(r"[\w.-]+/[\w.-]+", name):
-        raise ModelError(f"there is no model {name!r}. Give one of {', '.join(SHIPPED)}, a folder "
+        raise ModelError(f"there is no model {name!r}. Give one of "
+                         f"{', '.join((*SHIPPED, *PUBLISHED))}, a folder "
                          "with config.json and model.safetensors, or a hub id (owner/name).")
     from huggingface_hub import snapshot_download
 

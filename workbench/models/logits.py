@@ -15,6 +15,8 @@ if TYPE_CHECKING:
     from transformers import DynamicCache, PreTrainedModel
 
 BATCH = 32  # prompts read at a time
+SHARED = 16
+"""Tokens that all prompts must begin with, so that they are read once for all of them."""
 _signature = functools.cache(inspect.signature)
 
 
@@ -26,6 +28,8 @@ def response_logits(model: PreTrainedModel, prompt_ids: Tensor, prompt_mask: Ten
     the mask is 0. Prompts (n, prompt tokens) are padded on the left and responses (n, tokens) on
     the right.
     """
+    if shared_tokens(prompt_ids, prompt_mask) and attends_to_all(model):
+        return PromptCache(model, prompt_ids, prompt_mask).logits(ids, mask)
     attended = torch.cat([prompt_mask, mask], 1).to(model.device)
     logits = call(model, torch.cat([prompt_ids, ids], 1), attended, ids.shape[1] + 1)
     return logits[:, :-1]
@@ -58,25 +62,50 @@ def take_prompts(prompts: tuple[Tensor, Tensor], indices: Tensor) -> tuple[Tenso
     return ids[:, first:], mask[:, first:]
 
 
+def shared_tokens(ids: Tensor, mask: Tensor) -> int:
+    """Return the number of tokens that all prompts begin with, or 0 if it is below `SHARED`.
+
+    The system message of a chat template is such a beginning. The last token of a prompt is not
+    counted: its logits begin the response.
+    """
+    if len(ids) == 1:
+        return 0
+    own = mask.argmax(1, keepdim=True) + torch.arange(int(mask.sum(1).min()) - 1)
+    rows = ids.gather(1, own)
+    shared = int((rows == rows[0]).all(0).long().cumprod(0).sum())
+    return shared if shared >= SHARED else 0
+
+
 class PromptCache:
     """Prompts that a model has read: `past` has their keys and values in every layer.
 
     Responses can be sampled, and their logits computed, without reading the prompts again.
     Gradients flow back into the prompts where they are enabled. `ids` and `mask` (n, prompt tokens)
-    are padded on the left; `last` (n, vocabulary) are the logits of the first token of a response.
+    are padded on the left, or after the tokens that all of them share (see `shared_tokens`); `last`
+    (n, vocabulary) are the logits of the first token of a response.
     """
 
     def __init__(self, model: PreTrainedModel, ids: Tensor, mask: Tensor) -> None:
         from transformers import DynamicCache
 
-        self.model, self.ids, self.mask = model, ids, mask.to(model.device)
         # The keys of a layer that forgets the beginning of a prompt cannot be used twice.
         self.reusable = attends_to_all(model)
+        shared = shared_tokens(ids, mask) if self.reusable else 0
+        if shared:  # the padding goes behind them
+            beginning = ids[:1, mask[0].argmax():][:, :shared]
+            padding = torch.arange(ids.shape[1] - shared) < mask.argmax(1, keepdim=True)
+            ids = torch.cat([beginning.expand(len(ids), -1), ids[:, shared:]], 1)
+            mask = torch.cat([torch.ones_like(ids[:, :shared]), (~padding).long()], 1)
+        self.model, self.ids, self.mask = model, ids, mask.to(model.device)
         parts = []
         with torch.set_grad_enabled(torch.is_grad_enabled() and self.reusable):
+            self.past = DynamicCache(config=model.config)
+            if shared:
+                call(model, ids[:1, :shared], self.mask[:1, :shared], 1, self.past)
             for rows, attended in zip(ids.split(BATCH), self.mask.split(BATCH), strict=True):
-                past = DynamicCache(config=model.config)
-                parts.append((call(model, rows, attended, 1, past)[:, 0], past))
+                past = DynamicCache(config=model.config) if not shared else self._copy_past(
+                    lambda part: part.expand(len(rows), -1, -1, -1))  # noqa: B023, called at once
+                parts.append((call(model, rows[:, shared:], attended, 1, past)[:, 0], past))
         self.last = torch.cat([last for last, _ in parts])
         self.past = parts[0][1]
         for layer, *others in zip(*(past.layers for _, past in parts), strict=True):

@@ -11,7 +11,8 @@ from torch import Tensor
 
 from workbench.errors import ConfigError
 from workbench.measure.accuracies import Floats
-from workbench.models.encoding import context_of, encode, make_prompt
+from workbench.models.encoding import context_of, encode
+from workbench.models.prompts import make_prompt
 from workbench.retrieval.base import Arrays, part
 from workbench.retrieval.retrievers import ClusteredRetriever
 from workbench.retrieval.signatures import Signature

@@ -11,6 +11,7 @@ from typing import Any
 
 from workbench.errors import DataError
 from workbench.system.files import write_atomically
+from workbench.tasks.oldmere import OldmereScorer
 from workbench.tasks.scoring import Scorer, contains, equals
 from workbench.tasks.village.styles import VillageScorer, is_right
 
@@ -42,9 +43,10 @@ class Item:
 
 
 SCORERS = {"exact": Scorer(equals), "contains": Scorer(contains),
-           "village": VillageScorer(is_right)}
+           "village": VillageScorer(is_right), "oldmere": OldmereScorer(contains)}
 """``exact``: the response is the answer; case, spaces and final punctuation do not count.
-``contains``: the response contains the answer. ``village``: the course's own made-up world."""
+``contains``: the response contains the answer. ``oldmere``: the same, and the style of the expert
+is known. ``village``: the course's own made-up world."""
 
 
 def scorer_of(item: Item) -> Scorer:

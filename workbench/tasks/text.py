@@ -10,6 +10,7 @@ import torch
 from torch import Tensor
 
 from workbench.errors import ConfigError, UnknownNameError, texts
+from workbench.tasks import oldmere
 from workbench.tasks.items import SPLITS, Item, check_leaks, read_items, scorer_of, spread
 from workbench.tasks.stream import Examples, Stream, Task
 from workbench.tasks.village.skills import KNOWN_SKILLS, SKILLS, SKILLS_FOLDER, VILLAGE
@@ -91,13 +92,16 @@ def load_new_and_old(skills: Sequence[str], old: Sequence[str] | None = None
     """Return the items of each new skill, and of each old one; names are as in `load_skill`.
 
     Old skills are those that the model knows already; they are tested, to measure retention. By
-    default they are the skills that the course's models know if every new item has the village's
-    scorer, else none. Raises `ConfigError` if a skill is given twice.
+    default they are the village's known skills if every new item has the village's scorer, the old
+    skills of Oldmere if every one has that scorer, else none. Raises `ConfigError` if a skill is
+    given twice.
     """
     new_items = {name: load_skill(name) for name in skills}
     if old is None:
-        village = all(item.scorer == VILLAGE for items in new_items.values() for item in items)
-        old = [name for name in KNOWN_SKILLS if name not in skills] if village else ()
+        scorers = {item.scorer for items in new_items.values() for item in items}
+        known = (KNOWN_SKILLS if scorers == {VILLAGE} else
+                 oldmere.OLD if scorers == {oldmere.SCORER} else ())
+        old = [name for name in known if name not in skills]
     if len({*skills, *old}) < len(skills) + len(old):
         raise ConfigError(f"skills must be different skills, at least one, not {tuple(skills)}"
                           + (f" with the old skills {tuple(old)}" if old else ""))
@@ -122,13 +126,16 @@ def load_skill(name: str, split: str | None = None) -> list[Item]:
     Parameters
     ----------
     name : str
-        A skill of the village, or the path of a JSON Lines file of your own (see `read_items`).
+        A skill of the village, or of Oldmere, or the path of a JSON Lines file of your own (see
+        `read_items`).
     split : {"train", "validation", "test"}, optional
         By default the items of all splits.
     """
-    if name not in SKILLS and not name.endswith(".jsonl"):
-        raise UnknownNameError("skill", name, [*SKILLS, "the path of a .jsonl file"])
-    path = SKILLS_FOLDER / f"{name}.jsonl" if name in SKILLS else Path(name)
+    real = (*oldmere.NEW, *oldmere.OLD)
+    if name not in (*SKILLS, *real) and not name.endswith(".jsonl"):
+        raise UnknownNameError("skill", name, [*SKILLS, *real, "the path of a .jsonl file"])
+    folder = SKILLS_FOLDER if name in SKILLS else oldmere.FOLDER if name in real else None
+    path = folder / f"{name}.jsonl" if folder else Path(name)
     return [item for item in read_items(path) if split in (None, item.split)]
 
 

@@ -36,7 +36,7 @@ from sklearn.feature_extraction.text import TfidfVectorizer
 from sklearn.neighbors import KNeighborsClassifier
 
 from workbench.models import load_causal_lm
-from workbench.models.encoding import make_prompt
+from workbench.models import make_prompt
 from workbench.plots.sequences import plot_stages
 from workbench.retrieval.classifiers import MomentClassifier
 from workbench.retrieval.conformal import ConformalTaskSets

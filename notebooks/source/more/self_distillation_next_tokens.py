@@ -64,7 +64,8 @@ from workbench.learners import batch_order
 from workbench.learners.text.sft import imitation
 from workbench.losses import kl_per_token, per_response
 from workbench.measure.completions import complete
-from workbench.models.encoding import encode, encode_responses, make_prompt
+from workbench.models import make_prompt
+from workbench.models.encoding import encode, encode_responses
 from workbench.models.logits import response_logits, take_prompts
 from workbench.tasks import load_skill
 

@@ -9,9 +9,10 @@ from torch import Tensor
 
 from workbench.errors import ConfigError
 from workbench.learners.base import Batch, Learner
-from workbench.models.encoding import check_items_against, context_of, encode, make_prompt
+from workbench.models.encoding import check_items_against, context_of, encode
 from workbench.models.language import LanguageModels
 from workbench.models.logits import PromptCache, response_logits, take_prompts
+from workbench.models.prompts import make_prompt
 from workbench.models.sampling import continue_prompts, draw_uniform, sample
 from workbench.tasks import Task
 from workbench.tasks.text import TextExamples
