@@ -70,7 +70,7 @@ def test_everything_that_matters_is_checked(healthy):
     assert names == ["Python", "workbench", "packages", "device", "threads", "free memory",
                      "free disk", "Chromium", *(f"extra [{extra}]" for extra in EXTRAS),
                      "model tiny", "model nano", "model digits", "embeddings of the intents",
-                     "text skills"]
+                     "text skills", "model smollm2-135m"]
 
 
 def test_a_damaged_model_is_named_with_its_remedy_and_the_course_cannot_run(healthy, monkeypatch,

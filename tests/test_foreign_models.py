@@ -13,13 +13,14 @@ from tokenizers.models import BPE, WordPiece
 from transformers import PreTrainedTokenizerFast
 
 from workbench.config import RunConfig
-from workbench.errors import ModelError
+from workbench.errors import ConfigError, ModelError
 from workbench.models import load_causal_lm, make_prompt, respell, sample
 from workbench.models.adapters import no_progress_bars
 from workbench.models.encoding import NO_LIMIT, context_of, decode, encode
 from workbench.models.language import LanguageModels
 from workbench.models.loading import SHIPPED
 from workbench.models.logits import PromptCache, attends_to_all, response_logits
+from workbench.models.prompts import SHORT_TURN, set_teacher_turn
 from workbench.models.sizes import CONTEXT
 from workbench.pretraining.tokenizer import make_tokenizer, vocabulary
 from workbench.runs.experiment import run
@@ -426,6 +427,27 @@ def test_a_system_prompt_and_the_date_are_no_trouble():
     tokenizer = with_template(SYSTEM + "{% endif %}" + CHAT)
     assert make_prompt(tokenizer, "Why?").endswith("<|user|>Why?<|end|><|assistant|>")
     assert "So." in make_prompt(tokenizer, "Why?", demonstration="So.")
+
+
+@pytest.mark.parametrize("template", [CHAT, PARTS, PASSED, SYSTEM + "{% endif %}" + CHAT])
+def test_a_teachers_turn_of_ones_own_is_used_and_leaves_the_students_prompt_as_it_is(template):
+    tokenizer = with_template(template)
+    before = make_prompt(tokenizer, "Why?")
+    for turn in (SHORT_TURN, "{question} (\"{context}\", {x} é 字 😀 \\n)\n'"):
+        set_teacher_turn(tokenizer, turn)
+        assert make_prompt(tokenizer, "Why?") == before
+        shown = turn.replace("{question}", "Why?")
+        for context, text in ((dict(demonstration="It's {{ So }}."), "It's {{ So }}."),
+                              (dict(article="A."), "A."),
+                              (dict(demonstration="So.", article="A."), "A. So.")):
+            assert make_prompt(tokenizer, "Why?", **context) == before.replace(
+                "Why?", shown.replace("{context}", text)), "the same but for the turn"
+
+
+@pytest.mark.parametrize("turn", ["", "{question}", "{context}", "{question} {context} {context}"])
+def test_a_teachers_turn_that_lacks_a_part_or_has_it_twice_is_refused(turn):
+    with pytest.raises(ConfigError, match="must have {context} and {question} once each"):
+        set_teacher_turn(with_template(CHAT), turn)
 
 
 def test_a_template_is_examined_once_and_again_when_it_is_replaced(monkeypatch):

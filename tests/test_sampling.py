@@ -8,9 +8,9 @@ import pytest
 import torch
 
 from workbench.errors import ConfigError, NonFiniteError
-from workbench.models import make_prompt, sample
+from workbench.models import logits, make_prompt, sample
 from workbench.models.encoding import encode, encode_responses
-from workbench.models.logits import PromptCache, response_logits
+from workbench.models.logits import SHARED, PromptCache, response_logits, shared_tokens
 from workbench.models.sampling import continue_prompts, draw_uniform, next_tokens
 from workbench.models.sizes import make_model
 from workbench.pretraining.tokenizer import vocabulary
@@ -74,14 +74,53 @@ def test_prompts_read_once_give_the_logits_and_the_gradient_of_prompts_read_with
     responses = encode_responses(tokenizer, ["so it is ada", "ada"], 99)
     weights = torch.randn(2, 5, len(vocabulary()), generator=seeded(0)) * responses[1][..., None]
     slopes = []
-    for logits in (lambda: response_logits(model, *prompts, *responses),
+    for read in (lambda: response_logits(model, *prompts, *responses),
                    lambda: read_and_sampled(model, tokenizer, prompts).logits(*responses)):
         model.zero_grad()
         with torch.autocast("cpu", torch.bfloat16, dtype is not None):
-            (logits() * weights).sum().backward()
+            (read() * weights).sum().backward()
         slopes.append(torch.cat([p.grad.flatten() for p in model.parameters()]))
     near = 1e-5 if dtype is None else 3e-2
     assert (slopes[0] - slopes[1]).norm() < near * slopes[0].norm() and slopes[0].norm() > 1
+
+
+def test_the_beginning_that_all_prompts_share_is_read_once_and_changes_nothing(
+        model, tokenizer, monkeypatch):
+    questions = [f"{'see here ' * 12}{QUESTION}", f"{'see here ' * 12}who ?",
+                 f"{'see here ' * 12}who keeps the blue coat ?", f"{'see here ' * 12}{QUESTION}"]
+    prompts = encode(tokenizer, [make_prompt(tokenizer, text) for text in questions], 99)
+    responses = encode_responses(tokenizer, ["so it is ada", "ada", "so", "so it is ivo"], 99)
+    shared, reads = shared_tokens(*prompts), []
+    assert shared >= 24
+    call = logits.call
+    monkeypatch.setattr(logits, "call", lambda model, ids, *more: (
+        reads.append(ids.shape), call(model, ids, *more))[1])
+    weights = torch.randn(4, 5, len(vocabulary()), generator=seeded(0)) * responses[1][..., None]
+    results = []
+    for longest in (SHARED, 10**9):
+        monkeypatch.setattr(logits, "SHARED", longest)
+        monkeypatch.setattr(logits, "BATCH", 3)
+        read = PromptCache(model, *prompts)
+        some = read.select(torch.tensor([2, 0]))
+        texts = sample(model, tokenizer, [make_prompt(tokenizer, text) for text in questions],
+                       temperature=1.0, rng=seeded(5), max_new_tokens=6).texts
+        model.zero_grad()
+        (response_logits(model, *prompts, *responses) * weights).sum().backward()
+        results.append((read.logits(*responses), some.logits(*(part[[2, 0]] for part in responses)),
+                        model.model.layers[0].mlp.up_proj.weight.grad.clone(), texts))
+    assert (1, shared) in reads
+    mask = responses[1][..., None]
+    for (a, b, name) in zip(*results, ("all", "some", "gradient", "texts"), strict=True):
+        if name == "texts":
+            assert a == b
+            continue
+        kept = {"all": mask, "some": mask[[2, 0]]}.get(name, 1)
+        assert ((a - b) * kept).abs().max() < 1e-5 * b.abs().max(), name
+
+
+@pytest.mark.parametrize("texts", [["so it is ada"], ["ada", "ivo"]])
+def test_one_prompt_or_a_short_common_beginning_is_read_as_before(tokenizer, texts):
+    assert shared_tokens(*encode(tokenizer, texts, 99)) == 0
 
 
 def read_and_sampled(model, tokenizer, prompts):

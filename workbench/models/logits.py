@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from transformers import DynamicCache, PreTrainedModel
 
 BATCH = 32  # prompts read at a time
-SHARED = 16
+SHARED = 20
 """Tokens that all prompts must begin with, so that they are read once for all of them."""
 _signature = functools.cache(inspect.signature)
 

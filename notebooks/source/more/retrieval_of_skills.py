@@ -35,8 +35,7 @@ from sklearn.base import clone
 from sklearn.feature_extraction.text import TfidfVectorizer
 from sklearn.neighbors import KNeighborsClassifier
 
-from workbench.models import load_causal_lm
-from workbench.models import make_prompt
+from workbench.models import load_causal_lm, make_prompt
 from workbench.plots.sequences import plot_stages
 from workbench.retrieval.classifiers import MomentClassifier
 from workbench.retrieval.conformal import ConformalTaskSets
