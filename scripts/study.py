@@ -12,12 +12,7 @@ be started again. A study takes many hours.
 from __future__ import annotations
 
 import argparse
-import gzip
-import json
-import multiprocessing
 import os
-import shlex
-import sys
 import tempfile
 
 os.environ.setdefault("OMP_NUM_THREADS", "1")
@@ -34,13 +29,15 @@ from study_plan import (
     AT_RATE,
     EVERY,
     EVERY_OF,
-    MASTERED,
     METHODS,
+    MODELS,
     NOISE,
     ORDERS,
     PLAN,
     RATES,
     RATES_OF,
+    REAL,
+    REAL_PART,
     SEEDS,
     SEEDS_OF,
     SEVERAL,
@@ -49,25 +46,19 @@ from study_plan import (
 )
 
 from workbench.config import RunConfig
-from workbench.learners.text import ComposedPerSkill, TextLearner
+from workbench.learners import Learner
+from workbench.learners.text import ComposedPerSkill
 from workbench.models import load_causal_lm
-from workbench.runs.evaluation import Snapshot
-from workbench.runs.experiment import make_learner, stream_of
-from workbench.runs.loop import run_stream
-from workbench.runs.record import RunRecord
+from workbench.runs import sweep
 from workbench.runs.studies import (
-    COLUMNS,
     ENOUGH,
     RESULTS,
     RUN,
-    STUDIES,
     choose,
-    load_study,
     points,
     stage_measures,
 )
-from workbench.system.files import locked, write_atomically
-from workbench.system.provenance import environment
+from workbench.system.files import locked
 from workbench.tasks import Stream
 
 
@@ -127,74 +118,42 @@ def choose_in_a_row(measures: pd.DataFrame) -> float:
 
 
 def one_run(task: Task) -> pd.DataFrame:
-    """Run one configuration and return its rows of the study."""
+    """Make one run of a study and return its rows."""
+    return sweep.one_run(as_run(task), further=retrieval_rows)
+
+
+def as_run(task: Task) -> sweep.SweepRun:
+    """Return a run with all its settings."""
     every = EVERY_OF.get(task.order, EVERY) * (3 if task.part == "test" else 1)
     one_skill = task.order not in ORDERS
-    config = RunConfig(stream="skills", skills=tuple(task.order.split()), lr=task.rate,
-                       seeds=(task.seed,), steps=task.steps, evaluate_every=every,
-                       evaluate_on=task.part, items=48, diagnose=one_skill, clip=1.0,
-                       model=task.model, **METHODS[task.method])
-    stream = stream_of(config)
-    learner = make_learner(config, stream)
-    assert isinstance(learner, TextLearner)
-    mastered: list[bool] = []
-    needed = max(2, MASTERED // every) if every else 0
-
-    def observe(snapshot: Snapshot) -> None:
-        mastered.append(bool(snapshot.steps_taken and snapshot.scores[0, 0] >= 0.98))
-
-    def stop() -> bool:
-        return (one_skill and task.part == "validation" and len(mastered) > needed
-                and all(mastered[-needed:]))
-
-    record = run_stream(learner, stream, config, observer=observe, stop=stop)
-    rows = rows_of(record)
-    if one_skill:
-        train = stream.tasks[0].train
-        right = stream.right(learner.predict(train.inputs), train, 0, 0)
-        rows.append((rows[-1][0], "train_accuracy", task.order, float(right.double().mean())))
-    if isinstance(learner, ComposedPerSkill):
-        rows += retrieval_rows(learner, stream, rows[-1][0], task.part)
-    table = pd.DataFrame(rows, columns=["step", "measure", "skill", "value"])
-    return table.assign(**dict(zip(RUN, task[:5], strict=True)), value=table["value"].round(4))
+    settings = {"stream": "skills", "skills": tuple(task.order.split()), "lr": task.rate,
+                "seeds": (task.seed,), "steps": task.steps, "evaluate_every": every,
+                "evaluate_on": task.part, "items": 48, "diagnose": one_skill, "clip": 1.0,
+                "model": task.model, **METHODS[task.method]}
+    if task.order in PLAN["real_skills"]:
+        settings = REAL | settings | REAL_PART[task.part]
+        settings["options"] = REAL["options"] | METHODS[task.method].get("options", {})
+    return sweep.SweepRun(*task[:5], RunConfig(**settings),
+                          early=one_skill and task.part == "validation")
 
 
-def retrieval_rows(learner: ComposedPerSkill, stream: Stream, step: int,
-                   part: str) -> Iterator[tuple[int, str, str, float]]:
-    """Yield how often the right module is retrieved, and the accuracy if the skill is told.
+def retrieval_rows(learner: Learner, stream: Stream, step: int, part: str) -> list[sweep.Row]:
+    """Return how often the right module is retrieved, and the accuracy if the skill is told.
 
-    All are means over skills; questions of a skill known before have no module.
+    All are means over skills; questions of a skill known before have no module. Other learners have
+    no modules, and no rows.
     """
+    if not isinstance(learner, ComposedPerSkill):
+        return []
     examples = [getattr(task, part) for task in (*stream.tasks, *stream.old_tasks)]
     chosen = [learner.retriever.choose(one.inputs) for one in examples]
     new = len(stream)
-    yield step, "retrieved", "", float(np.mean([(chosen[k] == k).mean() for k in range(new)]))
-    yield step, "retrieved_known", "", float(np.mean([(one < 0).mean() for one in chosen[new:]]))
     told = [stream.right(learner.predict(examples[k].inputs, k), examples[k], new - 1, k)
             for k in range(new)]
-    yield step, "told", "", float(np.mean([right.double().mean() for right in told]))
-
-
-def rows_of(record: RunRecord) -> list[tuple[int, str, str, float]]:
-    """Return the measurements of a run of one seed as (step, measure, skill, value), by step."""
-    steps, skills = record.config.steps, [*record.task_names, *record.old_names]
-    known = dict(zip(record.curve_steps, zip(record.curve[0], record.diagnostics_curve[0],
-                                             strict=True), strict=True))
-    known = {step: pair for step, pair in known.items() if not np.isnan(pair[0]).any()}
-    known[0] = np.append(record.baseline[0], record.old_accuracy[0, 0]), ()
-    for i in range(record.task):  # the end of a skill replaces an evaluation at the same step
-        known[(i + 1) * steps] = (np.append(record.accuracy[0, i], record.old_accuracy[0, i + 1]),
-                                  record.diagnostics[0, i + 1])
-    rows: list[tuple[int, str, str, float]] = []
-    for step in sorted(known):
-        scores, diagnostics = known[step]
-        rows += [(step, "accuracy", *pair) for pair in zip(skills, scores, strict=True)]
-        rows += [(step, measure, "", value) for measure, value in
-                 zip(record.diagnostic_names, diagnostics, strict=False) if value == value]
-        if step and step % steps == 0:
-            rows.append((step, "stored_bytes", "", record.stored_bytes[step // steps - 1]))
-    return rows + [(step, f"{name}_seconds", "", round(value, 1))
-                   for name, value in record.seconds.items()]
+    return [(step, "retrieved", "", float(np.mean([(chosen[k] == k).mean() for k in range(new)]))),
+            (step, "retrieved_known", "",
+             float(np.mean([(one < 0).mean() for one in chosen[new:]]))),
+            (step, "told", "", float(np.mean([right.double().mean() for right in told])))]
 
 
 def still_asked(study: pd.DataFrame, tasks: list[Task]) -> pd.DataFrame:
@@ -207,38 +166,12 @@ def still_asked(study: pd.DataFrame, tasks: list[Task]) -> pd.DataFrame:
     return study[~runs.isin(list(stale))] if stale else study
 
 
-def measure(name: str, tasks: list[Task], workers: int, folder: Path) -> pd.DataFrame:
+def measure(name: str, tasks: list[Task], options: argparse.Namespace) -> pd.DataFrame:
     """Make the missing runs, write the study after each, and return it."""
-    path = folder / f"{name}.csv.gz"
-    study = load_study(name, folder) if path.exists() else pd.DataFrame(columns=list(COLUMNS))
-    study = still_asked(study, [task for task in tasks if task.part == "test"])
-    done = set(study[RUN].itertuples(index=False, name=None))
-    missing = [task for task in tasks if task[:5] not in done]
-    if missing:
-        note = path.with_name(f"{name}.json")
-        made = json.loads(note.read_text()) if note.exists() else {}
-        for task in missing:
-            made.setdefault(f"{task.part}: {task.order}", {
-                "command": shlex.join(["python", *sys.argv]), "environment": environment()})
-        write_atomically(note, (json.dumps(made, indent=1) + "\n").encode())
-    for rows in results(missing, workers):
-        study = pd.concat([study, rows] if len(study) else [rows])[list(COLUMNS)]
-        text = study.to_csv(index=False, lineterminator="\n")
-        write_atomically(path, gzip.compress(text.encode(), mtime=0))
-        end = points(rows).iloc[-1]
-        print(f"{end['part']} {end['order']} {end['method']} rate {end['rate']:g} seed "
-              f"{end['seed']} step {end['step']}: new {end['new']:.2f} retention "
-              f"{end['retention']:.2f}", flush=True)
-    return study
-
-
-def results(tasks: list[Task], workers: int) -> Iterator[pd.DataFrame]:
-    """Yield the rows of each run as soon as it is complete."""
-    if workers == 1:
-        yield from map(one_run, tasks)
-    elif tasks:
-        with multiprocessing.get_context("spawn").Pool(workers) as pool:
-            yield from pool.imap_unordered(one_run, tasks)
+    tests = [task for task in tasks if task.part == "test"]
+    return sweep.add_runs(options.folder / f"{name}.csv.gz", tasks, train=one_run,
+                          workers=options.workers, scheduler=options.scheduler,
+                          keep=lambda study: still_asked(study, tests))
 
 
 @torch.no_grad()
@@ -256,12 +189,13 @@ def perturb(model: torch.nn.Module) -> None:
 def main(arguments: list[str] | None = None) -> None:
     """Search, then compare."""
     parser = argparse.ArgumentParser(description=str(__doc__).partition("\n")[0])
-    parser.add_argument("study", choices=STUDIES)
+    parser.add_argument("study", choices=list(PLAN))
     parser.add_argument("--skills", nargs="+", metavar="SKILL",
                         help="of one_skill: only these; of several skills in a row: one order")
     parser.add_argument("--methods", nargs="+", choices=METHODS, metavar="METHOD",
                         help="only these; default: all of the plan")
     parser.add_argument("--workers", type=int, default=1, help="runs at a time")
+    parser.add_argument("--scheduler", help="address of a Dask scheduler, for more machines")
     parser.add_argument("--folder", type=Path, default=RESULTS, help="where the table is")
     parser.add_argument("--model", help="another model, for a trial in another --folder")
     parser.add_argument("--steps", type=int, help="steps per skill, for the same")
@@ -282,18 +216,16 @@ def main(arguments: list[str] | None = None) -> None:
                 and (task.order in orders or task.part == "validation" and task.order in ORDERS)]
 
     with tempfile.TemporaryDirectory() as folder, locked(options.folder):
-        model = options.model or "tiny"
+        model = options.model or MODELS.get(options.study, "tiny")
         if options.study == "noisy_teacher":
             noisy, tokenizer = load_causal_lm(model)
             model = f"{folder}/noisy"
             perturb(noisy)
             noisy.save_pretrained(model)
             tokenizer.save_pretrained(model)
-        study = measure(options.study, wanted(search(options.study, steps, model)), options.workers,
-                        options.folder)
+        study = measure(options.study, wanted(search(options.study, steps, model)), options)
         searched = points(study[study["part"] == "validation"])
-        measure(options.study, wanted(comparison(options.study, steps, model, searched)),
-                options.workers, options.folder)
+        measure(options.study, wanted(comparison(options.study, steps, model, searched)), options)
 
 
 if __name__ == "__main__":

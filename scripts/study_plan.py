@@ -82,15 +82,21 @@ PLAN: dict[str, dict[str, tuple[str, ...]]] = {
         ORDERS[5]: (*IN_A_ROW, *AT_RATE), ORDERS[2]: IN_A_ROW},
     "composed_skills": {
         ORDERS[0]: COMPOSED, **dict.fromkeys((ORDERS[5], ORDERS[2]), COMPOSED[1:])},
+    "real_skills": {
+        "town-far": ("sft", "sdft", "sft on teacher", "off-policy, one sample", "sdft ema",
+                     "replay of own answers", "sft lora", "sdft lora"),
+        "town-near": ("sft", "sdft")},
 }
 """The methods of each study, by order of skills."""
 RATES = {"one_skill": (1e-5, 3e-5, 1e-4, 3e-4, 1e-3, 3e-3), "noisy_teacher": (1e-4, 3e-4, 1e-3),
-         "many_skills": (1e-4, 3e-4, 1e-3), "composed_skills": (1e-3, 3e-3, 1e-2)}
+         "many_skills": (1e-4, 3e-4, 1e-3), "composed_skills": (1e-3, 3e-3, 1e-2),
+         "real_skills": (3e-5, 1e-4, 2e-4)}
 RATES_OF = {"sft lora": (1e-4, 3e-4, 1e-3, 3e-3, 1e-2, 3e-2),
             "sdft lora": (1e-4, 3e-4, 1e-3, 3e-3, 1e-2, 3e-2),
             "adapter per skill": (1e-3, 3e-3, 1e-2, 3e-2)}
 """Adapters need larger learning rates."""
-STEPS = {"one_skill": 160, "noisy_teacher": 160, "many_skills": 120, "composed_skills": 120}
+STEPS = {"one_skill": 160, "noisy_teacher": 160, "many_skills": 120, "composed_skills": 120,
+         "real_skills": 48}
 """Steps per skill."""
 SEVERAL = ("many_skills", "composed_skills")
 """The studies of several skills in a row."""
@@ -98,7 +104,13 @@ EVERY, EVERY_OF = 40, {"facts-new": 20, **dict.fromkeys(ORDERS, 0)}
 """Steps between evaluations; 0: only at the end of each skill."""
 TUNING_SEED, SEEDS, SEEDS_OF = 100, range(5), {"letters-hard-new": range(15)}
 """Fifteen seeds where five were too few: some find the rule and most do not."""
-MASTERED = 60
-"""Steps with a known skill after which a run of the search ends early."""
+MODELS = {"real_skills": "smollm2-135m"}
+"""The model of a study; by default ``tiny``."""
+REAL: dict[str, Any] = {"batch_size": 8, "options": {"max_new_tokens": 24}}
+"""Settings of the real model, unless the method has others."""
+REAL_PART: dict[str, dict[str, Any]] = {
+    "validation": {"items": 24, "diagnose": False, "evaluate_every": 16},
+    "test": {"evaluate_every": 0}}
+"""The same, by part: diagnostics take as long as some training, and are measured at the end."""
 NOISE = 0.7
 """Noise in the weights of the noisy teacher, as a share of their standard deviation."""

@@ -23,6 +23,7 @@ from workbench.plots.studies import (
     table_by_rate,
 )
 from workbench.plots.styles import METHOD_STYLES, styles_of
+from workbench.runs import sweep
 from workbench.runs.evaluation import DIAGNOSTICS
 from workbench.runs.studies import (
     COLUMNS,
@@ -286,7 +287,7 @@ def test_a_study_of_several_skills_is_made_and_resumed(script, tmp_path):
 
 def test_a_study_of_one_skill_looks_within_a_run_and_stops_when_it_is_mastered(script, monkeypatch):
     monkeypatch.setattr(script, "EVERY", 1)
-    monkeypatch.setattr(script, "MASTERED", 2)
+    monkeypatch.setattr(sweep, "MASTERED", 2)
     task = script.Task("validation", "tools-new", "sft", 1e-3, 100, 3, "nano")
     table = points(script.one_run(task))
     assert list(table["step"]) == [0, 1, 2, 3] and table["kl_new"].notna().sum() == 3
@@ -294,7 +295,7 @@ def test_a_study_of_one_skill_looks_within_a_run_and_stops_when_it_is_mastered(s
     assert last[["train_accuracy", "stored_bytes", "train_seconds"]].notna().all()
     assert table["train_accuracy"].notna().sum() == 1 and "teacher_right" not in table
     observed = []
-    run_stream = script.run_stream
+    run_stream = sweep.run_stream
 
     def knows_all(learner, stream, config, observer, stop):
         def observe(snapshot):
@@ -303,7 +304,7 @@ def test_a_study_of_one_skill_looks_within_a_run_and_stops_when_it_is_mastered(s
             observer(snapshot)
         return run_stream(learner, stream, config, observer=observe, stop=stop)
 
-    monkeypatch.setattr(script, "run_stream", knows_all)
+    monkeypatch.setattr(sweep, "run_stream", knows_all)
     early = points(script.one_run(task._replace(steps=50)))
     assert list(early["step"]) == [0, 1, 2] == observed
     assert early["train_accuracy"].notna().sum() == 1

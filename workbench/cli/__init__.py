@@ -5,7 +5,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
-from workbench.cli import grading, language, retrieval, runs
+from workbench.cli import grading, language, retrieval, runs, studies
 from workbench.cli.parsing import Flag, parse
 from workbench.cli.runs import FAILED, INTERRUPTED, MISTAKE, Output, stop_on_interrupt
 from workbench.errors import UnknownNameError, WorkbenchError
@@ -63,7 +63,7 @@ COMMANDS: dict[str, Callable[[list[str]], int]] = {
     "doctor": doctor, "run": runs.run, "show": runs.show, "lab": lab, "demo": demo,
     "make-data": language.make_data, "get-model": language.get_model,
     "pretrain": language.pretrain, "gate": language.gate,
-    "train": runs.train, "evaluate": language.evaluate,
+    "train": runs.train, "study": studies.study, "evaluate": language.evaluate,
     "retrieve": retrieval.retrieve, "grade": grading.grade,
 }
 """The function of each command: it takes the words after the command and returns the exit code."""

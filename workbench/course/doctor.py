@@ -22,6 +22,7 @@ EXTRAS = {
     "models": "language models, from lesson 04 on",
     "retrieval": "pictures of clusters, in more/retrieval_of_messages",
     "minilm": "embedding texts of your own with all-MiniLM-L6-v2",
+    "scale": "a study on several processes or machines",
     "demo": "the instructor's demonstration",
     "classroom": "a class on one server",
     "course": "building the notebooks",

@@ -9,11 +9,13 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import torch
 from numpy.typing import ArrayLike, NDArray
+from torch.nn.functional import cross_entropy
 
 from workbench.errors import ConfigError, UndefinedMetricError, texts
 from workbench.losses import divergence, kl_per_token
 from workbench.measure.completions import Completions, complete, prompts_for, rates_of
 from workbench.models import make_prompt, sample
+from workbench.models.encoding import NO_LIMIT, encode
 from workbench.models.logits import response_logits
 from workbench.system.runtime import generator
 from workbench.tasks import Item, spread
@@ -91,6 +93,23 @@ class Drift:
             kl = kl_per_token(response_logits(self.base, *part), response_logits(model, *part))
             total += float((kl.cpu() * part[-1]).sum())
         return total / len(self.samples[0])
+
+
+@torch.no_grad()
+def perplexity(model: PreTrainedModel, tokenizer: PreTrainedTokenizerBase, text: str,
+               window: int = 256) -> float:
+    r"""Return the perplexity of a text, :math:`\exp(-\frac1n\sum_t \log p(x_t|x_{<t}))`.
+
+    The text is read in parts of `window` tokens, each after the end token alone. Raises
+    `ModelError` if the tokenizer does not know a word of it.
+    """
+    ids, _ = encode(tokenizer, [text], NO_LIMIT, "text")
+    start = torch.tensor([[tokenizer.eos_token_id]])
+    total = 0.0
+    for part in ids.split(window, 1):
+        logits = response_logits(model, start, torch.ones_like(start), part, torch.ones_like(part))
+        total += float(cross_entropy(logits[0].cpu(), part[0], reduction="sum"))
+    return float(np.exp(total / ids.shape[1]))
 
 
 def assess(model: PreTrainedModel, tokenizer: PreTrainedTokenizerBase, new_skills: Sequence[str],

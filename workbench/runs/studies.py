@@ -36,7 +36,12 @@ def load_study(name: str, folder: Path = RESULTS) -> pd.DataFrame:
     """
     if name not in STUDIES:
         raise UnknownNameError("study", name, list(STUDIES))
-    path = folder / f"{name}.csv.gz"
+    return read_table(folder / f"{name}.csv.gz",
+                      f" Or make it again: python scripts/study.py {name}")
+
+
+def read_table(path: Path, remedy: str = "") -> pd.DataFrame:
+    """Return the table in a file, or raise `RecordError`; see `load_study`."""
     try:
         text = pd.read_csv(path, dtype=str, keep_default_na=False)
         if list(text) != list(COLUMNS):
@@ -50,8 +55,7 @@ def load_study(name: str, folder: Path = RESULTS) -> pd.DataFrame:
     except (OSError, EOFError, ValueError, zlib.error) as error:  # pandas' errors are ValueErrors
         fault = (error.strerror if isinstance(error, FileNotFoundError) else
                  f"the file is damaged ({type(error).__name__}: {error})")
-        raise RecordError(f"{path}: {fault}. {restore(path)} Or make it again: python "
-                          f"scripts/study.py {name}") from error
+        raise RecordError(f"{path}: {fault}. {restore(path)}{remedy}") from error
     return study
 
 
