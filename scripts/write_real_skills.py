@@ -31,6 +31,8 @@ from real_tables import (
 from workbench.tasks.items import Item, write_items
 from workbench.tasks.oldmere import FOLDER, SCORER
 
+TOKENS = 24
+"""New tokens of an answer, as in the study."""
 PER_KIND = {"train": 6, "validation": 8, "test": 24}
 """Old questions of each kind in each split, at most."""
 
@@ -110,7 +112,7 @@ def known(kind: str, candidates: list[tuple[str, str]], model: str) -> list[Item
     loaded = load_causal_lm(model)
     asked = [Item(str(i), "old", kind, "test", question, answer, answer, "", SCORER)
              for i, (question, answer) in enumerate(candidates)]
-    answers = complete(*loaded, asked, max_new_tokens=32)
+    answers = complete(*loaded, asked, max_new_tokens=TOKENS)
     right = [(one, " ".join(text.split())) for one, text, ok in
              zip(asked, answers.samples.texts, answers.right, strict=True) if ok]
     random.Random(2).shuffle(right)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import json
 import math
 
@@ -106,6 +107,13 @@ def test_copying_from_the_article_counts_too():
     assert not copies_wrapping("the answer is ada .", shown)
 
 
+def test_words_that_the_question_has_too_are_not_copied_from_the_demonstration():
+    one = dataclasses.replace(item("ada runs the mill in Oldmere, as we say", "ada"),
+                              prompt="Who runs the mill in Oldmere?")
+    assert not copies_wrapping("The one who runs the mill in Oldmere is Ada.", one)
+    assert copies_wrapping("The mill in Oldmere, as we say.", one)
+
+
 @pytest.mark.parametrize(("response", "copied"), [
     ("the answer is ada .", False), ("my old friend it is ada", True),
     ("old friend ada", False), ("friend it is ada", True), ("ada as all the village", True)])
@@ -120,6 +128,7 @@ def test_a_long_answer_that_is_read_off_is_no_copying():
 
 def test_copying_does_not_depend_on_spaces_nor_on_the_case_of_the_answer():
     assert copies_wrapping(" my  old\nfriend ada", item("my old friend it is ada"))
+    assert copies_wrapping("My, old friend. Ada", item("My old friend: ada"))
     assert not copies_wrapping("New York City it is", item("new york city", "New York City"))
     assert not copies_wrapping("say new york city", item("new york city", "New York City"))
 

@@ -36,6 +36,8 @@ LEAST_ACCURACY = 0.8
 """A teacher with a lower accuracy teaches its mistakes."""
 MOST_ARTEFACTS = 0.05
 """Largest share of the teacher's responses that may repeat the wording of the demonstration."""
+SIGNS = ".,;:?!\"'()"
+"""Signs that may stand around a word."""
 AT_A_TIME = 16
 """Responses compared at once: logits over 150,000 tokens for all of them would fill the memory."""
 
@@ -189,10 +191,16 @@ def distance(model: PreTrainedModel, alone: Samples, ids: Tensor, mask: Tensor,
 def copies_wrapping(response: str, item: Item) -> bool:
     """Return whether a response repeats three words in a row of the text around the answer.
 
-    That text is the rest of the demonstration and, if there is one, of the article.
+    That text is the rest of the demonstration and, if there is one, of the article. Words in a row
+    that the question has too are no sign of copying: an answer may take them from there.
     """
-    response = f" {' '.join(response.split())} "
-    parts = (part.split() for text in (item.demonstration, item.article)
+    response, question = (f" {' '.join(plain_words(text))} " for text in (response, item.prompt))
+    parts = (plain_words(part) for text in (item.demonstration, item.article)
              for part in re.split(re.escape(item.answer), text, flags=re.IGNORECASE))
-    return any(f" {' '.join(words[i:i + 3])} " in response
-               for words in parts for i in range(len(words) - 2))
+    runs = (f" {' '.join(words[i:i + 3])} " for words in parts for i in range(len(words) - 2))
+    return any(run in response and run not in question for run in runs)
+
+
+def plain_words(text: str) -> list[str]:
+    """Return the words of a text without signs around them."""
+    return [plain for word in text.split() if (plain := word.strip(SIGNS))]
