@@ -6,6 +6,7 @@ import json
 
 import pytest
 
+from workbench.models import load_causal_lm, make_prompt
 from workbench.tasks import SKILLS, read_items
 
 
@@ -44,6 +45,22 @@ def test_the_gate_lets_the_tiny_model_pass(cli):
     assert 0 <= right["low"] <= right["rate"]
 
 
+def test_a_teachers_turn_of_ones_own_is_what_the_teacher_sees(cli, tmp_path):
+    words = ("gate", "--model", "tiny", "--skill", "facts-new", "--items", 24, "--json")
+    usual, own = (json.loads(cli(*words, *more)[1]) for more in (
+        (), ("--teacher-turn", "{context} {question}")))
+    assert usual["context"]["none"] == own["context"]["none"], "the student sees the same"
+    assert usual["teacher_kl"] != own["teacher_kl"]
+    code, _, err = cli(*words, "--teacher-turn", "{question}")
+    assert code == 2 and "must have {context} and {question} once each" in err
+    code, _, err = cli("train", "--model", "nano", "--skill", "facts-new", "--learner", "sft",
+                       "--steps", 1, "--items", 2, "--teacher-turn", "{context} {question}",
+                       "--out", tmp_path / "run", "--quiet")
+    assert code == 0, err
+    _, tokenizer = load_causal_lm(tmp_path / "run")
+    assert "so it is ada who ?" in make_prompt(tokenizer, "who ?", demonstration="so it is ada")
+
+
 def test_a_file_of_ones_own_can_be_measured(cli, tmp_path):
     path = tmp_path / "mine.jsonl"
     lines = [{"id": str(i), "family": "facts", "skill": "mine", "split": "train",
@@ -58,7 +75,7 @@ def test_a_file_of_ones_own_can_be_measured(cli, tmp_path):
 @pytest.mark.parametrize(("words", "printed"), [
     (("gate", "--model", "huge"), "there is no model 'huge'"),
     (("gate", "--model", "nobody/nothing"), "hf download nobody/nothing"),
-    (("gate", "--skill", "cooking"), "unknown skill 'cooking'; known: articles-new"),
+    (("gate", "--skill", "cooking"), "unknown skill 'cooking'; known: articles-far"),
     (("gate", "--skill", "none.jsonl"), "none.jsonl"),
     (("gate", "--split", "all"), "unknown split 'all'"),
     (("gate", "--items", "0"), "items must be a whole number of at least 1"),

@@ -148,8 +148,8 @@ def jobs():
 
 
 def commands() -> list[list[str]]:
-    """The commands that the workflows run, in order, as words."""
-    lines = [line for job in jobs().values() for step in job["steps"]
+    """The commands that the workflows run, in order, as words; not those that fetch a model."""
+    lines = [line for name, job in jobs().items() if name != "real" for step in job["steps"]
              for line in step.get("run", "").splitlines()]
     return [shlex.split(line) for line in lines]
 
@@ -190,6 +190,14 @@ def test_workflows_name_commands_and_files_that_exist(cli, tmp_path, monkeypatch
             if word.startswith(".["):
                 assert set(extras(word)) <= set(OPTIONAL)
     assert {"doctor", "run", "show"} <= set(ran)
+
+
+def test_the_real_model_is_fetched_and_tested_in_a_workflow_of_its_own_and_nowhere_else():
+    steps = [step.get("run", "") for step in jobs()["real"]["steps"]]
+    assert steps[-3:] == ["make env", ".venv/bin/workbench get-model smollm2-135m",
+                          ".venv/bin/python -m pytest -p no:cacheprovider -q -m real tests"]
+    assert not [words for words in commands() if "get-model" in words]
+    assert "-m 'not real'" in (ROOT / "pyproject.toml").read_text()
 
 
 @pytest.mark.parametrize("browser", ["chromium", "chromium-browser", "google-chrome", None])

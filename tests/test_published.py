@@ -207,7 +207,7 @@ def test_the_doctor_says_whether_it_is_there_and_never_asks_for_it(cache):
     def found():
         return next(check for check in doctor().checks if check.name == f"model {NAME}")
     assert (found().ok, found().needed) == (False, False)
-    assert found().fix == f"workbench get-model {NAME}, with a network"
+    assert found().fix == f"workbench get-model {NAME}"
     folder = get_model(NAME)
     assert found().ok and str(folder) in found().value
     (folder / "config.json").write_text("{}")

@@ -56,7 +56,10 @@ class RunConfig:
     hidden: tuple[int, ...] = (100, 100)
     """Units in each hidden layer of a network for digits."""
     model: str = "tiny"
-    """The language model: ``tiny``, ``nano``, a folder or a hub id."""
+    """The language model: ``tiny``, ``nano``, ``smollm2-135m``, a folder or a hub id."""
+    teacher_turn: str = ""
+    """The words of a language model's prompt with a demonstration, with ``{context}`` and
+    ``{question}`` in them; empty takes those of its chat template, or of the paper on SDFT."""
     skills: tuple[str, ...] = ()
     """The text skills to learn, in order: names, or paths of JSON Lines files."""
     old_skills: tuple[str, ...] | None = None

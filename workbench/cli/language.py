@@ -36,13 +36,16 @@ class Gate(Output):
     """Options of `gate`."""
 
     model: str = "tiny"
-    """``tiny``, ``nano``, a folder or a hub id."""
+    """``tiny``, ``nano``, ``smollm2-135m``, a folder or a hub id."""
     skill: str = "facts-new"
-    """A skill of the village, or the path of a JSON Lines file."""
+    """A skill of the village or of Oldmere, or the path of a JSON Lines file."""
     split: str = "train"
     """``train``, ``validation`` or ``test``."""
     items: int = 96
     """Number of items."""
+    teacher_turn: str = ""
+    """The words around demonstration and question, with ``{context}`` and ``{question}`` in them;
+    empty takes those of the chat template, or of the paper on SDFT."""
 
 
 @dataclass(frozen=True)
@@ -122,6 +125,7 @@ def gate(words: list[str]) -> int:
     options = parse(Gate, words, gate)
     from workbench.measure.gate import gate as measure
     from workbench.models import load_causal_lm
+    from workbench.models.prompts import set_teacher_turn
     from workbench.tasks import load_skill
 
     check_split(options.split)
@@ -129,7 +133,10 @@ def gate(words: list[str]) -> int:
     items = load_skill(options.skill, options.split)[:options.items]
     if not items:
         raise ConfigError(f"{options.skill} has no items in the split {options.split!r}")
-    report = measure(*load_causal_lm(options.model), items, name=options.model)
+    model, tokenizer = load_causal_lm(options.model)
+    if options.teacher_turn:
+        set_teacher_turn(tokenizer, options.teacher_turn)
+    report = measure(model, tokenizer, items, name=options.model)
     print(report.to_json() if options.json else report)
     return 0 if report.passed else FAILED
 

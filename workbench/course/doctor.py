@@ -242,15 +242,14 @@ def _published(name: str) -> Check:
     from workbench.models.published import folder_of
     from workbench.models.verify import check_manifest
 
-    folder, fix = folder_of(name), f"workbench get-model {name}, with a network"
+    folder, title, fix = folder_of(name), f"model {name}", f"workbench get-model {name}"
     if not folder.is_dir():
-        return Check(f"model {name}", "not fetched; only the end of lesson 12 needs it", False,
-                     False, fix)
+        return Check(title, "not fetched, which needs a network; the course can do without", False, False, fix)
     try:
         check_manifest(folder, required=True)
     except WorkbenchError as error:
-        return Check(f"model {name}", str(error), False, False, f"delete {folder}, then: {fix}")
-    return Check(f"model {name}", f"complete, in {folder}")
+        return Check(title, str(error), False, False, f"delete {folder}, then: {fix}")
+    return Check(title, f"complete, in {folder}")
 
 
 def _mark(check: Check) -> str:

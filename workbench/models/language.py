@@ -15,7 +15,7 @@ from workbench.errors import RecordError
 from workbench.models.adapters import WithAdapter, add_adapter, no_progress_bars
 from workbench.models.loading import load_causal_lm
 from workbench.models.mlp import WEIGHTS
-from workbench.models.prompts import make_prompt
+from workbench.models.prompts import make_prompt, set_teacher_turn
 from workbench.models.verify import fingerprint
 from workbench.system.files import write_atomically
 from workbench.system.runtime import generator
@@ -27,17 +27,20 @@ class LanguageModels:
     With a `lora_rank` of 0, all weights are trained, in a copy of the model for each seed. Above 0,
     the seeds share one model and each trains an adapter of that rank on it; `adapters` has their
     names by skill and seed; the last ones are trained. All models stay in evaluation mode: they
-    have gradients but no dropout.
+    have gradients but no dropout. With a `teacher_turn`, the tokenizer is changed by
+    `workbench.models.prompts.set_teacher_turn`.
     """
 
     def __init__(self, name_or_path: str | Path, seeds: Sequence[int], lora_rank: int = 0,
-                 device: str = "cpu") -> None:
+                 device: str = "cpu", teacher_turn: str = "") -> None:
         self.seeds, self.lora_rank, self.name = tuple(seeds), lora_rank, str(name_or_path)
         # The weights of the base keep `requires_grad`, by which PyTorch chooses how to multiply:
         # without it the last digits of its logits would differ from those of an untrained student.
         self.base: Any
         self.base, self.tokenizer = load_causal_lm(name_or_path, device=device)
         make_prompt(self.tokenizer, "?")  # refuses an unusable template before any training
+        if teacher_turn:
+            set_teacher_turn(self.tokenizer, teacher_turn)
         self.adapters: list[list[str]] = []
         self._trained: list[nn.Parameter] = []
         self._shared = self.base  # with LoRA, the base with all adapters

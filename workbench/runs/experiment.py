@@ -90,7 +90,8 @@ def make_learner(config: RunConfig, stream: Stream) -> Learner:
             options = {"retriever": config.retriever, **config.options}
     elif isinstance(stream, TextStream):
         models = ComposedModels if method.composes else LanguageModels
-        model = models(config.model, config.seeds, config.lora_rank, require_device(config.device))
+        model = models(config.model, config.seeds, config.lora_rank, require_device(config.device),
+                       config.teacher_turn)
         for name, items in stream.items().items():  # before anything is computed
             check_items_against(model.tokenizer, items, name)
     else:
