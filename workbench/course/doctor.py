@@ -244,7 +244,7 @@ def _published(name: str) -> Check:
 
     folder, title, fix = folder_of(name), f"model {name}", f"workbench get-model {name}"
     if not folder.is_dir():
-        return Check(title, "not fetched, which needs a network; the course can do without", False, False, fix)
+        return Check(title, "not fetched (optional, needs a network)", False, False, fix)
     try:
         check_manifest(folder, required=True)
     except WorkbenchError as error:
