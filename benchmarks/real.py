@@ -1,0 +1,78 @@
+"""Time steps of SFT and SDFT on the real model, in turns, and measure the memory.
+
+Run from the repository root, after ``workbench get-model smollm2-135m``::
+
+    OMP_NUM_THREADS=2 .venv/bin/python benchmarks/real.py
+
+Each method trains the same adapter on the same questions. SDFT is timed with and without reading
+only once the tokens that all prompts begin with (the system message). Printed, and written to
+``artifacts/bench/real.json``; it is no test, and nothing fails when it changes.
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import resource
+import time
+from pathlib import Path
+from statistics import median
+
+import torch
+
+from workbench.config import RunConfig
+from workbench.learners import Learner, fit, make_optimizer
+from workbench.models import logits
+from workbench.runs.experiment import make_learner, stream_of
+from workbench.system.files import to_json
+from workbench.system.provenance import environment
+
+OUTPUT = Path(__file__).resolve().parent.parent / "artifacts" / "bench" / "real.json"
+SHARED = logits.SHARED
+
+
+def steps_of(method: str, rank: int, steps: int):
+    """Yield after each step of a method, with its learner."""
+    config = RunConfig(stream="skills", skills=("town-far",), model="smollm2-135m", old_skills=(),
+                       learner=method, lora_rank=rank, lr=1e-4, steps=steps, batch_size=8, clip=1.0,
+                       options={"max_new_tokens": 24})
+    stream = stream_of(config)
+    learner: Learner = make_learner(config, stream)
+    task = stream.tasks[0]
+    learner.begin(task)
+    yield from fit(learner, task, make_optimizer(learner, config.lr), steps=steps, batch_size=8,
+                   clip=1.0)
+
+
+def main() -> None:
+    """Measure, print, and write the report."""
+    parser = argparse.ArgumentParser(description=str(__doc__).partition("\n")[0])
+    parser.add_argument("--rounds", type=int, default=5, help="steps timed of each (default 5)")
+    parser.add_argument("--rank", type=int, default=16, help="of the adapter; 0: all weights")
+    options = parser.parse_args()
+    torch.set_num_threads(int(os.environ.get("OMP_NUM_THREADS", "2")))
+    sides = {name: steps_of(method, options.rank, options.rounds + 1) for name, method in
+             {"sft": "sft", "sdft": "sdft", "sdft, each prompt whole": "sdft"}.items()}
+    seconds: dict[str, list[float]] = {name: [] for name in sides}
+    for k in range(options.rounds + 1):
+        for name, steps in sides.items():
+            logits.SHARED = 10**9 if "whole" in name else SHARED
+            start = time.perf_counter()
+            next(steps)
+            if k:  # in the first step the prompts with demonstrations are read
+                seconds[name].append(time.perf_counter() - start)
+    medians = {name: median(values) for name, values in seconds.items()}
+    report = {"seconds a step": medians,
+              "sdft / sft": medians["sdft"] / medians["sft"],
+              "whole / shared": medians["sdft, each prompt whole"] / medians["sdft"],
+              "GB, three learners in one process":
+                  resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1e6,
+              "threads": torch.get_num_threads(), "rank": options.rank,
+              "environment": environment()}
+    print(to_json({key: value for key, value in report.items() if key != "environment"}, 1))
+    OUTPUT.parent.mkdir(parents=True, exist_ok=True)
+    OUTPUT.write_text(to_json(report, 1) + "\n")
+
+
+if __name__ == "__main__":
+    main()
