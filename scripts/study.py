@@ -37,7 +37,7 @@ from study_plan import (
     RATES,
     RATES_OF,
     REAL,
-    REAL_PART,
+    REAL_OPTIONS,
     SEEDS,
     SEEDS_OF,
     SEVERAL,
@@ -131,8 +131,10 @@ def as_run(task: Task) -> sweep.SweepRun:
                 "evaluate_on": task.part, "items": 48, "diagnose": one_skill, "clip": 1.0,
                 "model": task.model, **METHODS[task.method]}
     if task.order in PLAN["real_skills"]:
-        settings = REAL | settings | REAL_PART[task.part]
-        settings["options"] = REAL["options"] | METHODS[task.method].get("options", {})
+        method = METHODS[task.method]
+        settings |= REAL[task.part] | {
+            "options": {"max_new_tokens": 24, **REAL_OPTIONS.get(method["learner"], {}),
+                        **method.get("options", {})}}
     return sweep.SweepRun(*task[:5], RunConfig(**settings),
                           early=one_skill and task.part == "validation")
 

@@ -138,16 +138,24 @@ def execute(options: Resumed | Gated[Any], command: Command) -> int:
     """
     from workbench.cli.tables import print_record
     from workbench.runs import experiment
+    from workbench.system import processes
 
-    bar = not options.quiet
-    with stop_on_interrupt() as stop:
+    device = "cpu" if isinstance(options, Resumed) else options.settings.device
+    with processes.together(device), stop_on_interrupt() as stop:
+        first = processes.rank() == 0
+        bar = first and not options.quiet
         if isinstance(options, Resumed):
+            if processes.count() > 1:
+                raise ConfigError("a run is continued by one process: start without a launcher")
             folder: Path | None = options.resume
             record = experiment.resume(options.resume, stop=stop.is_set, progress=bar)
         else:
             folder = options.out
-            record = experiment.run(checked(RunConfig, options.settings), out=folder,
-                                    force=options.force, stop=stop.is_set, progress=bar)
+            record = experiment.run(checked(RunConfig, options.settings),
+                                    out=folder if first else None, force=options.force,
+                                    stop=stop.is_set, progress=bar)
+    if not first:
+        return 0
     print_record(record, options.json, one_model=command is train)
     return finish(record.status, command, folder)
 

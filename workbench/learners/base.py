@@ -10,6 +10,7 @@ from torch import Tensor
 
 from workbench.errors import flag, not_negative, positive, share, whole
 from workbench.models import StackedMLP
+from workbench.system import processes
 from workbench.system.runtime import generator
 from workbench.tasks import Task
 
@@ -62,7 +63,8 @@ class Learner:
                 whole(**{option.name: getattr(self, option.name)})
             elif isinstance(option.default, float):
                 positive(**{option.name: getattr(self, option.name)})
-        self.generators = [generator(seed, "learner") for seed in self.model.seeds]
+        own = (processes.rank(),) if processes.count() > 1 else ()  # each draws its own numbers
+        self.generators = [generator(seed, "learner", *own) for seed in self.model.seeds]
 
     def begin(self, task: Task) -> None:
         """Prepare for a task; called once before its first step."""
@@ -154,13 +156,14 @@ def fit(learner: Learner, task: Task, optimizer: torch.optim.Optimizer, *, steps
                          for seed in learner.model.seeds], 1)
     parameters = list(learner.model.parameters())
     mask = task.masks[task.index]
-    for indices in order[start:]:
+    for indices in map(processes.own_rows, order[start:]):
         batch = Batch(task.train.x[indices], task.train.labels(indices), mask)
         with torch.autocast(parameters[0].device.type, torch.bfloat16, precision == "bf16"):
             loss = learner.loss(batch)
         for p in parameters:  # faster than optimizer.zero_grad()
             p.grad = None
         loss.sum().backward()
+        processes.average(parameters)
         if clip is not None:
             learner.model.clip(clip)
         optimizer.step()

@@ -28,6 +28,7 @@ from workbench.runs.evaluation import (
 )
 from workbench.runs.record import RunRecord
 from workbench.runs.record_files import read_run_json
+from workbench.system import processes
 from workbench.system.files import locked, require_new_folder, sha256, to_json
 from workbench.system.runtime import Timer, threads
 from workbench.tasks import Stream
@@ -83,7 +84,7 @@ class _Run:
                  folder: Path | None, probe: Probe | None, observer: Observer | None,
                  stop: Callable[[], bool] | None) -> None:
         self.learner, self.stream, self.config, self.folder = learner, stream, config, folder
-        self.probe, self.observer, self.stop = probe, observer, stop or (lambda: False)
+        self.probe, self.observer, self.asked_to_stop = probe, observer, stop or (lambda: False)
         self.record = RunRecord.start(config, stream, DIAGNOSTICS if probe else ())
         settings = sha256(to_json(asdict(config)).encode())
         self.record.inputs = {"settings": settings, **learner.inputs()}
@@ -156,6 +157,10 @@ class _Run:
         if on_curve or at_end:
             self.require_finite_weights()
             self.evaluate(record.task, loss.double().numpy(), on_curve, at_end)
+
+    def stop(self) -> bool:
+        """Return whether one of the processes was asked to stop."""
+        return processes.any_of(self.asked_to_stop())
 
     def failure(self, fault: str) -> TrainingError:
         """Return the error that names the step of a fault, and the checkpoint before it."""

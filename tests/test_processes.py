@@ -1,0 +1,81 @@
+"""Several processes that train one model: their run is that of one process."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+
+import numpy as np
+import pytest
+import torch
+
+from workbench.errors import ConfigError
+from workbench.models import load_causal_lm
+from workbench.runs.record import RunRecord
+from workbench.system import processes
+
+TRAIN = ["-m", "workbench.cli", "train", "--model", "nano", "--skill", "facts-new", "--steps", "6",
+         "--items", "4", "--batch-size", "8", "--lr", "1e-3", "--clip", "0.5", "--quiet", "--force"]
+
+
+LAUNCH = ["-m", "torch.distributed.run", "--standalone", "--nproc_per_node", "2"]
+
+
+def launched(tmp_path, learner, number, *more):
+    """Train with a launcher; return its exit code, output and folder."""
+    folder = tmp_path / f"{learner}-{number}"
+    launch = [sys.executable, *LAUNCH] if number > 1 else [sys.executable]
+    done = subprocess.run([*launch, *TRAIN, "--learner", learner, "--out", str(folder), *more],
+                          capture_output=True, text=True, timeout=300,
+                          env={**os.environ, "OMP_NUM_THREADS": "1"})
+    return done, folder
+
+
+def test_there_are_two_of_them():
+    code = ("from workbench.system.processes import *\n"
+            "with together('cpu'): print(rank(), count(), any_of(rank() == 1))")
+    done = subprocess.run([sys.executable, *LAUNCH, "--no-python", sys.executable, "-c", code],
+                          check=True, capture_output=True, text=True, timeout=300)
+    assert sorted(done.stdout.split("\n"))[1:] == ["0 2 True", "1 2 True"]
+
+
+def weights(folder):
+    return torch.cat([p.detach().flatten() for p in load_causal_lm(folder)[0].parameters()])
+
+
+def test_two_processes_train_as_one_does(tmp_path):
+    (one, alone), (two, shared) = (launched(tmp_path, "sft", number) for number in (1, 2))
+    assert one.returncode == two.returncode == 0, two.stderr
+    assert two.stdout.count("nano") == one.stdout.count("nano") > 0, "one of them prints"
+    before, a, b = load_causal_lm("nano")[0], weights(alone), weights(shared)
+    moved = (a - torch.cat([p.detach().flatten() for p in before.parameters()])).norm()
+    assert (a - b).norm() < 1e-3 * moved
+    records = [RunRecord.load(folder) for folder in (alone, shared)]
+    np.testing.assert_allclose(records[0].accuracy, records[1].accuracy)
+
+
+def test_two_processes_sample_different_responses_and_learn(tmp_path):
+    done, folder = launched(tmp_path, "sdft", 2, "--option", "max_new_tokens=8")
+    assert done.returncode == 0, done.stderr
+    record = RunRecord.load(folder)
+    assert record.status == "complete" and np.isfinite(record.losses).all()
+
+
+def test_a_batch_that_cannot_be_shared_is_refused(monkeypatch):
+    assert processes.own_rows(torch.arange(6)[None]).shape == (1, 6)
+    monkeypatch.setattr(processes, "count", lambda: 4)
+    with pytest.raises(ConfigError, match="batch_size 6 cannot be shared by 4 processes; give a"):
+        processes.own_rows(torch.arange(6)[None])
+    monkeypatch.setattr(processes, "count", lambda: 2)
+    rows = []
+    for rank in (0, 1):
+        monkeypatch.setattr(processes, "rank", lambda rank=rank: rank)
+        rows += processes.own_rows(torch.arange(6)[None])[0].tolist()
+    assert sorted(rows) == list(range(6))
+
+
+def test_a_run_is_continued_by_one_process(tmp_path):
+    done = subprocess.run([sys.executable, *LAUNCH, "-m", "workbench.cli", "run", "--resume",
+                           str(tmp_path)], capture_output=True, text=True, timeout=300)
+    assert done.returncode != 0 and "a run is continued by one process" in done.stderr
