@@ -18,7 +18,7 @@ from workbench.errors import ConfigError, GateError, RecordError, TrainingError,
 from workbench.runs.studies import COLUMNS, RUN, read_table
 from workbench.runs.sweep import SweepRun, add_runs, cluster
 
-pytest.importorskip("distributed")
+dask = pytest.importorskip("dask")
 NAMES = [("sft", 1e-3, 0), ("sft", 1e-3, 1), ("sft", 1e-2, 0), ("sft", 1e-2, 1)]
 
 
@@ -44,6 +44,13 @@ def dies_once(run):
     if run.seed == 1 and run.rate == 1e-3 and not marker.exists():
         marker.touch()
         time.sleep(0.5)
+        os.kill(os.getpid(), signal.SIGKILL)
+    return rows(run)
+
+
+def dies_always(run):
+    """A run that kills every worker, beside one that does not."""
+    if run.seed == 1:
         os.kill(os.getpid(), signal.SIGKILL)
     return rows(run)
 
@@ -82,6 +89,14 @@ def test_a_worker_that_is_killed_loses_no_run(tmp_path):
     assert (tmp_path / "killed").exists() and len(lines) == 4
     assert set(table[RUN].itertuples(index=False, name=None)) == {run[:5] for run in runs}
     assert not table.duplicated([*RUN, "step", "measure", "skill"]).any()
+
+
+def test_a_run_that_kills_every_worker_is_given_up_and_told(tmp_path):
+    runs, lines = [small(*name) for name in NAMES[:2]], []
+    with dask.config.set({"distributed.scheduler.allowed-failures": 1}), pytest.raises(
+            TrainingError, match="perhaps the memory is too small for so many workers"):
+        add_runs(tmp_path / "study.csv.gz", runs, train=dies_always, workers=2, say=lines.append)
+    assert set(read_table(tmp_path / "study.csv.gz")["seed"]) == {0} and len(lines) == 2
 
 
 def test_a_run_that_fails_is_told_after_the_others_are_made(tmp_path):

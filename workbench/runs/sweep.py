@@ -20,7 +20,7 @@ import numpy as np
 import pandas as pd
 
 from workbench.config import RunConfig
-from workbench.errors import ConfigError, ModelError, WorkbenchError
+from workbench.errors import ConfigError, ModelError, TrainingError, WorkbenchError
 from workbench.learners import Learner
 from workbench.learners.text import TextLearner
 from workbench.measure.comparison import perplexity
@@ -195,7 +195,12 @@ def computed(train: Callable[[Any], Any], runs: Sequence[Any], workers: int = 2,
         as_completed: Any = distributed.as_completed
         futures = {client.submit(attempt, train, run, pure=False): run for run in runs}
         for future in as_completed(futures):
-            yield futures[future], future.result()
+            try:
+                result = future.result()
+            except distributed.scheduler.KilledWorker:
+                result = TrainingError("each worker that made this run was killed; perhaps the "
+                                       "memory is too small for so many workers")
+            yield futures[future], result
             future.release()
 
 
