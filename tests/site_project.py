@@ -21,7 +21,8 @@ PIXEL = ("iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAQAAAC1HAwCAAAAC0lEQVR42mNkYPhfDwAChw
 
 def project_with_recordings(folder: Path) -> Path:
     """Return a project with the real lessons and documents, and a recording for every panel."""
-    for name in ("notebooks", "docs", "data/intents", "data/models", "data/skills", "README.md",
+    for name in ("notebooks", "docs", "data/intents", "data/models", "data/skills",
+                 "data/skills-real", "README.md",
                  "workbench/widgets/player.js", *(f"data/recordings/{one}.json" for one in PANELS)):
         place = folder / name
         place.parent.mkdir(parents=True, exist_ok=True)

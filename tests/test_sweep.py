@@ -15,10 +15,11 @@ import pytest
 from workbench import cli
 from workbench.config import RunConfig
 from workbench.errors import ConfigError, GateError, RecordError, TrainingError, UnknownNameError
+from workbench.runs import sweep
 from workbench.runs.studies import COLUMNS, RUN, read_table
-from workbench.runs.sweep import SweepRun, add_runs, cluster
+from workbench.runs.sweep import SweepRun, add_runs
 
-dask = pytest.importorskip("dask")
+pytest.importorskip("distributed")
 NAMES = [("sft", 1e-3, 0), ("sft", 1e-3, 1), ("sft", 1e-2, 0), ("sft", 1e-2, 1)]
 
 
@@ -38,21 +39,13 @@ def rows(run, value=0.5):
     return table.assign(**dict(zip(RUN, run[:5], strict=True)))[list(COLUMNS)]
 
 
-def dies_once(run):
-    """A run whose worker is killed the first time, while others are at work."""
-    marker = Path(run.config.model) / "killed"
-    if run.seed == 1 and run.rate == 1e-3 and not marker.exists():
+def killed_once(run):
+    """A run that is made, but whose worker is killed the first time."""
+    marker = Path(os.environ["KILLED"])
+    if run.seed == 1 and not marker.exists():
         marker.touch()
-        time.sleep(0.5)
         os.kill(os.getpid(), signal.SIGKILL)
-    return rows(run)
-
-
-def dies_always(run):
-    """A run that kills every worker, beside one that does not."""
-    if run.seed == 1:
-        os.kill(os.getpid(), signal.SIGKILL)
-    return rows(run)
+    return sweep.one_run(run)
 
 
 def fails(run):
@@ -70,33 +63,15 @@ def without_seconds(table):
     return sorted_rows(table[~table["measure"].str.endswith("_seconds")])
 
 
-def test_two_workers_and_a_scheduler_give_the_rows_of_one_process(tmp_path):
+def test_two_workers_give_the_rows_of_one_process_though_one_is_killed(tmp_path, monkeypatch):
     runs = [small(*name) for name in NAMES[:2]]
     one = add_runs(tmp_path / "one.csv.gz", runs, workers=1, say=lambda line: None)
-    with cluster(2, None) as client:
-        address = client.scheduler_info()["address"]
-        two = add_runs(tmp_path / "two.csv.gz", runs, scheduler=address, say=lambda line: None)
+    monkeypatch.setenv("KILLED", str(tmp_path / "killed"))
+    lines = []
+    two = add_runs(tmp_path / "two.csv.gz", runs, train=killed_once, say=lines.append)
+    assert (tmp_path / "killed").exists() and len(lines) == 2
     pd.testing.assert_frame_equal(without_seconds(one), without_seconds(two))
     pd.testing.assert_frame_equal(read_table(tmp_path / "two.csv.gz"), two, check_dtype=False)
-
-
-def test_a_worker_that_is_killed_loses_no_run(tmp_path):
-    runs = [small(*name) for name in NAMES]
-    for run in runs:
-        run.config.__dict__["model"] = str(tmp_path)
-    lines = []
-    table = add_runs(tmp_path / "study.csv.gz", runs, train=dies_once, workers=2, say=lines.append)
-    assert (tmp_path / "killed").exists() and len(lines) == 4
-    assert set(table[RUN].itertuples(index=False, name=None)) == {run[:5] for run in runs}
-    assert not table.duplicated([*RUN, "step", "measure", "skill"]).any()
-
-
-def test_a_run_that_kills_every_worker_is_given_up_and_told(tmp_path):
-    runs, lines = [small(*name) for name in NAMES[:2]], []
-    with dask.config.set({"distributed.scheduler.allowed-failures": 1}), pytest.raises(
-            TrainingError, match="perhaps the memory is too small for so many workers"):
-        add_runs(tmp_path / "study.csv.gz", runs, train=dies_always, workers=2, say=lines.append)
-    assert set(read_table(tmp_path / "study.csv.gz")["seed"]) == {0} and len(lines) == 2
 
 
 def test_a_run_that_fails_is_told_after_the_others_are_made(tmp_path):
@@ -107,11 +82,6 @@ def test_a_run_that_fails_is_told_after_the_others_are_made(tmp_path):
     assert lines[-1] == "test facts-new sft 0.01 1 failed: the loss is not finite"
     again = add_runs(tmp_path / "study.csv.gz", runs, train=rows, workers=1, say=lines.append)
     assert len(lines) == 6 and len(again[RUN].drop_duplicates()) == 4, "only the missing are made"
-
-
-def test_a_scheduler_that_is_not_there_is_told(tmp_path):
-    with pytest.raises(ConfigError, match=r"no Dask scheduler at tcp://127.0.0.1:9 .*dask worker"):
-        add_runs(tmp_path / "study.csv.gz", [small()], scheduler="tcp://127.0.0.1:9")
 
 
 STUDY = ["--skill", "facts-new", "--model", "nano", "--steps", "2", "--items", "4",

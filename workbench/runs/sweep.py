@@ -8,11 +8,9 @@ from __future__ import annotations
 
 import gzip
 import json
-import logging
 import shlex
 import sys
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -20,17 +18,18 @@ import numpy as np
 import pandas as pd
 
 from workbench.config import RunConfig
-from workbench.errors import ConfigError, ModelError, TrainingError, WorkbenchError
+from workbench.errors import WorkbenchError
 from workbench.learners import Learner
 from workbench.learners.text import TextLearner
 from workbench.measure.comparison import perplexity
+from workbench.runs.cluster import computed
 from workbench.runs.evaluation import Snapshot
 from workbench.runs.experiment import make_learner, stream_of
 from workbench.runs.loop import run_stream
 from workbench.runs.record import RunRecord
 from workbench.runs.studies import COLUMNS, RUN, points, read_table
-from workbench.system.files import write_atomically
-from workbench.system.provenance import environment, install_command
+from workbench.system.files import to_json, write_atomically
+from workbench.system.provenance import environment
 from workbench.tasks import Stream, oldmere
 from workbench.tasks.text import TextStream
 
@@ -155,7 +154,7 @@ def add_runs(path: Path, runs: Sequence[Any], *, train: Callable[[Any], pd.DataF
         for run in missing:
             made.setdefault(f"{run.part}: {run.order}", {
                 "command": shlex.join(["python", *sys.argv]), "environment": environment()})
-        write_atomically(note, (json.dumps(made, indent=1) + "\n").encode())
+        write_atomically(note, (to_json(made, indent=1) + "\n").encode())
     failure: WorkbenchError | None = None
     for run, rows in computed(train, missing, workers, scheduler):
         if isinstance(rows, WorkbenchError):
@@ -173,65 +172,3 @@ def add_runs(path: Path, runs: Sequence[Any], *, train: Callable[[Any], pd.DataF
     if failure:
         raise failure
     return study
-
-
-def computed(train: Callable[[Any], Any], runs: Sequence[Any], workers: int = 2,
-             scheduler: str | None = None) -> Iterator[tuple[Any, Any]]:
-    """Yield each run with its result, or its `WorkbenchError`, as soon as it is complete.
-
-    `scheduler` is the address of a Dask scheduler, such as ``tcp://host:8786``, whose workers have
-    this package and the same files. Without one, `workers` processes of this machine are used; with
-    one worker, this process.
-    """
-    if not runs:
-        return
-    if scheduler is None and workers == 1:
-        for run in runs:
-            yield run, attempt(train, run)
-        return
-    with cluster(workers, scheduler) as client:
-        import distributed
-
-        as_completed: Any = distributed.as_completed
-        futures = {client.submit(attempt, train, run, pure=False): run for run in runs}
-        for future in as_completed(futures):
-            try:
-                result = future.result()
-            except distributed.scheduler.KilledWorker:
-                result = TrainingError("each worker that made this run was killed; perhaps the "
-                                       "memory is too small for so many workers")
-            yield futures[future], result
-            future.release()
-
-
-def attempt(train: Callable[[Any], Any], run: Any) -> Any:
-    """Return the result of a run, or its error, which must not end the others."""
-    try:
-        return train(run)
-    except WorkbenchError as error:
-        return error
-
-
-@contextmanager
-def cluster(workers: int, scheduler: str | None) -> Iterator[Any]:
-    """Yield a client of a scheduler, or of a cluster of processes that ends with the block."""
-    try:
-        import distributed
-    except ImportError as error:
-        raise ModelError("several workers need Dask. Install it: "
-                         f"{install_command('distributed')}, or use one worker.") from error
-    dask: Any = distributed
-    if scheduler is None:
-        # One thread each, and no limit at which a worker is killed.
-        with (dask.LocalCluster(n_workers=workers, threads_per_worker=1, memory_limit=0,
-                                silence_logs=logging.ERROR, dashboard_address=None) as local,
-              dask.Client(local) as client):
-            yield client
-        return
-    try:
-        client = dask.Client(scheduler, timeout=20)
-    except (OSError, ValueError) as error:
-        raise ConfigError(f"there is no Dask scheduler at {scheduler} ({error}). Start one with: "
-                          "dask scheduler, and workers with: dask worker ADDRESS") from error
-    with client:
-        yield client
