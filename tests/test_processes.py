@@ -11,9 +11,12 @@ import pytest
 import torch
 
 from workbench.errors import ConfigError
+from workbench.learners import Learner
 from workbench.models import load_causal_lm
 from workbench.runs.record import RunRecord
 from workbench.system import processes
+from workbench.system.runtime import generator
+from workbench.tasks import make_stream
 
 TRAIN = ["-m", "workbench.cli", "train", "--model", "nano", "--skill", "facts-new", "--steps", "6",
          "--items", "4", "--batch-size", "8", "--lr", "1e-3", "--clip", "0.5", "--quiet", "--force"]
@@ -55,11 +58,18 @@ def test_two_processes_train_as_one_does(tmp_path):
     np.testing.assert_allclose(records[0].accuracy, records[1].accuracy)
 
 
-def test_two_processes_sample_different_responses_and_learn(tmp_path):
-    done, folder = launched(tmp_path, "sdft", 2, "--option", "max_new_tokens=8")
-    assert done.returncode == 0, done.stderr
-    record = RunRecord.load(folder)
-    assert record.status == "complete" and np.isfinite(record.losses).all()
+def test_each_process_draws_its_own_random_numbers_and_one_alone_those_it_always_had(
+        networks, monkeypatch):
+    model = networks(make_stream("split-digits", tasks=2))
+
+    def first_draw(number, of):
+        monkeypatch.setattr(processes, "rank", lambda: number)
+        monkeypatch.setattr(processes, "count", lambda: of)
+        return float(torch.rand((), generator=Learner(model).generators[0]))
+
+    alone = float(torch.rand((), generator=generator(0, "learner")))
+    assert first_draw(0, 1) == alone
+    assert len({first_draw(0, 2), first_draw(1, 2), alone}) == 3
 
 
 def test_a_batch_that_cannot_be_shared_is_refused(monkeypatch):
