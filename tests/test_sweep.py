@@ -102,7 +102,7 @@ def test_the_command_compares_methods_goes_on_and_refuses_another_study(tmp_path
         cli.call([*words, *own, "--steps", "3"])
     (tmp_path / "other").mkdir()
     (tmp_path / "other" / "mine.txt").touch()
-    with pytest.raises(RecordError, match="holds other files, which are left as they are"):
+    with pytest.raises(RecordError, match="already holds mine.txt, which is left as it is"):
         cli.call(["study", *STUDY, "--out", str(tmp_path / "other")])
 
 
@@ -122,7 +122,9 @@ def test_wrong_options_are_refused_before_anything_is_made(words, error, message
 
 def test_a_model_that_cannot_be_its_own_teacher_is_refused_before_the_study(tmp_path):
     with pytest.raises(GateError, match="cannot be its own teacher"):
-        cli.call(["study", *STUDY, "--out", str(tmp_path / "s"), "--learners", "sdft"])
+        cli.call(["study", *STUDY, "--out", str(tmp_path / "s"), "--learners", "sdft:context=other",
+                  "sdft"])
+    assert not (tmp_path / "s" / "settings.json").exists(), "other settings can be tried there"
 
 
 def test_a_study_that_is_killed_keeps_its_runs_and_makes_only_the_rest(tmp_path):

@@ -58,8 +58,8 @@ class RunConfig:
     model: str = "tiny"
     """The language model: ``tiny``, ``nano``, ``smollm2-135m``, a folder or a hub id."""
     teacher_turn: str = ""
-    """The words of a language model's prompt with a demonstration, with ``{context}`` and
-    ``{question}`` in them; empty takes those of its chat template, or of the paper on SDFT."""
+    """The teacher's prompt, a text with ``{context}`` and ``{question}`` in it. Empty takes the
+    words of the chat template, or of the paper on SDFT."""
     skills: tuple[str, ...] = ()
     """The text skills to learn, in order: names, or paths of JSON Lines files."""
     old_skills: tuple[str, ...] | None = None

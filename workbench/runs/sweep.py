@@ -11,6 +11,7 @@ import json
 import shlex
 import sys
 from collections.abc import Callable, Iterator, Sequence
+from functools import partial
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -52,6 +53,8 @@ class SweepRun(NamedTuple):
     """Whether it ends once the first skill has been known for `MASTERED` steps."""
 
 
+say_at_once = partial(print, flush=True)
+"""Prints a line also into a file without delay."""
 Further = Callable[[Learner, Stream, int, str], Sequence[Row]]
 """Returns more rows of a trained learner, from stream, last step and part."""
 
@@ -119,7 +122,7 @@ def rows_of(record: RunRecord, first: Sequence[Row] = ()) -> list[Row]:
 def add_runs(path: Path, runs: Sequence[Any], *, train: Callable[[Any], pd.DataFrame] = one_run,
              workers: int = 2, scheduler: str | None = None,
              keep: Callable[[pd.DataFrame], pd.DataFrame] | None = None,
-             say: Callable[[str], object] = print) -> pd.DataFrame:
+             say: Callable[[str], object] = say_at_once) -> pd.DataFrame:
     """Make the runs that a table lacks, write it after each, and return it.
 
     Parameters

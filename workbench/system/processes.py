@@ -1,8 +1,8 @@
 """Several processes that train one model, started by ``accelerate launch`` or ``torchrun``.
 
-Each process computes the gradient of its own rows of a batch; the means over all processes are
-equal, and so are the weights. Without a launcher there is one process, and nothing here does
-anything.
+Each process computes the gradient of its own rows of a batch. All processes then take the mean
+gradient, so that their weights stay equal. Without a launcher there is one process, and nothing
+here has an effect.
 """
 
 from __future__ import annotations

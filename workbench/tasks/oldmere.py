@@ -14,11 +14,11 @@ NEW = tuple(f"{name}-{manner}" for name in ("town", "articles", "calls", "steps"
 OLD = ("old-capitals", "old-nature", "old-words", "old-people", "old-sums")
 """Questions that the model answers right before training, by kind."""
 MANNER = ("pray allow me", "good friend", "as all the town", "knows right well")
-"""Words of the far manner, which no answer of the model has before training."""
+"""Words of the far manner. No answer of the untrained model has them."""
 
 
 class OldmereScorer(Scorer):
-    """A scorer that knows the far manner of the expert: all without it is the model's own style."""
+    """A scorer that knows the far manner; a response without it is in the model's own style."""
 
     def own_style(self, text: str) -> bool | None:
         """Return whether a response has no words of the far manner."""
