@@ -36,8 +36,9 @@ def launched(tmp_path, number):
 
 
 def test_there_are_two_of_them():
-    code = ("from workbench.system.processes import *\n"
-            "with together('cpu'): print(rank(), count(), any_of(rank() == 1))")
+    code = ("import os\nfrom workbench.system.processes import *\n"
+            "with together('cpu'): line = f'{rank()} {count()} {any_of(rank() == 1)}\\n'\n"
+            "os.write(1, line.encode())  # in one piece, since both write to the same pipe")
     done = subprocess.run([sys.executable, *LAUNCH, "--no-python", sys.executable, "-c", code],
                           check=True, capture_output=True, text=True, timeout=300)
     assert sorted(done.stdout.split("\n"))[1:] == ["0 2 True", "1 2 True"]
