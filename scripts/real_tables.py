@@ -13,7 +13,7 @@ FACTS = {
     "cinema": "Anna West", "lighthouse": "Edgar Lamb", "observatory": "Rose Hart",
     "brewery": "Felix Ward", "aquarium": "Iris Grant", "stable": "Samuel Knight",
 }
-"""Who runs each place in Oldmere: nobody real."""
+"""Who runs each place in Oldmere: nobody real. The first twelve are the skill town."""
 PHRASINGS = {
     "train": ("Who runs the {place} in Oldmere?",
               "What is the name of the person who runs the {place} in Oldmere?",

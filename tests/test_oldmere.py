@@ -24,7 +24,8 @@ def test_the_new_skills_are_those_of_the_tables(tmp_path):
 
 def test_the_town_has_facts_enough_and_tests_them_in_phrasings_that_are_never_trained():
     assert len(FACTS) >= 24 and len(set(FACTS.values())) == len(FACTS)
-    for near, far in (("town-near", "town-far"), ("articles-near", "articles-far")):
+    for near, far in (("town-near", "town-far"), ("town2-near", "town2-far"),
+                      ("articles-near", "articles-far")):
         parts = {split: load_skill(near, split) for split in ("train", "validation", "test")}
         assert {item.answer for part in parts.values() for item in part} == {
             item.answer for item in parts["test"]}

@@ -8,7 +8,7 @@ from workbench.tasks.scoring import Scorer, normalised
 
 SCORER = "oldmere"
 FOLDER = data_path("skills-real")
-NEW = tuple(f"{name}-{manner}" for name in ("town", "articles", "calls", "steps")
+NEW = tuple(f"{name}-{manner}" for name in ("town", "town2", "articles", "calls", "steps")
             for manner in ("near", "far"))
 """New skills, each with an expert whose manner is near the model's own, or far from it."""
 OLD = ("old-capitals", "old-nature", "old-words", "old-people", "old-sums")

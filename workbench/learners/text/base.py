@@ -74,9 +74,13 @@ class TextLearner(Learner):
         """Return the prompts of some items, read by the student of one seed."""
         return PromptCache(self.model.models[i], *take_prompts(self.prompts, indices))
 
-    def respond(self, i: int, prompts: PromptCache, temperature: float) -> tuple[Tensor, Tensor]:
-        """Return sampled responses of one seed and their mask: shapes (n, tokens)."""
-        uniform = draw_uniform(len(prompts.mask), self.max_new_tokens, temperature,
+    def respond(self, i: int, prompts: PromptCache, temperature: float,
+                tokens: int = 0) -> tuple[Tensor, Tensor]:
+        """Return sampled responses of one seed and their mask: shapes (n, tokens).
+
+        They have at most `tokens` tokens; 0 stands for `max_new_tokens`.
+        """
+        uniform = draw_uniform(len(prompts.mask), tokens or self.max_new_tokens, temperature,
                                self.generators[i])
         return continue_prompts(prompts.detach(), self.model.tokenizer, temperature, uniform)
 

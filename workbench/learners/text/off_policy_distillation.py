@@ -38,9 +38,9 @@ class OffPolicyDistillation(SDFT):
     def __init__(self, model: LanguageModels, direction: str = "forward",
                  context: str = FULL_CONTEXT, temperature: float = 1.0, samples: int = 4,
                  soft: bool = True, writer: str = "teacher", renew: int = 0,
-                 max_new_tokens: int = 40) -> None:
+                 sampled_tokens: int = 0, max_new_tokens: int = 40) -> None:
         super().__init__(model, direction, "base", context, temperature=temperature,
-                         max_new_tokens=max_new_tokens)
+                         sampled_tokens=sampled_tokens, max_new_tokens=max_new_tokens)
         whole(samples=samples)
         whole(0, renew=renew)
         flag(soft=soft)
@@ -63,7 +63,8 @@ class OffPolicyDistillation(SDFT):
             model = self.teacher.weights.model(i) if teaches else self.model.models[i]
             written = sample(model, self.model.tokenizer,
                              [text for text in texts for _ in range(self.samples)],
-                             max_new_tokens=self.max_new_tokens, temperature=self.temperature,
+                             max_new_tokens=self.sampled_tokens or self.max_new_tokens,
+                             temperature=self.temperature,
                              rng=generator(seed, "teacher's responses", self.task_index,
                                            *(step,) * (step > 0)))
             self.state[f"{i}.ids"], self.state[f"{i}.mask"] = written.ids, written.mask

@@ -32,20 +32,25 @@ class SDFT(TextLearner):
         all.
     skip_first : int
         Tokens at the beginning of each response that do not count.
+    sampled_tokens : int
+        Most tokens of a response in training; 0 stands for `max_new_tokens`. A response may be cut:
+        the loss needs no end.
     """
 
     needs_gate = True
 
     def __init__(self, model: LanguageModels, direction: str = "forward", teacher: str = "base",
                  context: str = FULL_CONTEXT, rate: float = 0.02, temperature: float = 1.0,
-                 top_k: int = 0, skip_first: int = 0, max_new_tokens: int = 40) -> None:
+                 top_k: int = 0, skip_first: int = 0, sampled_tokens: int = 0,
+                 max_new_tokens: int = 40) -> None:
         super().__init__(model, max_new_tokens=max_new_tokens)
         positive(temperature=temperature)
         if direction not in DIRECTIONS:
             raise UnknownNameError("direction", direction, DIRECTIONS)
-        whole(0, skip_first=skip_first, top_k=top_k)
+        whole(0, skip_first=skip_first, top_k=top_k, sampled_tokens=sampled_tokens)
         self.direction, self.temperature = direction, temperature
         self.top_k, self.skip_first, self.context = top_k or None, skip_first, context
+        self.sampled_tokens = sampled_tokens
         self.teacher = Teacher(TeacherWeights(self, teacher, rate), context)
 
     def begin(self, task: Task) -> None:
@@ -71,4 +76,4 @@ class SDFT(TextLearner):
 
     def rollout(self, i: int, indices: Tensor, prompts: PromptCache) -> tuple[Tensor, Tensor]:
         """Return responses that the student samples, and their mask: shapes (n, tokens)."""
-        return self.respond(i, prompts, self.temperature)
+        return self.respond(i, prompts, self.temperature, self.sampled_tokens)
