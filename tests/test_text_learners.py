@@ -242,6 +242,19 @@ def test_offline_distillation_imitates_what_the_pretrained_teacher_said_before(t
         hard, rows(hard.prompts), (ids, mask)), rtol=1e-4, atol=1e-5)
 
 
+@pytest.mark.parametrize("case", ["sdft", "off_policy_distillation"])
+def test_responses_in_training_can_be_cut_and_predictions_are_not(case, tasks):
+    whole, cut = (make(case, seeds=(0,), sampled_tokens=tokens) for tokens in (0, 3))
+    lengths = []
+    for learner in (whole, cut):
+        learner.begin(tasks[0])
+        ids, mask = learner.rollout(0, CHOSEN, learner.read(0, CHOSEN))
+        lengths.append((ids.shape[1], int(mask.sum(1).max())))
+    assert lengths[1] == (3, 3) and lengths[0][0] > 3, "no answer of the village ends so early"
+    questions = tasks[0].train.inputs
+    assert whole.predict(questions) == cut.predict(questions)
+
+
 def test_renewed_responses_are_those_of_the_student_of_that_step(tasks, learn):
     learner = make("off_policy_distillation", seeds=(0,), samples=1, writer="student", renew=2)
     learner.begin(tasks[0])
