@@ -28,6 +28,7 @@ PICTURES = {
     "03_self_distillation": "Dots with 95 % intervals, Images of a digit",
     "04_the_model_as_its_own_teacher": "Bars with 95 % intervals: new skills",
     "09_adapters_and_routing": "Dots with 95 % intervals, How often",
+    "12_your_own_task": "Answers of the real model",
 }
 """The picture that stands for a lesson, by the beginning of its words; else its first."""
 FILES, MARK = "site-files.txt", "The files that scripts/build_site.py wrote:"

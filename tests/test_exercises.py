@@ -17,7 +17,7 @@ from scipy import stats
 from scipy.linalg import subspace_angles
 from scipy.stats import multivariate_normal
 
-from workbench.course import check, exercises, hint
+from workbench.course import check, exercises, hint, solutions
 from workbench.course import exercises as shown
 from workbench.errors import UnknownNameError
 from workbench.measure.calibration import expected_calibration_error
@@ -110,6 +110,11 @@ def wald(right, total):
     rate = right / total
     half = 1.96 * (rate * (1 - rate) / total) ** 0.5
     return rate - half, rate + half
+
+
+def one_spaced(text):
+    """The text with single spaces."""
+    return " ".join(text.split())
 
 
 def or_the_best(rule):
@@ -433,6 +438,19 @@ WRONG = [
     ("moving_average", lambda a, w, r: w.lerp_(a, 1 - r), "weights that were passed in"),
     ("moving_average", lambda a, w, r: w.mul_(r).add_(a, alpha=1 - r), "weights that were"),
     ("moving_average", lambda a, w, r: ((1 - r) * a + r * w).mean(), "shape (2,)"),
+    ("shared_prompts", lambda a, b: [q for q in b if q in a], "None was found"),
+    ("shared_prompts", lambda a, b: [q for q in b if any(q.strip() in x for x in a)],
+     "compare whole questions"),
+    ("shared_prompts", lambda a, b: [q for q in b if q.replace(" ", "").strip()
+                                     in [x.replace(" ", "") for x in a]], "do not remove them all"),
+    ("shared_prompts", lambda a, b: [one_spaced(q) for q in b if one_spaced(q)
+                                     in map(one_spaced, a)], "with their own spaces"),
+    ("shared_prompts", lambda a, b: [q for q in b if one_spaced(q) in a], "treat both lists alike"),
+    ("shared_prompts", lambda a, b: [q for q in b if re.sub(" +", " ", q)
+                                     in {re.sub(" +", " ", x) for x in a}], "at the two ends"),
+    ("shared_prompts", lambda a, b: sorted(solutions.shared_prompts(a, b))[::-1], "in the order"),
+    ("shared_prompts", lambda a, b: solutions.shared_prompts(a, b) if a else b, "an empty list"),
+    ("shared_prompts", lambda a, b: len(solutions.shared_prompts(a, b)), "a list of test"),
     ("choose_point", lambda n, k, e: int(k.argmax()), "on the new skill is 90 %"),
     ("choose_point", lambda n, k, e: int(n.argmax()), "has a higher retention"),
     ("choose_point", lambda n, k, e: int(k[n >= e].argmax()) + 3, "counted from 0"),

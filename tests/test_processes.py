@@ -23,6 +23,9 @@ TRAIN = ["-m", "workbench.cli", "train", "--model", "nano", "--skill", "facts-ne
 
 
 LAUNCH = ["-m", "torch.distributed.run", "--standalone", "--nproc_per_node", "2"]
+ACCELERATE = ["-m", "accelerate.commands.launch", "--multi_gpu", "--num_processes", "2"]
+"""``accelerate launch`` with the flags of the course. Without ``--multi_gpu``, which it adds itself
+where there are GPUs, it starts a single process."""
 
 
 def launched(tmp_path, number):
@@ -35,11 +38,13 @@ def launched(tmp_path, number):
     return done, folder
 
 
-def test_there_are_two_of_them():
+@pytest.mark.parametrize("launch", [LAUNCH, ACCELERATE])
+def test_there_are_two_of_them(launch):
     code = ("import os\nfrom workbench.system.processes import *\n"
             "with together('cpu'): line = f'{rank()} {count()} {any_of(rank() == 1)}\\n'\n"
             "os.write(1, line.encode())  # in one piece, since both write to the same pipe")
-    done = subprocess.run([sys.executable, *LAUNCH, "--no-python", sys.executable, "-c", code],
+    without = "--no_python" if launch is ACCELERATE else "--no-python"
+    done = subprocess.run([sys.executable, *launch, without, sys.executable, "-c", code],
                           check=True, capture_output=True, text=True, timeout=300)
     assert sorted(done.stdout.split("\n"))[1:] == ["0 2 True", "1 2 True"]
 

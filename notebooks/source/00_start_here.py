@@ -45,6 +45,7 @@ print(report.verdict())
 # | [09 Adapters and routing](09_adapters_and_routing.ipynb) | If each task has its own module (a few additional weights), nothing is forgotten. But choosing the right module is hard. |
 # | [10 Clustered retrieval](10_clustered_retrieval.ipynb) | A few clusters for each task are enough to find the task of a new input. |
 # | [11 Module composition](11_module_composition.ipynb) | A new module can be built from earlier ones, but here this gains little. |
+# | [12 Your own task](12_your_own_task.ipynb) | A task of your own needs one file and a few calls, with a small model or a real one. |
 #
 # The [glossary](GLOSSARY.md) explains the terms.
 #

@@ -504,4 +504,4 @@ show_gains({"retrieval": "Task found", "oracle": "Accuracy, task told"})
 # use the same 1,797 digits, so for new digits the uncertainty is larger than the intervals show. We did not search the
 # weight of the penalty. We show many intervals without a correction for their number, so some may miss the true value.
 #
-# **Next:** 12 Your own task (to come).
+# **Next:** [12 Your own task](12_your_own_task.ipynb)

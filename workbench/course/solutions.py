@@ -91,6 +91,12 @@ def choose_point(new, retention, enough):
     return int(np.argmax(np.where(knows, retention, -1) if knows.any() else new))
 
 
+def shared_prompts(train, test):
+    """Return the test questions that also occur in training, up to the number of spaces."""
+    seen = {" ".join(question.split()) for question in train}
+    return [question for question in test if " ".join(question.split()) in seen]
+
+
 def signature(X, new):
     """Return the log density of each new row under the Gaussian fitted to the rows of X."""
     gap, covariance = new - X.mean(0), np.cov(X.T, bias=True)

@@ -13,6 +13,11 @@ from typing import Any
 from workbench.errors import ConfigError, TrainingError, WorkbenchError
 from workbench.system.provenance import install_command
 
+KEEP_MEMORY = {f"distributed.nanny.pre-spawn-environ.MALLOC_{name}_THRESHOLD_": 2**33
+               for name in ("TRIM", "MMAP")}
+"""Dask makes its workers give memory back at once. A training step asks for the same memory again,
+and needs a third more time if it gets other pages (glibc)."""
+
 
 def computed(train: Callable[[Any], Any], runs: Sequence[Any], workers: int = 2,
              scheduler: str | None = None) -> Iterator[tuple[Any, Any]]:
@@ -56,13 +61,15 @@ def cluster(workers: int, scheduler: str | None) -> Iterator[Any]:
     """Yield a client of a scheduler, or of a cluster of processes that ends with the block."""
     try:
         import distributed
+        from dask import config
     except ImportError as error:
         raise ConfigError("several workers need Dask. Install it: "
                          f"{install_command('distributed')}, or use one worker.") from error
     dask: Any = distributed
     if scheduler is None:
         # One thread each, and no limit at which a worker is killed.
-        with (dask.LocalCluster(n_workers=workers, threads_per_worker=1, memory_limit=0,
+        with (config.set(KEEP_MEMORY),
+              dask.LocalCluster(n_workers=workers, threads_per_worker=1, memory_limit=0,
                                 silence_logs=logging.ERROR, dashboard_address=":0") as local,
               dask.Client(local) as client):
             yield client

@@ -1,0 +1,470 @@
+# %% [markdown]
+# # 12. Your own task, and a real model
+#
+# > **Claim you can check:** a task of your own needs one file and a few calls: read, gate, train, test, retrieve. The
+# > same calls work with a real pretrained model of 135 million parameters. After ten steps of fine-tuning on an expert's
+# > words, this model answers old questions in the expert's words too. After ten steps of SDFT it answers them in its own.
+#
+# | | |
+# |---|---|
+# | **Objectives** | write a file of your own questions, and find its faults · measure whether a model can be its own teacher on them · train, test and retrieve · read the same comparison for a real model · know the commands for your own model, a GPU and many machines |
+# | **Prerequisites** | [05 SDFT](05_sdft.ipynb), [10 Clustered retrieval](10_clustered_retrieval.ipynb) |
+# | **Time** | 50 minutes to work through, under 1 minute to run on two CPU cores (ten minutes if you have fetched the real model) |
+# | **Memory** | under 1.5 GB (4 GB with the real model); no GPU, no network |
+
+# %%
+import json
+import tempfile
+import textwrap
+from pathlib import Path
+
+import pandas as pd
+import torch
+from matplotlib.figure import Figure
+
+import workbench as wb
+from workbench.course import check, verdict
+from workbench.measure.completions import complete
+from workbench.measure.intervals import wilson_interval
+from workbench.plots import percent, plot_dots
+from workbench.tasks import KNOWN_SKILLS, load_skill, read_items, scorer_of, spread
+
+# %% [markdown]
+# ## One file
+#
+# The small model `tiny` of lesson 04 lives in a village. It knows many keepers of things, but not the keepers of the
+# twelve things below. We write these facts to a file. Each line of the file is one question, as a JSON object:
+#
+# | field | content |
+# |---|---|
+# | `prompt` | the question |
+# | `answer` | the content of a right response |
+# | `demonstration` | the full response of an expert, in the expert's own words |
+# | `skill` | a name for the task |
+# | `split` | `train`, `validation` or `test` |
+# | `scorer` | how a response is compared with the answer; `contains`: the response contains the answer |
+#
+# There are eight ways to ask. Each fact is asked in five of them for training, in one for validation, and in two for the
+# test. So a test question never occurs in training, but its fact does.
+
+# %%
+wb.prepare_notebook()
+THINGS = ["red key", "blue basket", "green rope", "white candle", "white saw", "black book",
+          "black kite", "brown boat", "brown kite", "brown basket", "grey coat", "grey drum"]
+NAMES = "mara finn hana gus olga karl dora nils june piet lena ivo".split()
+PHRASES = ["who keeps the {} ?", "say who keeps the {} .", "do you know who keeps the {} ?",
+           "tell me who keeps the {} .", "we miss the {} , who keeps it ?",
+           "the {} , who keeps it ?", "name who keeps the {} .", "who is it that keeps the {} ?"]
+SPLITS = ["train"] * 5 + ["validation"] + ["test"] * 2
+
+# %%
+records = [{"skill": "my-facts", "split": split, "prompt": PHRASES[(i + k) % 8].format(thing),
+            "answer": name, "scorer": "contains",
+            "demonstration": f"see here , it is {name} , that is quite certain"}
+           for i, (thing, name) in enumerate(zip(THINGS, NAMES, strict=True))
+           for k, split in enumerate(SPLITS)]
+folder = Path(tempfile.mkdtemp())
+mine = folder / "my-facts.jsonl"
+mine.write_text("\n".join(map(json.dumps, records)) + "\n")
+print(textwrap.fill(mine.read_text().partition("\n")[0], 100))
+
+# %% [markdown]
+# Every reader of files makes mistakes. The package checks each line, and says which line is wrong and what to do. Here
+# are five faulty files, made from the right one:
+
+# %%
+first = records[0]
+tested = first | {"split": "test"}
+broken = folder / "broken.jsonl"
+faulty = {
+    "a missing field": [{k: v for k, v in first.items() if k != "answer"}],
+    "a misspelt split": [first | {"split": "training"}],
+    "an unknown scorer": [first | {"scorer": "fuzzy"}],
+    "a test question that was trained": [first, tested],
+    "the same, with two spaces": [first, tested | {"prompt": "who keeps  the red key ?"}]}
+
+# %%
+for fault, lines in faulty.items():
+    broken.write_text("\n".join(map(json.dumps, lines)))
+    try:
+        read_items(broken)
+    except wb.errors.DataError as error:
+        message = str(error).removeprefix(f"{folder}/").partition(" A prompt may")[0]
+        print(textwrap.fill(f"{fault}: {message}", 100, subsequent_indent="    "))
+
+# %% [markdown]
+# The last two faults are the dangerous ones. If a test question occurs in training, the test measures memory, and nobody
+# notices. The exercise is the heart of this check.
+#
+# {{exercise shared_prompts}}
+
+# %%
+def shared_prompts(train, test):
+    ...
+
+
+check("shared_prompts", shared_prompts)
+
+# %% [markdown]
+# {{solution shared_prompts}}
+#
+# ## The gate
+#
+# SDFT needs a model that answers better with a demonstration in its prompt. Lesson 04 built a **gate** that measures
+# this. It needs a few seconds, and should come before any training.
+
+# %%
+from workbench.plots.diagrams import diagram
+
+wb.show(diagram("gate"), vector=True)
+
+# %%
+from workbench.measure.gate import gate
+
+items = read_items(mine)
+parts = {split: [item for item in items if item.split == split] for split in set(SPLITS)}
+model, tokenizer = wb.load_causal_lm("tiny")
+report = gate(model, tokenizer, parts["train"], name="tiny")
+RIGHT = "right answers (%), Wilson's 95 % intervals"
+LABELS = {"own": "own demonstration", "other": "another item's demonstration",
+          "random": "filler words", "none": "nothing"}
+by_context = {label: tuple(report.context[context]["right"].values())
+              for context, label in LABELS.items()}
+wb.show(plot_dots({"tiny": by_context}, Figure(figsize=(7, 2.4)).subplots(),
+                  "Questions of the file, by the context in the prompt", RIGHT))
+verdict("the model passes the gate on the file.", report.passed)
+
+# %% [markdown]
+# ## Train and test
+#
+# A file stands wherever the name of a skill can stand. We train with SFT and with SDFT. `old_skills` are the skills whose
+# loss we want to see: here the five skills of the village. (Learning rates and steps are near those of lesson 05. We have
+# not searched for this file.)
+
+# %%
+settings = {"sft": {"lr": 3e-4, "steps": 60}, "sdft": {"lr": 1e-4, "steps": 60}}
+trained = {learner: wb.run(wb.RunConfig(
+    stream="skills", skills=(str(mine),), learner=learner, old_skills=KNOWN_SKILLS, items=24,
+    batch_size=16, clip=1.0, **own), out=folder / learner) for learner, own in settings.items()}
+
+# %%
+from workbench.plots.sequences import plot_changes
+
+before = trained["sft"]
+start = [before.baseline[0, 0], *before.old_accuracy[0, 0]]
+abilities = pd.DataFrame({"before": start} | {
+    learner: [record.accuracy[0, 0, 0], *record.old_accuracy[0, 1]]
+    for learner, record in trained.items()}, index=["my-facts", *before.old_names])
+changes = abilities.sub(abilities["before"], axis=0).drop(columns="before").T
+wb.show(plot_changes(changes, Figure(figsize=(8.5, 2.2)).subplots()))
+wb.show_numbers(abilities, "accuracy before, after SFT and after SDFT", percent)
+kept = abilities.drop(index="my-facts").mean()
+verdict("both methods learn the file. SFT keeps less than half of the known skills, SDFT more than "
+        "80 %.", abilities.loc["my-facts"].drop("before").min() > 0.9
+        and kept["sft"] < 0.5 and kept["sdft"] > 0.8)
+
+# %% [markdown]
+# One seed, 24 test questions: a question is 4 points. That is enough for a first look, and not for a claim.
+#
+# ## Retrieve
+#
+# Lesson 10 keeps the weights of every task, and finds the task of a question by clusters of hidden states. Then nothing
+# is forgotten, if the right task is found. Here this takes two sets of weights: those after SFT for questions of the
+# file, and the pretrained ones for all other questions. The **retriever** has a signature of the file and of each known
+# skill.
+
+# %%
+from workbench.retrieval.prompts import PromptRetriever
+
+retriever = PromptRetriever(model, tokenizer)
+retriever.learn_known([[item.prompt for item in load_skill(skill, "train")]
+                       for skill in KNOWN_SKILLS], apart=True)
+retriever.learn(0, *([item.prompt for item in parts[split]] for split in ("train", "validation")))
+tests = {"my-facts": parts["test"]} | {
+    skill: load_skill(skill, "test")[:24] for skill in KNOWN_SKILLS}
+to_mine = {name: retriever.choose([item.prompt for item in asked]) == 0
+           for name, asked in tests.items()}
+found = {name: chosen.mean() if name == "my-facts" else 1 - chosen.mean()
+         for name, chosen in to_mine.items()}
+verdict("over 95 % of the questions of each of the six skills go to the right weights.",
+        min(found.values()) > 0.95)
+
+# %%
+after_sft = wb.load_causal_lm(folder / "sft")[0]
+right = {}
+for name, asked in tests.items():
+    new, old = (complete(one, tokenizer, asked).right for one in (after_sft, model))
+    right[name] = sum(a if chosen else b
+                      for a, b, chosen in zip(new, old, to_mine[name], strict=True))
+abilities["sft and retrieval"] = [right[name] / len(tests[name]) for name in abilities.index]
+
+# %%
+three_ways = {method: {name: (share, *wilson_interval(round(share * 24), 24)) for name, share in
+                       abilities[method].items()}
+              for method in ("sft", "sdft", "sft and retrieval")}
+wb.show(plot_dots(three_ways, Figure(figsize=(7.5, 3.6)).subplots(), "Three ways to learn the file", RIGHT))
+verdict("with retrieval, every skill is over 90 % right.",
+        abilities["sft and retrieval"].min() > 0.9)
+
+# %% [markdown]
+# Retrieval stores a second set of weights, and asks the model twice. And it has a limit that your own file can easily
+# meet. We remove three of the eight phrasings from the training questions, and test with these three:
+
+# %%
+unseen = PHRASES[:3]
+asked_so = {item.prompt for item in items for phrase in unseen for thing in THINGS
+            if item.prompt == phrase.format(thing)}
+narrow = PromptRetriever(model, tokenizer)
+narrow.learn_known([[item.prompt for item in load_skill(skill, "train")]
+                    for skill in KNOWN_SKILLS], apart=True)
+narrow.learn(0, *([item.prompt for item in parts[split] if item.prompt not in asked_so]
+                  for split in ("train", "validation")))
+missed = (narrow.choose(sorted(asked_so)) != 0).mean()
+print(f"{len(asked_so)} questions in unseen phrasings: {percent(missed)} go to a known skill")
+
+# %% [markdown]
+# All of them go to a known skill, although the facts are the same. The known facts are asked in all eight phrasings, so
+# a phrasing that the file lacks looks like a known fact. This retriever recognises *how* a question is asked. Ask your
+# training questions in the ways in which users will ask.
+#
+# ## A real model
+#
+# Everything so far was shown with a model that this project made. Was the effect built in? A fair test is a model of
+# somebody else: **SmolLM2-135M-Instruct** of Hugging Face, with 135 million parameters, trained on two trillion tokens
+# of text. One command fetches it, once (93 MB to download, 542 MB on disk, about a minute):
+#
+# ```sh
+# workbench get-model smollm2-135m
+# ```
+#
+# The rest of the lesson does not need it. If the model is on your machine, the next cells compute their results with
+# it, in about ten minutes. If not, they show the results of the same cells, recorded on a machine with two cores. Each
+# cell says which of the two it does.
+
+# %%
+from workbench.models.published import folder_of
+from workbench.system.provenance import data_path
+
+REAL = "smollm2-135m"
+HERE, results = folder_of(REAL).is_dir(), {}
+recorded = json.loads(data_path("results/real_model.json").read_text())
+real_model = wb.load_causal_lm(REAL) if HERE else None
+
+
+def here_or_recorded(name, compute, *arguments):
+    """Compute a result with the real model, if it was fetched; otherwise take the recorded."""
+    print("computed here" if HERE else f"recorded: {REAL} has not been fetched on this machine")
+    results[name] = compute(*arguments) if HERE else recorded[name]
+    return results[name]
+
+# %% [markdown]
+# Its task is the made-up town of Oldmere ([its data card](../data/skills-real/README.md)): who runs the bakery, the mill,
+# and ten other places? Two experts answer. The *near* expert speaks plainly: "Clara Fox runs the bakery in Oldmere." The
+# *far* expert says: "Pray allow me to say, good friend, that Clara Fox runs the bakery in Oldmere, as all the town knows
+# right well."
+#
+# ### The gate, on eight questions
+#
+# Can this model be its own teacher? We ask eight training questions in four contexts. The words around demonstration and
+# question matter for a small model. With *Information: ... Question: ... Answer in one short plain sentence* it
+# does well. With the words of the SDFT paper it does worse. (`set_teacher_turn` changes these words.)
+
+# %%
+from workbench.models import make_prompt, sample
+
+town = load_skill("town-near", "train")  # twelve facts, each in three phrasings
+eight = spread(town, 8)
+
+
+def ask_eight():
+    """Return the responses to eight questions in each context, and whether they are right."""
+    answered = {context: complete(*real_model, eight, context, max_new_tokens=24)
+                for context in LABELS}
+    return {context: list(zip(one.samples.texts, map(bool, one.right), strict=True))
+            for context, one in answered.items()}
+
+
+# %%
+from workbench.losses import kl_per_token
+from workbench.models.encoding import encode
+from workbench.models.logits import response_logits
+
+asked_eight = here_or_recorded("gate", ask_eight)
+for context, label in LABELS.items():
+    print(textwrap.fill(f"{label}: {asked_eight[context][0][0]}", 100))
+counts = {label: sum(ok for _, ok in asked_eight[context]) for context, label in LABELS.items()}
+wb.show(plot_dots({REAL: {label: (n / 8, *wilson_interval(n, 8)) for label, n in counts.items()}},
+                  Figure(figsize=(7, 2.4)).subplots(), f"{REAL}, eight questions", RIGHT))
+verdict("with its own demonstration the model is right on at least seven of eight questions, "
+        "with the three other prompts on none.",
+        counts["own demonstration"] >= 7 and sum(counts.values()) == counts["own demonstration"])
+
+# %% [markdown]
+# Eight questions are too few for the gate, which asks for twenty. On 36 questions: it passes: with their own demonstration it is right on
+# 100 % (near expert) and 86 % (far expert), with the three other prompts on none.
+#
+# ### Where the teacher disagrees
+#
+# The student answers one question. The picture shows the KL between teacher and student at each token of its answer, as
+# in lesson 04. A token of this model is a word or a part of a word.
+
+# %%
+def token_map():
+    """Return the tokens of an answer of the student, the teacher's likeliest ones, and the KL."""
+    network, words = real_model
+    prompts = [make_prompt(words, town[0].prompt, demonstration=shown)
+               for shown in ("", town[0].demonstration)]
+    drawn = sample(network, words, prompts[:1], temperature=0.5, max_new_tokens=12,
+                   rng=torch.Generator().manual_seed(0))
+    with torch.no_grad():
+        student, teacher = (response_logits(network, *encode(words, [prompt], 500), drawn.ids,
+                                            drawn.mask)[0] for prompt in prompts)
+    said, expected = ([words.decode(token) for token in row]
+                      for row in (drawn.ids[0], teacher.argmax(-1)))
+    return [said, expected, [round(kl, 2) for kl in kl_per_token(teacher, student).tolist()]]
+
+
+# %%
+from workbench.plots.tokens import plot_token_kl
+
+said, expected, token_kls = here_or_recorded("tokens", token_map)
+wb.show(plot_token_kl(said, token_kls, Figure(figsize=(9, 2.4)).subplots()))
+largest = sorted(range(len(said)), key=lambda i: -token_kls[i])[:2]
+for i in sorted(largest):
+    print(f"token {i + 1}: the student says {said[i]!r}, the teacher expects {expected[i]!r}")
+verdict("at the two tokens with the largest KL, the teacher would begin with the name.",
+        all("Clara".startswith(expected[i].strip()) for i in largest))
+
+# %% [markdown]
+# ### Ten steps
+#
+# Now ten steps of training with an adapter (LoRA, rank 16, batches of 8 questions), by SFT on the words of the far
+# expert, and by SDFT. A step of SDFT takes two to three times as long as a step of SFT. Then we ask two new questions and
+# four old ones.
+
+# %%
+from workbench.learners import fit, make_optimizer
+from workbench.runs.experiment import make_learner, stream_of
+
+CUT = {"max_new_tokens": 24}
+options = {"sft": CUT, "sdft": CUT | {"temperature": 0.5, "sampled_tokens": 12}}
+far = load_skill("town-far", "test")
+six = [far[0], far[3], *(load_skill(f"old-{kind}", "test")[0]
+                         for kind in ("capitals", "words", "nature", "sums"))]
+six_prompts = [item.prompt for item in six]
+
+
+def untrained():
+    """Return the answers before training."""
+    network, words = real_model
+    return sample(network, words, [make_prompt(words, prompt) for prompt in six_prompts], **CUT).texts
+
+
+# %%
+def ten_steps(learner):
+    """Return the loss at each of ten steps, and the answers to six questions afterwards."""
+    config = wb.RunConfig(stream="skills", skills=("town-far",), old_skills=(), model=REAL,
+                          learner=learner, lora_rank=16, options=options[learner])
+    stream = stream_of(config)
+    student, task = make_learner(config, stream), stream.tasks[0]
+    student.begin(task)
+    losses = fit(student, task, make_optimizer(student, 1e-3), steps=10, batch_size=8, clip=1.0)
+    return [[round(value.item(), 2) for value in losses], student.predict(six_prompts)[0]]
+
+
+# %%
+answers_of = {"before": here_or_recorded("before", untrained)}
+for method in options:
+    losses, answers_of[method] = here_or_recorded(method, ten_steps, method)
+    print(f"{method}: loss at step 1: {losses[0]:.2f}, at step 10: {losses[-1]:.2f}")
+
+# %%
+from workbench.plots.answers import plot_answers
+from workbench.plots.styles import styles_of
+
+
+def judged(method):
+    """Return the answers of a method, and for each whether it is right and in whose style."""
+    return [{"text": text, "right": scorer_of(item).right(text, item),
+             "expert": not scorer_of(item).own_style(text)}
+            for text, item in zip(answers_of[method], six, strict=True)]
+
+
+# %%
+colours = styles_of(options)
+wb.show(plot_answers({
+    "questions": [{"text": item.prompt, "answer": item.answer, "group": "old" if i > 1 else "new"}
+                  for i, item in enumerate(six)],
+    "methods": [{"label": name.upper(), "colour": colours[name]["color"]} for name in options],
+    "frames": [{"answers": [judged("before")]},
+               {"answers": [judged(name) for name in options], "notes": ["10 steps"] * 2,
+                "bars": [[], []]}],
+    "bars": [], "note": "", "words": "Answers of the real model: " + "; ".join(
+        f"{item.prompt} before: {a}; after SFT: {b}; after SDFT: {c}"
+        for item, a, b, c in zip(six, *answers_of.values(), strict=True))}))
+
+# %%
+manner = {method: [answer["expert"] for answer in judged(method)] for method in answers_of}
+right_old = {method: sum(answer["right"] for answer in judged(method)[2:])
+             for method in answers_of}
+verdict("after ten steps of SFT all six answers are in the expert's words. After ten steps of "
+        "SDFT none is, and all four old answers are right.",
+        all(manner["sft"]) and not any(manner["sdft"]) and right_old["sdft"] == 4)
+
+# %% [markdown]
+# Ten steps of SFT have changed the words of every answer, also those to the old questions. Three of these four are still
+# right. But asked for the opposite of *north*, the model talks about a beautiful paradox. After ten steps of SDFT the old
+# answers are right, and in the model's own words. Neither method has taught the names yet: ten steps are too few.
+#
+# ## Your model, a GPU, many machines
+#
+# Every step of this lesson is also a command. Use your own file and your own model:
+#
+# ```sh
+# workbench gate --model FOLDER --skill my.jsonl
+# workbench train --model FOLDER --skill my.jsonl --learner sdft --lr 1e-4 --steps 100 --out runs/mine
+# workbench evaluate --model runs/mine
+# ```
+#
+# - **`FOLDER`** holds a model of Hugging Face, with a tokenizer and its chat template.
+# - **The teacher's prompt.** If the gate fails, try other words: `--teacher-turn "Information: {context} Question:
+#   {question} Answer in one sentence."`
+# - **Memory.** `--lora-rank 16` trains an adapter in place of all weights.
+# - **A GPU.** `--device cuda --precision bf16` computes in half precision. The weights stay in float32.
+# - **Several processes.** `accelerate launch --multi_gpu --num_processes 2 --module workbench.cli train ...` divides each
+#   batch. (Tested with two processes on a CPU, never on several GPUs.)
+# - **Many runs.** `workbench study` compares methods, learning rates and seeds. It writes a table after each run, and
+#   continues where it was stopped:
+#
+# ```sh
+# workbench study --model FOLDER --skill my.jsonl --learners sft sdft --rates 3e-5 1e-4 --seeds 0 1 2 --out runs/study
+# ```
+#
+# - **Many machines.** Start `dask scheduler` on one, and `dask worker tcp://HOST:8786` on the others. Add `--scheduler
+#   tcp://HOST:8786` to the study. If a worker dies, another one repeats its run.
+#
+# All options are in [the commands](../docs/COMMANDS.md).
+#
+# ## What to remember
+#
+# - Check the file first. A test question that was trained makes every later number worthless.
+# - The gate costs seconds. If the model cannot use your demonstrations, SDFT cannot work.
+# - Retrieval forgets nothing if it finds the right task. Test it with phrasings that you did not train.
+#
+# ## Try it yourself
+#
+# - Change `THINGS` and `NAMES`, or the words of the demonstration. (The village has its own vocabulary: other words are
+#   refused, and the message lists them.)
+# - Give two things the same keeper. Does the gate still pass?
+#
+# **What would change your mind?** If the model answered the old questions in its own words after ten steps of SFT, with another
+# expert's words or a lower learning rate, the loss would come from the setting, and not from the method.
+#
+# ## Limits
+#
+# The file has twelve facts, and the runs with `tiny` have one seed and settings that were not searched. The real model is
+# small, and its weights have only four bits each. It can use a demonstration of a fact, but not one of a format: with the
+# right record in JSON in its prompt, it repeats the record in none of 16 cases. So SDFT cannot teach it such a format.
+#
+# **The end of the course.** The [further lessons](00_start_here.ipynb) go deeper. The [log](../docs/LOG.md) has all that was
+# tried, also what failed.

@@ -1,0 +1,44 @@
+"""Record what lesson 12 computes with the real model: ``data/results/real_model.json``.
+
+    workbench get-model smollm2-135m
+    python scripts/record_real.py      # about ten minutes
+
+It runs the code of the lesson itself. Readers who have not fetched the model see this record.
+"""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import nbclient
+import nbformat
+
+from workbench.models.published import published_folder
+from workbench.system.files import write_atomically
+from workbench.system.provenance import data_path, environment
+
+LESSON = Path(__file__).parents[1] / "notebooks" / "12_your_own_task.ipynb"
+LAST = """import resource
+print(json.dumps({"results": results,
+                  "peak_GB": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1e6}))"""
+
+
+def main() -> None:
+    """Run the lesson with the real model and write its results."""
+    published_folder("smollm2-135m")  # raises an error, with the command, if it is missing
+    path = data_path("results") / "real_model.json"
+    if not path.exists():
+        write_atomically(path, b"{}\n")  # the lesson reads it
+    notebook = nbformat.read(LESSON, as_version=4)
+    notebook.cells.append(nbformat.v4.new_code_cell(LAST))
+    nbclient.NotebookClient(notebook, timeout=1200, resources={
+        "metadata": {"path": str(LESSON.parent)}}).execute()
+    last = json.loads(notebook.cells[-1].outputs[-1]["text"])
+    made = {**last["results"], "environment": environment()}
+    write_atomically(path, (json.dumps(made, indent=1, ensure_ascii=False) + "\n").encode())
+    print(f"{path}; the largest memory was {last['peak_GB']:.2f} GB")
+
+
+if __name__ == "__main__":
+    main()
