@@ -28,12 +28,18 @@ def main() -> None:
     """Run the lesson with the real model and write its results."""
     published_folder("smollm2-135m")  # raises an error, with the command, if it is missing
     path = data_path("results") / "real_model.json"
-    if not path.exists():
+    new = not path.exists()
+    if new:
         write_atomically(path, b"{}\n")  # the lesson reads it
     notebook = nbformat.read(LESSON, as_version=4)
     notebook.cells.append(nbformat.v4.new_code_cell(LAST))
-    nbclient.NotebookClient(notebook, timeout=1200, resources={
-        "metadata": {"path": str(LESSON.parent)}}).execute()
+    try:
+        nbclient.NotebookClient(notebook, timeout=1200, resources={
+            "metadata": {"path": str(LESSON.parent)}}).execute()
+    except nbclient.exceptions.CellExecutionError:
+        if new:
+            path.unlink()
+        raise
     last = json.loads(notebook.cells[-1].outputs[-1]["text"])
     made = {**last["results"], "environment": environment()}
     write_atomically(path, (json.dumps(made, indent=1, ensure_ascii=False) + "\n").encode())

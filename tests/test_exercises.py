@@ -447,8 +447,21 @@ WRONG = [
                                      in map(one_spaced, a)], "with their own spaces"),
     ("shared_prompts", lambda a, b: [q for q in b if one_spaced(q) in a], "treat both lists alike"),
     ("shared_prompts", lambda a, b: [q for q in b if re.sub(" +", " ", q)
-                                     in {re.sub(" +", " ", x) for x in a}], "at the two ends"),
-    ("shared_prompts", lambda a, b: sorted(solutions.shared_prompts(a, b))[::-1], "in the order"),
+                                     in {re.sub(" +", " ", x.strip()) for x in a}],
+     "at the two ends"),
+    ("shared_prompts", lambda a, b: [q for q in b for x in a if one_spaced(q) == one_spaced(x)],
+     "as often as"),
+    ("shared_prompts", lambda a, b: list(dict.fromkeys(solutions.shared_prompts(a, b))),
+     "as often as"),
+    ("shared_prompts", lambda a, b: [q for q in b if sorted(q.split())
+                                     in [sorted(x.split()) for x in a]], "order of the words"),
+    ("shared_prompts", lambda a, b: [q for q in b if one_spaced(q.lower())
+                                     in [one_spaced(x.lower()) for x in a]], "capital letters"),
+    ("shared_prompts", lambda a, b: [q for q in b if one_spaced(q).rstrip(" .?")
+                                     in [one_spaced(x).rstrip(" .?") for x in a]], "full stop"),
+    ("shared_prompts", lambda a, b: set(solutions.shared_prompts(a, b)), "a list of test"),
+    ("shared_prompts", lambda a, b: solutions.shared_prompts(a, b) or None, "a list of test"),
+    ("shared_prompts", lambda a, b: sorted(solutions.shared_prompts(a, b))[::-1], "same order"),
     ("shared_prompts", lambda a, b: solutions.shared_prompts(a, b) if a else b, "an empty list"),
     ("shared_prompts", lambda a, b: len(solutions.shared_prompts(a, b)), "a list of test"),
     ("choose_point", lambda n, k, e: int(k.argmax()), "on the new skill is 90 %"),

@@ -2,14 +2,14 @@
 # # 12. Your own task, and a real model
 #
 # > **Claim you can check:** a task of your own needs one file and a few calls: read, gate, train, test, retrieve. The
-# > same calls work with a real pretrained model of 135 million parameters. After ten steps of fine-tuning on an expert's
+# > package also trains a real pretrained model of 135 million parameters. After ten steps of fine-tuning on an expert's
 # > words, this model answers old questions in the expert's words too. After ten steps of SDFT it answers them in its own.
 #
 # | | |
 # |---|---|
 # | **Objectives** | write a file of your own questions, and find its faults · measure whether a model can be its own teacher on them · train, test and retrieve · read the same comparison for a real model · know the commands for your own model, a GPU and many machines |
 # | **Prerequisites** | [05 SDFT](05_sdft.ipynb), [10 Clustered retrieval](10_clustered_retrieval.ipynb) |
-# | **Time** | 50 minutes to work through, under 1 minute to run on two CPU cores (ten minutes if you have fetched the real model) |
+# | **Time** | 60 minutes to work through, under 1 minute to run on two CPU cores, and six more if you have fetched the real model |
 # | **Memory** | under 1.5 GB (4 GB with the real model); no GPU, no network |
 
 # %%
@@ -42,10 +42,10 @@ from workbench.tasks import KNOWN_SKILLS, load_skill, read_items, scorer_of, spr
 # | `demonstration` | the full response of an expert, in the expert's own words |
 # | `skill` | a name for the task |
 # | `split` | `train`, `validation` or `test` |
-# | `scorer` | how a response is compared with the answer; `contains`: the response contains the answer |
+# | `scorer` | how a response is compared with the answer. `exact`, the default: both are the same. `contains`: the response contains the answer, as whole words |
 #
-# There are eight ways to ask. Each fact is asked in five of them for training, in one for validation, and in two for the
-# test. So a test question never occurs in training, but its fact does.
+# There are eight ways to ask. Each fact is asked in five of them for training, in one for validation (to choose settings),
+# and in two for the test. So a test question never occurs in training, but its fact does.
 
 # %%
 wb.prepare_notebook()
@@ -69,8 +69,8 @@ mine.write_text("\n".join(map(json.dumps, records)) + "\n")
 print(textwrap.fill(mine.read_text().partition("\n")[0], 100))
 
 # %% [markdown]
-# Every reader of files makes mistakes. The package checks each line, and says which line is wrong and what to do. Here
-# are five faulty files, made from the right one:
+# Everyone who writes such a file makes mistakes. The package checks each line, and says which line is wrong. Here are
+# five faulty files, made from the right one:
 
 # %%
 first = records[0]
@@ -94,7 +94,7 @@ for fault, lines in faulty.items():
 
 # %% [markdown]
 # The last two faults are the dangerous ones. If a test question occurs in training, the test measures memory, and nobody
-# notices. The exercise is the heart of this check.
+# notices. In the exercise you write the main part of this check.
 #
 # {{exercise shared_prompts}}
 
@@ -111,7 +111,8 @@ check("shared_prompts", shared_prompts)
 # ## The gate
 #
 # SDFT needs a model that answers better with a demonstration in its prompt. Lesson 04 built a **gate** that measures
-# this. It needs a few seconds, and should come before any training.
+# this on at least 20 training questions. For `tiny` it takes seconds, and for the real model below some minutes. It should
+# come before any training. The diagram shows the gate of lesson 04 for two models.
 
 # %%
 from workbench.plots.diagrams import diagram
@@ -137,9 +138,10 @@ verdict("the model passes the gate on the file.", report.passed)
 # %% [markdown]
 # ## Train and test
 #
-# A file stands wherever the name of a skill can stand. We train with SFT and with SDFT. `old_skills` are the skills whose
-# loss we want to see: here the five skills of the village. (Learning rates and steps are near those of lesson 05. We have
-# not searched for this file.)
+# You can give a file wherever the name of a skill is expected. We train with SFT and with SDFT. `old_skills` are skills
+# that the model knew before. They are only tested, so that we see what is forgotten: here the five skills of the village,
+# with at most 24 test questions each (`items`). The learning rates are those of lesson 05. We did not tune them for
+# this file.
 
 # %%
 settings = {"sft": {"lr": 3e-4, "steps": 60}, "sdft": {"lr": 1e-4, "steps": 60}}
@@ -164,14 +166,16 @@ verdict("both methods learn the file. SFT keeps less than half of the known skil
         and kept["sft"] < 0.5 and kept["sdft"] > 0.8)
 
 # %% [markdown]
-# One seed, 24 test questions: a question is 4 points. That is enough for a first look, and not for a claim.
+# SDFT forgets too: *facts-keepers*, whose questions are like those of the file, falls to 62 %. This is one seed, with 24
+# questions for each skill, so one question is 4 points. It is enough for a first look, and not for a claim: lesson 05 has
+# the comparison with tuned settings and five seeds.
 #
 # ## Retrieve
 #
 # Lesson 10 keeps the weights of every task, and finds the task of a question by clusters of hidden states. Then nothing
 # is forgotten, if the right task is found. Here this takes two sets of weights: those after SFT for questions of the
-# file, and the pretrained ones for all other questions. The **retriever** has a signature of the file and of each known
-# skill.
+# file, and the pretrained ones for all other questions. The **retriever** has a signature of each known skill
+# (`apart=True`) and of the file, which gets number 0.
 
 # %%
 from workbench.retrieval.prompts import PromptRetriever
@@ -181,7 +185,7 @@ retriever.learn_known([[item.prompt for item in load_skill(skill, "train")]
                        for skill in KNOWN_SKILLS], apart=True)
 retriever.learn(0, *([item.prompt for item in parts[split]] for split in ("train", "validation")))
 tests = {"my-facts": parts["test"]} | {
-    skill: load_skill(skill, "test")[:24] for skill in KNOWN_SKILLS}
+    skill: spread(load_skill(skill, "test"), 24) for skill in KNOWN_SKILLS}
 to_mine = {name: retriever.choose([item.prompt for item in asked]) == 0
            for name, asked in tests.items()}
 found = {name: chosen.mean() if name == "my-facts" else 1 - chosen.mean()
@@ -202,13 +206,16 @@ abilities["sft and retrieval"] = [right[name] / len(tests[name]) for name in abi
 three_ways = {method: {name: (share, *wilson_interval(round(share * 24), 24)) for name, share in
                        abilities[method].items()}
               for method in ("sft", "sdft", "sft and retrieval")}
-wb.show(plot_dots(three_ways, Figure(figsize=(7.5, 3.6)).subplots(), "Three ways to learn the file", RIGHT))
+wb.show(plot_dots(three_ways, Figure(figsize=(7.5, 3.6)).subplots(),
+                  "Three ways to learn the file", RIGHT))
 verdict("with retrieval, every skill is over 90 % right.",
         abilities["sft and retrieval"].min() > 0.9)
 
 # %% [markdown]
-# Retrieval stores a second set of weights, and asks the model twice. And it has a limit that your own file can easily
-# meet. We remove three of the eight phrasings from the training questions, and test with these three:
+# (The numbers at the right are those of *sft*.) With retrieval no skill has lost more than one question of 24. The price
+# is a second set of weights, and one more pass through the model to find the task. And there is a limit that your own
+# file can easily reach. We fit the retriever again, without the questions in three of the eight phrasings. Then we test it
+# with these questions:
 
 # %%
 unseen = PHRASES[:3]
@@ -223,14 +230,14 @@ missed = (narrow.choose(sorted(asked_so)) != 0).mean()
 print(f"{len(asked_so)} questions in unseen phrasings: {percent(missed)} go to a known skill")
 
 # %% [markdown]
-# All of them go to a known skill, although the facts are the same. The known facts are asked in all eight phrasings, so
-# a phrasing that the file lacks looks like a known fact. This retriever recognises *how* a question is asked. Ask your
-# training questions in the ways in which users will ask.
+# All of them go to a known skill, although the things are the same. The known facts are asked in all eight phrasings, so
+# a question in a phrasing that the file lacks looks more like a known fact. So the retriever recognises *how* a question is
+# asked, and not only what it asks. Ask your training questions in the ways in which users will ask.
 #
 # ## A real model
 #
-# Everything so far was shown with a model that this project made. Was the effect built in? A fair test is a model of
-# somebody else: **SmolLM2-135M-Instruct** of Hugging Face, with 135 million parameters, trained on two trillion tokens
+# Everything so far was shown with a model that this project made. Was the effect built in? A fair test is somebody
+# else's model: **SmolLM2-135M-Instruct** of Hugging Face, with 135 million parameters, trained on two trillion tokens
 # of text. One command fetches it, once (93 MB to download, 542 MB on disk, about a minute):
 #
 # ```sh
@@ -238,7 +245,7 @@ print(f"{len(asked_so)} questions in unseen phrasings: {percent(missed)} go to a
 # ```
 #
 # The rest of the lesson does not need it. If the model is on your machine, the next cells compute their results with
-# it, in about ten minutes. If not, they show the results of the same cells, recorded on a machine with two cores. Each
+# it, in about six minutes. If not, they show the results of the same cells, recorded on a machine with two cores. Each
 # cell says which of the two it does.
 
 # %%
@@ -266,8 +273,8 @@ def here_or_recorded(name, compute, *arguments):
 # ### The gate, on eight questions
 #
 # Can this model be its own teacher? We ask eight training questions in four contexts. The words around demonstration and
-# question matter for a small model. With *Information: ... Question: ... Answer in one short plain sentence* it
-# does well. With the words of the SDFT paper it does worse. (`set_teacher_turn` changes these words.)
+# question matter for a small model. We use *Information: ... Question: ... Answer in one short plain sentence*. (With the
+# words of the SDFT paper, 79 % of 24 answers were right with the near expert's demonstration, in place of 100 %.)
 
 # %%
 from workbench.models import make_prompt, sample
@@ -300,8 +307,9 @@ verdict("with its own demonstration the model is right on at least seven of eigh
         counts["own demonstration"] >= 7 and sum(counts.values()) == counts["own demonstration"])
 
 # %% [markdown]
-# Eight questions are too few for the gate, which asks for twenty. On 36 questions: it passes: with their own demonstration it is right on
-# 100 % (near expert) and 86 % (far expert), with the three other prompts on none.
+# Eight questions are too few for the gate. On 36 questions it passes (`workbench gate --model smollm2-135m --skill
+# town-near`): with its own demonstration the model is right on 100 % with the near expert, and on 86 % with the far expert
+# (`town-far`). With the three other prompts it is right on none. These numbers are from earlier runs.
 #
 # ### Where the teacher disagrees
 #
@@ -331,16 +339,16 @@ said, expected, token_kls = here_or_recorded("tokens", token_map)
 wb.show(plot_token_kl(said, token_kls, Figure(figsize=(9, 2.4)).subplots()))
 largest = sorted(range(len(said)), key=lambda i: -token_kls[i])[:2]
 for i in sorted(largest):
-    print(f"token {i + 1}: the student says {said[i]!r}, the teacher expects {expected[i]!r}")
+    print(f"KL {token_kls[i]:.2f}: student {said[i]!r}, teacher's likeliest token {expected[i]!r}")
 verdict("at the two tokens with the largest KL, the teacher would begin with the name.",
-        all("Clara".startswith(expected[i].strip()) for i in largest))
+        all(expected[i].strip() in ("Cl", "Clara") for i in largest))
 
 # %% [markdown]
 # ### Ten steps
 #
 # Now ten steps of training with an adapter (LoRA, rank 16, batches of 8 questions), by SFT on the words of the far
-# expert, and by SDFT. A step of SDFT takes two to three times as long as a step of SFT. Then we ask two new questions and
-# four old ones.
+# expert, and by SDFT, both with the learning rate 1e-3. SDFT samples its answers at temperature 0.5, and cuts them after 12
+# tokens (`sampled_tokens`), to save time. Then we ask two new questions and four old ones.
 
 # %%
 from workbench.learners import fit, make_optimizer
@@ -348,8 +356,7 @@ from workbench.runs.experiment import make_learner, stream_of
 
 CUT = {"max_new_tokens": 24}
 options = {"sft": CUT, "sdft": CUT | {"temperature": 0.5, "sampled_tokens": 12}}
-far = load_skill("town-far", "test")
-six = [far[0], far[3], *(load_skill(f"old-{kind}", "test")[0]
+six = [*load_skill("town-far", "test")[:4:3], *(load_skill(f"old-{kind}", "test")[0]
                          for kind in ("capitals", "words", "nature", "sums"))]
 six_prompts = [item.prompt for item in six]
 
@@ -357,7 +364,8 @@ six_prompts = [item.prompt for item in six]
 def untrained():
     """Return the answers before training."""
     network, words = real_model
-    return sample(network, words, [make_prompt(words, prompt) for prompt in six_prompts], **CUT).texts
+    prompts = [make_prompt(words, prompt) for prompt in six_prompts]
+    return sample(network, words, prompts, **CUT).texts
 
 
 # %%
@@ -376,7 +384,7 @@ def ten_steps(learner):
 answers_of = {"before": here_or_recorded("before", untrained)}
 for method in options:
     losses, answers_of[method] = here_or_recorded(method, ten_steps, method)
-    print(f"{method}: loss at step 1: {losses[0]:.2f}, at step 10: {losses[-1]:.2f}")
+    print(f"{method}: its loss falls from {losses[0]:.2f} to {losses[-1]:.2f}")
 
 # %%
 from workbench.plots.answers import plot_answers
@@ -414,27 +422,29 @@ verdict("after ten steps of SFT all six answers are in the expert's words. After
 # %% [markdown]
 # Ten steps of SFT have changed the words of every answer, also those to the old questions. Three of these four are still
 # right. But asked for the opposite of *north*, the model talks about a beautiful paradox. After ten steps of SDFT the old
-# answers are right, and in the model's own words. Neither method has taught the names yet: ten steps are too few.
+# answers are right, and in the model's own words. But neither method has taught the names yet, so this is no fair
+# comparison: SDFT may only have changed less. (Do not compare the two losses.)
 #
 # ## Your model, a GPU, many machines
 #
-# Every step of this lesson is also a command. Use your own file and your own model:
+# The same steps as commands, with your own file and model:
 #
 # ```sh
 # workbench gate --model FOLDER --skill my.jsonl
-# workbench train --model FOLDER --skill my.jsonl --learner sdft --lr 1e-4 --steps 100 --out runs/mine
+# workbench train --model FOLDER --skill my.jsonl --old-skills old.jsonl --learner sdft --lr 1e-4 --steps 100 --out runs/mine
 # workbench evaluate --model runs/mine
 # ```
 #
-# - **`FOLDER`** holds a model of Hugging Face, with a tokenizer and its chat template.
-# - **The teacher's prompt.** If the gate fails, try other words: `--teacher-turn "Information: {context} Question:
-#   {question} Answer in one sentence."`
-# - **Memory.** `--lora-rank 16` trains an adapter in place of all weights.
+# - **`FOLDER`** holds a model in the Hugging Face format, with a chat template.
+# - **`old.jsonl`** has questions that the model answers right before training.
+# - **The gate fails?** Try other words around the demonstration, in `gate` and in `train`:
+#   `--teacher-turn "Information: {context} Question: {question} Answer in one sentence."`
+# - **Settings.** Search the learning rate for each method. An adapter (`--lora-rank 16`) saves memory, and needs about ten
+#   times the rate. For SDFT with the real model we used `--option temperature=0.5 sampled_tokens=12`.
 # - **A GPU.** `--device cuda --precision bf16` computes in half precision. The weights stay in float32.
 # - **Several processes.** `accelerate launch --multi_gpu --num_processes 2 --module workbench.cli train ...` divides each
 #   batch. (Tested with two processes on a CPU, never on several GPUs.)
-# - **Many runs.** `workbench study` compares methods, learning rates and seeds. It writes a table after each run, and
-#   continues where it was stopped:
+# - **Many runs.** `workbench study` compares methods, rates and seeds, and continues where it was stopped:
 #
 # ```sh
 # workbench study --model FOLDER --skill my.jsonl --learners sft sdft --rates 3e-5 1e-4 --seeds 0 1 2 --out runs/study
@@ -447,24 +457,22 @@ verdict("after ten steps of SFT all six answers are in the expert's words. After
 #
 # ## What to remember
 #
-# - Check the file first. A test question that was trained makes every later number worthless.
-# - The gate costs seconds. If the model cannot use your demonstrations, SDFT cannot work.
+# - Check the file first. A trained test question makes every later number worthless.
+# - Run the gate before you train. If the model cannot use your demonstrations, SDFT cannot work.
 # - Retrieval forgets nothing if it finds the right task. Test it with phrasings that you did not train.
 #
 # ## Try it yourself
 #
-# - Change `THINGS` and `NAMES`, or the words of the demonstration. (The village has its own vocabulary: other words are
-#   refused, and the message lists them.)
 # - Give two things the same keeper. Does the gate still pass?
 #
-# **What would change your mind?** If the model answered the old questions in its own words after ten steps of SFT, with another
-# expert's words or a lower learning rate, the loss would come from the setting, and not from the method.
+# **What would change your mind?** If SFT at a lower learning rate taught the names, and left the old answers as they were,
+# the learning rate would be to blame, and not SFT.
 #
 # ## Limits
 #
-# The file has twelve facts, and the runs with `tiny` have one seed and settings that were not searched. The real model is
-# small, and its weights have only four bits each. It can use a demonstration of a fact, but not one of a format: with the
-# right record in JSON in its prompt, it repeats the record in none of 16 cases. So SDFT cannot teach it such a format.
+# The file has twelve facts, and the runs with `tiny` have one seed and settings that were not searched. The ten steps of the
+# real model are one run of each method, six questions and one learning rate. The real model is small, and its weights have
+# only four bits each. It can use a demonstration of a fact, but not one of a format: with the right record in JSON in its
+# prompt, it repeated the record in none of 16 cases ([log](../docs/LOG.md)).
 #
-# **The end of the course.** The [further lessons](00_start_here.ipynb) go deeper. The [log](../docs/LOG.md) has all that was
-# tried, also what failed.
+# The [further lessons](00_start_here.ipynb) go deeper.

@@ -16,7 +16,7 @@ from workbench.system.provenance import install_command
 KEEP_MEMORY = {f"distributed.nanny.pre-spawn-environ.MALLOC_{name}_THRESHOLD_": 2**33
                for name in ("TRIM", "MMAP")}
 """Dask makes its workers give memory back at once. A training step asks for the same memory again,
-and needs a third more time if it gets other pages (glibc)."""
+and takes 40 % longer if it gets new pages each time (glibc; ``docs/LOG.md``)."""
 
 
 def computed(train: Callable[[Any], Any], runs: Sequence[Any], workers: int = 2,

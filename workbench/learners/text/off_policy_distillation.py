@@ -3,7 +3,7 @@
 import torch
 from torch import Tensor
 
-from workbench.errors import UnknownNameError, flag, whole
+from workbench.errors import ConfigError, UnknownNameError, flag, whole
 from workbench.learners.text.sdft import SDFT
 from workbench.learners.text.sft import imitation
 from workbench.models.language import LanguageModels
@@ -44,6 +44,9 @@ class OffPolicyDistillation(SDFT):
         whole(samples=samples)
         whole(0, renew=renew)
         flag(soft=soft)
+        if sampled_tokens and not soft:
+            raise ConfigError("sampled_tokens cuts responses, and a student that imitates them "
+                              "(soft=False) would never learn to end one. Leave it out.")
         if writer not in WRITERS:
             raise UnknownNameError("writer", writer, WRITERS)
         self.samples, self.soft, self.writer, self.renew = samples, soft, writer, renew

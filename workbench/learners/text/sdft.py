@@ -2,7 +2,7 @@
 
 from torch import Tensor
 
-from workbench.errors import UnknownNameError, positive, whole
+from workbench.errors import ConfigError, UnknownNameError, positive, whole
 from workbench.learners.text.base import TextLearner
 from workbench.losses import DIRECTIONS, divergence, per_response
 from workbench.models.language import LanguageModels
@@ -48,6 +48,9 @@ class SDFT(TextLearner):
         if direction not in DIRECTIONS:
             raise UnknownNameError("direction", direction, DIRECTIONS)
         whole(0, skip_first=skip_first, top_k=top_k, sampled_tokens=sampled_tokens)
+        if sampled_tokens > max_new_tokens:
+            raise ConfigError(f"sampled_tokens={sampled_tokens} must not be more than "
+                              f"max_new_tokens={max_new_tokens}")
         self.direction, self.temperature = direction, temperature
         self.top_k, self.skip_first, self.context = top_k or None, skip_first, context
         self.sampled_tokens = sampled_tokens
