@@ -42,11 +42,20 @@ def dies_always(run):
     return run[0] ** 2
 
 
+def trimming(run):
+    """How much free memory a worker keeps before it gives some back (glibc)."""
+    return os.environ["MALLOC_TRIM_THRESHOLD_"]
+
+
 def test_one_worker_is_this_process_and_an_error_does_not_end_the_others():
     results = dict(computed(square, [(2,), (-1,), (3,)], workers=1))
     assert results[2,] == 4 and results[3,] == 9
     assert str(results[-1,]) == "the loss is not finite"
     assert list(computed(square, [])) == []
+
+
+def test_workers_keep_their_memory_for_the_next_step():
+    assert [kept for _, kept in computed(trimming, [(1,), (2,)], workers=2)] == [str(2**33)] * 2
 
 
 def test_a_worker_that_is_killed_loses_no_run(tmp_path):
