@@ -194,8 +194,9 @@ def test_workflows_name_commands_and_files_that_exist(cli, tmp_path, monkeypatch
 
 def test_the_real_model_is_fetched_and_tested_in_a_workflow_of_its_own_and_nowhere_else():
     steps = [step.get("run", "") for step in jobs()["real"]["steps"]]
-    assert steps[-3:] == ["make env", ".venv/bin/workbench get-model smollm2-135m",
-                          ".venv/bin/python -m pytest -p no:cacheprovider -q -m real tests"]
+    tests = ".venv/bin/python -m pytest -p no:cacheprovider -q -m real tests/test_real.py"
+    assert steps[-4:] == ["make env", ".venv/bin/workbench get-model smollm2-135m", tests,
+                          ".venv/bin/python scripts/record_real.py"]
     assert not [words for words in commands() if "get-model" in words]
     assert "-m 'not real'" in (ROOT / "pyproject.toml").read_text()
 

@@ -1,6 +1,6 @@
 """The real model, where it was fetched: its conversion, its first answer, the gate, ten steps.
 
-    workbench get-model smollm2-135m && python -m pytest -m real tests
+    workbench get-model smollm2-135m && python -m pytest -m real tests/test_real.py
 """
 
 from __future__ import annotations
