@@ -132,7 +132,7 @@ LABELS = {"own": "own demonstration", "other": "another item's demonstration",
 by_context = {label: tuple(report.context[context]["right"].values())
               for context, label in LABELS.items()}
 wb.show(plot_dots({"tiny": by_context}, Figure(figsize=(7, 2.4)).subplots(),
-                  "Questions of the file, by the context in the prompt", RIGHT))
+                  "Questions of the file, four prompts", RIGHT))
 verdict("the model passes the gate on the file.", report.passed)
 
 # %% [markdown]
@@ -431,7 +431,8 @@ verdict("after ten steps of SFT all six answers are in the expert's words. After
 #
 # ```sh
 # workbench gate --model FOLDER --skill my.jsonl
-# workbench train --model FOLDER --skill my.jsonl --old-skills old.jsonl --learner sdft --lr 1e-4 --steps 100 --out runs/mine
+# workbench train --model FOLDER --skill my.jsonl --old-skills old.jsonl \
+#     --learner sdft --lr 1e-4 --steps 100 --out runs/mine
 # workbench evaluate --model runs/mine
 # ```
 #
@@ -447,7 +448,8 @@ verdict("after ten steps of SFT all six answers are in the expert's words. After
 # - **Many runs.** `workbench study` compares methods, rates and seeds, and continues where it was stopped:
 #
 # ```sh
-# workbench study --model FOLDER --skill my.jsonl --learners sft sdft --rates 3e-5 1e-4 --seeds 0 1 2 --out runs/study
+# workbench study --model FOLDER --skill my.jsonl --learners sft sdft --rates 3e-5 1e-4 \
+#     --seeds 0 1 2 --out runs/study
 # ```
 #
 # - **Many machines.** Start `dask scheduler` on one, and `dask worker tcp://HOST:8786` on the others. Add `--scheduler
