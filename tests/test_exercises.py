@@ -459,7 +459,6 @@ WRONG = [
                                      in [one_spaced(x.lower()) for x in a]], "capital letters"),
     ("shared_prompts", lambda a, b: [q for q in b if one_spaced(q).rstrip(" .?")
                                      in [one_spaced(x).rstrip(" .?") for x in a]], "full stop"),
-    ("shared_prompts", lambda a, b: set(solutions.shared_prompts(a, b)), "a list of test"),
     ("shared_prompts", lambda a, b: solutions.shared_prompts(a, b) or None, "a list of test"),
     ("shared_prompts", lambda a, b: sorted(solutions.shared_prompts(a, b))[::-1], "same order"),
     ("shared_prompts", lambda a, b: solutions.shared_prompts(a, b) if a else b, "an empty list"),
