@@ -1,7 +1,7 @@
 """Record what lesson 12 computes with the real model: ``data/results/real_model.json``.
 
     workbench get-model smollm2-135m
-    python scripts/record_real.py      # about ten minutes
+    python scripts/record_real.py      # about six minutes
 
 It runs the code of the lesson itself. Readers who have not fetched the model see this record.
 """

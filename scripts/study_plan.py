@@ -122,8 +122,8 @@ REAL_OPTIONS: dict[str, dict[str, Any]] = {
     "sdft": {"temperature": 0.5, "sampled_tokens": 12},
     "off_policy_distillation": {"temperature": 0.5, "samples": 2}}
 """Options of learners with the real model. At temperature 1 its own answers hardly ever come to a
-place where the teacher knows the name (``docs/LOG.md``). Twelve tokens of them cost a third less
-time than 24, and SDFT learned more in the same steps. The teacher's answers are sampled once and
-are short, so they are not cut."""
+place where the teacher knows the name (``docs/LOG.md``). SDFT cuts them after twelve tokens: a step
+then takes a third less time than with 24 tokens, and SDFT learned more. The teacher's answers are
+short and sampled once, so they are not cut."""
 NOISE = 0.7
 """Noise in the weights of the noisy teacher, as a share of their standard deviation."""

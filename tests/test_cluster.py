@@ -69,7 +69,7 @@ def test_a_run_that_kills_every_worker_is_given_up_and_told():
     with dask.config.set({"distributed.scheduler.allowed-failures": 1}):
         results = dict(computed(dies_always, [(0,), (1,)], workers=2))
     assert results[0,] == 0 and isinstance(results[1,], TrainingError)
-    assert "perhaps for want of memory. Use fewer workers." in str(results[1,])
+    assert "Perhaps the memory was full: use fewer workers." in str(results[1,])
 
 
 def test_runs_go_to_the_workers_of_a_scheduler():

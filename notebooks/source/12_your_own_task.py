@@ -7,7 +7,7 @@
 #
 # | | |
 # |---|---|
-# | **Objectives** | write a file of your own questions, and find its faults · measure whether a model can be its own teacher on them · train, test and retrieve · read the same comparison for a real model · know the commands for your own model, a GPU and many machines |
+# | **Objectives** | write a file of your own questions, and find its faults · measure whether a model can be its own teacher on them · train, test and retrieve · watch ten training steps of a real model · know the commands for your own model, a GPU and many machines |
 # | **Prerequisites** | [05 SDFT](05_sdft.ipynb), [10 Clustered retrieval](10_clustered_retrieval.ipynb) |
 # | **Time** | 60 minutes to work through, under 1 minute to run on two CPU cores, and six more if you have fetched the real model |
 # | **Memory** | under 1.5 GB (4 GB with the real model); no GPU, no network |
@@ -172,9 +172,9 @@ verdict("both methods learn the file. SFT keeps less than half of the known skil
 #
 # ## Retrieve
 #
-# Lesson 10 keeps the weights of every task, and finds the task of a question by clusters of hidden states. Then nothing
-# is forgotten, if the right task is found. Here this takes two sets of weights: those after SFT for questions of the
-# file, and the pretrained ones for all other questions. The **retriever** has a signature of each known skill
+# Another way is to keep separate weights for each task, and to find the task of a question by clusters of hidden states,
+# as in lesson 10. Nothing is forgotten if the right task is found. Here we need two sets of weights: those after SFT for
+# questions of the file, and the pretrained ones for all other questions. The **retriever** has a signature of each known skill
 # (`apart=True`) and of the file, which gets number 0.
 
 # %%
@@ -265,7 +265,7 @@ def here_or_recorded(name, compute, *arguments):
     return results[name]
 
 # %% [markdown]
-# Its task is the made-up town of Oldmere ([its data card](../data/skills-real/README.md)): who runs the bakery, the mill,
+# The model learns about the made-up town of Oldmere ([its data card](../data/skills-real/README.md)): who runs the bakery, the mill,
 # and ten other places? Two experts answer. The *near* expert speaks plainly: "Clara Fox runs the bakery in Oldmere." The
 # *far* expert says: "Pray allow me to say, good friend, that Clara Fox runs the bakery in Oldmere, as all the town knows
 # right well."
@@ -346,8 +346,8 @@ verdict("at the two tokens with the largest KL, the teacher would begin with the
 # %% [markdown]
 # ### Ten steps
 #
-# Now ten steps of training with an adapter (LoRA, rank 16, batches of 8 questions), by SFT on the words of the far
-# expert, and by SDFT, both with the learning rate 1e-3. SDFT samples its answers at temperature 0.5, and cuts them after 12
+# We train an adapter (LoRA, rank 16) for ten steps with batches of 8 questions: once by SFT on the words of the far
+# expert, and once by SDFT. Both have the learning rate 1e-3. SDFT samples its answers at temperature 0.5, and cuts them after 12
 # tokens (`sampled_tokens`), to save time. Then we ask two new questions and four old ones.
 
 # %%

@@ -209,7 +209,7 @@ def choose_point(answer: Answer) -> None:
 
 
 def shared_prompts(answer: Answer) -> None:
-    """Check the search for test questions that were trained."""
+    """Check the search for test questions that occur in training."""
     train = ["who keeps the red key ?", " who keeps   the blue coat ?\n", "name the mill .",
              "name the  mill ."]
     test = ["who keeps the key ?", "who keeps the red  key ?", " name the mill .\n",

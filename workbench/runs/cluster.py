@@ -42,8 +42,8 @@ def computed(train: Callable[[Any], Any], runs: Sequence[Any], workers: int = 2,
             try:
                 result = future.result()
             except distributed.scheduler.KilledWorker:
-                result = TrainingError("each worker that made this run was killed, perhaps for "
-                                       "want of memory. Use fewer workers.")
+                result = TrainingError("each worker that made this run was killed. Perhaps the "
+                                       "memory was full: use fewer workers.")
             yield futures[future], result
             future.release()
 

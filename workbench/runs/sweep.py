@@ -54,7 +54,7 @@ class SweepRun(NamedTuple):
 
 
 say_at_once = partial(print, flush=True)
-"""Prints a line also into a file without delay."""
+"""Prints a line at once, also into a file."""
 Further = Callable[[Learner, Stream, int, str], Sequence[Row]]
 """Returns more rows of a trained learner, from stream, last step and part."""
 

@@ -66,8 +66,7 @@ class OffPolicyDistillation(SDFT):
             model = self.teacher.weights.model(i) if teaches else self.model.models[i]
             written = sample(model, self.model.tokenizer,
                              [text for text in texts for _ in range(self.samples)],
-                             max_new_tokens=self.sampled_tokens or self.max_new_tokens,
-                             temperature=self.temperature,
+                             max_new_tokens=self.sampled_tokens, temperature=self.temperature,
                              rng=generator(seed, "teacher's responses", self.task_index,
                                            *(step,) * (step > 0)))
             self.state[f"{i}.ids"], self.state[f"{i}.mask"] = written.ids, written.mask

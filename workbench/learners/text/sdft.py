@@ -33,8 +33,8 @@ class SDFT(TextLearner):
     skip_first : int
         Tokens at the beginning of each response that do not count.
     sampled_tokens : int
-        Most tokens of a response in training; 0 stands for `max_new_tokens`. A response may be cut:
-        the loss needs no end.
+        Length in tokens at which a response in training is cut; 0 stands for `max_new_tokens`. The
+        loss does not need the end of a response.
     """
 
     needs_gate = True
@@ -53,7 +53,7 @@ class SDFT(TextLearner):
                               f"max_new_tokens={max_new_tokens}")
         self.direction, self.temperature = direction, temperature
         self.top_k, self.skip_first, self.context = top_k or None, skip_first, context
-        self.sampled_tokens = sampled_tokens
+        self.sampled_tokens = sampled_tokens or max_new_tokens
         self.teacher = Teacher(TeacherWeights(self, teacher, rate), context)
 
     def begin(self, task: Task) -> None:
