@@ -11,10 +11,10 @@ import socket
 import zipfile
 from types import SimpleNamespace
 
-import huggingface_hub
 import numpy as np
 import pytest
 import torch
+from huggingface_hub import constants
 
 from workbench import cli
 from workbench.course.doctor import doctor
@@ -183,7 +183,7 @@ def test_without_a_network_pips_own_words_are_told_and_nothing_is_left(cache, mo
 def test_only_pip_asks_for_a_network(brought, monkeypatch):
     asked = []
     monkeypatch.setattr(published.subprocess, "run", no_pip)
-    monkeypatch.setattr(huggingface_hub.constants, "HF_HUB_OFFLINE", False)
+    monkeypatch.setattr(constants, "HF_HUB_OFFLINE", False)
     monkeypatch.setattr(socket, "getaddrinfo", lambda *words, **more: asked.append(words))
     monkeypatch.setattr(socket.socket, "connect", lambda *words: asked.append(words))
     with pytest.raises(ModelError, match="has not been fetched"):
