@@ -5,8 +5,10 @@ Run from the repository root, after ``workbench get-model smollm2-135m``::
     OMP_NUM_THREADS=2 .venv/bin/python benchmarks/real.py
 
 Each method trains the same adapter on the same questions. SDFT is timed with and without reading
-only once the tokens that all prompts begin with (the system message). Printed, and written to
-``artifacts/bench/real.json``; it is no test, and nothing fails when it changes.
+only once the tokens that all prompts begin with (the system message). ``--fetch`` also times how
+long the model takes from the command that fetches it, into an empty folder, to its first answer; it
+needs a network. Printed, and written to ``artifacts/bench/real.json``; it is no test, and nothing
+fails when it changes.
 """
 
 from __future__ import annotations
@@ -14,9 +16,12 @@ from __future__ import annotations
 import argparse
 import os
 import resource
+import subprocess
+import sys
 import time
 from pathlib import Path
 from statistics import median
+from tempfile import TemporaryDirectory
 
 import torch
 
@@ -29,6 +34,26 @@ from workbench.system.provenance import environment
 
 OUTPUT = Path(__file__).resolve().parent.parent / "artifacts" / "bench" / "real.json"
 SHARED = logits.SHARED
+ANSWER = """
+from workbench.models import load_causal_lm, make_prompt, sample
+model, tokenizer = load_causal_lm("smollm2-135m")
+prompt = make_prompt(tokenizer, "What is the capital of France?")
+print(sample(model, tokenizer, [prompt], max_new_tokens=24).texts[0])
+"""
+
+
+def first_answer() -> dict[str, float]:
+    """Return the seconds from the command to the converted model, and then to its first answer."""
+    commands = {"to fetch and convert": ["-m", "workbench.cli", "get-model", "smollm2-135m"],
+                "to the first answer": ["-c", ANSWER]}
+    seconds = {}
+    with TemporaryDirectory() as cache:
+        for name, words in commands.items():
+            start = time.perf_counter()
+            subprocess.run([sys.executable, *words], check=True,
+                           env=os.environ | {"WORKBENCH_CACHE": cache})
+            seconds[name] = time.perf_counter() - start
+    return seconds
 
 
 def steps_of(method: str, rank: int, steps: int):
@@ -49,8 +74,10 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=str(__doc__).partition("\n")[0])
     parser.add_argument("--rounds", type=int, default=5, help="steps timed of each (default 5)")
     parser.add_argument("--rank", type=int, default=16, help="of the adapter; 0: all weights")
+    parser.add_argument("--fetch", action="store_true", help="time fetching too")
     options = parser.parse_args()
     torch.set_num_threads(int(os.environ.get("OMP_NUM_THREADS", "2")))
+    fetched = first_answer() if options.fetch else {}
     sides = {name: steps_of(method, options.rank, options.rounds + 1) for name, method in
              {"sft": "sft", "sdft": "sdft", "sdft, each prompt whole": "sdft"}.items()}
     seconds: dict[str, list[float]] = {name: [] for name in sides}
@@ -63,6 +90,7 @@ def main() -> None:
                 seconds[name].append(time.perf_counter() - start)
     medians = {name: median(values) for name, values in seconds.items()}
     report = {"seconds a step": medians,
+              "seconds": fetched,
               "sdft / sft": medians["sdft"] / medians["sft"],
               "whole / shared": medians["sdft, each prompt whole"] / medians["sdft"],
               "GB, three learners in one process":
