@@ -40,7 +40,6 @@ METHODS: dict[str, dict[str, Any]] = {
     "sft lora": {"learner": "sft", "lora_rank": 8},
     "sdft lora": {"learner": "sdft", "lora_rank": 8},
     "adapter per skill": {"learner": "adapter_per_skill", "lora_rank": 8, "scenario": "task"},
-    "sdft, temperature 1": {"learner": "sdft", "options": {"temperature": 1.0}},
     "sdft ema, as sdft": {"learner": "sdft", "options": {"teacher": "ema"}},
     "sft adapter": {"learner": "sft", "lora_rank": 16},
     "sdft adapter": {"learner": "sdft", "lora_rank": 16},
@@ -54,7 +53,7 @@ METHODS: dict[str, dict[str, Any]] = {
 """The settings of each method. Only an adapter per skill is told the skill of a question; composed
 modules are retrieved by the prompt."""
 AS_SDFT = ("sdft other", "sdft none", "sdft, all steps", "off-policy, as sdft",
-           "sdft, temperature 1", "sdft ema, as sdft")
+           "sdft ema, as sdft")
 """Methods at the setting chosen for SDFT; "all steps" has only its learning rate."""
 AT_RATE = {"off-policy, 30 answers": 1e-4, "sdft, larger rate": 3e-4,
            "off-policy, larger rate": 3e-4}
@@ -89,8 +88,7 @@ PLAN: dict[str, dict[str, tuple[str, ...]]] = {
         ORDERS[0]: COMPOSED, **dict.fromkeys((ORDERS[5], ORDERS[2]), COMPOSED[1:])},
     "real_skills": {
         "town-far": ("sft", "sdft", "off_policy_distillation", "sft on teacher",
-                     "replay of own answers", "sdft ema, as sdft", "sft adapter", "sdft adapter",
-                     "sdft, temperature 1")},
+                     "replay of own answers", "sdft ema, as sdft", "sft adapter", "sdft adapter")},
 }
 """The methods of each study, by order of skills."""
 RATES = {"one_skill": (1e-5, 3e-5, 1e-4, 3e-4, 1e-3, 3e-3), "noisy_teacher": (1e-4, 3e-4, 1e-3),
@@ -116,9 +114,9 @@ MODELS = {"real_skills": "smollm2-135m"}
 """The model of a study; by default ``tiny``."""
 REAL: dict[str, dict[str, Any]] = {
     "validation": {"batch_size": 8, "diagnose": False, "evaluate_every": 24},
-    "test": {"batch_size": 8, "items": 12, "evaluate_every": 12}}
-"""Settings of the real model by part. An evaluation takes about as long as six steps, so not all
-questions are asked, and the search has no diagnostics."""
+    "test": {"batch_size": 8, "items": 12, "evaluate_every": 24}}
+"""Settings of the real model by part. An evaluation takes as long as ten steps, so it does not ask
+all questions, and the search has no diagnostics."""
 ENOUGH_OF = {"real_skills": 0.5}
 """New-skill accuracy at which methods are compared, where it is not `ENOUGH`: in the same number of
 steps SDFT does not teach the real model all facts. Its runs go on to the last step."""
