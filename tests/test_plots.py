@@ -354,6 +354,9 @@ def test_shares_are_dots_with_their_intervals_and_values(ax):
     assert dots == [50, 25]
     assert [text.get_text() for text in ax.texts] == ["50 %", "25 %"]
     assert [text.get_text() for text in ax.get_legend().get_texts()] == ["all", "first", "chance"]
+    plots.plot_dots({"sdft and more": shares, "sft": shares}, ax.figure.add_subplot())
+    drawn = {line.get_color() for line in ax.figure.axes[1].lines if line.get_marker() == "s"}
+    assert drawn == {METHOD_STYLES["sft"][0]}, "a method has its own colour and marker"
 
 
 RUNS = pd.DataFrame({"method": ["sft"] * 3 + ["sdft"], "new": [0.98, 1.0, 1.0, 0.9],

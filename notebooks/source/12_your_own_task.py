@@ -33,19 +33,21 @@ from workbench.tasks import KNOWN_SKILLS, load_skill, read_items, scorer_of, spr
 # ## One file
 #
 # The small model `tiny` of lesson 04 lives in a village. It knows many keepers of things, but not the keepers of the
-# twelve things below. We write these facts to a file. Each line of the file is one question, as a JSON object:
+# twelve things below. We write these facts to a file. (`tiny` reads 289 words of the village and no others. For your own
+# words you need another model, such as the real one below.) Each line of the file is one question, as a JSON object:
 #
 # | field | content |
 # |---|---|
 # | `prompt` | the question |
 # | `answer` | the content of a right response |
-# | `demonstration` | the full response of an expert, in the expert's own words |
+# | `demonstration` | the full response of an expert, in the expert's own words. It must contain the answer |
 # | `skill` | a name for the task |
 # | `split` | `train`, `validation` or `test` |
-# | `scorer` | how a response is compared with the answer. `exact`, the default: both are the same. `contains`: the response contains the answer, as whole words |
+# | `scorer` | how a response is compared with the answer. `exact`, the default: both are the same. `contains`: the response contains the answer, as whole words. Take it if your demonstrations are sentences |
 #
 # There are eight ways to ask. Each fact is asked in five of them for training, in one for validation (to choose settings),
-# and in two for the test. So a test question never occurs in training, but its fact does.
+# and in two for the test. So a test question never occurs in training, but its fact does. Each thing begins with another
+# phrasing, so that all eight occur in training.
 
 # %%
 wb.prepare_notebook()
@@ -73,8 +75,7 @@ print(textwrap.fill(mine.read_text().partition("\n")[0], 100))
 # five faulty files, made from the right one:
 
 # %%
-first = records[0]
-tested = first | {"split": "test"}
+first, tested = records[0], records[0] | {"split": "test"}
 broken = folder / "broken.jsonl"
 faulty = {
     "a missing field": [{k: v for k, v in first.items() if k != "answer"}],
@@ -112,12 +113,7 @@ check("shared_prompts", shared_prompts)
 #
 # SDFT needs a model that answers better with a demonstration in its prompt. Lesson 04 built a **gate** that measures
 # this on at least 20 training questions. For `tiny` it takes seconds, and for the real model below some minutes. It should
-# come before any training. The diagram shows the gate of lesson 04 for two models.
-
-# %%
-from workbench.plots.diagrams import diagram
-
-wb.show(diagram("gate"), vector=True)
+# come before any training. (`print(report)` shows all six conditions of the gate.)
 
 # %%
 from workbench.measure.gate import gate
@@ -129,10 +125,9 @@ report = gate(model, tokenizer, parts["train"], name="tiny")
 RIGHT = "right answers (%), Wilson's 95 % intervals"
 LABELS = {"own": "own demonstration", "other": "another item's demonstration",
           "random": "filler words", "none": "nothing"}
-by_context = {label: tuple(report.context[context]["right"].values())
-              for context, label in LABELS.items()}
-wb.show(plot_dots({"tiny": by_context}, Figure(figsize=(7, 2.4)).subplots(),
-                  "Questions of the file, four prompts", RIGHT))
+wb.show(plot_dots({"tiny": {label: tuple(report.context[context]["right"].values())
+                            for context, label in LABELS.items()}},
+                  Figure(figsize=(7, 2.4)).subplots(), "Questions of the file, four prompts", RIGHT))
 verdict("the model passes the gate on the file.", report.passed)
 
 # %% [markdown]
@@ -152,46 +147,51 @@ trained = {learner: wb.run(wb.RunConfig(
 # %%
 from workbench.plots.sequences import plot_changes
 
-before = trained["sft"]
-start = [before.baseline[0, 0], *before.old_accuracy[0, 0]]
+# The first index is the seed, the second the moment: 0 is before training, 1 after it.
+start = [trained["sft"].baseline[0, 0], *trained["sft"].old_accuracy[0, 0]]
 abilities = pd.DataFrame({"before": start} | {
     learner: [record.accuracy[0, 0, 0], *record.old_accuracy[0, 1]]
-    for learner, record in trained.items()}, index=["my-facts", *before.old_names])
+    for learner, record in trained.items()}, index=["my-facts", *KNOWN_SKILLS])
 changes = abilities.sub(abilities["before"], axis=0).drop(columns="before").T
 wb.show(plot_changes(changes, Figure(figsize=(8.5, 2.2)).subplots()))
 wb.show_numbers(abilities, "accuracy before, after SFT and after SDFT", percent)
 kept = abilities.drop(index="my-facts").mean()
-verdict("both methods learn the file. SFT keeps less than half of the known skills, SDFT more than "
-        "80 %.", abilities.loc["my-facts"].drop("before").min() > 0.9
+verdict("both methods learn the file. The mean accuracy on the known skills is under 50 % after "
+        "SFT, and over 80 % after SDFT.", abilities.loc["my-facts"].drop("before").min() > 0.9
         and kept["sft"] < 0.5 and kept["sdft"] > 0.8)
 
 # %% [markdown]
-# SDFT forgets too: *facts-keepers*, whose questions are like those of the file, falls to 62 %. This is one seed, with 24
-# questions for each skill, so one question is 4 points. It is enough for a first look, and not for a claim: lesson 05 has
-# the comparison with tuned settings and five seeds.
+# SDFT forgets too: *facts-keepers*, whose questions are like those of the file, loses 38 points.
+# (Why SFT loses nothing of *working-jar*, we do not know.) This is one seed, with 24 questions for each skill, so one
+# question is 4 points. It is enough for a first look, and not for a claim: lesson 05 has the comparison with tuned settings
+# and five seeds.
 #
 # ## Retrieve
 #
 # Another way is to keep separate weights for each task, and to find the task of a question by clusters of hidden states,
 # as in lesson 10. Nothing is forgotten if the right task is found. Here we need two sets of weights: those after SFT for
-# questions of the file, and the pretrained ones for all other questions. The **retriever** has a signature of each known skill
-# (`apart=True`) and of the file, which gets number 0.
+# questions of the file, and the pretrained ones for all other questions. The **retriever** has a signature of the file,
+# which gets number 0, and one of each known skill. (`apart=True`: one for each, not one for all.)
 
 # %%
 from workbench.retrieval.prompts import PromptRetriever
 
+asked_before = [[item.prompt for item in load_skill(skill, "train")] for skill in KNOWN_SKILLS]
+mine_asked = {split: [item.prompt for item in parts[split]] for split in parts}
 retriever = PromptRetriever(model, tokenizer)
-retriever.learn_known([[item.prompt for item in load_skill(skill, "train")]
-                       for skill in KNOWN_SKILLS], apart=True)
-retriever.learn(0, *([item.prompt for item in parts[split]] for split in ("train", "validation")))
-tests = {"my-facts": parts["test"]} | {
-    skill: spread(load_skill(skill, "test"), 24) for skill in KNOWN_SKILLS}
+retriever.learn_known(asked_before, apart=True)
+retriever.learn(0, mine_asked["train"], mine_asked["validation"])
+tests = {"my-facts": parts["test"]} | {skill: spread(load_skill(skill, "test"), 24)
+                                       for skill in KNOWN_SKILLS}
+
+# %%
 to_mine = {name: retriever.choose([item.prompt for item in asked]) == 0
            for name, asked in tests.items()}
-found = {name: chosen.mean() if name == "my-facts" else 1 - chosen.mean()
-         for name, chosen in to_mine.items()}
+right_weights = {name: chosen.mean() if name == "my-facts" else 1 - chosen.mean()
+                 for name, chosen in to_mine.items()}
+print("questions that go to the right weights:", pd.Series(right_weights).map(percent).to_dict())
 verdict("over 95 % of the questions of each of the six skills go to the right weights.",
-        min(found.values()) > 0.95)
+        min(right_weights.values()) > 0.95)
 
 # %%
 after_sft = wb.load_causal_lm(folder / "sft")[0]
@@ -203,42 +203,43 @@ for name, asked in tests.items():
 abilities["sft and retrieval"] = [right[name] / len(tests[name]) for name in abilities.index]
 
 # %%
-three_ways = {method: {name: (share, *wilson_interval(round(share * 24), 24)) for name, share in
-                       abilities[method].items()}
-              for method in ("sft", "sdft", "sft and retrieval")}
-wb.show(plot_dots(three_ways, Figure(figsize=(7.5, 3.6)).subplots(),
-                  "Three ways to learn the file", RIGHT))
+two_ways = {method: {name: (share, *wilson_interval(round(share * 24), 24)) for name, share in
+                     abilities[method].items()} for method in ("sft and retrieval", "sft")}
+wb.show(plot_dots(two_ways, Figure(figsize=(7.5, 3.2)).subplots(),
+                  "The same SFT, with and without retrieval", RIGHT))
 verdict("with retrieval, every skill is over 90 % right.",
         abilities["sft and retrieval"].min() > 0.9)
 
 # %% [markdown]
-# (The numbers at the right are those of *sft*.) With retrieval no skill has lost more than one question of 24. The price
-# is a second set of weights, and one more pass through the model to find the task. And there is a limit that your own
-# file can easily reach. We fit the retriever again, without the questions in three of the eight phrasings. Then we test it
-# with these questions:
+# With retrieval no skill has lost more than one question of 24. The price is a second set of weights, and one more pass
+# through the model to find the task. And there is a limit that your own file can easily reach. We fit the retriever
+# again, without the questions in three of the eight phrasings. Then we ask it for the task of these questions. As a
+# control, we also ask it for test questions in the other five phrasings.
 
 # %%
-unseen = PHRASES[:3]
-asked_so = {item.prompt for item in items for phrase in unseen for thing in THINGS
-            if item.prompt == phrase.format(thing)}
+unseen = {phrase.format(thing) for phrase in PHRASES[:3] for thing in THINGS}
+kept_asked = {split: [one for one in asked if one not in unseen]
+              for split, asked in mine_asked.items()}
 narrow = PromptRetriever(model, tokenizer)
-narrow.learn_known([[item.prompt for item in load_skill(skill, "train")]
-                    for skill in KNOWN_SKILLS], apart=True)
-narrow.learn(0, *([item.prompt for item in parts[split] if item.prompt not in asked_so]
-                  for split in ("train", "validation")))
-missed = (narrow.choose(sorted(asked_so)) != 0).mean()
-print(f"{len(asked_so)} questions in unseen phrasings: {percent(missed)} go to a known skill")
+narrow.learn_known(asked_before, apart=True)
+narrow.learn(0, kept_asked["train"], kept_asked["validation"])
+for group, asked in {"an unseen phrasing": sorted(unseen), "the others": kept_asked["test"]}.items():
+    tasks = pd.Series(narrow.choose(asked)).map({0: "my-facts"} | {
+        -1 - j: skill for j, skill in enumerate(KNOWN_SKILLS)})
+    print(f"{len(asked)} questions in {group}: {tasks.value_counts().to_dict()}")
 
 # %% [markdown]
-# All of them go to a known skill, although the things are the same. The known facts are asked in all eight phrasings, so
-# a question in a phrasing that the file lacks looks more like a known fact. So the retriever recognises *how* a question is
-# asked, and not only what it asks. Ask your training questions in the ways in which users will ask.
+# All 36 go to *facts-keepers*, although the things are those of the file. The control questions all go to the file. The
+# known facts were learned in all eight phrasings, the file only in five. So a question in one of the other three looks
+# like a known fact. The retriever recognises *how* a question is asked, and not only what it asks. Ask your training
+# questions in the ways in which users will ask.
 #
 # ## A real model
 #
-# Everything so far was shown with a model that this project made. Was the effect built in? A fair test is somebody
-# else's model: **SmolLM2-135M-Instruct** of Hugging Face, with 135 million parameters, trained on two trillion tokens
-# of text. One command fetches it, once (93 MB to download, 542 MB on disk, about a minute):
+# Everything so far was shown with a model that this project made. Did we make it so that the effect must appear? A fair
+# test is somebody else's model: **SmolLM2-135M-Instruct** of Hugging Face, with 135 million parameters, trained on two
+# trillion tokens of text. We use a copy whose weights were rounded to four bits, so that the download is small. One
+# command fetches it, once (93 MB to download, 542 MB on disk, about a minute):
 #
 # ```sh
 # workbench get-model smollm2-135m
@@ -272,9 +273,10 @@ def here_or_recorded(name, compute, *arguments):
 #
 # ### The gate, on eight questions
 #
-# Can this model be its own teacher? We ask eight training questions in four contexts. The words around demonstration and
-# question matter for a small model. We use *Information: ... Question: ... Answer in one short plain sentence*. (With the
-# words of the SDFT paper, 79 % of 24 answers were right with the near expert's demonstration, in place of 100 %.)
+# Can this model be its own teacher? We ask eight training questions in four contexts, with the near expert. The words
+# around demonstration and question matter for a small model. The chat template of this copy has *Information: ...
+# Question: ... Answer in one short plain sentence*. In an earlier run with 24 questions, all answers were right with these
+# words, and 79 % with those of the SDFT paper.
 
 # %%
 from workbench.models import make_prompt, sample
@@ -297,8 +299,9 @@ from workbench.models.encoding import encode
 from workbench.models.logits import response_logits
 
 asked_eight = here_or_recorded("gate", ask_eight)
+print(f"{eight[0].prompt} (right: {eight[0].answer})")
 for context, label in LABELS.items():
-    print(textwrap.fill(f"{label}: {asked_eight[context][0][0]}", 100))
+    print(textwrap.fill(f"- {label}: {asked_eight[context][0][0]}", 100))
 counts = {label: sum(ok for _, ok in asked_eight[context]) for context, label in LABELS.items()}
 wb.show(plot_dots({REAL: {label: (n / 8, *wilson_interval(n, 8)) for label, n in counts.items()}},
                   Figure(figsize=(7, 2.4)).subplots(), f"{REAL}, eight questions", RIGHT))
@@ -313,8 +316,8 @@ verdict("with its own demonstration the model is right on at least seven of eigh
 #
 # ### Where the teacher disagrees
 #
-# The student answers one question. The picture shows the KL between teacher and student at each token of its answer, as
-# in lesson 04. A token of this model is a word or a part of a word.
+# The student answers the same question. The picture shows the KL between teacher and student at each token of its
+# answer, as in lesson 04. A token of this model is a word or a part of a word.
 
 # %%
 def token_map():
@@ -327,28 +330,29 @@ def token_map():
     with torch.no_grad():
         student, teacher = (response_logits(network, *encode(words, [prompt], 500), drawn.ids,
                                             drawn.mask)[0] for prompt in prompts)
-    said, expected = ([words.decode(token) for token in row]
+    own, likeliest = ([words.decode(token) for token in row]
                       for row in (drawn.ids[0], teacher.argmax(-1)))
-    return [said, expected, [round(kl, 2) for kl in kl_per_token(teacher, student).tolist()]]
+    return [own, likeliest, [round(kl, 2) for kl in kl_per_token(teacher, student).tolist()]]
 
 
 # %%
 from workbench.plots.tokens import plot_token_kl
 
-said, expected, token_kls = here_or_recorded("tokens", token_map)
-wb.show(plot_token_kl(said, token_kls, Figure(figsize=(9, 2.4)).subplots()))
-largest = sorted(range(len(said)), key=lambda i: -token_kls[i])[:2]
+own, likeliest, token_kls = here_or_recorded("tokens", token_map)
+wb.show(plot_token_kl(own, token_kls, Figure(figsize=(9, 2.4)).subplots()))
+largest = sorted(range(len(own)), key=lambda i: -token_kls[i])[:2]
 for i in sorted(largest):
-    print(f"KL {token_kls[i]:.2f}: student {said[i]!r}, teacher's likeliest token {expected[i]!r}")
+    print(f"KL {token_kls[i]:.2f}: student {own[i]!r}, teacher's likeliest token {likeliest[i]!r}")
 verdict("at the two tokens with the largest KL, the teacher would begin with the name.",
-        all(expected[i].strip() in ("Cl", "Clara") for i in largest))
+        all(likeliest[i].strip() in ("Cl", "Clara") for i in largest))
 
 # %% [markdown]
 # ### Ten steps
 #
 # We train an adapter (LoRA, rank 16) for ten steps with batches of 8 questions: once by SFT on the words of the far
 # expert, and once by SDFT. Both have the learning rate 1e-3. SDFT samples its answers at temperature 0.5, and cuts them after 12
-# tokens (`sampled_tokens`), to save time. Then we ask two new questions and four old ones.
+# tokens (`sampled_tokens`), to save time. Then we ask two new questions and four old ones. (The two losses cannot be
+# compared: one is a distance from the expert's words, the other from the teacher.)
 
 # %%
 from workbench.learners import fit, make_optimizer
@@ -407,7 +411,7 @@ wb.show(plot_answers({
     "frames": [{"answers": [judged("before")]},
                {"answers": [judged(name) for name in options], "notes": ["10 steps"] * 2,
                 "bars": [[], []]}],
-    "bars": [], "note": "", "words": "Answers of the real model: " + "; ".join(
+    "bars": [], "note": "Answers are cut after 24 tokens.", "words": "Answers of the real model: " + "; ".join(
         f"{item.prompt} before: {a}; after SFT: {b}; after SDFT: {c}"
         for item, a, b, c in zip(six, *answers_of.values(), strict=True))}))
 
@@ -420,14 +424,14 @@ verdict("after ten steps of SFT all six answers are in the expert's words. After
         all(manner["sft"]) and not any(manner["sdft"]) and right_old["sdft"] == 4)
 
 # %% [markdown]
-# Ten steps of SFT have changed the words of every answer, also those to the old questions. Three of these four are still
+# Ten steps of SFT have changed the words of all answers. Three of these four are still
 # right. But asked for the opposite of *north*, the model talks about a beautiful paradox. After ten steps of SDFT the old
-# answers are right, and in the model's own words. But neither method has taught the names yet, so this is no fair
-# comparison: SDFT may only have changed less. (Do not compare the two losses.)
+# answers are right, and in the model's own words. But neither method has taught the names yet. So this comparison is not
+# fair: SDFT may only have changed less.
 #
 # ## Your model, a GPU, many machines
 #
-# The same steps as commands, with your own file and model:
+# The same steps as commands:
 #
 # ```sh
 # workbench gate --model FOLDER --skill my.jsonl
@@ -437,14 +441,17 @@ verdict("after ten steps of SFT all six answers are in the expert's words. After
 # ```
 #
 # - **`FOLDER`** holds a model in the Hugging Face format, with a chat template.
-# - **`old.jsonl`** has questions that the model answers right before training.
-# - **The gate fails?** Try other words around the demonstration, in `gate` and in `train`:
+# - **`my.jsonl`** has at least 20 training questions.
+# - **`old.jsonl`** has validation and test questions that the model answers right before training
+#   (`complete(model, tokenizer, items).right` tells which).
+# - **The gate fails?** Read the responses: `complete(model, tokenizer, items, "own").samples.texts`. If right ones count as
+#   wrong, change the scorer. If not, try other words around the demonstration, in `gate` and in `train`:
 #   `--teacher-turn "Information: {context} Question: {question} Answer in one sentence."`
-# - **Settings.** Search the learning rate for each method. An adapter (`--lora-rank 16`) saves memory, and needs about ten
-#   times the rate. For SDFT with the real model we used `--option temperature=0.5 sampled_tokens=12`.
-# - **A GPU.** `--device cuda --precision bf16` computes in half precision. The weights stay in float32.
+# - **Settings.** Search the learning rate for each method. An adapter (`--lora-rank 16`) needs about ten times the rate.
+#   For SDFT with the real model we used `--option temperature=0.5 sampled_tokens=12`.
+# - **A GPU.** `--device cuda --precision bf16` computes in half precision.
 # - **Several processes.** `accelerate launch --multi_gpu --num_processes 2 --module workbench.cli train ...` divides each
-#   batch. (Tested with two processes on a CPU, never on several GPUs.)
+#   batch. (Tested on a CPU only.)
 # - **Many runs.** `workbench study` compares methods, rates and seeds, and continues where it was stopped:
 #
 # ```sh
@@ -453,19 +460,19 @@ verdict("after ten steps of SFT all six answers are in the expert's words. After
 # ```
 #
 # - **Many machines.** Start `dask scheduler` on one, and `dask worker tcp://HOST:8786` on the others. Add `--scheduler
-#   tcp://HOST:8786` to the study. If a worker dies, another one repeats its run.
+#   tcp://HOST:8786` to the study. If a worker dies, another repeats its run.
 #
 # All options are in [the commands](../docs/COMMANDS.md).
 #
 # ## What to remember
 #
-# - Check the file first. A trained test question makes every later number worthless.
+# - Check the file first. A trained test question makes all numbers worthless.
 # - Run the gate before you train. If the model cannot use your demonstrations, SDFT cannot work.
 # - Retrieval forgets nothing if it finds the right task. Test it with phrasings that you did not train.
 #
 # ## Try it yourself
 #
-# - Give two things the same keeper. Does the gate still pass?
+# - Give two things one keeper. Does the gate still pass?
 #
 # **What would change your mind?** If SFT at a lower learning rate taught the names, and left the old answers as they were,
 # the learning rate would be to blame, and not SFT.

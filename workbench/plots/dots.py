@@ -10,7 +10,7 @@ from matplotlib.transforms import ScaledTranslation
 from workbench.plots.display import describe, over_seeds, percent
 from workbench.plots.labels import add_text, name_ticks, percent_limits
 from workbench.plots.names import DotNames
-from workbench.plots.styles import COLOURS, MARKERS, styles_of
+from workbench.plots.styles import styles_of
 
 Share = tuple[float, float, float]
 """A share from 0 to 1, and the two ends of its interval."""
@@ -20,8 +20,9 @@ def plot_dots(series: Mapping[str, Mapping[str, Share]], ax: Axes | None = None,
               measure: str = "accuracy (%)", reference: tuple[str, float] | None = None) -> Axes:
     """Draw a row for each method, with a dot and an interval for each series.
 
-    The value of the first series is written beside the axes, in its colour. A share without an
-    interval, such as ``(0.5, 0.5, 0.5)``, is a dot alone.
+    A series with the name of a method has the colour and marker of the method. The value of the
+    first series is written beside the axes, in its colour. A share without an interval, such as
+    ``(0.5, 0.5, 0.5)``, is a dot alone.
 
     Parameters
     ----------
@@ -32,14 +33,14 @@ def plot_dots(series: Mapping[str, Mapping[str, Share]], ax: Axes | None = None,
         A level to compare with, such as ``("chance", 0.1)``.
     """
     ax = ax or plt.subplots()[1]
-    names = list(next(iter(series.values())))
+    names, styles = list(next(iter(series.values()))), styles_of(series)
     for k, (label, shares) in enumerate(series.items()):
-        colour = COLOURS[k % len(COLOURS)]
+        colour = styles[label]["color"]
         for i, name in enumerate(names):
             value, low, high = (100 * number for number in shares[name])
             y = i + 0.3 * (k - (len(series) - 1) / 2)
             ax.plot([low, high], [y, y], color=colour, linewidth=1.6)
-            ax.plot(value, y, MARKERS[k % len(MARKERS)], color=colour, markersize=6,
+            ax.plot(value, y, styles[label]["marker"], color=colour, markersize=6,
                     label=label if i == 0 and len(series) > 1 else None)
             if k == 0:
                 ax.text(1.01, i, percent(value / 100), transform=ax.get_yaxis_transform(),
