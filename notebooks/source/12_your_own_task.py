@@ -127,7 +127,7 @@ LABELS = {"own": "own demonstration", "other": "another item's demonstration",
           "random": "filler words", "none": "nothing"}
 wb.show(plot_dots({"tiny": {label: tuple(report.context[context]["right"].values())
                             for context, label in LABELS.items()}},
-                  Figure(figsize=(7, 2.4)).subplots(), "Questions of the file, four prompts", RIGHT))
+                  Figure(figsize=(7, 2.4)).subplots(), "The file, four prompts", RIGHT))
 verdict("the model passes the gate on the file.", report.passed)
 
 # %% [markdown]
@@ -189,7 +189,8 @@ to_mine = {name: retriever.choose([item.prompt for item in asked]) == 0
            for name, asked in tests.items()}
 right_weights = {name: chosen.mean() if name == "my-facts" else 1 - chosen.mean()
                  for name, chosen in to_mine.items()}
-print("questions that go to the right weights:", pd.Series(right_weights).map(percent).to_dict())
+print("questions that go to the right weights:")
+print(pd.Series(right_weights).map(percent).to_string())
 verdict("over 95 % of the questions of each of the six skills go to the right weights.",
         min(right_weights.values()) > 0.95)
 
@@ -223,7 +224,7 @@ kept_asked = {split: [one for one in asked if one not in unseen]
 narrow = PromptRetriever(model, tokenizer)
 narrow.learn_known(asked_before, apart=True)
 narrow.learn(0, kept_asked["train"], kept_asked["validation"])
-for group, asked in {"an unseen phrasing": sorted(unseen), "the others": kept_asked["test"]}.items():
+for group, asked in {"unseen phrasings": sorted(unseen), "others": kept_asked["test"]}.items():
     tasks = pd.Series(narrow.choose(asked)).map({0: "my-facts"} | {
         -1 - j: skill for j, skill in enumerate(KNOWN_SKILLS)})
     print(f"{len(asked)} questions in {group}: {tasks.value_counts().to_dict()}")
@@ -411,7 +412,7 @@ wb.show(plot_answers({
     "frames": [{"answers": [judged("before")]},
                {"answers": [judged(name) for name in options], "notes": ["10 steps"] * 2,
                 "bars": [[], []]}],
-    "bars": [], "note": "Answers are cut after 24 tokens.", "words": "Answers of the real model: " + "; ".join(
+    "bars": [], "note": "Answers are cut after 24 tokens.", "words": "Answers: " + "; ".join(
         f"{item.prompt} before: {a}; after SFT: {b}; after SDFT: {c}"
         for item, a, b, c in zip(six, *answers_of.values(), strict=True))}))
 
