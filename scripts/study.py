@@ -30,6 +30,7 @@ from study_plan import (
     ENOUGH_OF,
     EVERY,
     EVERY_OF,
+    LONGER,
     METHODS,
     MODELS,
     NOISE,
@@ -102,9 +103,9 @@ def comparison(name: str, steps: int, model: str, searched: pd.DataFrame) -> Ite
                 point = choose(own, ENOUGH_OF.get(name, ENOUGH))
                 rate = float(point["rate"])
                 last = steps if name in ENOUGH_OF else int(point["step"])
+            last = {"sdft, all steps": steps, "sdft, longer": LONGER}.get(method, last)
             for seed in SEEDS_OF.get(order, SEEDS):
-                yield Task("test", order, method, rate, seed,
-                           steps if method == "sdft, all steps" else last, model)
+                yield Task("test", order, method, rate, seed, last, model)
 
 
 def choose_in_a_row(measures: pd.DataFrame) -> float:

@@ -41,6 +41,7 @@ METHODS: dict[str, dict[str, Any]] = {
     "sdft lora": {"learner": "sdft", "lora_rank": 8},
     "adapter per skill": {"learner": "adapter_per_skill", "lora_rank": 8, "scenario": "task"},
     "sdft ema, as sdft": {"learner": "sdft", "options": {"teacher": "ema"}},
+    "sdft, longer": {"learner": "sdft"},
     "sft adapter": {"learner": "sft", "lora_rank": 16},
     "sdft adapter": {"learner": "sdft", "lora_rank": 16},
     "composed": {"learner": "composed_per_skill", "lora_rank": 8,
@@ -53,8 +54,8 @@ METHODS: dict[str, dict[str, Any]] = {
 """The settings of each method. Only an adapter per skill is told the skill of a question; composed
 modules are retrieved by the prompt."""
 AS_SDFT = ("sdft other", "sdft none", "sdft, all steps", "off-policy, as sdft",
-           "sdft ema, as sdft")
-"""Methods at the setting chosen for SDFT; "all steps" has only its learning rate."""
+           "sdft ema, as sdft", "sdft, longer")
+"""Methods at the setting chosen for SDFT; "all steps" and "longer" have only its learning rate."""
 AT_RATE = {"off-policy, 30 answers": 1e-4, "sdft, larger rate": 3e-4,
            "off-policy, larger rate": 3e-4}
 """Controls at a fixed learning rate: that of SDFT, or three times as large."""
@@ -88,7 +89,8 @@ PLAN: dict[str, dict[str, tuple[str, ...]]] = {
         ORDERS[0]: COMPOSED, **dict.fromkeys((ORDERS[5], ORDERS[2]), COMPOSED[1:])},
     "real_skills": {
         "town-far": ("sft", "sdft", "off_policy_distillation", "sft on teacher",
-                     "replay of own answers", "sdft ema, as sdft", "sft adapter", "sdft adapter")},
+                     "replay of own answers", "sdft ema, as sdft", "sdft, longer", "sft adapter",
+                     "sdft adapter")},
 }
 """The methods of each study, by order of skills."""
 RATES = {"one_skill": (1e-5, 3e-5, 1e-4, 3e-4, 1e-3, 3e-3), "noisy_teacher": (1e-4, 3e-4, 1e-3),
@@ -102,6 +104,8 @@ RATES_OF = {"sft lora": (1e-4, 3e-4, 1e-3, 3e-3, 1e-2, 3e-2),
 STEPS = {"one_skill": 160, "noisy_teacher": 160, "many_skills": 120, "composed_skills": 120,
          "real_skills": 72}
 """Steps per skill."""
+LONGER = 144
+"""Steps of "sdft, longer": after 72, SDFT still learns."""
 SEVERAL = ("many_skills", "composed_skills")
 """The studies of several skills in a row."""
 EVERY, EVERY_OF = 40, {"facts-new": 20, **dict.fromkeys(ORDERS, 0)}
