@@ -68,6 +68,9 @@ RENEWED = ("teacher's answers, renewed", "student's answers, renewed",
            "student's answers, once")
 """Between off-policy and on-policy: three steps are an epoch of 96 questions, 32 a step."""
 COMPOSED = ("composed", "composed, not orthogonal", "composed, no reuse")
+TO_COME = ("off_policy_distillation", "sdft, longer", "sft on teacher", "replay of own answers",
+           "sdft ema, as sdft", "sft adapter", "sdft adapter")
+"""Methods of the real model whose runs are not all made."""
 PLAN: dict[str, dict[str, tuple[str, ...]]] = {
     "one_skill": {
         "facts-new": ("sft", "sdft", "sft_self_style", "off_policy_distillation", "sft on teacher",
@@ -88,9 +91,7 @@ PLAN: dict[str, dict[str, tuple[str, ...]]] = {
     "composed_skills": {
         ORDERS[0]: COMPOSED, **dict.fromkeys((ORDERS[5], ORDERS[2]), COMPOSED[1:])},
     "real_skills": {
-        "town-far": ("sft", "sdft", "off_policy_distillation", "sft on teacher",
-                     "replay of own answers", "sdft ema, as sdft", "sdft, longer", "sft adapter",
-                     "sdft adapter")},
+        "town-far": ("sft", "sdft", *TO_COME)},
 }
 """The methods of each study, by order of skills."""
 RATES = {"one_skill": (1e-5, 3e-5, 1e-4, 3e-4, 1e-3, 3e-3), "noisy_teacher": (1e-4, 3e-4, 1e-3),

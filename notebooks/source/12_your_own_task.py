@@ -4,6 +4,8 @@
 # > **Claim you can check:** a task of your own needs one file and a few calls: read, gate, train, test, retrieve. The
 # > package also trains a real pretrained model of 135 million parameters. After ten steps of fine-tuning on an expert's
 # > words, this model answers old questions in the expert's words too. After ten steps of SDFT it answers them in its own.
+# > After 72 steps SFT has taught all of twelve facts, and the model has kept 56 % of its old answers. SDFT has taught 81 %,
+# > and the model has kept 74 %.
 #
 # | | |
 # |---|---|
@@ -412,7 +414,8 @@ wb.show(plot_answers({
     "frames": [{"answers": [judged("before")]},
                {"answers": [judged(name) for name in options], "notes": ["10 steps"] * 2,
                 "bars": [[], []]}],
-    "bars": [], "note": "Answers are cut after 24 tokens.", "words": "Answers: " + "; ".join(
+    "bars": [], "note": "Answers are cut after 24 tokens.",
+    "words": "Answers of the real model: " + "; ".join(
         f"{item.prompt} before: {a}; after SFT: {b}; after SDFT: {c}"
         for item, a, b, c in zip(six, *answers_of.values(), strict=True))}))
 
@@ -429,6 +432,59 @@ verdict("after ten steps of SFT all six answers are in the expert's words. After
 # right. But asked for the opposite of *north*, the model talks about a beautiful paradox. After ten steps of SDFT the old
 # answers are right, and in the model's own words. But neither method has taught the names yet. So this comparison is not
 # fair: SDFT may only have changed less.
+#
+# ### SFT and SDFT with three seeds
+#
+# So we trained longer, with a search of the learning rate for each method (`scripts/study.py real_skills`). This takes many
+# hours, so the results are stored. All weights are trained on the far expert's twelve facts, for 72 steps with 8 questions.
+# Three learning rates were tried with one seed, on validation questions. We took the rate with the highest retention
+# among the tests with at least 50 % right answers on the new skill. (SDFT reached 95 %, the level of lesson 05, with no
+# rate.) Then came three other seeds, with a test every 24 steps: 12 new questions in unseen phrasings, and 60 old ones. (Answers are cut after 24 tokens. With
+# 64, a run of SFT had 47 % of the old questions right in place of 42 %.)
+
+# %%
+from workbench.runs.studies import RUN, ends, load_study, points
+from workbench.widgets import ParetoExplorer
+
+study = points(load_study("real_skills"))
+runs = study[(study["part"] == "test") & study["method"].isin(["sft", "sdft"])]
+explorer = ParetoExplorer(runs)
+explorer.level.value = 0.5
+explorer
+
+# %% [markdown]
+# Each line is a run, from 0 % on the new skill and 100 % retention to its end. Both methods lose first and learn then. After
+# 24 steps SDFT has learned nothing, and has lost about a quarter of the old answers; SFT has lost half. From there
+# both lines go almost straight to the right. We compare the retentions where half of the facts are learned, and at the end:
+
+# %%
+from workbench.measure.intervals import seed_interval
+
+half = runs[(runs["step"] > 0) & (runs["new"] >= 0.5)].groupby(RUN, sort=False).head(1)
+gains = {}
+for moment, rows in {"half of the facts": half, "72 steps": ends(runs)}.items():
+    by_seed = rows.pivot(index="seed", columns="method", values="retention")
+    gain = by_seed["sdft"] - by_seed["sft"]  # of the same seed
+    gains[moment] = seed_interval(gain)
+    low, high = (100 * end for end in gains[moment])
+    print(f"{moment}: SDFT has kept {100 * gain.mean():.0f} points more than SFT "
+          f"(95 % interval {low:.0f} to {high:.0f})")
+at_end = ends(runs).groupby("method").mean(numeric_only=True)
+verdict("SDFT keeps more than SFT, where half of the facts are learned and at the end. But after "
+        "72 steps SFT knows all facts, and SDFT about 80 %.", min(map(min, gains.values())) > 0
+        and at_end.loc["sft", "new"] == 1 and 0.7 < at_end.loc["sdft", "new"] < 0.9)
+
+# %%
+from workbench.tasks.oldmere import OLD
+
+wb.show(plot_changes(at_end.loc[["sft", "sdft"], list(OLD)].sub(1), Figure(figsize=(8.5, 2.2)).subplots(),
+                     "Old questions after 72 steps: change in accuracy (points)"))
+wb.show_numbers(at_end[["new", "retention"]], "means over three seeds", percent)
+
+# %% [markdown]
+# SFT loses in all five kinds. SDFT loses less in four of them, and as much in sums. Most wrong answers of SFT are wrong in
+# content: asked for 8 + 5, it says "that 8 is equal to 5". Two things are still to be tried: a lower rate for SFT (the
+# chosen one is the lowest of the three), and other methods (distillation on the teacher's answers, replay, adapters).
 #
 # ## Your model, a GPU, many machines
 #
@@ -481,7 +537,7 @@ verdict("after ten steps of SFT all six answers are in the expert's words. After
 # ## Limits
 #
 # The file has twelve facts, and the runs with `tiny` have one seed and settings that were not searched. The ten steps of the
-# real model are one run of each method, six questions and one learning rate. The real model is small, and its weights have
+# real model are one run of each method, the 72 steps one skill and three seeds. The real model is small, and its weights have
 # only four bits each. It can use a demonstration of a fact, but not one of a format: with the right record in JSON in its
 # prompt, it repeated the record in none of 16 cases ([log](../docs/LOG.md)).
 #

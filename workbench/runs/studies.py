@@ -17,7 +17,7 @@ from workbench.measure.metrics import AccuracyMatrix
 from workbench.system.provenance import data_path, restore
 
 RESULTS = data_path("results")
-STUDIES = ("one_skill", "noisy_teacher", "many_skills", "composed_skills")
+STUDIES = ("one_skill", "noisy_teacher", "many_skills", "composed_skills", "real_skills")
 RUN = ["part", "order", "method", "rate", "seed"]
 """The columns that identify a run."""
 COLUMNS = {"part": str, "order": str, "method": str, "rate": float, "seed": int, "step": int,
