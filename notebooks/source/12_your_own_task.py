@@ -435,12 +435,13 @@ verdict("after ten steps of SFT all six answers are in the expert's words. After
 #
 # ### SFT and SDFT with three seeds
 #
-# So we trained longer, with a search of the learning rate for each method (`scripts/study.py real_skills`). This takes many
-# hours, so the results are stored. All weights are trained on the far expert's twelve facts, for 72 steps with 8 questions.
-# Three learning rates were tried with one seed, on validation questions. We took the rate with the highest retention
-# among the tests with at least 50 % right answers on the new skill. (SDFT reached 95 %, the level of lesson 05, with no
-# rate.) Then came three other seeds, with a test every 24 steps: 12 new questions in unseen phrasings, and 60 old ones. (Answers are cut after 24 tokens. With
-# 64, a run of SFT had 47 % of the old questions right in place of 42 %.)
+# So we trained longer, with a search of the learning rate for each method (`scripts/study.py real_skills`). This takes
+# many hours, so the results are stored. All weights are trained on the twelve facts of the far expert, in 72 steps with 8
+# questions each. Three learning rates were tried with one seed, on validation questions. We took the rate with the
+# highest retention among the tests with at least 50 % right answers on the new skill. (SDFT reached 95 %, the level of
+# lesson 05, with no rate.) Then came three other seeds, with a test every 24 steps: 12 new questions in unseen phrasings,
+# and 60 old ones. Answers are cut after 24 tokens. (With 64, a run of SFT had 47 % of the old questions right in place of
+# 42 %.)
 
 # %%
 from workbench.runs.studies import RUN, ends, load_study, points
@@ -453,9 +454,10 @@ explorer.level.value = 0.5
 explorer
 
 # %% [markdown]
-# Each line is a run, from 0 % on the new skill and 100 % retention to its end. Both methods lose first and learn then. After
-# 24 steps SDFT has learned nothing, and has lost about a quarter of the old answers; SFT has lost half. From there
-# both lines go almost straight to the right. We compare the retentions where half of the facts are learned, and at the end:
+# Each line is a run, from 0 % on the new skill and 100 % retention to its end. Both methods first lose, and then learn.
+# After 24 steps SDFT has learned nothing, and has lost about a quarter of the old answers. SFT has lost half of them. From
+# there all lines go almost straight to the right. We compare the retentions at two moments: at the first test with half of
+# the new answers right, and at the end.
 
 # %%
 from workbench.measure.intervals import seed_interval
@@ -477,7 +479,8 @@ verdict("SDFT keeps more than SFT, where half of the facts are learned and at th
 # %%
 from workbench.tasks.oldmere import OLD
 
-wb.show(plot_changes(at_end.loc[["sft", "sdft"], list(OLD)].sub(1), Figure(figsize=(8.5, 2.2)).subplots(),
+lost = at_end.loc[["sft", "sdft"], list(OLD)].sub(1)  # all were right before training
+wb.show(plot_changes(lost, Figure(figsize=(8.5, 2.2)).subplots(),
                      "Old questions after 72 steps: change in accuracy (points)"))
 wb.show_numbers(at_end[["new", "retention"]], "means over three seeds", percent)
 
