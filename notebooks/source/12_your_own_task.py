@@ -485,13 +485,13 @@ wb.show(plot_changes(lost, Figure(figsize=(8.5, 2.2)).subplots(),
 wb.show_numbers(at_end[["new", "retention"]], "means over three seeds", percent)
 
 # %% [markdown]
-# SFT loses in all five kinds. SDFT loses less in four of them, and as much in sums. Most wrong answers of SFT are wrong in
-# content: asked for 8 + 5, it says "that 8 is equal to 5". Two things are still to be tried: a lower rate for SFT (the
-# chosen one is the lowest of the three), and other methods (distillation on the teacher's answers, replay, adapters).
+# SFT loses in all five kinds. SDFT loses less in four, and as much in sums. Most wrong answers of SFT are wrong in
+# content: asked for 8 + 5, it says "that 8 is equal to 5". The rate of SFT is the lowest of its three. One run at 1e-5
+# had 58 % of the new and 57 % of the old questions right in validation; SDFT had 50 and 72 %. Other methods are to come.
 #
 # ## Your model, a GPU, many machines
 #
-# The same steps as commands:
+# As commands:
 #
 # ```sh
 # workbench gate --model FOLDER --skill my.jsonl
@@ -527,7 +527,7 @@ wb.show_numbers(at_end[["new", "retention"]], "means over three seeds", percent)
 # ## What to remember
 #
 # - Check the file first. A trained test question makes all numbers worthless.
-# - Run the gate before you train. If the model cannot use your demonstrations, SDFT cannot work.
+# - Run the gate first. If the model cannot use your demonstrations, SDFT cannot work.
 # - Retrieval forgets nothing if it finds the right task. Test it with phrasings that you did not train.
 #
 # ## Try it yourself
