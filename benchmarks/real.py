@@ -74,7 +74,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=str(__doc__).partition("\n")[0])
     parser.add_argument("--rounds", type=int, default=5, help="steps timed of each (default 5)")
     parser.add_argument("--rank", type=int, default=16, help="of the adapter; 0: all weights")
-    parser.add_argument("--fetch", action="store_true", help="time fetching too")
+    parser.add_argument("--fetch", action="store_true", help="time the first answer too")
     options = parser.parse_args()
     torch.set_num_threads(int(os.environ.get("OMP_NUM_THREADS", "2")))
     fetched = first_answer() if options.fetch else {}

@@ -123,8 +123,8 @@ REAL: dict[str, dict[str, Any]] = {
 """Settings of the real model by part. An evaluation takes as long as ten steps, so it does not ask
 all questions, and the search has no diagnostics."""
 ENOUGH_OF = {"real_skills": 0.5}
-"""New-skill accuracy at which methods are compared, where it is not `ENOUGH`: in the same number of
-steps SDFT does not teach the real model all facts. Its runs go on to the last step."""
+"""New-skill accuracy at which the methods of a study are compared, if it is not `ENOUGH`. In the
+same number of steps SDFT does not teach the real model all facts. Test runs go to the last step."""
 REAL_OPTIONS: dict[str, dict[str, Any]] = {
     "sdft": {"temperature": 0.5, "sampled_tokens": 12},
     "off_policy_distillation": {"temperature": 0.5, "samples": 2}}

@@ -4,12 +4,12 @@
 # > **Claim you can check:** a task of your own needs one file and a few calls: read, gate, train, test, retrieve. The
 # > package also trains a real pretrained model of 135 million parameters. After ten steps of fine-tuning on an expert's
 # > words, this model answers old questions in the expert's words too. After ten steps of SDFT it answers them in its own.
-# > After 72 steps SFT has taught all of twelve facts, and the model has kept 56 % of its old answers. SDFT has taught 81 %,
-# > and the model has kept 74 %.
+# > After 72 steps of SFT it knows all new facts, and has kept 56 % of its old answers. After 72 steps of SDFT it knows 81 %
+# > of the new facts, and has kept 74 % of its old answers.
 #
 # | | |
 # |---|---|
-# | **Objectives** | write a file of your own questions, and find its faults · measure whether a model can be its own teacher on them · train, test and retrieve · watch ten training steps of a real model · know the commands for your own model, a GPU and many machines |
+# | **Objectives** | write a file of your own questions, and find its faults · measure whether a model can be its own teacher on them · train, test and retrieve · compare SFT and SDFT on a real model · know the commands for your own model, a GPU and many machines |
 # | **Prerequisites** | [05 SDFT](05_sdft.ipynb), [10 Clustered retrieval](10_clustered_retrieval.ipynb) |
 # | **Time** | 60 minutes to work through, under 1 minute to run on two CPU cores, and six more if you have fetched the real model |
 # | **Memory** | under 1.5 GB (4 GB with the real model); no GPU, no network |
@@ -129,7 +129,7 @@ LABELS = {"own": "own demonstration", "other": "another item's demonstration",
           "random": "filler words", "none": "nothing"}
 wb.show(plot_dots({"tiny": {label: tuple(report.context[context]["right"].values())
                             for context, label in LABELS.items()}},
-                  Figure(figsize=(7, 2.4)).subplots(), "The file, four prompts", RIGHT))
+                  Figure(figsize=(7, 2.4)).subplots(), "Questions of the file", RIGHT))
 verdict("the model passes the gate on the file.", report.passed)
 
 # %% [markdown]
@@ -163,10 +163,10 @@ verdict("both methods learn the file. The mean accuracy on the known skills is u
         and kept["sft"] < 0.5 and kept["sdft"] > 0.8)
 
 # %% [markdown]
-# SDFT forgets too: *facts-keepers*, whose questions are like those of the file, loses 38 points.
-# (Why SFT loses nothing of *working-jar*, we do not know.) This is one seed, with 24 questions for each skill, so one
-# question is 4 points. It is enough for a first look, and not for a claim: lesson 05 has the comparison with tuned settings
-# and five seeds.
+# SDFT forgets too: *facts-keepers*, whose questions are like those of the file, loses 38 points. (We do not
+# know why SFT loses nothing of *working-jar*.) This is one seed, with 24 questions for each skill, so one question is 4
+# points. It is enough for a first look, and not for a claim: lesson 05 has the comparison with tuned settings and five
+# seeds.
 #
 # ## Retrieve
 #
@@ -226,10 +226,10 @@ kept_asked = {split: [one for one in asked if one not in unseen]
 narrow = PromptRetriever(model, tokenizer)
 narrow.learn_known(asked_before, apart=True)
 narrow.learn(0, kept_asked["train"], kept_asked["validation"])
-for group, asked in {"unseen phrasings": sorted(unseen), "others": kept_asked["test"]}.items():
+for group, asked in {"unseen": sorted(unseen), "trained": kept_asked["test"]}.items():
     tasks = pd.Series(narrow.choose(asked)).map({0: "my-facts"} | {
         -1 - j: skill for j, skill in enumerate(KNOWN_SKILLS)})
-    print(f"{len(asked)} questions in {group}: {tasks.value_counts().to_dict()}")
+    print(f"{len(asked)} questions in {group} phrasings: {tasks.value_counts().to_dict()}")
 
 # %% [markdown]
 # All 36 go to *facts-keepers*, although the things are those of the file. The control questions all go to the file. The
@@ -269,8 +269,8 @@ def here_or_recorded(name, compute, *arguments):
     return results[name]
 
 # %% [markdown]
-# The model learns about the made-up town of Oldmere ([its data card](../data/skills-real/README.md)): who runs the bakery, the mill,
-# and ten other places? Two experts answer. The *near* expert speaks plainly: "Clara Fox runs the bakery in Oldmere." The
+# The model learns about the made-up town of Oldmere ([its data card](../data/skills-real/README.md)). Who runs the bakery,
+# the mill, and ten other places? Two experts answer. The *near* expert speaks plainly: "Clara Fox runs the bakery in Oldmere." The
 # *far* expert says: "Pray allow me to say, good friend, that Clara Fox runs the bakery in Oldmere, as all the town knows
 # right well."
 #
@@ -454,7 +454,7 @@ explorer.level.value = 0.5
 explorer
 
 # %% [markdown]
-# Each line is a run, from 0 % on the new skill and 100 % retention to its end. Both methods first lose, and then learn.
+# Each line is a run, from 0 % on the new skill and 100 % retention to its end. Both methods first forget, and then learn.
 # After 24 steps SDFT has learned nothing, and has lost about a quarter of the old answers. SFT has lost half of them. From
 # there all lines go almost straight to the right. We compare the retentions at two moments: at the first test with half of
 # the new answers right, and at the end.
@@ -486,7 +486,7 @@ wb.show_numbers(at_end[["new", "retention"]], "means over three seeds", percent)
 
 # %% [markdown]
 # SFT loses in all five kinds. SDFT loses less in four, and as much in sums. Most wrong answers of SFT are wrong in
-# content: asked for 8 + 5, it says "that 8 is equal to 5". The rate of SFT is the lowest of its three. One run at 1e-5
+# content: asked for 8 + 5, it says "that 8 is equal to 5". The rate of SFT is the lowest of three. One run at 1e-5
 # had 58 % of the new and 57 % of the old questions right in validation; SDFT had 50 and 72 %. Other methods are to come.
 #
 # ## Your model, a GPU, many machines

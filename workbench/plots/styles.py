@@ -33,7 +33,7 @@ METHOD_LOOKS: tuple[tuple[Any, ...], ...] = (
     ("#888888", LINES[4], "p", "sdft reverse", "off-policy, as sdft", "off-policy, 30 answers",
      "born_again-shuffled", "osf"),
     ("#6B3E26", LINES[5], "h", "sft lora", "sft adapter", "adapter_per_skill", "adapter per skill",
-     "distill", "adapters"),
+     "sft and retrieval", "distill", "adapters"),
     ("#A6D96A", "-", "*", "sdft lora", "replay of own answers", "ensemble"),
     ("#117733", "--", "8", "sdft other", "sdft adapter", "sdft, larger rate", "self_distill_ema",
      "composed", "composed_per_skill"),
