@@ -99,7 +99,7 @@ notebooks build browser: export WORKBENCH_CACHE := $(CURDIR)/artifacts/no-models
 
 notebooks: env ## run every notebook and compare its outputs with the stored ones (nbval)
 	$(PYTEST) -q -n 2 --dist loadfile --no-loadscope-reorder --nbval --nbval-current-env \
-		--nbval-sanitize-with tests/sanitize.cfg --nbval-cell-timeout=120 \
+		--nbval-sanitize-with tests/sanitize.cfg --nbval-cell-timeout=600 \
 		--nbval-kernel-startup-timeout=180 notebooks
 
 browser: env ## click through the course in headless Chromium

@@ -27,6 +27,7 @@ import torch
 from study_plan import (
     AS_SDFT,
     AT_RATE,
+    BEYOND,
     ENOUGH_OF,
     EVERY,
     EVERY_OF,
@@ -82,7 +83,8 @@ def search(name: str, steps: int, model: str) -> Iterator[Task]:
         if name not in SEVERAL or order == ORDERS[0]:
             for method in methods:
                 if method not in AS_SDFT and method not in AT_RATE:
-                    for rate in RATES_OF.get(method, RATES[name]):
+                    rates = RATES_OF.get(method, RATES[name])
+                    for rate in (*rates, *BEYOND.get((name, method), ())):
                         yield Task("validation", order, method, rate, TUNING_SEED, steps, model)
 
 
