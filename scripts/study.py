@@ -62,6 +62,7 @@ from workbench.runs.studies import (
     stage_measures,
 )
 from workbench.system.files import locked
+from workbench.system.runtime import pick_device
 from workbench.tasks import Stream
 
 
@@ -138,6 +139,7 @@ def as_run(task: Task) -> sweep.SweepRun:
     if task.order in PLAN["real_skills"]:
         method = METHODS[task.method]
         settings |= REAL[task.part] | {
+            "device": pick_device().type,
             "options": {"max_new_tokens": 24, **REAL_OPTIONS.get(method["learner"], {}),
                         **method.get("options", {})}}
     return sweep.SweepRun(*task[:5], RunConfig(**settings),

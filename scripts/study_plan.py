@@ -25,6 +25,7 @@ METHODS: dict[str, dict[str, Any]] = {
     "sdft other": {"learner": "sdft", "options": {"context": "other"}},
     "sdft none": {"learner": "sdft", "options": {"context": "none"}},
     "sdft, all steps": {"learner": "sdft"},
+    "sft, larger rate": {"learner": "sft"},
     "sdft, larger rate": {"learner": "sdft"},
     "off-policy, as sdft": {"learner": "off_policy_distillation"},
     "off-policy, larger rate": {"learner": "off_policy_distillation"},
@@ -57,8 +58,8 @@ AS_SDFT = ("sdft other", "sdft none", "sdft, all steps", "off-policy, as sdft",
            "sdft ema, as sdft", "sdft, longer")
 """Methods at the setting chosen for SDFT; "all steps" and "longer" have only its learning rate."""
 AT_RATE = {"off-policy, 30 answers": 1e-4, "sdft, larger rate": 3e-4,
-           "off-policy, larger rate": 3e-4}
-"""Controls at a fixed learning rate: that of SDFT, or three times as large."""
+           "off-policy, larger rate": 3e-4, "sft, larger rate": 3e-5}
+"""Controls at a fixed learning rate: that of SDFT, or three times as large as the chosen one."""
 ORDERS = tuple(" ".join(order) for order in itertools.permutations(
     ("facts-new", "tools-new", "letters-new")))
 LONGEST = ("sft", "sdft", "off_policy_distillation")
@@ -87,11 +88,13 @@ PLAN: dict[str, dict[str, tuple[str, ...]]] = {
                         "sft on teacher")},
     "many_skills": dict.fromkeys(ORDERS, LONGEST) | {
         ORDERS[0]: (*IN_A_ROW, "sdft, larger rate", "off-policy, larger rate"),
-        ORDERS[5]: (*IN_A_ROW, *AT_RATE), ORDERS[2]: IN_A_ROW},
+        ORDERS[5]: (*IN_A_ROW, "off-policy, 30 answers", "sdft, larger rate",
+                    "off-policy, larger rate"),
+        ORDERS[2]: IN_A_ROW},
     "composed_skills": {
         ORDERS[0]: COMPOSED, **dict.fromkeys((ORDERS[5], ORDERS[2]), COMPOSED[1:])},
     "real_skills": {
-        "town-far": ("sft", "sdft", *TO_COME)},
+        "town-far": ("sft", "sft, larger rate", "sdft", *TO_COME)},
 }
 """The methods of each study, by order of skills."""
 RATES = {"one_skill": (1e-5, 3e-5, 1e-4, 3e-4, 1e-3, 3e-3), "noisy_teacher": (1e-4, 3e-4, 1e-3),

@@ -8,6 +8,7 @@ import json
 import numpy as np
 import pandas as pd
 import pytest
+import torch
 from matplotlib.figure import Figure
 
 from workbench.errors import RecordError, UnknownNameError
@@ -324,6 +325,13 @@ def test_a_trial_does_not_touch_the_shipped_study(script, capsys):
         with pytest.raises(SystemExit):
             script.main(words)
         assert message in capsys.readouterr().err
+
+
+def test_the_real_model_is_trained_on_a_gpu_where_there_is_one(script, monkeypatch):
+    monkeypatch.setattr(script, "pick_device", lambda: torch.device("cuda", 0))
+    task = script.Task("test", "town-far", "sft", 1e-4, 0, 72, "smollm2-135m")
+    assert script.as_run(task).config.device == "cuda"
+    assert script.as_run(task._replace(order="facts-new")).config.device == "cpu"
 
 
 def test_a_sequence_that_learned_nothing_is_never_chosen_for_keeping_all(script):

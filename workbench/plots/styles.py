@@ -23,7 +23,7 @@ METHOD_LOOKS: tuple[tuple[Any, ...], ...] = (
     ("#E69F00", LINES[4], "v", "replay"),
     ("#56B4E9", LINES[5], "P", "derpp", "off_policy_distillation"),
     ("#000000", LINES[6], "X", "joint", "grpo"),
-    ("#888888", ":", "<", "ewc-shuffled-fisher", "distill-untrained"),
+    ("#888888", ":", "<", "ewc-shuffled-fisher", "distill-untrained", "sft, larger rate"),
     ("#882255", "-.", ">", "replay-shuffled-labels", "sft on teacher",
      "composed, no reuse"),
     ("#999933", "--", "d", "replay-present", "sdft student", "off-policy, larger rate",
