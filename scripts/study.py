@@ -31,7 +31,6 @@ from study_plan import (
     ENOUGH_OF,
     EVERY,
     EVERY_OF,
-    LONGER,
     METHODS,
     MODELS,
     NOISE,
@@ -106,7 +105,7 @@ def comparison(name: str, steps: int, model: str, searched: pd.DataFrame) -> Ite
                 point = choose(own, ENOUGH_OF.get(name, ENOUGH))
                 rate = float(point["rate"])
                 last = steps if name in ENOUGH_OF else int(point["step"])
-            last = {"sdft, all steps": steps, "sdft, longer": LONGER}.get(method, last)
+            last = steps if method == "sdft, all steps" else last
             for seed in SEEDS_OF.get(order, SEEDS):
                 yield Task("test", order, method, rate, seed, last, model)
 

@@ -15,6 +15,8 @@ METHODS: dict[str, dict[str, Any]] = {
     "sft_self_style": {"learner": "sft_self_style"},
     "off_policy_distillation": {"learner": "off_policy_distillation"},
     "sft on teacher": {"learner": "off_policy_distillation", "options": {"soft": False}},
+    "sft on teacher, smaller rate": {"learner": "off_policy_distillation",
+                                     "options": {"soft": False}},
     "sft_kl": {"learner": "sft_kl"},
     "replay": {"learner": "replay"},
     "grpo": {"learner": "grpo"},
@@ -42,7 +44,6 @@ METHODS: dict[str, dict[str, Any]] = {
     "sdft lora": {"learner": "sdft", "lora_rank": 8},
     "adapter per skill": {"learner": "adapter_per_skill", "lora_rank": 8, "scenario": "task"},
     "sdft ema, as sdft": {"learner": "sdft", "options": {"teacher": "ema"}},
-    "sdft, longer": {"learner": "sdft"},
     "sft adapter": {"learner": "sft", "lora_rank": 16},
     "sdft adapter": {"learner": "sdft", "lora_rank": 16},
     "composed": {"learner": "composed_per_skill", "lora_rank": 8,
@@ -55,10 +56,11 @@ METHODS: dict[str, dict[str, Any]] = {
 """The settings of each method. Only an adapter per skill is told the skill of a question; composed
 modules are retrieved by the prompt."""
 AS_SDFT = ("sdft other", "sdft none", "sdft, all steps", "off-policy, as sdft",
-           "sdft ema, as sdft", "sdft, longer")
-"""Methods at the setting chosen for SDFT; "all steps" and "longer" have only its learning rate."""
+           "sdft ema, as sdft")
+"""Methods at the setting chosen for SDFT; "all steps" has only its learning rate."""
 AT_RATE = {"off-policy, 30 answers": 1e-4, "sdft, larger rate": 3e-4,
-           "off-policy, larger rate": 3e-4, "sft, larger rate": 3e-5}
+           "off-policy, larger rate": 3e-4, "sft, larger rate": 3e-5,
+           "sft on teacher, smaller rate": 1e-4}
 """Controls at a fixed learning rate: that of SDFT, or three times as large as the chosen one."""
 ORDERS = tuple(" ".join(order) for order in itertools.permutations(
     ("facts-new", "tools-new", "letters-new")))
@@ -69,8 +71,8 @@ RENEWED = ("teacher's answers, renewed", "student's answers, renewed",
            "student's answers, once")
 """Between off-policy and on-policy: three steps are an epoch of 96 questions, 32 a step."""
 COMPOSED = ("composed", "composed, not orthogonal", "composed, no reuse")
-TO_COME = ("off_policy_distillation", "sdft, longer", "sft on teacher", "replay of own answers",
-           "sdft ema, as sdft", "sft adapter", "sdft adapter")
+TO_COME = ("off_policy_distillation", "sft on teacher", "sft on teacher, smaller rate",
+           "replay of own answers", "sdft ema, as sdft", "sft adapter", "sdft adapter")
 """Methods of the real model whose runs are not all made."""
 PLAN: dict[str, dict[str, tuple[str, ...]]] = {
     "one_skill": {
@@ -110,8 +112,6 @@ BEYOND = {("real_skills", "sft"): (1e-5,), ("real_skills", "sft on teacher"): (4
 STEPS = {"one_skill": 160, "noisy_teacher": 160, "many_skills": 120, "composed_skills": 120,
          "real_skills": 72}
 """Steps per skill."""
-LONGER = 144
-"""Steps of "sdft, longer": after 72, SDFT still learns."""
 SEVERAL = ("many_skills", "composed_skills")
 """The studies of several skills in a row."""
 EVERY, EVERY_OF = 40, {"facts-new": 20, **dict.fromkeys(ORDERS, 0)}

@@ -37,7 +37,8 @@ METHOD_LOOKS: tuple[tuple[Any, ...], ...] = (
     ("#A6D96A", "-", "*", "sdft lora", "replay of own answers", "ensemble"),
     ("#117733", "--", "8", "sdft other", "sdft adapter", "sdft, larger rate", "self_distill_ema",
      "composed", "composed_per_skill"),
-    ("#DDCC77", ":", "H", "sdft none", "sdft, longer", "mutual", "composed, not orthogonal"),
+    ("#DDCC77", ":", "H", "sdft none", "mutual", "composed, not orthogonal",
+     "sft on teacher, smaller rate"),
     ("#44AA99", "-.", "x", "teacher's answers, renewed"),
     ("#F0027F", "--", "+", "student's answers, once"),
     ("#4D4D4D", ":", "1", "student's answers, renewed"))
