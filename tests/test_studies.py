@@ -139,6 +139,9 @@ def test_drift_and_forgetting_are_paired(study_rows):
     assert len(ax.lines[0].get_xdata()) == 4, "not from before training: nothing has moved"
     assert drift_correlation(table, "kl_new") == pytest.approx(1)
     assert np.isnan(drift_correlation(ends(table), "kl_new")), "of two points"
+    assert "log" not in ax.get_xlabel() + ax.get_xscale(), "too narrow for powers of ten"
+    ax = plot_drift(table.assign(kl_new=[np.nan, 0.1, 8] * 2), ["a"], "kl_new", Figure().subplots())
+    assert ax.get_xscale() == "symlog" and "log scale" in ax.get_xlabel()
 
 
 def test_a_diagnostic_is_drawn_of_the_run_at_the_rate(study_rows):

@@ -98,9 +98,12 @@ def plot_drift(points: pd.DataFrame, methods: Sequence[str], prompts: str, ax: A
         ax.plot(kl, 100 * forgotten, alpha=0.7, markersize=6, label=method,
                 **(styles[method] | {"linestyle": ""}))
         texts.append(f"{method} {kl.mean():.1f} nats, {percent(forgotten.mean())}")
-    ax.set_xscale("symlog", linthresh=0.1)
+    # A logarithmic axis within one power of ten would have hardly a tick.
+    wide = drawn[prompts].max() > 10 * drawn[prompts].min()
+    if wide:
+        ax.set_xscale("symlog", linthresh=0.1)
     add_text(ax, title, f"drift {PROMPTS[prompts]}: KL(pretrained || trained)\n"
-             "(nats per answer, log scale)", "forgotten (%)", legend=True)
+             f"(nats per answer{', log scale' if wide else ''})", "forgotten (%)", legend=True)
     return describe(ax, f"Forgetting against drift {PROMPTS[prompts]}, {len(drawn)} points in all: "
                     f"rank correlation {drift_correlation(drawn, prompts):.2f}. Means: "
                     f"{'; '.join(texts)}.")

@@ -18,7 +18,7 @@ METHOD_LOOKS: tuple[tuple[Any, ...], ...] = (
     # A method for digits has the style of its counterpart for language models.
     ("#D55E00", "--", "s", "finetune", "sft"),
     ("#0072B2", "-", "o", "ewc", "sdft"),
-    ("#009E73", "-.", "^", "si", "sft_self_style"),
+    ("#009E73", "-.", "^", "si", "sft_self_style", "sft on teacher, smaller rate"),
     ("#CC79A7", ":", "D", "lwf", "sft_kl"),
     ("#E69F00", LINES[4], "v", "replay"),
     ("#56B4E9", LINES[5], "P", "derpp", "off_policy_distillation"),
@@ -37,8 +37,7 @@ METHOD_LOOKS: tuple[tuple[Any, ...], ...] = (
     ("#A6D96A", "-", "*", "sdft lora", "replay of own answers", "ensemble"),
     ("#117733", "--", "8", "sdft other", "sdft adapter", "sdft, larger rate", "self_distill_ema",
      "composed", "composed_per_skill"),
-    ("#DDCC77", ":", "H", "sdft none", "mutual", "composed, not orthogonal",
-     "sft on teacher, smaller rate"),
+    ("#DDCC77", ":", "H", "sdft none", "mutual", "composed, not orthogonal"),
     ("#44AA99", "-.", "x", "teacher's answers, renewed"),
     ("#F0027F", "--", "+", "student's answers, once"),
     ("#4D4D4D", ":", "1", "student's answers, renewed"))
