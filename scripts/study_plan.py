@@ -71,8 +71,7 @@ RENEWED = ("teacher's answers, renewed", "student's answers, renewed",
            "student's answers, once")
 """Between off-policy and on-policy: three steps are an epoch of 96 questions, 32 a step."""
 COMPOSED = ("composed", "composed, not orthogonal", "composed, no reuse")
-TO_COME = ("off_policy_distillation", "sft on teacher", "sft on teacher, smaller rate",
-           "replay of own answers", "sdft ema, as sdft", "sft adapter", "sdft adapter")
+TO_COME = ("replay of own answers", "sft adapter", "sdft adapter")
 """Methods of the real model whose runs are not all made."""
 PLAN: dict[str, dict[str, tuple[str, ...]]] = {
     "one_skill": {
@@ -96,7 +95,9 @@ PLAN: dict[str, dict[str, tuple[str, ...]]] = {
     "composed_skills": {
         ORDERS[0]: COMPOSED, **dict.fromkeys((ORDERS[5], ORDERS[2]), COMPOSED[1:])},
     "real_skills": {
-        "town-far": ("sft", "sft, larger rate", "sdft", *TO_COME)},
+        "town-far": ("sft", "sft, larger rate", "sdft", "sdft ema, as sdft",
+                     "off_policy_distillation", "sft on teacher", "sft on teacher, smaller rate",
+                     *TO_COME)},
 }
 """The methods of each study, by order of skills."""
 RATES = {"one_skill": (1e-5, 3e-5, 1e-4, 3e-4, 1e-3, 3e-3), "noisy_teacher": (1e-4, 3e-4, 1e-3),

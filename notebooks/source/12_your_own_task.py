@@ -4,8 +4,8 @@
 # > **Claim you can check:** a task of your own needs one file and a few calls: read, gate, train, test, retrieve. The
 # > package also trains a real pretrained model of 135 million parameters. After ten steps of fine-tuning on an expert's
 # > words, this model answers old questions in the expert's words too. After ten steps of SDFT it answers them in its own.
-# > After 72 steps of SFT it knows all new facts, and has kept 56 % of its old answers. After 72 steps of SDFT it knows 81 %
-# > of the new facts, and has kept 74 % of its old answers.
+# > In longer training, where half of the new facts are learned, SFT has kept 51 % of the old answers, SDFT 74 %, and
+# > distillation from stored answers of the same teacher 72 %.
 #
 # | | |
 # |---|---|
@@ -433,61 +433,120 @@ verdict("after ten steps of SFT all six answers are in the expert's words. After
 # answers are right, and in the model's own words. But neither method has taught the names yet. So this comparison is not
 # fair: SDFT may only have changed less.
 #
-# ### SFT and SDFT with three seeds
+# ### Whose answers? A study with three seeds
 #
-# So we trained longer, with a search of the learning rate for each method (`scripts/study.py real_skills`). This takes
-# many hours, so the results are stored. All weights are trained on the twelve facts of the far expert, in 72 steps with 8
-# questions each. Three learning rates were tried with one seed, on validation questions. We took the rate with the
-# highest retention among the tests with at least 50 % right answers on the new skill. (SDFT reached 95 %, the level of
-# lesson 05, with no rate.) Then came three other seeds, with a test every 24 steps: 12 new questions in unseen phrasings,
-# and 60 old ones. Answers are cut after 24 tokens. (With 64, a run of SFT had 47 % of the old questions right in place of
-# 42 %.)
+# So we trained longer: the twelve facts of the far expert, 72 steps, 8 questions in each, all weights. The *teacher* is the
+# model before training, with the demonstration in its prompt. It speaks plainly, even if the expert does not.
+#
+# | method | trains on the answers of | imitates |
+# |---|---|---|
+# | `sft` | the expert | the tokens |
+# | `sft on teacher` | the teacher: two for each question, sampled before training | the tokens |
+# | `off_policy_distillation` | the teacher, the same | the teacher's probabilities |
+# | `sdft` | the student: new ones in each step | the teacher's probabilities |
+# | `sdft ema, as sdft` | the student. The teacher's weights are a moving average of the student's | the teacher's probabilities |
+# | `replay of own answers` | the expert, and the model before training: 30 old questions of the kinds tested | the tokens |
+#
+# The runs take many hours, so they are stored (`scripts/study.py real_skills`). For each method three learning rates were
+# tried with one seed, on validation questions, and a fourth if the best was at the edge. We took the rate of the test with the
+# highest retention, among those with at least 50 % right answers on the new skill. (SDFT reached 95 %, the level of lesson
+# 05, with no rate.) Then came three other seeds, with a test every 24 steps: 12 new questions in unseen phrasings, and 60
+# old ones. Answers are cut after 24 tokens. (With 64, a run of SFT had 47 % of the old questions right in place of 42 %.)
+#
+# One seed is little for a search, so two controls have another rate: SFT three times its own (1e-5), and `sft on teacher`
+# that of distillation and SDFT (1e-4 in place of 2e-4).
 
 # %%
 from workbench.runs.studies import RUN, ends, load_study, points
 from workbench.widgets import ParetoExplorer
 
 study = points(load_study("real_skills"))
-runs = study[(study["part"] == "test") & study["method"].isin(["sft", "sdft"])]
-explorer = ParetoExplorer(runs)
+runs = study[study["part"] == "test"]
+explorer = ParetoExplorer(runs, ["sft", "sft on teacher, smaller rate", "sdft"])
 explorer.level.value = 0.5
 explorer
 
 # %% [markdown]
-# Each line is a run, from 0 % on the new skill and 100 % retention to its end. Both methods first forget, and then learn.
-# After 24 steps SDFT has learned nothing, and has lost about a quarter of the old answers. SFT has lost half of them. From
-# there all lines go almost straight to the right. We compare the retentions at two moments: at the first test with half of
-# the new answers right, and at the end.
+# Each line is a run, from 0 % on the new skill and 100 % retention to its end. Most lines first fall, and then go almost
+# straight to the right: the model forgets before it learns. SDFT loses about a quarter of the old answers, and SFT half. We
+# compare all methods at the first test with at least half of the new answers right.
 
 # %%
 from workbench.measure.intervals import seed_interval
+from workbench.plots.display import over_seeds
 
 half = runs[(runs["step"] > 0) & (runs["new"] >= 0.5)].groupby(RUN, sort=False).head(1)
-gains = {}
-for moment, rows in {"half of the facts": half, "72 steps": ends(runs)}.items():
-    by_seed = rows.pivot(index="seed", columns="method", values="retention")
-    gain = by_seed["sdft"] - by_seed["sft"]  # of the same seed
-    gains[moment] = seed_interval(gain)
-    low, high = (100 * end for end in gains[moment])
-    print(f"{moment}: SDFT has kept {100 * gain.mean():.0f} points more than SFT "
-          f"(95 % interval {low:.0f} to {high:.0f})")
-at_end = ends(runs).groupby("method").mean(numeric_only=True)
-verdict("SDFT keeps more than SFT, where half of the facts are learned and at the end. But after "
-        "72 steps SFT knows all facts, and SDFT about 80 %.", min(map(min, gains.values())) > 0
-        and at_end.loc["sft", "new"] == 1 and 0.7 < at_end.loc["sdft", "new"] < 0.9)
+names = ["sft", "sft, larger rate", "sft on teacher", "sft on teacher, smaller rate",
+         "off_policy_distillation", "sdft", "sdft ema, as sdft", "replay of own answers"]
+there = {text: half.pivot(index="seed", columns="method", values=column)[names]
+         for text, column in (("retention", "retention"), ("new answers right", "new"))}
+wb.show(plot_dots({text: {name: over_seeds(values[name].dropna()) for name in names}
+                   for text, values in there.items()}, Figure(figsize=(8, 4.4)).subplots(),
+                  "Where half of the new facts are learned",
+                  "share (%), 95 % intervals over three seeds"))
+
+# %%
+def ahead(values, name, other):
+    """Return the mean, over seeds, of what a method has more than another, and its interval."""
+    gain = (values[name] - values[other]).dropna()  # of the same seed
+    return gain.mean(), *seed_interval(gain)
+
+
+pairs = [("sdft", "sft"), ("off_policy_distillation", "sft"), ("sdft", names[3]),
+         ("sdft", "off_policy_distillation"), ("sdft", "sdft ema, as sdft")]
+more = [ahead(100 * there["retention"], *pair) for pair in pairs]
+for (name, other), (gain, low, high) in zip(pairs, more, strict=True):
+    print(f"{name} has kept {gain:.0f} points more than {other} ({low:.0f} to {high:.0f})")
+verdict("SDFT and distillation keep more than SFT, by over ten points. With a moving average as "
+        "its teacher, SDFT keeps less. Between SDFT and distillation no difference is shown.",
+        min(more[0][1], more[1][1]) > 10 and more[3][1] < 0 < more[4][1])
+
+# %% [markdown]
+# Accuracy on 60 questions is a coarse measure. The drift is a finer one: the KL between the answers of the model before
+# and after training, on old prompts (lesson 07). Here is every run at its end.
+
+# %%
+from workbench.plots.studies import plot_drift
+
+last = ends(runs)
+wb.show(plot_drift(last, names, "kl_old", Figure(figsize=(8.5, 3.8)).subplots(),
+                   "Forgetting against drift, after 72 steps"))
+drift = last.pivot(index="seed", columns="method", values="kl_old")
+spared = {name: ahead(drift, "sft", name) for name in names[3:6]}
+for name, nats in spared.items():
+    print("{} has drifted {:.1f} nats less than sft ({:.1f} to {:.1f})".format(name, *nats))
+closest = ahead(drift, "off_policy_distillation", "sdft")
+print("sdft has drifted {:.1f} nats less than off_policy_distillation ({:.1f} to {:.1f})".format(
+    *closest))
+verdict("the three methods that imitate the teacher drift less than SFT, and SDFT the least.",
+        min(low for _, low, _ in spared.values()) > 0 and closest[1] > 0
+        and ahead(drift, names[3], "sdft")[1] > 0)
+
+# %% [markdown]
+# **Whose words?** `sft on teacher` differs from SFT in the words that it imitates. At the rate of SDFT it drifts less than
+# SFT. At the end it knows as many new facts as SDFT, and has kept 71 %. So the teacher's words seem to spare most.
+#
+# **Whose answers?** SDFT imitates the same teacher as distillation, on the student's answers. It drifts two nats less. In
+# retention no difference is shown.
+#
+# **Which teacher?** A moving average of the student's weights changes with the student. With it (at SDFT's settings, without
+# a search) SDFT keeps no more than SFT. So training on own answers is not enough.
 
 # %%
 from workbench.tasks.oldmere import OLD
 
-lost = at_end.loc[["sft", "sdft"], list(OLD)].sub(1)  # all were right before training
-wb.show(plot_changes(lost, Figure(figsize=(8.5, 2.2)).subplots(),
+at_end = last.groupby("method").mean(numeric_only=True).loc[names]
+wb.show(plot_changes(at_end[list(OLD)].sub(1), Figure(figsize=(8.5, 3.6)).subplots(),
                      "Old questions after 72 steps: change in accuracy (points)"))
-wb.show_numbers(at_end[["new", "retention"]], "means over three seeds", percent)
+SHOWN = {"new": "new", "retention": "retention", "foreign_style": "expert's words",
+         "kl_old": "KL, old prompts", "kl_new": "KL, new prompts", "perplexity": "perplexity"}
+wb.show_numbers(at_end[list(SHOWN)].rename(columns=SHOWN), "means after 72 steps", "{:.3g}".format)
 
 # %% [markdown]
-# SFT loses in all five kinds. SDFT loses less in four, and as much in sums. Most wrong answers of SFT are wrong in
-# content: asked for 8 + 5, it says "that 8 is equal to 5". The rate of SFT is the lowest of three. One run at 1e-5
-# had 58 % of the new and 57 % of the old questions right in validation; SDFT had 50 and 72 %. Other methods are to come.
+# SFT loses most in capitals and words, where SDFT loses least. All lose many sums.
+#
+# **The search can mislead.** On one seed and 40 old questions `sft on teacher` had a retention of 70 % at its rate. In
+# the test it ended at 52 %.
 #
 # ## Your model, a GPU, many machines
 #
@@ -534,8 +593,8 @@ wb.show_numbers(at_end[["new", "retention"]], "means over three seeds", percent)
 #
 # - Give two things one keeper. Does the gate still pass?
 #
-# **What would change your mind?** If SFT at a lower learning rate taught the names, and left the old answers as they were,
-# the learning rate would be to blame, and not SFT.
+# **What would change your mind?** If SFT on the expert's words kept as much as SDFT at any learning rate, the rate would be
+# to blame. At 1e-5 it kept 51 %, at 3e-5 48 %, where half of the facts were learned.
 #
 # ## Limits
 #
