@@ -109,7 +109,8 @@ RATES_OF = {"sft lora": (1e-4, 3e-4, 1e-3, 3e-3, 1e-2, 3e-2),
             **dict.fromkeys(("sft adapter", "sdft adapter"), (3e-4, 1e-3, 3e-3))}
 """Adapters need larger learning rates."""
 BEYOND = {("real_skills", "sft"): (1e-5,), ("real_skills", "sft on teacher"): (4e-4,),
-          ("real_skills", "replay of own answers"): (4e-4,)}
+          ("real_skills", "replay of own answers"): (4e-4,),
+          ("real_skills", "sft adapter"): (1e-4,)}
 """One rate more, where the best of the others was the lowest or the highest."""
 STEPS = {"one_skill": 160, "noisy_teacher": 160, "many_skills": 120, "composed_skills": 120,
          "real_skills": 72}
