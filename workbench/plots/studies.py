@@ -98,7 +98,7 @@ def plot_drift(points: pd.DataFrame, methods: Sequence[str], prompts: str, ax: A
         ax.plot(kl, 100 * forgotten, alpha=0.7, markersize=6, label=method,
                 **(styles[method] | {"linestyle": ""}))
         texts.append(f"{method} {kl.mean():.1f} nats, {percent(forgotten.mean())}")
-    # A logarithmic axis within one power of ten would have hardly a tick.
+    # Within one power of ten, a logarithmic axis has hardly a tick.
     wide = drawn[prompts].max() > 10 * drawn[prompts].min()
     if wide:
         ax.set_xscale("symlog", linthresh=0.1)
