@@ -3,7 +3,8 @@
     workbench get-model smollm2-135m
     python scripts/record_real.py      # about six minutes
 
-It runs the code of the lesson itself. Readers who have not fetched the model see this record.
+It runs the code of the lesson itself, and stops if the lesson needs more than 4 GB. Readers who
+have not fetched the model see this record.
 """
 
 from __future__ import annotations
@@ -19,6 +20,7 @@ from workbench.system.files import write_atomically
 from workbench.system.provenance import data_path, environment
 
 LESSON = Path(__file__).parents[1] / "notebooks" / "12_your_own_task.ipynb"
+MOST_GB = 4
 LAST = """import resource
 print(json.dumps({"results": results,
                   "peak_GB": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1e6}))"""
@@ -36,11 +38,14 @@ def main() -> None:
     try:
         nbclient.NotebookClient(notebook, timeout=1200, resources={
             "metadata": {"path": str(LESSON.parent)}}).execute()
-    except nbclient.exceptions.CellExecutionError:
+        last = json.loads(notebook.cells[-1].outputs[-1]["text"])
+        if last["peak_GB"] > MOST_GB:
+            raise SystemExit(f"the lesson took {last['peak_GB']:.2f} GB, but a laptop may have "
+                             f"only {MOST_GB} GB for it. Nothing was written.")
+    except (nbclient.exceptions.CellExecutionError, SystemExit):
         if new:
             path.unlink()
         raise
-    last = json.loads(notebook.cells[-1].outputs[-1]["text"])
     made = {**last["results"], "environment": environment()}
     write_atomically(path, (json.dumps(made, indent=1, ensure_ascii=False) + "\n").encode())
     print(f"{path}; the largest memory was {last['peak_GB']:.2f} GB")
