@@ -19,7 +19,7 @@ os.environ.setdefault("OMP_NUM_THREADS", "1")
 
 from collections.abc import Iterator
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 import pandas as pd
@@ -106,7 +106,7 @@ def comparison(name: str, steps: int, model: str, searched: pd.DataFrame) -> Ite
                 rate = float(point["rate"])
                 last = steps if name in ENOUGH_OF else int(point["step"])
             last = steps if method == "sdft, all steps" else last
-            for seed in SEEDS_OF.get(order, SEEDS):
+            for seed in SEEDS_OF.get(method, SEEDS_OF.get(order, SEEDS)):
                 yield Task("test", order, method, rate, seed, last, model)
 
 
@@ -131,17 +131,18 @@ def as_run(task: Task) -> sweep.SweepRun:
     """Return a run with all its settings."""
     every = EVERY_OF.get(task.order, EVERY) * (3 if task.part == "test" else 1)
     one_skill = task.order not in ORDERS
-    settings = {"stream": "skills", "skills": tuple(task.order.split()), "lr": task.rate,
-                "seeds": (task.seed,), "steps": task.steps, "evaluate_every": every,
-                "evaluate_on": task.part, "items": 48, "diagnose": one_skill, "clip": 1.0,
-                "model": task.model, **METHODS[task.method]}
+    settings: dict[str, Any] = {
+        "stream": "skills", "skills": tuple(task.order.split()), "lr": task.rate,
+        "seeds": (task.seed,), "steps": task.steps, "evaluate_every": every,
+        "evaluate_on": task.part, "items": 48, "diagnose": one_skill, "clip": 1.0,
+        "model": task.model}
+    method = METHODS[task.method]
     if task.order in PLAN["real_skills"]:
-        method = METHODS[task.method]
-        settings |= REAL[task.part] | {
-            "device": pick_device().type,
-            "options": {"max_new_tokens": 24, **REAL_OPTIONS.get(method["learner"], {}),
-                        **method.get("options", {})}}
-    return sweep.SweepRun(*task[:5], RunConfig(**settings),
+        settings |= REAL[task.part] | {"device": pick_device().type}
+        method = method | {"options": {"max_new_tokens": 24,
+                                       **REAL_OPTIONS.get(method["learner"], {}),
+                                       **method.get("options", {})}}
+    return sweep.SweepRun(*task[:5], RunConfig(**(settings | method)),
                           early=one_skill and task.part == "validation")
 
 

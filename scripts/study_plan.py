@@ -29,6 +29,8 @@ METHODS: dict[str, dict[str, Any]] = {
     "sdft, all steps": {"learner": "sdft"},
     "sft, larger rate": {"learner": "sft"},
     "sdft, larger rate": {"learner": "sdft"},
+    "sft, tested often": {"learner": "sft", "evaluate_every": 6, "diagnose": False},
+    "sdft, tested often": {"learner": "sdft", "evaluate_every": 6, "diagnose": False},
     "off-policy, as sdft": {"learner": "off_policy_distillation"},
     "off-policy, larger rate": {"learner": "off_policy_distillation"},
     "off-policy, one sample": {"learner": "off_policy_distillation", "options": {"samples": 1}},
@@ -43,7 +45,6 @@ METHODS: dict[str, dict[str, Any]] = {
     "sft lora": {"learner": "sft", "lora_rank": 8},
     "sdft lora": {"learner": "sdft", "lora_rank": 8},
     "adapter per skill": {"learner": "adapter_per_skill", "lora_rank": 8, "scenario": "task"},
-    "sdft ema, as sdft": {"learner": "sdft", "options": {"teacher": "ema"}},
     "sft adapter": {"learner": "sft", "lora_rank": 16},
     "sdft adapter": {"learner": "sdft", "lora_rank": 16},
     "composed": {"learner": "composed_per_skill", "lora_rank": 8,
@@ -55,13 +56,14 @@ METHODS: dict[str, dict[str, Any]] = {
 }
 """The settings of each method. Only an adapter per skill is told the skill of a question; composed
 modules are retrieved by the prompt."""
-AS_SDFT = ("sdft other", "sdft none", "sdft, all steps", "off-policy, as sdft",
-           "sdft ema, as sdft")
+AS_SDFT = ("sdft other", "sdft none", "sdft, all steps", "off-policy, as sdft")
 """Methods at the setting chosen for SDFT; "all steps" has only its learning rate."""
 AT_RATE = {"off-policy, 30 answers": 1e-4, "sdft, larger rate": 3e-4,
            "off-policy, larger rate": 3e-4, "sft, larger rate": 3e-5,
-           "sft on teacher, smaller rate": 1e-4}
-"""Controls at a fixed learning rate: that of SDFT, or three times as large as the chosen one."""
+           "sft on teacher, smaller rate": 1e-4, "sft, tested often": 1e-5,
+           "sdft, tested often": 1e-4}
+"""Controls at a fixed learning rate: that of SDFT, three times as large as the chosen one, or the
+chosen one with more tests."""
 ORDERS = tuple(" ".join(order) for order in itertools.permutations(
     ("facts-new", "tools-new", "letters-new")))
 LONGEST = ("sft", "sdft", "off_policy_distillation")
@@ -71,8 +73,6 @@ RENEWED = ("teacher's answers, renewed", "student's answers, renewed",
            "student's answers, once")
 """Between off-policy and on-policy: three steps are an epoch of 96 questions, 32 a step."""
 COMPOSED = ("composed", "composed, not orthogonal", "composed, no reuse")
-TO_COME = ("replay of own answers", "sft adapter", "sdft adapter")
-"""Methods of the real model whose runs are not all made."""
 PLAN: dict[str, dict[str, tuple[str, ...]]] = {
     "one_skill": {
         "facts-new": ("sft", "sdft", "sft_self_style", "off_policy_distillation", "sft on teacher",
@@ -95,9 +95,9 @@ PLAN: dict[str, dict[str, tuple[str, ...]]] = {
     "composed_skills": {
         ORDERS[0]: COMPOSED, **dict.fromkeys((ORDERS[5], ORDERS[2]), COMPOSED[1:])},
     "real_skills": {
-        "town-far": ("sft", "sft, larger rate", "sdft", "sdft ema, as sdft",
-                     "off_policy_distillation", "sft on teacher", "sft on teacher, smaller rate",
-                     *TO_COME)},
+        "town-far": ("sft", "sft, larger rate", "sdft", "sdft ema", "off_policy_distillation",
+                     "sft on teacher", "sft on teacher, smaller rate", "replay of own answers",
+                     "sft adapter", "sdft adapter", "sft, tested often", "sdft, tested often")},
 }
 """The methods of each study, by order of skills."""
 RATES = {"one_skill": (1e-5, 3e-5, 1e-4, 3e-4, 1e-3, 3e-3), "noisy_teacher": (1e-4, 3e-4, 1e-3),
@@ -120,9 +120,10 @@ SEVERAL = ("many_skills", "composed_skills")
 EVERY, EVERY_OF = 40, {"facts-new": 20, **dict.fromkeys(ORDERS, 0)}
 """Steps between evaluations; 0: only at the end of each skill."""
 TUNING_SEED, SEEDS, SEEDS_OF = 100, range(5), {
-    "letters-hard-new": range(15), "town-far": range(3)}
-"""Fifteen seeds where five were too few: some find the rule and most do not. Three for the real
-model, with which a run takes up to half an hour."""
+    "letters-hard-new": range(15), "town-far": range(3), "sft, tested often": range(5),
+    "sdft, tested often": range(5)}
+"""By order of skills or method. Fifteen seeds where five were too few: some find the rule and most
+do not. Three for the real model, with which a run takes up to half an hour."""
 MODELS = {"real_skills": "smollm2-135m"}
 """The model of a study; by default ``tiny``."""
 REAL: dict[str, dict[str, Any]] = {

@@ -223,15 +223,12 @@ def test_a_study_that_is_cut_off_is_refused(tmp_path):
 # Shipped
 
 def test_the_shipped_studies_are_what_the_script_asks_for(shipped, script):
-    from study_plan import TO_COME
-
     for name, study in shipped.items():
         table = points(study)
         tasks = [*script.search(name, script.STEPS[name], "tiny"),
                  *script.comparison(name, script.STEPS[name], "tiny",
                                     table[table["part"] == "validation"])]
-        to_come = TO_COME if name == "real_skills" else ()
-        missing = {task[:5] for task in tasks if task.method not in to_come} - set(
+        missing = {task[:5] for task in tasks} - set(
             table[RUN].itertuples(index=False, name=None))
         assert not missing
         assert script.still_asked(study, tasks).equals(study), "nothing is at another setting"

@@ -4,8 +4,8 @@
 # > **Claim you can check:** a task of your own needs one file and a few calls: read, gate, train, test, retrieve. The
 # > package also trains a real pretrained model of 135 million parameters. After ten steps of fine-tuning on an expert's
 # > words, this model answers old questions in the expert's words too. After ten steps of SDFT it answers them in its own.
-# > In longer training, at the first test with half of the new facts, SFT has kept 51 % of the old answers, SDFT 74 %, and
-# > distillation from stored answers of the same teacher 72 %.
+# > In longer training, where both have learned about 70 % of the new facts, SFT has kept 45 % of the old answers and SDFT
+# > 73 %. Distillation from stored answers of the same teacher keeps about as many as SDFT.
 #
 # | | |
 # |---|---|
@@ -85,8 +85,6 @@ faulty = {
     "an unknown scorer": [first | {"scorer": "fuzzy"}],
     "a test question that was trained": [first, tested],
     "the same, with two spaces": [first, tested | {"prompt": "who keeps  the red key ?"}]}
-
-# %%
 for fault, lines in faulty.items():
     broken.write_text("\n".join(map(json.dumps, lines)))
     try:
@@ -445,11 +443,12 @@ verdict("after ten steps of SFT all six answers are in the expert's words. After
 # | `sft on teacher` | the teacher: two for each question, sampled before training | the tokens |
 # | `off_policy_distillation` (*distillation*) | the teacher, the same | the teacher's probabilities |
 # | `sdft` | the student: new ones in each step | the teacher's probabilities |
-# | `sdft ema, as sdft` (at SDFT's rate) | the student. The teacher's weights are a moving average of the student's | the teacher's probabilities |
+# | `sdft ema` | the student. The teacher's weights are a moving average of the student's | the teacher's probabilities |
 # | `replay of own answers` | the expert, and the model before training: 30 old questions of the kinds tested | the tokens |
+# | `sft adapter`, `sdft adapter` | as SFT and SDFT. Only an adapter of rank 16 is trained | |
 #
 # The runs take many hours, so they are stored (`scripts/study.py real_skills`). For each method, three learning rates were
-# tried with one seed, on validation questions. For the first two the best was at the edge, so they had a fourth. We took the
+# tried with one seed, on validation questions. Where the best was at the edge, a fourth followed. We took the
 # rate with the highest retention at any check with at least 50 % right answers on the new skill. (In this search, no rate gave
 # SDFT 95 %, the level of lesson 05.) Then came three other seeds, with a test every 24 steps: 12 new questions in unseen
 # phrasings, and 60 old ones. Answers are cut after 24 tokens. (With 64, a run of SFT had 47 % of the old questions right in
@@ -459,33 +458,22 @@ verdict("after ten steps of SFT all six answers are in the expert's words. After
 # 1e-4, the rate of distillation and SDFT, in place of 2e-4.
 
 # %%
+from workbench.measure.intervals import seed_interval
 from workbench.runs.studies import RUN, ends, load_study, points
 from workbench.widgets import ParetoExplorer
 
 study = points(load_study("real_skills"))
-runs = study[study["part"] == "test"]
-explorer = ParetoExplorer(runs, ["sft", "sft on teacher, smaller rate", "sdft"])
+all_runs = study[study["part"] == "test"]
+two = ["sft, tested often", "sdft, tested often"]
+often = all_runs[all_runs["method"].isin(two)].replace({"method": {two[0]: "sft", two[1]: "sdft"}})
+explorer = ParetoExplorer(all_runs, ["sft adapter", "sdft adapter", *two])
 explorer.level.value = 0.5
 explorer
 
 # %% [markdown]
 # Each line is a run, from 0 % on the new skill and 100 % retention to its end. Most lines first fall, and then go almost
-# straight to the right: the model forgets before it learns. SDFT loses about a quarter of the old answers, and SFT half. We
-# compare all methods at the first test with at least half of the new answers right.
-
-# %%
-from workbench.measure.intervals import seed_interval
-from workbench.plots.display import over_seeds
-
-half = runs[(runs["step"] > 0) & (runs["new"] >= 0.5)].groupby(RUN, sort=False).head(1)
-names = ["sft", "sft, larger rate", "sft on teacher", "sft on teacher, smaller rate",
-         "off_policy_distillation", "sdft", "sdft ema, as sdft", "replay of own answers"]
-there = {text: half.pivot(index="seed", columns="method", values=column)[names]
-         for text, column in (("retention", "retention"), ("new answers right", "new"))}
-wb.show(plot_dots({text: {name: over_seeds(values[name].dropna()) for name in names}
-                   for text, values in there.items()}, Figure(figsize=(8, 4.4)).subplots(),
-                  "First test with half of the new facts",
-                  "share (%), 95 % intervals over three seeds"))
+# straight to the right: the model forgets before it learns. The two methods `tested often` are SFT and SDFT with five
+# seeds and a test every six steps. So we can compare them at nearly the same accuracy on the new skill:
 
 # %%
 def ahead(values, name, other):
@@ -494,14 +482,48 @@ def ahead(values, name, other):
     return gain.mean(), *seed_interval(gain)
 
 
-pairs = [("sdft", "sft"), ("off_policy_distillation", "sft"), ("sdft", names[3]),
-         ("sdft", "off_policy_distillation"), ("sdft", "sdft ema, as sdft")]
+for least in (4, 6, 8):
+    reached = often[12 * often["new"] > least - 0.5].groupby(RUN, sort=False).head(1)
+    at = 100 * reached.pivot(index="seed", columns="method", values=["new", "retention"])
+    (new_sdft, new_sft), (old_sdft, old_sft) = (at[name].mean() for name in ("new", "retention"))
+    lead = ahead(at["retention"], "sdft", "sft")
+    print(f"{least} of 12: SFT {new_sft:.0f} % new, {old_sft:.0f} % kept; SDFT {new_sdft:.0f} % new,",
+          f"{old_sdft:.0f} % kept:", "{:.0f} points more ({:.0f} to {:.0f})".format(*lead))
+verdict("where both have learned about 70 % of the new facts, SDFT has kept more, by over ten "
+        "points.", lead[1] > 10 and abs(new_sdft - new_sft) < 5)
+
+# %% [markdown]
+# The other runs have three seeds, and a test every 24 steps. We compare all methods at the first test with at least half
+# of the new answers right. The small interval of `sdft` is luck: its runs with more tests, on another machine, end with 58 to
+# 77 % retention, those below with 73 to 75 %.
+
+# %%
+from workbench.plots.display import over_seeds
+
+runs = all_runs[~all_runs["method"].isin(two)]
+half = runs[(runs["step"] > 0) & (runs["new"] >= 0.5)].groupby(RUN, sort=False).head(1)
+names = ["sft", "sft, larger rate", "sft adapter", "sft on teacher",
+         "sft on teacher, smaller rate", "off_policy_distillation", "sdft", "sdft adapter",
+         "sdft ema", "replay of own answers"]
+there = {text: half.pivot(index="seed", columns="method", values=column)[names]
+         for text, column in (("retention", "retention"), ("new answers right", "new"))}
+wb.show(plot_dots({text: {name: over_seeds(values[name].dropna()) for name in names}
+                   for text, values in there.items()}, Figure(figsize=(8, 4.4)).subplots(),
+                  "First test with half of the new facts",
+                  "share (%), 95 % intervals over three seeds"))
+
+# %%
+pairs = [("sdft", "sft"), ("off_policy_distillation", "sft"), ("sdft adapter", "sft adapter"),
+         ("sft", "sft adapter"), ("sdft", "sdft ema"), ("sdft", "off_policy_distillation"),
+         ("sdft adapter", "sdft"), ("sdft", "sft on teacher, smaller rate")]
 more = [ahead(100 * there["retention"], *pair) for pair in pairs]
 for (name, other), (gain, low, high) in zip(pairs, more, strict=True):
     print(f"{name} has kept {gain:.0f} points more than {other} ({low:.0f} to {high:.0f})")
-verdict("SDFT and distillation keep more than SFT, by over ten points. With a moving average as "
-        "its teacher, SDFT keeps less. Between SDFT and distillation no difference is shown.",
-        min(more[0][1], more[1][1]) > 10 and more[3][1] < 0 < more[4][1])
+lows = [low for _, low, _ in more]
+verdict("SDFT and distillation keep more than SFT, by over ten points. With an adapter, SDFT keeps "
+        "more than SFT by over thirty. SFT keeps less with an adapter, and SDFT with a moving "
+        "average as its teacher. Between SDFT and distillation no difference is shown.",
+        min(lows[:2]) > 10 and lows[2] > 30 and min(lows[3:5]) > 0 > lows[5])
 
 # %% [markdown]
 # The drift is another measure: the KL between the answers of the model before and after training, on old prompts (lesson
@@ -515,13 +537,14 @@ last = ends(runs)
 wb.show(plot_drift(last, names, "kl_old", Figure(figsize=(8.5, 3.8)).subplots(),
                    "Forgetting against drift, after 72 steps"))
 drift = last.pivot(index="seed", columns="method", values="kl_old")
-closer = [(names[3], "sft"), ("off_policy_distillation", "sft"), ("sdft", "sft"),
-          ("sdft", "off_policy_distillation"), ("sdft", names[3])]
+closer = [("sft on teacher, smaller rate", "sft"), ("off_policy_distillation", "sft"),
+          ("sdft", "off_policy_distillation"), ("sdft", "sft on teacher, smaller rate"),
+          ("sdft adapter", "sdft"), ("sft", "sft adapter")]
 less = [ahead(drift, other, name) for name, other in closer]
 for (name, other), (nats, low, high) in zip(closer, less, strict=True):
     print(f"{name} has drifted {nats:.1f} nats less than {other} ({low:.1f} to {high:.1f})")
-verdict("the three methods with the fixed teacher and SDFT's rate drift less than SFT, and SDFT "
-        "drifts the least.", min(low for _, low, _ in less) > 0)
+verdict("the methods with the fixed teacher and SDFT's rate drift less than SFT. SDFT drifts less "
+        "than the other two, and with an adapter the least.", min(low for _, low, _ in less) > 0)
 
 # %% [markdown]
 # **Whose words?** `sft on teacher` differs from SFT in the words that it imitates. At its own rate it ends like SFT. At the
@@ -532,8 +555,10 @@ verdict("the three methods with the fixed teacher and SDFT's rate drift less tha
 # less. In retention no difference is shown.
 #
 # **Which teacher?** A moving average of the student's weights changes with the student. SDFT with this teacher keeps no more
-# than SFT. (It had SDFT's settings, and no search.) So training on own answers is not enough. Replay keeps no more than
-# SFT either.
+# than SFT. So training on own answers is not enough. Replay keeps no more than SFT either.
+#
+# **Which weights?** Only an adapter is trained, but this does not protect SFT: it keeps 34 %, 17 points less than SFT with all
+# weights. SDFT with an adapter keeps 78 %. Both have learned 78 % of the new facts at that test.
 
 # %%
 from workbench.tasks.oldmere import OLD
@@ -597,12 +622,13 @@ wb.show_numbers(at_end[list(SHOWN)].rename(columns=SHOWN), "means after 72 steps
 # - Give two things one keeper. Does the gate still pass?
 #
 # **What would change your mind?** If SFT on the expert's words kept as much as SDFT at some learning rate, the rate would
-# be to blame. At that first test it kept 51 % at 1e-5, and 48 % at 3e-5.
+# be to blame. With half of the facts it kept 51 % at 1e-5, 48 % at
+# 3e-5, and 34 % with an adapter.
 #
 # ## Limits
 #
 # The file has twelve facts, and the runs with `tiny` have one seed and settings that were not searched. The ten steps of the
-# real model are one run of each method, the 72 steps one skill and three seeds. The real model is small, and its weights have
+# real model are one run of each method, the 72 steps one skill and three or five seeds. The real model is small, and its weights have
 # only four bits each. It can use a demonstration of a fact, but not one of a format: with the right record in JSON in its
 # prompt, it repeated the record in none of 16 cases ([log](../docs/LOG.md)).
 #

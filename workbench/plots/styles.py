@@ -20,7 +20,7 @@ METHOD_LOOKS: tuple[tuple[Any, ...], ...] = (
     ("#0072B2", "-", "o", "ewc", "sdft"),
     ("#009E73", "-.", "^", "si", "sft_self_style", "sft on teacher, smaller rate"),
     ("#CC79A7", ":", "D", "lwf", "sft_kl"),
-    ("#E69F00", LINES[4], "v", "replay"),
+    ("#E69F00", LINES[4], "v", "replay", "sft, tested often"),
     ("#56B4E9", LINES[5], "P", "derpp", "off_policy_distillation"),
     ("#000000", LINES[6], "X", "joint", "grpo"),
     ("#888888", ":", "<", "ewc-shuffled-fisher", "distill-untrained"),
@@ -28,8 +28,8 @@ METHOD_LOOKS: tuple[tuple[Any, ...], ...] = (
      "composed, no reuse"),
     ("#999933", "--", "d", "replay-present", "sdft student", "off-policy, larger rate",
      "off-policy, one sample", "label_smoothing", "o_lora"),
-    ("#332288", ":", "<", "sdft ema", "sdft ema, as sdft", "sdft, task-start teacher",
-     "sdft, all steps", "born_again", "sd_lora"),
+    ("#332288", ":", "<", "sdft ema", "sdft, task-start teacher", "sdft, all steps", "born_again",
+     "sd_lora"),
     ("#888888", LINES[4], "p", "sdft reverse", "off-policy, as sdft", "off-policy, 30 answers",
      "born_again-shuffled", "osf", "sft, larger rate"),
     ("#6B3E26", LINES[5], "h", "sft lora", "sft adapter", "adapter_per_skill", "adapter per skill",
@@ -38,7 +38,7 @@ METHOD_LOOKS: tuple[tuple[Any, ...], ...] = (
     ("#117733", "--", "8", "sdft other", "sdft adapter", "sdft, larger rate", "self_distill_ema",
      "composed", "composed_per_skill"),
     ("#DDCC77", ":", "H", "sdft none", "mutual", "composed, not orthogonal"),
-    ("#44AA99", "-.", "x", "teacher's answers, renewed"),
+    ("#44AA99", "-.", "x", "teacher's answers, renewed", "sdft, tested often"),
     ("#F0027F", "--", "+", "student's answers, once"),
     ("#4D4D4D", ":", "1", "student's answers, renewed"))
 METHOD_STYLES = {name: (colour, line, marker) for colour, line, marker, *names in METHOD_LOOKS
