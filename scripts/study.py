@@ -25,9 +25,9 @@ import numpy as np
 import pandas as pd
 import torch
 from study_plan import (
-    AS_SDFT,
     AT_RATE,
     BEYOND,
+    CHOSEN_FOR,
     ENOUGH_OF,
     EVERY,
     EVERY_OF,
@@ -82,7 +82,7 @@ def search(name: str, steps: int, model: str) -> Iterator[Task]:
     for order, methods in PLAN[name].items():
         if name not in SEVERAL or order == ORDERS[0]:
             for method in methods:
-                if method not in AS_SDFT and method not in AT_RATE:
+                if method not in CHOSEN_FOR and method not in AT_RATE:
                     rates = RATES_OF.get(method, RATES[name])
                     for rate in (*rates, *BEYOND.get((name, method), ())):
                         yield Task("validation", order, method, rate, TUNING_SEED, steps, model)
@@ -92,7 +92,7 @@ def comparison(name: str, steps: int, model: str, searched: pd.DataFrame) -> Ite
     """Yield every method with every seed, at the setting chosen by the search."""
     for order, methods in PLAN[name].items():
         for method in methods:
-            tuned = "sdft" if method in AS_SDFT else method
+            tuned = CHOSEN_FOR.get(method, method)
             own = searched[(searched["method"] == tuned)
                            & (searched["order"] == (ORDERS[0] if order in ORDERS else order))]
             if method in AT_RATE:

@@ -54,16 +54,15 @@ METHODS: dict[str, dict[str, Any]] = {
     "composed, no reuse": {"learner": "composed_per_skill", "lora_rank": 8,
                            "options": {"reuse": "none"}},
 }
-"""The settings of each method. Only an adapter per skill is told the skill of a question; composed
-modules are retrieved by the prompt."""
-AS_SDFT = ("sdft other", "sdft none", "sdft, all steps", "off-policy, as sdft")
-"""Methods at the setting chosen for SDFT; "all steps" has only its learning rate."""
+"""The settings of each method; they override those of the part. Only an adapter per skill is told
+the skill of a question; composed modules are retrieved by the prompt."""
+CHOSEN_FOR = {**dict.fromkeys(("sdft other", "sdft none", "sdft, all steps", "off-policy, as sdft",
+                               "sdft, tested often"), "sdft"), "sft, tested often": "sft"}
+"""Methods at the setting chosen for another; "all steps" has only its learning rate."""
 AT_RATE = {"off-policy, 30 answers": 1e-4, "sdft, larger rate": 3e-4,
            "off-policy, larger rate": 3e-4, "sft, larger rate": 3e-5,
-           "sft on teacher, smaller rate": 1e-4, "sft, tested often": 1e-5,
-           "sdft, tested often": 1e-4}
-"""Controls at a fixed learning rate: that of SDFT, three times as large as the chosen one, or the
-chosen one with more tests."""
+           "sft on teacher, smaller rate": 1e-4}
+"""Controls at a fixed learning rate: that of SDFT, or three times as large as the chosen one."""
 ORDERS = tuple(" ".join(order) for order in itertools.permutations(
     ("facts-new", "tools-new", "letters-new")))
 LONGEST = ("sft", "sdft", "off_policy_distillation")

@@ -228,9 +228,10 @@ def test_the_shipped_studies_are_what_the_script_asks_for(shipped, script):
         tasks = [*script.search(name, script.STEPS[name], "tiny"),
                  *script.comparison(name, script.STEPS[name], "tiny",
                                     table[table["part"] == "validation"])]
-        missing = {task[:5] for task in tasks} - set(
-            table[RUN].itertuples(index=False, name=None))
-        assert not missing
+        made = set(table[RUN].itertuples(index=False, name=None))
+        assert not {task[:5] for task in tasks} - made, "all are made"
+        assert {run[1:3] for run in made if run[0] == "test"} == {
+            task[1:3] for task in tasks if task.part == "test"}, "no other method is"
         assert script.still_asked(study, tasks).equals(study), "nothing is at another setting"
 
 
@@ -254,9 +255,9 @@ def test_every_shipped_value_is_in_its_range(shipped):
 @pytest.mark.parametrize("name", STUDIES)
 def test_every_part_of_a_shipped_study_says_how_it_was_made(name, shipped):
     made = json.loads((RESULTS / f"{name}.json").read_text())
-    parts = shipped[name][["part", "order"]].drop_duplicates().itertuples(index=False)
-    for part, order in parts:
-        note = made.get(f"{part}: {order}") or made[part]
+    for part, order, method in set(shipped[name][["part", "order", "method"]].itertuples(
+            index=False, name=None)):
+        note = made.get(f"{part}: {order}: {method}") or made.get(f"{part}: {order}") or made[part]
         assert note["command"].startswith("python scripts/") and note["environment"]["git"]
 
 
@@ -289,9 +290,15 @@ def test_a_study_of_several_skills_is_made_and_resumed(script, tmp_path):
     assert searched["rate"].nunique() == 3 and table["rate"].iloc[-1] == script.choose_in_a_row(
         stage_measures(searched))
     made = json.loads((tmp_path / "many_skills.json").read_text())
-    assert set(made) == {f"{part}: {script.ORDERS[0]}" for part in ("validation", "test")}
+    assert set(made) == {f"{part}: {script.ORDERS[0]}: sft" for part in ("validation", "test")}
     assert (study.set_index(RUN) == load_study("many_skills", tmp_path).set_index(RUN)).all(
         axis=None)
+
+
+def test_the_settings_of_a_method_override_those_of_its_part(script):
+    every = {method: script.as_run(script.Task("test", "town-far", method, 1e-5, 0, 72, "nano"))
+             .config.evaluate_every for method in ("sft", "sft, tested often")}
+    assert every == {"sft": 24, "sft, tested often": 6}
 
 
 def test_a_study_of_one_skill_looks_within_a_run_and_stops_when_it_is_mastered(script, monkeypatch):

@@ -5,7 +5,7 @@
 # > package also trains a real pretrained model of 135 million parameters. After ten steps of fine-tuning on an expert's
 # > words, this model answers old questions in the expert's words too. After ten steps of SDFT it answers them in its own.
 # > In longer training, where both have learned about 70 % of the new facts, SFT has kept 45 % of the old answers and SDFT
-# > 73 %. Distillation from stored answers of the same teacher keeps about as many as SDFT.
+# > 73 %. Distillation from the teacher's stored answers has kept 72 %, at about the same point.
 #
 # | | |
 # |---|---|
@@ -431,7 +431,7 @@ verdict("after ten steps of SFT all six answers are in the expert's words. After
 # answers are right, and in the model's own words. But neither method has taught the names yet. So this comparison is not
 # fair: SDFT may only have changed less.
 #
-# ### Whose answers? A study with three seeds
+# ### Whose answers? A longer study
 #
 # So we trained longer: 72 steps with 8 questions each, on the twelve facts of the far expert. All weights are trained. The
 # *teacher* is the model before training, with the demonstration in its prompt. It speaks plainly, even if the expert does
@@ -442,20 +442,20 @@ verdict("after ten steps of SFT all six answers are in the expert's words. After
 # | `sft` | the expert | the tokens |
 # | `sft on teacher` | the teacher: two for each question, sampled before training | the tokens |
 # | `off_policy_distillation` (*distillation*) | the teacher, the same | the teacher's probabilities |
-# | `sdft` | the student: new ones in each step | the teacher's probabilities |
+# | `sdft` | the student: in each step new ones, cut after 12 tokens | the teacher's probabilities |
 # | `sdft ema` | the student. The teacher's weights are a moving average of the student's | the teacher's probabilities |
-# | `replay of own answers` | the expert, and the model before training: 30 old questions of the kinds tested | the tokens |
+# | `replay of own answers` | the expert, and the model before training: its right answers to 30 old questions | the tokens |
 # | `sft adapter`, `sdft adapter` | as SFT and SDFT. Only an adapter of rank 16 is trained | |
 #
 # The runs take many hours, so they are stored (`scripts/study.py real_skills`). For each method, three learning rates were
-# tried with one seed, on validation questions. Where the best was at the edge, a fourth followed. We took the
-# rate with the highest retention at any check with at least 50 % right answers on the new skill. (In this search, no rate gave
-# SDFT 95 %, the level of lesson 05.) Then came three other seeds, with a test every 24 steps: 12 new questions in unseen
-# phrasings, and 60 old ones. Answers are cut after 24 tokens. (With 64, a run of SFT had 47 % of the old questions right in
-# place of 42 %.)
+# tried with one seed, on validation questions. If the best was at the edge, a fourth followed (for SFT, the new edge). Of
+# all checks with at least 50 % of the new answers right, we took the one with the highest retention, and its rate. (SDFT's
+# temperature, cut and facts were chosen in earlier trials.) Then came three other seeds, with a test every 24 steps: 12 new
+# questions in unseen phrasings, and 60 old ones. Answers are cut after 24 tokens. (With 64, one run of SFT at 3e-5 had 47 %
+# of the old questions right in place of 42 %.)
 #
-# A search with one seed is not reliable. So two controls have another rate: SFT 3e-5 in place of 1e-5, and `sft on teacher`
-# 1e-4, the rate of distillation and SDFT, in place of 2e-4.
+# A search with one seed is not reliable. So we later added two controls: `sft, larger rate` (3e-5, not 1e-5), and `sft on
+# teacher, smaller rate` (1e-4, not 2e-4: the rate of distillation and SDFT).
 
 # %%
 from workbench.measure.intervals import seed_interval
@@ -471,10 +471,12 @@ explorer.level.value = 0.5
 explorer
 
 # %% [markdown]
-# Each line is a run, from 0 % on the new skill and 100 % retention to its end. All lines first fall: the model forgets
-# before it learns. The lines of SDFT then go almost straight to the right. Those of SFT with all weights fall further. The
-# two methods `tested often` are SFT and SDFT with five seeds and a test every six steps. So we can compare them at nearly
-# the same accuracy: at the first test with at least 4, 6 or 8 of the 12 new answers right.
+# Each line is a run, from 0 % on the new skill and 100 % retention to its end. These lines first fall: the model forgets
+# before it learns. Then those of SDFT stay nearly level. Those of SFT with all weights fall further, and rise a little.
+#
+# The two methods `tested often` are SFT and SDFT with five seeds and a test every six steps. We compare them at the first
+# test with at least 4, 6 or 8 of the 12 new answers right. At 6 and 8 their accuracy is nearly equal. In brackets are 95 %
+# intervals over the seeds.
 
 # %%
 def ahead(values, name, other):
@@ -488,15 +490,15 @@ for least in (4, 6, 8):
     at = 100 * reached.pivot(index="seed", columns="method", values=["new", "retention"])
     (new_sdft, new_sft), (old_sdft, old_sft) = (at[name].mean() for name in ("new", "retention"))
     lead = ahead(at["retention"], "sdft", "sft")
-    print(f"{least} of 12: SFT {new_sft:.0f} % new, {old_sft:.0f} % kept; SDFT {new_sdft:.0f} % "
+    print(f"at least {least}: SFT {new_sft:.0f} % new, {old_sft:.0f} % kept; SDFT {new_sdft:.0f} % "
           f"new, {old_sdft:.0f} % kept:", "{:.0f} points more ({:.0f} to {:.0f})".format(*lead))
 verdict("where both have learned about 70 % of the new facts, SDFT has kept more, by over ten "
         "points.", lead[1] > 10 and abs(new_sdft - new_sft) < 5)
 
 # %% [markdown]
-# The other runs have three seeds, and a test every 24 steps. We compare all methods at the first test with at least half
-# of the new answers right. The small interval of `sdft` is luck: its runs with more tests, on another machine, end with 58 to
-# 77 % retention, those below with 73 to 75 %.
+# After 72 steps the difference is 22 points (7 to 37). The other runs have three seeds, and a test every 24 steps. We
+# compare all methods at the first test with at least half of the new answers right. In the picture the interval of `sdft`
+# is too small: with more tests, on another machine, its runs end with 58 to 77 % retention, here with 73 to 75 %.
 
 # %%
 from workbench.plots.display import over_seeds
@@ -510,7 +512,7 @@ there = {text: half.pivot(index="seed", columns="method", values=column)[names]
          for text, column in (("retention", "retention"), ("new answers right", "new"))}
 wb.show(plot_dots({text: {name: over_seeds(values[name].dropna()) for name in names}
                    for text, values in there.items()}, Figure(figsize=(8, 4.4)).subplots(),
-                  "First test with half of the new facts",
+                  "First test with at least half of the new facts",
                   "share (%), 95 % intervals over three seeds"))
 
 # %%
@@ -521,15 +523,14 @@ more = [ahead(100 * there["retention"], *pair) for pair in pairs]
 for (name, other), (gain, low, high) in zip(pairs, more, strict=True):
     print(f"{name} has kept {gain:.0f} points more than {other} ({low:.0f} to {high:.0f})")
 lows = [low for _, low, _ in more]
-verdict("SDFT and distillation keep more than SFT, by over ten points. With an adapter, SDFT keeps "
-        "more than SFT, by over thirty. SFT keeps less with an adapter than without. SDFT keeps "
-        "less with a moving-average teacher. SDFT and distillation do not differ clearly.",
-        min(lows[:2]) > 10 and lows[2] > 30 and min(lows[3:5]) > 0 > lows[5])
+verdict("at that test SDFT and distillation have kept over ten points more than SFT. With an "
+        "adapter, SDFT has kept over thirty points more. SDFT and distillation do not differ "
+        "clearly.", min(lows[:2]) > 10 and lows[2] > 30 and lows[5] < 0)
 
 # %% [markdown]
-# The drift is another measure: the KL between the answers of the model before and after training, on old prompts (lesson
-# 07). Here is every run at its end. A smaller drift does not always mean less forgetting: with the moving-average teacher
-# the drift is smaller than with SFT, but the model forgets more.
+# The drift is another measure: the KL between the model before and after training, along its old answers to old questions
+# (lesson 07). Here is every run with three seeds at its end. Drift alone does not decide: `sdft ema` drifts about as far as
+# `sft on teacher, smaller rate` (18 and 16 nats), but keeps 27 points less (19 to 34).
 
 # %%
 from workbench.plots.studies import plot_drift
@@ -544,22 +545,24 @@ closer = [("sft on teacher, smaller rate", "sft"), ("off_policy_distillation", "
 less = [ahead(drift, other, name) for name, other in closer]
 for (name, other), (nats, low, high) in zip(closer, less, strict=True):
     print(f"{name} has drifted {nats:.1f} nats less than {other} ({low:.1f} to {high:.1f})")
-verdict("the methods with the fixed teacher and SDFT's rate drift less than SFT. SDFT drifts less "
-        "than the other two, and with an adapter the least.", min(low for _, low, _ in less) > 0)
+verdict("SFT on the teacher's answers at SDFT's rate, distillation and SDFT drift less than SFT; "
+        "of these three SDFT slightly less. With an adapter SDFT drifts the least.",
+        min(low for _, low, _ in less) > 0)
 
 # %% [markdown]
-# **Whose words?** `sft on teacher` differs from SFT in the words that it imitates. At its own rate it ends like SFT. At the
-# rate of SDFT it drifts less, and ends with 71 % retention. So the teacher's words may save old answers, but in
-# retention three seeds do not show it.
+# **Whose words?** `sft on teacher` differs from SFT in the words that it imitates. At its own rate it ends with SFT's
+# retention. At SDFT's rate it drifts less than SFT. Over `sft, tested often`, at 56 and 61 % new, it leads by 22 points (13
+# to 32). So the teacher's words alone seem to save much.
 #
-# **Whose answers?** SDFT and distillation have the same teacher, but SDFT trains on the student's answers. It drifts two nats
-# less. In retention no difference is shown.
+# **Whose answers?** SDFT and distillation have the same teacher, but SDFT trains on new answers of the student. It drifts
+# two nats less. In retention no difference is shown.
 #
-# **Which teacher?** A moving average of the student's weights changes with the student. SDFT with this teacher keeps no more
-# than SFT. So training on own answers is not enough. Replay keeps no more than SFT either.
+# **Which teacher?** A moving average of the student's weights changes with the student. With this teacher (averaging rate
+# 0.02) SDFT ends with 44 % retention, and no gain over SFT is shown. So own answers alone are not enough. For replay, at 20
+# times the rate of SFT, no gain is shown either.
 #
-# **Which weights?** Only an adapter is trained, but this does not protect SFT: it keeps 34 %, 17 points less than SFT with all
-# weights. SDFT with an adapter keeps 78 %. Both have learned 78 % of the new facts at that test.
+# **Which weights?** Training only an adapter does not protect SFT: it keeps 34 %, 9 to 17 points less than SFT with all
+# weights. SDFT with an adapter keeps 78 %. At that test both know 78 % of the new facts on average.
 
 # %%
 from workbench.tasks.oldmere import OLD
@@ -567,15 +570,15 @@ from workbench.tasks.oldmere import OLD
 at_end = last.groupby("method").mean(numeric_only=True).loc[names]
 wb.show(plot_changes(at_end[list(OLD)].sub(1), Figure(figsize=(8.5, 3.6)).subplots(),
                      "Old questions after 72 steps: change in accuracy (points)"))
-SHOWN = {"new": "new", "retention": "retention", "foreign_style": "expert's words",
+SHOWN = {"new": "new", "retention": "retention", "foreign_style": "expert's words, new",
          "kl_old": "KL, old prompts", "kl_new": "KL, new prompts", "perplexity": "perplexity"}
 wb.show_numbers(at_end[list(SHOWN)].rename(columns=SHOWN), "means after 72 steps", "{:.3g}".format)
 
 # %% [markdown]
-# SFT loses most in capitals and words, where SDFT loses least. In sums SDFT loses more: 47 points, SFT 28.
+# SFT loses most in capitals and words, where SDFT loses least. In sums no difference is shown.
 #
-# **The search can mislead.** It takes the best check of a run, not its end. At its best check `sft on teacher` had 70 %. The
-# same run ended at 48 %, and the test runs ended at 52 %.
+# **The search can mislead.** It takes the best check of a run. Replay had 75 % at its best check, but 54 % in the test.
+# `sft on teacher` had 70 % and 64 %, and ended with 52 %.
 #
 # ## Your model, a GPU, many machines
 #
@@ -595,7 +598,7 @@ wb.show_numbers(at_end[list(SHOWN)].rename(columns=SHOWN), "means after 72 steps
 # - **The gate fails?** Read the responses: `complete(model, tokenizer, items, "own").samples.texts`. If right ones count as
 #   wrong, change the scorer. If not, try other words around the demonstration, in `gate` and in `train`:
 #   `--teacher-turn "Information: {context} Question: {question} Answer in one sentence."`
-# - **Settings.** Search the learning rate for each method. An adapter (`--lora-rank 16`) needs about ten times the rate.
+# - **Settings.** Search the learning rate for each method. An adapter (`--lora-rank 16`) needs ten to thirty times the rate.
 #   For SDFT with the real model we used `--option temperature=0.5 sampled_tokens=12`.
 # - **A GPU.** `--device cuda --precision bf16` computes in half precision.
 # - **Several processes.** `accelerate launch --multi_gpu --num_processes 2 --module workbench.cli train ...` divides each
@@ -623,14 +626,13 @@ wb.show_numbers(at_end[list(SHOWN)].rename(columns=SHOWN), "means after 72 steps
 # - Give two things one keeper. Does the gate still pass?
 #
 # **What would change your mind?** If SFT on the expert's words kept as much as SDFT at some learning rate, the rate would
-# be to blame. With half of the facts it kept 51 % at 1e-5, 48 % at
-# 3e-5, and 34 % with an adapter.
+# be to blame. At those tests it kept 51 % at 1e-5 (41 % if tested often), 48 % at 3e-5, and 34 % with an adapter.
 #
 # ## Limits
 #
-# The file has twelve facts, and the runs with `tiny` have one seed and settings that were not searched. The ten steps of the
-# real model are one run of each method, the 72 steps one skill and three or five seeds. The real model is small, and its weights have
-# only four bits each. It can use a demonstration of a fact, but not one of a format: with the right record in JSON in its
-# prompt, it repeated the record in none of 16 cases ([log](../docs/LOG.md)).
+# The file has twelve facts, and the runs with `tiny` have one seed and settings that were not searched. The ten steps of
+# the real model are one run of each method, the 72 steps one skill. Seeds change only the order and the samples. The real
+# model is small, and its weights have only four bits each. It can use a demonstration of a fact, but not one of a format:
+# with the right record in JSON in its prompt, it repeated the record in none of 16 cases ([log](../docs/LOG.md)).
 #
 # The [further lessons](00_start_here.ipynb) go deeper.

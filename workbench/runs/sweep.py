@@ -155,7 +155,7 @@ def add_runs(path: Path, runs: Sequence[Any], *, train: Callable[[Any], pd.DataF
         note = path.with_name(f"{path.name.removesuffix('.csv.gz')}.json")
         made = json.loads(note.read_text()) if note.exists() else {}
         for run in missing:
-            made.setdefault(f"{run.part}: {run.order}", {
+            made.setdefault(f"{run.part}: {run.order}: {run.method}", {
                 "command": shlex.join(["python", *sys.argv]), "environment": environment()})
         write_atomically(note, (to_json(made, indent=1) + "\n").encode())
     failure: WorkbenchError | None = None
