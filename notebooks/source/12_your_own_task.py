@@ -448,9 +448,10 @@ verdict("after ten steps of SFT all six answers are in the expert's words. After
 # | `sft adapter`, `sdft adapter` | as SFT and SDFT. Only an adapter of rank 16 is trained | |
 #
 # The runs take many hours, so they are stored (`scripts/study.py real_skills`). For each method, three learning rates were
-# tried with one seed, on validation questions. If the best was at the edge, a fourth followed (for SFT, the new edge). Of
-# all checks with at least 50 % of the new answers right, we took the one with the highest retention, and its rate. (SDFT's
-# temperature, cut and facts were chosen in earlier trials.) Then came three other seeds, with a test every 24 steps: 12 new
+# tried with one seed, on validation questions. If the best was at the edge, a fourth followed. (For SFT this fourth, the
+# lowest, was the best.) Of all checks with at least 50 % of the new answers right, we took the one with the highest
+# retention, and its rate. (SDFT's temperature and its cut, and the number of facts, were chosen in earlier trials, so that
+# SDFT learns. The other methods had no such trials.) Then came three other seeds, with a test every 24 steps: 12 new
 # questions in unseen phrasings, and 60 old ones. Answers are cut after 24 tokens. (With 64, one run of SFT at 3e-5 had 47 %
 # of the old questions right in place of 42 %.)
 #
