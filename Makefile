@@ -97,7 +97,7 @@ unit: env
 # The stored outputs are those of a machine on which no model was fetched.
 notebooks build browser: export WORKBENCH_CACHE := $(CURDIR)/artifacts/no-models
 
-# The limit of a cell is for one that never ends: on a busy machine, others have taken over two minutes.
+# The limit stops a cell that never ends. On a busy machine, a cell may need over two minutes.
 notebooks: env ## run every notebook and compare its outputs with the stored ones (nbval)
 	$(PYTEST) -q -n 2 --dist loadfile --no-loadscope-reorder --nbval --nbval-current-env \
 		--nbval-sanitize-with tests/sanitize.cfg --nbval-cell-timeout=600 \

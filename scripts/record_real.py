@@ -41,8 +41,8 @@ def main() -> None:
             "metadata": {"path": str(LESSON.parent)}}).execute()
         last = json.loads(notebook.cells[-1].outputs[-1]["text"])
         if last["peak_GB"] > MOST_GB:
-            raise SystemExit(f"the lesson took {last['peak_GB']:.2f} GB, but a laptop may have "
-                             f"only {MOST_GB} GB for it. Nothing was written.")
+            raise SystemExit(f"Lesson 12 took {last['peak_GB']:.2f} GB. It may take at most "
+                             f"{MOST_GB} GB. Nothing was written: make its cells smaller.")
     except BaseException:
         if new:
             path.unlink()

@@ -54,11 +54,13 @@ METHODS: dict[str, dict[str, Any]] = {
     "composed, no reuse": {"learner": "composed_per_skill", "lora_rank": 8,
                            "options": {"reuse": "none"}},
 }
-"""The settings of each method; they override those of the part. Only an adapter per skill is told
+"""The settings of each method. They override those of the part. Only an adapter per skill is told
 the skill of a question; composed modules are retrieved by the prompt."""
-CHOSEN_FOR = {**dict.fromkeys(("sdft other", "sdft none", "sdft, all steps", "off-policy, as sdft",
-                               "sdft, tested often"), "sdft"), "sft, tested often": "sft"}
-"""Methods at the setting chosen for another; "all steps" has only its learning rate."""
+CHOSEN_FOR = {"sdft other": "sdft", "sdft none": "sdft", "sdft, all steps": "sdft",
+              "off-policy, as sdft": "sdft", "sdft, tested often": "sdft",
+              "sft, tested often": "sft"}
+"""Methods with the setting that was chosen for another one. "All steps" has only its learning rate.
+"""
 AT_RATE = {"off-policy, 30 answers": 1e-4, "sdft, larger rate": 3e-4,
            "off-policy, larger rate": 3e-4, "sft, larger rate": 3e-5,
            "sft on teacher, smaller rate": 1e-4}

@@ -5,7 +5,7 @@
 # > package also trains a real pretrained model of 135 million parameters. After ten steps of fine-tuning on an expert's
 # > words, this model answers old questions in the expert's words too. After ten steps of SDFT it answers them in its own.
 # > In longer training, where both have learned about 70 % of the new facts, SFT has kept 45 % of the old answers and SDFT
-# > 73 %. Distillation from the teacher's stored answers has kept 72 %, at about the same point.
+# > 73 %. Distillation from the teacher's stored answers has kept 72 %, with 69 % of the new facts learned.
 #
 # | | |
 # |---|---|
@@ -447,13 +447,15 @@ verdict("after ten steps of SFT all six answers are in the expert's words. After
 # | `replay of own answers` | the expert, and the model before training: its right answers to 30 old questions | the tokens |
 # | `sft adapter`, `sdft adapter` | as SFT and SDFT. Only an adapter of rank 16 is trained | |
 #
-# The runs take many hours, so they are stored (`scripts/study.py real_skills`). For each method, three learning rates were
-# tried with one seed, on validation questions. If the best was at the edge, a fourth followed. (For SFT this fourth, the
-# lowest, was the best.) Of all checks with at least 50 % of the new answers right, we took the one with the highest
-# retention, and its rate. (SDFT's temperature and its cut, and the number of facts, were chosen in earlier trials, so that
-# SDFT learns. The other methods had no such trials.) Then came three other seeds, with a test every 24 steps: 12 new
-# questions in unseen phrasings, and 60 old ones. Answers are cut after 24 tokens. (With 64, one run of SFT at 3e-5 had 47 %
-# of the old questions right in place of 42 %.)
+# The runs take many hours, so they are stored (`scripts/study.py real_skills`). For each method, three learning rates
+# were tried with one seed, on validation questions. If the best was at the edge, a fourth followed. (For SFT this fourth,
+# the lowest, was the best.) Of all checks with at least 50 % of the new answers right, one had the highest retention. We
+# took its rate. Then came three other seeds, with a test every 24 steps: 12 new questions in unseen phrasings, and 60 old
+# ones. Answers are cut after 24 tokens. (With 64, one run of SFT at 3e-5 had 47 % of the old questions right in place of
+# 42 %.)
+#
+# The search was not equal in all: earlier trials chose SDFT's temperature, its cut and the number of facts so that SDFT
+# learns. The other methods had no such trials.
 #
 # A search with one seed is not reliable. So we later added two controls: `sft, larger rate` (3e-5, not 1e-5), and `sft on
 # teacher, smaller rate` (1e-4, not 2e-4: the rate of distillation and SDFT).
@@ -465,15 +467,15 @@ from workbench.widgets import ParetoExplorer
 
 study = points(load_study("real_skills"))
 all_runs = study[study["part"] == "test"]
-two = ["sft, tested often", "sdft, tested often"]
-often = all_runs[all_runs["method"].isin(two)].replace({"method": {two[0]: "sft", two[1]: "sdft"}})
-explorer = ParetoExplorer(all_runs, ["sft adapter", "sdft adapter", *two])
+often = all_runs[all_runs["method"].str.endswith("tested often")]
+explorer = ParetoExplorer(all_runs, ["sft adapter", "sdft adapter", *often["method"].unique()])
 explorer.level.value = 0.5
 explorer
 
 # %% [markdown]
 # Each line is a run, from 0 % on the new skill and 100 % retention to its end. These lines first fall: the model forgets
 # before it learns. Then those of SDFT stay nearly level. Those of SFT with all weights fall further, and rise a little.
+# SFT with an adapter falls the furthest.
 #
 # The two methods `tested often` are SFT and SDFT with five seeds and a test every six steps. We compare them at the first
 # test with at least 4, 6 or 8 of the 12 new answers right. At 6 and 8 their accuracy is nearly equal. In brackets are 95 %
@@ -490,21 +492,23 @@ for least in (4, 6, 8):
     reached = often[12 * often["new"] > least - 0.5].groupby(RUN, sort=False).head(1)
     at = 100 * reached.pivot(index="seed", columns="method", values=["new", "retention"])
     (new_sdft, new_sft), (old_sdft, old_sft) = (at[name].mean() for name in ("new", "retention"))
-    lead = ahead(at["retention"], "sdft", "sft")
+    lead = ahead(at["retention"], "sdft, tested often", "sft, tested often")
     print(f"at least {least}: SFT {new_sft:.0f} % new, {old_sft:.0f} % kept; SDFT {new_sdft:.0f} % "
           f"new, {old_sdft:.0f} % kept:", "{:.0f} points more ({:.0f} to {:.0f})".format(*lead))
 verdict("where both have learned about 70 % of the new facts, SDFT has kept more, by over ten "
-        "points.", lead[1] > 10 and abs(new_sdft - new_sft) < 5)
+        "points.", lead[1] > 10 and max(abs(new_sdft - 70), abs(new_sft - 70)) < 3)
 
 # %% [markdown]
-# After 72 steps the difference is 22 points (7 to 37). The other runs have three seeds, and a test every 24 steps. We
-# compare all methods at the first test with at least half of the new answers right. In the picture the interval of `sdft`
-# is too small: with more tests, on another machine, its runs end with 58 to 77 % retention, here with 73 to 75 %.
+# After 72 steps the difference is 22 points (7 to 37).
+#
+# The other runs have three seeds, and a test every 24 steps. We compare all methods at the first test with at least half
+# of the new answers right. In the picture the interval of `sdft` is too small. These three runs end with 73 to 75 %
+# retention. The five runs with more tests, on another machine, end with 58 to 77 %.
 
 # %%
 from workbench.plots.display import over_seeds
 
-runs = all_runs[~all_runs["method"].isin(two)]
+runs = all_runs.drop(often.index)
 half = runs[(runs["step"] > 0) & (runs["new"] >= 0.5)].groupby(RUN, sort=False).head(1)
 names = ["sft", "sft, larger rate", "sft adapter", "sft on teacher",
          "sft on teacher, smaller rate", "off_policy_distillation", "sdft", "sdft adapter",
@@ -546,14 +550,15 @@ closer = [("sft on teacher, smaller rate", "sft"), ("off_policy_distillation", "
 less = [ahead(drift, other, name) for name, other in closer]
 for (name, other), (nats, low, high) in zip(closer, less, strict=True):
     print(f"{name} has drifted {nats:.1f} nats less than {other} ({low:.1f} to {high:.1f})")
-verdict("SFT on the teacher's answers at SDFT's rate, distillation and SDFT drift less than SFT; "
-        "of these three SDFT slightly less. With an adapter SDFT drifts the least.",
-        min(low for _, low, _ in less) > 0)
+verdict("three methods drift less than SFT: SFT on the teacher's answers at the smaller rate, "
+        "distillation, and SDFT. SDFT drifts the least of them, by a little. With an adapter it "
+        "drifts even less.", min(low for _, low, _ in less) > 0)
 
 # %% [markdown]
 # **Whose words?** `sft on teacher` differs from SFT in the words that it imitates. At its own rate it ends with SFT's
 # retention. At SDFT's rate it drifts less than SFT. Over `sft, tested often`, at 56 and 61 % new, it leads by 22 points (13
-# to 32). So the teacher's words alone seem to save much.
+# to 32). So the
+# teacher's words alone seem to save many old answers.
 #
 # **Whose answers?** SDFT and distillation have the same teacher, but SDFT trains on new answers of the student. It drifts
 # two nats less. In retention no difference is shown.
