@@ -632,7 +632,7 @@ wb.show_numbers(at_end[list(SHOWN)].rename(columns=SHOWN), "means after 72 steps
 # - Give two things one keeper. Does the gate still pass?
 #
 # **What would change your mind?** If SFT on the expert's words kept as much as SDFT at some learning rate, the rate would
-# be to blame. At the first test with half of the facts it kept 51 % at 1e-5 (41 % if tested often), 48 % at 3e-5, and 34 %
+# be to blame. At half of the facts it kept 51 % at 1e-5 (41 % if tested often), 48 % at 3e-5, and 34 %
 # with an adapter.
 #
 # ## Limits
